@@ -1,0 +1,48 @@
+# The two commands of a fresh clone are `make demo` and `make test`; everything they
+# install or write stays in this folder (.venv, .cache, build, data).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+
+.PHONY: help install demo check test record pins clean
+
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+install: $(STAMP) ## A virtual environment in .venv with everything pinned
+
+$(STAMP): deploy/constraints.txt pyproject.toml
+	@echo "Installing copydesk and its pinned dependencies into $(VENV) (a minute or two, once)"
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("copydesk needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## The main job, offline: newsstand -> Prefect -> DuckDB, kept in build/demo
+	@rm -rf build/demo
+	@$(BIN)/copydesk demo --keep build/demo
+
+check: install ## ruff, mypy strict
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+test: check ## check, then every test: unit, contract, end to end
+	@$(BIN)/python -m pytest
+
+record: install ## make record ARGS="finews page.json --case name": save a page as a fixture
+	@$(BIN)/python -m tests.record $(ARGS)
+
+pins: ## Resolve deploy/constraints.txt again (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --extra dev --constraint deploy/pins.in --custom-compile-command "make pins" \
+	    pyproject.toml --output-file deploy/constraints.txt
+
+clean: ## Remove what the commands above made; your data/ stays
+	@rm -rf $(VENV) .cache build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

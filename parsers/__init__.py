@@ -1,0 +1,1 @@
+"""Pages in, articles out: pure functions without network, clock, disk or database."""

@@ -1,0 +1,1 @@
+"""DuckDB: what was read, kept; no parsing and no HTTP."""
