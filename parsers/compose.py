@@ -1,0 +1,161 @@
+"""The one way to make an Article, so that every field says how it was found."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import TypeVar
+
+from bs4 import Tag
+
+from parsers.article import Article, CanonicalUrl, Found, Moment, Page, Source
+from parsers.clean import clean_body
+from parsers.content_hash import content_hash
+from parsers.dates import unknown
+from parsers.errors import IncompleteArticle
+from parsers.text import visible
+
+T = TypeVar("T")
+
+NOTHING: Found[tuple[str, ...]] = Found((), "absent: this source names none")
+
+
+def compose(
+    source: Source,
+    page: Page,
+    *,
+    source_article_id: str,
+    url: str,
+    canonical_url: CanonicalUrl,
+    title: Found[str],
+    body: str | Tag,
+    published: Moment,
+    publisher: Found[str] | None = None,
+    authors: Found[tuple[str, ...]] | None = None,
+    updated: Moment | None = None,
+    categories: Found[tuple[str, ...]] | None = None,
+    tags: Found[tuple[str, ...]] | None = None,
+    language: Found[str] | None = None,
+    lead_image: Found[str] | None = None,
+    original_url: Found[str] | None = None,
+) -> Article:
+    """An Article from what a parser found; the body is cleaned, the rest derived from it.
+
+    A publisher, lead image or original address that the parser did not find is taken
+    from the body's credit line, first image and 原文链接.
+
+    Raises:
+        IncompleteArticle: The id, the title or the text is empty.
+    """
+    cleaned = clean_body(body, page.final_url or page.url or url)
+    heading = one_line(title.value or "")
+    article_id = source_article_id.strip()
+    _demand(article_id, heading, title.how, cleaned.text, url)
+
+    named = _first(publisher, Found(cleaned.publisher, "body: credit line"), "no credit line")
+    image = _first(
+        lead_image, Found(cleaned.lead_image, "body: first image"), "no image in the body"
+    )
+    original = _first(
+        original_url, Found(cleaned.original_url, "body: 原文链接"), "the body names no original"
+    )
+    changed = updated or unknown("", "this source names no time of change")
+    lists = {
+        "authors": authors or NOTHING,
+        "categories": categories or NOTHING,
+        "tags": tags or NOTHING,
+    }
+    words = language or Found(None, "absent: this source declares no language")
+    return Article(
+        article_id=f"{source.slug}:{article_id}",
+        source=source.slug,
+        source_article_id=article_id,
+        url=url,
+        canonical_url=canonical_url,
+        title=heading,
+        authors=_names(lists["authors"]),
+        publisher=named.value,
+        published_at=published.at,
+        published_raw=published.raw,
+        published_precision=published.precision,
+        published_zone_from=published.zone_from,
+        updated_at=changed.at,
+        categories=_names(lists["categories"]),
+        tags=_names(lists["tags"]),
+        language=words.value,
+        lead_image=image.value,
+        body_html=cleaned.html,
+        text=cleaned.text,
+        content_hash=content_hash(heading, cleaned.text),
+        parser=source.parser.name,
+        parser_version=source.parser.version,
+        provenance=_provenance(
+            title=title.how,
+            publisher=named.how,
+            published_at=published.how,
+            updated_at=changed.how,
+            language=words.how,
+            lead_image=image.how,
+            original_url=original.how,
+            **{name: _list_how(found) for name, found in lists.items()},
+        ),
+        original_url=original.value,
+    )
+
+
+def one_line(words: str) -> str:
+    """A title as plain text on one line: entities decoded once, white space folded."""
+    return " ".join(visible(html.unescape(words)).split())
+
+
+def _demand(article_id: str, title: str, title_how: str, text: str, url: str) -> None:
+    missing = [
+        name for name, value in (("id", article_id), ("title", title), ("text", text)) if not value
+    ]
+    if missing:
+        raise IncompleteArticle(
+            f"{url}: expected an id, a title and a text, found no {' and no '.join(missing)} "
+            f"(title: {title_how})",
+            expected="an id, a title and a text",
+            found=f"id {article_id!r}, title {title[:80]!r}, text of {len(text)} characters",
+        )
+
+
+def _first(given: Found[str] | None, derived: Found[str], why_not: str) -> Found[str]:
+    value = one_line(given.value) if given is not None and given.value else ""
+    if given is not None and value:
+        return Found(value, given.how)
+    if derived.value:
+        return derived
+    return Found(
+        None, given.how if given is not None and given.value is None else f"absent: {why_not}"
+    )
+
+
+def _names(found: Found[tuple[str, ...]]) -> tuple[str, ...]:
+    lines = (one_line(name) for name in found.value or ())
+    return tuple(dict.fromkeys(line for line in lines if line))
+
+
+def _list_how(found: Found[tuple[str, ...]]) -> str:
+    if _names(found) or found.how.startswith("absent"):
+        return found.how
+    return f"absent: {found.how} names none"
+
+
+def _provenance(**how: str) -> Mapping[str, str]:
+    fixed = {
+        "article_id": "source and source_article_id",
+        "source": "configuration",
+        "source_article_id": "the source's rule",
+        "url": "the page",
+        "canonical_url": "the source's rule",
+        "body_html": "body, cleaned",
+        "text": "visible words of body_html",
+        "content_hash": "c1 of title and text",
+        "parser": "configuration",
+        "parser_version": "the parser",
+    }
+    for name in ("published_raw", "published_precision", "published_zone_from"):
+        fixed[name] = how["published_at"]
+    return fixed | how

@@ -1,0 +1,90 @@
+"""Lines that stand around an article's words: credits, editors, disclaimers.
+
+Both the clean body and the content hash leave them out, by these patterns alone, so
+that a text hashes the same before and after cleaning. The words of a credit become
+the publisher.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_OPEN = r"[（(【\[〔]\s*"
+_CLOSE = r"\s*[)）】\]〕]"
+_NAME = r"[^（()）【】\[\]〔〕\n]"
+# The names inside may themselves hold one pair of brackets: 来源：安信国际证券(香港)
+_INNER = rf"(?:{_NAME}|[（(]{_NAME}{{0,40}}[)）])"
+_CREDIT = r"(?:文章|稿件|本文|新闻|信息|资讯)\s*来源\s*[:：]\s*"
+_CREDITED = rf"{_OPEN}{_CREDIT}(?P<name>{_INNER}{{0,60}}?){_CLOSE}"
+_EDITOR = r"(?:责任编辑|责编|责任校对|值班编辑|网络编辑|实习编辑)\s*[:：/]\s*"
+_EDITED = rf"{_OPEN}(?:{_EDITOR}|编辑\s*[:：/]\s*)(?P<name>{_NAME}{{0,60}}?){_CLOSE}"
+
+_CREDIT_LINE = re.compile(rf"(?:{_CREDITED}|{_CREDIT}(?P<bare>{_INNER}{{1,40}}?))")
+_CREDIT_TAIL = re.compile(rf"{_CREDITED}$")
+_EDITOR_LINE = re.compile(
+    rf"(?:{_EDITED}|{_EDITOR}(?P<bare>{_NAME}{{0,40}}?)"
+    r"|编辑\s*[:：]\s*(?P<short>[^\s，。；：:,;]{1,8})|编辑 (?P<plain>\S{2,4}) 校对 \S{2,4})"
+)
+_EDITOR_TAIL = re.compile(rf"{_EDITED}$|\s{_EDITOR}(?P<bare>[^\s，。；]{{1,24}})$")
+_NOTICE_LINE = re.compile(
+    r"(?:郑重声明\s*[:：]?.{0,20}(?:发布此信息|东方财富|天天基金|本站|本网|传播更多信息|立场无关|风险自担).*"
+    r"|郑重声明\s*[:：]?"
+    r"|(?:提示[:：]\s*)?打开微信.{0,40}(?:扫一扫|朋友圈|二维码).*)",
+    re.DOTALL,
+)
+# A tail is sought only here, so that no line, however long, costs more than its length.
+_TAIL = 400
+_HINT = re.compile(r"来源|编辑|责编|责任校对|郑重声明|打开微信")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line without its furniture.
+
+    Attributes:
+        words: What is left of it; empty when all of it was furniture.
+        publisher: Whom a credit names; empty when there is none.
+        editor: Whom an editor's line names; empty when there is none.
+    """
+
+    words: str
+    publisher: str = ""
+    editor: str = ""
+
+
+def may_hold_furniture(text: str) -> bool:
+    """Whether any of the patterns can match: one quick look instead of many."""
+    return _HINT.search(text) is not None
+
+
+def strip_line(line: str) -> Line:
+    """A line without credit, editor and disclaimer; repeated until nothing is left to take."""
+    words = line.strip()
+    publisher = editor = ""
+    while words and may_hold_furniture(words):
+        tail = max(0, len(words) - _TAIL)
+        # Editors first: 本文来源：新京报 责任编辑：… names both.
+        if found := _EDITOR_LINE.fullmatch(words) or _EDITOR_TAIL.search(words, tail):
+            editor = editor or _named(found)
+        elif found := _CREDIT_LINE.fullmatch(words) or _CREDIT_TAIL.search(words, tail):
+            publisher = publisher or _named(found)
+        elif found := _NOTICE_LINE.fullmatch(words):
+            pass
+        else:
+            break
+        words = words[: found.start()].rstrip()
+    return Line(words, publisher, editor)
+
+
+def strip_text(text: str) -> str:
+    """A plain text without the furniture in its lines."""
+    if not may_hold_furniture(text):
+        return text
+    return "\n".join(
+        strip_line(line).words if may_hold_furniture(line) else line for line in text.split("\n")
+    )
+
+
+def _named(found: re.Match[str]) -> str:
+    return " ".join(next(filter(None, found.groupdict().values()), "").split())

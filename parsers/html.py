@@ -1,0 +1,194 @@
+"""HTML and JSON documents: the one tree builder, and strict selections from the tree.
+
+The builder is lxml through BeautifulSoup: it repairs unclosed tags as browsers do,
+and fed as a stream of events it keeps the text at any depth (a tree made by lxml
+itself is cut at depth 256). Depth, tags and size are bounded here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from bs4 import BeautifulSoup, Tag
+
+from parsers.errors import BadListing, LayoutChanged
+
+MAX_CHARACTERS = 20_000_000
+MAX_TAGS = 300_000
+MAX_DEPTH = 400
+
+T = TypeVar("T")
+
+# What XML and databases refuse: control characters but tab and line ends, lone
+# surrogates, noncharacters.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+
+
+class _BoundedSoup(BeautifulSoup):
+    """A tree no deeper than MAX_DEPTH: what lies deeper becomes siblings, in order."""
+
+    def reset(self) -> None:
+        self._too_deep: dict[str, int] = {}
+        super().reset()
+
+    def handle_starttag(self, name: str, *args: Any, **kwargs: Any) -> Tag | None:
+        tag = super().handle_starttag(name, *args, **kwargs)
+        if tag is not None and len(self.tagStack) > MAX_DEPTH:
+            self.popTag()
+            self._too_deep[name] = self._too_deep.get(name, 0) + 1
+        return tag
+
+    def handle_endtag(self, name: str, nsprefix: str | None = None) -> None:
+        if self._too_deep.get(name, 0):
+            # Its element was closed when it began.
+            self._too_deep[name] -= 1
+        else:
+            super().handle_endtag(name, nsprefix)
+
+
+def document(text: str) -> BeautifulSoup:
+    """The tree of an HTML document or fragment.
+
+    Raises:
+        LayoutChanged: It is larger, or has more tags, than any article page.
+    """
+    if len(text) > MAX_CHARACTERS or text.count("<") > MAX_TAGS:
+        raise LayoutChanged(
+            f"expected at most {MAX_CHARACTERS:,} characters and {MAX_TAGS:,} tags, "
+            f"found {len(text):,} and {text.count('<'):,}",
+            expected=f"a page of at most {MAX_CHARACTERS:,} characters and {MAX_TAGS:,} tags",
+            found=f"{len(text):,} characters, {text.count('<'):,} tags",
+        )
+    return _BoundedSoup(printable(text), "lxml")
+
+
+def printable(text: str) -> str:
+    """The text without the characters that no document may hold."""
+    return _FORBIDDEN.sub("", text)
+
+
+def one(node: Tag, css: str) -> Tag:
+    """The only match of a CSS selector.
+
+    Raises:
+        LayoutChanged: There is none, or more than one.
+    """
+    found = node.select(css, limit=2)
+    if len(found) != 1:
+        raise _unexpected(node, f"one {css!r}", css, len(found))
+    return found[0]
+
+
+def some(node: Tag, css: str) -> list[Tag]:
+    """Every match of a CSS selector, at least one.
+
+    Raises:
+        LayoutChanged: There is none.
+    """
+    found = list(node.select(css))
+    if not found:
+        raise _unexpected(node, f"at least one {css!r}", css, 0)
+    return found
+
+
+def maybe(node: Tag, css: str) -> Tag | None:
+    """The only match of a CSS selector, or ``None``.
+
+    Raises:
+        LayoutChanged: There is more than one.
+    """
+    found = node.select(css, limit=2)
+    if len(found) > 1:
+        raise _unexpected(node, f"at most one {css!r}", css, len(found))
+    return found[0] if found else None
+
+
+def text(node: Tag) -> str:
+    """The visible words of a node on one line."""
+    from parsers.text import plain_text
+
+    return " ".join(plain_text(node).split())
+
+
+def json_document(text: str, what: str) -> Any:
+    """The value of a JSON text; ``what`` names it in the message.
+
+    Raises:
+        BadListing: It is not JSON.
+    """
+    try:
+        return json.loads(text.removeprefix("\ufeff"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        start = " ".join(text[:200].split())[:80]
+        raise BadListing(
+            f"{what}: expected JSON, found {start!r} ({error})",
+            expected=f"{what}: a JSON document",
+            found=start,
+        ) from error
+
+
+def key(mapping: Any, name: str, kind: type[T], where: str) -> T:
+    """The value under a key that must be there and of one type.
+
+    Raises:
+        LayoutChanged: The key is missing, or its value is of another type.
+    """
+    if not isinstance(mapping, Mapping):
+        raise LayoutChanged(
+            f"{where}: expected an object with {name!r}, found {_kind(mapping)}",
+            expected=f"{where}: an object with {name!r}",
+            found=_kind(mapping),
+        )
+    if name not in mapping:
+        keys = ", ".join(sorted(map(str, mapping))[:20]) or "none"
+        raise LayoutChanged(
+            f"{where}: expected the key {name!r}, found {keys}",
+            expected=f"{where}: the key {name!r}",
+            found=f"keys: {keys}",
+        )
+    value = mapping[name]
+    # True is an int to Python, never to a publisher.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise LayoutChanged(
+            f"{where}: expected {name!r} to be {_name(kind)}, found {_kind(value)}",
+            expected=f"{where}: {name!r} of type {_name(kind)}",
+            found=_kind(value),
+        )
+    return value
+
+
+_NAMES: Mapping[type, str] = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+def _name(kind: type) -> str:
+    return _NAMES.get(kind, kind.__name__)
+
+
+def _kind(value: object) -> str:
+    shown = repr(value)
+    return f"{_name(type(value))}: {shown[:80]}"
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unexpected(node: Tag, wanted: str, css: str, count: int) -> LayoutChanged:
+    counted = "none" if count == 0 else "more than one"
+    start = " ".join(text(node).split())[:80]
+    return LayoutChanged(
+        f"expected {wanted}, found {counted} in <{node.name}> {start!r}",
+        expected=wanted,
+        found=f"{counted} of {css!r} in <{node.name}>: {start}",
+    )
