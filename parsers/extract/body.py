@@ -1,0 +1,391 @@
+"""The article's body: the box that weighs most, without what is not article in it."""
+
+from __future__ import annotations
+
+import re
+
+from lxml import etree
+
+from parsers.extract.blocks import END, Block, Box, Layout, weigh
+from parsers.extract.phrases import ASIDE, END_MATTER, META, NOISE, RIGHTS
+from parsers.extract.tree import dropped, fold
+from parsers.extract.words import CONTAINERS, HEADINGS
+
+_HINT_BONUS = 1.25
+_TAIL = frozenset({"p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5"})
+
+
+def best_box(page: Layout, hints: frozenset[str] = frozenset()) -> Box | None:
+    """The box that holds the article, or ``None`` when the page holds no sentences.
+
+    Args:
+        page: The page; weighed here.
+        hints: Ids and class names that this publisher is known to give its bodies.
+    """
+    weigh(page)
+    best = _heaviest(page)
+    if best is not None:
+        best = _without_teasers(page, best)
+    if best is not None and hints:
+        best = _hinted(page, hints, best.weight) or best
+    if best is None or best.weight < 250:
+        weight = best.weight if best is not None else 0.0
+        weigh(page, trusting=True)
+        trusted = _heaviest(page)
+        if trusted is not None and trusted.weight > 3 * weight:
+            return trusted
+        weigh(page)
+    return best
+
+
+def _without_teasers(page: Layout, box: Box) -> Box:
+    """The container of most sentences when the rest are scattered ones and twos.
+
+    Announcements of other articles stand in many small boxes, each with a sentence or
+    two; the parts of one article are few and large.
+    """
+    main = _main(page.blocks_of(box))
+    rest: dict[int, float] = {}
+    for block in page.blocks_of(box):
+        owner = container_of(block.box)
+        if block.weight > 0 and not main.first <= owner.first < main.last:
+            rest[id(owner)] = rest.get(id(owner), 0.0) + block.weight
+    if main.weight > 0.7 * box.weight or len(rest) < 4 or main.weight < 3 * max(rest.values()):
+        return box
+    while (
+        main.parent is not None
+        and main.parent is not box
+        and main.parent.weight < 1.1 * main.weight
+    ):
+        main = main.parent
+    return main
+
+
+def _hinted(page: Layout, hints: frozenset[str], weight: float) -> Box | None:
+    for box in page.boxes:
+        names = {box.node.get("id") or "", *(box.node.get("class") or "").split()}
+        if not hints.isdisjoint(names) and box.weight > 0.3 * weight:
+            return box
+    return None
+
+
+def _heaviest(page: Layout) -> Box | None:
+    best: Box | None = None
+    top = 0.0
+    for box in page.boxes:
+        if box.tag not in CONTAINERS:
+            continue
+        score = box.weight * (_HINT_BONUS if box.hint else 1.0)
+        if score > 0 and score >= top:
+            best, top = box, score
+    return best
+
+
+def body_of(
+    page: Layout, box: Box, *, title: str = "", description: str = "", known: str = ""
+) -> etree._Element:
+    """The element of the body, everything else taken out of it; the tree is changed.
+
+    Args:
+        page: The page, weighed.
+        box: What ``best_box`` chose.
+        title: The headline, which is no part of the body.
+        description: The declared description: a standfirst in front of the box says the same.
+        known: The article's text as the structured data has it, or empty.
+    """
+    blocks = page.blocks_of(box)
+    _judge_teasers(page, box, blocks)
+    keep = kept(page, blocks, fold(title), fold(known))
+    lead = _lead(page, box, blocks, keep, fold(title), fold(description))
+    _cut(page, box, blocks, keep)
+    _lighten(box.node)
+    if lead is not None:
+        first = etree.Element("p")
+        first.text = lead.text
+        first.tail = box.node.text
+        box.node.text = None
+        box.node.insert(0, first)
+    return box.node
+
+
+_LEAD = re.compile(
+    r"stand-?first|\blead\b|lede|\bintro|abstract|summary|sub-?(?:title|head|line)|\bdeck?\b|chap[oe]|excerpt"
+    r"|entradilla|teaser-?text|vorspann|ingress|sommario|occhiello|bajada|zhaiyao|description",
+    re.I,
+)
+
+
+def _lead(
+    page: Layout, box: Box, blocks: list[Block], keep: list[bool], title: str, description: str
+) -> Block | None:
+    """The standfirst when it stands before the box: as the description has it, or so named."""
+    have = fold("".join(b.text for b, flag in zip(blocks, keep, strict=True) if flag)[:3000])
+    for block in page.blocks[max(0, box.first - 40) : box.first]:
+        text = fold(block.text)
+        if (
+            len(text) < 30
+            or block.size > 900
+            or block.link * 2 > block.size
+            or text == title
+            or text in have
+        ):
+            continue
+        if len(description) >= 30 and (
+            text == description or (len(description) > 60 and text.startswith(description[:60]))
+        ):
+            return block
+        if block.is_suspect:
+            continue
+        for owner in (block.box, block.box.parent):
+            names = owner is not None and (owner.node.get("class") or "") + " " + (
+                owner.node.get("id") or ""
+            )
+            if (
+                names
+                and owner is not None
+                and owner.last - owner.first < 4
+                and _LEAD.search(names)
+                and END.search(block.text)
+            ):
+                return block
+    return None
+
+
+def container_of(box: Box) -> Box:
+    """The box itself or the nearest one around it that holds paragraphs."""
+    while box.parent is not None and box.tag not in CONTAINERS:
+        box = box.parent
+    return box
+
+
+def _judge_teasers(page: Layout, box: Box, blocks: list[Block]) -> None:
+    """Small boxes headed by a link announce another article."""
+    main = _main(blocks)
+    limit = 0.15 * box.size
+    found: dict[int, Box] = {}
+    for block in blocks:
+        if block.box.tag not in HEADINGS or block.link < 0.6 * block.size:
+            continue
+        owner = block.box.parent
+        while owner is not None and owner.size < block.size * 1.3 and owner is not box:
+            owner = owner.parent
+        if owner is None or owner is main or owner is box or owner.size > limit:
+            continue
+        if not owner.first <= main.first < owner.last:
+            found[id(owner)] = owner
+    good = sum(block.weight for block in blocks if block.weight > 0)
+    if sum(owner.weight for owner in found.values()) > 0.3 * good:
+        return
+    for owner in found.values():
+        for block in page.blocks_of(owner):
+            block.is_suspect = True
+            block.weight = min(block.weight, -4.0)
+
+
+def _main(blocks: list[Block]) -> Box:
+    """The container that holds most sentences itself."""
+    direct: dict[int, float] = {}
+    boxes: dict[int, Box] = {}
+    for block in blocks:
+        if block.weight > 0:
+            owner = container_of(block.box)
+            direct[id(owner)] = direct.get(id(owner), 0.0) + block.weight
+            boxes[id(owner)] = owner
+    return boxes[max(direct, key=lambda key: direct[key])]
+
+
+def kept(page: Layout, blocks: list[Block], title: str, known: str) -> list[bool]:
+    """Which blocks of the box are article: a stretch of them, without what is set between.
+
+    Args:
+        page: The page the blocks are of.
+        blocks: The blocks of the chosen box.
+        title: The headline, folded.
+        known: The text as the structured data has it, folded, or empty.
+    """
+    main = _main(blocks)
+    is_main = [container_of(block.box) is main for block in blocks]
+    weights = _judged(page, blocks, is_main, title)
+    _trim_to_known(blocks, weights, is_main, known)
+    start, end = _segment(weights)
+    end = _tail(blocks, weights, is_main, end)
+    while end > start and (blocks[end - 1].box.tag in HEADINGS):
+        end -= 1
+    keep = [False] * len(blocks)
+    for i in range(start, end):
+        keep[i] = weights[i] > -3.5 and not blocks[i].is_suspect
+    return keep
+
+
+def _judged(page: Layout, blocks: list[Block], is_main: list[bool], title: str) -> list[float]:
+    """The weight of each block in its place; shorter than the blocks when the rest is cut."""
+    density = 2.5 if page.is_cjk else 1.0
+    total = left = sum(block.weight for block in blocks if block.weight > 0)
+    main_left = sum(
+        b.weight for b, inside in zip(blocks, is_main, strict=True) if inside and b.weight > 0
+    )
+    weights: list[float] = []
+    seen: set[str] = set()
+    for block, inside in zip(blocks, is_main, strict=True):
+        if block.weight > 0:
+            left -= block.weight
+            main_left -= block.weight if inside else 0.0
+        length = block.size * density
+        folded = fold(block.text)
+        weight = _noise(block, length, folded == title, left < 0.3 * total) if folded else -1.0
+        if weight == block.weight and length < 110 and END_MATTER.match(block.text):
+            is_last = main_left <= 0.02 * total
+            is_late = left < 0.3 * total and not ASIDE.match(block.text)
+            if left < total - left and (is_last or is_late):
+                break
+            weight = -30.0
+        if length >= 60:
+            if folded in seen and not inside:
+                weight = min(weight, -10.0)
+            seen.add(folded)
+        weights.append(weight)
+    return weights
+
+
+def _noise(block: Block, length: float, is_title: bool, is_late: bool) -> float:
+    """The block's weight, or what it weighs when its words give it away."""
+    text = block.text
+    if block.size < 300 and NOISE.match(text):
+        return -30.0
+    if is_late and block.size < 500 and RIGHTS.search(text):
+        return -30.0
+    if text[0] in "{[" and text[-1] in "}]" and '":' in text:
+        return -30.0
+    if is_title or (length < 120 and META.search(text)):
+        return -10.0
+    return block.weight
+
+
+def _tail(blocks: list[Block], weights: list[float], is_main: list[bool], end: int) -> int:
+    """Where the article ends: short lines behind the last sentence belong to it."""
+    patience = 12.0
+    for i in range(end, len(weights)):
+        block = blocks[i]
+        if block.is_suspect or block.box.tag in HEADINGS:
+            continue
+        if weights[i] <= -10.0:
+            break
+        if is_main[i] and weights[i] > -3.5 and block.box.tag in _TAIL:
+            end = i + 1
+            patience = 12.0
+        else:
+            patience += max(weights[i], -5.0)
+            if patience <= 0:
+                break
+    return end
+
+
+_TAIL = frozenset(
+    {
+        "p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5",
+    }
+)  # fmt: skip
+
+
+_KEPT_ATTRIBUTES = frozenset(
+    {
+        "href", "src", "alt", "title", "style", "hidden", "aria-hidden", "colspan", "rowspan",
+        "datetime", "data-original", "data-src", "data-lazy-src", "data-actualsrc",
+        "data-original-src", "srcset", "start", "type", "lang",
+    }
+)  # fmt: skip
+
+
+def _lighten(node: etree._Element) -> None:
+    """Take out what the cleaner would only have to read and drop: it costs most of its time."""
+    etree.strip_elements(node, *_UNSEEN, with_tail=False)
+    for element in node.iter("*"):
+        attributes = element.attrib
+        if element.tag not in ("pre", "code"):
+            for name in [name for name in attributes if name not in _KEPT_ATTRIBUTES]:
+                del attributes[name]
+        if element.tag in ("span", "font") and not attributes and element is not node:
+            element.tag = "gone"
+    etree.strip_tags(node, "gone")
+
+
+_UNSEEN = (
+    "script",
+    "style",
+    "noscript",
+    "template",
+    "svg",
+    "iframe",
+    "object",
+    "input",
+    "select",
+    "textarea",
+    "link",
+    "meta",
+)
+
+
+def _trim_to_known(
+    blocks: list[Block], weights: list[float], is_main: list[bool], known: str
+) -> None:
+    """Where the structured data has the whole text, nothing before or behind it belongs."""
+    if len(known) < 200:
+        return
+    inside = [len(words) >= 15 and words in known for words in (fold(b.text) for b in blocks)][
+        : len(weights)
+    ]
+    covered = sum(len(fold(b.text)) for b, flag in zip(blocks, inside, strict=False) if flag)
+    if covered < 0.8 * len(known) or True not in inside:
+        return
+    first = inside.index(True)
+    last = len(inside) - 1 - inside[::-1].index(True)
+    for i, weight in enumerate(weights):
+        if weight > 0 and not is_main[i] and not first <= i <= last:
+            weights[i] = -10.0
+
+
+def _segment(weights: list[float]) -> tuple[int, int]:
+    """The stretch of greatest sum."""
+    best = total = 0.0
+    start = first = last = 0
+    for i, weight in enumerate(weights):
+        if total <= 0:
+            total = 0.0
+            start = i
+        total += weight
+        if total > best:
+            best, first, last = total, start, i + 1
+    return first, last
+
+
+def _cut(page: Layout, box: Box, blocks: list[Block], keep: list[bool]) -> None:
+    """Take every block that is not kept out of the tree."""
+    count = [0]
+    for flag in keep:
+        count.append(count[-1] + flag)
+    offset = box.first
+    gone: set[int] = set()
+    lo, hi = box.first, box.last
+    for inner in page.boxes:
+        if inner is box or inner.first < lo or inner.last > hi or inner.depth <= box.depth:
+            continue
+        if inner.parent is not None and id(inner.parent) in gone:
+            gone.add(id(inner))
+            continue
+        if inner.first == inner.last:
+            if inner.is_suspect:
+                gone.add(id(inner))
+                dropped(inner.node)
+            continue
+        if count[inner.last - offset] == count[inner.first - offset]:
+            if inner.tag == "figure":
+                continue
+            gone.add(id(inner))
+            dropped(inner.node)
+    for block, flag in zip(blocks, keep, strict=True):
+        if not flag and id(block.box) not in gone:
+            for node, is_tail in block.runs:
+                if is_tail:
+                    node.tail = " "
+                else:
+                    node.text = " "

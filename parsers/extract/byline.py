@@ -1,0 +1,313 @@
+"""Who wrote it and where it comes from: declarations first, then the lines beside the text."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+
+from lxml import etree
+
+from parsers.article import Found
+from parsers.extract.blocks import Block, Box, Layout, is_hidden
+from parsers.extract.structured import Structured, texts
+from parsers.extract.tree import fold, found, texts_of
+
+_ROLE = r"(?:(?:本报|本网|本社|本刊|特约|实习|见习|首席|驻\S{1,8}?|全媒体|融媒体|新华社|[\u4e00-\u9fff]{2,8}?(?:报|网|社|新闻|客户端|台))?(?:记者|記者|通讯员|特派员|撰稿人?|评论员))"
+_NAME = r"[\u4e00-\u9fff·]{2,4}"
+_NAMES = rf"{_NAME}(?:[ \u3000、，,/]+{_NAME}){{0,4}}"
+_NOT_NAMES = re.compile(
+    r"获悉|了解|从|在|报道|采访|今|昨|日|表示|来源|编辑|摄影|发自|走访|注意到|发现|查询|致电|联系|手记|调查|观察|整理|综合|近期|电|讯|图|文|梳理|核实|直击|探访|团队|站|会|整合|编译|转"
+)
+_LABELLED = re.compile(
+    r"(?:作者|撰文|撰稿|文/图|图/文|(?:^|[\s|｜)）】])(?:文字?|记者|記者))\s*[:：/／丨]\s*"
+    rf"(?P<names>{_NAMES}(?=[\s)）】|｜/／,，。]|$|来源|编辑|责|校|时间|日期|发布|\d)|[^\s|｜:：/／()（）\[\]【】,，。]{{2,16}}?(?=[\s)）】|｜]|$|来源|编辑|责任|时间|日期|发布))"
+)
+_ORIGINAL = re.compile(r"^原创\s+(?P<names>\S{2,14})\s+(?:19|20)\d\d[-/.年]")
+_REPORTER = re.compile(rf"{_ROLE}\s*[:：]?\s*(?P<names>{_NAMES})(?=[\s)）／/，,。|｜]|$)")
+_IN_BRACKETS = re.compile(
+    rf"[（(【]\s*(?:[\u4e00-\u9fff]{{0,8}}?)(?:记者|記者|作者|通讯员|文)\s*[:：/]?\s*(?P<names>{_NAMES})\s*[)）】]"
+)
+_SLASHED = re.compile(rf"^(?P<names>{_NAMES})\s*[/／]\s*[\u4e00-\u9fff]{{3,12}}$")
+_SOURCE = re.compile(
+    r"(?:文章|本文|信息|稿件|新闻)?(?:来源|來源|稿源|出处)(?:于|自)?\s*[:：]\s*(?P<name>[^\s|｜()（）\[\]【】,，。:：]{2,30}?)(?=[\s|｜()（）\[\]【】,，。]|$|作者|编辑|责任|时间|日期|发布|字号|点击|浏览|\d{4})"
+)
+_BY = re.compile(
+    r"^(?:(?:written |posted |story |reported )?by|von|par|por|di|af|av|door|autor(?:ka)?\s*:|author\s*:|автор\s*:|текст\s*:|συντάκτης\s*:|written by|text\s*:)\s+(?P<names>[^\d|•·]{3,90}?)(?:\s*[|•·–—].*|,?\s+\d.*)?$",
+    re.I,
+)
+_SPLIT = re.compile(
+    r"\s*(?:[;、，；|/]|,\s(?!(?:[JS]r|M\.?D|Ph\.?D|II+|[A-Z.]{2,8})\b))\s*|\s+(?:and|und|et|y|e|och|og|und|&|и|i)\s+",
+    re.I,
+)
+_PREFIX = re.compile(
+    r"^(?:(?:written |posted |story |reported |words )?by\b|von\b|par\b|por\b|di\b|text(?:e)?\s*:|author\s*:|autor\s*:|автор\s*:|作者|撰文|文|记者|記者|原创)\s*[:：/]?\s*(?=\S)",
+    re.I,
+)
+_SUFFIX = re.compile(
+    r"\s*(?:[,|–—(/•·]|\s-\s|\bfor\b|\bin\b|\bat\b)\s*(?:(?:the )?(?:staff|senior|special|political|science|health|business|sports?|chief|associate|contributing|guest|news|digital|deputy)\b.*|reporter|writer|editor|correspondent|author|columnist|journalist|contributor|reuters|ap|afp|bbc.*|cnn.*|opinion.*|[\w.]+@[\w.]+.*)\)?$",
+    re.I,
+)
+_BAD = re.compile(
+    r"https?:|www\.|@|^\d+$|^(?:admin|administrator|editor|root|user|null|none|undefined|guest|author|unknown|anonymous|staff|web ?master|name|by|网易|新浪网?|腾讯网?|搜狐网?|凤凰网|百度|佚名|未知|匿名|本站|原创|编辑|小编|转载|网络|互联网)$",
+    re.I,
+)
+_PARTICLES = frozenset(
+    {
+        "and",
+        "und",
+        "et",
+        "y",
+        "e",
+        "och",
+        "og",
+        "&",
+        "de",
+        "del",
+        "della",
+        "da",
+        "di",
+        "du",
+        "la",
+        "le",
+        "van",
+        "von",
+        "der",
+        "den",
+        "zu",
+        "al",
+        "el",
+        "bin",
+        "ter",
+    }
+)
+_ROLES = re.compile(
+    r"^(?:author|autor|writer|written|posted|von|by|text|words|former|senior|staff|editor|reporter|follow|view|read|more|see|all|profile|share|connect|marketing)\b|\bat\s|(?:writer|editor|reporter|engineer|correspondent|consultant|gardener|astrologer|redakteur\w*|redaktion)$",
+    re.I,
+)
+_BY_LABEL = re.compile(
+    r"\b(?:by|von|par|por|da|di|av|af|door|author|auteur|autor\w*|автор\w*)\b|作者", re.I
+)
+_AUTHOR_PAGE = "//a[contains(@href,'/author/') or contains(@href,'/authors/')]"
+_AUTHORED = (
+    "//*[@rel='author' or @itemprop='author' or contains(@class,'author')"
+    " or contains(@class,'byline') or contains(@class,'writer') or contains(@id,'author')]"
+)
+_CLASS = re.compile(
+    r"\b(?:author|byline|writer|creator|zuozhe|posted-by|contributor)|author[-_]?name|byline", re.I
+)
+_NOT_CLASS = re.compile(
+    r"bio|desc|info-text|avatar|image|img|social|follow|title|job|role|comment|related|date|time",
+    re.I,
+)
+_DATE = re.compile(
+    r"\d{4}\s?[-/.年]\s?\d{1,2}|\d{1,2}[:：]\d{2}|\b(?:19|20)\d\d\b|编辑|責編|责编|校对|责任|编审"
+    r"|^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?$"
+    r"|^(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b(?!\s[a-z])"
+    r"|\b(?:article|written|posted|published|updated|minutes?|min read) ?(?:by|on|read)?$",
+    re.I,
+)
+
+
+def authors(
+    declared: Structured, page: Layout, box: Box | None, *, publisher: str
+) -> Found[tuple[str, ...]]:
+    """The names of the people, or failing them the desk, that the article names as authors.
+
+    An editor (责任编辑) is no author; a name that only repeats the publication is none.
+    """
+    taboo = {fold(publisher), *(fold(v) for v in declared.metas.get("og:site_name", ()))} - {""}
+    from_lines = _chinese(page, box) if page.is_cjk else ()
+    person = _of_json_ld(declared)
+    if named := _clean(person, taboo if page.is_cjk else set()):
+        return Found(named, "json-ld:author")
+    keys = ("author", "article:author", "og:article:author", "byl", "parsely-author", "sailthru.author",
+            "dc.creator", "dcterms.creator", "dc.contributor.author", "cxenseparse:author", "twitter:data1", "citation_author")  # fmt: skip
+    for key in keys[: -2 if page.is_cjk else None]:
+        values = declared.metas.get(key, ())
+        if key == "twitter:data1" and not any(
+            _BY_LABEL.search(label) for label in declared.metas.get("twitter:label1", ())
+        ):
+            continue
+        split = [
+            name
+            for value in values
+            if not _BAD.search(value)
+            for name in _split(html.unescape(value))
+        ]
+        title_end = fold(declared.page_title)
+        named = tuple(
+            n
+            for n in _clean(split, taboo if page.is_cjk else set())
+            if not (page.is_cjk and fold(n) in title_end)
+        )
+        if named and not (page.is_cjk and from_lines):
+            return Found(named, f"meta:{key}")
+    if from_lines:
+        return Found(from_lines, "a byline beside the text")
+    if not page.is_cjk:
+        named = _clean(list(_bylines(page, box)), taboo)
+        if named:
+            return Found(named, "a byline beside the text")
+    named = _clean(list(_marked(page)), taboo)
+    if named:
+        return Found(named, "an element marked as author")
+    linked = dict.fromkeys(_pieces(link) for link in found(page.boxes[0].node, _AUTHOR_PAGE)[:40])
+    named = _clean([name for name in linked if name], taboo)
+    if len(named) == 1 and " " in named[0]:
+        return Found(named, "the only author's page it links to")
+    return Found((), "absent: no declaration, byline or author element names one")
+
+
+def publisher(declared: Structured, page: Layout, box: Box | None) -> Found[str] | None:
+    """The publication, by the credit line, then by declaration; ``None`` when not said."""
+    if page.is_cjk:
+        for block in _near(page, box, before=40, inside=3, behind=6):
+            found = _SOURCE.search(block.text)
+            if found and block.size < 150:
+                return Found(found["name"].strip("：: "), "the line 来源")
+        value, how = declared.meta(
+            "source", "contentsource", "article:source", "og:article:source", "mediaid"
+        )
+        value = re.sub(r"^(?:来源|來源)\s*[:：]\s*", "", value).split(" ")[0]
+        if value and not value.isdigit() and not _BAD.search(value):
+            return Found(value, how)
+    node = declared.resolved(declared.article.get("publisher"))
+    for item in node if isinstance(node, list) else [node]:
+        if isinstance(item, Mapping):
+            for name in texts(item.get("name")):
+                return Found(name, "json-ld:publisher")
+        elif isinstance(item, str) and item and not item.startswith("http"):
+            return Found(item, "json-ld:publisher")
+    name, how = declared.meta(
+        "og:site_name", "application-name", "dc.publisher", "citation_journal_title"
+    )
+    return Found(html.unescape(name), how) if name else None
+
+
+def _of_json_ld(declared: Structured) -> list[str]:
+    found: list[str] = []
+    for key in ("author", "creator"):
+        value = declared.article.get(key)
+        for item in value if isinstance(value, list) else [value]:
+            item = declared.resolved(item)
+            if isinstance(item, Mapping):
+                for name in texts(item.get("name")):
+                    found.extend(_split(name))
+            elif isinstance(item, str):
+                found.extend(_split(html.unescape(item)))
+        if found:
+            break
+    return found
+
+
+def _split(value: str) -> list[str]:
+    value = _PREFIX.sub("", value.strip())
+    return [part for part in _SPLIT.split(value) if part]
+
+
+def _clean(names: list[str], taboo: set[str]) -> tuple[str, ...]:
+    kept: list[str] = []
+    for name in names:
+        name = _SUFFIX.sub("", _PREFIX.sub("", " ".join(name.split()))).strip(" ,.;:|-–—·•()[]")
+        if not 2 <= len(name) <= 60 or _BAD.search(name) or _DATE.search(name):
+            continue
+        if len(name.split()) > 7 or fold(name) in taboo or not fold(name):
+            continue
+        if fold(name) not in {fold(other) for other in kept}:
+            kept.append(name)
+    return tuple(kept)
+
+
+def _near(
+    page: Layout, box: Box | None, *, before: int, inside: int, behind: int
+) -> Iterator[Block]:
+    """The blocks in front of the text, its first ones and the last ones and those behind."""
+    if box is None:
+        return
+    start, end = box.first, box.last
+    yield from page.blocks[max(0, start - before) : min(end, start + inside)]
+    yield from page.blocks[max(start + inside, end - behind) : end + behind]
+
+
+def _chinese(page: Layout, box: Box | None) -> tuple[str, ...]:
+    for block in _near(page, box, before=40, inside=8, behind=12):
+        text = block.text
+        if block.link * 2 > block.size and block.size > 12:
+            continue
+        for form in (_LABELLED, _ORIGINAL, _IN_BRACKETS, _SLASHED, _REPORTER):
+            if form in (_LABELLED, _SLASHED, _REPORTER) and block.size > (
+                80 if form is _LABELLED else 40
+            ):
+                continue
+            found = form.search(text)
+            if found and (
+                names := _people(found["names"], is_labelled=form in (_LABELLED, _ORIGINAL))
+            ):
+                return names
+    return ()
+
+
+def _people(names: str, *, is_labelled: bool) -> tuple[str, ...]:
+    parts = [part for part in re.split(r"[\s、，,/]+", names) if part]
+    kept = []
+    for part in parts:
+        if _BAD.search(part) or (not is_labelled and _NOT_NAMES.search(part)):
+            break
+        kept.append(part)
+    return tuple(dict.fromkeys(kept))
+
+
+def _bylines(page: Layout, box: Box | None) -> Iterator[str]:
+    for block in _near(page, box, before=25, inside=2, behind=0):
+        if block.size < 110 and (found := _BY.match(block.text)):
+            words = re.split(
+                r"\s+(?:on|am|le|el|il|published|updated|posted)\s+|\s[|•·–—-]\s|\s\(",
+                found["names"],
+            )[0]
+            if " " in words.strip() and all(
+                word[:1].isupper() or word.casefold() in _PARTICLES for word in words.split()
+            ):
+                yield from _split(words)
+                return
+
+
+def _pieces(node: etree._Element) -> str:
+    """The words of a node; ``|`` where two elements touch without a space."""
+    out = ""
+    for piece in texts_of(node):
+        if not piece:
+            continue
+        if out and not out[-1].isspace() and not piece[0].isspace():
+            out += " | "
+        out += piece
+    if "\n" in out.strip():
+        out = re.sub(r"\s*\n\s*", " | ", out.strip())
+    return " ".join(out.split()).strip(" |")
+
+
+def _marked(page: Layout) -> Iterator[str]:
+    """The text of the first element near the text that is marked as the author's name."""
+    root = page.boxes[0].node
+    for node in found(root, _AUTHORED)[:40]:
+        names = " ".join(
+            filter(None, (node.get("class"), node.get("id"), node.get("itemprop"), node.get("rel")))
+        )
+        if (
+            not _CLASS.search(names)
+            or _NOT_CLASS.search(names)
+            or is_hidden(node)
+            or node.tag in ("body", "meta", "link", "script", "img")
+        ):
+            continue
+        named = found(node, ".//*[@itemprop='name']")
+        words = _pieces(named[0] if named else node)
+        words = re.split(
+            r"\s+(?:on|am|le|published|updated|posted)\s+|\s[•·–—-]\s|\s\(|[,，]?\s+(?=\d)", words
+        )[0]
+        if not 2 <= len(words) <= 120 or (page.is_cjk and len(words) > 16):
+            continue
+        parts = [p for p in _split(words) if not _ROLES.search(p)]
+        if parts and _clean(parts, set()):
+            yield from parts
+            return

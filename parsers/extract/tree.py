@@ -1,0 +1,134 @@
+"""One lxml tree per page, whatever the page does to the parser.
+
+libxml2 drops everything below a depth of 2048 elements (256 without ``huge_tree``).
+A page that comes near is flattened first: open tags beyond ``DEPTH`` and their closing
+tags are left out, the text stays.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lxml import etree
+
+DEPTH = 200
+"""Deeper elements of a page that is nested too deep are dissolved into their parents."""
+
+MAX_CHARACTERS = 24_000_000
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MAX_ATTRIBUTES = 2000
+_HUGE_TAG = re.compile(r"<([A-Za-z][A-Za-z0-9]*)\s[^>]{20000,}>")
+_FOLD = re.compile(r"[\W_]+")
+_TAGS = re.compile(
+    r"<!--.*?-->|<(script|style|textarea|title)\b[^>]*>.*?</\1\s*>"
+    r"|<(/?)([a-zA-Z][a-zA-Z0-9]*)(?:\"[^\"]*\"|'[^']*'|[^'\">])*>",
+    re.DOTALL | re.IGNORECASE,
+)
+_NEVER_NESTED = frozenset(
+    {
+        "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param",
+        "source", "track", "wbr", "p", "li", "dt", "dd", "tr", "td", "th", "option", "thead",
+        "tbody", "tfoot", "html", "head", "body",
+    }
+)  # fmt: skip
+_TOO_DEEP = "Excessive depth"
+
+
+def tree_of(text: str) -> etree._Element | None:
+    """The root element of a page; ``None`` when there is no element at all."""
+    if len(text) > MAX_CHARACTERS:
+        text = text[:MAX_CHARACTERS]
+    if _CONTROLS.search(text):
+        text = _CONTROLS.sub("", text)
+    text = _HUGE_TAG.sub(_modest, text)
+    root, is_whole = _parse(text)
+    if not is_whole:
+        root, _ = _parse(flattened(text))
+    return root
+
+
+def _modest(tag: re.Match[str]) -> str:
+    # libxml2 compares every attribute with all before it.
+    return f"<{tag[1]}>" if tag[0].count("=") > _MAX_ATTRIBUTES else tag[0]
+
+
+def _parse(text: str) -> tuple[etree._Element | None, bool]:
+    body = text.encode("utf-8", "replace")
+    if not body.strip():
+        return None, True
+    parser = etree.HTMLParser(
+        encoding="utf-8", huge_tree=True, no_network=True, remove_pis=True, remove_comments=True
+    )
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.LxmlError:
+        return None, True
+    is_whole = not any(_TOO_DEEP in line.message for line in parser.error_log)
+    return root, is_whole
+
+
+def flattened(text: str, depth: int = DEPTH) -> str:
+    """The page with every element below ``depth`` dissolved, its text kept. Linear."""
+    open_tags: list[tuple[str, bool]] = []
+    kept = 0
+
+    def one_tag(match: re.Match[str]) -> str:
+        nonlocal kept
+        name = (match[3] or "").lower()
+        if not name or name in _NEVER_NESTED:
+            return match[0]
+        if not match[2]:
+            is_kept = kept < depth
+            open_tags.append((name, is_kept))
+            kept += is_kept
+            return match[0] if is_kept else " "
+        if open_tags and open_tags[-1][0] == name:
+            _, was_kept = open_tags.pop()
+            kept -= was_kept
+            return match[0] if was_kept else " "
+        return match[0] if kept < depth else " "
+
+    return _TAGS.sub(one_tag, text)
+
+
+def tag_of(node: etree._Element) -> str:
+    """The element's name in lower case, or the empty string for a comment."""
+    return node.tag if isinstance(node.tag, str) else ""
+
+
+def texts_of(node: etree._Element) -> list[str]:
+    """The pieces of text in a node, in order."""
+    return [str(piece) for piece in node.itertext(with_tail=False)]
+
+
+def found(node: etree._Element, xpath: str) -> list[etree._Element]:
+    """The elements an XPath expression selects."""
+    selected = node.xpath(xpath)
+    if not isinstance(selected, list):
+        return []
+    return [one for one in selected if isinstance(one, etree._Element)]
+
+
+def words_of(node: etree._Element) -> str:
+    """The text of a node on one line."""
+    return " ".join("".join(texts_of(node)).split())
+
+
+def fold(text: str) -> str:
+    """Letters and digits alone, case folded: what makes two lines the same."""
+    return _FOLD.sub("", text).casefold()
+
+
+def dropped(node: etree._Element) -> None:
+    """Remove a node; the text behind it stays."""
+    parent = node.getparent()
+    if parent is None:
+        return
+    if node.tail:
+        before = node.getprevious()
+        if before is None:
+            parent.text = (parent.text or "") + " " + node.tail
+        else:
+            before.tail = (before.tail or "") + " " + node.tail
+    parent.remove(node)

@@ -1,0 +1,1 @@
+"""One module per source: a docstring with its quirks, and ``PARSER``."""

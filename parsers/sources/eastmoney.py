@@ -1,0 +1,119 @@
+"""The Eastmoney article page, where share links and article addresses of finews lead.
+
+Not a source of its own: ``parsers.sources.finews`` reads it.
+
+* Today: headline in ``div.contentwrap > div.title``; ``div.infos > div.item`` holds the
+  time (minutes only, ``2026年08月19日 17:46``, Asia/Shanghai unsaid) and the medium
+  (``来源：界面新闻`` or the name alone; its class may begin with a blank); the text in
+  ``#ContentBody``.
+* Older: ``div.newsContent h1``, ``div.time``, ``div.source`` and ``div.Body``, with a
+  summary in ``div.b-review`` that is no part of the text.
+* A page without a headline still has ``<title>``, ending in ``_东方财富网``.
+* ``原标题：...`` below the text names another headline; it is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from bs4 import Tag
+
+from parsers import html
+from parsers.article import Found, Moment
+from parsers.dates import read_time, unknown
+from parsers.errors import LayoutChanged
+from parsers.listings import parts_of
+
+HOSTS = frozenset(
+    f"{name}.eastmoney.com" for name in ("finance", "stock", "hk", "futures", "mss", "wap")
+)
+_SITE = "_东方财富网"
+_PATH = re.compile(r"/(?:a/|news/[0-9]+,)([0-9]{12,20})\.html")
+_COUNT = re.compile(r"[0-9]+\s*人?(?:评论|参与|阅读).*")
+_TIME = re.compile(r"[0-9]{4}年[0-9]{1,2}月[0-9]{1,2}日(?:\s*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArticlePage:
+    """What an article page says; ``publisher`` is ``None`` when only the body may tell."""
+
+    title: Found[str]
+    published: Moment
+    publisher: Found[str] | None
+    authors: Found[tuple[str, ...]] | None
+    body: Tag
+
+
+def read(text: str, zone: ZoneInfo) -> ArticlePage:
+    """Read an article page of either shape.
+
+    Raises:
+        LayoutChanged: The text or the headline is not where it was.
+    """
+    page = html.document(text)
+    about = _about(page)
+    return ArticlePage(
+        title=_title(page),
+        published=_published(about, zone),
+        publisher=_publisher(about),
+        authors=_authors(about),
+        body=_body(page),
+    )
+
+
+def article_number(url: str) -> str:
+    """The number in an article's address, of any era; empty when it has none."""
+    found = _PATH.fullmatch(parts_of(url).path)
+    return found[1] if found else ""
+
+
+def _title(page: Tag) -> Found[str]:
+    selector = "div.contentwrap > div.title, div.newsContent h1"
+    if headline := html.maybe(page, selector):
+        return Found(html.text(headline), f"css:{selector}")
+    whole = html.text(html.one(page, "head title"))
+    return Found(whole.removesuffix(_SITE), f"css:title without {_SITE}")
+
+
+def _about(page: Tag) -> list[str]:
+    """The short lines below the headline: time, medium, author, in no fixed order."""
+    return [html.text(item) for item in page.select("div.infos > div.item, div.time, div.source")]
+
+
+def _published(about: list[str], zone: ZoneInfo) -> Moment:
+    found = [match[0] for line in about if (match := _TIME.search(line))]
+    if not found:
+        return unknown("", "the page gives no time")
+    if len(set(found)) > 1:
+        raise LayoutChanged(
+            f"expected one time below the headline, found {found}",
+            expected="one time",
+            found=str(found),
+        )
+    return read_time(found[0], zone, "css:div.infos > div.item, div.time")
+
+
+def _publisher(about: list[str]) -> Found[str] | None:
+    names = [line for line in about if line and not _TIME.search(line)]
+    labelled = [name.removeprefix("来源：").strip() for name in names if name.startswith("来源：")]
+    bare = [name for name in names if "：" not in name and not _COUNT.fullmatch(name)]
+    candidates = set(labelled or bare) - {""}
+    if len(candidates) != 1:
+        return None
+    return Found(candidates.pop(), "css:div.infos > div.item, div.source")
+
+
+def _authors(about: list[str]) -> Found[tuple[str, ...]] | None:
+    names = [line.removeprefix("作者：").strip() for line in about if line.startswith("作者：")]
+    if not any(names):
+        return None
+    return Found(tuple(filter(None, names)), "css:div.infos > div.item")
+
+
+def _body(page: Tag) -> Tag:
+    body = html.maybe(page, "#ContentBody") or html.one(page, "div.Body")
+    for summary in body.select("div.b-review"):
+        summary.decompose()
+    return body

@@ -1,0 +1,219 @@
+"""Any article page: what it declares (JSON-LD, meta), confirmed and completed by what it shows.
+
+The whole page is one lxml tree; only the article's own fragment goes through the
+cleaner. Quirks that shaped it:
+
+- ``og:title`` is cut at an unescaped quote on real pages, so a heading that the page's
+  title confirms comes first.
+- ``article:author`` is often the site itself or an address; neither is an author.
+- A body may be hidden among boxes called ``sidebar`` or ``comment``: names of classes
+  are hints, the weight of sentences decides.
+- A time without a zone is read in the zone of the option ``time_zone``, of the
+  publisher's entry in ``parsers.extract.hosts``, or else is known to the day only.
+
+An article's id is its canonical URL. There are no listings: pages are named by address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from lxml import etree
+
+from parsers.article import (
+    Article,
+    BadEntry,
+    CanonicalUrl,
+    Entry,
+    Found,
+    Listing,
+    Page,
+    Parser,
+    Source,
+)
+from parsers.compose import compose
+from parsers.errors import IncompleteArticle, NotAnArticle
+from parsers.extract.blocks import Box, Layout, layout
+from parsers.extract.body import best_box, body_of
+from parsers.extract.byline import authors, publisher
+from parsers.extract.hosts import Host, host_facts
+from parsers.extract.language import language_of
+from parsers.extract.structured import Structured, read_structured, texts
+from parsers.extract.subjects import categories, lead_image, tags
+from parsers.extract.title import headline
+from parsers.extract.tree import tree_of
+from parsers.extract.when import published, updated
+from parsers.options import OptionError
+from parsers.urls import absolute, canonicalize, is_http
+
+NO_ZONE = "none"
+AS_DECLARED = "declared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A page taken apart, before any field is decided."""
+
+    root: etree._Element
+    declared: Structured
+    layout: Layout
+    box: Box | None
+    address: CanonicalUrl
+    host: Host
+
+
+def parse(source: Source, page: Page) -> Article:
+    """One article page to its Article.
+
+    Raises:
+        NotAnArticle: The address is a site's front page and nothing declares an article.
+        IncompleteArticle: There is no title or no text that reads like one.
+    """
+    read = _take_apart(page)
+    _refuse_front_page(read)
+    title = headline(read.root, read.declared, read.layout, read.box)
+    named = publisher(read.declared, read.layout, read.box)
+    writers = authors(read.declared, read.layout, read.box, publisher=(named and named.value) or "")
+    zone = _zone(source, read.host)
+    moment = published(read.root, read.declared, read.layout, read.box, read.address, zone)
+    words = language_of(_language(source), read.root, read.declared, read.layout)
+    return compose(
+        source,
+        page,
+        source_article_id=read.address,
+        url=page.final_url or page.url or read.address,
+        canonical_url=read.address,
+        title=title,
+        body=_body(read, title),
+        published=moment,
+        publisher=named,
+        authors=writers,
+        updated=updated(read.declared, zone),
+        categories=categories(read.declared),
+        tags=tags(read.declared),
+        language=words,
+        lead_image=lead_image(read.declared, page.final_url or page.url),
+    )
+
+
+def listings(source: Source) -> tuple[Listing, ...]:
+    """None: pages of the generic source are named by address.
+
+    Raises:
+        OptionError: ``time_zone`` names no zone.
+    """
+    _zone(source, Host())
+    return ()
+
+
+def entries(_source: Source, _listing: Listing, _page: Page) -> tuple[Entry | BadEntry, ...]:
+    """None, as there are no listings."""
+    return ()
+
+
+def entry_of(_source: Source, url: str) -> Entry:
+    """The Entry of any http(s) address.
+
+    Raises:
+        UnknownUrl: The address is not an absolute http(s) address.
+    """
+    canonical = canonicalize(url)
+    return Entry(source_article_id=canonical, channel="", url=url, link=url)
+
+
+def _take_apart(page: Page) -> _Read:
+    root = tree_of(page.text)
+    if root is None:
+        raise IncompleteArticle(
+            f"{page.url}: expected an HTML page, found {len(page.text)} characters without an element",
+            expected="an HTML page",
+            found=page.text[:80],
+        )
+    declared = read_structured(root)
+    address = _address(declared, page)
+    host = host_facts(urlsplit(address).hostname or "")
+    blocks = layout(root)
+    return _Read(
+        root=root,
+        declared=declared,
+        layout=blocks,
+        box=best_box(blocks, host.bodies),
+        address=address,
+        host=host,
+    )
+
+
+def _address(declared: Structured, page: Page) -> CanonicalUrl:
+    own = page.final_url or page.url
+    declared_urls = (
+        declared.links.get("canonical", ""),
+        declared.meta("og:url")[0],
+        next(texts(declared.article.get("url")), ""),
+    )
+    for href in declared_urls:
+        url = absolute(own, href) if href else ""
+        # A canonical link to the front page is a template's default, not this article.
+        if is_http(url) and not (_is_front(url) and is_http(own) and not _is_front(own)):
+            return canonicalize(url)
+    # A page read from a file is known by that file.
+    return canonicalize(own) if is_http(own) else CanonicalUrl(own)
+
+
+def _is_front(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.path in ("", "/") and not parts.query
+
+
+def _refuse_front_page(read: _Read) -> None:
+    is_declared = read.declared.article or read.declared.meta("article:published_time")[0]
+    kind = read.declared.meta("og:type")[0].lower()
+    if _is_front(read.address) and is_http(read.address) and not is_declared and kind != "article":
+        raise NotAnArticle(
+            f"{read.address}: expected an article, found the front page of a site",
+            expected="an article",
+            found="a front page that declares no article",
+        )
+
+
+def _body(read: _Read, title: Found[str]) -> str:
+    if read.box is None:
+        return ""
+    node = body_of(
+        read.layout,
+        read.box,
+        title=title.value or "",
+        description=read.declared.meta("description", "og:description")[0],
+        known=next(texts(read.declared.article.get("articleBody")), ""),
+    )
+    return etree.tostring(node, method="html", encoding="unicode", with_tail=False)
+
+
+def _language(source: Source) -> str:
+    given = source.text("language")
+    return "" if given == AS_DECLARED else given
+
+
+def _zone(source: Source, host: Host) -> ZoneInfo | None:
+    configured = source.text("time_zone")
+    name = configured if configured != NO_ZONE else host.zone
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise OptionError(
+            f"time_zone: expected a zone like Asia/Shanghai or {NO_ZONE!r}, found {name!r}"
+        ) from error
+
+
+PARSER = Parser(
+    name="generic",
+    version="1",
+    options={"time_zone": NO_ZONE, "language": AS_DECLARED},
+    listings=listings,
+    entries=entries,
+    parse=parse,
+    entry_of=entry_of,
+)

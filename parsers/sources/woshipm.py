@@ -1,0 +1,206 @@
+"""woshipm, 人人都是产品经理 (everyone is a product manager). Chinese, about 30 articles a day.
+
+Read directly: the JSON stream (``payload`` of three pages) and the article page.
+
+* The stream's ``date`` is a day in China (``2022/03/23``); no page has more than a day.
+* The text is ``.article--content``, before 2020 ``.grap``; ``.support-author`` inside it
+  asks for a tip and is no part of it.
+* The number in the address (``/it/5365424.html``) is the article's id everywhere, so
+  reading an RSSHub feed of woshipm gives the same ids.
+* An article read by its address alone takes title, author and day from the page.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from bs4 import Tag
+
+from parsers import html
+from parsers.article import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
+from parsers.compose import compose
+from parsers.dates import read_time, unknown
+from parsers.errors import UnknownUrl
+from parsers.listings import (
+    entry_or_bad,
+    fact,
+    host_of,
+    is_below,
+    one_of_each,
+    parts_of,
+    rebased,
+    record,
+    records,
+)
+from parsers.urls import absolute, canonicalize
+
+HOME = "https://www.woshipm.com"
+DOMAIN = "woshipm.com"
+PUBLISHER = "人人都是产品经理"
+CHANNEL = "latest"
+
+_PAGES = ("", "/page/2", "/page/3")
+_PATH = re.compile(r"/[a-z0-9-]+/([0-9]+)\.html")
+_SITE = re.compile(rf"\s*[|_-]\s*{PUBLISHER}\s*$")
+
+
+def listings(source: Source) -> tuple[Listing, ...]:
+    """The three pages of the stream that RSSHub reads too."""
+    stream = f"{_base(source)}/__api/v1/stream-list"
+    return tuple(Listing(channel=CHANNEL, url=stream + page) for page in _PAGES)
+
+
+def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEntry, ...]:
+    """One entry an article of the stream.
+
+    Raises:
+        BadListing: The answer is not JSON, or its list is not where it was.
+    """
+    lines = records(page.text, "payload", f"{source.slug} {listing.channel}")
+    return one_of_each(
+        entry_or_bad(
+            listing.channel,
+            json.dumps(line, ensure_ascii=False),
+            partial(_entry, source, listing.channel, line),
+        )
+        for line in lines
+    )
+
+
+def parse(source: Source, page: Page) -> Article:
+    """Read one article page.
+
+    Raises:
+        LayoutChanged: The text or the headline is not where it was.
+        IncompleteArticle: The title or the text is empty.
+    """
+    soup = html.document(page.text)
+    entry = page.entry or entry_of(source, page.url)
+    link = rebased(entry.link, _base(source), HOME)
+    return compose(
+        source,
+        page,
+        source_article_id=entry.source_article_id,
+        url=link,
+        canonical_url=canonicalize(link),
+        title=_title(entry.facts, soup),
+        body=_body(soup),
+        published=_published(source, entry.facts, soup),
+        publisher=Found(PUBLISHER, "source declaration"),
+        authors=_authors(entry.facts, soup),
+        categories=Found(source.texts("categories"), "source declaration"),
+        language=Found("zh-CN", "source declaration"),
+    )
+
+
+def entry_of(source: Source, url: str) -> Entry:
+    """The entry of an article's address.
+
+    Raises:
+        UnknownUrl: The address names no article.
+    """
+    link = url.strip()
+    return Entry(
+        source_article_id=article_id(link, (host_of(_base(source)),)),
+        channel=CHANNEL,
+        url=rebased(link, HOME, _base(source)),
+        link=link,
+    )
+
+
+def article_id(url: str, hosts: tuple[str, ...] = ()) -> str:
+    """The number in an article's address.
+
+    Args:
+        url: The address.
+        hosts: Hosts that serve the publication besides its own domain.
+
+    Raises:
+        UnknownUrl: The address names no article of woshipm.
+    """
+    found = _PATH.fullmatch(parts_of(url).path)
+    if not found or not (is_below(host_of(url), DOMAIN) or host_of(url) in hosts):
+        raise UnknownUrl(
+            f"expected an article of woshipm such as {HOME}/it/5365424.html, found {url[:200]!r}",
+            expected=f"{HOME}/<type>/<number>.html",
+            found=url[:200],
+        )
+    return found[1]
+
+
+def _entry(source: Source, channel: str, line: object) -> Entry:
+    where = f"{source.slug} {channel}"
+    found = record(line, where)
+    link = absolute(f"{_base(source)}/", fact(found, "permalink", where))
+    author = record(html.key(found, "author", dict, where), where)
+    return Entry(
+        source_article_id=article_id(link, (host_of(_base(source)),)),
+        channel=channel,
+        url=rebased(link, HOME, _base(source)),
+        link=link,
+        facts={
+            "title": fact(found, "title", where),
+            "published": fact(found, "date", where),
+            "author": fact(author, "name", where),
+            "digest": fact(found, "snipper", where),
+        },
+    )
+
+
+def _title(facts: Mapping[str, str], soup: Tag) -> Found[str]:
+    if title := facts.get("title", "").strip():
+        return Found(title, "listing:title")
+    if headline := html.maybe(soup, ".article--title"):
+        return Found(html.text(headline), "css:.article--title")
+    whole = html.text(html.one(soup, "head title"))
+    return Found(_SITE.sub("", whole), "css:title without the site's name")
+
+
+def _body(soup: Tag) -> Tag:
+    body = html.one(soup, ".article--content, .grap")
+    for request in body.select(".support-author"):
+        request.decompose()
+    return body
+
+
+def _published(source: Source, facts: Mapping[str, str], soup: Tag) -> Moment:
+    zone = ZoneInfo(source.text("time_zone"))
+    if raw := facts.get("published", ""):
+        return read_time(raw, zone, "listing:date")
+    if day := html.maybe(soup, ".author--meta time"):
+        return read_time(html.text(day), zone, "css:.author--meta time")
+    return unknown("", "neither the listing nor the page gives a day")
+
+
+def _authors(facts: Mapping[str, str], soup: Tag) -> Found[tuple[str, ...]]:
+    if name := facts.get("author", "").strip():
+        return Found((name,), "listing:author.name")
+    name = html.text(tag) if (tag := html.maybe(soup, ".author--meta .name")) else ""
+    if name:
+        return Found((name,), "css:.author--meta .name")
+    return Found(None, "absent: neither the listing nor the page names an author")
+
+
+def _base(source: Source) -> str:
+    return source.text("base_url").rstrip("/")
+
+
+PARSER = Parser(
+    name="woshipm",
+    version="1",
+    options={
+        "base_url": HOME,
+        "categories": ("新媒体", PUBLISHER, "最新文章"),
+        "time_zone": "Asia/Shanghai",
+    },
+    listings=listings,
+    entries=entries,
+    parse=parse,
+    entry_of=entry_of,
+    expect=range(5, 100),
+    names=(PUBLISHER,),
+)

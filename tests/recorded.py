@@ -1,0 +1,148 @@
+"""Recorded cases: a page, and what reading it gives.
+
+``tests/fixtures/<parser>/<case>.html|json|xml`` is the page as it was sent, byte for
+byte. ``<case>.expected.json`` beside it says how it is read and what comes out::
+
+    url, fetched_at          of the page
+    content_type, options    when they are not the defaults
+    entry                    the line of a listing that led to the page
+    more                     the following pages: [{"file": ..., "url": ...}]
+    page                     the file of the page, when it is another case's
+    item                     for a feed: the item to read as an article
+
+and one of::
+
+    article                  the whole article
+    channel and entries      a listing of that channel, and all of its lines
+    error                    {"type": ..., "message": ...}
+
+A message may be cut by hand to the part that matters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from parsers import charset, registry
+from parsers.article import BadEntry, Entry, Listing, Page, Parser, Source
+from parsers.errors import ParseError
+
+FIXTURES = Path(__file__).parent / "fixtures"
+SUFFIX = ".expected.json"
+OUTCOMES = ("article", "entries", "error")
+PAGE_SUFFIXES = (".html", ".json", ".xml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One recorded case: where its page lies and what was expected of it."""
+
+    parser: Parser
+    name: str
+    page: Path
+    expected: Mapping[str, Any]
+
+    @property
+    def file(self) -> Path:
+        """Where the expected outcome stands."""
+        return self.page.with_name(self.name + SUFFIX)
+
+
+def cases_of(parser: Parser, folder: Path | None = None) -> list[Case]:
+    """The recorded cases of a parser, by name."""
+    folder = folder or FIXTURES / parser.name
+    return [case_in(parser, file) for file in sorted(folder.glob(f"*{SUFFIX}"))]
+
+
+def case_in(parser: Parser, file: Path) -> Case:
+    """The case of one expected.json file."""
+    name = file.name.removesuffix(SUFFIX)
+    expected = json.loads(file.read_text(encoding="utf-8"))
+    names = (
+        [expected["page"]] if "page" in expected else [name + suffix for suffix in PAGE_SUFFIXES]
+    )
+    (page,) = (path for found in names if (path := file.with_name(found)).exists())
+    return Case(parser=parser, name=name, page=page, expected=expected)
+
+
+def outcome(case: Case) -> dict[str, Any]:
+    """What reading the page gives today, in the form of the expected JSON."""
+    source = registry.source(
+        case.expected.get("slug", case.parser.name), case.parser, case.expected.get("options", {})
+    )
+    page = _page(case)
+    try:
+        if "channel" in case.expected:
+            return {"entries": [_line(line) for line in _entries(source, case, page)]}
+        if "item" in case.expected:
+            page = _item_page(source, case, page)
+        article = registry.read(source, page)
+    except ParseError as error:
+        return {"error": {"type": type(error).__name__, "message": str(error)}}
+    return {"article": _plain(asdict(article))}
+
+
+def _page(case: Case) -> Page:
+    expected = case.expected
+    entry = expected.get("entry")
+    return _read(
+        case.page,
+        expected["url"],
+        expected,
+        entry=Entry(**entry) if entry else None,
+        more=tuple(
+            _read(case.page.with_name(following["file"]), following["url"], expected)
+            for following in expected.get("more", ())
+        ),
+    )
+
+
+def _read(file: Path, url: str, expected: Mapping[str, Any], **others: Any) -> Page:
+    decoded = charset.decode(file.read_bytes(), expected.get("content_type", ""))
+    return Page(
+        url=url,
+        text=decoded.text,
+        encoding=decoded.encoding,
+        replacements=decoded.replacements,
+        fetched_at=datetime.fromisoformat(expected["fetched_at"]),
+        **others,
+    )
+
+
+def _entries(source: Source, case: Case, page: Page) -> tuple[Entry | BadEntry, ...]:
+    listing = Listing(channel=case.expected.get("channel", "feed"), url=page.url)
+    return registry.entries(source, listing, page)
+
+
+def _item_page(source: Source, case: Case, page: Page) -> Page:
+    entry = _entries(source, case, page)[case.expected["item"]]
+    if isinstance(entry, BadEntry):
+        raise entry.error
+    return replace(page, entry=entry)  # as the flow hands it on: the feed, and the item
+
+
+def _line(line: Entry | BadEntry) -> dict[str, Any]:
+    if isinstance(line, BadEntry):
+        return {"error": type(line.error).__name__, "message": str(line.error)}
+    found = {name: value for name, value in asdict(line).items() if name != "channel"}
+    if line.content is None:
+        del found["content"]
+    return _plain(found)
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(value, default=_as_json))
+    return plain
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"no JSON for {value!r}")
