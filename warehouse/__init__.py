@@ -1,1 +1,30 @@
-"""DuckDB: what was read, kept; no parsing and no HTTP."""
+"""The warehouse: a DuckDB file that keeps what was read, and when.
+
+``connect`` opens it, ``transaction`` makes a batch whole, ``upsert_articles`` adds to
+it, ``publish`` makes the copy that readers use. It parses nothing and fetches nothing.
+"""
+
+from warehouse.articles import upsert_articles
+from warehouse.db import connect, connect_read_only, transaction
+from warehouse.errors import WarehouseError
+from warehouse.query import connect_for_queries, run_query
+from warehouse.rows import ArticleRow, Counters, StoredPost, Upserted
+from warehouse.sights import check_row
+from warehouse.snapshot import current_snapshot, publish
+
+__all__ = [
+    "ArticleRow",
+    "Counters",
+    "StoredPost",
+    "Upserted",
+    "WarehouseError",
+    "check_row",
+    "connect",
+    "connect_for_queries",
+    "connect_read_only",
+    "current_snapshot",
+    "publish",
+    "run_query",
+    "transaction",
+    "upsert_articles",
+]

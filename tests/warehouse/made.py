@@ -1,0 +1,66 @@
+"""Rows made for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from duckdb import DuckDBPyConnection
+
+from warehouse import ArticleRow, Upserted, transaction, upsert_articles
+
+NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def hash_of(words: str) -> str:
+    return "c1:" + sha256(words.encode()).hexdigest()
+
+
+def article(number: int | str = 1, words: str = "降准", **changes: object) -> ArticleRow:
+    """An article that says ``words``, as the desk would store it."""
+    source = changes.pop("source", "finews")
+    fields: dict[str, object] = {
+        "article_id": f"{source}:{number}",
+        "source": source,
+        "source_article_id": str(number),
+        "url": f"https://example.org/{number}",
+        "canonical_url": f"https://example.org/{number}",
+        "title": words,
+        "authors": ("示例",),
+        "publisher": "示例通讯社",
+        "published_at": NOON - HOUR,
+        "published_raw": "2026-03-14 19:00:00",
+        "published_precision": "second",
+        "published_zone_from": "source",
+        "categories": ("emnews",),
+        "tags": ("东财滚动新闻",),
+        "language": "zh",
+        "body_html": f"<p>{words}</p>",
+        "text": words,
+        "content_hash": hash_of(words),
+        "parser": "finews",
+        "parser_version": "1",
+        "provenance": '{"title": "listing:title"}',
+        "channel": "emnews",
+        "fetched_at": NOON,
+    }
+    return ArticleRow(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def upsert(db: DuckDBPyConnection, *rows: ArticleRow, run_id: str = "run") -> Upserted:
+    """One batch in a transaction of its own; the counts of all sources together."""
+    with transaction(db):
+        done = upsert_articles(db, rows, run_id=run_id)
+    return sum(done.values(), Upserted())
+
+
+def rows_of(db: DuckDBPyConnection, sql: str, *values: object) -> list[tuple[object, ...]]:
+    return db.execute(sql, list(values)).fetchall()
+
+
+def everything(db: DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
+    """All that readers see, for comparison."""
+    views: Iterable[str] = ("articles", "revisions", "sightings")
+    return {view: rows_of(db, f"SELECT * FROM {view} ORDER BY ALL") for view in views}

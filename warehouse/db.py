@@ -1,0 +1,292 @@
+"""Opening the warehouse, and its transactions.
+
+One process writes at a time; its threads use cursors of one connection, or connections
+of their own, which share one DuckDB instance. Everyone else reads the snapshot.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from warehouse import lock, migrate
+from warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseMissing, WriteConflict
+from warehouse.faults import holder_of, is_lock_conflict, missing, translate, translated
+from warehouse.guard import look_at_guard, take_guard
+
+STORAGE_VERSION = "v1.5.0"
+"""What files are made with: half the size of DuckDB's default, and its write-ahead log
+knows which file it belongs to."""
+
+MEMORY = ":memory:"
+# A name in SQL is a table of ours, never a Python variable that happens to be called so.
+_CONFIG = {"python_enable_replacements": "false"}
+_RETRY_SECONDS = 0.01
+
+_opening = Lock()
+
+
+@contextmanager
+def connect(
+    path: Path | str,
+    *,
+    wait_seconds: float = 30.0,
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[DuckDBPyConnection]:
+    """The warehouse, open for writing; made and migrated when needed.
+
+    Waits for another process that holds it, after telling ``on_wait`` who that is. An
+    older file is copied to ``<path>.before-<number>`` first. ``:memory:`` is a warehouse
+    of its own that ends with the connection.
+
+    Raises:
+        WarehouseError: One of its leaves, all of which name the file.
+    """
+    if str(path) == MEMORY:
+        with duckdb.connect(MEMORY, config=dict(_CONFIG)) as db:
+            _prepare(db)
+            migrate.apply(db, migrate.migrations())
+            yield db
+        return
+    path = real(path)
+    held = lock.acquire(path, wait_seconds=wait_seconds, on_wait=on_wait)
+    try:
+        db = _open(path, held, wait_seconds=wait_seconds, on_wait=on_wait)
+        try:
+            yield db
+        finally:
+            with translated(path):
+                db.close()
+    finally:
+        lock.release(held)
+
+
+def real(path: Path | str) -> Path:
+    """The one name of a warehouse, however its folder is spelled."""
+    path = Path(path).absolute()
+    return path.parent.resolve() / path.name
+
+
+@contextmanager
+def connect_read_only(path: Path | str) -> Iterator[DuckDBPyConnection]:
+    """A snapshot, or a warehouse that nobody writes, open for reading.
+
+    Raises:
+        WarehouseMissing: There is none.
+        WarehouseBusy: A writer holds it.
+    """
+    with opened(path, _CONFIG) as db:
+        yield db
+
+
+@contextmanager
+def opened(path: Path | str, config: Mapping[str, str]) -> Iterator[DuckDBPyConnection]:
+    """A file open for reading, with a configuration of its own."""
+    path = Path(path)
+    with translated(path):
+        if not path.exists():
+            raise missing(path)
+        path = path.resolve()
+    with lock.shared(path):
+        with translated(path):
+            db = duckdb.connect(str(path), read_only=True, config=dict(config))
+        try:
+            _prepare(db)
+            yield db
+        finally:
+            db.close()
+
+
+@contextmanager
+def transaction(db: DuckDBPyConnection, *, wait_seconds: float = 30.0) -> Iterator[None]:
+    """One transaction: all that happens inside, or nothing.
+
+    The guard row is taken first, so of several threads one goes on and the others wait.
+
+    Raises:
+        WriteConflict: Others were faster for all of ``wait_seconds``.
+        WarehouseFull: No room; the transaction is undone.
+        WarehouseError: Anything else DuckDB raises inside.
+    """
+    _begin(db, wait_seconds)
+    try:
+        yield
+        guard = look_at_guard(db)
+        db.execute("COMMIT")
+    except duckdb.Error as error:
+        _rollback(db)
+        raise translate(error, _name(db)) from error
+    except BaseException:
+        _rollback(db)
+        raise
+    lock.note_commit(guard.warehouse_id, guard.n)
+
+
+def _begin(db: DuckDBPyConnection, wait_seconds: float) -> None:
+    end = time.monotonic() + wait_seconds
+    while True:
+        try:
+            db.execute("BEGIN")
+            take_guard(db)
+        except duckdb.Error as error:
+            _rollback(db)
+            translation = translate(error, _name(db))
+            if not isinstance(translation, WriteConflict) or time.monotonic() >= end:
+                raise translation from error
+        else:
+            return
+        time.sleep(_RETRY_SECONDS)
+
+
+def _rollback(db: DuckDBPyConnection) -> None:
+    # After a failed commit there is no transaction left to roll back.
+    with suppress(duckdb.Error):
+        db.execute("ROLLBACK")
+
+
+def _name(db: DuckDBPyConnection) -> str:
+    """The file behind a connection, for messages."""
+    try:
+        found = db.execute(
+            "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+        ).fetchone()
+    except duckdb.Error:
+        return "the warehouse"
+    return str(found[0]) if found and found[0] else "the warehouse"
+
+
+def _open(
+    path: Path,
+    held: lock.Held,
+    *,
+    wait_seconds: float,
+    on_wait: Callable[[str], None] | None,
+) -> DuckDBPyConnection:
+    known = migrate.migrations()
+    with _opening, translated(path):
+        is_new = not path.exists()
+        if is_new and _wal(path).exists():
+            raise WarehouseDamaged(
+                f"{path}: missing, but its write-ahead log {_wal(path)} is there: put the "
+                "file back, or move the log away to begin anew"
+            )
+        if is_new:
+            lock.forget_notes(held)
+        db = _attach(path, wait_seconds, on_wait)
+        try:
+            todo = migrate.pending(db, str(path), known)
+            if todo and len(todo) < len(known):
+                db = _saved(db, path, len(known) - len(todo))
+            elif todo:
+                _must_be_empty(db, path, held)
+            if todo:
+                migrate.apply(db, todo)
+                db.execute("CHECKPOINT")
+            _check_memory(db, path, held)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def _attach(
+    path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None
+) -> DuckDBPyConnection:
+    """A connection, once no reader holds the file."""
+    found: list[DuckDBPyConnection] = []
+
+    def is_free() -> bool:
+        try:
+            found.append(_connect(path))
+        except duckdb.IOException as error:
+            if not is_lock_conflict(error) or time.monotonic() >= end:
+                raise
+            if on_wait and not has_told:
+                has_told.append(True)
+                on_wait(
+                    f"{path}: held by process {holder_of(error)}, waiting up to "
+                    f"{wait_seconds:g} seconds"
+                )
+            return False
+        return True
+
+    has_told: list[bool] = []
+    end = time.monotonic() + wait_seconds
+    while not is_free():
+        time.sleep(_RETRY_SECONDS)
+    return found[0]
+
+
+def _connect(path: Path) -> DuckDBPyConnection:
+    db = duckdb.connect(
+        str(path), config={"storage_compatibility_version": STORAGE_VERSION, **_CONFIG}
+    )
+    _prepare(db)
+    return db
+
+
+def _prepare(db: DuckDBPyConnection) -> None:
+    db.execute("SET TimeZone = 'UTC'")
+
+
+def _must_be_empty(db: DuckDBPyConnection, path: Path, held: lock.Held) -> None:
+    """Refuses somebody else's DuckDB file, and one that has lost everything."""
+    found = db.execute("SELECT table_name FROM duckdb_tables() LIMIT 1").fetchone()
+    if found:
+        raise WarehouseMissing(
+            f"{path}: a DuckDB file with other tables ({found[0]}), not a warehouse: "
+            "check [warehouse] path"
+        )
+    if noted := lock.last_noted(held):
+        raise _commits_missing(path, 0, noted[1])
+
+
+def _saved(db: DuckDBPyConnection, path: Path, version: int) -> DuckDBPyConnection:
+    """The connection anew, after a copy of the file as it was."""
+    db.execute("CHECKPOINT")
+    db.close()
+    # A child copies: opening the file here would drop DuckDB's lock on it (see lock).
+    copy = path.with_name(f"{path.name}.before-{version + 1:04}")
+    subprocess.run(["cp", "-p", "--", str(path), str(copy)], check=True, capture_output=True)  # noqa: S603, S607
+    return _connect(path)
+
+
+def _check_memory(db: DuckDBPyConnection, path: Path, held: lock.Held) -> None:
+    """Compares the warehouse with the last commit its lock file remembers."""
+    guard = look_at_guard(db)
+    noted = lock.last_noted(held)
+    if noted is None or noted[0] != str(guard.warehouse_id):
+        held.note(guard.warehouse_id, guard.n)
+    elif noted[1] > guard.n:
+        raise _commits_missing(path, guard.n, noted[1])
+    lock.know(guard.warehouse_id, held)
+
+
+def _commits_missing(path: Path, found: int, acknowledged: int) -> WarehouseDamaged:
+    return WarehouseDamaged(
+        f"{path}: at transaction {found}, but {acknowledged} was acknowledged: its write-ahead "
+        f"log {_wal(path)} is missing or cut short, or the file is an older copy. Put the log "
+        f"(or the newer file) back; or, to go on without the last {acknowledged - found}, "
+        f"delete {lock.lock_file(path)}"
+    )
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
+
+
+__all__ = [
+    "MEMORY",
+    "STORAGE_VERSION",
+    "WarehouseError",
+    "connect",
+    "connect_read_only",
+    "transaction",
+]

@@ -1,0 +1,138 @@
+"""DuckDB's errors in the words of ``warehouse.errors``.
+
+DuckDB tells causes apart only by its message, so this is the one place that reads them.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from warehouse.errors import (
+    WarehouseBusy,
+    WarehouseDamaged,
+    WarehouseError,
+    WarehouseFull,
+    WarehouseMissing,
+    WarehouseReadOnly,
+    WarehouseTooNew,
+    WriteConflict,
+)
+
+_HELD = re.compile(r"Conflicting lock is held in (.*?)\(PID (\d+)\)")
+_FULL = ("No space left on device", "File too large", "Disk quota exceeded", "Could not write")
+_FORBIDDEN = (
+    "Permission denied",
+    "Read-only file system",
+    "read-only mode",
+    "Operation not permitted",
+)
+_DAMAGED = (
+    "Corrupt", "corrupt", "checksum", "Could not read", "WAL file", "Failed to deserialize",
+    "FATAL", "has been invalidated", "INTERNAL Error", "Serialization Error", "Failure while replaying",
+)  # fmt: skip
+
+
+def is_lock_conflict(error: duckdb.Error) -> bool:
+    """Whether another process holds the file."""
+    return "Could not set lock on file" in str(error)
+
+
+def holder_of(error: duckdb.Error) -> int | None:
+    """The PID that DuckDB names in a lock conflict."""
+    found = _HELD.search(str(error))
+    return int(found[2]) if found else None
+
+
+@contextmanager
+def translated(path: Path | str) -> Iterator[None]:
+    """Turns what DuckDB and the system raise inside into errors of ours.
+
+    Raises:
+        WarehouseError: Its leaf that fits; the original is its cause.
+    """
+    try:
+        yield
+    except WarehouseError:
+        raise
+    except duckdb.Error as error:
+        raise translate(error, path) from error
+    except OSError as error:
+        raise _of_system(error, path) from error
+
+
+def translate(error: duckdb.Error, path: Path | str) -> WarehouseError:
+    """The error of ours that says what DuckDB's means and what to do."""
+    text = str(error)
+    first = text.splitlines()[0] if text else type(error).__name__
+    if is_lock_conflict(error):
+        return busy(path, holder_of(error))
+    if any(words in text for words in _FULL):
+        return WarehouseFull(
+            f"{path}: no room to write ({first}). The transaction is undone and earlier "
+            "batches are whole: make room, then run the same command again"
+        )
+    if any(words in text for words in _FORBIDDEN):
+        return _read_only(path, first)
+    if "Conflict on" in text or "write-write conflict" in text or "TransactionContext" in text:
+        return WriteConflict(f"{path}: another transaction of this process was faster ({first})")
+    if "version number" in text or "newer" in text:
+        return WarehouseTooNew(
+            f"{path}: written by a newer DuckDB than {duckdb.__version__} ({first}): "
+            "use the copydesk that wrote it"
+        )
+    if "not a valid DuckDB database file" in text:
+        return WarehouseMissing(f"{path}: not a DuckDB file: check [warehouse] path")
+    if "does not exist" in text and "database" in text:
+        return missing(path)
+    if any(words in text for words in _DAMAGED):
+        return damaged(path, first)
+    return WarehouseError(f"{path}: {first}")
+
+
+def busy(path: Path | str, pid: int | None, who: str = "") -> WarehouseBusy:
+    """The error for a file that another process holds."""
+    name = f"process {pid}" if pid else "another process"
+    return WarehouseBusy(
+        f"{path}: held by {name}{f' ({who})' if who else ''}. Wait for it, end it, or read "
+        "the snapshot with `copydesk query`; `copydesk doctor` shows who holds what",
+        pid=pid,
+    )
+
+
+def damaged(path: Path | str, what: str) -> WarehouseDamaged:
+    """The error for a file or write-ahead log that cannot be read."""
+    return WarehouseDamaged(
+        f"{path}: damaged ({what}). Nothing was changed. Keep {path} and {path}.wal as they "
+        "are, run `copydesk doctor --deep`, and go back to the snapshot or a copy"
+    )
+
+
+def missing(path: Path | str) -> WarehouseMissing:
+    """The error for a file that is not there."""
+    return WarehouseMissing(
+        f"{path}: no such warehouse: `copydesk sync` or `copydesk import` makes one"
+    )
+
+
+def _read_only(path: Path | str, what: str) -> WarehouseReadOnly:
+    return WarehouseReadOnly(
+        f"{path}: may not be written ({what}): give this user the right to write the file "
+        "and its folder, or set [warehouse] path to another place"
+    )
+
+
+def _of_system(error: OSError, path: Path | str) -> WarehouseError:
+    what = error.strerror or str(error)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return WarehouseFull(f"{path}: no room to write ({what}): make room, then try again")
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return _read_only(path, what)
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return missing(path)
+    return WarehouseError(f"{path}: {what}")

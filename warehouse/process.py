@@ -1,0 +1,64 @@
+"""Which process this is, in a form that a later one can check for life."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, told apart from every later one with its number.
+
+    Attributes:
+        boot: The kernel's id of this boot; empty where there is none.
+        started: When it started, in the kernel's own count; empty where unknown.
+    """
+
+    host: str
+    boot: str
+    pid: int
+    started: str
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs; a process of another machine counts as alive."""
+        me = this_process()
+        if self.host != me.host:
+            return True
+        if self.boot != me.boot:
+            return False
+        return _exists(self.pid) and self.started == _started(self.pid)
+
+
+def this_process() -> Process:
+    """The process that asks."""
+    pid = os.getpid()
+    return Process(socket.gethostname(), _boot(), pid, _started(pid))
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    try:
+        # The name in parentheses may hold anything; what follows is fields 3 onwards.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,199 @@
+"""Failures with all that is needed to try again; none is ever dropped, none is doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from warehouse import stage
+from warehouse.errors import WarehouseError
+from warehouse.keys import key_of
+from warehouse.rows import Quarantined, QuarantineRow
+from warehouse.times import utc
+
+KNOWN = """
+    SELECT f.i FROM _store.quarantine q
+    JOIN copydesk_failed f ON q.quarantine_key = f.quarantine_key::UUID
+"""
+
+# What is kept of a page that fails again is its latest failure.
+AGAIN = """
+    UPDATE _store.quarantine AS q SET
+        channel = f.channel, reason = f.reason, message = f.message, expected = f.expected,
+        found = f.found, page = f.page, page_more = f.page_more,
+        content_type = f.content_type, facts = f.facts, fetched_at = f.fetched_at,
+        parser = f.parser, parser_version = f.parser_version,
+        attempts = q.attempts + f.attempts, last_failed_at = f.last_failed_at,
+        resolved_at = NULL, resolved_by = NULL, run_id = f.run_id
+    FROM copydesk_failed f
+    WHERE q.quarantine_key = f.quarantine_key::UUID
+"""
+
+FRESH = """
+    INSERT INTO _store.quarantine BY NAME
+    SELECT f.* EXCLUDE (i) FROM copydesk_failed f
+    ANTI JOIN _store.quarantine q ON q.quarantine_key = f.quarantine_key::UUID
+"""
+
+_COLUMNS = (
+    "quarantine_key", "source", "channel", "url", "article_id", "reason", "message", "expected",
+    "found", "page", "page_more", "content_type", "facts", "fetched_at", "parser",
+    "parser_version", "attempts", "first_failed_at", "last_failed_at", "resolved_at",
+    "resolved_by", "run_id",
+)  # fmt: skip
+
+
+def put(
+    db: DuckDBPyConnection,
+    rows: Sequence[QuarantineRow],
+    *,
+    run_id: str,
+    at: datetime | None = None,
+) -> int:
+    """Stores failures and says how many are new; a known one counts another attempt.
+
+    The same failing page is the one with the same source, address and article; a line
+    without an address or article is told by its bytes.
+    """
+    if not rows:
+        return 0
+    at = at or datetime.now(UTC)
+    failed: dict[bytes, tuple[QuarantineRow, int]] = {}
+    for row in rows:
+        key = _key(row)
+        failed[key] = (row, failed[key][1] + 1 if key in failed else 1)
+    with stage.staged(db, "copydesk_failed", _table(failed, run_id, at)):
+        known = len(db.execute(KNOWN).fetchall())
+        if known:
+            db.execute(AGAIN)
+        if known < len(failed):
+            db.execute(FRESH)
+    return len(failed) - known
+
+
+def open_failures(
+    db: DuckDBPyConnection,
+    *,
+    reason: str | None = None,
+    source: str | None = None,
+    is_resolved: bool = False,
+) -> list[Quarantined]:
+    """The failures that stand (or those resolved), oldest first, with their pages."""
+    return _select(
+        db,
+        "(? IS NULL OR reason = ?) AND (? IS NULL OR source = ?) AND (resolved_at IS NOT NULL) = ?",
+        [reason, reason, source, source, is_resolved],
+    )
+
+
+def get(db: DuckDBPyConnection, quarantine_id: str) -> Quarantined:
+    """One failure by its id or the beginning of it.
+
+    Raises:
+        WarehouseError: None or several begin so.
+    """
+    found = _select(db, "starts_with(CAST(quarantine_key AS VARCHAR), ?)", [quarantine_id])
+    if len(found) != 1:
+        raise WarehouseError(
+            f"expected one quarantined page with id {quarantine_id!r}, found {len(found)}: "
+            "`copydesk quarantine list` shows the ids"
+        )
+    return found[0]
+
+
+def resolve(
+    db: DuckDBPyConnection,
+    *,
+    run_id: str,
+    article_ids: Iterable[str] = (),
+    urls: Iterable[str] = (),
+    quarantine_ids: Iterable[str] = (),
+    at: datetime | None = None,
+) -> int:
+    """Marks as resolved what stands under an article, an address or an id; how many."""
+    names = [list(article_ids), list(urls), list(quarantine_ids)]
+    if not any(names):
+        return 0
+    where = (
+        "resolved_at IS NULL AND (list_contains(?::VARCHAR[], article_id) "
+        "OR list_contains(?::VARCHAR[], url) "
+        "OR list_contains(?::VARCHAR[], CAST(quarantine_key AS VARCHAR)))"
+    )
+    found = db.execute(f"SELECT count(*) FROM _store.quarantine WHERE {where}", names).fetchone()  # noqa: S608
+    count = int(found[0]) if found else 0
+    if count:
+        db.execute(
+            f"UPDATE _store.quarantine SET resolved_at = ?, resolved_by = ? WHERE {where}",  # noqa: S608
+            [at or datetime.now(UTC), run_id, *names],
+        )
+    return count
+
+
+def _key(row: QuarantineRow) -> bytes:
+    is_named = bool(row.url or row.article_id)
+    which = "" if is_named else sha256(row.page).hexdigest()
+    return key_of(row.source, row.url, row.article_id or "", which)
+
+
+def _table(failed: dict[bytes, tuple[QuarantineRow, int]], run_id: str, at: datetime) -> Any:
+    rows = [row for row, _ in failed.values()]
+    count = len(rows)
+
+    def text(name: str) -> tuple[list[str | None], Any]:
+        # What a page holds may be no Unicode; the bytes in `page` are the truth.
+        values = (getattr(row, name) for row in rows)
+        clean = [v if v is None else v.encode(errors="backslashreplace").decode() for v in values]
+        return clean, stage.TEXT
+
+    names = ("source", "channel", "url", "article_id", "reason", "message", "expected", "found")
+    more = ("content_type", "facts", "parser", "parser_version")
+    return stage.table(
+        i=(range(count), stage.SMALL),
+        quarantine_key=stage.keys(list(failed)),
+        **{name: text(name) for name in names + more},
+        page=([row.page for row in rows], stage.BYTES),
+        page_more=([row.page_more for row in rows], stage.BYTES_LIST),
+        fetched_at=([row.fetched_at for row in rows], stage.MOMENT),
+        attempts=([attempts for _, attempts in failed.values()], stage.SMALL),
+        first_failed_at=([at] * count, stage.MOMENT),
+        last_failed_at=([at] * count, stage.MOMENT),
+        resolved_at=([None] * count, stage.MOMENT),
+        resolved_by=([None] * count, stage.TEXT),
+        run_id=([run_id] * count, stage.TEXT),
+    )
+
+
+def _select(db: DuckDBPyConnection, where: str, values: list[Any]) -> list[Quarantined]:
+    found = db.execute(
+        f"SELECT {', '.join(_COLUMNS)} FROM _store.quarantine WHERE {where} "  # noqa: S608
+        "ORDER BY first_failed_at, quarantine_key",
+        values,
+    ).fetchall()
+    return [_quarantined(dict(zip(_COLUMNS, one, strict=True))) for one in found]
+
+
+def _quarantined(one: dict[str, Any]) -> Quarantined:
+    return Quarantined(
+        quarantine_id=str(one["quarantine_key"]),
+        attempts=one["attempts"],
+        first_failed_at=one["first_failed_at"].astimezone(UTC),
+        last_failed_at=one["last_failed_at"].astimezone(UTC),
+        resolved_at=utc(one["resolved_at"]),
+        resolved_by=one["resolved_by"],
+        run_id=one["run_id"],
+        row=QuarantineRow(
+            page_more=tuple(one["page_more"]),
+            fetched_at=one["fetched_at"].astimezone(UTC),
+            **{
+                name: one[name]
+                for name in (
+                    "source", "channel", "url", "article_id", "reason", "message", "expected",
+                    "found", "page", "content_type", "facts", "parser", "parser_version",
+                )
+            },
+        ),
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+"""SQL for readers: one read-only statement, and nothing but the warehouse within reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from warehouse.db import opened
+from warehouse.errors import BadQuery
+from warehouse.rows import Result
+
+# No file, no network, no Python variable, no extension; and no way to change that.
+_HARDENED = {
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+}
+_READS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+
+
+@contextmanager
+def connect_for_queries(path: Path | str) -> Iterator[DuckDBPyConnection]:
+    """A snapshot, or a warehouse that nobody writes, for SQL that came from outside.
+
+    Raises:
+        WarehouseMissing: There is none.
+        WarehouseBusy: A writer holds it.
+    """
+    with opened(path, _HARDENED) as db:
+        db.execute("SET lock_configuration = true")
+        yield db
+
+
+def run_query(
+    db: DuckDBPyConnection, sql: str, parameters: Sequence[object] = (), *, limit: int | None = None
+) -> Result:
+    """What one read-only statement returns; at most ``limit`` rows.
+
+    Raises:
+        BadQuery: It is not one read-only statement, or DuckDB refuses it.
+    """
+    _check(db, sql)
+    with _explained():
+        cursor = db.execute(sql, list(parameters))
+        columns = tuple(str(one[0]) for one in cursor.description or ())
+        types = tuple(str(one[1]) for one in cursor.description or ())
+        rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
+    return Result(columns=columns, types=types, rows=_in_utc(rows, types))
+
+
+def run_query_arrow(db: DuckDBPyConnection, sql: str) -> pa.Table:
+    """The same as an Arrow table, for Parquet and CSV.
+
+    Raises:
+        BadQuery: As ``run_query``.
+    """
+    _check(db, sql)
+    with _explained():
+        return db.sql(sql).to_arrow_table()
+
+
+def _check(db: DuckDBPyConnection, sql: str) -> None:
+    with _explained():
+        statements = db.extract_statements(sql)
+    if len(statements) != 1:
+        raise BadQuery(f"expected one SQL statement, found {len(statements)}")
+    kind = statements[0].type
+    if kind not in _READS:
+        raise BadQuery(
+            f"expected a statement that only reads (SELECT, FROM, DESCRIBE, EXPLAIN), found {kind.name}"
+        )
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise BadQuery(str(error).strip()) from error
+
+
+def _in_utc(rows: list[tuple[Any, ...]], types: Sequence[str]) -> list[tuple[object, ...]]:
+    zoned = [i for i, name in enumerate(types) if name == _ZONED]
+    if not zoned:
+        return list(rows)
+    found: list[tuple[object, ...]] = []
+    for row in rows:
+        values = list(row)
+        for i in zoned:
+            if isinstance(values[i], datetime):
+                values[i] = values[i].astimezone(UTC)
+        found.append(tuple(values))
+    return found
