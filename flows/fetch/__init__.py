@@ -1,0 +1,69 @@
+"""Fetching that can be trusted: a page that is whole, or an error that says why not.
+
+``Fetcher`` is the door; the rooms behind it: ``guard`` (where we may go), ``connection`` and
+``watchdog`` (how, and until when), ``client`` (one request), ``body`` and ``checks`` (is it
+whole), ``retrying`` (the one layer of retries), ``hosts`` and ``robots`` (politeness),
+``pool`` (many at once), ``archive`` (everything kept).
+"""
+
+from __future__ import annotations
+
+from flows.fetch.archive import Archive
+from flows.fetch.archive_reading import Archived, ArchiveError, Verified, read_record, verify
+from flows.fetch.errors import (
+    BadAddress,
+    BadRedirect,
+    BrokenBody,
+    Deferred,
+    DisallowedByRobots,
+    FailedContentCheck,
+    FetchError,
+    PermanentFetchError,
+    PolicyRefusal,
+    RefusedByServer,
+    Stopped,
+    TimedOut,
+    TooLarge,
+    TransientFetchError,
+    UnexpectedAnswer,
+    Unreachable,
+    UntrustedServer,
+)
+from flows.fetch.fetcher import Fetcher
+from flows.fetch.masks import mask_url, safe_text
+from flows.fetch.policy import FetchPolicy
+from flows.fetch.values import Attempt, Fetched, FetchFailure, FetchRequest
+
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "Archived",
+    "Attempt",
+    "BadAddress",
+    "BadRedirect",
+    "BrokenBody",
+    "Deferred",
+    "DisallowedByRobots",
+    "FailedContentCheck",
+    "FetchError",
+    "FetchFailure",
+    "FetchPolicy",
+    "FetchRequest",
+    "Fetched",
+    "Fetcher",
+    "PermanentFetchError",
+    "PolicyRefusal",
+    "RefusedByServer",
+    "Stopped",
+    "TimedOut",
+    "TooLarge",
+    "TransientFetchError",
+    "UnexpectedAnswer",
+    "Unreachable",
+    "UntrustedServer",
+    "Verified",
+    "mask_url",
+    "read_record",
+    "safe_text",
+    "verify",
+]

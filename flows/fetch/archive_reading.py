@@ -1,0 +1,210 @@
+"""The archive read again: one page by its place, or every record to verify it."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
+
+from flows.fetch.body import inflate_all
+from flows.fetch.warc import sha1
+
+
+class ArchiveError(Exception):
+    """The archive cannot be written or read; says which file and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archived:
+    """One page out of the archive.
+
+    Attributes:
+        url: The address that answered.
+        status: The HTTP status.
+        headers: Header fields in order, as received.
+        wire: The body as it came, compressed if it came so.
+        fetched_at: Aware UTC.
+        is_revisit: True when the body comes from an earlier record.
+    """
+
+    url: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    wire: bytes
+    body: bytes
+    fetched_at: datetime
+    is_revisit: bool
+
+
+def _open(path: str | Path, file: str) -> IO[bytes]:
+    if Path(file).name != file:
+        raise ArchiveError(f"expected the name of a file in {path}, found {file!r}")
+    try:
+        return (Path(path) / file).open("rb")
+    except OSError as error:
+        raise ArchiveError(
+            f"the archive file {Path(path) / file} cannot be read: {error.strerror}"
+        ) from error
+
+
+def _record_at(stream: IO[bytes], path: str | Path, file: str, offset: int) -> Any:
+    try:
+        stream.seek(offset)
+        record = next(iter(ArchiveIterator(stream)), None)
+    except (ArchiveLoadFailed, zlib.error, OSError, ValueError) as error:
+        raise ArchiveError(
+            f"{Path(path) / file} holds no readable record at {offset}: {error}"
+        ) from error
+    if record is None:
+        raise ArchiveError(f"{Path(path) / file} ends before {offset}")
+    return record
+
+
+def read_head(path: str | Path, file: str, offset: int) -> dict[str, str]:
+    """The WARC fields of a record.
+
+    Raises:
+        ArchiveError: There is no such record, or it is damaged.
+    """
+    with _open(path, file) as stream:
+        return dict(_record_at(stream, path, file, offset).rec_headers.headers)
+
+
+def read_record(path: str | Path, file: str, offset: int) -> Archived:
+    """One page by the place that ``Archive.write`` returned.
+
+    Raises:
+        ArchiveError: There is no such record, or it is damaged.
+    """
+    with _open(path, file) as stream:
+        record = _record_at(stream, path, file, offset)
+        head = record.rec_headers
+        wire = record.raw_stream.read()
+        fields = tuple(record.http_headers.headers) if record.http_headers else ()
+        status = int(record.http_headers.get_statuscode()) if record.http_headers else 0
+    is_revisit = record.rec_type == "revisit"
+    if is_revisit:
+        first, at = (
+            head.get_header("WARC-Refers-To-Filename"),
+            head.get_header("WARC-Refers-To-File-Offset"),
+        )
+        if not first or not at:
+            raise ArchiveError(
+                f"the record at {offset} of {file} says that nothing changed, and names no "
+                "earlier record"
+            )
+        origin = read_record(path, first, int(at))
+        wire = origin.wire
+        body = origin.body if status == 304 else inflate_all(wire, fields)
+    else:
+        _check_digest(head.get_header("WARC-Payload-Digest"), wire, f"{file} at {offset}")
+        body = inflate_all(wire, fields)
+    return Archived(
+        url=head.get_header("WARC-Target-URI"),
+        status=status,
+        headers=fields,
+        wire=wire,
+        body=body,
+        fetched_at=datetime.fromisoformat(head.get_header("WARC-Date")),
+        is_revisit=is_revisit,
+    )
+
+
+def _check_digest(named: str | None, wire: bytes, where: str) -> None:
+    if named and named.startswith("sha1:") and named != sha1(wire):
+        raise ArchiveError(
+            f"the record in {where} is damaged: expected {named}, found {sha1(wire)}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What ``verify`` found.
+
+    Attributes:
+        files: Archive files read.
+        records: Records whose digests are right.
+        cut: Files that end in the middle of a record, with the offset it begins at; the
+            trace of a killed process, and no loss of what was reported as kept.
+        damaged: One line per record or file that is not as it was written.
+    """
+
+    files: int
+    records: int
+    cut: tuple[tuple[str, int], ...]
+    damaged: tuple[str, ...]
+
+
+def verify(path: str | Path) -> Verified:
+    """Every record of every file read and its digests compared."""
+    files = records = 0
+    cut: list[tuple[str, int]] = []
+    damaged: list[str] = []
+    for file in sorted(Path(path).glob("*.warc.gz")):
+        files += 1
+        good, end, trouble = _verify_file(file)
+        records += good
+        damaged += trouble
+        if end is not None:
+            cut.append((file.name, end))
+    return Verified(files=files, records=records, cut=tuple(cut), damaged=tuple(damaged))
+
+
+def _members(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
+    """Offset and plain bytes of each gzip member; ``None`` for one that is cut."""
+    offset = 0
+    buffer = b""
+    while True:
+        unpacker = zlib.decompressobj(31)
+        plain: list[bytes] = []
+        size = 0
+        while not unpacker.eof:
+            piece = buffer or stream.read(1 << 16)
+            buffer = b""
+            if not piece:
+                if size:
+                    yield offset, None
+                return
+            size += len(piece)
+            plain.append(unpacker.decompress(piece))
+        buffer = unpacker.unused_data
+        yield offset, b"".join(plain)
+        offset += size - len(buffer)
+
+
+def _verify_file(file: Path) -> tuple[int, int | None, list[str]]:
+    good = 0
+    at = 0
+    damaged: list[str] = []
+    try:
+        with file.open("rb") as stream:
+            for at, plain in _members(stream):
+                if plain is None:
+                    return good, at, damaged
+                wrong = _verify_member(plain)
+                if wrong:
+                    damaged.append(f"{file.name} at {at}: {wrong}")
+                else:
+                    good += 1
+    except (OSError, zlib.error) as error:
+        damaged.append(f"{file.name} after {at}: {error}")
+    return good, None, damaged
+
+
+def _verify_member(plain: bytes) -> str:
+    try:
+        iterator = ArchiveIterator(io.BytesIO(plain), check_digests=True)
+        for record in iterator:
+            record.content_stream().read() if record.rec_type == "response" else record.raw_stream.read()
+            if record.digest_checker.passed is False:
+                return "; ".join(record.digest_checker.problems)
+    except (ArchiveLoadFailed, ValueError) as error:
+        return str(error)
+    return ""

@@ -1,0 +1,116 @@
+"""The rules of a run: ``[fetch]`` of the configuration, and what follows from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+
+DEFAULT_USER_AGENT = "copydesk/0.1 (+https://example.org/contact)"
+_CONTACT = re.compile(r"https?://\S+|[\w.+-]+@[\w-]+\.\w+")
+_EXAMPLE = re.compile(r"\bexample\.(?:org|com|net)\b|\.example\b|\.invalid\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchPolicy:
+    """How we fetch; the first nine are the keys of ``[fetch]``.
+
+    Attributes:
+        user_agent: Name/version and a contact; its first word is the product token
+            that robots.txt files address.
+        timeout_seconds: The longest silence: to connect, and between two reads.
+        deadline_seconds: The longest one URL may take, all attempts and waits
+            between them included.
+        max_body_bytes: On the wire and after decompression.
+        concurrency: Requests in flight at once.
+        per_host_concurrency: The same for one host.
+        per_host_delay_seconds: The least time between two requests to a host.
+        allow_private_hosts: ``host:port`` entries that may have a private address.
+        respect_robots: Whether robots.txt is asked.
+        source_hosts: ``host`` or ``host:port`` of the configured sources: redirects
+            may lead to them from other sites, and their unusual ports are open. The
+            entry ``*`` lets redirects lead to any public host.
+        attempt_seconds: The longest one attempt may take, from the connection to the
+            last byte; 0 means three times ``timeout_seconds``.
+        max_attempts: Attempts per hop.
+        max_redirects: Hops per URL.
+        backoff_seconds: The first wait is up to this, the next up to twice as long...
+        backoff_floor_seconds: ...but never shorter than this...
+        backoff_cap_seconds: ...and never longer than this.
+        patience_seconds: A longer wait for a host hands its URLs to the next run.
+        retry_ratio: Retries a host may cost the run: 10 and this many for each URL.
+        slow_down_seconds: The least delay after a 429 without Retry-After.
+        breaker_failures: So many unanswered requests in a row, and the host is left
+            alone for a while.
+        ca_file: Trust these certificate authorities instead of the bundled ones.
+    """
+
+    user_agent: str = DEFAULT_USER_AGENT
+    timeout_seconds: float = 20.0
+    deadline_seconds: float = 120.0
+    max_body_bytes: int = 20_000_000
+    concurrency: int = 16
+    per_host_concurrency: int = 2
+    per_host_delay_seconds: float = 0.0
+    allow_private_hosts: tuple[str, ...] = ()
+    respect_robots: bool = True
+    source_hosts: tuple[str, ...] = ()
+    attempt_seconds: float = 0.0
+    max_attempts: int = 6
+    max_redirects: int = 10
+    backoff_seconds: float = 0.5
+    backoff_floor_seconds: float = 0.1
+    backoff_cap_seconds: float = 30.0
+    patience_seconds: float = 60.0
+    retry_ratio: float = 2.0
+    slow_down_seconds: float = 1.0
+    breaker_failures: int = 5
+    ca_file: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, by name."""
+        if not re.fullmatch(r"[\x20-\x7e]+", self.user_agent) or not self.product_token:
+            raise ValueError(
+                "fetch.user_agent: expected a name, a version and a contact on one line of ASCII, "
+                f"for example {DEFAULT_USER_AGENT!r}; found {self.user_agent!r}"
+            )
+        positive = {"timeout_seconds", "deadline_seconds", "max_body_bytes", "concurrency"}
+        positive |= {"per_host_concurrency", "max_attempts", "breaker_failures"}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                least = "more than 0" if item.name in positive else "0 or more"
+                if value < 0 or (value == 0 and item.name in positive) or value != value:
+                    raise ValueError(f"fetch.{item.name}: expected {least}, found {value!r}")
+
+    @property
+    def product_token(self) -> str:
+        """The name robots.txt files address us by (RFC 9309 2.2.1)."""
+        found = re.match(r"[A-Za-z_-]+", self.user_agent)
+        return found.group() if found else ""
+
+    @property
+    def attempt_limit_seconds(self) -> float:
+        """The longest one attempt may take."""
+        return min(self.attempt_seconds or 3 * self.timeout_seconds, self.deadline_seconds)
+
+    def complaints(self) -> tuple[str, ...]:
+        """What a site owner would object to; for ``copydesk doctor``."""
+        found = []
+        if _EXAMPLE.search(self.user_agent):
+            found.append(
+                "fetch.user_agent still has the example contact; put a page or a mail "
+                "address there at which a site owner can reach you"
+            )
+        elif not _CONTACT.search(self.user_agent):
+            found.append(
+                "fetch.user_agent names no contact; add (+https://your.site/contact) or a "
+                "mail address"
+            )
+        if not self.respect_robots:
+            found.append("fetch.respect_robots is off: robots.txt files are not asked")
+        if self.per_host_concurrency > 8:
+            found.append(
+                f"fetch.per_host_concurrency is {self.per_host_concurrency}; more than 8 "
+                "requests at once is a burden to most sites"
+            )
+        return tuple(found)
