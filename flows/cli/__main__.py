@@ -1,0 +1,5 @@
+"""So that ``python -m flows.cli`` is the command ``copydesk``."""
+
+from flows.cli import main
+
+main()

@@ -1,0 +1,83 @@
+"""Commands that ask and look: query, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from flows.cli.console import OK, Console, dump, table, usage, with_globals
+
+
+@click.command(
+    epilog='Example: copydesk query "select source, count(*) from articles group by source"'
+)
+@click.argument("sql")
+@click.option(
+    "--format", "format_", type=click.Choice(("table", "json", "csv", "parquet")), default=None,
+    help="table (default), json (same as --json), csv, or parquet (needs --output).",
+)  # fmt: skip
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
+)
+@click.option("--live", is_flag=True, help="Ask the writer's own file instead of the snapshot.")
+@with_globals
+@click.pass_obj
+def query(
+    console: Console,
+    sql: str,
+    format_: Literal["table", "json", "csv", "parquet"] | None,
+    output: Path | None,
+    *,
+    live: bool,
+) -> int:
+    """Ask one read-only SQL question.
+
+    The views are articles, revisions, sightings, runs, quarantine, pages and gaps;
+    "describe articles" shows columns. The answer comes from the read snapshot that each
+    run publishes, so it never blocks a run.
+    """
+    from flows.asking import ask, ask_to_parquet
+
+    settings, format_ = console.settings(), "json" if console.json else format_ or "table"
+    if format_ == "parquet":
+        if output is None:
+            usage("--format parquet needs --output FILE")
+        rows = ask_to_parquet(settings, sql, output, live=live, say=console.note)
+        console.note(f"{rows} rows written to {output}")
+        return OK
+    answer = ask(settings, sql, live=live, say=console.note)
+    if format_ == "json":
+        words = dump(answer.as_json()) + "\n"
+    elif format_ == "csv":
+        words = answer.as_csv()
+    else:
+        words = table(answer.as_json(), answer.columns) + "\n"
+    if output is None:
+        click.echo(words, nl=False)
+    else:
+        output.write_text(words, encoding="utf-8", newline="")
+        console.note(f"{len(answer.rows)} rows written to {output}")
+    return OK
+
+
+@click.command(epilog="Example: copydesk doctor --deep")
+@click.option(
+    "--deep", is_flag=True, help="Also read every block of the warehouse and the archive."
+)
+@with_globals
+@click.pass_obj
+def doctor(console: Console, *, deep: bool) -> int:
+    """Check versions, configuration, files, locks, disk and server; say what to do."""
+    from flows.doctor import examine
+
+    findings = examine(console.settings(), deep=deep)
+    console.document(
+        {"findings": [finding.as_json() for finding in findings]},
+        "\n".join(finding.words() for finding in findings),
+    )
+    return max((finding.exit_code for finding in findings), default=0)
+
+
+COMMANDS = (query, doctor)

@@ -1,0 +1,174 @@
+"""What a command says and where: documents on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+
+OK, FAILED, USAGE, ATTENTION, DIFFERENT, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Console:
+    """What the global options chose, and the one way out for words.
+
+    Attributes:
+        json: One JSON document on stdout, nothing else there.
+        verbosity: -1 quiet, 0 normal, 1 and more verbose.
+        config: The configuration file, if one was named.
+    """
+
+    json: bool = False
+    verbosity: int = 0
+    config: Path | None = None
+    _settings: Settings | None = field(default=None, repr=False)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether progress may be drawn and redrawn."""
+        return sys.stderr.isatty()
+
+    def settings(self) -> Settings:
+        """The configuration, read at the first call."""
+        from flows import settings
+
+        if self._settings is None:
+            self._settings = settings.load(self.config)
+        return self._settings
+
+    def document(self, document: Any, words: str) -> None:
+        """Print the result: as JSON when asked for, else in words."""
+        click.echo(dump(document) if self.json else words)
+
+    def note(self, words: str) -> None:
+        """Say something on the way; not with ``--quiet``."""
+        if self.verbosity >= 0:
+            click.echo(words, err=True)
+
+    def detail(self, words: str) -> None:
+        """Say something that only ``--verbose`` wants."""
+        if self.verbosity > 0:
+            click.echo(words, err=True)
+
+    def fail(self, words: str, code: int) -> int:
+        """Say what went wrong; the exit code."""
+        if self.json:
+            click.echo(dump({"error": words, "exit_code": code}))
+        click.echo(f"copydesk: {words}", err=True)
+        return code
+
+    def fail_with(self, error: Exception) -> int:
+        """Say what an error means for the person at the keyboard; the exit code.
+
+        Errors of our own trees are expected and become their message. Anything else
+        is a bug, and its traceback is what mends it.
+        """
+        from flows.errors import exit_code_of
+
+        code = exit_code_of(error)
+        if code is None:
+            import traceback
+
+            traceback.print_exception(error)
+            return self.fail(f"this is a bug in copydesk: {type(error).__name__}: {error}", FAILED)
+        notes = getattr(error, "__notes__", [])
+        return self.fail("\n".join([str(error), *notes]), code)
+
+
+def dump(document: Any) -> str:
+    """A JSON document; text stays readable, times are RFC 3339."""
+    return json.dumps(document, ensure_ascii=False, indent=2, default=_encode)
+
+
+def _encode(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value)
+
+
+def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    console = context.find_object(Console)
+    if console is None:
+        raise click.ClickException("the console is missing")
+    if parameter.name == "json" and value:
+        console.json = True
+    elif parameter.name == "config" and value:
+        console.config = value
+    elif parameter.name == "verbose" and value:
+        console.verbosity = value
+    elif parameter.name == "quiet" and value:
+        console.verbosity = -1
+
+
+def with_globals(function: Decorated) -> Decorated:
+    """Give a command the global options; they work before and after its name."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result.",
+                     expose_value=False, callback=_store),
+        click.option("-v", "--verbose", count=True, help="Say more; twice for all.",
+                     expose_value=False, callback=_store),
+        click.option("--json", is_flag=True, help="One JSON document on stdout, words on stderr.",
+                     expose_value=False, callback=_store),
+        click.option("--config", type=click.Path(path_type=Path, dir_okay=False),
+                     envvar="COPYDESK_CONFIG",
+                     help="The configuration file (default: ./copydesk.toml if there is one).",
+                     expose_value=False, callback=_store),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def usage(message: str) -> NoReturn:
+    """Refuse what was asked for."""
+    raise click.UsageError(message, click.get_current_context())
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as aligned text; Chinese counts two cells a character."""
+    from rich.cells import cell_len
+
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    widths = [
+        max([cell_len(name), *(cell_len(line[i]) for line in cells)])
+        for i, name in enumerate(columns)
+    ]
+    numeric = [bool(rows) and all(_is_number(row.get(name)) for row in rows) for name in columns]
+    lines = [list(columns), *cells]
+    return "\n".join(
+        "  ".join(
+            _pad(text, width, right=(right and number > 0) or right)
+            for text, width, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        for number, line in enumerate(lines)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _cell(value: Any) -> str:
+    text = (
+        "" if value is None else value.isoformat(" ") if hasattr(value, "isoformat") else str(value)
+    )
+    return " ".join(text.split())
+
+
+def _pad(text: str, width: int, *, right: bool) -> str:
+    from rich.cells import cell_len
+
+    space = " " * (width - cell_len(text))
+    return space + text if right else text + space

@@ -1,0 +1,77 @@
+"""Commands about files of posts: import, export."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from flows.cli.console import Console, with_globals
+from flows.cli.progress import showing_progress
+from flows.cli.running import show
+
+FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv")
+
+
+@click.command("import", epilog="Example: copydesk import my-site/_posts my-site/old_post")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--source", help="The source of posts that do not say where they come from.")
+@with_globals
+@click.pass_obj
+def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) -> int:
+    """Bring existing Jekyll or Hexo posts, files or folders, into the warehouse.
+
+    A post that cannot be read goes to quarantine with its bytes; exit code 3 then.
+    """
+    from flows.launch import run_import
+
+    with showing_progress(console) as progress:
+        report = run_import(
+            console.settings(),
+            paths,
+            source=source,
+            say=console.note,
+            progress=progress,
+        )
+    return show(console, report)
+
+
+@click.command("export", epilog="Example: copydesk export site/_posts --format jekyll --check")
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--format", "format_", type=click.Choice(FORMATS), required=True)
+@click.option("--source", help="Only articles of this source.")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]),
+    help="Only articles published at or after this time (UTC unless it says otherwise).",
+)
+@click.option(
+    "--check", is_flag=True, help="Compare with DIR and write nothing; exit 4 if different."
+)
+@with_globals
+@click.pass_obj
+def export(
+    console: Console,
+    directory: Path,
+    format_: str,
+    source: str | None,
+    since: datetime | None,
+    *,
+    check: bool,
+) -> int:
+    """Write articles as posts (jekyll, hexo, hugo) or as one file (jsonl, csv).
+
+    An imported article that nothing changed since is written as the very bytes it came
+    from. A file in DIR that copydesk did not make is never overwritten.
+    """
+    from flows.posts.exporting import export_articles
+
+    exported = export_articles(
+        console.settings(), directory, format_, source=source, since=since, check=check
+    )
+    console.document(exported.as_json(), exported.words())
+    return exported.exit_code
+
+
+COMMANDS = (import_posts, export)

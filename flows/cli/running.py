@@ -1,0 +1,148 @@
+"""Commands that run something: demo, newsstand, sources, sync."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flows.cli.console import OK, Console, usage, with_globals
+from flows.cli.progress import showing_progress
+
+if TYPE_CHECKING:
+    from flows.report import Report
+
+
+def show(console: Console, report: Report) -> int:
+    """Print what a run did; its exit code."""
+    from flows.cli.console import table
+    from flows.report import COUNTERS
+
+    rows = [tally.as_json() for tally in report.tallies]
+    lines = [
+        table([*rows, {"source": "total", **report.totals()}], ("source", *COUNTERS, "seconds"))
+    ]
+    lines += [f"! {problem}" for problem in report.problems]
+    lines += [f"{report.flow} {report.state.replace('_', ' ')} (run {report.run_id})"]
+    console.document(report.as_json(), "\n".join(lines))
+    return report.exit_code
+
+
+@click.command(epilog="Example: copydesk demo --keep demo")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the warehouse and its configuration in this folder (default: thrown away).",
+)
+@with_globals
+@click.pass_obj
+def demo(console: Console, keep: Path | None) -> int:
+    """Run the main job offline: newsstand, Prefect, parsers, DuckDB.
+
+    Starts the bundled newsstand on loopback, runs every source once into a fresh
+    warehouse, and shows counts, a sample query and where the file is.
+    """
+    from flows.demo import run_demo
+
+    with showing_progress(console) as progress:
+        shown = run_demo(keep, say=console.note, progress=progress)
+    if not console.json:
+        click.echo(shown.words)
+    show(console, shown.report)
+    return shown.exit_code
+
+
+@click.command(epilog="Example: copydesk newsstand --port 8765")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0 picks a free one."
+)
+@click.option(
+    "--port-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the port to this file once the server answers.",
+)
+@click.option("--edition", type=click.IntRange(1), default=1, help="Which edition to begin with.")
+@with_globals
+@click.pass_obj
+def newsstand(console: Console, port: int | None, port_file: Path | None, edition: int) -> int:
+    """Serve the bundled pages of every source over HTTP on loopback, until Ctrl-C.
+
+    The lists move on to the next edition with:
+    curl -X POST -d 2 http://127.0.0.1:PORT/__newsstand__/edition
+    """
+    from flows.demo import serve_newsstand
+
+    serve_newsstand(port, port_file, edition=edition, say=console.note)
+    return OK
+
+
+@click.group(invoke_without_command=True, epilog="Example: copydesk sources check")
+@with_globals
+@click.pass_context
+def sources(context: click.Context) -> int:
+    """Show what is configured; `sources check` fetches one listing of each."""
+    if context.invoked_subcommand is not None:
+        return OK
+    from flows.checking import described
+    from flows.cli.console import table
+
+    console = context.find_object(Console)
+    assert console is not None  # noqa: S101  # the group always has one
+    rows = described(console.settings())
+    console.document(
+        {"sources": rows}, table(rows, ("source", "parser", "schedule", "channels", "listings"))
+    )
+    return OK
+
+
+@sources.command("check", epilog="Example: copydesk sources check finews")
+@click.argument("names", nargs=-1, metavar="[SOURCE]...")
+@with_globals
+@click.pass_obj
+def check(console: Console, names: tuple[str, ...]) -> int:
+    """Fetch the listings of each source once and say in one line what they yield.
+
+    Nothing is stored. Exit code 3 when a source yields nothing or a listing is broken.
+    """
+    from flows.checking import check_sources
+
+    with showing_progress(console):
+        found = check_sources(console.settings(), names)
+    console.document(
+        {"sources": [line.as_json() for line in found]}, "\n".join(line.words() for line in found)
+    )
+    return max((line.exit_code for line in found), default=OK)
+
+
+@click.command(epilog="Example: copydesk sync finews --limit 20")
+@click.argument("names", nargs=-1, metavar="[SOURCE]...")
+@click.option("--limit", type=click.IntRange(1), help="At most this many entries of each source.")
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched; fetch and store nothing.")
+@with_globals
+@click.pass_obj
+def sync(console: Console, names: tuple[str, ...], limit: int | None, *, dry_run: bool) -> int:
+    """Fetch what is new at every source (or the named ones) into the warehouse.
+
+    Exit code 3 means: done, but something is in quarantine or a source is unwell.
+    """
+    from flows.launch import run_sync
+
+    settings = console.settings()
+    if not settings.sources:
+        usage("no source is configured; add a [sources.<name>] section")
+    with showing_progress(console) as progress:
+        report = run_sync(
+            settings,
+            names,
+            config=console.config,
+            limit=limit,
+            dry_run=dry_run,
+            say=console.note,
+            progress=progress,
+            verbosity=console.verbosity,
+        )
+    return show(console, report)
+
+
+COMMANDS = (demo, newsstand, sources, sync)

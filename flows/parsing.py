@@ -1,0 +1,116 @@
+"""One page to one article, nothing stored: the work behind ``copydesk parse``."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from flows.fetch import Fetcher
+from flows.posts.writing import article_document
+from flows.run import policy_of
+from flows.settings import ConfigurationError, Settings
+from flows.work import page_of, request_for
+from parsers import registry
+from parsers.article import Article, Entry, Page, Source
+from parsers.charset import decode
+from parsers.posts import Dialect, write_post
+from parsers.sources import generic
+from parsers.urls import is_http
+
+MAX_PAGE_BYTES = 50_000_000
+
+
+def parse_one(
+    settings: Settings, page: str, *, source: str | None, url: str | None, format_: str
+) -> str:
+    """The article of a page, as JSON or as a post.
+
+    Args:
+        settings: The configured sources and how to fetch.
+        page: An address, a file (also ``.gz``), or ``-`` for standard input.
+        source: A configured source or a parser; by the address when not given.
+        url: The address of a page that comes from a file.
+        format_: json, jekyll, hexo or hugo.
+
+    Raises:
+        ConfigurationError: There is no such source or parser.
+        FetchError: The page could not be fetched.
+        ParseError: The page could not be read.
+    """
+    address = url or (page if is_http(page) else "")
+    chosen = _source(settings, source, address)
+    if is_http(page):
+        article = _fetched(settings, chosen, page)
+    else:
+        article = registry.read(chosen, _from_file(chosen, page, address))
+    return _written(article, format_)
+
+
+def _source(settings: Settings, name: str | None, address: str) -> Source:
+    """The source by name, else the one that recognizes the address, else any site's."""
+    if name is not None:
+        is_parser = name in registry.PARSERS and name not in settings.sources
+        return _unconfigured(name) if is_parser else settings.source(name)
+    for source in settings.chosen() if address else ():
+        if _entry(source, address):
+            return source
+    parser = registry.parser_for(address) if address else None
+    return _unconfigured(parser.name if parser else generic.PARSER.name)
+
+
+def _unconfigured(parser: str) -> Source:
+    try:
+        return registry.source(parser, parser, {})
+    except registry.OptionError as error:
+        raise ConfigurationError(
+            f"parser {parser!r} needs a configured source: {error}; "
+            f"add a [sources.<name>] section with parser = {parser!r}"
+        ) from None
+
+
+def _entry(source: Source, address: str) -> Entry | None:
+    if source.parser.name in ("feed", "generic"):
+        return None  # these take any address, so they recognize none
+    try:
+        return source.parser.entry_of(source, address)
+    except Exception:  # noqa: BLE001 - an address it does not know, in whatever words
+        return None
+
+
+def _fetched(settings: Settings, source: Source, address: str) -> Article:
+    entry = source.parser.entry_of(source, address)
+    with Fetcher(policy_of(settings.fetch, [source, *settings.chosen()])) as fetcher:
+        page = page_of(fetcher.fetch(request_for(entry.url, None)), entry)
+        following = [
+            page_of(fetcher.fetch(request_for(one, None)), None)
+            for one in registry.more(source, page)
+        ]
+    return registry.read(source, replace(page, more=tuple(following)))
+
+
+def _from_file(source: Source, name: str, address: str) -> Page:
+    data = sys.stdin.buffer.read(MAX_PAGE_BYTES) if name == "-" else Path(name).read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    decoded = decode(data)
+    entry = _entry(source, address) if address else None
+    return Page(
+        url=entry.url if entry else address,
+        final_url=address,
+        text=decoded.text,
+        fetched_at=datetime.now(UTC),
+        encoding=decoded.encoding,
+        replacements=decoded.replacements,
+        entry=entry,
+    )
+
+
+def _written(article: Article, format_: str) -> str:
+    if format_ == "json":
+        return json.dumps(article_document(article), ensure_ascii=False, indent=2)
+    return write_post(article, cast(Dialect, format_)).data.decode("utf-8")

@@ -1,0 +1,1 @@
+"""Posts on disk: into the warehouse and out of it."""

@@ -1,0 +1,267 @@
+"""One run: what its steps share, from the first fetch to the last count.
+
+Prefect passes a ``Run`` to its tasks as it is: a plain class, so that Prefect does not
+look inside, copy or hash pages on their way from task to task.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from duckdb import DuckDBPyConnection
+
+from flows.fetch import Archive, Fetched, Fetcher, FetchFailure, FetchPolicy, FetchRequest
+from flows.progress import Advance, Say, silent
+from flows.report import Report, State, Tally, state_of
+from flows.settings import FetchSettings, Settings
+from parsers.article import Source
+from warehouse import confirm, db, pages, runs, snapshot, watermarks
+from warehouse.rows import Counters, Validators, Watermark
+
+_RUN_STATES: Mapping[State, str] = {
+    "completed": "completed",
+    "needs_attention": "completed",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the process around a run gives it.
+
+    Attributes:
+        stop: Set when the run shall end after what it is doing.
+        progress: Told after each batch.
+        say: Told about waits.
+    """
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    progress: Advance = silent
+    say: Say = lambda _words: None
+
+
+_SURROUNDINGS: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
+
+
+@contextmanager
+def surrounded_by(surroundings: Surroundings) -> Iterator[None]:
+    """Runs begun inside use these surroundings."""
+    token = _SURROUNDINGS.set(surroundings)
+    try:
+        yield
+    finally:
+        _SURROUNDINGS.reset(token)
+
+
+class Run:
+    """One run of a flow over some sources; a context manager.
+
+    Attributes:
+        id: Sorts by time; also in every row the run stores.
+        tallies: The counters of each source, counted up by the steps.
+    """
+
+    def __init__(
+        self,
+        flow: str,
+        settings: Settings,
+        sources: Sequence[str],
+        *,
+        limit: int | None = None,
+        is_dry: bool = False,
+    ) -> None:
+        self.flow = flow
+        self.settings = settings
+        self.limit = limit
+        self.is_dry = is_dry
+        self.id = runs.new_run_id()
+        self.tallies = {slug: Tally(source=slug) for slug in sources}
+        self.surroundings = _SURROUNDINGS.get() or Surroundings()
+        self._resources = ExitStack()
+        self._one_writer = threading.Lock()
+        self._begun: set[str] = set()
+
+    # --- beginning and end ---
+
+    def __enter__(self) -> Run:
+        if not self.is_dry:
+            with self.writing() as store:
+                self.begin_sources(store)
+        return self
+
+    def begin_sources(self, store: DuckDBPyConnection) -> None:
+        """Write the row of this run for each source that has none yet."""
+        new = [slug for slug in self.tallies if slug not in self._begun]
+        runs.start_run(
+            store,
+            flow=self.flow,
+            sources=new,
+            code_version=version("copydesk"),
+            parsers={
+                slug: (source.parser.name, source.parser.version)
+                for slug in new
+                if slug in self.settings.sources
+                for source in [self.settings.source(slug)]
+            },
+            run_id=self.id,
+        )
+        self._begun.update(new)
+
+    def tally(self, slug: str) -> Tally:
+        """The counters of a source; begun at the first call."""
+        return self.tallies.setdefault(slug, Tally(source=slug))
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._resources.close()
+
+    def finish(self) -> Report:
+        """Write the end of the run for each source; what it all came to."""
+        state = state_of(self.tallies.values(), interrupted=self.is_stopping)
+        if not self.is_dry:
+            with self.writing() as store:
+                for tally in self.tallies.values():
+                    own = state_of([tally], interrupted=self.is_stopping)
+                    runs.finish_run(
+                        store,
+                        self.id,
+                        tally.source,
+                        state=_RUN_STATES[own],
+                        counters=Counters(**tally.uncounted(), seconds=tally.seconds),
+                        error="\n".join(tally.all_problems()) or None,
+                    )
+        return Report(
+            run_id=self.id, flow=self.flow, state=state, tallies=tuple(self.tallies.values())
+        )
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody asked the run to end."""
+        return self.surroundings.stop.is_set()
+
+    # --- the network ---
+
+    @cached_property
+    def _archive(self) -> Archive:
+        archive = Archive(self.settings.archive.path)
+        self._resources.callback(archive.close)
+        return archive
+
+    @cached_property
+    def _fetcher(self) -> Fetcher:
+        policy = policy_of(self.settings.fetch, self.settings.chosen())
+        fetcher = Fetcher(policy, archive=self._archive, stop=self.surroundings.stop)
+        return self._resources.enter_context(fetcher)
+
+    def fetch_all(self, requests: Iterable[FetchRequest]) -> Iterator[Fetched | FetchFailure]:
+        """Fetch each, whole or not at all; results in the order they are done."""
+        requests = list(requests)
+        return self._fetcher.fetch_all(requests) if requests else iter(())
+
+    def sync_archive(self) -> None:
+        """Bring the raw pages to the disk, before rows that point to them are committed."""
+        if "_archive" in self.__dict__:
+            self._archive.sync()
+
+    # --- the warehouse: opened for moments, so that readers and other runs get in ---
+
+    @contextmanager
+    def writing(self) -> Iterator[DuckDBPyConnection]:
+        """The warehouse in one transaction: all that is written inside, or nothing."""
+        warehouse = self.settings.warehouse
+        with (
+            self._one_writer,
+            db.connect(
+                warehouse.path,
+                wait_seconds=warehouse.wait_seconds,
+                on_wait=self.surroundings.say,
+            ) as store,
+            db.transaction(store, wait_seconds=warehouse.wait_seconds),
+        ):
+            yield store
+
+    @contextmanager
+    def _reading(self) -> Iterator[DuckDBPyConnection | None]:
+        """The warehouse for a look; ``None`` when a dry run finds that there is none."""
+        warehouse = self.settings.warehouse
+        if self.is_dry and not warehouse.path.exists():
+            yield None
+            return
+        with (
+            self._one_writer,
+            db.connect(
+                warehouse.path,
+                wait_seconds=warehouse.wait_seconds,
+                on_wait=self.surroundings.say,
+            ) as store,
+        ):
+            yield store
+
+    def validators(self, urls: Iterable[str]) -> dict[str, Validators]:
+        """What to send for a conditional request, by address."""
+        urls = list(urls)
+        if not urls:
+            return {}
+        with self._reading() as store:
+            return pages.validators(store, urls) if store else {}
+
+    def known(self, article_ids: Iterable[str]) -> set[str]:
+        """Those of the articles that are stored."""
+        article_ids = list(article_ids)
+        if not article_ids:
+            return set()
+        with self._reading() as store:
+            return confirm.known(store, article_ids) if store else set()
+
+    def seen_elsewhere(self, article_ids: Iterable[str], *, channel: str) -> set[str]:
+        """Those of the articles that were seen in any channel but this one."""
+        article_ids = list(article_ids)
+        if not article_ids:
+            return set()
+        with self._reading() as store:
+            return confirm.seen_elsewhere(store, article_ids, channel=channel) if store else set()
+
+    def watermarks(self, source: str, channels: Iterable[str]) -> dict[str, Watermark]:
+        """How far those channels were read before, where they were."""
+        with self._reading() as store:
+            if store is None:
+                return {}
+            marks = {channel: watermarks.get(store, source, channel) for channel in channels}
+        return {channel: mark for channel, mark in marks.items() if mark is not None}
+
+    def publish(self) -> None:
+        """Publish the read snapshot, so that readers see what this run stored."""
+        warehouse = self.settings.warehouse
+        with (
+            self._one_writer,
+            db.connect(
+                warehouse.path,
+                wait_seconds=warehouse.wait_seconds,
+                on_wait=self.surroundings.say,
+            ) as store,
+        ):
+            snapshot.publish(store, warehouse.snapshot)
+
+
+def policy_of(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy:
+    """The fetch policy of the settings; redirects may lead to the sources' own hosts."""
+    hosts = {
+        urlsplit(value).netloc
+        for source in sources
+        for value in source.options.values()
+        if isinstance(value, str) and value.startswith(("http://", "https://"))
+    }
+    return FetchPolicy(**fetch.model_dump(), source_hosts=tuple(sorted(hosts)))

@@ -1,0 +1,273 @@
+"""The configuration: ``copydesk.toml``, then the environment, read once.
+
+Every key can also be given as ``COPYDESK_<SECTION>__<KEY>``, for example
+``COPYDESK_WAREHOUSE__PATH=/data/news.duckdb``; the value is read as TOML where it is
+TOML (``5``, ``true``, ``["a", "b"]``) and as a plain string otherwise. Relative paths
+count from the folder of the configuration file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from parsers import registry
+from parsers.article import Source
+
+DEFAULT_FILE = Path("copydesk.toml")
+PREFIX = "COPYDESK_"
+EXAMPLE_AGENT = "copydesk/0.1 (+https://example.org/contact)"
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; the message names every key that is wrong."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WarehouseSettings(_Section):
+    """``[warehouse]``: where articles are kept."""
+
+    path: Path = Path("data/copydesk.duckdb")
+    snapshot: Path = Path("data/copydesk.read.duckdb")
+    wait_seconds: float = Field(default=60.0, ge=0, le=86_400)
+
+
+class ArchiveSettings(_Section):
+    """``[archive]``: where raw pages are kept."""
+
+    path: Path = Path("data/archive")
+
+
+class FetchSettings(_Section):
+    """``[fetch]``: how pages are fetched; see ``flows.fetch.FetchPolicy``."""
+
+    user_agent: str = Field(default=EXAMPLE_AGENT, min_length=3, pattern=r"^[\x20-\x7e]+$")
+    timeout_seconds: float = Field(default=20.0, gt=0, le=600)
+    deadline_seconds: float = Field(default=120.0, gt=0, le=3600)
+    max_body_bytes: int = Field(default=20_000_000, gt=0)
+    concurrency: int = Field(default=16, ge=1, le=256)
+    per_host_concurrency: int = Field(default=2, ge=1, le=64)
+    per_host_delay_seconds: float = Field(default=0.0, ge=0, le=3600)
+    allow_private_hosts: tuple[str, ...] = ()
+    respect_robots: bool = True
+
+
+class RunSettings(_Section):
+    """``[run]``: how a run is carried out."""
+
+    task_runner: Literal["threads"] = "threads"
+    batch_size: int = Field(default=200, ge=1, le=5000)
+
+
+class SourceSettings(BaseModel):
+    """``[sources.<name>]``: keys common to all sources; the rest belong to its parser."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    parser: str
+    schedule: str | None = None
+    time_zone: str = "Asia/Shanghai"
+
+
+DEFAULT_SOURCES: Mapping[str, Mapping[str, Any]] = {
+    "finews": {
+        "parser": "finews",
+        "base_url": "http://finews.zning.xyz",
+        "channels": ["emnews", "media", "market-37", "market-38", "market-39"],
+        "schedule": "*/5 * * * *",
+    },
+    "woshipm": {
+        "parser": "rsshub",
+        "url": "https://rsshub.app/woshipm/latest",
+        "categories": ["新媒体", "人人都是产品经理", "最新文章"],
+        "schedule": "*/30 * * * *",
+    },
+    "ofweek": {
+        "parser": "ofweek",
+        "base_url": "https://www.ofweek.com",
+        "schedule": "*/30 * * * *",
+    },
+}
+
+
+class Settings(_Section):
+    """The whole configuration, validated, with absolute paths."""
+
+    warehouse: WarehouseSettings = WarehouseSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    fetch: FetchSettings = FetchSettings()
+    run: RunSettings = RunSettings()
+    sources: dict[str, SourceSettings] = Field(
+        default_factory=lambda: {
+            slug: SourceSettings.model_validate(source) for slug, source in DEFAULT_SOURCES.items()
+        }
+    )
+
+    def source(self, slug: str) -> Source:
+        """The configured source of that name.
+
+        Raises:
+            ConfigurationError: No source has that name, or its options are wrong.
+        """
+        try:
+            settings = self.sources[slug]
+        except KeyError:
+            raise ConfigurationError(
+                f"there is no source {slug!r}{_nearest(slug, self.sources)}; "
+                f"configured are: {', '.join(self.sources) or 'none'}"
+            ) from None
+        return _source(slug, settings)
+
+    def chosen(self, slugs: tuple[str, ...] = ()) -> tuple[Source, ...]:
+        """The named sources, in the configuration's order; all of them if none is named."""
+        for slug in slugs:
+            self.source(slug)
+        return tuple(self.source(slug) for slug in self.sources if not slugs or slug in slugs)
+
+
+def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The configuration of a file, changed by the environment.
+
+    Args:
+        file: The file; ``None`` means ``copydesk.toml`` if it is there, else defaults.
+        environ: The environment; ``None`` means the process's own.
+
+    Raises:
+        ConfigurationError: The file is missing or unreadable, or a key is unknown or wrong.
+    """
+    explicit = file is not None
+    file = file or DEFAULT_FILE
+    given = _read(file, must_exist=explicit)
+    for path, value in _from_environment(os.environ if environ is None else environ):
+        _put(given, path, value)
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, file)) from None
+    for slug, source in settings.sources.items():
+        _source(slug, source)
+    return _with_absolute_paths(settings, file.absolute().parent)
+
+
+def _check_zone(key: str, zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigurationError(
+            f"{key}: expected a zone such as 'Asia/Shanghai', found {zone!r}"
+        ) from None
+
+
+def _read(file: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigurationError(
+                f"there is no configuration file {file}; "
+                "copy deploy/copydesk.example.toml there or leave --config out"
+            ) from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file} is not TOML: {error}") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[list[str], Any]]:
+    for name, text in sorted(environ.items()):
+        if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
+            yield name.removeprefix(PREFIX).lower().split("__"), _toml_value(text)
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _put(given: dict[str, Any], path: list[str], value: Any) -> None:
+    *sections, key = path
+    if sections[:1] == ["sources"] and "sources" not in given:
+        given["sources"] = {slug: dict(source) for slug, source in DEFAULT_SOURCES.items()}
+    for section in sections:
+        inner = given.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise ConfigurationError(f"{'.'.join(path)}: {section} is a value, not a section")
+        given = inner
+    given[key] = value
+
+
+def _source(slug: str, settings: SourceSettings) -> Source:
+    _check_zone(f"sources.{slug}.time_zone", settings.time_zone)
+    parser = registry.PARSERS.get(settings.parser)
+    if parser is None:
+        raise ConfigurationError(
+            f"sources.{slug}.parser: there is no parser {settings.parser!r}"
+            f"{_nearest(settings.parser, registry.PARSERS)}; "
+            f"there are: {', '.join(registry.PARSERS)}"
+        )
+    options = dict(settings.model_extra or {})
+    if "time_zone" in parser.options and "time_zone" in settings.model_fields_set:
+        options["time_zone"] = settings.time_zone
+    try:
+        return registry.source(slug, settings.parser, options)
+    except registry.OptionError as error:
+        raise ConfigurationError(f"sources.{slug}.{error}") from None
+
+
+def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
+    warehouse = settings.warehouse.model_copy(
+        update={
+            "path": folder / settings.warehouse.path.expanduser(),
+            "snapshot": folder / settings.warehouse.snapshot.expanduser(),
+        }
+    )
+    archive = settings.archive.model_copy(
+        update={"path": folder / settings.archive.path.expanduser()}
+    )
+    return settings.model_copy(update={"warehouse": warehouse, "archive": archive})
+
+
+def _explain(error: ValidationError, file: Path) -> str:
+    problems = [_problem(detail) for detail in error.errors()]
+    return "\n".join([f"{file} and the environment hold what cannot be used:", *problems])
+
+
+def _problem(detail: ErrorDetails) -> str:
+    location = [str(part) for part in detail["loc"]]
+    key = ".".join(location)
+    if detail["type"] == "extra_forbidden":
+        known = [".".join([*location[:-1], name]) for name in _known_keys(location[:-1])]
+        return f"  {key}: unknown key{_nearest(key, known)}"
+    if detail["type"] == "missing":
+        return f"  {key}: this key must be given"
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    return f"  {key}: {message[:1].lower()}{message[1:]}, found {detail['input']!r}"
+
+
+def _known_keys(sections: list[str]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for section in sections:
+        inner = model.model_fields[section].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f", did you mean {close[0]!r}?" if close else ""

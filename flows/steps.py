@@ -1,0 +1,160 @@
+"""The steps of a run after discovery, as plain functions: fetch, read, store.
+
+``tasks.py`` wraps them for Prefect. Expected failures are values on their way to
+``store``, which writes everything of a batch in one transaction; only a warehouse that
+cannot be written, or an interrupt, ends a run.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from flows import bridge
+from flows.fetch import Fetched, FetchFailure, FetchRequest, Stopped
+from flows.report import counts_of
+from flows.run import Run
+from flows.work import Arrived, Batch, page_of, request_for
+from parsers import registry
+from parsers.article import Entry, Source
+from parsers.errors import NotAnArticle, ParseError
+from warehouse import articles, confirm, gaps, pages, quarantine, runs, watermarks
+from warehouse.confirm import Confirmed
+from warehouse.errors import BadRow
+from warehouse.rows import Counters, Upserted
+from warehouse.sights import check_row
+
+
+def fetch(run: Run, source: Source, batch: Batch) -> Batch:
+    """Fetch the pages of a batch's entries; what a listing carried needs no fetch."""
+    wanted: dict[str, list[Entry]] = defaultdict(list)
+    for lead in batch.leads:
+        if lead.entry.content is None:
+            wanted[lead.entry.url].append(lead.entry)
+    # What is listed twice is fetched once, and whole: one stored line cannot vouch for two.
+    known = run.validators(url for url, entries in wanted.items() if len(entries) == 1)
+    requests = [request_for(url, known.get(url), one[0]) for url, one in wanted.items()]
+    results = {result.request.url: result for result in run.fetch_all(requests)}
+    for lead in batch.leads:
+        if lead.entry.content is not None and lead.listing is not None:
+            batch.pages.append(Arrived(lead.entry, replace(lead.listing, entry=lead.entry)))
+        elif result := results.get(lead.entry.url):
+            _take_result(run, source, lead.entry, result, batch)
+    run.tallies[source.slug].add(fetched=len(batch.pages))
+    _fetch_following_pages(run, source, batch)
+    return batch
+
+
+def _take_result(
+    run: Run, source: Source, entry: Entry, result: Fetched | FetchFailure, batch: Batch
+) -> None:
+    tally = run.tallies[source.slug]
+    if isinstance(result, FetchFailure):
+        if not isinstance(result.error, Stopped):
+            tally.fail(str(result.error))
+            batch.note(source, entry.channel, result, entry=entry)
+    elif result.not_modified:
+        tally.add(not_modified=1)
+        batch.confirmed[f"{source.slug}:{entry.source_article_id}"] = Confirmed(
+            channel=entry.channel, at=result.fetched_at
+        )
+        batch.note(source, entry.channel, result, entry=entry, keep_validators=True)
+    else:
+        batch.pages.append(Arrived(entry, page_of(result, entry), result))
+
+
+def _fetch_following_pages(run: Run, source: Source, batch: Batch) -> None:
+    """Complete the articles that go on over several pages; an incomplete one is not kept."""
+    wanted: dict[int, tuple[str, ...]] = {}
+    for number, one in enumerate(batch.pages):
+        if one.fetched is not None:
+            # What the parser cannot make of the page, it will say in `read`.
+            with suppress(ParseError):
+                if following := registry.more(source, one.page):
+                    wanted[number] = following
+    urls = dict.fromkeys(url for following in wanted.values() for url in following)
+    results = {r.request.url: r for r in run.fetch_all(FetchRequest(url=url) for url in urls)}
+    lost: set[int] = set()
+    for number, following in wanted.items():
+        more = [results.get(url) for url in following]
+        for result in more:
+            if result is not None:
+                batch.note(source, batch.pages[number].entry.channel, result)
+        if all(isinstance(result, Fetched) for result in more):
+            pages_of_one = tuple(page_of(r, None) for r in more if isinstance(r, Fetched))
+            batch.pages[number].page = replace(batch.pages[number].page, more=pages_of_one)
+        else:
+            lost.add(number)
+            _lose(run, source, batch.pages[number], more)
+    batch.pages = [one for number, one in enumerate(batch.pages) if number not in lost]
+
+
+def _lose(
+    run: Run, source: Source, one: Arrived, more: Sequence[Fetched | FetchFailure | None]
+) -> None:
+    failures = [result for result in more if isinstance(result, FetchFailure)]
+    if failures and not isinstance(failures[0].error, Stopped):
+        run.tallies[source.slug].fail(
+            f"{one.entry.link}: not kept, because a page of it is missing: {failures[0].error}"
+        )
+
+
+# --- read ------------------------------------------------------------------------------
+
+
+def read(run: Run, source: Source, batch: Batch) -> Batch:
+    """Read each page into an article; a page that cannot be read goes to quarantine."""
+    spoiled: set[str] = set()
+    for one in batch.pages:
+        try:
+            row = bridge.article_row(
+                registry.read(source, one.page),
+                channel=one.entry.channel,
+                seen_at=one.page.fetched_at,
+            )
+            check_row(row)
+        except NotAnArticle as error:
+            words = f"not an article: {error}"
+            batch.note(source, one.entry.channel, one.fetched, entry=one.entry, error=words)
+            spoiled.add(one.page.url)
+        except (ParseError, BadRow) as error:
+            run.tallies[source.slug].quarantine(str(error))
+            batch.bad.append(bridge.failed_page(source, one.entry, one.page, one.fetched, error))
+            spoiled.add(one.page.url)
+        else:
+            batch.rows.append(row)
+    for one in batch.pages:
+        # A later "not modified" may stand for this page only if all it said is stored.
+        keep = one.page.url not in spoiled and not one.page.more
+        batch.note(source, one.entry.channel, one.fetched, entry=one.entry, keep_validators=keep)
+    batch.pages.clear()
+    return batch
+
+
+# --- store -----------------------------------------------------------------------------
+
+
+def store(run: Run, source: Source, batch: Batch) -> None:
+    """Write everything of a batch in one transaction, its counters included."""
+    tally = run.tallies[source.slug]
+    run.sync_archive()
+    with run.writing() as db:
+        upserted = articles.upsert_articles(db, batch.rows, run_id=run.id)
+        done = upserted.get(source.slug, Upserted())
+        pages.record(db, list(batch.page_rows.values()), run_id=run.id)
+        confirm.confirm(db, batch.confirmed, run_id=run.id)
+        quarantine.put(db, batch.bad, run_id=run.id)
+        stored = {row.article_id for row in batch.rows} - {bad.article_id for bad in batch.bad}
+        quarantine.resolve(db, run_id=run.id, article_ids=stored)
+        for gap in batch.gaps:
+            gaps.open_gap(db, gap, run_id=run.id)
+        for channel, (at, value) in batch.reached.items():
+            watermarks.advance(db, source.slug, channel, at=at, value=value, run_id=run.id)
+        counts = tally.uncounted() | counts_of(done)
+        runs.add_counters(db, run.id, source.slug, Counters(**counts, forgotten=done.forgotten))
+    tally.add(**counts_of(done))
+    tally.mark_counted()
+    if done.forgotten:
+        tally.notes.append(f"{done.forgotten} skipped, because they are to be forgotten")

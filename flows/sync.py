@@ -1,0 +1,104 @@
+"""The scheduled flow: discover, fetch, parse, upsert. Start here.
+
+    sync                              one run, one row of counters a source
+    └── source (each, side by side)
+        ├── discover                  listings to leads          flows/discovering.py
+        └── for each batch
+            ├── fetch                 leads to whole pages       flows/steps.py: fetch
+            ├── parse                 pages to articles          flows/steps.py: read
+            └── upsert                one transaction            flows/steps.py: store
+
+What fails on the way (a listing, a line, a page) is counted, told and kept; the run
+goes on. Only a warehouse that cannot be written ends it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.context import TagsContext
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from flows import settings as configuration
+from flows.report import Report
+from flows.run import Run
+from flows.tasks import named, sync_source
+
+SOURCES_AT_ONCE = 8
+_SIDE_BY_SIDE: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=SOURCES_AT_ONCE)
+
+
+def _run_name() -> str:
+    parameters: dict[str, Any] = flow_run.parameters
+    return f"sync {' '.join(parameters.get('sources') or ['all sources'])}"
+
+
+@flow(
+    name="sync",
+    flow_run_name=_run_name,
+    task_runner=_SIDE_BY_SIDE,
+    persist_result=False,
+    validate_parameters=True,
+)
+def sync(
+    sources: list[str] | None = None,
+    limit: int | None = None,
+    dry_run: bool = False,  # a switch in Prefect's parameter form
+    config: str | None = None,
+) -> State[Report]:
+    """Fetch what is new into the warehouse.
+
+    Args:
+        sources: Which of the configured sources; all of them by default.
+        limit: At most this many entries of each source.
+        dry_run: Say what would be fetched; fetch and store nothing.
+        config: The configuration file; ``copydesk.toml`` by default.
+    """
+    settings = configuration.load(Path(config) if config else None)
+    slugs = [source.slug for source in settings.chosen(tuple(sources or ()))]
+    # Task runs must not inherit the run's tags: see tasks.py.
+    untagged = TagsContext(current_tags=set())
+    with untagged, Run("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
+        started = [named(sync_source, slug).submit(run, slug) for slug in slugs]
+        errors = [error for future in started if (error := _error_of(future))]
+        report = run.finish()
+        if not dry_run:
+            run.publish()
+    if errors:
+        raise errors[0]
+    _show(report)
+    return state_for(report)
+
+
+def _error_of(future: Any) -> Exception | None:
+    """What ended a source's task, once it has ended."""
+    found = future.result(raise_on_failure=False)
+    return found if isinstance(found, Exception) else None
+
+
+def state_for(report: Report) -> State[Report]:
+    """The run's state as Prefect shows it; the report travels inside, in memory."""
+    words = "; ".join(report.problems[:5]) or "all well"
+    if report.state == "interrupted":
+        return Cancelled(message="interrupted; what was stored stays stored", data=report)
+    if report.state == "failed":
+        return Failed(message=words, data=report)
+    if report.state == "needs_attention":
+        return Completed(name="NeedsAttention", message=words, data=report)
+    return Completed(message=words, data=report)
+
+
+def _show(report: Report) -> None:
+    """The result table on the run's page."""
+    create_table_artifact(
+        key="copydesk-result",
+        table=[tally.as_json() for tally in report.tallies],
+        description=f"Run {report.run_id}: {report.state}\n\n"
+        + "\n".join(f"- {problem}" for problem in report.problems),
+    )

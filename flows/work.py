@@ -1,0 +1,125 @@
+"""What travels from step to step of a run: leads, arrived pages, and batches of them.
+
+``Batch`` is a plain class, so that Prefect hands it on without looking inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from flows import bridge
+from flows.fetch import Fetched, FetchFailure, FetchRequest
+from parsers.article import Entry, Page, Source
+from parsers.charset import decode
+from warehouse.confirm import Confirmed
+from warehouse.rows import ArticleRow, GapRow, PageRow, QuarantineRow, Validators
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """An entry, and the page of the listing that led to it, if one did."""
+
+    entry: Entry
+    listing: Page | None
+
+
+@dataclass(slots=True)
+class Arrived:
+    """A page to be read; ``fetched`` is ``None`` when its listing carried it."""
+
+    entry: Entry
+    page: Page
+    fetched: Fetched | None = None
+
+
+class Batch:
+    """What one transaction will store, filled from step to step."""
+
+    def __init__(self, leads: Iterable[Lead] = ()) -> None:
+        self.leads = list(leads)
+        self.pages: list[Arrived] = []
+        self.confirmed: dict[str, Confirmed] = {}
+        self.rows: list[ArticleRow] = []
+        self.page_rows: dict[str, PageRow] = {}
+        self.bad: list[QuarantineRow] = []
+        self.gaps: list[GapRow] = []
+        self.reached: dict[str, tuple[datetime, str]] = {}
+
+    def note(
+        self,
+        source: Source,
+        channel: str,
+        fetched: Fetched | FetchFailure | None,
+        *,
+        entry: Entry | None = None,
+        keep_validators: bool = False,
+        error: str | None = None,
+    ) -> None:
+        """Record a fetch, once an address; the first word about an error stays."""
+        if fetched is None or fetched.request.url in self.page_rows:
+            return
+        row = bridge.page_row(
+            source, channel, fetched, entry=entry, keep_validators=keep_validators
+        )
+        self.page_rows[row.url] = replace(row, error=error or row.error)
+
+    def join(self, other: Batch) -> None:
+        """Store what the other holds together with this."""
+        self.page_rows |= other.page_rows
+        self.bad += other.bad
+        self.gaps += other.gaps
+        self.reached |= other.reached
+
+
+class Found:
+    """What discovering a source yielded.
+
+    Attributes:
+        leads: The entries to follow, first listed first.
+        rest: To be stored with the last batch: fetches of listings, failed lines and
+            listings, gaps and watermarks.
+    """
+
+    def __init__(self) -> None:
+        self.leads: list[Lead] = []
+        self.rest = Batch()
+
+    def batches(self, size: int) -> list[Batch]:
+        """The leads in batches; the last one also holds the rest."""
+        batches = [
+            Batch(self.leads[start : start + size]) for start in range(0, len(self.leads), size)
+        ] or [Batch()]
+        batches[-1].join(self.rest)
+        return batches
+
+
+def request_for(url: str, known: Validators | None, entry: Entry | None = None) -> FetchRequest:
+    """A request, conditional when "not modified" would mean that nothing changed.
+
+    The page alone does not say so where its listing tells the title or the time: then
+    the line that led to it must be the same as well.
+    """
+    if known is None or known.entry != bridge.entry_facts(entry):
+        return FetchRequest(url=url)
+    archived = None
+    if known.archive_file is not None and known.archive_offset is not None:
+        archived = (known.archive_file, known.archive_offset)
+    return FetchRequest(
+        url=url, etag=known.etag, last_modified=known.last_modified, archived=archived
+    )
+
+
+def page_of(fetched: Fetched, entry: Entry | None) -> Page:
+    """What was fetched, decoded."""
+    decoded = decode(fetched.body, fetched.content_type)
+    return Page(
+        url=fetched.request.url,
+        final_url=fetched.final_url,
+        text=decoded.text,
+        fetched_at=fetched.fetched_at,
+        encoding=decoded.encoding,
+        replacements=decoded.replacements,
+        entry=entry,
+    )
