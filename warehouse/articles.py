@@ -167,14 +167,14 @@ def _said_first(sights: Iterable[Sight], histories: Mapping[bytes, History]) -> 
 
 
 def _stored_bodies(db: DuckDBPyConnection, contents: list[bytes]) -> dict[bytes, bytes]:
-    """The body keys of those contents that are stored."""
+    """The body keys of those contents that are stored, by content."""
     if not contents:
         return {}
     with stage.staged(db, "copydesk_keys", _numbered(contents)):
         found = db.execute(CONTENTS).fetchall()
-    wanted = set(contents)
+    # A tag may find another content too; knowing that one is stored does no harm.
     keys = _keys_at(db, CONTENT_KEYS, [seq for (seq,) in found])
-    return {content: body for content, body in keys.values() if content in wanted}
+    return dict(keys.values())
 
 
 def _without_forgotten(db: DuckDBPyConnection, sights: list[Sight], batch: _Batch) -> list[Sight]:

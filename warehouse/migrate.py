@@ -19,6 +19,7 @@ from warehouse.errors import MigrationChanged, WarehouseTooNew
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
+_COMPRESSION = " USING COMPRESSION zstd"
 _LEDGER = """
     CREATE SCHEMA IF NOT EXISTS _store;
     CREATE TABLE IF NOT EXISTS _store.migrations (
@@ -87,15 +88,18 @@ def pending(
 def apply(db: DuckDBPyConnection, todo: tuple[Migration, ...], *, is_lake: bool = False) -> None:
     """Applies migrations, each in a transaction of its own with its line in the ledger.
 
-    DuckLake has no comments on the columns of views: there those are skipped.
+    DuckLake has no comments on the columns of views and chooses its own compression:
+    there those are left out.
     """
     if todo:
         db.execute(_LEDGER)
     for one in todo:
         db.execute("BEGIN")
         try:
-            if not (is_lake and one.name.endswith("column_comments")):
+            if not is_lake:
                 db.execute(one.sql)
+            elif not one.name.endswith("column_comments"):
+                db.execute(one.sql.replace(_COMPRESSION, ""))
             db.execute(
                 "INSERT INTO _store.migrations VALUES (?, ?, ?, now())",
                 [one.version, one.name, one.checksum],

@@ -60,7 +60,10 @@ def _sight(row: ArticleRow) -> Sight:
     except ValueError as error:
         raise _bad(row, "content_hash", str(error)) from error
     try:
-        body = sha256(f"{row.body_html}\0{row.text}".encode()).digest()[:16]
+        hashed = sha256(row.body_html.encode())
+        hashed.update(b"\0")
+        hashed.update(row.text.encode())
+        body = hashed.digest()[:16]
         record = key_of(
             row.article_id, row.content_hash, body.hex(), row.url, row.canonical_url, row.title,
             "\x1e".join(row.authors), _optional(row.publisher),

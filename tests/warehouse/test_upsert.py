@@ -370,7 +370,7 @@ def test_articles_that_share_a_tag_are_told_apart(
         assert upsert(db, second) == Upserted(new=1)
 
     assert upsert(db, first, second) == Upserted(unmodified=2)
-    assert upsert(db, later(second)) == Upserted(unmodified=1)
+    assert upsert(db, later(first), later(second)) == Upserted(unmodified=2)
     assert upsert(db, later(says(second, "乙"), 2)) == Upserted(modified=1)
     assert upsert(db, later(first, 3)) == Upserted(unmodified=1)
     assert rows_of(db, "SELECT article_id, title, revisions FROM articles ORDER BY 1") == [
