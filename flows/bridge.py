@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 from datetime import datetime
+from hashlib import sha256
 from typing import TypedDict
 
 from flows.fetch import Fetched, FetchFailure
@@ -70,6 +71,8 @@ def page_row(
             fetched_at=fetched.fetched_at,
             entry=entry_facts(entry),
             error=str(fetched.error),
+            tries=_tries(fetched),
+            retry_at=getattr(fetched.error, "retry_at", None),
         )
     return PageRow(
         source=source.slug,
@@ -86,6 +89,20 @@ def page_row(
         archive_file=fetched.archive_file,
         archive_offset=fetched.archive_offset,
         entry=entry_facts(entry),
+        digest=None if fetched.not_modified else digest_of(fetched),
+        tries=_tries(fetched),
+    )
+
+
+def digest_of(fetched: Fetched) -> str:
+    """SHA-256 of the body, in hex."""
+    return sha256(fetched.body).hexdigest()
+
+
+def _tries(fetched: Fetched | FetchFailure) -> tuple[str, ...]:
+    """What came of each request, in order."""
+    return tuple(
+        f"{one.reason} {one.status}" if one.status else one.reason for one in fetched.attempts
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from types import TracebackType
@@ -89,6 +90,7 @@ class Run:
         self._resources = ExitStack()
         self._one_writer = threading.Lock()
         self._begun: set[str] = set()
+        self._pauses: Mapping[str, datetime] = {}
 
     # --- beginning and end ---
 
@@ -96,6 +98,7 @@ class Run:
         if not self.is_dry:
             with self.writing() as store:
                 self.begin_sources(store)
+                self._pauses = pages.pauses(store, datetime.now(UTC))
         return self
 
     def begin_sources(self, store: DuckDBPyConnection) -> None:
@@ -164,6 +167,11 @@ class Run:
     def _fetcher(self) -> Fetcher:
         policy = policy_of(self.settings.fetch, self.settings.chosen())
         fetcher = Fetcher(policy, archive=self._archive, stop=self.surroundings.stop)
+        for url, until in self._pauses.items():
+            seconds = (until - datetime.now(UTC)).total_seconds()
+            fetcher.leave_alone(
+                url, seconds, f"it asked an earlier run to wait until {until:%c} UTC"
+            )
         return self._resources.enter_context(fetcher)
 
     def fetch_all(self, requests: Iterable[FetchRequest]) -> Iterator[Fetched | FetchFailure]:
@@ -175,6 +183,11 @@ class Run:
         """Bring the raw pages to the disk, before rows that point to them are committed."""
         if "_archive" in self.__dict__:
             self._archive.sync()
+
+    @property
+    def trusted_since(self) -> datetime:
+        """Validators of pages last fetched whole before this are not relied on."""
+        return datetime.now(UTC) - timedelta(days=self.settings.fetch.trust_validators_days)
 
     # --- the warehouse: opened for moments, so that readers and other runs get in ---
 
@@ -264,4 +277,5 @@ def policy_of(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy:
         for value in source.options.values()
         if isinstance(value, str) and value.startswith(("http://", "https://"))
     }
-    return FetchPolicy(**fetch.model_dump(), source_hosts=tuple(sorted(hosts)))
+    ours = fetch.model_dump(exclude={"trust_validators_days"})
+    return FetchPolicy(**ours, source_hosts=tuple(sorted(hosts)))

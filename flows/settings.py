@@ -61,6 +61,7 @@ class FetchSettings(_Section):
     per_host_delay_seconds: float = Field(default=0.0, ge=0, le=3600)
     allow_private_hosts: tuple[str, ...] = ()
     respect_robots: bool = True
+    trust_validators_days: float = Field(default=7.0, ge=0, le=3650)
 
 
 class RunSettings(_Section):

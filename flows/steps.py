@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from flows import bridge
-from flows.fetch import Fetched, FetchFailure, FetchRequest, Stopped
+from flows.fetch import Expect, Fetched, FetchFailure, FetchRequest, Stopped
 from flows.report import counts_of
 from flows.run import Run
 from flows.work import Arrived, Batch, page_of, request_for
@@ -23,7 +23,7 @@ from parsers.errors import NotAnArticle, ParseError
 from warehouse import articles, confirm, gaps, pages, quarantine, runs, watermarks
 from warehouse.confirm import Confirmed
 from warehouse.errors import BadRow
-from warehouse.rows import Counters, Upserted
+from warehouse.rows import Counters, Upserted, Validators
 from warehouse.sights import check_row
 
 
@@ -34,21 +34,39 @@ def fetch(run: Run, source: Source, batch: Batch) -> Batch:
         if lead.entry.content is None:
             wanted[lead.entry.url].append(lead.entry)
     # What is listed twice is fetched once, and whole: one stored line cannot vouch for two.
-    known = run.validators(url for url, entries in wanted.items() if len(entries) == 1)
-    requests = [request_for(url, known.get(url), one[0]) for url, one in wanted.items()]
+    known = run.validators(wanted)
+    requests = [
+        request_for(
+            url,
+            known.get(url) if len(entries) == 1 else None,
+            entries[0],
+            expect=_expected(source),
+            trusted_since=run.trusted_since,
+        )
+        for url, entries in wanted.items()
+    ]
     results = {result.request.url: result for result in run.fetch_all(requests)}
     for lead in batch.leads:
         if lead.entry.content is not None and lead.listing is not None:
             batch.pages.append(Arrived(lead.entry, replace(lead.listing, entry=lead.entry)))
         elif result := results.get(lead.entry.url):
-            _take_result(run, source, lead.entry, result, batch)
+            _take_result(run, source, lead.entry, result, batch, known.get(lead.entry.url))
     run.tallies[source.slug].add(fetched=len(batch.pages))
     _fetch_following_pages(run, source, batch)
     return batch
 
 
+def _expected(source: Source) -> Expect:
+    return "closed" if source.parser.is_closed else "any"
+
+
 def _take_result(
-    run: Run, source: Source, entry: Entry, result: Fetched | FetchFailure, batch: Batch
+    run: Run,
+    source: Source,
+    entry: Entry,
+    result: Fetched | FetchFailure,
+    batch: Batch,
+    known: Validators | None,
 ) -> None:
     tally = run.tallies[source.slug]
     if isinstance(result, FetchFailure):
@@ -62,7 +80,20 @@ def _take_result(
         )
         batch.note(source, entry.channel, result, entry=entry, keep_validators=True)
     else:
-        batch.pages.append(Arrived(entry, page_of(result, entry), result))
+        is_vouched = not (known and _lied(known, result))
+        if not is_vouched:
+            tally.notes.append(
+                f"{result.url}: the page changed and its validators did not; "
+                "it is fetched whole from now on"
+            )
+        batch.pages.append(Arrived(entry, page_of(result, entry), result, is_vouched))
+
+
+def _lied(known: Validators, result: Fetched) -> bool:
+    """Whether the server's validators stayed the same although the page changed."""
+    same_tag = known.etag == result.etag
+    is_same = same_tag and (bool(known.etag) or known.last_modified == result.last_modified)
+    return is_same and known.digest is not None and known.digest != bridge.digest_of(result)
 
 
 def _fetch_following_pages(run: Run, source: Source, batch: Batch) -> None:
@@ -75,7 +106,8 @@ def _fetch_following_pages(run: Run, source: Source, batch: Batch) -> None:
                 if following := registry.more(source, one.page):
                     wanted[number] = following
     urls = dict.fromkeys(url for following in wanted.values() for url in following)
-    results = {r.request.url: r for r in run.fetch_all(FetchRequest(url=url) for url in urls)}
+    requests = [FetchRequest(url=url, expect=_expected(source)) for url in urls]
+    results = {result.request.url: result for result in run.fetch_all(requests)}
     lost: set[int] = set()
     for number, following in wanted.items():
         more = [results.get(url) for url in following]
@@ -127,8 +159,15 @@ def read(run: Run, source: Source, batch: Batch) -> Batch:
             batch.rows.append(row)
     for one in batch.pages:
         # A later "not modified" may stand for this page only if all it said is stored.
-        keep = one.page.url not in spoiled and not one.page.more
-        batch.note(source, one.entry.channel, one.fetched, entry=one.entry, keep_validators=keep)
+        keep = one.page.url not in spoiled and not one.page.more and one.is_vouched
+        batch.note(
+            source,
+            one.entry.channel,
+            one.fetched,
+            entry=one.entry,
+            keep_validators=keep,
+            error=None if one.is_vouched else "its validators stayed the same, the page changed",
+        )
     batch.pages.clear()
     return batch
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flows import bridge
-from flows.fetch import Fetched, FetchFailure, FetchRequest
+from flows.fetch import Expect, Fetched, FetchFailure, FetchRequest
 from parsers.article import Entry, Page, Source
 from parsers.charset import decode
 from warehouse.confirm import Confirmed
@@ -27,11 +27,17 @@ class Lead:
 
 @dataclass(slots=True)
 class Arrived:
-    """A page to be read; ``fetched`` is ``None`` when its listing carried it."""
+    """A page to be read.
+
+    Attributes:
+        fetched: ``None`` when its listing carried it.
+        is_vouched: False when its server said nothing had changed, and it had.
+    """
 
     entry: Entry
     page: Page
     fetched: Fetched | None = None
+    is_vouched: bool = True
 
 
 class Batch:
@@ -95,19 +101,33 @@ class Found:
         return batches
 
 
-def request_for(url: str, known: Validators | None, entry: Entry | None = None) -> FetchRequest:
+def request_for(
+    url: str,
+    known: Validators | None,
+    entry: Entry | None = None,
+    *,
+    expect: Expect = "any",
+    trusted_since: datetime | None = None,
+) -> FetchRequest:
     """A request, conditional when "not modified" would mean that nothing changed.
 
     The page alone does not say so where its listing tells the title or the time: then
-    the line that led to it must be the same as well.
+    the line that led to it must be the same as well. And a server is not believed for
+    ever: what was last fetched whole before ``trusted_since`` is fetched whole again.
     """
-    if known is None or known.entry != bridge.entry_facts(entry):
-        return FetchRequest(url=url)
+    is_stale = known and trusted_since and known.fetched_at < trusted_since
+    if known is None or is_stale or known.entry != bridge.entry_facts(entry):
+        return FetchRequest(url=url, expect=expect)
     archived = None
     if known.archive_file is not None and known.archive_offset is not None:
         archived = (known.archive_file, known.archive_offset)
     return FetchRequest(
-        url=url, etag=known.etag, last_modified=known.last_modified, archived=archived
+        url=url,
+        etag=known.etag,
+        last_modified=known.last_modified,
+        validators_for=known.final_url,
+        expect=expect,
+        archived=archived,
     )
 
 

@@ -200,6 +200,8 @@ class Parser:
         entry_of: The Entry of one article named by its address. Raises UnknownUrl.
         more: The addresses of an article's following pages, given its first.
         expect: The healthy number of articles a day.
+        is_closed: Each of its article pages ends with ``</html>`` or is one JSON document,
+            so that one that does not was cut on the way and is fetched again.
         names: What existing posts call the publication (the site name of a Hexo
             post), so that imported posts find their source.
     """
@@ -214,6 +216,7 @@ class Parser:
     more: Callable[[Source, Page], tuple[str, ...]] = lambda _source, _page: ()
     expect: range = range(1_000_000)
     names: tuple[str, ...] = ()
+    is_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

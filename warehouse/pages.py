@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
@@ -16,7 +16,7 @@ from warehouse.rows import PageRow, Validators
 VALIDATORS = """
     WITH last AS (
         SELECT k.i, p.etag, p.last_modified, p.vary, p.fetched_at, p.archive_file,
-               p.archive_offset, p.entry
+               p.archive_offset, p.entry, p.digest, p.final_url
         FROM _store.pages p JOIN copydesk_urls k ON p.url_key = k.url_key::UUID
         WHERE p.status = 200
         QUALIFY row_number() OVER (PARTITION BY k.i ORDER BY p.fetched_at DESC) = 1
@@ -39,6 +39,9 @@ _FIELDS = {
     "archive_file": stage.TEXT,
     "archive_offset": stage.WHOLE,
     "entry": stage.TEXT,
+    "digest": stage.TEXT,
+    "tries": stage.TEXTS,
+    "retry_at": stage.MOMENT,
     "error": stage.TEXT,
 }
 
@@ -77,6 +80,16 @@ def validators(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, Validat
             archive_file=archive_file,
             archive_offset=archive_offset,
             entry=entry,
+            digest=digest,
+            final_url=final_url,
         )
-        for i, etag, last_modified, vary, fetched_at, archive_file, archive_offset, entry in found
+        for i, etag, last_modified, vary, fetched_at, archive_file, archive_offset, entry, digest, final_url in found
     }
+
+
+def pauses(db: DuckDBPyConnection, now: datetime) -> dict[str, datetime]:
+    """Addresses whose host asked for patience that is not over yet, and until when."""
+    found = db.execute(
+        "SELECT url, max(retry_at) FROM _store.pages WHERE retry_at > ? GROUP BY url", [now]
+    ).fetchall()
+    return {url: until.astimezone(UTC) for url, until in found}

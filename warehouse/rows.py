@@ -163,6 +163,9 @@ class PageRow:
         archive_file, archive_offset: Where the page lies in the archive.
         entry: JSON text: the line of a listing that led to it, without which it cannot
             be read again; empty when it needs none.
+        digest: SHA-256 of the decoded body, in hex; ``None`` without a body.
+        tries: What came of each request, in order.
+        retry_at: The host asked not to be asked before then.
         error: Why there is no page, in words.
     """
 
@@ -180,6 +183,9 @@ class PageRow:
     archive_file: str | None = None
     archive_offset: int | None = None
     entry: str = ""
+    digest: str | None = None
+    tries: tuple[str, ...] = ()
+    retry_at: datetime | None = None
     error: str | None = None
 
 
@@ -194,6 +200,8 @@ class Validators:
     archive_file: str | None
     archive_offset: int | None
     entry: str
+    digest: str | None
+    final_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from flows.fetch.errors import (
 from flows.fetch.fetcher import Fetcher
 from flows.fetch.masks import mask_url, safe_text
 from flows.fetch.policy import FetchPolicy
-from flows.fetch.values import Attempt, Fetched, FetchFailure, FetchRequest
+from flows.fetch.values import Attempt, Expect, Fetched, FetchFailure, FetchRequest
 
 __all__ = [
     "Archive",
@@ -44,6 +44,7 @@ __all__ = [
     "BrokenBody",
     "Deferred",
     "DisallowedByRobots",
+    "Expect",
     "FailedContentCheck",
     "FetchError",
     "FetchFailure",

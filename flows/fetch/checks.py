@@ -111,7 +111,17 @@ def _not_xml(content: bytes) -> str | None:
     return f"expected XML that ends with </{name}>, its end is {_show(content, tail=True)}"
 
 
+def _not_closed(content: bytes) -> str | None:
+    beginning = content[:_TAIL].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if beginning.startswith((b"{", b"[")):
+        return _not_json(content)
+    if beginning.startswith(b"<?xml") and b"<html" not in beginning:
+        return _not_xml(content)
+    return _not_html(content)
+
+
 _CHECKS: dict[str, Callable[[bytes], str | None]] = {
+    "closed": _not_closed,
     "html": _not_html,
     "json": _not_json,
     "xml": _not_xml,

@@ -136,6 +136,14 @@ class Fetcher:
         )
         return pool.run()
 
+    def leave_alone(self, url: str, seconds: float, reason: str) -> None:
+        """Ask nothing of an address's host for so long: what it told an earlier run.
+
+        Raises:
+            BadAddress: It is no address.
+        """
+        self.hosts.pause(read_target(url).host_key, seconds, reason)
+
     def _begin(self, request: FetchRequest) -> Job | FetchFailure:
         try:
             target = read_target(request.url)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from flows.fetch.errors import FetchError
 
-Expect = Literal["any", "html", "json", "xml"]
+Expect = Literal["any", "closed", "html", "json", "xml"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,8 @@ class FetchRequest:
         last_modified: Likewise.
         validators_for: The final address the validators came from; the request's own
             address when empty. They are sent to no other.
-        expect: What the body must be; checked before it is accepted.
+        expect: What the body must be; checked before it is accepted. ``closed`` is any of
+            the three that follow it, told by how the body begins.
         min_bytes: The least the body must have, after decompression.
         check: A check of the source's own: words that say what is wrong with the
             body, or ``None``.

@@ -26,6 +26,8 @@ class Fault:
         rename: A piece of the body and what to send in its place (a renamed key).
         cut_at: Bytes of the body after which the connection is closed, although
             ``Content-Length`` promises the whole body.
+        has_validators: Send the right page's ETag and Last-Modified, although it is not
+            the right page.
         delay_seconds: Wait this long before answering; closing the newsstand ends it.
     """
 
@@ -35,6 +37,7 @@ class Fault:
     rename: tuple[bytes, bytes] | None = None
     cut_at: int | None = None
     delay_seconds: float = 0.0
+    has_validators: bool = False
 
     def changed(self, body: bytes) -> bytes:
         """The body as this fault sends it."""

@@ -22,7 +22,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-from flows.newsstand.answers import BASE, Answer
+from flows.newsstand.answers import BASE
 from flows.newsstand.editions import check_edition
 from flows.newsstand.faults import Fault, Faults
 from flows.newsstand.router import Representation, represent
@@ -178,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
     def _page(self) -> None:
         found = represent(self.path, self.server.edition)
         if fault := self.server.fault(self.path):
-            self._broken(found.answer, fault)
+            self._broken(found, fault)
             return
         if found.answer.status != HTTPStatus.OK:
             self._log(found.answer.status)
@@ -202,11 +202,14 @@ class Handler(BaseHTTPRequestHandler):
         self._log(HTTPStatus.OK)
         self._send(HTTPStatus.OK, body, headers)
 
-    def _broken(self, answer: Answer, fault: Fault) -> None:
+    def _broken(self, found: Representation, fault: Fault) -> None:
+        answer = found.answer
         self.server.closing.wait(fault.delay_seconds)
         body = fault.changed(self._based(answer.body))
         status = fault.status or answer.status
         headers = {"Content-Type": answer.content_type}
+        if fault.has_validators:
+            headers |= _validators(found)
         if fault.retry_after:
             headers["Retry-After"] = fault.retry_after
         self._log(status)

@@ -345,5 +345,6 @@ PARSER = Parser(
     entries=entries,
     parse=parse,
     entry_of=entry_of,
+    is_closed=True,
     expect=range(50, 3000),
 )

@@ -238,6 +238,7 @@ PARSER = Parser(
     parse=parse,
     entry_of=entry_of,
     more=more,
+    is_closed=True,
     expect=range(1, 100),
     names=(NAME, "OFweek"),
 )

@@ -201,6 +201,7 @@ PARSER = Parser(
     entries=entries,
     parse=parse,
     entry_of=entry_of,
+    is_closed=True,
     expect=range(5, 100),
     names=(PUBLISHER,),
 )

@@ -189,7 +189,8 @@ def test_an_unknown_id_says_where_ids_are_listed(db: DuckDBPyConnection) -> None
 PAGE = PageRow(
     source="finews", channel="emnews", url="https://example.org/list", status=200, bytes=10,
     etag='"1"', last_modified="Sat, 14 Mar 2026 12:00:00 GMT", vary="Accept", fetched_at=NOON,
-    archive_file="a.warc.gz", archive_offset=7, entry='{"id": 1}',
+    archive_file="a.warc.gz", archive_offset=7, entry='{"id": 1}', digest="d" * 64,
+    final_url="https://example.org/list?",
 )  # fmt: skip
 
 
@@ -209,8 +210,29 @@ def test_validators_are_those_of_the_last_whole_answer(db: DuckDBPyConnection) -
             archive_file="a.warc.gz",
             archive_offset=9,
             entry='{"id": 1}',
+            digest="d" * 64,
+            final_url="https://example.org/list?",
         )
     }
+
+
+def test_host_that_asked_for_patience_is_known_until_it_is_over(db: DuckDBPyConnection) -> None:
+    until = NOON + 2 * HOUR
+    asked = replace(PAGE, status=503, etag=None, retry_at=until)
+    with transaction(db):
+        pages.record(db, [asked, replace(asked, retry_at=NOON + HOUR), PAGE], run_id="run")
+
+    assert pages.pauses(db, NOON) == {PAGE.url: until}
+    assert pages.pauses(db, until) == {}
+
+
+def test_what_came_of_each_request_is_recorded(db: DuckDBPyConnection) -> None:
+    with transaction(db):
+        pages.record(db, [replace(PAGE, tries=("unexpected_answer 503", "ok 200"))], run_id="run")
+
+    assert db.execute("SELECT tries, digest FROM pages").fetchall() == [
+        (["unexpected_answer 503", "ok 200"], "d" * 64)
+    ]
 
 
 def test_an_answer_that_dropped_its_validators_leaves_none(db: DuckDBPyConnection) -> None:

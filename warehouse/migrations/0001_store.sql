@@ -1,6 +1,7 @@
 -- The tables behind the views. Only SQL that runs unchanged on DuckLake: no keys,
--- indexes, sequences, enums, checks, RETURNING or HUGEINT. The upsert keeps rows unique
--- under the guard row; `verify` checks that it did.
+-- indexes, sequences, enums, checks, RETURNING or HUGEINT; but for the compression of long
+-- texts, which DuckLake leaves to Parquet. The upsert keeps rows unique under the guard
+-- row; `verify` checks that it did.
 --
 -- A *_key is a UUID: the first 16 bytes of the SHA-256 of what the comment names. A *_tag
 -- is the first 32 bits of its key (64 for a record): what a batch is looked up by, for a
@@ -19,8 +20,8 @@ CREATE TABLE _store.contents (
     content_key   UUID        NOT NULL,  -- of the content hash: its own first 16 bytes
     content_hash  VARCHAR     NOT NULL,
     body_key      UUID        NOT NULL,  -- of body_html and text exactly
-    body_html     VARCHAR     NOT NULL,
-    text          VARCHAR     NOT NULL,
+    body_html     VARCHAR     NOT NULL USING COMPRESSION zstd,
+    text          VARCHAR     NOT NULL USING COMPRESSION zstd,
     first_seen_at TIMESTAMPTZ NOT NULL,
     seq           BIGINT      NOT NULL,  -- unique, in the order of storing
     run_id        VARCHAR     NOT NULL
@@ -47,11 +48,11 @@ CREATE TABLE _store.records (
     tags                VARCHAR[]   NOT NULL,
     language            VARCHAR,
     lead_image          VARCHAR,
-    body_html           VARCHAR,               -- only where it differs from the content's:
-    text                VARCHAR,               -- the same words in other markup
+    body_html           VARCHAR USING COMPRESSION zstd,  -- only where it differs from the content's:
+    text                VARCHAR USING COMPRESSION zstd,  -- the same words in other markup
     parser              VARCHAR     NOT NULL,
     parser_version      VARCHAR     NOT NULL,
-    provenance          VARCHAR     NOT NULL,
+    provenance          VARCHAR     NOT NULL USING COMPRESSION zstd,
     original_url        VARCHAR,
     run_id              VARCHAR     NOT NULL
 );
@@ -87,7 +88,7 @@ CREATE TABLE _store.posts (
     record_key    UUID        NOT NULL,
     dialect       VARCHAR     NOT NULL,
     path          VARCHAR     NOT NULL,
-    data          BLOB        NOT NULL,
+    data          BLOB        NOT NULL USING COMPRESSION zstd,
     first_seen_at TIMESTAMPTZ NOT NULL,
     seq           BIGINT      NOT NULL,
     run_id        VARCHAR     NOT NULL
@@ -111,6 +112,9 @@ CREATE TABLE _store.pages (
     archive_offset BIGINT,
     entry          VARCHAR     NOT NULL,  -- JSON of the listing's line that led to it, or empty
     error          VARCHAR,
+    digest         VARCHAR,               -- SHA-256 of the body, 64 hex digits
+    tries          VARCHAR[]   NOT NULL,  -- of each request, in order: what came of it
+    retry_at       TIMESTAMPTZ,           -- not before, the host said
     run_id         VARCHAR     NOT NULL
 );
 
@@ -155,7 +159,7 @@ CREATE TABLE _store.quarantine (
     message         VARCHAR     NOT NULL,
     expected        VARCHAR     NOT NULL,
     found           VARCHAR     NOT NULL,
-    page            BLOB        NOT NULL,
+    page            BLOB        NOT NULL USING COMPRESSION zstd,
     page_more       BLOB[]      NOT NULL,
     content_type    VARCHAR     NOT NULL,
     facts           VARCHAR     NOT NULL,

@@ -121,7 +121,8 @@ COMMENT ON VIEW sightings IS 'One row per article id and content: where and when
 
 CREATE VIEW pages AS
 SELECT source, channel, url, final_url, status, attempts, bytes, etag, last_modified, vary,
-       fetched_at, archive_file, archive_offset, entry, error, run_id
+       fetched_at, archive_file, archive_offset, entry, error, digest, tries,
+       retry_at, run_id
 FROM _store.pages;
 
 COMMENT ON VIEW pages IS 'One row per fetch';

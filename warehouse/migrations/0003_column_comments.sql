@@ -69,7 +69,10 @@ COMMENT ON COLUMN pages.fetched_at IS 'When it was fetched, UTC';
 COMMENT ON COLUMN pages.archive_file IS 'The archive file that holds it';
 COMMENT ON COLUMN pages.archive_offset IS 'Where in that file it begins';
 COMMENT ON COLUMN pages.entry IS 'JSON of the listing line that led to it; empty when none did';
-COMMENT ON COLUMN pages.error IS 'Why there is no page';
+COMMENT ON COLUMN pages.error IS 'Why there is no page, or what is wrong with it';
+COMMENT ON COLUMN pages.digest IS 'SHA-256 of the decoded body; null when there was none';
+COMMENT ON COLUMN pages.tries IS 'What came of each request, in order: ok, or why not';
+COMMENT ON COLUMN pages.retry_at IS 'The host asked not to be asked before, UTC; null when it did not';
 COMMENT ON COLUMN pages.run_id IS 'The run that fetched it';
 
 COMMENT ON COLUMN runs.run_id IS 'The run';
