@@ -9,7 +9,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install demo check test record pins clean
+.PHONY: help install demo check test bench bench-warehouse torture record pins clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -35,6 +35,21 @@ check: install ## ruff, mypy strict
 
 test: check ## check, then every test: unit, contract, end to end
 	@$(BIN)/python -m pytest
+
+bench: install .cache/peers/.installed ## The fetcher against bare requests, urllib3, aiohttp and Scrapy (needs nginx)
+	@$(BIN)/python tests/bench/fetch.py --peers .cache/peers/bin/python
+
+bench-warehouse: install .cache/peers/.installed ## The warehouse against dlt, sqlite-utils and pandas
+	@$(BIN)/python tests/bench/warehouse.py --peers .cache/peers/bin/python
+
+torture: install ## Kill the warehouse's writer 200 times at random points
+	@DESK_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/warehouse/test_promises.py -k killing
+
+.cache/peers/.installed: tests/bench/peers.txt
+	@echo "Installing what is compared with into .cache/peers"
+	@$(PYTHON) -m venv .cache/peers
+	@.cache/peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 record: install ## make record ARGS="finews page.json --case name": save a page as a fixture
 	@$(BIN)/python -m tests.record $(ARGS)
