@@ -192,35 +192,30 @@ class Run:
     # --- the warehouse: opened for moments, so that readers and other runs get in ---
 
     @contextmanager
-    def writing(self) -> Iterator[DuckDBPyConnection]:
-        """The warehouse in one transaction: all that is written inside, or nothing."""
-        warehouse = self.settings.warehouse
+    def _opened(self) -> Iterator[DuckDBPyConnection]:
+        warehouse, say = self.settings.warehouse, self.surroundings.say
         with (
             self._one_writer,
-            db.connect(
-                warehouse.path,
-                wait_seconds=warehouse.wait_seconds,
-                on_wait=self.surroundings.say,
-            ) as store,
-            db.transaction(store, wait_seconds=warehouse.wait_seconds),
+            db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds, on_wait=say) as store,
+        ):
+            yield store
+
+    @contextmanager
+    def writing(self) -> Iterator[DuckDBPyConnection]:
+        """The warehouse in one transaction: all that is written inside, or nothing."""
+        with (
+            self._opened() as store,
+            db.transaction(store, wait_seconds=self.settings.warehouse.wait_seconds),
         ):
             yield store
 
     @contextmanager
     def _reading(self) -> Iterator[DuckDBPyConnection | None]:
         """The warehouse for a look; ``None`` when a dry run finds that there is none."""
-        warehouse = self.settings.warehouse
-        if self.is_dry and not warehouse.path.exists():
+        if self.is_dry and not self.settings.warehouse.path.exists():
             yield None
             return
-        with (
-            self._one_writer,
-            db.connect(
-                warehouse.path,
-                wait_seconds=warehouse.wait_seconds,
-                on_wait=self.surroundings.say,
-            ) as store,
-        ):
+        with self._opened() as store:
             yield store
 
     def validators(self, urls: Iterable[str]) -> dict[str, Validators]:
@@ -257,16 +252,8 @@ class Run:
 
     def publish(self) -> None:
         """Publish the read snapshot, so that readers see what this run stored."""
-        warehouse = self.settings.warehouse
-        with (
-            self._one_writer,
-            db.connect(
-                warehouse.path,
-                wait_seconds=warehouse.wait_seconds,
-                on_wait=self.surroundings.say,
-            ) as store,
-        ):
-            snapshot.publish(store, warehouse.snapshot)
+        with self._opened() as store:
+            snapshot.publish(store, self.settings.warehouse.snapshot)
 
 
 def policy_of(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy:
