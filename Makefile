@@ -9,7 +9,8 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install demo check test bench bench-warehouse torture record pins clean
+.PHONY: help install demo check test test-operations soak bench bench-warehouse bench-orchestration
+.PHONY: torture record pins clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -20,7 +21,7 @@ $(STAMP): deploy/constraints.txt pyproject.toml
 	@echo "Installing copydesk and its pinned dependencies into $(VENV) (a minute or two, once)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("copydesk needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r deploy/constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -33,14 +34,23 @@ check: install ## ruff, mypy strict
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test: check ## check, then every test: unit, contract, end to end
-	@$(BIN)/python -m pytest
+test: check ## check, then the tests: unit, contract, end to end (under 5 minutes)
+	@$(BIN)/python -m pytest --ignore tests/operations
+
+test-operations: install ## Schedules, backfills, kills and lost servers, for real (5 minutes more)
+	@$(BIN)/python -m pytest tests/operations
+
+soak: install ## serve against a misbehaving newsstand, with kills: make soak MINUTES=2
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
 bench: install .cache/peers/.installed ## The fetcher against bare requests, urllib3, aiohttp and Scrapy (needs nginx)
 	@$(BIN)/python tests/bench/fetch.py --peers .cache/peers/bin/python
 
 bench-warehouse: install .cache/peers/.installed ## The warehouse against dlt, sqlite-utils and pandas
 	@$(BIN)/python tests/bench/warehouse.py --peers .cache/peers/bin/python
+
+bench-orchestration: install ## What Prefect costs a run
+	@$(BIN)/python tests/bench/orchestration.py
 
 torture: install ## Kill the warehouse's writer 200 times at random points
 	@DESK_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/warehouse/test_promises.py -k killing

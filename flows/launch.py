@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,8 @@ from flows.progress import Advance, Say
 from flows.report import Report
 
 if TYPE_CHECKING:
+    from flows.run import Surroundings
     from flows.settings import Settings
-
-LOG_LEVELS = {-1: "CRITICAL", 0: "CRITICAL", 1: "INFO"}
 
 
 def run_sync(
@@ -43,17 +42,49 @@ def run_sync(
         RunFailed: Prefect could not run it.
         WarehouseError: The warehouse could not be written.
     """
-    settings.chosen(sources)
-    prepare_prefect(settings, say=say, verbosity=verbosity)
-    from flows.sync import sync
-
+    slugs = [source.slug for source in settings.chosen(sources)]
+    if (away := _server_that_is_away()) is not None:
+        say(f"the Prefect server {away} does not answer: this run goes on without it")
+        return _without_prefect(settings, slugs, limit, dry_run, say=say, progress=progress)
     parameters = {
         "sources": list(sources) or None,
         "limit": limit,
         "dry_run": dry_run,
         "config": str(config) if config else None,
     }
-    return run_flow(sync, parameters, say=say, progress=progress)
+    return run_flow(
+        "flows.sync:sync",
+        parameters,
+        settings=settings,
+        say=say,
+        progress=progress,
+        verbosity=verbosity,
+    )
+
+
+def _server_that_is_away() -> str | None:
+    from flows.serving.server import is_answering
+
+    url = os.environ.get("PREFECT_API_URL")
+    return url if url and not is_answering(url) else None
+
+
+def _without_prefect(
+    settings: Settings,
+    slugs: list[str],
+    limit: int | None,
+    dry_run: bool,
+    *,
+    say: Say,
+    progress: Advance,
+) -> Report:
+    from flows.run import Surroundings, surrounded_by
+    from flows.sync import sync_plainly
+
+    stop = threading.Event()
+    surroundings = Surroundings(stop=stop, progress=progress, say=say)
+    with surrounded_by(surroundings), stopping_on_signals(stop, say):
+        return sync_plainly(settings, slugs, limit=limit, dry_run=dry_run)
 
 
 def run_import(
@@ -78,53 +109,85 @@ def run_import(
         return import_posts(settings, paths, source=source)
 
 
-def prepare_prefect(settings: Settings, *, say: Say, verbosity: int = 0) -> None:
-    """Set what Prefect reads at import, where the user has not set it.
-
-    Its home lies beside the warehouse, telemetry is off, and its own words are kept for
-    ``--verbose``, for ours say the same.
-    """
-    home = settings.warehouse.path.parent / "prefect"
-    chosen = {
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_LEVEL": LOG_LEVELS.get(verbosity, "DEBUG"),
-        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
-        "PREFECT_CLI_COLORS": "false",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    }
-    for name, value in chosen.items():
-        os.environ.setdefault(name, value)
-    if "PREFECT_API_URL" not in os.environ and "prefect" not in sys.modules:
-        is_new = not (Path(os.environ["PREFECT_HOME"]) / "prefect.db").exists()
-        took = "the first time takes up to half a minute" if is_new else "a few seconds"
-        say(f"starting Prefect for this run ({took}; set PREFECT_API_URL to use a server)")
-
-
-def run_flow(flow: Any, parameters: dict[str, Any], *, say: Say, progress: Advance) -> Report:
+def run_flow(
+    entrypoint: str,
+    parameters: dict[str, Any],
+    *,
+    settings: Settings,
+    say: Say,
+    progress: Advance,
+    verbosity: int = 0,
+) -> Report:
     """Call a flow in this process and give back its report, whatever its state.
 
-    Ctrl-C asks it to end after what it is doing; a second one ends it at once.
-    """
-    from prefect import tags
+    Ctrl-C (or SIGTERM) asks it to end after what it is doing; a second one ends it at once.
 
+    Args:
+        entrypoint: ``module:flow``, imported here: Prefect must not be imported before
+            its settings stand.
+        parameters: Of the flow.
+        settings: Where Prefect's home goes.
+        say: Told about waits.
+        progress: Told how far it is.
+        verbosity: Of Prefect's own words.
+
+    Raises:
+        RunFailed: Prefect cannot run it here; the message says why.
+    """
+    from flows.prefect_here import prefect_ready
     from flows.run import Surroundings, surrounded_by
 
     stop = threading.Event()
-    surroundings = Surroundings(stop=stop, progress=progress, say=say)
+    surroundings = Surroundings(
+        stop=stop, progress=progress, say=say, signals=lambda: stopping_on_signals(stop, say)
+    )
     with (
-        surrounded_by(surroundings),
         stopping_on_signals(stop, say),
-        tags("copydesk", flow.name, *(parameters.get("sources") or ())),
+        prefect_ready(settings, stop=stop, say=say, verbosity=verbosity),
+        surrounded_by(surroundings),
     ):
-        state = flow(**parameters, return_state=True)
-    found = state.result(raise_on_failure=False)
+        module, _, name = entrypoint.partition(":")
+        return _called(getattr(import_module(module), name), parameters, surroundings)
+
+
+def _called(flow: Any, parameters: dict[str, Any], surroundings: Surroundings) -> Report:
+    import httpx
+    from prefect import tags
+
+    try:
+        sources = parameters.get("sources") or [parameters.get("source")]
+        with tags("copydesk", flow.name, *filter(None, sources)):
+            state = flow(**parameters, return_state=True)
+        found = state.result(raise_on_failure=False)
+    except httpx.TransportError as error:
+        if not surroundings.reports:
+            raise _in_words(error) from error
+        surroundings.say(
+            "the Prefect server went away during the run; everything is stored all the same"
+        )
+        return surroundings.reports[-1]
+    except Exception as error:
+        raise _in_words(error) from error
     if isinstance(found, Report):
         return found
     if isinstance(found, Exception):
-        raise found
+        raise _in_words(found)
     raise RunFailed(f"Prefect ended the run as {state.type.value}: {state.message}")
+
+
+def _in_words(error: Exception) -> Exception:
+    """What of Prefect went wrong, for the person at the keyboard; other errors as they are."""
+    whose = type(error).__module__.partition(".")[0]
+    is_unreachable = isinstance(error, RuntimeError) and "API" in str(error)
+    if whose not in ("prefect", "httpx", "httpcore") and not is_unreachable:
+        return error
+    server = os.environ.get("PREFECT_API_URL", "of its own")
+    words = " ".join(str(error).split())[:300]
+    return RunFailed(
+        f"Prefect could not run this ({type(error).__name__}: {words}). What was stored stays "
+        f"stored. Its server is {server}: see that it answers and that its folder "
+        f"{os.environ.get('PREFECT_HOME', '')} has room and may be written; `copydesk doctor` looks"
+    )
 
 
 @contextmanager

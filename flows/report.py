@@ -45,6 +45,7 @@ class Tally:
             for the counters and the tables hold them all.
         notes: What is worth knowing and needs nobody.
         is_broken: True when the source could not be read at all.
+        is_done: True when everything that was discovered was handled.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Tally:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     is_broken: bool = False
+    is_done: bool = False
     _stored: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     _more_problems: int = 0
 

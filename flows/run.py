@@ -7,8 +7,8 @@ look inside, copy or hash pages on their way from task to task.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,14 @@ from urllib.parse import urlsplit
 
 from duckdb import DuckDBPyConnection
 
+from flows.errors import RunFailed
 from flows.fetch import Archive, Fetched, Fetcher, FetchFailure, FetchPolicy, FetchRequest
 from flows.progress import Advance, Say, silent
 from flows.report import Report, State, Tally, state_of
 from flows.settings import FetchSettings, Settings
 from parsers.article import Source
 from warehouse import confirm, db, pages, runs, snapshot, watermarks
+from warehouse.errors import WarehouseError
 from warehouse.rows import Counters, Validators, Watermark
 
 _RUN_STATES: Mapping[State, str] = {
@@ -43,11 +45,16 @@ class Surroundings:
         stop: Set when the run shall end after what it is doing.
         progress: Told after each batch.
         say: Told about waits.
+        signals: Entered for as long as the run lasts: it takes SIGINT and SIGTERM, the
+            latter back from Prefect, which would end the flow in the middle of a step.
+        reports: What runs came to, in case Prefect loses its server before it can say so.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Advance = silent
     say: Say = lambda _words: None
+    signals: Callable[[], AbstractContextManager[None]] = nullcontext
+    reports: list[Report] = field(default_factory=list)
 
 
 _SURROUNDINGS: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
@@ -95,6 +102,7 @@ class Run:
     # --- beginning and end ---
 
     def __enter__(self) -> Run:
+        self._resources.enter_context(self.surroundings.signals())
         if not self.is_dry:
             with self.writing() as store:
                 self.begin_sources(store)
@@ -137,7 +145,7 @@ class Run:
         if not self.is_dry:
             with self.writing() as store:
                 for tally in self.tallies.values():
-                    own = state_of([tally], interrupted=self.is_stopping)
+                    own = state_of([tally], interrupted=self.is_stopping and not tally.is_done)
                     runs.finish_run(
                         store,
                         self.id,
@@ -146,9 +154,11 @@ class Run:
                         counters=Counters(**tally.uncounted(), seconds=tally.seconds),
                         error="\n".join(tally.all_problems()) or None,
                     )
-        return Report(
+        report = Report(
             run_id=self.id, flow=self.flow, state=state, tallies=tuple(self.tallies.values())
         )
+        self.surroundings.reports.append(report)
+        return report
 
     @property
     def is_stopping(self) -> bool:
@@ -251,9 +261,20 @@ class Run:
         return {channel: mark for channel, mark in marks.items() if mark is not None}
 
     def publish(self) -> None:
-        """Publish the read snapshot, so that readers see what this run stored."""
-        with self._opened() as store:
-            snapshot.publish(store, self.settings.warehouse.snapshot)
+        """Publish the read snapshot, so that readers see what this run stored.
+
+        Raises:
+            RunFailed: It could not be published; what the run brought is stored.
+        """
+        try:
+            with self._opened() as store:
+                snapshot.publish(store, self.settings.warehouse.snapshot)
+        except WarehouseError as error:
+            why = str(error).split(". The transaction")[0]
+            raise RunFailed(
+                f"run {self.id} is stored; only the read snapshot could not be published, so "
+                f"readers keep the one before: {why}"
+            ) from error
 
 
 def policy_of(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy:

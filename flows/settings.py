@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from flows import schedules
+from flows.schedules import Timetable
 from parsers import registry
-from parsers.article import Source
+from parsers.article import BadEntry, Source
+from parsers.urls import is_http
 
 DEFAULT_FILE = Path("copydesk.toml")
 PREFIX = "COPYDESK_"
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 EXAMPLE_AGENT = "copydesk/0.1 (+https://example.org/contact)"
 
 
@@ -41,6 +46,15 @@ class WarehouseSettings(_Section):
     path: Path = Path("data/copydesk.duckdb")
     snapshot: Path = Path("data/copydesk.read.duckdb")
     wait_seconds: float = Field(default=60.0, ge=0, le=86_400)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _snapshot_beside(cls, given: Any) -> Any:
+        """Two warehouses never share a snapshot: it goes beside its own file."""
+        if isinstance(given, dict) and "path" in given and "snapshot" not in given:
+            path = Path(str(given["path"]))
+            return {**given, "snapshot": path.with_name(f"{path.stem}.read{path.suffix}")}
+        return given
 
 
 class ArchiveSettings(_Section):
@@ -81,6 +95,20 @@ class SourceSettings(BaseModel):
     time_zone: str = "Asia/Shanghai"
 
 
+class ServeSettings(_Section):
+    """``[serve]``: the Prefect server and the schedules of ``copydesk serve``.
+
+    The server's password comes from the environment alone: PREFECT_SERVER_API_AUTH_STRING.
+    """
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=4200, ge=1, le=65_535)
+    runs_at_once: int = Field(default=4, ge=1, le=64)
+    keep_days: int = Field(default=14, ge=1, le=3650)
+    maintenance: str = "30 4 * * *"
+    time_zone: str = "Asia/Shanghai"
+
+
 DEFAULT_SOURCES: Mapping[str, Mapping[str, Any]] = {
     "finews": {
         "parser": "finews",
@@ -109,6 +137,7 @@ class Settings(_Section):
     archive: ArchiveSettings = ArchiveSettings()
     fetch: FetchSettings = FetchSettings()
     run: RunSettings = RunSettings()
+    serve: ServeSettings = ServeSettings()
     sources: dict[str, SourceSettings] = Field(
         default_factory=lambda: {
             slug: SourceSettings.model_validate(source) for slug, source in DEFAULT_SOURCES.items()
@@ -158,7 +187,42 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         raise ConfigurationError(_explain(error, file)) from None
     for slug, source in settings.sources.items():
         _source(slug, source)
+    timetables(settings)
+    maintenance_timetable(settings)
     return _with_absolute_paths(settings, file.absolute().parent)
+
+
+def timetables(settings: Settings) -> dict[str, Timetable]:
+    """When each source is to be read, for those that have a schedule.
+
+    Raises:
+        ConfigurationError: A schedule or a time zone cannot be used.
+    """
+    return {
+        slug: _timetable(f"sources.{slug}", "schedule", source.schedule, source.time_zone)
+        for slug, source in settings.sources.items()
+        if source.schedule
+    }
+
+
+def maintenance_timetable(settings: Settings) -> Timetable | None:
+    """When maintenance is to run, if it has a schedule.
+
+    Raises:
+        ConfigurationError: The schedule or the time zone cannot be used.
+    """
+    serve = settings.serve
+    if not serve.maintenance:
+        return None
+    return _timetable("serve", "maintenance", serve.maintenance, serve.time_zone)
+
+
+def _timetable(section: str, key: str, text: str, zone: str) -> Timetable:
+    _check_zone(f"{section}.time_zone", zone)
+    try:
+        return schedules.read(text, zone)
+    except ValueError as error:
+        raise ConfigurationError(f"{section}.{key}: {error}") from None
 
 
 def _check_zone(key: str, zone: str) -> None:
@@ -184,6 +248,8 @@ def _read(file: Path, *, must_exist: bool) -> dict[str, Any]:
         raise ConfigurationError(f"{file} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file} is not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{file} cannot be read: values nested too deep") from None
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[list[str], Any]]:
@@ -195,7 +261,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[list[str], A
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 
@@ -220,13 +286,36 @@ def _source(slug: str, settings: SourceSettings) -> Source:
             f"{_nearest(settings.parser, registry.PARSERS)}; "
             f"there are: {', '.join(registry.PARSERS)}"
         )
+    if not _SLUG.fullmatch(slug):
+        raise ConfigurationError(
+            f"sources.{slug}: expected a name of small letters, digits, _ and -, found {slug!r}: "
+            "it is the first half of every article_id"
+        )
     options = dict(settings.model_extra or {})
     if "time_zone" in parser.options and "time_zone" in settings.model_fields_set:
         options["time_zone"] = settings.time_zone
     try:
-        return registry.source(slug, settings.parser, options)
+        source = registry.source(slug, settings.parser, options)
     except registry.OptionError as error:
         raise ConfigurationError(f"sources.{slug}.{error}") from None
+    _check_addresses(source)
+    return source
+
+
+def _check_addresses(source: Source) -> None:
+    """Refuse what can never be fetched before anything runs."""
+    for name, value in source.options.items():
+        if name.endswith("url") and not is_http(str(value)):
+            raise ConfigurationError(
+                f"sources.{source.slug}.{name}: expected an http or https address, found {value!r}"
+            )
+        if name in ("channels", "lists") and not value:
+            raise ConfigurationError(
+                f"sources.{source.slug}.{name}: expected at least one, found none"
+            )
+    for line in registry.shared_entries(source):
+        if isinstance(line, BadEntry):
+            raise ConfigurationError(f"sources.{source.slug}.share_links: {line.error}")
 
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
@@ -255,6 +344,10 @@ def _problem(detail: ErrorDetails) -> str:
         return f"  {key}: unknown key{_nearest(key, known)}"
     if detail["type"] == "missing":
         return f"  {key}: this key must be given"
+    if detail["type"] == "model_type":
+        return f"  {key}: expected a section ([{key}]), found {detail['input']!r}"
+    if detail["type"] == "tuple_type":
+        return f"  {key}: expected a list, found {detail['input']!r}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     return f"  {key}: {message[:1].lower()}{message[1:]}, found {detail['input']!r}"
 

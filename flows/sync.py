@@ -14,21 +14,29 @@ goes on. Only a warehouse that cannot be written ends it.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
+import httpx
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
+from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
+from flows.fetch import mask_url
 from flows.report import Report
 from flows.run import Run
-from flows.tasks import named, sync_source
+from flows.serving.events import tell
+from flows.settings import Settings
+from flows.tasks import is_plain, named, sync_source
 
 SOURCES_AT_ONCE = 8
 _SIDE_BY_SIDE: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=SOURCES_AT_ONCE)
@@ -76,6 +84,29 @@ def sync(
     return state_for(report)
 
 
+def sync_plainly(
+    settings: Settings, slugs: list[str], *, limit: int | None, dry_run: bool
+) -> Report:
+    """The same run without Prefect, for when its server cannot be reached.
+
+    Raises:
+        WarehouseError: The warehouse could not be written.
+    """
+    with Run("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
+        is_plain.set(True)
+        with ThreadPoolExecutor(SOURCES_AT_ONCE, thread_name_prefix="copydesk-source") as pool:
+            # Each in a context of its own, for the surroundings and the plain way.
+            started = [pool.submit(copy_context().run, sync_source.fn, run, slug) for slug in slugs]
+            errors = [error for future in started if (error := future.exception())]
+        is_plain.set(False)
+        report = run.finish()
+        if not dry_run:
+            run.publish()
+    if errors:
+        raise errors[0]
+    return report
+
+
 def _error_of(future: Any) -> Exception | None:
     """What ended a source's task, once it has ended."""
     found = future.result(raise_on_failure=False)
@@ -95,10 +126,12 @@ def state_for(report: Report) -> State[Report]:
 
 
 def _show(report: Report) -> None:
-    """The result table on the run's page."""
-    create_table_artifact(
-        key="copydesk-result",
-        table=[tally.as_json() for tally in report.tallies],
-        description=f"Run {report.run_id}: {report.state}\n\n"
-        + "\n".join(f"- {problem}" for problem in report.problems),
-    )
+    """The result table on the run's page, and events; nothing when the server is away."""
+    problems = "\n".join(f"- {mask_url(problem)}" for problem in report.problems)
+    with suppress(httpx.HTTPError, PrefectException):
+        create_table_artifact(
+            key="copydesk-result",
+            table=[tally.as_json() for tally in report.tallies],
+            description=f"Run {report.run_id}: {report.state}\n\n{problems}",
+        )
+    tell(report)

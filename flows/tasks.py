@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows import discovering, steps
+from flows import discovering, leases, steps
 from flows.run import Run
 from flows.work import Batch, Found
 from parsers.article import Source
+
+is_plain: ContextVar[bool] = ContextVar("is_plain", default=False)
+"""Whether steps are called as the plain functions they are: no Prefect server is there."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,7 +59,21 @@ def upsert(run: Run, slug: str, batch: Batch) -> None:
 
 @_step("source")
 def sync_source(run: Run, slug: str) -> None:
-    """Everything of one source, batch after batch, so that memory holds one batch."""
+    """Everything of one source, unless another run is at it; told, not raised."""
+    if run.is_dry:
+        _sync_source(run, slug)
+        return
+    say = run.surroundings.say
+    try:
+        with leases.hold_for_schedule(run.settings, slug, run_id=run.id, say=say):
+            _sync_source(run, slug)
+    except leases.SourceBusy as error:
+        run.tallies[slug].is_broken = True
+        run.tallies[slug].problems.append(str(error))
+
+
+def _sync_source(run: Run, slug: str) -> None:
+    """Batch after batch, so that memory holds one batch."""
     started = time.monotonic()
     tally, advance = run.tallies[slug], run.surroundings.progress
     try:
@@ -73,7 +91,10 @@ def sync_source(run: Run, slug: str) -> None:
             named(upsert, f"upsert {which}")(run, slug, batch)
             advance(slug, done, total)
             if run.is_stopping:
+                if batch is not batches[-1]:
+                    named(upsert, f"upsert {slug} failures")(run, slug, found.failures())
                 return
+        tally.is_done = True
     except Exception as error:
         tally.is_broken = True
         tally.problems.append(f"{type(error).__name__}: {error}")
@@ -84,7 +105,7 @@ def sync_source(run: Run, slug: str) -> None:
 
 def named(step: Any, name: str) -> Any:
     """The step, its run called so in the Prefect UI."""
-    return step.with_options(task_run_name=name)
+    return step.fn if is_plain.get() else step.with_options(task_run_name=name)
 
 
 def _source(run: Run, slug: str) -> Source:

@@ -84,13 +84,21 @@ class Found:
 
     Attributes:
         leads: The entries to follow, first listed first.
+        answered: The channels whose listing came anew and could be read.
         rest: To be stored with the last batch: fetches of listings, failed lines and
             listings, gaps and watermarks.
     """
 
     def __init__(self) -> None:
         self.leads: list[Lead] = []
+        self.answered: set[str] = set()
         self.rest = Batch()
+
+    def failures(self) -> Batch:
+        """Of the rest, what an interrupted run stores: it promises nothing about entries."""
+        failures = Batch()
+        failures.bad = self.rest.bad
+        return failures
 
     def batches(self, size: int) -> list[Batch]:
         """The leads in batches; the last one also holds the rest."""

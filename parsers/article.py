@@ -200,6 +200,9 @@ class Parser:
         entry_of: The Entry of one article named by its address. Raises UnknownUrl.
         more: The addresses of an article's following pages, given its first.
         expect: The healthy number of articles a day.
+        older: What goes on where a channel's last listing ends: its first, second, ...
+            older listing page, which may repeat what the pages before it listed.
+            ``None`` when the publication offers no more.
         is_closed: Each of its article pages ends with ``</html>`` or is one JSON document,
             so that one that does not was cut on the way and is fetched again.
         names: What existing posts call the publication (the site name of a Hexo
@@ -217,6 +220,7 @@ class Parser:
     expect: range = range(1_000_000)
     names: tuple[str, ...] = ()
     is_closed: bool = False
+    older: Callable[[Source, str, int], Listing | None] = lambda _source, _channel, _turn: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import click
 
-from flows.cli import asking, parsing, posts, running
+from flows.cli import again, asking, parsing, posts, running, serving
 from flows.cli.console import FAILED, INTERRUPTED, USAGE, Console, with_globals
 
 
@@ -30,7 +30,9 @@ def copydesk() -> None:
 
 
 for _command in (
+    *serving.COMMANDS,
     *running.COMMANDS,
+    *again.COMMANDS,
     *posts.COMMANDS,
     *parsing.COMMANDS,
     *asking.COMMANDS,

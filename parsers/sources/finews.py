@@ -67,6 +67,9 @@ _ARTICLE_PAGE = "https://finance.eastmoney.com/a/"
 _TEXT_PATH = "/NewsData/GetNewsText.do"
 _CODE = re.compile(r"NW[0-9]{12,20}")
 _NUMBER = re.compile(r"[0-9]{12,20}")
+_COUNT = re.compile(r"\bcount=([0-9]+)")
+
+MOST_DOUBLINGS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,19 @@ def listings(source: Source) -> tuple[Listing, ...]:
     base = source.text("base_url").rstrip("/")
     channels = [choice("channels", name, _SHAPES) for name in source.texts("channels")]
     return tuple(Listing(channel=name, url=base + _SHAPES[name].path) for name in channels)
+
+
+def older(source: Source, channel: str, turn: int) -> Listing | None:
+    """The same list, twice as long at each turn: its only known way back in time.
+
+    ``count`` is the one thing these interfaces were ever asked with different values of;
+    how far they really reach is not known, so a list that does not grow has ended.
+    """
+    path, count = _SHAPES[channel].path, _COUNT.search(_SHAPES[channel].path)
+    if count is None or turn > MOST_DOUBLINGS:
+        return None
+    longer = _COUNT.sub(f"count={int(count[1]) << turn}", path)
+    return Listing(channel=channel, url=source.text("base_url").rstrip("/") + longer)
 
 
 def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEntry, ...]:
@@ -347,4 +363,5 @@ PARSER = Parser(
     entry_of=entry_of,
     is_closed=True,
     expect=range(50, 3000),
+    older=older,
 )

@@ -54,6 +54,12 @@ def listings(source: Source) -> tuple[Listing, ...]:
     return tuple(Listing(channel=CHANNEL, url=stream + page) for page in _PAGES)
 
 
+def older(source: Source, channel: str, turn: int) -> Listing | None:
+    """The stream goes on, page by page, until one is empty."""
+    url = f"{_base(source)}/__api/v1/stream-list/page/{len(_PAGES) + turn}"
+    return Listing(channel=channel, url=url)
+
+
 def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEntry, ...]:
     """One entry an article of the stream.
 
@@ -204,4 +210,5 @@ PARSER = Parser(
     is_closed=True,
     expect=range(5, 100),
     names=(PUBLISHER,),
+    older=older,
 )

@@ -1,0 +1,189 @@
+"""The backfill: the same steps as a sync over a bounded stretch; leaves watermarks alone.
+
+    backfill                          one source, one row of counters
+    └── for each chunk                flows/backfilling.py
+        ├── walk                      a listing page, further and further back
+        ├── entries                   fetch, parse and upsert some articles
+        ├── records                   or read them from an archive
+        └── close                     gaps that were covered
+
+Chunks are kept in the warehouse and ended in the transaction that stores their articles:
+asked for again, a backfill that was killed goes on with the first that is not done. The
+schedule goes on meanwhile: a backfill has its source's lease for one chunk at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import TagsContext
+from prefect.runtime import flow_run
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from flows import forms, leases
+from flows import settings as configuration
+from flows.backfilling import Work
+from flows.chunks import ChunkRun
+from flows.live import LiveProgress, show_table
+from flows.report import Report
+from flows.sync import state_for
+from flows.windows import Asked, ask_for, read_addresses
+from warehouse.chunks import Chunk
+
+LEASE_WAIT_SECONDS = 3600.0
+
+
+def _asked(parameters: dict[str, Any], config: str | None) -> Asked:
+    """What some parameters ask for."""
+    urls = list(read_addresses(parameters.get("urls") or ""))
+    if file := parameters.get("urls_file"):
+        urls += read_addresses(Path(file).read_text(encoding="utf-8-sig"))
+        if not urls:
+            raise ValueError(f"expected addresses, one a line, found none in {file}")
+    return ask_for(
+        configuration.load(Path(config) if config else None),
+        parameters["source"],
+        first=parameters.get("from_date"),
+        last=parameters.get("to_date"),
+        urls=urls,
+        archive=parameters.get("archive") or None,
+    )
+
+
+def _refuse(config: str | None, info: ValidationInfo) -> str | None:
+    """Check all parameters together, before the flow runs; the last one is checked last."""
+    if "source" in info.data:
+        try:
+            _asked(info.data, config)
+        except (configuration.ConfigurationError, OSError, UnicodeDecodeError) as error:
+            raise ValueError(str(error)) from None
+    return config
+
+
+_Config = Annotated[str | None, AfterValidator(_refuse), Field(validate_default=True)]
+
+
+def _run_name() -> str:
+    given: dict[str, Any] = flow_run.parameters
+    days = f"{given.get('from_date')} to {given.get('to_date')}" if given.get("from_date") else ""
+    archive = f"archive {given['archive']}" if given.get("archive") else ""
+    return f"backfill {given.get('source')} {days or archive or 'addresses'}"
+
+
+@task(name="chunk", cache_policy=NO_CACHE, persist_result=False, retries=0)
+def do_chunk(work: Work, chunk: Chunk) -> None:
+    """Do one piece of a backfill, with its source's lease."""
+    run = work.run
+    if run.is_dry:
+        work.do(chunk)
+        return
+    with leases.hold(
+        run.settings,
+        work.source.slug,
+        flow="backfill",
+        run_id=run.id,
+        wait_seconds=LEASE_WAIT_SECONDS,
+        say=run.surroundings.say,
+    ):
+        work.do(chunk)
+
+
+@flow(name="backfill", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
+def backfill(
+    source: str,
+    from_date: date | None = None,
+    to_date: date | None = None,
+    urls: str = "",
+    urls_file: str | None = None,
+    archive: str | None = None,
+    dry_run: bool = False,  # switches in Prefect's parameter form
+    restart: bool = False,
+    config: _Config = None,
+) -> State[Report]:
+    """Bring in what is older, or was missed: a window of days, addresses, or an archive.
+
+    Asked for again it goes on where it was. Watermarks stay as they are, and nothing that
+    was seen later is replaced.
+
+    Args:
+        source: One of the configured sources.
+        from_date: The first day of the window, in the source's time zone.
+        to_date: The last day of the window; it is part of it.
+        urls: Addresses of articles, one a line.
+        urls_file: A file of addresses, one a line, on the machine that runs this.
+        archive: A folder of WARC files, read instead of the network.
+        dry_run: Say what would be fetched; fetch listings only, store nothing.
+        restart: Do again what was done.
+        config: The configuration file; ``copydesk.toml`` by default.
+    """
+    settings = configuration.load(Path(config) if config else None)
+    given = {"source": source, "from_date": from_date, "to_date": to_date, "urls": urls,
+             "urls_file": urls_file, "archive": archive}  # fmt: skip
+    asked = _asked(given, config)
+    run = ChunkRun("backfill", settings, [asked.source], is_dry=dry_run)
+    whole = leases.hold(settings, f"backfill {source}", flow="backfill", run_id=run.id)
+    # Task runs must not inherit the run's tags: see tasks.py.
+    with TagsContext(current_tags=set()), whole, run:
+        report = carry_out(run, asked, restart=restart)
+    _show(report, asked)
+    return state_for(report)
+
+
+def carry_out(run: ChunkRun, asked: Asked, *, restart: bool) -> Report:
+    """Do every piece that is not done; what it all came to."""
+    tally, started = run.tally(asked.source), time.monotonic()
+    work = Work(run, asked, restart=restart)
+    live = LiveProgress(f"backfill-{asked.source}".lower().replace("_", "-"), asked.plan)
+    try:
+        if work.was_done:
+            tally.notes.append(_done_before(work))
+        else:
+            work.begin()
+            _do_all(work, live)
+    except Exception as error:
+        tally.is_broken = True
+        tally.problems.append(f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        tally.seconds = time.monotonic() - started
+    if left := work.plan.left():
+        tally.notes.append(f"{left} of {len(work.plan.chunks)} chunks are left; ask again")
+    report = run.finish()
+    if not run.is_dry:
+        run.publish()
+    return report
+
+
+def _do_all(work: Work, live: LiveProgress) -> None:
+    advance = work.run.surroundings.progress
+    advance(work.source.slug, *work.plan.progress())
+    while not work.run.is_stopping and (chunk := work.plan.take()):
+        do_chunk.with_options(task_run_name=f"{chunk.n}: {chunk.what}")(work, chunk)
+        advance(work.source.slug, *work.plan.progress())
+        live.show(*work.plan.progress())
+    live.show(*work.plan.progress(), is_last=True)
+
+
+def _done_before(work: Work) -> str:
+    last = work.plan.chunks[-1]
+    return (
+        f"nothing to do: {work.asked.plan} was done at {work.plan.ended_at:%Y-%m-%d %H:%M} UTC "
+        f"(run {last.run_id}); --restart does it again"
+    )
+
+
+def _show(report: Report, asked: Asked) -> None:
+    """The result table on the run's page."""
+    lines = [*report.problems, *(note for note in report.notes if "would fetch" not in note)]
+    table = [tally.as_json() for tally in report.tallies]
+    words = f"{asked.plan}: {report.state}, run {report.run_id}"
+    show_table("copydesk-backfill", table, words, lines)
+
+
+forms.demanding(backfill, ("from_date", "to_date"), ("urls",), ("urls_file",), ("archive",))

@@ -1,0 +1,284 @@
+"""Commands that read something again: backfill, reparse, quarantine, gaps."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.console import ATTENTION, OK, Console, table, usage, with_globals
+from flows.cli.rates import showing_rate
+from flows.cli.running import show
+
+if TYPE_CHECKING:
+    from warehouse.rows import Quarantined
+
+DAY = click.DateTime(["%Y-%m-%d"])
+MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
+
+
+@click.command(epilog="Example: copydesk backfill finews --from 2022-03-01 --to 2022-03-14")
+@click.argument("source")
+@click.option("--from", "first", type=DAY, help="First day of the window, in the source's zone.")
+@click.option("--to", "last", type=DAY, help="Last day of the window; it is part of it.")
+@click.option(
+    "--urls", metavar="FILE|-", help="Addresses of articles (share links too), one a line."
+)
+@click.option(
+    "--archive",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of WARC files, read instead of the network.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched; store nothing.")
+@click.option("--restart", is_flag=True, help="Do again what was done.")
+@with_globals
+@click.pass_obj
+def backfill(
+    console: Console,
+    source: str,
+    first: datetime | None,
+    last: datetime | None,
+    urls: str | None,
+    archive: Path | None,
+    *,
+    dry_run: bool,
+    restart: bool,
+) -> int:
+    """Bring in a bounded window of days, a list of addresses, or an archive.
+
+    Interrupted or killed, it goes on where it was when it is asked for again. Watermarks
+    stay as they are; nothing that was seen later is replaced; gaps it covered are closed.
+    Exit code 3: done, but something is in quarantine, failed, or cannot be reached.
+    """
+    from flows.again import run_backfill
+
+    addresses = _addresses(urls)
+    with showing_rate(console) as progress:
+        report = run_backfill(
+            console.settings(),
+            source,
+            config=console.config,
+            first=_day(first),
+            last=_day(last),
+            urls=addresses,
+            archive=archive,
+            dry_run=dry_run,
+            restart=restart,
+            say=console.note,
+            progress=progress,
+            verbosity=console.verbosity,
+        )
+    _show_notes(console, report.notes)
+    return show(console, report)
+
+
+@click.command(epilog="Example: copydesk reparse --source finews --diff")
+@click.option("--source", "sources", multiple=True, help="Only this source; may be repeated.")
+@click.option("--since", type=MOMENT, help="Only pages fetched at this time or later (UTC).")
+@click.option("--diff", is_flag=True, help="Store nothing, say what would change; 4 if worse.")
+@with_globals
+@click.pass_obj
+def reparse(
+    console: Console, sources: tuple[str, ...], since: datetime | None, *, diff: bool
+) -> int:
+    """Read the archived pages again with today's parsers, without network.
+
+    Each page keeps the time it was fetched at, so that newer content stays.
+    """
+    from flows.again import run_reparse
+
+    with showing_rate(console) as progress:
+        report = run_reparse(
+            console.settings(),
+            sources,
+            config=console.config,
+            since=since,
+            diff=diff,
+            say=console.note,
+            progress=progress,
+            verbosity=console.verbosity,
+        )
+    _show_notes(console, report.notes)
+    return show(console, report)
+
+
+@click.group(epilog="Example: copydesk quarantine list --reason layout_changed")
+@with_globals
+def quarantine() -> None:
+    """Pages, lines and posts that could not be read: look at them, try them again."""
+
+
+@quarantine.command("list", epilog="Example: copydesk quarantine list --reason layout_changed")
+@click.option("--reason", help="Only failures of this kind, such as layout_changed.")
+@click.option("--source", help="Only failures of this source.")
+@click.option("--resolved", is_flag=True, help="Those that were resolved since.")
+@with_globals
+@click.pass_obj
+def list_(console: Console, reason: str | None, source: str | None, *, resolved: bool) -> int:
+    """Show what is in quarantine, oldest first. Exit code 3 when something is."""
+    from flows.shelves import quarantined
+
+    found = quarantined(console.settings(), reason=reason, source=source, is_resolved=resolved)
+    lines = [_line(one) for one in found]
+    columns = ("id", "source", "reason", "attempts", "last_failed_at", "what")
+    console.document(
+        {"quarantine": [_document(one) for one in found]},
+        table(lines, columns) if lines else "nothing is in quarantine",
+    )
+    return ATTENTION if found and not resolved else OK
+
+
+@quarantine.command("show", epilog="Example: copydesk quarantine show 1a2b3c4d")
+@click.argument("id_", metavar="ID")
+@click.option(
+    "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write its bytes to this file."
+)
+@with_globals
+@click.pass_obj
+def show_(console: Console, id_: str, page: Path | None) -> int:
+    """Show one failure: what was expected, what was found, the page itself."""
+    from flows.shelves import quarantined_one
+
+    found = quarantined_one(console.settings(), id_)
+    document = _document(found) | {"page": found.row.page.decode("utf-8", "backslashreplace")}
+    words = "\n".join(
+        f"{name}: {value}" for name, value in document.items() if value not in (None, "")
+    )
+    if page is not None:
+        page.write_bytes(found.row.page)
+        console.note(f"{len(found.row.page)} bytes written to {page}")
+    console.document(document, words)
+    return OK
+
+
+@quarantine.command("replay", epilog="Example: copydesk quarantine replay --reason layout_changed")
+@click.argument("id_", metavar="[ID]", required=False)
+@click.option("--reason", help="Only failures of this kind, such as layout_changed.")
+@click.option("--source", help="Only failures of this source.")
+@with_globals
+@click.pass_obj
+def replay(console: Console, id_: str | None, reason: str | None, source: str | None) -> int:
+    """Try the failures again with today's parsers, after a fix.
+
+    What can be read now is stored and resolved. Exit code 3 when some still fail.
+    """
+    from flows.replaying import replay as replay_all
+
+    with showing_rate(console) as progress:
+        report = replay_all(
+            console.settings(),
+            reason=reason,
+            source=source,
+            only=id_,
+            say=console.note,
+            progress=progress,
+        )
+    _show_notes(console, report.notes)
+    return show(console, report)
+
+
+@click.command(epilog="Example: copydesk gaps --source finews")
+@click.option("--source", help="Only gaps of this source.")
+@click.option("--closed", is_flag=True, help="Those that were closed since.")
+@with_globals
+@click.pass_obj
+def gaps(console: Console, source: str | None, *, closed: bool) -> int:
+    """Show the stretches that may have been missed. Exit code 3 when there are any.
+
+    A backfill of their days closes them where the source still lists so far back.
+    """
+    from flows.shelves import known_gaps
+
+    found = known_gaps(console.settings(), source=source, is_closed=closed)
+    lines = [
+        {
+            "id": gap.gap_id,
+            "source": gap.row.source,
+            "channel": gap.row.channel,
+            "from": gap.row.from_at,
+            "to": gap.row.to_at,
+            "noticed_at": gap.noticed_at,
+            "how": gap.row.how,
+            "run_id": gap.run_id,
+            "closed_at": gap.closed_at,
+            "closed_by": gap.closed_by,
+        }
+        for gap in found
+    ]
+    columns = ("source", "channel", "from", "to", "how", *(("closed_by",) if closed else ()))
+    console.document({"gaps": lines}, table(lines, columns) if lines else "no gaps")
+    return ATTENTION if found and not closed else OK
+
+
+def _addresses(urls: str | None) -> Sequence[str]:
+    if urls is None:
+        return ()
+    from flows.windows import read_addresses
+
+    try:
+        text = (
+            sys.stdin.buffer.read().decode("utf-8-sig")
+            if urls == "-"
+            else Path(urls).read_text(encoding="utf-8-sig")
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        usage(f"--urls: {urls} cannot be read: {error}")
+    found = read_addresses(text)
+    if not found:
+        usage(f"--urls: expected addresses, one a line, found none in {urls}")
+    return found
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
+
+
+def _show_notes(console: Console, notes: Sequence[str]) -> None:
+    if not console.json:
+        for words in notes:
+            click.echo(words)
+
+
+def _line(one: Quarantined) -> dict[str, Any]:
+    row = one.row
+    return {
+        "id": one.quarantine_id[:8],
+        "source": row.source,
+        "reason": row.reason,
+        "attempts": one.attempts,
+        "last_failed_at": one.last_failed_at.strftime("%Y-%m-%d %H:%M"),
+        "what": row.article_id or row.url or row.message.splitlines()[0],
+    }
+
+
+def _document(one: Quarantined) -> dict[str, Any]:
+    row = one.row
+    return {
+        "id": one.quarantine_id,
+        "source": row.source,
+        "channel": row.channel,
+        "article_id": row.article_id,
+        "url": row.url,
+        "reason": row.reason,
+        "message": row.message,
+        "expected": row.expected,
+        "found": row.found,
+        "attempts": one.attempts,
+        "first_failed_at": one.first_failed_at,
+        "last_failed_at": one.last_failed_at,
+        "resolved_at": one.resolved_at,
+        "resolved_by": one.resolved_by,
+        "fetched_at": row.fetched_at,
+        "parser": row.parser,
+        "parser_version": row.parser_version,
+        "content_type": row.content_type,
+        "bytes": len(row.page),
+        "run_id": one.run_id,
+    }
+
+
+COMMANDS = (backfill, reparse, quarantine, gaps)

@@ -1,0 +1,46 @@
+"""Existing posts into the warehouse, as a Prefect flow: the work is ``flows.posts.importing``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+
+from flows import leases
+from flows import settings as configuration
+from flows.live import show_table
+from flows.posts import importing
+from flows.report import Report
+from flows.sync import state_for
+
+
+def _run_name() -> str:
+    given: dict[str, Any] = flow_run.parameters
+    return f"import {' '.join(given.get('paths') or [])}"[:200]
+
+
+@flow(name="import", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
+def import_posts(
+    paths: list[str], source: str | None = None, config: str | None = None
+) -> State[Report]:
+    """Bring existing Jekyll or Hexo posts into the warehouse.
+
+    Args:
+        paths: Files and folders on the machine that runs this.
+        source: The source of posts that do not say where they come from.
+        config: The configuration file; ``copydesk.toml`` by default.
+    """
+    settings = configuration.load(Path(config) if config else None)
+    missing = [path for path in paths if not Path(path).exists()]
+    if missing or not paths:
+        raise configuration.ConfigurationError(
+            f"expected files or folders of posts, found none at {', '.join(missing) or 'all'}"
+        )
+    with leases.hold(settings, "import", flow="import", run_id="of posts"):
+        report = importing.import_posts(settings, [Path(path) for path in paths], source=source)
+    table = [tally.as_json() for tally in report.tallies]
+    show_table("copydesk-import", table, f"Run {report.run_id}: {report.state}", report.problems)
+    return state_for(report)

@@ -1,0 +1,276 @@
+"""Pages out of an archive: from WARC records back to what a fetch returned.
+
+An archive holds listings and article pages alike. The listings in it say which line led to
+which page; a page that no listing led to is taken by its address, where its source knows it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from requests.structures import CaseInsensitiveDict
+from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
+
+from flows import steps
+from flows.chunks import RECORDS, piece
+from flows.fetch import Archived, ArchiveError, Fetched, FetchRequest, read_record
+from flows.work import Arrived, Batch, page_of
+from parsers import registry
+from parsers.article import Entry, Listing, Page, Source
+from parsers.errors import ParseError, UnknownUrl
+from warehouse.chunks import Chunk, NewChunk
+
+if TYPE_CHECKING:
+    from flows.backfilling import Work
+
+RECORDS_EACH = 200
+LISTING_PAGES = 300
+_BEFORE_ALL = datetime.fromtimestamp(0, UTC)
+_TAKES_ANYTHING = frozenset({"feed", "generic"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page lies in an archive, and which address it is of."""
+
+    file: str
+    offset: int
+    url: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Index:
+    """What an archive holds for a source.
+
+    Attributes:
+        listings: The source's listing pages by address, older ones included.
+        lines: By the address of an article's page, the entries that led there, oldest first.
+        by_url: The pages of each address, oldest first.
+        pages: What can be read: article pages, and listings that carry articles.
+        damaged: What could not be read, in words.
+    """
+
+    folder: Path
+    source: Source
+    listings: dict[str, Listing]
+    lines: dict[str, list[tuple[datetime, Entry]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    by_url: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
+    pages: list[Place] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+    def entries(self, place: Place) -> list[Entry]:
+        """The lines that led to a page: of each article and channel the last one before it.
+
+        Without a line, what the page's own address says.
+        """
+        if found := self.lines.get(place.url):
+            last: dict[tuple[str, str], Entry] = {}
+            for at, entry in found:
+                name = entry.source_article_id, entry.channel
+                if at <= place.at or name not in last:
+                    last[name] = entry
+            return list(last.values())
+        if self.source.parser.name in _TAKES_ANYTHING:
+            return []
+        try:
+            entry = self.source.parser.entry_of(self.source, place.url)
+        except (UnknownUrl, ValueError):
+            return []
+        return [entry] if entry.url == place.url else []
+
+    def nearest(self, url: str, at: datetime) -> Place | None:
+        """The page of an address that was fetched nearest to a time."""
+        return min(self.by_url.get(url, ()), key=lambda one: abs(one.at - at), default=None)
+
+
+def index(folder: Path, source: Source) -> Index:
+    """What a folder of WARC files holds for a source; one pass over all of it."""
+    found = Index(folder, source, listing_pages(source))
+    for entry in registry.shared_entries(source):
+        if isinstance(entry, Entry):
+            found.lines[entry.url].append((_BEFORE_ALL, entry))
+    places: list[Place] = []
+    for file in sorted(folder.glob("*.warc.gz")):
+        try:
+            places += _places(file)
+        except (ArchiveLoadFailed, OSError, ValueError, EOFError) as error:
+            found.damaged.append(f"{file.name} cannot be read to its end: {error}")
+    places.sort(key=lambda one: one.at)
+    for place in places:
+        found.by_url[place.url].append(place)
+        if place.url in found.listings:
+            _take_listing(found, place)
+    for place in places:
+        if place.url not in found.listings and found.entries(place):
+            found.pages.append(place)
+    return found
+
+
+def listing_pages(source: Source) -> dict[str, Listing]:
+    """The addresses of a source's listing pages: those in use, and many older ones."""
+    regular = source.parser.listings(source)
+    found = {one.url: one for one in regular}
+    for channel in dict.fromkeys(one.channel for one in regular):
+        for turn in range(1, LISTING_PAGES):
+            listing = source.parser.older(source, channel, turn)
+            if listing is None:
+                break
+            found[listing.url] = listing
+    return found
+
+
+def _places(file: Path) -> Iterator[Place]:
+    with file.open("rb") as stream:
+        records = ArchiveIterator(stream)
+        for record in records:
+            status = record.http_headers.get_statuscode() if record.http_headers else ""
+            if record.rec_type in ("response", "revisit") and status == "200":
+                head = record.rec_headers
+                at = datetime.fromisoformat(head.get_header("WARC-Date"))
+                url = head.get_header("WARC-Target-URI")
+                yield Place(file.name, records.get_record_offset(), url, at)
+
+
+def _take_listing(found: Index, place: Place) -> None:
+    try:
+        entries = listed(found, place)
+    except (ArchiveError, ParseError) as error:
+        found.damaged.append(f"listing {place.url} in {place.file}: {error}")
+        return
+    if any(entry.content is not None for entry in entries):
+        found.pages.append(place)
+    for entry in entries:
+        found.lines[entry.url].append((place.at, entry))
+
+
+def listed(found: Index, place: Place) -> list[Entry]:
+    """The good lines of an archived listing.
+
+    Raises:
+        ArchiveError: The record is damaged.
+        ParseError: It cannot be read.
+    """
+    page = page_of(fetched_from(found.folder, place.file, place.offset, place.url), None)
+    lines = registry.entries(found.source, found.listings[place.url], page)
+    return [line for line in lines if isinstance(line, Entry)]
+
+
+def fetched_from(
+    folder: Path, file: str, offset: int, url: str, final_url: str | None = None
+) -> Fetched:
+    """An archived page as the fetch returned it.
+
+    Raises:
+        ArchiveError: There is no such record, or it is damaged.
+    """
+    archived: Archived = read_record(folder, file, offset)
+    headers = CaseInsensitiveDict(archived.headers)
+    return Fetched(
+        request=FetchRequest(url=url),
+        url=url,
+        final_url=final_url or archived.url,
+        status=archived.status,
+        headers=headers,
+        body=archived.body,
+        content_type=headers.get("Content-Type", ""),
+        etag=None,
+        last_modified=None,
+        vary=headers.get("Vary", ""),
+        not_modified=False,
+        attempts=(),
+        fetched_at=archived.fetched_at,
+        seconds=0.0,
+        archive_file=file,
+        archive_offset=offset,
+    )
+
+
+# --- the pieces of a backfill ----------------------------------------------------------
+
+
+def pieces(work: Work, found: Index) -> list[NewChunk]:
+    """Pieces for those pages that no piece of the plan holds yet."""
+    planned = {
+        (file, offset)
+        for chunk in work.plan.chunks
+        if chunk.kind == RECORDS
+        for file, offset, *_ in json.loads(chunk.spec)
+    }
+    fresh = [one for one in found.pages if (one.file, one.offset) not in planned]
+    parts = [fresh[i : i + RECORDS_EACH] for i in range(0, len(fresh), RECORDS_EACH)]
+    return [
+        piece(
+            RECORDS,
+            f"{len(part)} pages, {part[0].at:%Y-%m-%d} to {part[-1].at:%Y-%m-%d}",
+            [[one.file, one.offset, one.url, one.at.isoformat()] for one in part],
+            len(part),
+        )
+        for part in parts
+    ]
+
+
+def read_records(work: Work, found: Index, chunk: Chunk) -> None:
+    """Read and store some pages of an archive; their time is that of their fetch."""
+    places = [
+        Place(file, offset, url, datetime.fromisoformat(at))
+        for file, offset, url, at in json.loads(chunk.spec)
+    ]
+    work.tally.add(discovered=len(places))
+    if work.run.is_dry:
+        work.tally.notes += [f"would read {one.url} of {one.at:%Y-%m-%d %H:%M}" for one in places]
+        work.plan.end(chunk)
+        return
+    batch = Batch()
+    for place in places:
+        try:
+            batch.pages += _arrived(found, place)
+        except (ArchiveError, ParseError) as error:
+            work.tally.fail(f"{place.url}: {error}")
+    work.tally.add(fetched=len(batch.pages))
+    steps.read(work.run, work.source, batch)
+    _leave_recorded(work, found, batch)
+    work.plan.end(chunk)
+    work.store(batch)
+
+
+def _arrived(found: Index, place: Place) -> list[Arrived]:
+    fetched = fetched_from(found.folder, place.file, place.offset, place.url)
+    if place.url in found.listings:
+        entries = [entry for entry in listed(found, place) if entry.content is not None]
+        return [Arrived(entry, page_of(fetched, entry)) for entry in entries]
+    arrived = []
+    for entry in found.entries(place):
+        page = page_of(fetched, entry)
+        more = registry.more(found.source, page)
+        following = [at for url in more if (at := found.nearest(url, place.at))]
+        arrived.append(Arrived(entry, with_more(page, found.folder, following), fetched))
+    return arrived
+
+
+def with_more(page: Page, folder: Path, following: Sequence[Place]) -> Page:
+    """A page together with those that follow it."""
+    more = [page_of(fetched_from(folder, one.file, one.offset, one.url), None) for one in following]
+    return replace(page, more=tuple(more))
+
+
+def _leave_recorded(work: Work, found: Index, batch: Batch) -> None:
+    """Record the fetches of our own archive that are not recorded: it outlived its warehouse."""
+    is_own = found.folder.resolve() == work.run.settings.archive.path.resolve()
+    places = {
+        (row.archive_file, row.archive_offset): url
+        for url, row in batch.page_rows.items()
+        if row.archive_file is not None and row.archive_offset is not None
+    }
+    known = work.run.recorded(places) if is_own else set(places)
+    for place in known:
+        del batch.page_rows[places[place]]

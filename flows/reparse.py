@@ -1,0 +1,122 @@
+"""The reparse: archived pages through today's parsers, without network.
+
+    reparse                           one row of counters a source
+    └── source (one after the other)
+        └── for each 200 pages, oldest first
+            ├── parse                 flows/reading_again.py
+            └── upsert                one transaction; not with diff
+
+Each page keeps the time it was fetched at, so that newer content stays. With ``diff``
+nothing is stored: it is told what would change, and a field that lost something fails.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import TagsContext
+from prefect.runtime import flow_run
+
+from flows import leases
+from flows import settings as configuration
+from flows.chunks import ChunkRun
+from flows.live import LiveProgress, show_table
+from flows.reading_again import Again, Compared
+from flows.report import Report
+from flows.sync import state_for
+from warehouse.readings import ArchivedPage
+
+
+def _run_name() -> str:
+    given: dict[str, Any] = flow_run.parameters
+    what = "compare" if given.get("diff") else "reparse"
+    return f"{what} {' '.join(given.get('sources') or ['all sources'])}"
+
+
+@task(name="pages", cache_policy=NO_CACHE, persist_result=False, retries=0)
+def read_pages(again: Again, pages: list[ArchivedPage]) -> None:
+    """Read some archived pages again, and store them."""
+    again.store(again.read(pages))
+
+
+@flow(name="reparse", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
+def reparse(
+    sources: list[str] | None = None,
+    since: datetime | None = None,
+    diff: bool = False,  # a switch in Prefect's parameter form
+    config: str | None = None,
+) -> State[Report]:
+    """Read the archived pages again with today's parsers.
+
+    Args:
+        sources: Which of the configured sources; all of them by default.
+        since: Only pages fetched at this time or later; UTC unless it says otherwise.
+        diff: Store nothing; say what would change, and what would get worse.
+        config: The configuration file; ``copydesk.toml`` by default.
+    """
+    settings = configuration.load(Path(config) if config else None)
+    slugs = [source.slug for source in settings.chosen(tuple(sources or ()))]
+    since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
+    run = ChunkRun("reparse", settings, slugs, is_dry=diff)
+    alone = leases.hold(settings, "reparse", flow="reparse", run_id=run.id)
+    # Task runs must not inherit the run's tags: see tasks.py.
+    with TagsContext(current_tags=set()), alone, run:
+        live = LiveProgress("reparse", "pages read again")
+        every = [Again(run, slug, since=since, diff=diff) for slug in slugs]
+        for again in every:
+            _read_source(again, live)
+        report = run.finish()
+        if not diff:
+            run.publish()
+    if diff:
+        report = _compared(report, every)
+    _show(report)
+    return state_for(report)
+
+
+def _read_source(again: Again, live: LiveProgress) -> None:
+    started, done, total = time.monotonic(), 0, again.total()
+    tally, slug = again.tally, again.source.slug
+    try:
+        while not again.run.is_stopping and (pages := again.take()):
+            named = read_pages.with_options(
+                task_run_name=f"{slug} {done + 1} to {done + len(pages)} of {total}"
+            )
+            named(again, pages)
+            done += len(pages)
+            again.run.surroundings.progress(slug, done, total)
+            live.show(done, total)
+        live.show(done, total, is_last=True)
+    except Exception as error:
+        tally.is_broken = True
+        tally.problems.append(f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        tally.seconds = time.monotonic() - started
+    if again.is_diff:
+        tally.notes += again.differences.words()
+
+
+def _compared(report: Report, every: Sequence[Again]) -> Compared:
+    return Compared(
+        run_id=report.run_id,
+        flow=report.flow,
+        state=report.state,
+        tallies=report.tallies,
+        regressed=tuple(words for again in every for words in again.differences.regressed),
+        changed={again.source.slug: again.differences.changed for again in every},
+    )
+
+
+def _show(report: Report) -> None:
+    """The result table on the run's page."""
+    table = [tally.as_json() for tally in report.tallies]
+    words = f"Run {report.run_id}: {report.state}"
+    show_table("copydesk-reparse", table, words, [*report.problems, *report.notes])

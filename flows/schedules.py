@@ -1,0 +1,116 @@
+"""Schedules as the configuration writes them: cron, interval or rrule.
+
+    "*/5 * * * *"               cron, five fields, in the source's time zone
+    "every 90 seconds"          interval; seconds, minutes, hours, days or weeks
+    "FREQ=DAILY;BYHOUR=7,19"    rrule (RFC 5545), in the source's time zone
+
+Checked here without Prefect, so that a wrong one is told when the configuration is read
+and not hours later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+Kind = Literal["cron", "interval", "rrule"]
+
+EXPECTED = (
+    "expected cron ('*/5 * * * *'), an interval ('every 10 minutes') "
+    "or an rrule ('FREQ=DAILY;BYHOUR=7')"
+)
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+_INTERVAL = re.compile(r"every(?:\s+(\d{1,6}))?\s+(second|minute|hour|day|week)s?")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_FIELDS: Sequence[tuple[str, int, int, Sequence[str], int]] = (
+    ("minute", 0, 59, (), 0),
+    ("hour", 0, 23, (), 0),
+    ("day of month", 1, 31, (), 0),
+    ("month", 1, 12, _MONTHS, 1),
+    ("day of week", 0, 7, _DAYS, 0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timetable:
+    """When something is to run.
+
+    Attributes:
+        kind: How the value is to be read.
+        value: Cron fields, seconds, or the rule; without the words around it.
+        zone: IANA time zone in which cron and rrule count.
+        text: As the configuration has it.
+    """
+
+    kind: Kind
+    value: str
+    zone: str
+    text: str
+
+    def words(self) -> str:
+        """The timetable for people."""
+        return self.text if self.kind == "interval" else f"{self.text} ({self.zone})"
+
+
+def read(text: str, zone: str) -> Timetable:
+    """The timetable that a configuration's text means.
+
+    Raises:
+        ValueError: It is none; the message says what was expected.
+    """
+    text = " ".join(text.split())
+    if found := _INTERVAL.fullmatch(text.lower()):
+        seconds = int(found[1] or 1) * _UNITS[found[2]]
+        if seconds < 1:
+            raise ValueError(f"expected an interval of at least one second, found {text!r}")
+        return Timetable(kind="interval", value=str(seconds), zone=zone, text=text)
+    if text.upper().removeprefix("RRULE:").startswith("FREQ="):
+        rule = text.upper().removeprefix("RRULE:")
+        _check_rule(rule)
+        return Timetable(kind="rrule", value=rule, zone=zone, text=text)
+    if len(text.split()) == len(_FIELDS):
+        for part, field in zip(text.lower().split(), _FIELDS, strict=True):
+            _check_field(part, *field)
+        return Timetable(kind="cron", value=text, zone=zone, text=text)
+    raise ValueError(f"{EXPECTED}, found {text!r}")
+
+
+def _check_rule(rule: str) -> None:
+    from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # it ships no types
+
+    try:
+        dates = iter(rrulestr(rule, dtstart=datetime(2026, 1, 1, tzinfo=UTC)))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{EXPECTED}, found the rule {rule!r}: {error}") from None
+    if "COUNT=" in rule or next(dates, None) is None:
+        raise ValueError(f"expected a rule that never ends, found {rule!r}")
+
+
+def _check_field(
+    text: str, name: str, low: int, high: int, names: Sequence[str], first: int
+) -> None:
+    for part in text.split(","):
+        span, _, step = part.partition("/")
+        ends = ["*"] if span == "*" else span.split("-")
+        numbers = [_number(end, names, first) for end in ends if end != "*"]
+        is_good = (
+            1 <= len(ends) <= 2
+            and all(number is not None and low <= number <= high for number in numbers)
+            and (len(numbers) < 2 or (numbers[0] or 0) <= (numbers[1] or 0))
+            and ("/" not in part or (step.isdecimal() and 1 <= int(step) <= high))
+        )
+        if not is_good:
+            raise ValueError(
+                f"expected {low} to {high}, '*', a range or a step as {name}, found {part!r} "
+                f"in the schedule"
+            )
+
+
+def _number(text: str, names: Sequence[str], first: int) -> int | None:
+    if text in names:
+        return names.index(text) + first
+    return int(text) if text.isdecimal() else None

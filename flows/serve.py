@@ -1,0 +1,282 @@
+"""The work behind ``copydesk serve``: server, schedules and runs, until told to stop.
+
+    main thread      watches; signals reach it
+    ├── server       a child process (or the server that PREFECT_API_URL names)
+    └── runner       a thread; a child process for each run
+
+What dies is started again: a server that ended, a database that was lost, a runner that
+gave up. What a dead process left behind is put in order before the runner begins.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+
+from flows.errors import RunFailed
+from flows.launch import stopping_on_signals
+from flows.progress import Say
+from flows.serving import place
+from flows.serving.deployments import Registered, register
+from flows.serving.notifying import notify
+from flows.serving.place import Served
+from flows.serving.polling import RunnerThread
+from flows.serving.server import PrefectServer, is_answering
+from flows.serving.tidying import tidy
+from flows.settings import Settings
+
+LOOK_SECONDS = 1.0
+FOREIGN_LOOK_SECONDS = 10.0
+TIDY_SECONDS = 30.0
+FORGIVEN_SECONDS = 600.0
+PATIENCE_SECONDS = (0.5, 5.0, 15.0, 60.0)
+
+
+def serve(
+    settings: Settings,
+    *,
+    config: Path | None,
+    say: Say,
+    port: int | None = None,
+    verbosity: int = 0,
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM (or ``stop``), then end everything.
+
+    Raises:
+        ConfigurationError: The address needs a password, or a schedule cannot be used.
+        RunFailed: Another one serves this warehouse, or the server cannot be started.
+    """
+    if port is not None:
+        settings = settings.model_copy(
+            update={"serve": settings.serve.model_copy(update={"port": port})}
+        )
+    home = place.prefect_home(settings)
+    foreign = os.environ.get(place.API_URL)
+    if not foreign:
+        place.check_exposure(settings, os.environ)
+    api_url = foreign or f"{place.address(settings)}/api"
+    served = Served(pid=os.getpid(), api_url=api_url, is_own=not foreign)
+    stop = stop or threading.Event()
+    with place.held(home, served), stopping_on_signals(stop, say):
+        _prepare(settings, home, api_url, is_own=not foreign, verbosity=verbosity)
+        desk = _Desk(settings, config, served, home, stop=stop, say=say)
+        try:
+            desk.run()
+        finally:
+            notify("STOPPING=1")
+            desk.close()
+    say("stopped; nothing of it is left running")
+
+
+def _prepare(settings: Settings, home: Path, api_url: str, *, is_own: bool, verbosity: int) -> None:
+    """Set the environment that Prefect reads at import, for us and for our children."""
+    environ = place.client_environment(settings, home, api_url)
+    levels = {-1: "CRITICAL", 0: "INFO"}
+    environ["PREFECT_LOGGING_LEVEL"] = levels.get(verbosity, "DEBUG")
+    for name, value in environ.items():
+        os.environ.setdefault(name, value)
+    if is_own:
+        # A key for another server would be sent to ours, which then refuses everything.
+        os.environ.pop(place.API_KEY, None)
+        if auth := os.environ.get(place.SERVER_AUTH):
+            os.environ[place.CLIENT_AUTH] = auth
+
+
+class _Desk:
+    """Everything that runs, and what is to be done when a part of it does not."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        config: Path | None,
+        served: Served,
+        home: Path,
+        *,
+        stop: threading.Event,
+        say: Say,
+    ) -> None:
+        self._settings = settings
+        self._config = config
+        self._served = served
+        self._home = home
+        self._stop = stop
+        self._say = say
+        self._server: PrefectServer | None = None
+        self._runner: RunnerThread | None = None
+        self._patience = _Patience()
+        self._registered: list[Registered] = []
+        self._is_announced = False
+        self._is_away = False
+        self._next_look = 0.0
+        self._next_tidying = time.monotonic() + TIDY_SECONDS
+        if served.is_own:
+            self._server = PrefectServer(
+                home,
+                url=served.api_url,
+                host=settings.serve.host,
+                port=settings.serve.port,
+            )
+
+    def run(self) -> None:
+        """Keep everything going until asked to stop."""
+        self._begin_server()
+        self._begin_runner()
+        while not self._stop.wait(LOOK_SECONDS):
+            self._look_after_server()
+            self._look_after_runner()
+            self._look_for_lost_runs()
+
+    def close(self) -> None:
+        """End runs, runner and server, in this order, so that runs can still say how they end."""
+        if self._runner is not None:
+            self._runner.stop()
+        if self._server is not None:
+            self._server.stop()
+
+    # --- the server ---
+
+    def _begin_server(self) -> None:
+        if self._server is None:
+            if not is_answering(self._served.api_url):
+                raise RunFailed(
+                    f"no Prefect server answers at {self._served.api_url} (PREFECT_API_URL): "
+                    "start it, or unset PREFECT_API_URL to have one started here"
+                )
+            return
+        is_new = not (self._home / "prefect.db").exists()
+        self._say(
+            "starting the Prefect server"
+            + (" (the first time takes up to half a minute)" if is_new else "")
+        )
+        environ = place.own_server_environment(self._settings, self._home) | dict(os.environ)
+        self._server.start(environ, stop=self._stop, say=self._say)
+
+    def _look_after_server(self) -> None:
+        if self._server is None:
+            self._look_after_foreign_server()
+        elif trouble := self._server.trouble():
+            self._say(f"{trouble}; starting it again, and runs under way go on without it")
+            self._server.stop()
+            if not self._patience.wait(self._stop):
+                self._restart_server()
+
+    def _restart_server(self) -> None:
+        try:
+            self._begin_server()
+        except RunFailed as error:
+            self._say(f"{error}\ntried again soon")  # for the next look finds it in trouble
+        else:
+            self._register_again()
+
+    def _look_after_foreign_server(self) -> None:
+        """Notice that it went away and came back, perhaps with another database."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + FOREIGN_LOOK_SECONDS
+        was_away, self._is_away = self._is_away, not is_answering(self._served.api_url)
+        if self._is_away and not was_away:
+            self._say(
+                f"the Prefect server {self._served.api_url} does not answer; no run begins until "
+                "it does, and runs under way go on without it"
+            )
+        elif was_away and not self._is_away:
+            self._say("the Prefect server answers again")
+            self._register_again()
+
+    # --- the runner ---
+
+    def _begin_runner(self) -> None:
+        if self._stop.is_set():
+            return
+        self._registered = register(self._config)
+        self._tidy()
+        self._runner = RunnerThread(self._ids(), runs_at_once=self._settings.serve.runs_at_once)
+        self._runner.start()
+        if not self._is_announced:
+            self._is_announced = True
+            self._say(announcement(self._served, self._registered))
+            notify("READY=1")
+
+    def _look_after_runner(self) -> None:
+        if self._runner is None or self._runner.is_alive:
+            return
+        self._say(f"the runner ended: {why(self._runner.error)}; starting it again")
+        self._runner.stop()
+        if self._patience.wait(self._stop):
+            return
+        try:
+            self._begin_runner()
+        except (RunFailed, httpx.HTTPError) as error:
+            self._say(f"{why(error)}; tried again soon")
+
+    def _register_again(self) -> None:
+        """Tell a server that was away what there is to run; it may know nothing any more."""
+        if self._runner is None or self._stop.is_set():
+            return
+        try:
+            self._registered = register(self._config)
+            self._runner.watch(self._ids())
+            self._tidy()
+        except (RunFailed, httpx.HTTPError) as error:
+            self._say(f"{error}; tried again when the server ends or answers next time")
+
+    def _ids(self) -> list[UUID]:
+        return [UUID(one.id) for one in self._registered]
+
+    def _tidy(self) -> None:
+        if words := tidy(self._ids()).words():
+            self._say(f"left from before: {words}")
+
+    def _look_for_lost_runs(self) -> None:
+        """Notice runs that ended while the server was away and could not tell it."""
+        if time.monotonic() < self._next_tidying:
+            return
+        self._next_tidying = time.monotonic() + TIDY_SECONDS
+        with suppress(httpx.HTTPError):  # a server that is away is looked after elsewhere
+            if words := tidy(self._ids(), is_start=False).words():
+                self._say(f"tidied: {words}")
+
+
+class _Patience:
+    """Waits longer from failure to failure, and forgets them after a good while."""
+
+    def __init__(self) -> None:
+        self._failures: list[float] = []
+
+    def wait(self, stop: threading.Event) -> bool:
+        """Wait; True if asked to stop meanwhile."""
+        now = time.monotonic()
+        self._failures = [at for at in self._failures if now - at < FORGIVEN_SECONDS] + [now]
+        number = min(len(self._failures), len(PATIENCE_SECONDS)) - 1
+        return stop.wait(PATIENCE_SECONDS[number])
+
+
+def why(error: BaseException | None) -> str:
+    """An error in one line, the innermost of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}".splitlines()[0] if error else "nobody knows why"
+
+
+def announcement(served: Served, registered: Sequence[Registered]) -> str:
+    """What is served, where to look, what can be asked for."""
+    width = max(len(one.name) for one in registered)
+    timed = [f"  {one.name:<{width}}  {one.when}" for one in registered if one.when]
+    other = [one.name for one in registered if not one.when]
+    return "\n".join(
+        [
+            f"Prefect UI: {served.ui_url}",
+            "on schedule:" if timed else "on schedule: nothing (no source has a schedule)",
+            *timed,
+            f"on demand, in the UI or with `prefect deployment run NAME`: {', '.join(other)}",
+            "Ctrl-C ends everything; started again, it goes on",
+        ]
+    )

@@ -1,0 +1,11 @@
+"""What ``copydesk serve`` is made of.
+
+    place.py         the folder beside the warehouse: lock, address, Prefect's surroundings
+    server.py        the Prefect server as a child process that cannot outlive us
+    deployments.py   the flows as Prefect deployments, each on its schedule
+    tidying.py       runs that a dead process left behind; late runs into one
+    events.py        what a run found, as events that automations react to
+    polling.py       Prefect's runner, in a thread: starts a process for each run
+
+``flows/serve.py`` holds them together.
+"""

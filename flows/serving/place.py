@@ -1,0 +1,171 @@
+"""The folder of Prefect beside the warehouse: who serves from it, and where.
+
+One ``copydesk serve`` at a time: it holds a lock that the system takes back when the
+process ends, however it ends. What it serves is written down for the other commands.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from flows.errors import RunFailed
+from flows.settings import ConfigurationError, Settings
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
+CLIENT_AUTH = "PREFECT_API_AUTH_STRING"
+API_KEY = "PREFECT_API_KEY"
+API_URL = "PREFECT_API_URL"
+_LOCK = "serve.lock"
+_SERVED = "serve.json"
+_DAY = 86_400
+# Most of what the database grows by: the steps of task runs, which the UI shows from
+# elsewhere once they are recorded.
+_SOON_FORGOTTEN = (
+    "prefect.task-run.Pending",
+    "prefect.task-run.Running",
+    "prefect.task-run.Completed",
+    "prefect.flow-run.Submitting",
+    "prefect.flow-run.Pending",
+    "prefect.flow-run.heartbeat",
+    "prefect.artifact.created",
+    "prefect.artifact-collection.updated",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What a running ``copydesk serve`` offers.
+
+    Attributes:
+        api_url: Of the Prefect API.
+        is_own: The server is a child of that process.
+    """
+
+    pid: int
+    api_url: str
+    is_own: bool
+
+    @property
+    def ui_url(self) -> str:
+        """Where people look."""
+        return self.api_url.removesuffix("/api")
+
+
+def prefect_home(settings: Settings) -> Path:
+    """Where Prefect keeps its own: beside the warehouse unless PREFECT_HOME says otherwise."""
+    chosen = os.environ.get("PREFECT_HOME")
+    return Path(chosen) if chosen else settings.warehouse.path.parent / "prefect"
+
+
+@contextmanager
+def held(home: Path, served: Served) -> Iterator[None]:
+    """Be the only ``copydesk serve`` of this home while inside, and tell the others.
+
+    Raises:
+        RunFailed: Another one holds it.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / _LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = _read(home)
+            where = f" (process {other.pid}, {other.ui_url})" if other else ""
+            raise RunFailed(
+                f"another `copydesk serve` already serves this warehouse{where}: "
+                "use that one, or end it first"
+            ) from None
+        note = home / _SERVED
+        note.write_text(json.dumps(asdict(served)), encoding="utf-8")
+        try:
+            yield
+        finally:
+            note.unlink(missing_ok=True)
+
+
+def find_served(home: Path) -> Served | None:
+    """The ``copydesk serve`` that holds this home now; ``None`` when there is none."""
+    try:
+        with (home / _LOCK).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(home)
+    except OSError:
+        return None
+    return None
+
+
+def _read(home: Path) -> Served | None:
+    try:
+        return Served(**json.loads((home / _SERVED).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def check_exposure(settings: Settings, environ: MutableMapping[str, str]) -> None:
+    """Refuse an address beyond loopback without a password.
+
+    Raises:
+        ConfigurationError: ``serve.host`` is reachable from outside and no password is set.
+    """
+    host = settings.serve.host
+    if host not in LOOPBACK and not environ.get(SERVER_AUTH):
+        raise ConfigurationError(
+            f"serve.host: {host!r} can be reached by others, and whoever reaches Prefect can run "
+            f"anything here; set {SERVER_AUTH} to 'user:password' in the environment first, "
+            "or keep 127.0.0.1"
+        )
+
+
+def own_server_environment(settings: Settings, home: Path) -> dict[str, str]:
+    """What the Prefect server that we start is told, where the user has not told it."""
+    serve = settings.serve
+    keep = str(serve.keep_days * _DAY)
+    return {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "MALLOC_ARENA_MAX": "2",  # glibc gives each thread an arena; saves memory
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_API_HOST": serve.host,
+        "PREFECT_SERVER_API_PORT": str(serve.port),
+        "PREFECT_SERVER_UI_API_URL": f"{address(settings)}/api",
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
+        # Leases in memory are lost with the server, and a slot then stays taken.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
+        # What grows is pruned by the server itself.
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{min(serve.keep_days, 7)}D",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": keep,
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(
+            dict.fromkeys(_SOON_FORGOTTEN, 7200)
+        ),
+    }
+
+
+def client_environment(settings: Settings, home: Path, api_url: str) -> dict[str, str]:
+    """What this process and the runs it starts are told."""
+    return {
+        "PREFECT_HOME": str(home),
+        API_URL: api_url,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_CLI_COLORS": "false",
+        "PREFECT_LOGGING_COLORS": "false",
+    }
+
+
+def address(settings: Settings) -> str:
+    """Where our own server is reached from this machine, and in the browser."""
+    host = settings.serve.host
+    shown = "127.0.0.1" if host in ("0.0.0.0", *LOOPBACK) else host  # noqa: S104
+    return f"http://{shown}:{settings.serve.port}"

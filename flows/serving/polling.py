@@ -1,0 +1,161 @@
+"""Prefect's runner in a thread: asks for runs that are due and starts a process for each.
+
+In a thread, because the main thread watches over everything and is the one that signals
+reach. The runner gives up when its server is away for some polls; then it is started
+again, which costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+import time
+from collections.abc import Collection
+from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from flows.serving.tidying import children, end_processes, sift
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.runner import Runner
+
+POLL_SECONDS = 5.0
+STOP_SECONDS = 20.0
+
+
+class RunnerThread:
+    """One runner for the given deployments, until it is stopped or ends by itself.
+
+    Attributes:
+        error: Why it ended by itself.
+    """
+
+    def __init__(self, deployments: Collection[UUID], *, runs_at_once: int) -> None:
+        self.error: BaseException | None = None
+        self._deployments = deployments
+        self._limit = runs_at_once
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._runner: Runner | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="copydesk-runner", daemon=True)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still polls."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._thread.start()
+
+    def watch(self, deployments: Collection[UUID]) -> None:
+        """Look for runs of these, too."""
+        self._deployments = deployments
+        if self._runner is not None:
+            watch(self._runner, deployments)
+
+    def stop(self, *, seconds: float = STOP_SECONDS) -> None:
+        """End polling and every run that is under way; what those stored stays stored."""
+        deadline = time.monotonic() + seconds
+        if self._loop is not None and self._loop.is_running() and self._runner is not None:
+            with suppress(NotInTime, RuntimeError, asyncio.CancelledError):
+                asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(seconds)
+        while children() and time.monotonic() < deadline and self.is_alive:
+            time.sleep(0.05)
+        end_processes(children(), seconds=2.0)
+        if self._loop is not None and self._main is not None and self.is_alive:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._main.cancel)
+        self._thread.join(5.0)
+
+    async def _end(self) -> None:
+        if self._runner is not None and self._runner.started:
+            await self._runner.astop()
+
+    def _run(self) -> None:
+        # Processes inherit the mask: Ctrl-C in the terminal is for us, who end them in order.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            asyncio.run(self._poll())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:  # noqa: BLE001  # told by the main thread
+            self.error = error
+
+    async def _poll(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._main = asyncio.current_task()
+        # Its words about a server that is away are a page of traceback; ours are a line.
+        logging.getLogger("prefect.FlowRunCancellingObserver").setLevel(logging.CRITICAL)
+        self._runner = patient_runner(self._limit)
+        watch(self._runner, self._deployments)
+        await self._runner.start(webserver=False)
+
+
+def watch(runner: Runner, deployments: Collection[UUID]) -> None:
+    """Have the runner look for runs of deployments that another process registered."""
+    for one in deployments:
+        runner._deployment_registry.register_deployment(one)  # tests hold this name
+
+
+def patient_runner(limit: int) -> Runner:
+    """A runner that polls on while its server is away, and lets no runs overlap.
+
+    Prefect's own gives up after three polls, and its end is the end of every run that is
+    under way. Prefect's own limits are leases that a run must renew at the server: it is
+    killed when it cannot, which is the opposite of going on without it. This is the only
+    runner of a warehouse, so it can see by itself what is under way.
+    """
+    import httpx
+    from prefect.runner import Runner
+    from prefect.states import Cancelled
+
+    class PatientRunner(Runner):
+        async def __aenter__(self) -> PatientRunner:
+            await super().__aenter__()
+            poller = self._scheduled_run_poller
+            poll, ask = poller._get_and_submit_flow_runs, poller._get_scheduled_flow_runs
+            begun: dict[UUID, UUID | None] = {}
+
+            async def poll_patiently(group: TaskGroup | None = None) -> None:
+                try:
+                    await poll(group)
+                except httpx.TransportError:
+                    self._logger.debug("the server is away")
+                except httpx.HTTPStatusError as error:
+                    if error.response.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
+                        raise
+
+            async def ask_and_sift() -> list[FlowRun]:
+                under_way = poller._submitting_flow_run_ids
+                for one in begun.keys() - under_way:
+                    del begun[one]
+                found = [run for run in await ask() if run.id not in under_way]
+                begin, drop = sift(found, set(begun.values()), datetime.now(UTC))
+                for run, words in drop:
+                    await self._client.set_flow_run_state(
+                        run.id, Cancelled(message=words), force=True
+                    )
+                begun.update((run.id, run.deployment_id) for run in begin)
+                return begin
+
+            poller._get_and_submit_flow_runs = poll_patiently  # type: ignore[assignment, method-assign]
+            poller._get_scheduled_flow_runs = ask_and_sift  # type: ignore[method-assign]
+            return self
+
+        async def cancel_all(self) -> None:
+            """Cancel all at once; one after the other would take three seconds each."""
+            cancel = self._cancellation_manager.cancel_by_id
+            ids = self._process_manager.flow_run_ids()
+            await asyncio.gather(*(cancel(one) for one in ids), return_exceptions=True)
+
+    return PatientRunner(
+        name="copydesk", query_seconds=POLL_SECONDS, limit=limit, pause_on_shutdown=False
+    )

@@ -1,0 +1,203 @@
+"""Runs whose process is gone, and runs that are late.
+
+A run of a process that was killed stays ``Running`` for ever at the server and holds its
+concurrency slot; nobody but the one who starts runs here can know that it is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+_RUN_ID = b"PREFECT__FLOW_RUN_ID="
+_PAGE = 200
+_TERM_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tidied:
+    """What was put in order.
+
+    Attributes:
+        crashed: Runs that were under way and had no process.
+        ended: Processes of an earlier ``serve`` that were still at work.
+    """
+
+    crashed: int = 0
+    ended: int = 0
+
+    def words(self) -> str:
+        """One line; empty when there was nothing to do."""
+        parts = [
+            (self.ended, "process(es) of an earlier serve ended"),
+            (self.crashed, "run(s) that a dead process left behind set to Crashed"),
+        ]
+        return ", ".join(f"{count} {words}" for count, words in parts if count)
+
+
+def tidy(deployments: Collection[UUID], *, is_start: bool = True) -> Tidied:
+    """Set lost runs of these deployments to Crashed.
+
+    A run is lost when no child of this process carries it out.
+
+    Args:
+        deployments: Ids at the server.
+        is_start: No run of ours can be about to begin; later, those that are stay.
+    """
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        states = ("RUNNING", "PENDING", "CANCELLING") if is_start else ("RUNNING",)
+        found = list(_runs(client, deployments, *states))
+        processes, own = run_processes(), set(children())
+        lost = [
+            run
+            for run in found
+            # A run of a work pool belongs to its worker, which may be on another machine.
+            if run.work_pool_name is None and processes.get(run.id) not in own
+        ]
+        left = [processes[run.id] for run in lost if run.id in processes]
+        end_processes(left)
+        for run in lost:
+            _set_crashed(client, run, was_alive=run.id in processes)
+        return Tidied(crashed=len(lost), ended=len(left))
+
+
+def sift(
+    runs: Iterable[FlowRun], busy: Collection[UUID | None], now: datetime
+) -> tuple[list[FlowRun], list[tuple[FlowRun, str]]]:
+    """Which of the scheduled runs to begin, and which to drop, with why.
+
+    Of the runs that a schedule made and whose time has come, the newest stands for all of
+    its deployment, and none begins beside one that is under way. What somebody asked for
+    is never dropped: it waits for its turn.
+
+    Args:
+        runs: Due now or soon.
+        busy: Deployments with a run under way.
+        now: Aware.
+    """
+    begin, drop = [], []
+    newest: dict[UUID | None, FlowRun] = {}
+    for run in sorted(runs, key=lambda run: run.expected_start_time or now):
+        is_due = (run.expected_start_time or now) <= now
+        if run.deployment_id in busy:
+            if run.auto_scheduled and is_due:
+                drop.append((run, "dropped, because the run before it was still under way"))
+        elif run.auto_scheduled and is_due:
+            if older := newest.get(run.deployment_id):
+                until = f"{run.expected_start_time:%Y-%m-%d %H:%M:%S}"
+                drop.append((older, f"late; the run of {until} UTC stands for it"))
+            newest[run.deployment_id] = run
+        else:
+            begin.append(run)
+    return [*newest.values(), *_one_each(begin, newest)], drop
+
+
+def _one_each(runs: Iterable[FlowRun], taken: Collection[UUID | None]) -> list[FlowRun]:
+    """The first run of each deployment that has none yet."""
+    first: dict[UUID | None, FlowRun] = {}
+    for run in runs:
+        if run.deployment_id not in taken:
+            first.setdefault(run.deployment_id, run)
+    return list(first.values())
+
+
+def run_processes() -> dict[UUID, int]:
+    """The processes of this user that carry out a flow run, by the run's id."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):
+            for line in (folder / "environ").read_bytes().split(b"\0"):
+                if line.startswith(_RUN_ID) and not _is_zombie(folder):
+                    found[UUID(line.removeprefix(_RUN_ID).decode())] = int(folder.name)
+    return found
+
+
+def children() -> list[int]:
+    """The processes of runs that this process started."""
+    own = os.getpid()
+    return [pid for pid in run_processes().values() if _parent(pid) == own]
+
+
+def end_processes(pids: Collection[int], *, seconds: float = _TERM_SECONDS) -> None:
+    """SIGTERM to each, then SIGKILL to those that are still there."""
+    for number, wait in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
+        for pid in pids:
+            with suppress(OSError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + wait
+        while (pids := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether that process exists and has not ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(Path("/proc") / str(pid))
+
+
+def _parent(pid: int) -> int | None:
+    with suppress(OSError, ValueError):
+        stat = (Path("/proc") / str(pid) / "stat").read_text()
+        return int(stat.rpartition(")")[2].split()[1])
+    return None
+
+
+def _is_zombie(folder: Path) -> bool:
+    with suppress(OSError):
+        return (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return False
+
+
+def _set_crashed(client: SyncPrefectClient, run: FlowRun, *, was_alive: bool) -> None:
+    from prefect.states import Crashed
+
+    how = "its process had lost its serve and was ended" if was_alive else "its process is gone"
+    message = f"{how}; what it had stored stays stored, and the next run goes on from there"
+    client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+
+
+def _runs(
+    client: SyncPrefectClient, deployments: Collection[UUID], *states: str
+) -> Iterator[FlowRun]:
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterId,
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+
+    wanted = FlowRunFilter(
+        state=FlowRunFilterState(
+            type=FlowRunFilterStateType(any_=[StateType(state) for state in states])
+        )
+    )
+    ours = DeploymentFilter(id=DeploymentFilterId(any_=list(deployments)))
+    found: list[FlowRun] = []
+    while True:
+        page = client.read_flow_runs(
+            flow_run_filter=wanted, deployment_filter=ours, limit=_PAGE, offset=len(found)
+        )
+        found += page
+        if len(page) < _PAGE:
+            return iter(found)

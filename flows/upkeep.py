@@ -1,0 +1,247 @@
+"""The things that maintenance does, each a plain function that says what it did in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+
+from flows.errors import RunFailed
+from flows.fetch import ArchiveError, verify
+from flows.settings import Settings
+from warehouse import chunks, compact, db, snapshot
+from warehouse.errors import WarehouseBusy, WarehouseError
+
+EXPECTED = (
+    WarehouseError,
+    ArchiveError,
+    RunFailed,
+    OSError,
+    httpx.HTTPError,
+    PrefectHTTPStatusError,
+)
+"""What a thing may end with and leave the others to be done."""
+
+_PAGE = 200
+_LEFT_OVER_SECONDS = 3600.0
+_WORTH_BYTES = 64 * 1024 * 1024
+_WORTH_SHARE = 0.3
+_COMPACT_WAIT_SECONDS = 60.0
+_ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED]
+
+
+def prune_prefect(*, days: int, most: int) -> str:
+    """Delete ended flow runs of Prefect that are older, with their task runs; at most some."""
+    before = datetime.now(UTC) - timedelta(days=days)
+    old = FlowRunFilter(
+        end_time=FlowRunFilterEndTime(before_=cast(Any, before)),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_ENDED)),
+    )
+    deleted = 0
+    with get_client(sync_client=True) as client:
+        while deleted < most:
+            page = client.read_flow_runs(
+                flow_run_filter=old,
+                limit=min(_PAGE, most - deleted),
+                sort=FlowRunSort.END_TIME_DESC,
+            )
+            for run in page:
+                _delete_run(client, run.id)
+            deleted += len(page)
+            if len(page) < _PAGE:
+                break
+    more = ", and there are more for the next time" if deleted >= most else ""
+    return f"{deleted} older than {days} days deleted{more}"
+
+
+def _delete_run(client: Any, run_id: UUID) -> None:
+    with suppress(ObjectNotFound):
+        client.delete_flow_run(run_id)
+
+
+def tidy_snapshots(settings: Settings) -> str:
+    """Publish a fresh read copy, which removes old ones, and what killed processes left."""
+    warehouse = settings.warehouse
+    if not warehouse.path.exists():
+        return "there is no warehouse yet"
+    before = set(_copies(warehouse.snapshot))
+    with db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as store:
+        snapshot.publish(store, warehouse.snapshot)
+    gone = len(before - set(_copies(warehouse.snapshot)))
+    leftovers = [
+        *warehouse.snapshot.parent.glob(f"{warehouse.snapshot.name}.*.part"),
+        *warehouse.path.parent.glob("backfills/*.urls"),
+    ]
+    removed = sum(_removed_if_old(file) for file in leftovers)
+    return f"{gone} old copies and {removed} leftovers removed"
+
+
+def _copies(link: Path) -> list[Path]:
+    return list(link.parent.glob(f"{link.name}.*Z"))
+
+
+def _removed_if_old(file: Path) -> bool:
+    days = 30 if file.suffix == ".urls" else 0
+    with suppress(OSError):
+        if time.time() - file.stat().st_mtime > max(_LEFT_OVER_SECONDS, days * 86_400):
+            file.unlink()
+            return True
+    return False
+
+
+def compact_warehouse(settings: Settings, run_id: str, *, pages_days: int | None) -> str:
+    """Rewrite the warehouse without its holes, if they are many; not while sources are read."""
+    path = settings.warehouse.path
+    if not path.exists():
+        return "there is no warehouse yet"
+    size = path.stat().st_size
+    with db.connect(path, wait_seconds=settings.warehouse.wait_seconds) as store:
+        share = unused_share(store)
+    if pages_days is None and (size < _WORTH_BYTES or share < _WORTH_SHARE):
+        return f"{_megabytes(size)}, {share:.0%} of it unused: not worth rewriting"
+    before = datetime.now(UTC) - timedelta(days=pages_days) if pages_days else None
+    try:
+        done = compact.compact(path, pages_before=before, wait_seconds=_COMPACT_WAIT_SECONDS)
+    except WarehouseBusy as error:
+        return f"in use, left for the next time: {error}"
+    return (
+        f"{_megabytes(done.bytes_before)} became {_megabytes(done.bytes_after)}; sightings "
+        f"{done.sightings_before} became {done.sightings_after}, {done.pages_removed} fetches removed"
+    )
+
+
+def unused_share(store: Any) -> float:
+    """How much of the file deletions left empty, from 0 to 1."""
+    store.execute("CHECKPOINT")
+    total, free = store.execute(
+        "SELECT total_blocks, free_blocks FROM pragma_database_size() "
+        "WHERE database_name = current_database()"
+    ).fetchall()[0]
+    return float(free / total) if total else 0.0
+
+
+def forget_plans(settings: Settings, *, days: int) -> str:
+    """Forget what backfills did that nobody has asked for again for a long time."""
+    warehouse = settings.warehouse
+    if not warehouse.path.exists():
+        return "there is no warehouse yet"
+    before = datetime.now(UTC) - timedelta(days=days)
+    with (
+        db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as store,
+        db.transaction(store, wait_seconds=warehouse.wait_seconds),
+    ):
+        count = chunks.forget_old(store, before=before)
+    return f"{count} chunks of backfills older than {days} days forgotten"
+
+
+def verify_archive(settings: Settings) -> str:
+    """Read the archive files that changed since they were last found whole.
+
+    Raises:
+        ArchiveError: A file is damaged; the message names it and what to do.
+    """
+    folder = settings.archive.path
+    files = [file for file in sorted(folder.glob("*.warc.gz")) if _is_closed(file)]
+    known = _known(folder)
+    fresh = {file.name: _state(file) for file in files if known.get(file.name) != _state(file)}
+    if not fresh:
+        return f"{len(files)} closed files, all verified before"
+    records, damaged = 0, []
+    for name in fresh:
+        found = _verify_one(folder, name)
+        records += found.records
+        damaged += found.damaged
+        if not found.damaged:
+            known[name] = fresh[name]
+    _remember(folder, {name: known[name] for name in known if (folder / name).exists()})
+    if damaged:
+        raise ArchiveError(
+            f"{len(damaged)} records are not as they were written ({'; '.join(damaged[:3])}): put "
+            "the file back from a backup; `copydesk doctor --deep` lists all"
+        )
+    return f"{records} records in {len(fresh)} files verified, {len(files) - len(fresh)} before"
+
+
+def _verify_one(folder: Path, name: str) -> Any:
+    """Verify one file of a folder: alone, in a folder of links."""
+    alone = folder / ".verifying"
+    shutil.rmtree(alone, ignore_errors=True)
+    alone.mkdir()
+    try:
+        (alone / name).symlink_to((folder / name).resolve())
+        return verify(alone)
+    finally:
+        shutil.rmtree(alone, ignore_errors=True)
+
+
+def _is_closed(file: Path) -> bool:
+    """Whether nobody writes it any more: writers begin a new file every day."""
+    return file.stat().st_mtime < time.time() - 60
+
+
+def _state(file: Path) -> list[int]:
+    found = file.stat()
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _known(folder: Path) -> dict[str, list[int]]:
+    with suppress(OSError, ValueError):
+        found = json.loads((folder / "verified.json").read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _remember(folder: Path, known: dict[str, list[int]]) -> None:
+    draft = folder / "verified.json.part"
+    draft.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    draft.replace(folder / "verified.json")
+
+
+def move_archive(settings: Settings, target: Path, *, days: int) -> str:
+    """Move old archive files away and leave links, so that every page can still be read."""
+    target.mkdir(parents=True, exist_ok=True)
+    before = time.time() - days * 86_400
+    moved = 0
+    for file in sorted(settings.archive.path.glob("*.warc.gz")):
+        if not file.is_symlink() and file.stat().st_mtime < before:
+            _move(file, target / file.name)
+            moved += 1
+    return f"{moved} files older than {days} days moved to {target}"
+
+
+def _move(file: Path, to: Path) -> None:
+    """Copy, compare, then put a link in the file's place in one step."""
+    part = to.with_name(to.name + ".part")
+    shutil.copy2(file, part)
+    with part.open("rb") as copied:
+        os.fsync(copied.fileno())
+    if part.stat().st_size != file.stat().st_size:
+        raise OSError(f"{part}: not as long as {file}; the file stays where it is")
+    part.replace(to)
+    link = file.with_name(file.name + ".link")
+    link.unlink(missing_ok=True)
+    link.symlink_to(to.resolve())
+    link.replace(file)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,1 @@
+"""Schedules, backfills, kills: `make test-operations`."""

@@ -1,0 +1,295 @@
+"""Reading again: archived pages with today's parsers, quarantine after a fix."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from flows import again, reading_again, replaying
+from flows.newsstand import Fault
+from parsers.errors import LayoutChanged
+from parsers.sources import finews, ofweek
+
+pytestmark = pytest.mark.e2e
+
+ALL = "SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id"
+MANY_PAGES = "30500850"
+
+
+@pytest.fixture
+def reparse(desk):
+    def run(*sources, **options):
+        return again.run_reparse(
+            desk.settings,
+            sources,
+            config=desk.config,
+            say=desk.said.append,
+            progress=lambda *_far: None,
+            **options,
+        )
+
+    return run
+
+
+@pytest.fixture
+def replay(desk):
+    def run(**options):
+        return replaying.replay(
+            desk.settings, say=desk.said.append, progress=lambda *_far: None, **options
+        )
+
+    return run
+
+
+@pytest.fixture
+def another_parser(monkeypatch):
+    """Change what the parser of OFweek makes of an article: its today's version is "2"."""
+
+    def change(how):
+        from parsers import registry
+
+        def parse(source, page):
+            return how(ofweek.parse(source, page))
+
+        changed = replace(ofweek.PARSER, parse=parse, version="2")
+        monkeypatch.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": changed})
+
+    return change
+
+
+def test_same_parsers_find_nothing_else_and_ask_nobody(desk, reparse):
+    desk.sync("ofweek", "woshipm")
+    before = desk.rows(ALL)
+    desk.stand.forget_requests()
+
+    compared = reparse("ofweek", "woshipm", diff=True)
+    done = reparse("ofweek", "woshipm")
+
+    assert desk.stand.requests == ()
+    assert (compared.exit_code, compared.changed) == (0, {"ofweek": {}, "woshipm": {}})
+    assert done.totals()["discovered"] == len(before)
+    assert (done.totals()["new"], done.totals()["modified"], done.totals()["failed"]) == (0, 0, 0)
+    assert desk.rows(ALL) == before
+
+
+def test_article_over_several_pages_is_read_again_whole(desk, reparse, another_parser):
+    desk.sync("ofweek")
+    sql = f"SELECT text FROM articles WHERE source_article_id = '{MANY_PAGES}'"
+    before = desk.rows(sql)
+    another_parser(lambda article: replace(article, language="zh"))
+
+    reparse("ofweek")
+
+    assert desk.rows(sql) == before
+    assert set(desk.rows("SELECT language, parser_version FROM articles")) == {("zh", "2")}
+
+
+def test_better_parser_mends_what_is_stored_under_the_time_it_was_seen(
+    desk, reparse, another_parser
+):
+    desk.sync("ofweek")
+    seen = desk.rows("SELECT article_id, first_seen_at, last_seen_at FROM articles ORDER BY ALL")
+    another_parser(lambda article: replace(article, authors=("示例",)))
+
+    compared = reparse("ofweek", diff=True)
+    assert set(desk.rows("SELECT parser_version FROM articles")) == {("1",)}
+    reparse("ofweek")
+
+    assert compared.exit_code == 0
+    assert compared.changed["ofweek"]["authors"] > 0
+    assert all(authors == ["示例"] for (authors,) in desk.rows("SELECT authors FROM articles"))
+    assert (
+        desk.rows("SELECT article_id, first_seen_at, last_seen_at FROM articles ORDER BY ALL")
+        == seen
+    )
+
+
+def test_worse_parser_is_told_with_exit_code_4_and_stores_nothing(desk, reparse, another_parser):
+    desk.sync("ofweek")
+    before = desk.rows(ALL)
+    another_parser(lambda article: replace(article, publisher=None, text=article.text[:10]))
+
+    compared = reparse("ofweek", diff=True)
+
+    assert compared.exit_code == 4
+    assert any("publisher: was" in words and "missing now" in words for words in compared.regressed)
+    assert any("text: had" in words for words in compared.regressed)
+    assert compared.as_json()["regressed"] == list(compared.regressed)
+    assert compared.problems[0].startswith("worse: ofweek:")
+    assert desk.rows(ALL) == before
+
+
+def test_page_that_today_cannot_be_read_is_worse_and_the_stored_article_stays(
+    desk, reparse, another_parser
+):
+    desk.sync("ofweek")
+    before = desk.rows(ALL)
+
+    def refuse(_article):
+        raise LayoutChanged("expected a moon, found none", expected="a moon", found="none")
+
+    another_parser(refuse)
+
+    compared = reparse("ofweek", diff=True)
+    assert compared.exit_code == 4
+    assert any("was read before and now is not" in words for words in compared.regressed)
+    assert desk.rows("SELECT count(*) FROM quarantine") == [(0,)]
+
+    reparse("ofweek")
+    assert desk.rows(ALL) == before
+    assert desk.rows("SELECT DISTINCT reason FROM quarantine") == [("layout_changed",)]
+
+
+def test_older_page_read_again_does_not_replace_newer_content(desk, reparse):
+    desk.sync("finews")
+    desk.stand.edition = 2
+    assert desk.sync("finews").totals()["modified"] == 2
+    before = desk.rows("SELECT article_id, content_hash, revisions FROM articles ORDER BY ALL")
+
+    reparse("finews")
+
+    after = desk.rows("SELECT article_id, content_hash, revisions FROM articles ORDER BY ALL")
+    assert after == before
+
+
+def test_since_takes_later_pages_only(desk, reparse):
+    desk.sync("ofweek")
+    ((last,),) = desk.rows("SELECT max(fetched_at) FROM pages")
+
+    assert reparse("ofweek", since=last).totals()["discovered"] <= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "now", "words"),
+    [
+        ("title", "a", "b", ""),
+        ("publisher", "a", None, "was 'a', is missing now"),
+        ("publisher", None, "a", ""),
+        ("published_precision", "second", "day", "was known to the second, is known to the day"),
+        ("published_precision", "day", "minute", ""),
+        ("text", "x" * 100, "x" * 49, "had 100 letters, has 49 now"),
+        ("text", "x" * 100, "x" * 51, ""),
+        ("tags", ("a", "b"), ("c",), "is \"('c',)\" now"),
+    ],
+)
+def test_loss_is_told_from_change(name, before, now, words):
+    found = reading_again.loss(name, before, now)
+
+    assert words in found
+    assert bool(found) == bool(words)
+
+
+# --- quarantine replay -----------------------------------------------------------------
+
+
+def standing(desk):
+    return {
+        (article, reason)
+        for article, reason in desk.rows(
+            "SELECT article_id, reason FROM quarantine WHERE resolved_at IS NULL"
+        )
+    }
+
+
+def test_replay_after_a_fix_stores_the_article_and_resolves(desk, replay, another_parser):
+    def refuse(article):
+        if article.source_article_id == MANY_PAGES:
+            raise LayoutChanged("expected a moon, found none")
+        return article
+
+    with pytest.MonkeyPatch.context() as broken:
+        from parsers import registry
+
+        parser = replace(ofweek.PARSER, parse=lambda s, p: refuse(ofweek.parse(s, p)))
+        broken.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": parser})
+        desk.sync("ofweek")
+        assert standing(desk) == {(f"ofweek:{MANY_PAGES}", "layout_changed")}
+        still = replay()
+        assert (still.exit_code, still.totals()["quarantined"]) == (3, 1)
+        assert desk.rows("SELECT attempts, octet_length(page) > 1000 FROM quarantine") == [
+            (2, True)
+        ]
+    desk.stand.forget_requests()
+
+    mended = replay(reason="layout_changed")
+
+    assert desk.stand.requests == ()
+    assert (mended.exit_code, mended.totals()["new"]) == (0, 1)
+    assert standing(desk) == set()
+    ((text,),) = desk.rows(f"SELECT text FROM articles WHERE source_article_id = '{MANY_PAGES}'")
+    ((resolved_by,),) = desk.rows("SELECT resolved_by FROM quarantine")
+    assert resolved_by == mended.run_id
+    desk.sync("ofweek")
+    assert desk.rows(f"SELECT text FROM articles WHERE source_article_id = '{MANY_PAGES}'") == [
+        (text,)
+    ]
+
+
+def test_replay_of_what_is_still_broken_keeps_it_and_counts_another_attempt(desk, replay):
+    desk.sync("finews")
+    before = standing(desk)
+
+    report = replay(source="finews")
+
+    assert report.totals()["discovered"] == report.totals()["quarantined"] == len(before) == 3
+    assert standing(desk) == before
+    assert set(desk.rows("SELECT attempts FROM quarantine")) == {(2,)}
+
+
+def test_listing_that_can_be_read_now_leads_to_its_articles(desk, replay, monkeypatch):
+    from parsers import registry
+    from parsers.errors import BadListing
+
+    def refuse(_source, _listing, _page):
+        raise BadListing("expected a list, found another")
+
+    with monkeypatch.context() as broken:
+        parser = replace(ofweek.PARSER, entries=refuse)
+        broken.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": parser})
+        desk.sync("ofweek")
+        assert standing(desk) == {(None, "bad_listing")}
+
+    report = replay()
+
+    assert report.totals()["new"] > 5
+    assert standing(desk) == set()
+
+
+def test_lines_that_can_be_read_now_lead_to_their_articles(desk, replay, faults, monkeypatch):
+    from parsers import registry
+
+    faults["/newmarket/web/webapi?marketType=38"] = Fault(rename=(b'"medianame"', b'"mediaName"'))
+    desk.sync("finews")
+    faults.clear()
+    before = [one for one in standing(desk) if one[1] == "layout_changed"]
+    lines = desk.rows("SELECT count(*) FROM quarantine WHERE reason = 'layout_changed'")[0][0]
+    assert lines >= 5
+
+    # What is archived is the broken listing: the same parser still refuses its lines.
+    same = replay(reason="layout_changed")
+    assert same.totals()["quarantined"] == lines
+    assert [one for one in standing(desk) if one[1] == "layout_changed"] == before
+
+    def entries(source, listing, page):
+        mended = page.text.replace("mediaName", "medianame")
+        return finews.entries(source, listing, replace(page, text=mended))
+
+    parser = replace(finews.PARSER, entries=entries)
+    monkeypatch.setattr(registry, "PARSERS", {**registry.PARSERS, "finews": parser})
+    report = replay(reason="layout_changed")
+
+    assert report.totals()["new"] > 0
+    assert [one for one in standing(desk) if one[1] == "layout_changed"] == []
+
+
+def test_replay_of_an_imported_post(desk, replay, tmp_path):
+    post = tmp_path / "2022-03-14-x.md"
+    post.write_text("---\ntitle: [\n---\nWords of it.\n", encoding="utf-8")
+    desk.bring_in(post)
+    assert len(standing(desk)) == 1
+
+    report = replay()
+
+    assert report.exit_code == 3
+    assert len(standing(desk)) == 1
