@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,10 +42,14 @@ class Answer:
 
     def as_json(self) -> list[dict[str, Any]]:
         """One object a row."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        return [dict(zip(self.columns, map(_as_json, row), strict=True)) for row in self.rows]
 
     def as_csv(self) -> str:
-        """RFC 4180 with a header; lists and structures as JSON."""
+        """RFC 4180 with a header; lists and structures as JSON.
+
+        The values are exact: a title that begins with ``=`` stays one, for programs read
+        this file. ``copydesk export --format csv`` is made for spreadsheets.
+        """
         out = io.StringIO()
         writer = csv.writer(out)
         writer.writerow(self.columns)
@@ -87,6 +92,11 @@ def _file(settings: Settings, *, live: bool, say: Say) -> Path:
 def _age(seconds: float) -> str:
     hours = seconds / 3600
     return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def _as_json(value: object) -> object:
+    """NaN and the infinities, which JSON does not know, become null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell(value: object) -> Any:

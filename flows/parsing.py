@@ -18,6 +18,7 @@ from flows.work import page_of, request_for
 from parsers import registry
 from parsers.article import Article, Entry, Page, Source
 from parsers.charset import decode
+from parsers.harmless import harmless
 from parsers.posts import Dialect, write_post
 from parsers.sources import generic
 from parsers.urls import is_http
@@ -112,5 +113,5 @@ def _from_file(source: Source, name: str, address: str) -> Page:
 
 def _written(article: Article, format_: str) -> str:
     if format_ == "json":
-        return json.dumps(article_document(article), ensure_ascii=False, indent=2)
+        return harmless(json.dumps(article_document(article), ensure_ascii=False, indent=2))
     return write_post(article, cast(Dialect, format_)).data.decode("utf-8")

@@ -15,21 +15,27 @@ expected, what was found and, where it is not obvious, what to do.
 
 from __future__ import annotations
 
+from parsers.harmless import harmless
+
 
 class ParseError(Exception):
     """A page, listing or post that cannot be read.
 
+    The message may quote what was found: it is made harmless to print, once and here.
+
     Attributes:
         expected: What the parser looked for, in words.
+        article_id: Which article it would have been, where that is known.
         found: What was there instead, in words, at most a few hundred characters.
     """
 
     reason = "parse_error"
 
     def __init__(self, message: str, *, expected: str = "", found: str = "") -> None:
-        super().__init__(message)
+        super().__init__(harmless(message))
         self.expected = expected
         self.found = found
+        self.article_id = ""
 
 
 class NotAnArticle(ParseError):

@@ -88,7 +88,8 @@ def _steps(root: Tag) -> Iterator[tuple[str, str]]:
 
 def visible(words: str) -> str:
     """The words without characters that a reader cannot see or a database not store."""
-    return _INVISIBLE.sub("", words)
+    # Form feed and next line are controls too, but they part words, in <pre> as well.
+    return _INVISIBLE.sub("", words).replace("\x0c", " ").replace("\x85", " ")
 
 
 class TextBuilder:

@@ -37,6 +37,9 @@ def query(
     The views are articles, revisions, sightings, runs, quarantine, pages and gaps;
     "describe articles" shows columns. The answer comes from the read snapshot that each
     run publishes, so it never blocks a run.
+
+    csv holds the exact values: a spreadsheet may take a title that begins with = for a
+    formula. For spreadsheets: copydesk export DIR --format csv.
     """
     from flows.asking import ask, ask_to_parquet
 

@@ -1,4 +1,9 @@
-"""What a command says and where: documents on stdout, everything else on stderr."""
+"""What a command says and where: documents on stdout, everything else on stderr.
+
+Words may quote pages, addresses and errors of others, so all of them are made harmless
+to a terminal here. Documents keep their values: JSON has escapes of its own for the
+same characters, and CSV and posts are data.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+
+from parsers.harmless import harmless
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -49,23 +56,27 @@ class Console:
 
     def document(self, document: Any, words: str) -> None:
         """Print the result: as JSON when asked for, else in words."""
-        click.echo(dump(document) if self.json else words)
+        click.echo(dump(document) if self.json else harmless(words))
+
+    def say(self, words: str) -> None:
+        """Print a result that is words and has no document."""
+        click.echo(harmless(words))
 
     def note(self, words: str) -> None:
         """Say something on the way; not with ``--quiet``."""
         if self.verbosity >= 0:
-            click.echo(words, err=True)
+            click.echo(harmless(words), err=True)
 
     def detail(self, words: str) -> None:
         """Say something that only ``--verbose`` wants."""
         if self.verbosity > 0:
-            click.echo(words, err=True)
+            click.echo(harmless(words), err=True)
 
     def fail(self, words: str, code: int) -> int:
         """Say what went wrong; the exit code."""
         if self.json:
             click.echo(dump({"error": words, "exit_code": code}))
-        click.echo(f"copydesk: {words}", err=True)
+        click.echo(f"copydesk: {harmless(words)}", err=True)
         return code
 
     def fail_with(self, error: Exception) -> int:
@@ -80,15 +91,19 @@ class Console:
         if code is None:
             import traceback
 
-            traceback.print_exception(error)
+            click.echo(harmless("".join(traceback.format_exception(error))), err=True, nl=False)
             return self.fail(f"this is a bug in copydesk: {type(error).__name__}: {error}", FAILED)
         notes = getattr(error, "__notes__", [])
         return self.fail("\n".join([str(error), *notes]), code)
 
 
 def dump(document: Any) -> str:
-    """A JSON document; text stays readable, times are RFC 3339."""
-    return json.dumps(document, ensure_ascii=False, indent=2, default=_encode)
+    """A JSON document; text stays readable, times are RFC 3339.
+
+    What could act on a terminal and JSON would let stand is escaped: only strings can
+    hold such characters, and written as an escape they are the same strings.
+    """
+    return harmless(json.dumps(document, ensure_ascii=False, indent=2, default=_encode))
 
 
 def _encode(value: Any) -> Any:
@@ -140,13 +155,14 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as aligned text; Chinese counts two cells a character."""
     from rich.cells import cell_len
 
+    names = [_cell(column) for column in columns]
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     widths = [
         max([cell_len(name), *(cell_len(line[i]) for line in cells)])
-        for i, name in enumerate(columns)
+        for i, name in enumerate(names)
     ]
     numeric = [bool(rows) and all(_is_number(row.get(name)) for row in rows) for name in columns]
-    lines = [list(columns), *cells]
+    lines = [names, *cells]
     return "\n".join(
         "  ".join(
             _pad(text, width, right=(right and number > 0) or right)
@@ -164,7 +180,9 @@ def _cell(value: Any) -> str:
     text = (
         "" if value is None else value.isoformat(" ") if hasattr(value, "isoformat") else str(value)
     )
-    return " ".join(text.split())
+    if isinstance(value, bytes | bytearray):
+        text = f"({len(value)} bytes)"
+    return harmless(" ".join(text.split()))
 
 
 def _pad(text: str, width: int, *, right: bool) -> str:

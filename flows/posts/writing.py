@@ -41,6 +41,8 @@ ARTICLE_KEYS = (
 )  # fmt: skip
 """The article JSON of DESIGN.md 5, in its order."""
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRow:
@@ -158,7 +160,9 @@ def write_csv(articles: Iterable[Article], file: Path) -> int:
     """One article a row, UTF-8 with a byte order mark for spreadsheets; the number of rows.
 
     Lists and provenance are JSON in their cell. A cell that a spreadsheet would run as
-    a formula (it begins with ``= + - @``, tab or return) is preceded by ``'``.
+    a formula (it begins with ``= + - @`` in either width, tab, return or a line end) is
+    preceded by ``'``: this file is made for spreadsheets. Exact data is what JSON lines,
+    Parquet and ``copydesk query`` give.
     """
     number = 0
     with _whole_file(file) as out:
@@ -320,6 +324,8 @@ class _Journal:
         self._out: IO[str] | None = None
 
     def __enter__(self) -> _Journal:
+        if self._file.is_symlink():
+            raise OSError(f"{self._file} is a link: not written through")
         if self._is_read_only or not self._file.exists():
             return self
         for line in self._file.read_text("utf-8").splitlines():
@@ -376,4 +382,4 @@ def _cell(value: object) -> str:
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False)
     text = str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

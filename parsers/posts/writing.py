@@ -29,6 +29,7 @@ from parsers.article import Article
 from parsers.posts import finews, names
 from parsers.posts.reading import Dialect
 from parsers.posts.scalars import quoted, word, writable
+from parsers.urls import is_http
 
 CHINA = timezone(timedelta(hours=8))
 _LINE_STARTS = re.compile(r"\n\s+")
@@ -89,7 +90,7 @@ def _jekyll(article: Article) -> str:
     else:
         lines += [f"publisher: {quoted(article.publisher)}"] if article.publisher else []
         lines += _identity_lines(article)
-    if link:
+    if is_http(link):  # between < and > anything else could be a tag
         parts.append(f"<{_LINK_UNSAFE.sub(_percent, link)}>")
     if is_finews:
         parts.append(_footer(article))
