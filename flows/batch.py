@@ -144,13 +144,21 @@ def printed_day(article: Article) -> str | None:
 def read_page(path: Path) -> bytes:
     """The bytes of a page, unpacked when they are gzip, at most ``MAX_BYTES``.
 
-    A cut gzip file gives what it still holds.
+    Raises:
+        ValueError: The gzip file is cut or damaged: part of a page is not a page.
     """
     with path.open("rb") as file:
         body = file.read(MAX_BYTES)
     if not body.startswith(_GZIP):
         return body
-    return zlib.decompressobj(wbits=31).decompress(body, MAX_BYTES)
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        page = unpacker.decompress(body, MAX_BYTES)
+    except zlib.error as error:
+        raise ValueError(f"{path}: expected a whole gzip file: {error}") from None
+    if not unpacker.eof:
+        raise ValueError(f"{path}: expected a whole gzip file, found one that is cut or too large")
+    return page
 
 
 def _article(line: Line, body: bytes) -> Article:

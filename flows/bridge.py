@@ -168,6 +168,7 @@ def failed_post(
         source=slug,
         channel="import",
         url=path,
+        article_id=getattr(error, "article_id", "") or None,
         page=data,
         content_type="text/markdown",
         fetched_at=written_at,

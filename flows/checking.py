@@ -11,7 +11,7 @@ from flows.settings import Settings
 from flows.work import page_of
 from parsers import registry
 from parsers.article import BadEntry, Entry, Listing, Page, Source
-from parsers.errors import ParseError
+from parsers.errors import BadListing, ParseError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +107,14 @@ def _check(fetcher: Fetcher, source: Source) -> Checked:
         except ParseError as error:
             problems.append(f"{listing.channel}: {error}")
             continue
-        bad += sum(isinstance(line, BadEntry) for line in lines)
-        good += [(line, page) for line in lines if isinstance(line, Entry)]
+        broken = [line for line in lines if isinstance(line, BadEntry)]
+        entries = [line for line in lines if isinstance(line, Entry)]
+        bad += len(broken)
+        good += [(entry, page) for entry in entries]
         if not lines:
             problems.append(_empty(listing))
+        elif not entries or any(isinstance(line.error, BadListing) for line in broken):
+            problems.append(f"{listing.channel}: {broken[-1].error}")
     sample, problem = _read_one(fetcher, source, good)
     return Checked(
         source=source.slug,

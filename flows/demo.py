@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from flows import newsstand, settings
 from flows.asking import ask
@@ -137,6 +138,8 @@ def serve_newsstand(
     except KeyboardInterrupt:
         say("newsstand: closed")
     except OSError as error:
+        if error.filename:
+            raise RunFailed(f"{error.filename} cannot be written: {error.strerror}") from error
         raise RunFailed(
             f"port {port} on 127.0.0.1 cannot be used: {error}; --port 0 picks a free one"
         ) from error
@@ -168,9 +171,9 @@ def _where(chosen: settings.Settings, config: Path, port: int) -> str:
             f"warehouse   {chosen.warehouse.path}",
             f"snapshot    {chosen.warehouse.snapshot}",
             f"raw pages   {chosen.archive.path}",
-            f"to ask      copydesk --config {config} query '{QUESTION}'",
+            f"to ask      copydesk --config {quote(str(config))} query '{QUESTION}'",
             f"to go on    copydesk newsstand --port {port} --edition 2 &",
-            f"            copydesk --config {config} sync",
+            f"            copydesk --config {quote(str(config))} sync",
         ]
     )
 

@@ -68,6 +68,7 @@ def _take_answer(
         found.rest.bad.append(bridge.failed_listing(source, listing.channel, fetched, error))
         found.rest.note(source, listing.channel, fetched)
         return False
+    found.answered.add(listing.channel)
     is_clean = _take_lines(run, source, listing, page, lines, found)
     keep = listing.carries_articles and is_clean and run.limit is None
     found.rest.note(source, listing.channel, fetched, keep_validators=keep)
@@ -113,6 +114,11 @@ def _watch_for_gaps(run: Run, source: Source, listings: Sequence[Listing], found
         ]
         for channel in marks
     }
+    for channel in set(ids) & found.answered:
+        if not ids[channel]:
+            run.tallies[source.slug].fail(
+                f"listing {channel} is empty; the newest entry before was {marks[channel].value}"
+            )
     known = run.known(one for of_channel in ids.values() for one in of_channel)
     for channel, of_channel in ids.items():
         if of_channel and known.isdisjoint(of_channel):

@@ -46,9 +46,9 @@ def demo(console: Console, keep: Path | None) -> int:
     from flows.demo import run_demo
 
     with showing_progress(console) as progress:
-        shown = run_demo(keep, say=console.note, progress=progress)
+        shown = run_demo(keep, say=console.note, progress=progress, verbosity=console.verbosity)
     if not console.json:
-        click.echo(shown.words)
+        console.say(shown.words)
     show(console, shown.report)
     return shown.exit_code
 

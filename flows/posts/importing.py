@@ -110,6 +110,8 @@ def _take_post(
 
 
 def _take_bad(run: Run, post: BadPost, source: str, bad: list[QuarantineRow]) -> None:
+    if isinstance(post.error, ParseError) and post.error.article_id:
+        source = post.error.article_id.partition(":")[0]
     tally = run.tally(source)
     tally.add(discovered=1)
     if isinstance(post.error, ParseError):

@@ -66,7 +66,10 @@ def read_post(data: bytes, path: str, *, source: str = "", zone: ZoneInfo = SHAN
         article = _article(reading, block)
     except ParseError as error:
         why = str(error).removeprefix(": ")
-        raise type(error)(f"{path}: {why}", expected=error.expected, found=error.found) from error
+        named = type(error)(f"{path}: {why}", expected=error.expected, found=error.found)
+        if reading.source_article_id:
+            named.article_id = f"{reading.source}:{reading.source_article_id}"
+        raise named from error
     return Post(
         path=path,
         data=data,
