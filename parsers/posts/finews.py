@@ -59,12 +59,14 @@ def read(block: Block, path: str) -> Reading | None:
     source_id, id_how = _identity(link, path)
     title = word(fields["title"])
     if source_id and not title:
-        raise IncompleteArticle(
+        error = IncompleteArticle(
             f"{path}: finews article {source_id} has an empty title: kept in quarantine until "
             "another copy of the article completes it",
             expected="a title",
             found='title: ""',
         )
+        error.article_id = f"{SOURCE}:{source_id}"
+        raise error
     body, body_how = _body(words_of_body)
     medium = word(fields["tags"]).removesuffix(NEWS).strip()
     return Reading(

@@ -72,6 +72,23 @@ def test_key_renamed_in_the_lines_quarantines_each_line_and_no_other_channel(des
     assert report.totals()["new"] > 20
 
 
+def test_channel_that_suddenly_lists_nothing_is_told(desk, faults):
+    desk.sync("finews")
+    faults["/newmarket/web/webapi?marketType=38"] = Fault(body=b'{"record": []}')
+
+    report = desk.sync("finews")
+
+    assert (report.totals()["failed"], report.exit_code) == (1, 3)
+    assert any("listing market-38 is empty" in problem for problem in report.problems)
+
+
+def test_channel_that_never_listed_anything_is_no_failure(desk, faults):
+    faults["/newmarket/web/webapi?marketType=38"] = Fault(body=b'{"record": []}')
+
+    assert desk.sync("finews").totals()["failed"] == 0
+    assert desk.sync("finews").totals()["failed"] == 0
+
+
 def test_article_without_text_waits_in_quarantine_with_its_page(desk, faults):
     article = "NW202203142308441556"
     faults[f"/NewsData/GetNewsText.do?id={article}"] = Fault(body=b'{"text": "", "content": ""}')

@@ -140,6 +140,17 @@ def test_sources_check_names_what_is_wrong_and_exits_3(typed, desk, faults):
 
 
 @pytest.mark.e2e
+def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(typed, desk, faults):
+    faults["/newmarket/web/webapi?marketType=37"] = Fault(rename=(b'"infoCode"', b'"code"'))
+
+    code, out, _ = typed("sources", "check", "finews", "--config", desk.config)
+
+    assert code == 3
+    assert "market-37" in out
+    assert "infoCode" in out
+
+
+@pytest.mark.e2e
 def test_sync_prints_counts_problems_and_the_documented_json(typed, desk):
     code, out, err = typed("sync", "finews", "--config", desk.config)
 

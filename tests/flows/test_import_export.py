@@ -133,6 +133,26 @@ def test_post_that_cannot_be_read_waits_in_quarantine_until_it_is_mended(desk, t
     assert desk.rows(sql) == [("2026-03-14-broken.md", "bad_front_matter", True)]
 
 
+def test_post_with_an_empty_title_is_resolved_by_its_complete_copy(desk, tmp_path):
+    head = '---\nlayout: post\ntitle: "{}"\ndate: {} +0800\ncategories: emnews\ntags: 东财滚动新闻\n---\n'
+    body = "> 快评\n\n<p>示例公司宣布启用新型制冷液。</p>\n\n<{}>\n"
+    empty, whole = (
+        tmp_path / "-202205262391921712.md",
+        tmp_path / "2022-05-26-202205262391921712.md",
+    )
+    link = "http://finance.eastmoney.com/news/1354,202205262391921712.html"
+    empty.write_text(head.format("", "") + body.format(""), encoding="utf-8")
+    sql = "SELECT source, article_id, resolved_at IS NOT NULL FROM quarantine"
+
+    desk.bring_in(empty)
+    assert desk.rows(sql) == [("finews", "finews:202205262391921712", False)]
+
+    complete = head.format("国内首次启用", "2022-05-26 00:19:55") + body.format(link)
+    whole.write_text(complete, encoding="utf-8")
+    desk.bring_in(whole)
+    assert desk.rows(sql) == [("finews", "finews:202205262391921712", True)]
+
+
 def test_every_fetched_article_writes_a_post_that_strict_readers_accept(desk, tmp_path):
     desk.sync()
     titles = dict(desk.rows("SELECT article_id, title FROM articles"))

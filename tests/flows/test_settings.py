@@ -60,6 +60,26 @@ def test_example_file_is_accepted_and_equals_the_defaults(tmp_path, monkeypatch)
             '[sources.x]\nparser = "finews"\ntime_zone = "Mars"',
             "sources.x.time_zone: expected a zone",
         ),
+        (
+            '[sources.x]\nparser="finews"\nbase_url = "nonsense"',
+            "sources.x.base_url: expected an http",
+        ),
+        (
+            '[sources.x]\nparser="finews"\nbase_url = "ftp://a.example"',
+            "sources.x.base_url: expected an",
+        ),
+        (
+            '[sources.x]\nparser="finews"\nchannels = []',
+            "sources.x.channels: expected at least one",
+        ),
+        (
+            '[sources.x]\nparser="finews"\nshare_links = ["http://evil.example/x"]',
+            "sources.x.share_links: expected a share link",
+        ),
+        ('[sources.x]\nparser="finews"\nschedule = "every minute or so"', "sources.x.schedule"),
+        ('[sources."../up"]\nparser="finews"', "expected a name of small letters"),
+        ('[sources."a:b"]\nparser="finews"', "expected a name of small letters"),
+        ('warehouse = "x.duckdb"', "warehouse: expected a section ([warehouse])"),
         ("[warehouse", "is not TOML"),
     ],
 )
@@ -120,6 +140,14 @@ def test_unknown_source_is_refused_with_the_nearest_name(tmp_path, monkeypatch):
 
     with pytest.raises(ConfigurationError, match="no source 'finew', did you mean 'finews'"):
         settings.load(environ={}).chosen(("finew",))
+
+
+def test_snapshot_lies_beside_its_own_warehouse(tmp_path):
+    file = written(tmp_path, '[warehouse]\npath = "x/a.duckdb"')
+
+    assert settings.load(file, {}).warehouse.snapshot == tmp_path / "x" / "a.read.duckdb"
+    elsewhere = settings.load(file, {"COPYDESK_WAREHOUSE__PATH": "other/o.duckdb"}).warehouse
+    assert elsewhere.snapshot == tmp_path / "other" / "o.read.duckdb"
 
 
 def test_paths_count_from_the_folder_of_the_file(tmp_path):
