@@ -102,11 +102,14 @@ class Run:
     # --- beginning and end ---
 
     def __enter__(self) -> Run:
-        self._resources.enter_context(self.surroundings.signals())
-        if not self.is_dry:
-            with self.writing() as store:
-                self.begin_sources(store)
-                self._pauses = pages.pauses(store, datetime.now(UTC))
+        with ExitStack() as undone:
+            undone.enter_context(self._resources)
+            self._resources.enter_context(self.surroundings.signals())
+            if not self.is_dry:
+                with self.writing() as store:
+                    self.begin_sources(store)
+                    self._pauses = pages.pauses(store, datetime.now(UTC))
+            undone.pop_all()
         return self
 
     def begin_sources(self, store: DuckDBPyConnection) -> None:

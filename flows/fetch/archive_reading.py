@@ -57,6 +57,10 @@ def _open(path: str | Path, file: str) -> IO[bytes]:
 def _record_at(stream: IO[bytes], path: str | Path, file: str, offset: int) -> Any:
     try:
         stream.seek(offset)
+        # Elsewhere in a compressed file any bytes can look like some old kind of record.
+        if file.endswith(".gz") and stream.read(2) not in (b"\x1f\x8b", b""):
+            raise ArchiveError(f"{Path(path) / file} holds no record that begins at {offset}")
+        stream.seek(offset)
         record = next(iter(ArchiveIterator(stream)), None)
     except (ArchiveLoadFailed, zlib.error, OSError, ValueError) as error:
         raise ArchiveError(
@@ -64,6 +68,8 @@ def _record_at(stream: IO[bytes], path: str | Path, file: str, offset: int) -> A
         ) from error
     if record is None:
         raise ArchiveError(f"{Path(path) / file} ends before {offset}")
+    if record.rec_headers.get_header("WARC-Date") is None:
+        raise ArchiveError(f"{Path(path) / file} holds no dated record at {offset}")
     return record
 
 
