@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,17 @@ os.environ |= {
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
-    """The API address of a Prefect server on loopback, shared by the whole session."""
+    """The API address of a Prefect server on loopback, shared by the whole session.
+
+    Flow runs in this process send no heartbeats: each would wait a second at its end for
+    the thread that sends them.
+    """
+    from prefect import flow_engine
     from prefect.settings import PREFECT_API_URL
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=180):
+    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=180):
+        patch.setattr(flow_engine, "_send_heartbeats", lambda *_args, **_options: nullcontext())
         url = PREFECT_API_URL.value()
         assert url is not None
         yield url

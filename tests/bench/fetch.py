@@ -236,7 +236,7 @@ def _print_rows(rows: list[dict[str, object]], latency: int, width: int) -> None
 
 
 def ratios(rows: list[dict[str, object]]) -> None:
-    """What issue 3 asks for, each goal with what was found."""
+    """Each goal, with what was found."""
     rate = {(row["client"], row["latency_ms"], row["width"]): row["rate"] for row in rows}
     goals = [
         ("ours", "requests + threads", 0.75),

@@ -5,7 +5,7 @@
 A site in this process serves N article pages behind one feed. A fresh process each reads them
 into a fresh warehouse: through Prefect (a server of its own, as under `copydesk serve`) and by
 the same steps called plainly. Then a run that finds nothing new, and `copydesk serve` idle.
-Targets (issue 5, item 7): 0.9 of the pages/s, 20 task runs and 100 KB of database a run of
+Targets: 0.9 of the pages/s, 20 task runs and 100 KB of database a run of
 1,000 pages, 3 s of CPU when nothing is new, serve idle under 400 MB and 2 % of a CPU.
 """
 
