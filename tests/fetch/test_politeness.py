@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 
@@ -85,6 +86,20 @@ def one(book: Hosts, clock: FakeTime, outcome, seconds: float = 0.1) -> None:
         clock.at += wait
     clock.at += seconds
     book.release("h", outcome, seconds=seconds)
+
+
+def test_configured_delay_lies_between_any_two_requests_even_with_slots_free(fake_time) -> None:
+    book = hosts(fake_time, per_host_delay_seconds=0.15, per_host_concurrency=4)
+    one(book, fake_time, "ok", seconds=0.0)
+    begun = [fake_time.at]
+    for _ in range(4):  # nothing is released: the delay alone holds them back
+        while (wait := book.admit("h")) != 0.0:
+            assert wait is not None
+            fake_time.at += wait
+        begun.append(fake_time.at)
+
+    gaps = [later - sooner for sooner, later in itertools.pairwise(begun)]
+    assert gaps == pytest.approx([0.15] * 4)
 
 
 def test_only_a_good_answer_speeds_up_again(fake_time) -> None:
