@@ -1,0 +1,63 @@
+"""No case of the shared corpus of attacks is without a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.attacks import (
+    test_configuration,
+    test_costly_pages,
+    test_feeds,
+    test_posts,
+    test_queries,
+)
+from tests.attacks.payloads import CORPUS, cases_of_the_corpus
+from tests.fetch.test_attacks import OURS as FETCHING
+
+COVERED = {
+    "xml-laughs": test_feeds.test_an_entity_bomb_is_refused_unread,
+    "xml-xxe_http": test_feeds.test_no_feed_opens_a_file_or_a_connection,
+    "xml-deep": test_feeds.test_a_deep_feed_ends_in_words,
+    "xml-notwf": test_feeds.test_items_of_a_broken_feed_are_still_read,
+    "xml-html": test_feeds.test_html_instead_of_a_feed_is_refused_by_name,
+    "xml-badlinks": test_feeds.test_hostile_links_are_refused_one_by_one,
+    "html-deepfont": test_costly_pages.test_no_page_costs_more_than_seconds_or_brings_a_control_in,
+    "html-hugeattr": test_costly_pages.test_no_page_costs_more_than_seconds_or_brings_a_control_in,
+    "html-entities": test_costly_pages.test_no_page_costs_more_than_seconds_or_brings_a_control_in,
+    "html-script": test_costly_pages.test_no_page_costs_more_than_seconds_or_brings_a_control_in,
+    "path-16": test_posts.test_ids_that_a_disk_could_confuse_get_files_of_their_own,
+    "path-symlink": test_posts.test_no_export_writes_through_a_link,
+    "sql-06": test_queries.test_a_file_name_is_no_sql,
+    "sql-07": test_queries.test_a_limit_is_a_number_before_anything_happens,
+    "sql-nul": test_queries.test_nul_never_reaches_the_warehouse,
+    "cfg-01": test_configuration.test_the_configuration_is_toml_and_nothing_else,
+}
+"""Cases that name a situation; those that are a payload go through the tests themselves."""
+
+BY_PAYLOAD = {
+    "html-sanitize", "yaml", "path-traversal", "sql", "log-injection", "csv-injection",
+}  # fmt: skip
+
+NOT_APPLICABLE = {
+    "xml-sitemap-index-loop": "copydesk reads no sitemap: sources have lists and feeds",
+    "xml-sitemap-huge": "copydesk reads no sitemap; a body is capped at max_body_bytes",
+    "cfg-02": "TOML has no aliases; those of a post's head: test_no_head_of_a_post_executes_...",
+    "cfg-03": "no option is a selector: test_no_option_is_a_selector_or_a_pattern",
+    "cfg-04": "no option is a pattern; our own patterns: test_no_pattern_of_ours_backtracks",
+}
+
+ELSEWHERE = FETCHING | {
+    "ssrf",  # tests/fetch/test_guard.py
+    "prefect",  # tests/operations
+}
+
+
+@pytest.mark.skipif(not CORPUS.is_file(), reason="../shared/corpus is not there; our own cases are")
+def test_no_case_of_the_corpus_is_without_a_test() -> None:
+    ours = [case for case in cases_of_the_corpus() if case["category"] not in ELSEWHERE]
+    named = {case["id"] for case in ours if case["category"] not in BY_PAYLOAD}
+
+    assert named <= set(COVERED) | set(NOT_APPLICABLE)
+    assert set(COVERED) | set(NOT_APPLICABLE) <= {case["id"] for case in ours}
+    assert {case["category"] for case in ours} >= BY_PAYLOAD
+    assert len(ours) > 50
