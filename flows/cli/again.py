@@ -240,7 +240,7 @@ def _day(moment: datetime | None) -> date | None:
 def _show_notes(console: Console, notes: Sequence[str]) -> None:
     if not console.json:
         for words in notes:
-            click.echo(words)
+            console.say(words)
 
 
 def _line(one: Quarantined) -> dict[str, Any]:
