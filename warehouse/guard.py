@@ -6,6 +6,7 @@ Without an index nothing else would stop two transactions from adding the same k
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from duckdb import DuckDBPyConnection
@@ -15,7 +16,13 @@ from warehouse.errors import WarehouseMissing
 # Room for the rows of one upsert between two values of the guard.
 _ROWS_EACH = 1 << 24
 
-_LOOK = "SELECT warehouse_id, n, (SELECT count(*) FROM _store.tombstones) FROM _store.guard"
+_LOOK = "SELECT warehouse_id, n FROM _store.guard"
+
+_OUTLOOK = """
+    SELECT n, (SELECT count(*) FROM _store.tombstones),
+           EXISTS (SELECT 1 FROM _store.seen WHERE last_seen_at >= make_timestamptz({since}))
+    FROM _store.guard
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +32,25 @@ class Guard:
     Attributes:
         warehouse_id: Which warehouse this is.
         n: How often the guard was taken.
-        tombstones: How many there are.
     """
 
     warehouse_id: UUID
     n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What an upsert has to reckon with.
+
+    Attributes:
+        n: How often the guard was taken.
+        tombstones: How many there are.
+        has_later: Whether anything was seen since the batch's first row.
+    """
+
+    n: int
     tombstones: int
+    has_later: bool
 
     @property
     def seq(self) -> int:
@@ -45,7 +65,17 @@ def take_guard(db: DuckDBPyConnection) -> None:
 
 def look_at_guard(db: DuckDBPyConnection) -> Guard:
     """The guard row, untouched."""
-    found = db.execute(_LOOK).fetchall()
+    return Guard(*_only(db, _LOOK))
+
+
+def look_around(db: DuckDBPyConnection, since: int) -> Outlook:
+    """What is there, for rows seen at ``since`` (microseconds since 1970) and later."""
+    # A parameter would make DuckDB look for pandas each time, which takes longer than the rest.
+    return Outlook(*_only(db, _OUTLOOK.format(since=int(since))))
+
+
+def _only(db: DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
+    found = db.execute(sql).fetchall()
     if len(found) != 1:
         raise WarehouseMissing(f"expected one guard row, found {len(found)}: not a warehouse")
-    return Guard(*found[0])
+    return found[0]

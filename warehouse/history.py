@@ -49,13 +49,10 @@ class History:
 
     chain: list[Version] = field(default_factory=list)
     seen: list[Stretch] = field(default_factory=list)
-    records: set[bytes] = field(default_factory=set)
+    records: set[bytes] = field(init=False)
 
-    def begin(self) -> None:
-        """Puts the stored chain in order; called once, before the first ``add``."""
-        if len(self.chain) > 1:
-            self.chain.sort(key=attrgetter("at", "seq"))
-        self.records.update(version.record for version in self.chain)
+    def __post_init__(self) -> None:
+        self.records = {version.record for version in self.chain}
 
     @property
     def current(self) -> bytes | None:
@@ -64,10 +61,6 @@ class History:
 
     def add(self, sight: Sight) -> list[Version]:
         """The versions that a sight adds to the chain: none, itself, or itself and a return."""
-        if not self.chain:  # nearly all articles of nearly all batches
-            self.chain.append(Version(sight.at, None, sight.content_key, sight.record_key))
-            self.records.add(sight.record_key)
-            return self.chain[:]
         here = bisect_right(self.chain, sight.at, key=attrgetter("at"))
         before = self.chain[here - 1] if here else None
         if self._says_so(sight, before):
@@ -98,9 +91,15 @@ class History:
         """Whether the chain says this at this time already, or did and was told better."""
         if before and before.record == sight.record_key:
             return True
-        return sight.record_key in self.records and any(
+        if sight.record_key not in self.records:
+            return False
+        return any(
             one.content == sight.content_key and sight.at in (one.first, one.last)
             for one in self.seen
+        ) or any(
+            # Two readings of one moment, and its sighting was merged into a longer stretch.
+            one.record == sight.record_key and one.at == sight.at
+            for one in self.chain
         )
 
     def _confirmed(self, version: Version, moment: int, until: int | None) -> int | None:

@@ -4,18 +4,20 @@
                                     [--stored N ...] [--plot FILE] [--json FILE]
 
 Part one loads the same articles, given as dicts, with every loader, each in a process of its
-own: all new, then all known. ``--peers`` names a Python that has the others (never the
-project's own environment): dlt[duckdb,parquet], sqlite-utils, pandas, matplotlib; with
-``duckdb==1.5.5``. What is missing is left out and named.
+own and in turn: all new, then all known, seen an hour later. ``--peers`` names a Python that has
+the others (never the project's own environment): see ``peers.txt``. What is missing is left out
+and named. Every loader gets all articles in one call; the second line of ours shows what the
+batches of a run cost.
 
 Part two upserts batches of 1000 articles, half of them known and spread over all that is
 stored, into warehouses of ``--stored`` articles (10 million take 3 GB of disk and minutes to
-make). Read ratios: absolute times depend on the machine and on who else uses it.
+make). Read ratios, of CPU first: times depend on the machine and on who else uses it.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import statistics
@@ -45,23 +47,27 @@ SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def compare(python: str | None, count: int, rounds: int) -> list[Row]:
-    """The medians of every loader that can be started."""
-    found = []
-    for name in LOADERS:
-        interpreter = sys.executable if name == OURS else python
-        if not interpreter:
-            print(f"left out: {name} (give --peers a Python that has it)")
-            continue
-        runs = [one for _ in range(rounds) if (one := measured(interpreter, name, count))]
-        if runs:
-            found.append(
-                {"name": name}
-                | {k: statistics.median(run[k] for run in runs) for k in runs[0] if k != "name"}
-            )
-    return found
+    """The medians of every loader that can be started; the loaders take turns."""
+    runs: dict[str, list[Row]] = {name: [] for name in LOADERS}
+    missing: set[str] = set()
+    for _ in range(rounds):
+        for name in LOADERS:
+            interpreter = sys.executable if name.startswith(OURS) else python
+            if name not in missing and not run_one(interpreter, name, count, runs[name]):
+                missing.add(name)
+    return [
+        {"name": name}
+        | {key: statistics.median(run[key] for run in found) for key in found[0] if key != "name"}
+        for name, found in runs.items()
+        if found
+    ]
 
 
-def measured(interpreter: str, name: str, count: int) -> Row | None:
+def run_one(interpreter: str | None, name: str, count: int, runs: list[Row]) -> bool:
+    """Adds what one run of a loader measured; whether it could be started."""
+    if not interpreter:
+        print(f"left out: {name} (give --peers a Python that has it)")
+        return False
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [interpreter, str(HERE / "warehouse_peers.py"), name, str(count), folder],
@@ -69,23 +75,27 @@ def measured(interpreter: str, name: str, count: int) -> Row | None:
         )  # fmt: skip
     if done.returncode:
         print(f"left out: {name}: {done.stderr.strip().splitlines()[-1]}")
-        return None
-    found: Row = json.loads(done.stdout.splitlines()[-1])
-    return found
+        return False
+    runs.append(json.loads(done.stdout.splitlines()[-1]))
+    return True
 
 
 def show_loaders(rows: list[Row], count: int) -> None:
     ours = next(row for row in rows if row["name"] == OURS)
-    print(f"\n{count} articles as dicts: all new, then all known")
-    print(
-        f"{'loader':26}{'new/s':>9}{'ours is':>9}{'known/s':>10}{'ours is':>9}{'peak MB':>9}{'file MB':>9}"
-    )
+    for run, title in (("first", "all new"), ("second", "all known")):
+        print(f"\n{count} articles as dicts: {title}")
+        print(f"{'loader':26}{'articles/s':>11}{'ours is':>9}{'CPU us each':>13}{'ours is':>9}")
+        for row in rows:
+            wall, cpu = row[f"{run}_seconds"], row[f"{run}_cpu"]
+            print(
+                f"{row['name']:26}{count / wall:11.0f}{wall / ours[f'{run}_seconds']:8.1f}x"
+                f"{cpu / count * 1e6:13.1f}{cpu / ours[f'{run}_cpu']:8.1f}x"
+            )
+    print(f"\n{'loader':26}{'peak MB':>9}{'of it new':>11}{'file MB':>9}{'bytes/article':>15}")
     for row in rows:
-        first, second = (count / row[f"{run}_seconds"] for run in ("first", "second"))
-        faster = [row[f"{run}_seconds"] / ours[f"{run}_seconds"] for run in ("first", "second")]
         print(
-            f"{row['name']:26}{first:9.0f}{faster[0]:8.1f}x{second:10.0f}{faster[1]:8.1f}x"
-            f"{row['peak_mb']:9.0f}{row['file_mb']:9.1f}"
+            f"{row['name']:26}{row['peak_mb']:9.0f}{row['over_start_mb']:11.0f}"
+            f"{row['file_mb']:9.1f}{row['file_mb'] * 1e6 / count:15.0f}"
         )
 
 
@@ -134,9 +144,14 @@ def build(path: Path, count: int) -> None:
 
 
 def half_known(batch: int, stored: int) -> list[ArticleRow]:
+    known = [str((batch * 7919 + i * 9973) % stored) for i in range(1, BATCH, 2)]
+    MADE.clear()
+    MADE.update((f"i{number}", made_keys(number)) for number in known)
+    fresh = [row(f"new-{batch}-{i}", batch) for i in range(0, BATCH, 2)]
     return [
-        row(f"i{(batch * 7919 + i * 9973) % stored}" if i % 2 else f"new-{batch}-{i}", batch)
-        for i in range(BATCH)
+        one
+        for pair in zip(fresh, known, strict=True)
+        for one in (pair[0], row(f"i{pair[1]}", batch))
     ]
 
 
@@ -159,24 +174,25 @@ def row(number: str, batch: int) -> ArticleRow:
 
 
 def with_made_keys(plain: Any) -> Any:
-    """The keys of made articles, at the cost of the real ones, which are computed too."""
-    made = {}
+    """The keys of made articles in place of the real ones, which are computed all the same."""
 
     def sight(one: ArticleRow) -> sights.Sight:
         found = plain(one)
-        if not one.source_article_id.startswith("i"):
-            return found
-        number = one.source_article_id[1:]
-        keys = made.get(number) or [md5(letter + number) for letter in "acr"]
-        made[number] = keys
-        return found._replace(article_key=keys[0], content_key=keys[1], record_key=keys[2])
+        made = MADE.get(one.source_article_id)
+        return found if made is None else sights.Sight(found.row, found.at, *made)
 
     return sight
 
 
-def md5(text: str) -> bytes:
-    import hashlib
+MADE: dict[str, tuple[bytes, bytes, bytes]] = {}
 
+
+def made_keys(number: str) -> tuple[bytes, bytes, bytes]:
+    article, content, record = (md5(letter + number) for letter in "acr")
+    return article, content, record
+
+
+def md5(text: str) -> bytes:
     return hashlib.md5(text.encode()).digest()  # noqa: S324 - DuckDB has no SHA-256 prefix as fast
 
 
@@ -231,18 +247,30 @@ def show_growth(rows: list[Row]) -> None:
         )
 
 
+PLOT = """
+import json, sys
+import matplotlib; matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+rows = json.loads(sys.argv[1]); x = [row["stored"] for row in rows]
+figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+lines = (("cycle_cpu_ms", "open + batch + close", "s"), ("batch_cpu_ms", "batch", "o"))
+for key, name, marker in lines:
+    y = [row[key] for row in rows]
+    axes.plot(x, y, marker=marker, label=name)
+    for at, value in zip(x, y):
+        axes.annotate(f"{value:.0f}", (at, value), (0, 8), textcoords="offset points", ha="center")
+names = {10**3: "1 k", 10**4: "10 k", 10**5: "100 k", 10**6: "1 M", 10**7: "10 M"}
+axes.set_xscale("log"); axes.set_xticks(x, [names.get(at, f"{at:,}") for at in x]); axes.minorticks_off()
+axes.set_ylim(0, 1.15 * max(row["cycle_cpu_ms"] for row in rows))
+axes.set_xlabel("articles stored"); axes.set_ylabel("CPU time, ms")
+axes.set_title("A batch of 1,000 articles, half of them known"); axes.legend(loc="upper left")
+axes.grid(alpha=0.3); axes.margins(x=0.06)
+figure.savefig(sys.argv[2], dpi=110)
+"""
+
+
 def plot(python: str | None, rows: list[Row], path: str) -> None:
-    code = (
-        "import sys, json; import matplotlib; matplotlib.use('Agg')\n"
-        "import matplotlib.pyplot as plt\n"
-        "rows = json.loads(sys.argv[1]); x = [r['stored'] for r in rows]\n"
-        "for key, name in (('batch_cpu_ms', 'batch, CPU'), ('cycle_cpu_ms', 'open + batch + close, CPU')):\n"
-        "    plt.plot(x, [r[key] for r in rows], marker='o', label=name)\n"
-        "plt.xscale('log'); plt.ylim(bottom=0); plt.xlabel('articles stored'); plt.ylabel('ms')\n"
-        "plt.title('1,000 articles, half of them known'); plt.legend(); plt.grid(alpha=0.3)\n"
-        "plt.savefig(sys.argv[2], dpi=110)\n"
-    )
-    command = [python or sys.executable, "-c", code, json.dumps(rows), path]
+    command = [python or sys.executable, "-c", PLOT, json.dumps(rows), path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     print(f"\n{path}" if not done.returncode else f"\nno plot: {done.stderr.splitlines()[-1]}")
 

@@ -79,21 +79,21 @@ def _article(number: int, chance: random.Random, at: datetime) -> Article:
     }
 
 
-def batches(rows: list[Article]) -> Iterator[list[Article]]:
-    for start in range(0, len(rows), BATCH):
-        yield rows[start : start + BATCH]
+def batches(rows: list[Article], rows_each: int) -> Iterator[list[Article]]:
+    for start in range(0, len(rows), rows_each):
+        yield rows[start : start + rows_each]
 
 
 # --- the loaders ---------------------------------------------------------------------------
 
 
-def copydesk(folder: Path) -> Load:
+def copydesk(folder: Path, rows_each: int | None = None) -> Load:
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from warehouse import ArticleRow, connect, transaction, upsert_articles
 
     def load(rows: list[Article]) -> None:
         with connect(folder / "desk.duckdb") as db:
-            for batch in batches(rows):
+            for batch in batches(rows, rows_each or len(rows)):
                 made = [
                     ArticleRow(
                         **{
@@ -109,6 +109,10 @@ def copydesk(folder: Path) -> Load:
                     upsert_articles(db, made, run_id="bench")
 
     return load
+
+
+def copydesk_batches(folder: Path) -> Load:
+    return copydesk(folder, BATCH)
 
 
 def dlt_merge(folder: Path, file_format: str | None = None) -> Load:
@@ -169,6 +173,7 @@ def pandas_naive(folder: Path) -> Load:
 
 LOADERS: dict[str, Callable[[Path], Load]] = {
     "copydesk": copydesk,
+    "copydesk, 1000 at a time": copydesk_batches,
     "dlt merge (default)": dlt_merge,
     "dlt merge (parquet)": dlt_merge_parquet,
     "sqlite-utils upsert_all": sqlite_utils,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -47,6 +48,18 @@ def article(number: int | str = 1, words: str = "降准", **changes: object) -> 
         "fetched_at": NOON,
     }
     return ArticleRow(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def says(row: ArticleRow, words: str) -> ArticleRow:
+    """The row with other words."""
+    return replace(
+        row, title=words, text=words, body_html=f"<p>{words}</p>", content_hash=hash_of(words)
+    )
+
+
+def later(row: ArticleRow, hours: float = 1) -> ArticleRow:
+    """The row, seen so much later."""
+    return replace(row, fetched_at=row.fetched_at + hours * HOUR)
 
 
 def upsert(db: DuckDBPyConnection, *rows: ArticleRow, run_id: str = "run") -> Upserted:

@@ -1,16 +1,25 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
 from tests.warehouse.made import NOON, article, rows_of, upsert
-from warehouse import ArticleRow, Counters, connect, migrate
-from warehouse.errors import MigrationChanged, WarehouseMissing, WarehouseTooNew
+from warehouse import ArticleRow, Counters, connect, connect_read_only, migrate
+from warehouse.errors import (
+    MigrationChanged,
+    WarehouseError,
+    WarehouseMissing,
+    WarehouseTooNew,
+)
 from warehouse.migrate import Migration, migrations
 from warehouse.rows import ARTICLE_COLUMNS
 from warehouse.verify import TABLES
@@ -166,6 +175,47 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     with pytest.raises(WarehouseMissing, match="not a DuckDB file"):
         connect(path).__enter__()
     assert path.read_text().startswith("notes")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.mkdir(), "a folder, expected a file"),
+        (lambda path: path.write_bytes(b""), "not a DuckDB file"),
+        (lambda path: path.write_bytes(bytes(30_000)), "not a DuckDB file"),
+        (lambda path: sqlite(path), "a file of SQLite"),
+    ],
+    ids=["folder", "empty", "zeros", "sqlite"],
+)
+@pytest.mark.parametrize("opens", [connect, connect_read_only])
+def test_what_is_no_warehouse_is_refused_in_words_and_left_as_it_is(
+    path: Path, make: Callable[[Path], object], said: str, opens: Callable[[Path], Any]
+) -> None:
+    make(path)
+    before = path.is_dir() or path.read_bytes()
+
+    with pytest.raises(WarehouseMissing, match=rf"desk\.duckdb: {said}.*\[warehouse\] path"):
+        opens(path).__enter__()
+    assert (path.is_dir() or path.read_bytes()) == before
+
+
+def sqlite(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE customers (n INTEGER)")
+        other.commit()
+
+
+@pytest.mark.parametrize("name", ["_store.duckdb", "_work.duckdb", "_STORE.db"])
+def test_a_file_that_is_called_like_a_schema_of_ours_is_refused_in_words(
+    tmp_path: Path, name: str
+) -> None:
+    """DuckDB calls the database after its file, and then cannot tell the two apart."""
+    with pytest.raises(WarehouseError, match=r"rename the file and set .warehouse. path"):
+        connect(tmp_path / name).__enter__()
+
+    renamed = (tmp_path / name).rename(tmp_path / "desk.duckdb")
+    with connect(renamed) as db:
+        upsert(db, article())
 
 
 @pytest.mark.parametrize("name", ["main.duckdb", "store.duckdb", "articles.db", "copydesk.x.y", "桌 'n\".duckdb"])  # fmt: skip

@@ -11,7 +11,15 @@ from itertools import count
 from pathlib import Path
 
 from tests.warehouse.made import HOUR, NOON, article, upsert
-from warehouse import WarehouseError, connect, runs, transaction, upsert_articles, watermarks
+from warehouse import (
+    WarehouseError,
+    checkpoints,
+    connect,
+    runs,
+    transaction,
+    upsert_articles,
+    watermarks,
+)
 
 
 def say(*words: object) -> None:
@@ -36,8 +44,8 @@ def add(path: Path, name: str, batches: str) -> None:
 
 def batches(path: Path, start: str) -> None:
     """Batch after batch until it is killed; says a number once its batch is acknowledged."""
+    checkpoints.USUAL = checkpoints.BULK = "200KB"
     with connect(path) as db:
-        db.execute("SET GLOBAL checkpoint_threshold = '200KB'")
         for number in count(int(start)):
             one_batch(db, number)
             say(number)
@@ -77,8 +85,8 @@ def crash(path: Path) -> None:
     """Ends without closing anything, as after kill -9, its log not yet in the file."""
     import os
 
+    checkpoints.USUAL = checkpoints.BULK = checkpoints.NEVER
     with connect(path) as db:
-        db.execute("SET GLOBAL checkpoint_threshold = '1TB'")
         with transaction(db):
             runs.start_run(db, flow="sync", sources=["finews"], code_version="0")
         for number in range(3):
