@@ -82,7 +82,7 @@ def ask_to_parquet(settings: Settings, sql: str, file: Path, *, live: bool, say:
 def _file(settings: Settings, *, live: bool, say: Say) -> Path:
     if live:
         return settings.warehouse.path
-    snapshot = current_snapshot(settings.warehouse.snapshot)
+    snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
     seconds = snapshot.age().total_seconds()
     if seconds > OLD_SECONDS:
         say(f"the snapshot is {_age(seconds)} old; `--live` asks the writer's own file")

@@ -6,58 +6,32 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
 
-from flows.fetch import ArchiveError, verify
+import duckdb
+
+from flows.deep import blocks, examine_archive, examine_words
+from flows.findings import Finding
+from flows.progress import Advance, silent
 from flows.run import policy_of
 from flows.settings import Settings
-from warehouse import connect_read_only, current_snapshot
-from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseMissing
+from warehouse import connect_read_only, current_snapshot, migrate
+from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseMissing, WrongSnapshot
+from warehouse.faults import translate
 
-Level = Literal["ok", "attention", "broken"]
-
-TRIED = {"duckdb": "1.5.5", "prefect": "3.8.8"}
+TRIED = {"duckdb": ("1.5.5", "2.0.0"), "prefect": ("3.8.8",)}
 FREE_BYTES = 2_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        what: The thing.
-        level: ``ok``, ``attention`` (it works, but look) or ``broken``.
-        says: What was found and, if it is not well, what to do.
-    """
-
-    what: str
-    level: Level
-    says: str
-
-    @property
-    def exit_code(self) -> int:
-        """Broken things weigh more than those that need attention."""
-        return {"ok": 0, "attention": 3, "broken": 1}[self.level]
-
-    def as_json(self) -> dict[str, Any]:
-        """The finding's part of the JSON document."""
-        return {"what": self.what, "level": self.level, "says": self.says}
-
-    def words(self) -> str:
-        """One line."""
-        mark = {"ok": "ok  ", "attention": "look", "broken": "BAD "}[self.level]
-        return f"{mark}  {self.what}: {self.says}"
-
-
-def examine(settings: Settings, *, deep: bool = False) -> list[Finding]:
+def examine(settings: Settings, *, deep: bool = False, progress: Advance = silent) -> list[Finding]:
     """Every finding, in the order of the way of an article.
 
     Args:
         settings: What to look at.
-        deep: Read every block of the warehouse and every record of the archive.
+        deep: Read every block of the warehouse and every record of the archive, and compare.
+        progress: Told how far a deep examination is.
     """
     looks: list[Callable[[], Iterator[Finding]]] = [
         _versions,
@@ -67,7 +41,8 @@ def examine(settings: Settings, *, deep: bool = False) -> list[Finding]:
         lambda: _archive(settings, deep=deep),
         lambda: _warehouse(settings, deep=deep),
         lambda: _snapshot(settings),
-        _server,
+        *([lambda: _compared(settings, progress)] if deep else []),
+        lambda: _server(settings),
     ]
     return [finding for look in looks for finding in look()]
 
@@ -80,10 +55,11 @@ def _versions() -> Iterator[Finding]:
         except PackageNotFoundError:
             yield Finding(package, "broken", "not installed; run `make install`")
             continue
-        if found == tried:
+        if found in tried:
             yield Finding(package, "ok", found)
         else:
-            yield Finding(package, "attention", f"{found}; this copydesk was tried with {tried}")
+            says = f"{found}; this copydesk was tried with {' and '.join(tried)}"
+            yield Finding(package, "attention", says)
     try:
         version("pytz")
     except PackageNotFoundError:
@@ -128,35 +104,21 @@ def _archive(settings: Settings, *, deep: bool) -> Iterator[Finding]:
     path = settings.archive.path
     if not path.exists():
         yield Finding("archive", "ok", f"{path}: nothing fetched yet")
-        return
-    if not deep:
+    elif not deep:
         yield Finding("archive", "ok", f"{path} (`--deep` reads every record)")
-        return
-    try:
-        found = verify(path)
-    except ArchiveError as error:
-        yield Finding("archive", "broken", str(error))
-        return
-    if found.damaged:
-        yield Finding("archive", "broken", f"{path}: {'; '.join(found.damaged)}")
-    elif found.cut:
-        cut = ", ".join(f"{file} at {offset}" for file, offset in found.cut)
-        yield Finding(
-            "archive", "attention", f"{path}: a killed process left the end of {cut} unfinished"
-        )
-    else:
-        yield Finding(
-            "archive", "ok", f"{path}: {found.records} records in {found.files} files are whole"
-        )
 
 
 def _warehouse(settings: Settings, *, deep: bool) -> Iterator[Finding]:
     path = settings.warehouse.path
     try:
         with connect_read_only(path) as db:
-            (count,) = db.execute("SELECT count(*) FROM articles").fetchall()[0]
+            if behind := len(migrate.pending(db, str(path), migrate.migrations())):
+                says = f"{path}: {behind} migrations behind; the next run applies them"
+                yield Finding("warehouse", "attention", says)
+                return
             if deep:
-                yield from _every_block(path, db)
+                yield from blocks(path, db)
+            (count,) = db.execute("SELECT count(*) FROM articles").fetchall()[0]
             yield Finding("warehouse", "ok", f"{path}: {count} articles")
     except WarehouseMissing:
         yield Finding("warehouse", "ok", f"{path}: not there yet; the first run makes it")
@@ -164,43 +126,56 @@ def _warehouse(settings: Settings, *, deep: bool) -> Iterator[Finding]:
         yield Finding("warehouse", "attention", f"{error}")
     except WarehouseError as error:
         yield Finding("warehouse", "broken", str(error))
+    except duckdb.Error as error:
+        yield Finding("warehouse", "broken", str(translate(error, path)))
 
 
-def _every_block(path: Path, db: Any) -> Iterator[Finding]:
-    """Read every column of every table: DuckDB checks each block's checksum on the way."""
-    tables = db.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal ORDER BY ALL"
-    ).fetchall()
-    for schema, table in tables:
-        db.execute(f'SELECT count(*), sum(hash(t)) FROM "{schema}"."{table}" t').fetchall()  # noqa: S608
-    yield Finding("warehouse", "ok", f"{path}: every block of {len(tables)} tables is readable")
+def _compared(settings: Settings, progress: Advance) -> Iterator[Finding]:
+    """The words and the archive, against the read snapshot."""
+    path: Path | None = None
+    with suppress(WarehouseMissing, WrongSnapshot):
+        path = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path).path
+    try:
+        if path is not None:
+            with connect_read_only(path) as db:
+                is_older = bool(migrate.pending(db, str(path), migrate.migrations()))
+            path = None if is_older else path
+        if path is not None:
+            yield from examine_words(path, progress)
+        if settings.archive.path.exists():
+            yield from examine_archive(settings.archive.path, path, progress)
+    except WarehouseError as error:
+        yield Finding("snapshot", "broken", str(error))
+    except duckdb.Error as error:
+        yield Finding("snapshot", "broken", str(translate(error, path or "the snapshot")))
 
 
 def _snapshot(settings: Settings) -> Iterator[Finding]:
     try:
-        snapshot = current_snapshot(settings.warehouse.snapshot)
+        snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
     except WarehouseMissing:
         yield Finding("snapshot", "ok", "none yet; the first run publishes it")
+        return
+    except WrongSnapshot as error:
+        yield Finding("snapshot", "broken", str(error))
         return
     minutes = snapshot.age().total_seconds() / 60
     yield Finding("snapshot", "ok", f"{settings.warehouse.snapshot}: {minutes:.0f} minutes old")
 
 
-def _server() -> Iterator[Finding]:
-    url = os.environ.get("PREFECT_API_URL")
+def _server(settings: Settings) -> Iterator[Finding]:
+    from flows.serving.neighbours import why_unusable
+    from flows.serving.place import find_served, know_own_password, named_server, prefect_home
+
+    url, start = named_server(os.environ), "; start it or unset PREFECT_API_URL"
+    if url is None and (served := find_served(prefect_home(settings))):
+        url = served.api_url
+        start = f"; if it stays so, end `copydesk serve` (process {served.pid}) and start it again"
+        if served.is_own:
+            know_own_password(os.environ)
     if not url:
         yield Finding("server", "ok", "no PREFECT_API_URL: each run starts Prefect for itself")
-        return
-    import httpx
-
-    try:
-        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=5)
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        yield Finding(
-            "server",
-            "broken",
-            f"{url} does not answer ({error}); start it or unset PREFECT_API_URL",
-        )
+    elif why := why_unusable(url):
+        yield Finding("server", "broken", f"{url} {why}{start if 'answer' in why else ''}")
     else:
         yield Finding("server", "ok", f"{url} answers")

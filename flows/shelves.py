@@ -55,5 +55,7 @@ def known_gaps(
 
 @contextmanager
 def _published(settings: Settings) -> Iterator[DuckDBPyConnection]:
-    with connect_read_only(current_snapshot(settings.warehouse.snapshot).path) as store:
+    warehouse = settings.warehouse
+    published = current_snapshot(warehouse.snapshot, of=warehouse.path)
+    with connect_read_only(published.path) as store:
         yield store

@@ -6,6 +6,7 @@ WarehouseError
 ├── WarehouseTooNew       a newer copydesk or DuckDB wrote it
 ├── MigrationChanged      an applied migration is not the one this copydesk has
 ├── WarehouseMissing      there is no file, or it is not a warehouse
+├── WrongSnapshot         the read copy found there is another warehouse's
 ├── WarehouseFull         no space left, or a size limit was met
 ├── WarehouseReadOnly     the file or its folder may not be written
 ├── WriteConflict         another transaction of this process was faster, again and again
@@ -48,6 +49,10 @@ class MigrationChanged(WarehouseError):
 
 class WarehouseMissing(WarehouseError):
     """There is no such file, or it holds something else."""
+
+
+class WrongSnapshot(WarehouseError):
+    """The published read copy belongs to another warehouse."""
 
 
 class WarehouseFull(WarehouseError):

@@ -72,6 +72,16 @@ def translate(error: duckdb.Error, path: Path | str) -> WarehouseError:
     first = text.splitlines()[0] if text else type(error).__name__
     if is_lock_conflict(error):
         return busy(path, holder_of(error))
+    if "Is a directory" in text:
+        return _a_folder(path)
+    if "sqlite_scanner" in text:
+        return WarehouseMissing(f"{path}: a file of SQLite, not of DuckDB: check [warehouse] path")
+    if "Ambiguous reference to catalog or schema" in text:
+        return WarehouseError(
+            f"{path}: a file of this name cannot be a warehouse, because DuckDB calls the database "
+            "after its file, and the warehouse has a schema of that name: rename the file and set "
+            "[warehouse] path to its new name"
+        )
     if any(words in text for words in _FULL):
         return WarehouseFull(
             f"{path}: no room to write ({first}). The transaction is undone and earlier "
@@ -120,6 +130,13 @@ def missing(path: Path | str) -> WarehouseMissing:
     )
 
 
+def _a_folder(path: Path | str) -> WarehouseMissing:
+    return WarehouseMissing(
+        f"{path}: a folder, expected a file: [warehouse] path names the file itself, such as "
+        "data/copydesk.duckdb"
+    )
+
+
 def _read_only(path: Path | str, what: str) -> WarehouseReadOnly:
     return WarehouseReadOnly(
         f"{path}: may not be written ({what}): give this user the right to write the file "
@@ -135,4 +152,6 @@ def _of_system(error: OSError, path: Path | str) -> WarehouseError:
         return _read_only(path, what)
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return missing(path)
+    if error.errno == errno.EISDIR:
+        return _a_folder(path)
     return WarehouseError(f"{path}: {what}")

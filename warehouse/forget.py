@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.errors import WarehouseError
 from warehouse.keys import as_uuid, key_of
-
-# A content goes with the last article that said it.
-_ORPHANS = """
-    DELETE FROM _store.contents
-    WHERE content_key IN (SELECT content_key FROM _store.records WHERE article_key IN (
-              SELECT article_key FROM copydesk_forgotten))
-      AND content_key NOT IN (SELECT content_key FROM _store.records WHERE article_key NOT IN (
-              SELECT article_key FROM copydesk_forgotten))
-"""
-
-_FOUND = """
-    CREATE OR REPLACE TEMP TABLE copydesk_forgotten AS
-    SELECT DISTINCT article_key FROM _store.records WHERE {where}
-"""
-_GONE = """
-    DELETE FROM _store.{table}
-    WHERE article_key IN (SELECT article_key FROM copydesk_forgotten)
-"""
 
 _WHOLE = "article_key IS NULL AND source = ?"
 
@@ -34,37 +21,262 @@ _BURY = """
     VALUES (?, ?, ?, ?, ?)
 """
 
+# What is meant, as temporary tables: the articles, their addresses, the fetches of their
+# own pages. A page of an article is known by the listing's line that led to it, or by an
+# address the article was read at; listings hold other articles too and are not among them.
+_CHOSEN = {
+    "copydesk_gone": """
+        SELECT DISTINCT article_key FROM _store.records
+        WHERE CASE WHEN ? THEN source = ?
+                   ELSE article_key IN (SELECT article_key::UUID FROM copydesk_named) END""",
+    "copydesk_gone_urls": """
+        SELECT source, url FROM _store.records SEMI JOIN copydesk_gone USING (article_key)
+        UNION
+        SELECT source, canonical_url FROM _store.records
+        SEMI JOIN copydesk_gone USING (article_key)
+        UNION
+        SELECT split_part(n.article_id, ':', 1), u.url FROM copydesk_named n, copydesk_urls u""",
+    "copydesk_gone_pages": """
+        SELECT DISTINCT p.url_key, p.fetched_at FROM _store.pages p
+        WHERE CASE WHEN ? THEN p.source = ?
+                   WHEN p.entry = '' THEN (p.source, p.url) IN (
+                        SELECT (source, url) FROM copydesk_gone_urls)
+                   ELSE p.source || ':' || json_extract_string(nullif(p.entry, ''), '$.source_article_id')
+                        IN (SELECT article_id FROM copydesk_named) END""",
+}
+
+# Rows by table, for what was chosen. A content goes with the last article that said it.
+_ROWS = {
+    "contents": """
+        content_key IN (SELECT content_key FROM _store.records
+                        WHERE article_key IN (SELECT article_key FROM copydesk_gone))
+        AND content_key NOT IN (SELECT content_key FROM _store.records
+                        WHERE article_key NOT IN (SELECT article_key FROM copydesk_gone))""",
+    "posts": "article_key IN (SELECT article_key FROM copydesk_gone)",
+    "pages": "(url_key, fetched_at) IN (SELECT (url_key, fetched_at) FROM copydesk_gone_pages)",
+    "quarantine": """
+        CASE WHEN ? THEN source = ?
+             ELSE coalesce(article_id, '') IN (SELECT article_id FROM copydesk_named)
+                  OR (source, url) IN (SELECT (source, url) FROM copydesk_gone_urls) END""",
+    "seen": "article_key IN (SELECT article_key FROM copydesk_gone)",
+    "versions": "article_key IN (SELECT article_key FROM copydesk_gone)",
+    "records": "article_key IN (SELECT article_key FROM copydesk_gone)",
+}
+
+_ARCHIVED = """
+    SELECT DISTINCT source, archive_file, archive_offset, url, digest IS NOT NULL AND digest IN (
+               SELECT digest FROM _store.pages WHERE (url_key, fetched_at) NOT IN (
+                   SELECT (url_key, fetched_at) FROM copydesk_gone_pages)
+                   AND digest IS NOT NULL)
+    FROM _store.pages
+    WHERE archive_file IS NOT NULL
+      AND (url_key, fetched_at) IN (SELECT (url_key, fetched_at) FROM copydesk_gone_pages)
+    ORDER BY ALL
+"""
+
+_PLANS = """
+    plan_key IN (SELECT plan_key FROM _work.chunks c WHERE CASE WHEN ? THEN c.source = ? ELSE
+        EXISTS (SELECT 1 FROM copydesk_named n
+                WHERE n.article_id LIKE c.source || ':%' AND contains(c.spec, n.quoted))
+        OR EXISTS (SELECT 1 FROM copydesk_gone_urls u
+                WHERE u.source = c.source AND contains(c.spec, '"' || u.url || '"')) END)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """How many rows there are (or were) to be removed.
+
+    Attributes:
+        articles: Articles.
+        contents: Contents that no other article says.
+        posts: Imported files.
+        pages: Fetches of the articles' own pages.
+        quarantine: Failures with their bytes.
+        plans: Pieces of backfills that name them; their plans begin anew.
+    """
+
+    articles: int = 0
+    contents: int = 0
+    posts: int = 0
+    pages: int = 0
+    quarantine: int = 0
+    plans: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """What must not be kept: an article, or with ``article_id`` ``None`` a whole source."""
+
+    article_id: str | None
+    source: str
+    reason: str
+    forgotten_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedPage:
+    """Where a page lies in the archive.
+
+    Attributes:
+        is_shared: Whether the page of something that stays has the very same bytes.
+    """
+
+    source: str
+    file: str
+    offset: int
+    url: str
+    is_shared: bool
+
+
+# --- forgetting ----------------------------------------------------------------------------
+
+
+def forget(
+    db: DuckDBPyConnection,
+    article_ids: Sequence[str] = (),
+    *,
+    source: str = "",
+    urls: Iterable[str] = (),
+    reason: str = "",
+    at: datetime | None = None,
+) -> Removed:
+    """Deletes articles, or all of a source, with all that shows their words; how many rows.
+
+    The tombstones are set even for what is not stored. The caller owns the transaction;
+    ``compact`` gives the room back, and older snapshots, copies and the archive of pages
+    are the caller's to remove.
+
+    Args:
+        db: The warehouse.
+        article_ids: Which articles.
+        source: The whole source instead.
+        urls: Further addresses of the articles' pages, such as of their second pages.
+        reason: Kept with the tombstones.
+        at: When, aware UTC; now by default.
+
+    Raises:
+        WarehouseError: An id is not ``<source>:<source_article_id>``.
+    """
+    with _chosen(db, article_ids, source, urls) as whole:
+        found = _count(db, whole)
+        for table, where in _ROWS.items():
+            db.execute(f"DELETE FROM _store.{table} WHERE {where}", whole * (where.count("?") // 2))  # noqa: S608
+        db.execute(f"DELETE FROM _work.chunks WHERE {_PLANS}", whole)  # noqa: S608
+    at = at or datetime.now(UTC)
+    if source:
+        # Without its marks it begins anew, should its tombstone ever be lifted.
+        for table in ("watermarks", "gaps"):
+            db.execute(f"DELETE FROM _store.{table} WHERE source = ?", [source])  # noqa: S608
+        if not _is_buried(db, _WHOLE, source):
+            db.execute(_BURY, [None, None, source, reason, at])
+    for one in article_ids:
+        key = as_uuid(key_of(one))
+        if not _is_buried(db, "article_key = ?", key):
+            db.execute(_BURY, [key, one, one.partition(":")[0], reason, at])
+    return found
+
 
 def forget_article(
     db: DuckDBPyConnection, article_id: str, *, reason: str = "", at: datetime | None = None
 ) -> int:
-    """Deletes an article with its revisions, files and failures; how many there were (0 or 1).
-
-    The tombstone is set even for an article that is not stored. The caller owns the
-    transaction; ``compact`` gives the room back, and older snapshots, copies and the
-    archive of pages are the caller's to remove.
-
-    Raises:
-        WarehouseError: The id is not ``<source>:<source_article_id>``.
-    """
-    source, colon, own = article_id.partition(":")
-    if not (source and colon and own):
-        raise WarehouseError(f"expected <source>:<source_article_id>, found {article_id!r}")
-    key = as_uuid(key_of(article_id))
-    if not _is_buried(db, "article_key = ?", key):
-        db.execute(_BURY, [key, article_id, source, reason, at or datetime.now(UTC)])
-    db.execute("DELETE FROM _store.quarantine WHERE article_id = ?", [article_id])
-    return _delete(db, "article_key = ?", key)
+    """Deletes one article; how many there were (0 or 1). See ``forget``."""
+    return forget(db, [article_id], reason=reason, at=at).articles
 
 
 def forget_source(
     db: DuckDBPyConnection, source: str, *, reason: str = "", at: datetime | None = None
 ) -> int:
     """Deletes all articles of a source and keeps it out; how many articles there were."""
-    if not _is_buried(db, _WHOLE, source):
-        db.execute(_BURY, [None, None, source, reason, at or datetime.now(UTC)])
-    db.execute("DELETE FROM _store.quarantine WHERE source = ?", [source])
-    return _delete(db, "source = ?", source)
+    return forget(db, source=source, reason=reason, at=at).articles
+
+
+def look(
+    db: DuckDBPyConnection,
+    article_ids: Sequence[str] = (),
+    *,
+    source: str = "",
+    urls: Iterable[str] = (),
+) -> Removed:
+    """What ``forget`` would remove; nothing is changed.
+
+    Raises:
+        WarehouseError: An id is not ``<source>:<source_article_id>``.
+    """
+    with _chosen(db, article_ids, source, urls) as whole:
+        return _count(db, whole)
+
+
+def archived_pages(
+    db: DuckDBPyConnection,
+    article_ids: Sequence[str] = (),
+    *,
+    source: str = "",
+    urls: Iterable[str] = (),
+) -> list[ArchivedPage]:
+    """Where the archive keeps the pages that ``forget`` would remove the rows of."""
+    with _chosen(db, article_ids, source, urls):
+        return [ArchivedPage(*row) for row in db.execute(_ARCHIVED).fetchall()]
+
+
+@contextmanager
+def _chosen(
+    db: DuckDBPyConnection, article_ids: Sequence[str], source: str, urls: Iterable[str]
+) -> Iterator[list[object]]:
+    """The temporary tables, and the parameters that say whether a whole source is meant."""
+    for one in article_ids:
+        own_source, _, own = one.partition(":")
+        if not (own_source and own):
+            raise WarehouseError(f"expected <source>:<source_article_id>, found {one!r}")
+    named = stage.table(
+        article_id=(list(article_ids), stage.TEXT),
+        article_key=stage.keys([key_of(one) for one in article_ids]),
+        quoted=([_quoted(one.partition(":")[2]) for one in article_ids], stage.TEXT),
+    )
+    more = stage.table(url=(list(urls), stage.TEXT))
+    whole: list[object] = [bool(source), source]
+    with stage.staged(db, "copydesk_named", named), stage.staged(db, "copydesk_urls", more):
+        for name, sql in _CHOSEN.items():
+            db.execute(
+                f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}", whole * (sql.count("?") // 2)
+            )
+        try:
+            yield whole
+        finally:
+            for name in _CHOSEN:
+                db.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def _quoted(own_id: str) -> str:
+    """An id as the JSON of a plan holds it."""
+    return json.dumps(own_id, ensure_ascii=False)
+
+
+def _count(db: DuckDBPyConnection, whole: list[object]) -> Removed:
+    def rows(table: str, where: str) -> int:
+        sql = f"SELECT count(*) FROM {table} WHERE {where}"  # noqa: S608
+        return int(db.execute(sql, whole * (where.count("?") // 2)).fetchall()[0][0])
+
+    stored = {name: rows(f"_store.{name}", _ROWS[name]) for name in list(_ROWS)[:4]}
+    articles = int(db.execute("SELECT count(*) FROM copydesk_gone").fetchall()[0][0])
+    return Removed(articles=articles, plans=rows("_work.chunks", _PLANS), **stored)
+
+
+# --- tombstones ----------------------------------------------------------------------------
+
+
+def tombstones(db: DuckDBPyConnection) -> list[Tombstone]:
+    """Every tombstone, oldest first."""
+    found = db.execute(
+        "SELECT article_id, source, reason, forgotten_at FROM _store.tombstones "
+        "ORDER BY forgotten_at, source, article_id NULLS FIRST"
+    ).fetchall()
+    return [
+        Tombstone(
+            article_id=article_id, source=source, reason=reason, forgotten_at=at.astimezone(UTC)
+        )
+        for article_id, source, reason, at in found
+    ]
 
 
 def remember(db: DuckDBPyConnection, *, article_id: str = "", source: str = "") -> bool:
@@ -78,18 +290,22 @@ def remember(db: DuckDBPyConnection, *, article_id: str = "", source: str = "") 
     return was_buried
 
 
+class Forbidden:
+    """What tombstones keep out, for those who would rather not fetch it at all."""
+
+    def __init__(self, stones: Iterable[Tombstone] = ()) -> None:
+        stones = list(stones)
+        self._articles = {one.article_id for one in stones if one.article_id is not None}
+        self._sources = {one.source for one in stones if one.article_id is None}
+
+    def source(self, source: str) -> bool:
+        """Whether a whole source is kept out."""
+        return source in self._sources
+
+    def __contains__(self, article_id: object) -> bool:
+        return article_id in self._articles or str(article_id).partition(":")[0] in self._sources
+
+
 def _is_buried(db: DuckDBPyConnection, where: str, value: object) -> bool:
     sql = f"SELECT 1 FROM _store.tombstones WHERE {where}"  # noqa: S608
     return db.execute(sql, [value]).fetchone() is not None
-
-
-def _delete(db: DuckDBPyConnection, where: str, value: object) -> int:
-    """Deletes every row of the articles whose records are found so."""
-    db.execute(_FOUND.format(where=where), [value])
-    count = int(db.execute("SELECT count(*) FROM copydesk_forgotten").fetchall()[0][0])
-    if count:
-        db.execute(_ORPHANS)
-        for name in ("seen", "versions", "posts", "records"):
-            db.execute(_GONE.format(table=name))
-    db.execute("DROP TABLE copydesk_forgotten")
-    return count

@@ -16,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -149,6 +149,18 @@ def last_noted(held: Held) -> tuple[str, int] | None:
         return str(found["warehouse_id"]), int(found["n"])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def warehouse_of(path: Path) -> str | None:
+    """The id of the warehouse at a path, as its lock file knows it; needs no lock."""
+    with suppress(OSError):
+        fd = os.open(lock_file(path), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            found = _read(fd).get("warehouse_id")
+        finally:
+            os.close(fd)
+        return found if isinstance(found, str) else None
+    return None
 
 
 def forget_notes(held: Held) -> None:

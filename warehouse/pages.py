@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
 from warehouse import stage
 from warehouse.keys import key_of
 from warehouse.rows import PageRow, Validators
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""Two processes of one warehouse may be apart by so much, and none of their clocks wrong."""
 
 # A 304 has no body of its own: what is sent next are the validators of the page that the
 # 200 before it brought.
@@ -88,8 +91,14 @@ def validators(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, Validat
 
 
 def pauses(db: DuckDBPyConnection, now: datetime) -> dict[str, datetime]:
-    """Addresses whose host asked for patience that is not over yet, and until when."""
+    """Addresses whose host asked for patience that is not over yet, and until when.
+
+    What was fetched later than now was fetched while the clock was wrong: how much of that
+    patience is left nobody knows, and it is not kept, or a source would rest until then.
+    """
     found = db.execute(
-        "SELECT url, max(retry_at) FROM _store.pages WHERE retry_at > ? GROUP BY url", [now]
+        "SELECT url, max(retry_at) FROM _store.pages WHERE retry_at > ? AND fetched_at <= ? "
+        "GROUP BY url",
+        [now, now + CLOCKS_DIFFER],
     ).fetchall()
     return {url: until.astimezone(UTC) for url, until in found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -11,26 +11,45 @@ from duckdb import DuckDBPyConnection
 
 from warehouse import stage
 from warehouse.errors import WarehouseError
+from warehouse.forget import Forbidden, tombstones
 from warehouse.keys import key_of
 from warehouse.rows import Quarantined, QuarantineRow
-from warehouse.times import utc
+from warehouse.times import micros, utc
 
 KNOWN = """
     SELECT f.i FROM _store.quarantine q
     JOIN copydesk_failed f ON q.quarantine_key = f.quarantine_key::UUID
 """
 
-# What is kept of a page that fails again is its latest failure.
-AGAIN = """
+# What is kept of a page that fails again is its latest failure, by the time it was fetched:
+# an older page, read again, is another attempt and nothing else.
+_LATEST = (
+    "channel", "reason", "message", "expected", "found", "page", "page_more", "content_type",
+    "facts", "parser", "parser_version", "fetched_at",
+)  # fmt: skip
+_KEPT = ", ".join(
+    f"{name} = CASE WHEN f.fetched_at >= q.fetched_at THEN f.{name} ELSE q.{name} END"
+    for name in _LATEST
+)
+AGAIN = f"""
     UPDATE _store.quarantine AS q SET
-        channel = f.channel, reason = f.reason, message = f.message, expected = f.expected,
-        found = f.found, page = f.page, page_more = f.page_more,
-        content_type = f.content_type, facts = f.facts, fetched_at = f.fetched_at,
-        parser = f.parser, parser_version = f.parser_version,
-        attempts = q.attempts + f.attempts, last_failed_at = f.last_failed_at,
-        resolved_at = NULL, resolved_by = NULL, run_id = f.run_id
+        {_KEPT},
+        attempts = q.attempts + f.attempts, last_failed_at = f.last_failed_at, run_id = f.run_id,
+        resolved_at = CASE WHEN f.fetched_at < q.fetched_at THEN q.resolved_at
+                           WHEN f.resolved_at IS NULL THEN NULL
+                           ELSE coalesce(q.resolved_at, f.resolved_at) END,
+        resolved_by = CASE WHEN f.fetched_at < q.fetched_at THEN q.resolved_by
+                           WHEN f.resolved_at IS NULL THEN NULL
+                           ELSE coalesce(q.resolved_by, f.resolved_by) END
     FROM copydesk_failed f
     WHERE q.quarantine_key = f.quarantine_key::UUID
+"""  # noqa: S608
+
+# Sightings are appended in the order of time: of a page fetched now, few have to be read.
+OVERTAKEN = """
+    SELECT DISTINCT f.i FROM _store.seen s
+    JOIN copydesk_asked f ON s.article_key = f.article_key::UUID AND s.last_seen_at > f.fetched_at
+    WHERE s.last_seen_at > make_timestamptz({since})
 """
 
 FRESH = """
@@ -57,22 +76,47 @@ def put(
     """Stores failures and says how many are new; a known one counts another attempt.
 
     The same failing page is the one with the same source, address and article; a line
-    without an address or article is told by its bytes.
+    without an address or article is told by its bytes. What is to be forgotten is passed over.
+    A page older than what its article was last seen to say is kept as resolved: what came
+    later stands.
     """
+    if rows:
+        forbidden = Forbidden(tombstones(db))
+        rows = [
+            row
+            for row in rows
+            if not forbidden.source(row.source) and (row.article_id or "") not in forbidden
+        ]
     if not rows:
         return 0
     at = at or datetime.now(UTC)
     failed: dict[bytes, tuple[QuarantineRow, int]] = {}
     for row in rows:
         key = _key(row)
-        failed[key] = (row, failed[key][1] + 1 if key in failed else 1)
-    with stage.staged(db, "copydesk_failed", _table(failed, run_id, at)):
+        before, attempts = failed.get(key, (row, 0))
+        failed[key] = (row if row.fetched_at >= before.fetched_at else before, attempts + 1)
+    old = overtaken(db, [row for row, _ in failed.values()])
+    with stage.staged(db, "copydesk_failed", _table(failed, old, run_id, at)):
         known = len(db.execute(KNOWN).fetchall())
         if known:
             db.execute(AGAIN)
         if known < len(failed):
             db.execute(FRESH)
     return len(failed) - known
+
+
+def overtaken(db: DuckDBPyConnection, rows: Sequence[QuarantineRow]) -> set[int]:
+    """Which of the rows, by number, are older than what their article was last seen to say."""
+    if not rows:
+        return set()
+    asked = stage.table(
+        i=(range(len(rows)), stage.SMALL),
+        article_key=stage.keys([key_of(row.article_id or "") for row in rows]),
+        fetched_at=([row.fetched_at for row in rows], stage.MOMENT),
+    )
+    with stage.staged(db, "copydesk_asked", asked):
+        since = micros(min(row.fetched_at for row in rows))
+        return {i for (i,) in db.execute(OVERTAKEN.format(since=since)).fetchall()}
 
 
 def open_failures(
@@ -133,13 +177,52 @@ def resolve(
     return count
 
 
+def resolve_read(
+    db: DuckDBPyConnection,
+    read: Mapping[str, datetime],
+    *,
+    run_id: str,
+    at: datetime | None = None,
+) -> int:
+    """Marks as resolved what failed no later than its article was read; how many.
+
+    Args:
+        db: The warehouse, in the caller's transaction.
+        read: By article, when the page that could be read was fetched (aware UTC). A page
+            that was fetched after it and failed stands: it is what the article says now.
+        run_id: The run that read them.
+        at: Now, if not given.
+    """
+    if not read:
+        return 0
+    standing = db.execute(
+        "SELECT CAST(quarantine_key AS VARCHAR), article_id, fetched_at FROM _store.quarantine "
+        "WHERE resolved_at IS NULL AND list_contains(?::VARCHAR[], article_id)",
+        [list(read)],
+    ).fetchall()
+    ids = [key for key, article, fetched_at in standing if fetched_at <= read[article]]
+    return resolve(db, run_id=run_id, quarantine_ids=ids, at=at)
+
+
+def are_open(db: DuckDBPyConnection, quarantine_ids: Iterable[str]) -> set[str]:
+    """Those of some failures that stand."""
+    found = db.execute(
+        "SELECT CAST(quarantine_key AS VARCHAR) FROM _store.quarantine WHERE resolved_at IS NULL "
+        "AND list_contains(?::VARCHAR[], CAST(quarantine_key AS VARCHAR))",
+        [list(quarantine_ids)],
+    ).fetchall()
+    return {key for (key,) in found}
+
+
 def _key(row: QuarantineRow) -> bytes:
     is_named = bool(row.url or row.article_id)
     which = "" if is_named else sha256(row.page).hexdigest()
     return key_of(row.source, row.url, row.article_id or "", which)
 
 
-def _table(failed: dict[bytes, tuple[QuarantineRow, int]], run_id: str, at: datetime) -> Any:
+def _table(
+    failed: dict[bytes, tuple[QuarantineRow, int]], old: set[int], run_id: str, at: datetime
+) -> Any:
     rows = [row for row, _ in failed.values()]
     count = len(rows)
 
@@ -161,8 +244,8 @@ def _table(failed: dict[bytes, tuple[QuarantineRow, int]], run_id: str, at: date
         attempts=([attempts for _, attempts in failed.values()], stage.SMALL),
         first_failed_at=([at] * count, stage.MOMENT),
         last_failed_at=([at] * count, stage.MOMENT),
-        resolved_at=([None] * count, stage.MOMENT),
-        resolved_by=([None] * count, stage.TEXT),
+        resolved_at=([at if i in old else None for i in range(count)], stage.MOMENT),
+        resolved_by=([run_id if i in old else None for i in range(count)], stage.TEXT),
         run_id=([run_id] * count, stage.TEXT),
     )
 

@@ -18,8 +18,6 @@ from warehouse.rows import Result
 
 # No file, no network, no Python variable, no extension; and no way to change that.
 _HARDENED = {
-    "enable_external_access": "false",
-    "python_enable_replacements": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -36,8 +34,7 @@ def connect_for_queries(path: Path | str) -> Iterator[DuckDBPyConnection]:
         WarehouseMissing: There is none.
         WarehouseBusy: A writer holds it.
     """
-    with opened(path, _HARDENED) as db:
-        db.execute("SET lock_configuration = true")
+    with opened(path, _HARDENED, is_sealed=True) as db:
         yield db
 
 

@@ -141,6 +141,24 @@ def are_recorded(db: DuckDBPyConnection, places: Sequence[tuple[str, int]]) -> s
     return {(file, offset) for file, offset in found}
 
 
+def without_page(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, str]:
+    """Those of some addresses whose last fetch brought no page, and why."""
+    names = list(dict.fromkeys(urls))
+    if not names:
+        return {}
+    rows = stage.table(
+        i=(range(len(names)), stage.SMALL),
+        url_key=stage.keys([key_of(url) for url in names]),
+    )
+    with stage.staged(db, "copydesk_urls", rows):
+        found = db.execute(
+            "SELECT k.i, max_by(coalesce(p.error, ''), p.fetched_at) AS error FROM _store.pages p "
+            "JOIN copydesk_urls k ON p.url_key = k.url_key::UUID GROUP BY k.i HAVING error <> '' "
+            "ORDER BY k.i"
+        ).fetchall()
+    return {names[i]: error for i, error in found}
+
+
 def said(
     db: DuckDBPyConnection, asked: Sequence[tuple[str, datetime]]
 ) -> dict[tuple[str, datetime], dict[str, Any]]:

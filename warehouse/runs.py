@@ -116,6 +116,14 @@ def mark_crashed(db: DuckDBPyConnection, *, at: datetime | None = None) -> list[
     return gone
 
 
+def last_time(db: DuckDBPyConnection) -> datetime | None:
+    """When the latest run began or ended; ``None`` when there was none."""
+    (found,) = db.execute(
+        "SELECT max(greatest(started_at, coalesce(ended_at, started_at))) FROM _store.runs"
+    ).fetchall()[0]
+    return utc(found)
+
+
 def list_runs(
     db: DuckDBPyConnection, *, run_id: str | None = None, limit: int = 1000
 ) -> list[RunRow]:

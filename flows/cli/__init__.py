@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import click
 
-from flows.cli import again, asking, parsing, posts, running, serving
+from flows.cli import again, asking, keeping, parsing, posts, running, serving
 from flows.cli.console import FAILED, INTERRUPTED, USAGE, Console, with_globals
 
 
@@ -36,13 +36,19 @@ for _command in (
     *posts.COMMANDS,
     *parsing.COMMANDS,
     *asking.COMMANDS,
+    *keeping.COMMANDS,
 ):
     copydesk.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code."""
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    code = run(list(sys.argv[1:] if arguments is None else arguments))
+    if "prefect" in sys.modules:
+        from flows.serving.leaving import leave
+
+        leave(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

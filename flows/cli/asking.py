@@ -7,7 +7,8 @@ from typing import Literal
 
 import click
 
-from flows.cli.console import OK, Console, dump, table, usage, with_globals
+from flows.cli.console import ATTENTION, FAILED, OK, Console, dump, table, usage, with_globals
+from flows.cli.progress import showing_progress
 
 
 @click.command(
@@ -67,7 +68,7 @@ def query(
 
 @click.command(epilog="Example: copydesk doctor --deep")
 @click.option(
-    "--deep", is_flag=True, help="Also read every block of the warehouse and the archive."
+    "--deep", is_flag=True, help="Also read every block and archived page, and compare them."
 )
 @with_globals
 @click.pass_obj
@@ -75,12 +76,14 @@ def doctor(console: Console, *, deep: bool) -> int:
     """Check versions, configuration, files, locks, disk and server; say what to do."""
     from flows.doctor import examine
 
-    findings = examine(console.settings(), deep=deep)
+    with showing_progress(console) as progress:
+        findings = examine(console.settings(), deep=deep, progress=progress)
     console.document(
         {"findings": [finding.as_json() for finding in findings]},
         "\n".join(finding.words() for finding in findings),
     )
-    return max((finding.exit_code for finding in findings), default=0)
+    codes = {finding.exit_code for finding in findings}
+    return next((code for code in (FAILED, ATTENTION) if code in codes), OK)
 
 
 COMMANDS = (query, doctor)

@@ -91,6 +91,8 @@ def read_record(path: str | Path, file: str, offset: int) -> Archived:
     """
     with _open(path, file) as stream:
         record = _record_at(stream, path, file, offset)
+        if record.rec_type == "metadata":
+            raise ArchiveError(f"the page at {offset} of {Path(path) / file} was erased on request")
         head = record.rec_headers
         wire = record.raw_stream.read()
         fields = tuple(record.http_headers.headers) if record.http_headers else ()

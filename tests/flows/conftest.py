@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -84,6 +85,25 @@ def desk(tmp_path: Path, faults: dict[str, Any], prefect_server: str) -> Iterato
         yield Desk(tmp_path, stand)
 
 
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Iterator[Desk]:
+    """A desk that has read finews and OFweek, once for many tests; not to be changed."""
+    folder = tmp_path_factory.mktemp("synced")
+    with newsstand.serve() as stand:
+        demo.write_config(folder, port=stand.port, share_link=demo.SHARE_LINK)
+        desk = Desk(folder, stand)
+        desk.sync("finews", "ofweek")
+        yield desk
+
+
+@pytest.fixture
+def stored(synced: Desk, tmp_path: Path) -> Desk:
+    """A copy of it of one's own, at the same newsstand."""
+    folder = tmp_path / "desk"
+    shutil.copytree(synced.folder, folder, symlinks=True)
+    return Desk(folder, synced.stand)
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
@@ -92,7 +112,7 @@ def no_thread_is_left() -> Iterator[None]:
     started = set(threading.enumerate()) - before
     left = [thread for thread in started if thread.name.startswith(ours)]
     for thread in left:
-        thread.join(2)  # a watchdog ends at its next look
+        thread.join(10)  # a watchdog ends at its next look, a delayed answer when it was given
     assert [thread.name for thread in left if thread.is_alive()] == []
 
 

@@ -1,15 +1,10 @@
-"""Snapshots, queries, and rows read back."""
+"""Queries, and rows read back."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 
 import duckdb
@@ -21,186 +16,20 @@ from warehouse import (
     StoredPost,
     connect,
     connect_for_queries,
-    connect_read_only,
-    current_snapshot,
     publish,
     run_query,
-    snapshot,
     transaction,
 )
-from warehouse.errors import BadQuery, WarehouseError, WarehouseFull, WarehouseMissing
+from warehouse.errors import (
+    BadQuery,
+)
 from warehouse.query import run_query_arrow
 from warehouse.read import read_articles, read_posts
-
-# --- snapshots -------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def link(path: Path) -> Path:
     return path.with_name("desk.read.duckdb")
-
-
-def count(db: DuckDBPyConnection) -> object:
-    return rows_of(db, "SELECT count(*) FROM articles")[0][0]
-
-
-@contextmanager
-def another_process(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that has the file open for reading."""
-    code = (
-        "import duckdb, sys; db = duckdb.connect(sys.argv[1], read_only=True);"
-        "print('open', flush=True); sys.stdin.readline();"
-        "print(db.execute('SELECT count(*) FROM articles').fetchone()[0], flush=True)"
-    )
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout
-    assert child.stdout.readline() == "open\n"
-    try:
-        yield child
-    finally:
-        child.communicate("\n", timeout=30)
-
-
-def test_readers_see_what_was_published_and_nothing_later(path: Path, link: Path) -> None:
-    with connect(path) as db:
-        upsert(db, article())
-        published = publish(db, link)
-        upsert(db, article(2))
-
-        with connect_for_queries(link) as reader:
-            assert count(reader) == 1
-    assert current_snapshot(link) == published
-    assert published.age(published.published_at + HOUR) == HOUR
-
-
-def test_a_reader_keeps_its_snapshot_while_others_get_the_new_one(path: Path, link: Path) -> None:
-    with connect(path) as db:
-        upsert(db, article())
-        publish(db, link)
-        with connect_read_only(link) as before:
-            upsert(db, article(2))
-            publish(db, link)
-            with connect_read_only(link) as after:
-                assert (count(before), count(after)) == (1, 2)
-            assert count(before) == 1
-
-
-def test_old_snapshots_go_when_nobody_has_them_open(
-    path: Path, link: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(snapshot, "_KEPT_SECONDS", -1.0)
-
-    def files() -> list[Path]:
-        return sorted(path.parent.glob("desk.read.duckdb.*Z"))
-
-    with connect(path) as db:
-        upsert(db, article())
-        first = publish(db, link).path
-        with another_process(first):
-            second = publish(db, link).path
-            third = publish(db, link).path
-            assert files() == [first, third]
-        assert not second.exists()
-        fourth = publish(db, link).path
-        assert files() == [fourth]
-
-
-def test_snapshots_of_the_last_seconds_stay_for_readers_on_their_way(
-    path: Path, link: Path
-) -> None:
-    with connect(path) as db:
-        first = publish(db, link).path
-        publish(db, link)
-
-    assert first.exists()
-
-
-def test_other_threads_commit_while_a_snapshot_is_copied(
-    path: Path, link: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copied = snapshot._copied
-
-    def commit_meanwhile(live: Path, link: Path, at: datetime) -> Path:
-        thread = threading.Thread(target=lambda: upsert(db.cursor(), article(2)))
-        thread.start()
-        thread.join(timeout=30)
-        return copied(live, link, at)
-
-    monkeypatch.setattr(snapshot, "_copied", commit_meanwhile)
-    with connect(path) as db:
-        upsert(db, article())
-        db.execute("SET GLOBAL checkpoint_threshold = '1KB'")  # every commit would checkpoint
-        before = rows_of(db, "SELECT current_setting('checkpoint_threshold')")
-        publish(db, link)
-        with connect_read_only(link) as reader:
-            assert count(reader) == 1
-        assert count(db) == 2
-        assert rows_of(db, "SELECT current_setting('checkpoint_threshold')") == before
-
-
-def test_readers_open_a_whole_snapshot_at_any_moment(path: Path, link: Path) -> None:
-    opened: list[object] = []
-    is_done = threading.Event()
-
-    def read() -> None:
-        while not is_done.is_set():
-            with connect_read_only(link) as reader:
-                opened.append(count(reader))
-
-    with connect(path) as db:
-        upsert(db, article(0))
-        publish(db, link)
-        readers = ThreadPoolExecutor(1)
-        reading = readers.submit(read)
-        for number in range(1, 21):
-            upsert(db, *(article(f"{number}-{i}", f"{number}-{i}") for i in range(20)))
-            publish(db, link)
-        is_done.set()
-        reading.result(timeout=60)
-
-    assert opened == sorted(opened)  # type: ignore[type-var]
-    assert all((one - 1) % 20 == 0 for one in opened)  # type: ignore[operator]
-
-
-def test_a_copy_that_fails_leaves_the_snapshot_as_it_was(
-    path: Path, link: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with connect(path) as db:
-        upsert(db, article())
-        before = publish(db, link)
-        monkeypatch.setattr(
-            snapshot.subprocess, "run",
-            lambda *_, **__: subprocess.CompletedProcess([], 1, "", "No space left on device"),
-        )  # fmt: skip
-        with pytest.raises(WarehouseFull, match=r"desk\.read\.duckdb: no room"):
-            publish(db, link)
-
-    assert current_snapshot(link) == before
-    assert not list(path.parent.glob("*.part"))
-
-
-def test_a_warehouse_in_memory_has_no_snapshot(db: DuckDBPyConnection, link: Path) -> None:
-    with pytest.raises(WarehouseError, match="in memory: nothing to publish"):
-        publish(db, link)
-
-
-def test_a_missing_snapshot_says_what_makes_one(link: Path) -> None:
-    for reads in (current_snapshot, lambda one: connect_for_queries(one).__enter__()):
-        with pytest.raises(
-            WarehouseMissing, match="`copydesk sync` or `copydesk import` makes one"
-        ):
-            reads(link)
-
-
-def test_a_plain_file_in_the_links_place_is_replaced(path: Path, link: Path) -> None:
-    link.write_text("old")
-    with connect(path) as db:
-        publish(db, link)
-
-    assert link.is_symlink()
 
 
 # --- queries ---------------------------------------------------------------------------------

@@ -9,10 +9,20 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from tests.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
-from warehouse import StoredPost, Upserted, compact, connect, forget, quarantine, transaction
+from warehouse import (
+    StoredPost,
+    Upserted,
+    chunks,
+    compact,
+    connect,
+    forget,
+    pages,
+    quarantine,
+    transaction,
+)
 from warehouse.errors import WarehouseBusy, WarehouseError
 from warehouse.rows import PageRow, QuarantineRow
-from warehouse.verify import Verified, verify
+from warehouse.verify import Verified, verify, words
 
 POST = StoredPost(dialect="jekyll", path="a.md", data=b"1")
 
@@ -33,10 +43,17 @@ def desk(db: DuckDBPyConnection) -> DuckDBPyConnection:
         article(2),  # says what 1 said first
         article(3, "加息", source="ofweek"),
     )
+    page = PageRow(
+        source="finews", channel="emnews", url="https://example.org/1", status=200,
+        fetched_at=NOON, archive_file="a.warc.gz", archive_offset=0,
+    )  # fmt: skip
+    piece = chunks.NewChunk(kind="entries", what="some", spec='[{"source_article_id": "1"}]')
     with transaction(db):
         quarantine.put(
             db, [failure("finews", "finews:1"), failure("ofweek", "ofweek:9")], run_id="r"
         )
+        pages.record(db, [page], run_id="r")
+        chunks.add(db, "plan", "finews", [piece, piece], run_id="r")
     return db
 
 
@@ -57,6 +74,8 @@ def test_a_forgotten_article_leaves_nothing_behind_but_what_others_say(
     assert rows_of(desk, "SELECT text FROM _store.contents ORDER BY 1") == [("加息",), ("降准",)]
     assert rows_of(desk, "SELECT count(*) FROM _store.posts") == [(0,)]
     assert rows_of(desk, "SELECT article_id FROM quarantine") == [("ofweek:9",)]
+    assert rows_of(desk, "SELECT count(*) FROM pages") == [(0,)]
+    assert chunks.of_plan(desk, "plan") == []
     assert rows_of(desk, "SELECT article_id, reason FROM _store.tombstones") == [
         ("finews:1", "publisher's request")
     ]
@@ -98,6 +117,48 @@ def test_a_lifted_tombstone_lets_the_next_run_bring_it_back(desk: DuckDBPyConnec
         assert forget.remember(desk, source="ofweek") is True
 
     assert upsert(desk, article(1), article(3, "加息", source="ofweek")).forgotten == 0
+
+
+def test_a_look_says_what_would_go_and_changes_nothing(desk: DuckDBPyConnection) -> None:
+    would = forget.look(desk, ["finews:1"])
+
+    assert would == forget.Removed(articles=1, contents=1, posts=1, pages=1, quarantine=1, plans=2)
+    assert forget.archived_pages(desk, ["finews:1"]) == [
+        forget.ArchivedPage("finews", "a.warc.gz", 0, "https://example.org/1", is_shared=False)
+    ]
+    assert names(desk) == ["finews:1", "finews:2", "ofweek:3"]
+    assert forget.tombstones(desk) == []
+    with transaction(desk):
+        assert forget.forget(desk, ["finews:1"]) == would
+    assert forget.look(desk, ["finews:1"]) == forget.Removed()
+
+
+def test_what_others_have_at_other_addresses_stays(desk: DuckDBPyConnection) -> None:
+    with transaction(desk):
+        found = forget.forget(desk, ["finews:2", "ofweek:3"])
+
+    assert (found.articles, found.contents, found.pages, found.plans) == (2, 1, 0, 0)
+    assert rows_of(desk, "SELECT count(*) FROM pages") == [(1,)]
+    assert len(chunks.of_plan(desk, "plan")) == 2
+    assert verify(desk, is_deep=True).problems == ()
+
+
+def test_a_failure_of_what_is_forgotten_is_not_kept(desk: DuckDBPyConnection) -> None:
+    with transaction(desk):
+        forget.forget(desk, ["finews:1"])
+        forget.forget(desk, source="ofweek")
+        kept = quarantine.put(
+            desk,
+            [
+                failure("finews", "finews:1"),
+                failure("finews", "finews:5"),
+                failure("ofweek", "ofweek:9"),
+            ],
+            run_id="r",
+        )
+
+    assert kept == 1
+    assert rows_of(desk, "SELECT article_id FROM quarantine") == [("finews:5",)]
 
 
 @pytest.mark.parametrize("wrong", ["finews", ":1", "finews:", ""])
@@ -148,8 +209,6 @@ def test_compacting_keeps_the_last_whole_fetch_of_each_address(path: Path) -> No
         return PageRow(
             source="finews", channel="emnews", url="u", status=status, fetched_at=NOON + hour * HOUR
         )
-
-    from warehouse import pages
 
     with connect(path) as db, transaction(db):
         pages.record(db, [page(0), page(1), page(2, 503), page(9, 503)], run_id="run")
@@ -204,6 +263,33 @@ def test_a_sound_warehouse_has_no_problems(desk: DuckDBPyConnection) -> None:
     assert isinstance(found, Verified)
 
 
+def test_every_record_has_the_keys_of_its_columns(desk: DuckDBPyConnection) -> None:
+    found = list(words(desk, rows_each=2))
+
+    assert sorted((one.row.article_id, one.row.title, one.wrong) for one in found) == [
+        ("finews:1", "降准", ""), ("finews:1", "降准了", ""), ("finews:2", "降准", ""),
+        ("ofweek:3", "加息", ""),
+    ]  # fmt: skip
+    assert rows_of(desk, "SELECT current_setting('disabled_optimizers')") == [("",)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "key"),
+    [
+        ("UPDATE _store.records SET url = 'https://elsewhere.example/'", "record_key"),
+        ("UPDATE _store.records SET source_article_id = '9'", "article_key"),
+        ("UPDATE _store.contents SET text = text || '?'", "body_key"),
+        ("UPDATE _store.contents SET content_hash = 'c1:' || repeat('0', 64)", "content_key"),
+    ],
+)
+def test_a_record_that_is_not_what_its_keys_say_is_noticed(
+    desk: DuckDBPyConnection, damage: str, key: str
+) -> None:
+    desk.execute(damage)
+
+    assert {one.wrong for one in words(desk)} == {key}
+
+
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
@@ -225,6 +311,12 @@ def test_a_sound_warehouse_has_no_problems(desk: DuckDBPyConnection) -> None:
         ("INSERT INTO _store.tombstones VALUES (NULL, NULL, 'ofweek', '', now())", "in spite of a tombstone: 1"),
         ("UPDATE _store.seen SET last_seen_at = first_seen_at - INTERVAL 1 DAY", "end before they begin: 4"),
         ("DROP TABLE _store.gaps", "gaps: cannot be read"),
+        ("DROP TABLE _work.chunks", "chunks: cannot be read"),
+        ("INSERT INTO _work.chunks FROM _work.chunks LIMIT 1", "pieces of backfills stored twice: 1"),
+        ("UPDATE _work.chunks SET state = 'lost'", "pieces of backfills in no known state: 2"),
+        ("DELETE FROM _work.chunks WHERE n = 1", "backfills with a piece missing: 1"),
+        ("UPDATE _store.pages SET url_key = uuid()", "fetches whose key is not that of their address: 1"),
+        ("UPDATE _store.pages SET archive_offset = NULL", "name an archive file and no place in it: 1"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_and_counted(

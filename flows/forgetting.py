@@ -1,0 +1,329 @@
+"""Deletion on request, everywhere we keep words: the work behind ``copydesk forget``.
+
+    forget
+    ├── archive      the articles' own pages are overwritten where they lie
+    ├── warehouse    rows, imported files and quarantine go, tombstones stay
+    ├── file         written anew, because deleted rows stay in its blocks
+    └── snapshots    a fresh one is published, the others removed
+
+In this order, so that one that was killed finishes when it is asked for again: the rows
+that say where the pages lie go after the pages. What cannot be removed is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from flows import leases
+from flows.fetch import ArchiveError
+from flows.fetch.erasing import erase
+from flows.progress import Advance, Say
+from flows.records import fetched_from
+from flows.settings import Settings
+from flows.work import page_of
+from parsers import registry
+from parsers.errors import ParseError
+from warehouse import compact, db, snapshot
+from warehouse import forget as store
+from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull
+from warehouse.faults import missing
+from warehouse.forget import ArchivedPage, Removed, Tombstone
+
+_COMPACT_WAIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be forgotten: some articles, or a whole source."""
+
+    article_ids: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that must rest meanwhile."""
+        named = (one.partition(":")[0] for one in self.article_ids)
+        return (self.source,) if self.source else tuple(sorted(set(named)))
+
+    def words(self) -> str:
+        """What it is about, for a message."""
+        if self.source:
+            return f"the whole source {self.source}"
+        some = ", ".join(self.article_ids[:5])
+        return some + (
+            f" and {len(self.article_ids) - 5} more" if len(self.article_ids) > 5 else ""
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Forgotten:
+    """What was removed, and what is still on the disk.
+
+    Attributes:
+        removed: Rows of the warehouse.
+        erased: Pages overwritten in the archive.
+        remains: What still holds the words, and what to do about each; for a person.
+        notes: What nobody can see from here, to be thought of.
+    """
+
+    wish: Wish
+    removed: Removed
+    erased: int = 0
+    remains: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """3 when something is still to be done."""
+        return 3 if self.remains else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON document."""
+        return {
+            "forgotten": list(self.wish.article_ids) or [f"{self.wish.source}:*"],
+            "removed": asdict(self.removed),
+            "archived_pages_erased": self.erased,
+            "remains": self.remains,
+            "notes": self.notes,
+        }
+
+    def words(self) -> str:
+        """What was done, then a line for each thing that is left."""
+        lines = [f"forgot {self.wish.words()}: {counted(self.removed, self.erased)}"]
+        lines += [f"! still there: {one}" for one in self.remains]
+        return "\n".join([*lines, *self.notes])
+
+
+def counted(found: Removed, pages_in_archive: int) -> str:
+    """How much there is (or was), in words."""
+    return (
+        f"{found.articles} articles, {found.contents} contents that no other article says, "
+        f"{found.posts} imported files, {found.quarantine} pages in quarantine, {found.pages} "
+        f"fetches, {pages_in_archive} raw pages in the archive"
+    )
+
+
+def look(settings: Settings, wish: Wish) -> str:
+    """What ``forget`` would remove, in words; nothing is changed.
+
+    Raises:
+        WarehouseError: There is no warehouse, or an id is malformed.
+    """
+    with _opened(settings) as one:
+        pages = store.archived_pages(one, wish.article_ids, source=wish.source)
+        return counted(store.look(one, wish.article_ids, source=wish.source), len(pages))
+
+
+def forget(
+    settings: Settings, wish: Wish, *, reason: str, say: Say, progress: Advance
+) -> Forgotten:
+    """Remove what is wished from everywhere, and keep it out from now on.
+
+    Raises:
+        SourceBusy: A run works on one of the sources.
+        WarehouseError: There is no warehouse, or it cannot be written.
+    """
+    with ExitStack() as resting:
+        for slug in wish.sources:
+            resting.enter_context(leases.hold(settings, slug, flow="forget", run_id="on request"))
+        with _opened(settings) as one:
+            pages = store.archived_pages(one, wish.article_ids, source=wish.source)
+            urls = [] if wish.source else _following(settings, pages)
+            if urls:
+                # First those that only an article's first page leads to.
+                more = store.archived_pages(one, wish.article_ids, urls=urls)
+                pages = [page for page in more if page not in pages] + pages
+        erased, remains = _erase(settings, pages, progress)
+        with _opened(settings) as one, db.transaction(one):
+            removed = store.forget(
+                one, wish.article_ids, source=wish.source, urls=urls, reason=reason
+            )
+        found = Forgotten(wish=wish, removed=removed, erased=erased, remains=remains)
+    _write_anew(settings, found, say)
+    _tell_the_rest(settings, found)
+    return found
+
+
+def _following(settings: Settings, pages: Sequence[ArchivedPage]) -> list[str]:
+    """The addresses of the second and later pages of articles, which no row names as theirs."""
+    urls: dict[str, None] = {}
+    for one in pages:
+        if one.source in settings.sources:
+            with suppress(ArchiveError, ParseError, ValueError):
+                fetched = fetched_from(settings.archive.path, one.file, one.offset, one.url)
+                more = registry.more(settings.source(one.source), page_of(fetched, None))
+                urls.update(dict.fromkeys(more))
+    return list(urls)
+
+
+def _erase(
+    settings: Settings, pages: Sequence[ArchivedPage], progress: Advance
+) -> tuple[int, list[str]]:
+    """How many pages of the archive were overwritten, and why others were not."""
+    erased, remains = 0, []
+    for number, one in enumerate(pages, 1):
+        place = settings.archive.path / one.file
+        if one.is_shared:
+            remains.append(
+                f"the raw page of {one.url} at {one.offset} of {place}: another article's page has "
+                "the very same bytes and needs it; forget that article too"
+            )
+            continue
+        try:
+            erased += erase(settings.archive.path, one.file, one.offset)
+        except ArchiveError as error:
+            remains.append(f"the raw page of {one.url}, not erased: {error}")
+        progress("archive", number, len(pages))
+    return erased, remains
+
+
+def _write_anew(settings: Settings, found: Forgotten, say: Say) -> None:
+    """Write the file without the deleted rows, publish it, remove the older copies."""
+    warehouse = settings.warehouse
+    say(f"writing {warehouse.path} anew, because deleted rows stay in its blocks")
+    try:
+        compact.compact(warehouse.path, wait_seconds=_COMPACT_WAIT_SECONDS, on_wait=say)
+    except (WarehouseBusy, WarehouseFull) as error:
+        found.remains.append(
+            f"deleted words in free blocks of {warehouse.path} ({error}): run `copydesk compact`"
+        )
+    try:
+        with _opened(settings) as one:
+            published = snapshot.publish(one, warehouse.snapshot)
+    except WarehouseError as error:
+        found.remains.append(
+            f"the read snapshot {warehouse.snapshot}, because no new one could be published "
+            f"({error}): put that right, then run `copydesk compact`"
+        )
+        return
+    found.remains += [
+        f"the older read snapshot {old}, which a reader has open: run `copydesk compact` when it "
+        "has ended, or delete the file"
+        for old in snapshot.remove_all_but(warehouse.snapshot, published.path)
+    ]
+
+
+def _tell_the_rest(settings: Settings, found: Forgotten) -> None:
+    path = settings.warehouse.path
+    found.remains += [
+        f"{one}, the copy made before an upgrade: delete it"
+        for one in sorted(path.parent.glob(f"{path.name}.before-*"))
+    ]
+    slug = found.wish.source
+    if slug in settings.sources:
+        found.notes.append(
+            f"{slug} is still configured; runs pass over it. Remove [sources.{slug}] to be done."
+        )
+    elif not slug:
+        found.notes.append(
+            "Listings and feeds that carried a line or the text of it hold other articles too, and "
+            f"stay in {settings.archive.path}."
+        )
+    found.notes.append(
+        "Backups, exports and files that were imported lie where copydesk does not look: remove "
+        "it there yourself."
+    )
+
+
+# --- tombstones ----------------------------------------------------------------------------
+
+
+def listed(settings: Settings) -> list[Tombstone]:
+    """What is kept out, oldest first.
+
+    Raises:
+        WarehouseMissing: There is no warehouse.
+    """
+    with _opened(settings) as one:
+        return store.tombstones(one)
+
+
+def lift(settings: Settings, wish: Wish) -> dict[str, bool]:
+    """Lift tombstones; by what was named, whether there was one.
+
+    Raises:
+        WarehouseMissing: There is no warehouse.
+    """
+    with _opened(settings) as one, db.transaction(one):
+        lifted = {name: store.remember(one, article_id=name) for name in wish.article_ids}
+        if wish.source:
+            lifted[wish.source] = store.remember(one, source=wish.source)
+    return lifted
+
+
+# --- compacting ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tightened:
+    """What compacting did.
+
+    Attributes:
+        left: Older read snapshots that readers still have open.
+    """
+
+    path: Path
+    done: compact.Compacted
+    left: tuple[Path, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """3 when an older copy could not be removed."""
+        return 3 if self.left else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON document; sizes in bytes."""
+        return {
+            "warehouse": str(self.path),
+            **asdict(self.done),
+            "open_snapshots": [str(one) for one in self.left],
+        }
+
+    def words(self) -> str:
+        """Sizes and rows, before and after."""
+        done = self.done
+        lines = [
+            f"{self.path}: {done.bytes_before / 1e6:.1f} MB became {done.bytes_after / 1e6:.1f} MB; "
+            f"{done.sightings_before} sightings became {done.sightings_after}, "
+            f"{done.pages_removed} fetches removed"
+        ]
+        lines += [f"! {one} stays: a reader has it open" for one in self.left]
+        return "\n".join(lines)
+
+
+def tighten(settings: Settings, *, pages_before: datetime | None, say: Say) -> Tightened:
+    """Write the warehouse anew without its holes, publish it, remove older snapshots.
+
+    Raises:
+        WarehouseError: There is none, another process holds it, or there is no room.
+    """
+    warehouse = settings.warehouse
+    if not warehouse.path.exists():
+        raise missing(warehouse.path)
+    say(f"writing {warehouse.path} anew ({warehouse.path.stat().st_size / 1e6:.0f} MB)")
+    done = compact.compact(
+        warehouse.path,
+        pages_before=pages_before,
+        wait_seconds=warehouse.wait_seconds,
+        on_wait=say,
+    )
+    with _opened(settings) as one:
+        published = snapshot.publish(one, warehouse.snapshot)
+    left = snapshot.remove_all_but(warehouse.snapshot, published.path)
+    return Tightened(path=warehouse.path, done=done, left=tuple(left))
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[DuckDBPyConnection]:
+    warehouse = settings.warehouse
+    if not warehouse.path.exists():
+        raise missing(warehouse.path)
+    with db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as one:
+        yield one

@@ -1,0 +1,209 @@
+"""Measures publishing: what a read snapshot costs, and how long the writer stands still.
+
+    python tests/bench/publishing.py [--articles N] [--bytes N] [--rounds N] [--folder DIR]
+                                     [--json FILE]
+
+Makes a warehouse of ``--articles`` (a million by default) with ``--bytes`` of body each, HTML
+and text together, in words that do not compress well (1.8 GB of disk, and as much for each of
+two snapshots). Then, ``--rounds`` times: a batch of 1000 new articles, and a publication while
+another thread goes on committing batches of 20. The writer's longest commit, beside that of a
+quiet time and the time the checkpoint took, says how long publishing stopped it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from warehouse import ArticleRow, connect, publish, snapshot, transaction, upsert_articles
+
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+_EACH = 20_000
+_WORD = 26  # characters, three bytes each
+
+_FROM_BODIES = """
+    INSERT INTO _store.contents
+    SELECT ('0x' || left(hash, 8))::UINTEGER, left(hash, 32)::UUID, 'c1:' || hash, left(hash, 32)::UUID,
+           body_html, text, TIMESTAMPTZ '2026-01-01' + to_seconds(i), i, 'made'
+    FROM bodies
+"""
+_RECORDS = """
+    INSERT INTO _store.records BY NAME
+    SELECT uuid() AS record_key, uuid() AS article_key, content_key, 'finews' AS source,
+           'N' || seq AS source_article_id, 'https://example.org/a/' || seq AS url,
+           'https://example.org/a/' || seq AS canonical_url, left(text, 20) AS title,
+           ['示例'] AS authors, '示例通讯社' AS publisher, first_seen_at AS published_at,
+           CAST(first_seen_at AS VARCHAR) AS published_raw, 'second' AS published_precision,
+           'source' AS published_zone_from, ['emnews'] AS categories, [] AS tags, 'zh' AS language,
+           'finews' AS parser, '1' AS parser_version, '{"title": "listing:title"}' AS provenance,
+           'made' AS run_id
+    FROM _store.contents
+"""
+_VERSIONS = """
+    INSERT INTO _store.versions
+    SELECT ('0x' || CAST(article_key AS VARCHAR)[:8])::UINTEGER,
+           ('0x' || replace(CAST(record_key AS VARCHAR), '-', '')[:16])::UBIGINT,
+           article_key, content_key, record_key, published_at,
+           row_number() OVER (ORDER BY published_at), 'made'
+    FROM _store.records
+"""
+_SEEN = """
+    INSERT INTO _store.seen
+    SELECT article_key, content_key, 'emnews', published_at, published_at, 'made'
+    FROM _store.records
+"""
+
+
+def make(path: Path, count: int, size: int) -> None:
+    """A warehouse of so many articles, with bodies of so many bytes."""
+    chance = random.Random(1)  # noqa: S311
+    letters = [chr(one) for one in range(0x4E00, 0x9FA5)]
+    words = ["".join(chance.choices(letters, k=_WORD)) for _ in range(65_536)]
+    each = max(1, size // 2 // (3 * _WORD))
+    with connect(path) as db:
+        for start in range(0, count, _EACH):
+            numbers = range(start, min(start + _EACH, count))
+            texts = ["".join(chance.choices(words, k=each)) for _ in numbers]
+            bodies = pa.table(
+                {
+                    "i": pa.array(numbers, pa.int64()),
+                    "hash": [sha256(str(i).encode()).hexdigest() for i in numbers],
+                    "body_html": [f"<p>{text}</p>" for text in texts],
+                    "text": texts,
+                }
+            )
+            db.register("bodies", bodies)
+            db.execute(_FROM_BODIES)
+            db.unregister("bodies")
+        for sql in (_RECORDS, _VERSIONS, _SEEN, "CHECKPOINT"):
+            db.execute(sql)
+
+
+def article(number: int, round_: int) -> ArticleRow:
+    text = f"第{round_}轮第{number}条" + "字" * 400
+    return ArticleRow(
+        article_id=f"bench:{round_}-{number}", source="bench", source_article_id=f"{round_}-{number}",
+        url=f"https://example.org/{round_}/{number}", canonical_url=f"https://example.org/{round_}/{number}",
+        title=text[:20], body_html=f"<p>{text}</p>", text=text,
+        content_hash="c1:" + sha256(text.encode()).hexdigest(), parser="bench", parser_version="1",
+        provenance="{}", channel="bench", fetched_at=SINCE + timedelta(days=400, seconds=number),
+    )  # fmt: skip
+
+
+class Writer:
+    """Another thread that commits small batches for as long as it may."""
+
+    def __init__(self, db: Any, round_: int) -> None:
+        self._db, self._round = db.cursor(), round_
+        self._stop = threading.Event()
+        self.commits: list[tuple[float, float]] = []
+        self._thread = threading.Thread(target=self._write)
+
+    def _write(self) -> None:
+        number = 0
+        while not self._stop.is_set():
+            rows = [article(number + i, self._round) for i in range(20)]
+            number += 20
+            start = time.monotonic()
+            with transaction(self._db):
+                upsert_articles(self._db, rows, run_id="bench")
+            self.commits.append((start, time.monotonic() - start))
+
+    def __enter__(self) -> Writer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@contextmanager
+def timed(name: str, into: dict[str, float]) -> Iterator[None]:
+    """Notes the seconds that a step of publishing takes."""
+    step: Callable[..., Any] = getattr(snapshot, name)
+
+    def measured(*arguments: Any) -> Any:
+        start = time.monotonic()
+        try:
+            return step(*arguments)
+        finally:
+            into[name] = time.monotonic() - start
+
+    setattr(snapshot, name, measured)
+    try:
+        yield
+    finally:
+        setattr(snapshot, name, step)
+
+
+def one_round(db: Any, link: Path, round_: int) -> dict[str, float]:
+    with transaction(db):
+        upsert_articles(db, [article(i, 1000 + round_) for i in range(1000)], run_id="bench")
+    steps: dict[str, float] = {}
+    with timed("_checkpoint", steps), timed("_copied", steps), Writer(db, round_) as writer:
+        time.sleep(1.0)
+        start = time.monotonic()
+        published = publish(db, link)
+        end = time.monotonic()
+        time.sleep(0.2)
+    during = [took for at, took in writer.commits if start <= at + took and at <= end]
+    before = [took for at, took in writer.commits if at + took < start]
+    published.path.unlink()
+    return {
+        "publish_s": end - start,
+        "checkpoint_s": steps["_checkpoint"],
+        "copy_s": steps["_copied"],
+        "commits_during": len(during),
+        "longest_commit_s": max(during, default=0.0),
+        "quiet_commit_s": statistics.median(before),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--articles", type=int, default=1_000_000)
+    parser.add_argument("--bytes", type=int, default=2560)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="a folder on the disk to be measured")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder, prefix="publishing-") as folder:
+        path = Path(folder) / "copydesk.duckdb"
+        start = time.monotonic()
+        make(path, options.articles, options.bytes)
+        size = path.stat().st_size
+        print(
+            f"{options.articles} articles, bodies of {options.bytes} bytes: {size / 1e6:.0f} MB, "
+            f"made in {time.monotonic() - start:.0f} s"
+        )
+        with connect(path) as db:
+            rounds = [
+                one_round(db, path.with_name("read.duckdb"), n) for n in range(options.rounds)
+            ]
+    print("median of each; seconds of wall time but for commits_during")
+    medians = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
+    for name, value in medians.items():
+        print(f"  {name:<18}{value:>9.3f}")
+    if options.json:
+        options.json.write_text(json.dumps({"file_bytes": size, **medians}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""A PostgreSQL server of the tests' own: a folder in /tmp, a Unix socket, no port, no password.
+
+Debian's package ``postgresql`` brings what it needs (``apt-get install postgresql``); the
+server that the package starts is not touched.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "Debian's package postgresql (apt-get install postgresql)"
+_PLACES = "/usr/lib/postgresql/*/bin"
+
+
+def binaries() -> Path | None:
+    """The folder of ``initdb`` and ``pg_ctl``, of the newest version there is."""
+    folders = [one for one in Path("/").glob(_PLACES.lstrip("/")) if (one / "pg_ctl").exists()]
+    if found := shutil.which("pg_ctl"):
+        folders.append(Path(found).resolve().parent)
+    return max(folders, key=lambda one: [int(n) for n in one.parts if n.isdigit()], default=None)
+
+
+def missing(what: str) -> None:
+    """Skips, or fails in CI, where everything must have been tried.
+
+    Raises:
+        pytest.fail.Exception: In CI.
+        pytest.skip.Exception: Elsewhere.
+    """
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(f"CI must have {what}")
+    pytest.skip(f"needs {what}")
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The connection string of a server that ends with the block."""
+    programs = binaries()
+    if programs is None:
+        missing(PACKAGE)
+        raise AssertionError
+    # Not pytest's own folder: PostgreSQL refuses to run as root, and others may not enter there.
+    folder = Path(tempfile.mkdtemp(prefix="copydesk-pg-"))
+    user = _unprivileged()
+    try:
+        if user:
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        data = folder / "data"
+        _run(
+            user,
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "desk",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "-N",
+        )
+        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+        control = (programs / "pg_ctl", "-D", data, "-w", "-t", "120", "-s")
+        _run(user, *control, "-l", folder / "log", "-o", options, "start")
+        try:
+            yield f"host={folder} user=desk dbname=postgres"
+        finally:
+            _run(user, *control, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """Whom to run the server as; ``None`` for ourselves."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    missing("a user other than root to run PostgreSQL as")
+    return None
+
+
+def _run(user: pwd.struct_passwd | None, *words: object) -> None:
+    whose = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+    done = subprocess.run(
+        [str(word) for word in words],
+        cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
+        timeout=300, **whose,
+    )  # type: ignore[call-overload]  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"{words[0]} failed: {done.stderr.strip()}")
