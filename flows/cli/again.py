@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.console import ATTENTION, OK, Console, table, usage, with_globals
-from flows.cli.rates import showing_rate
+from flows.cli.progress import showing_progress
 from flows.cli.running import show
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def backfill(
     from flows.again import run_backfill
 
     addresses = _addresses(urls)
-    with showing_rate(console) as progress:
+    with showing_progress(console) as progress:
         report = run_backfill(
             console.settings(),
             source,
@@ -91,7 +91,7 @@ def reparse(
     """
     from flows.again import run_reparse
 
-    with showing_rate(console) as progress:
+    with showing_progress(console) as progress:
         report = run_reparse(
             console.settings(),
             sources,
@@ -168,7 +168,7 @@ def replay(console: Console, id_: str | None, reason: str | None, source: str | 
     """
     from flows.replaying import replay as replay_all
 
-    with showing_rate(console) as progress:
+    with showing_progress(console) as progress:
         report = replay_all(
             console.settings(),
             reason=reason,

@@ -11,7 +11,7 @@ from flows.cli.console import Console, with_globals
 from flows.cli.progress import showing_progress
 from flows.cli.running import show
 
-FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv")
+FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv", "parquet")
 
 
 @click.command("import", epilog="Example: copydesk import my-site/_posts my-site/old_post")
@@ -22,7 +22,9 @@ FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv")
 def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) -> int:
     """Bring existing Jekyll or Hexo posts, files or folders, into the warehouse.
 
-    A post that cannot be read goes to quarantine with its bytes; exit code 3 then.
+    A post that cannot be read goes to quarantine with its bytes; exit code 3 then. An
+    import that was ended goes on where it was when it is asked for again, and files that
+    did not change since are only looked at.
     """
     from flows.launch import run_import
 
@@ -37,7 +39,7 @@ def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) 
     return show(console, report)
 
 
-@click.command("export", epilog="Example: copydesk export site/_posts --format jekyll --check")
+@click.command("export", epilog="Example: copydesk export my-site --format jekyll --check")
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--format", "format_", type=click.Choice(FORMATS), required=True)
 @click.option("--source", help="Only articles of this source.")
@@ -60,13 +62,22 @@ def export(
     *,
     check: bool,
 ) -> int:
-    """Write articles as posts (jekyll, hexo, hugo) or as one file (jsonl, csv).
+    """Write articles as posts (jekyll, hexo, hugo), one file (jsonl, csv) or tables (parquet).
 
     An imported article that nothing changed since is written as the very bytes it came
-    from. A file in DIR that copydesk did not make is never overwritten.
+    from, with its copies and earlier versions beside it. A file in DIR that copydesk did
+    not make is never overwritten. DIR is the folder that was imported or, when several
+    were, the one that holds them.
     """
     from flows.posts.exporting import export_articles
+    from flows.posts.tables import export_tables
 
+    if format_ == "parquet":
+        tables = export_tables(
+            console.settings(), directory, source=source, since=since, check=check
+        )
+        console.document(tables.as_json(), tables.words())
+        return tables.exit_code
     exported = export_articles(
         console.settings(), directory, format_, source=source, since=since, check=check
     )

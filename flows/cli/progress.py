@@ -1,8 +1,10 @@
-"""Progress: a bar for each source on a terminal, plain lines elsewhere."""
+"""Progress of runs: a bar with rate and remaining time on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,28 +15,40 @@ if TYPE_CHECKING:
 
     from flows.progress import Advance
 
+WINDOW_SECONDS = 30.0
+"""The rate is that of the last so many seconds: what a resumed run passes over at once says
+nothing about the rest."""
+
 
 @contextmanager
 def showing_progress(console: Console) -> Iterator[Advance]:
-    """A callback ``(source, done, total)`` that shows how far each source is."""
+    """A callback ``(source, done, total)`` that shows how far each source is, and how fast."""
     if console.verbosity < 0:
         yield lambda _source, _done, _total: None
     elif console.is_terminal:
         with _bars() as progress:
             yield _Bars(progress).advance
     else:
-        yield _Lines(console).advance
+        yield RateLines(console.note).advance
 
 
 def _bars() -> Progress:
     from rich.console import Console as Terminal
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     return Progress(
         TextColumn("{task.description:<16}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:>10}"),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
         console=Terminal(stderr=True),
         transient=True,
     )
@@ -46,18 +60,70 @@ class _Bars:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
+        self._rates: dict[str, Rate] = {}
 
     def advance(self, source: str, done: int, total: int) -> None:
         if source not in self._tasks:
-            self._tasks[source] = self._progress.add_task(source, total=total)
-        self._progress.update(self._tasks[source], completed=done, total=total)
+            self._tasks[source] = self._progress.add_task(
+                source, total=total, completed=done, rate="", left=""
+            )
+            self._rates[source] = Rate(done)
+        per_second, left = self._rates[source].at(done, total)
+        self._progress.update(
+            self._tasks[source],
+            completed=done,
+            total=total,
+            rate=f"{per_second:.1f}/s" if per_second else "",
+            left=f"{_clock(left)} left" if left is not None else "",
+        )
 
 
-class _Lines:
-    """One line a source and stored batch."""
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+
+class Rate:
+    """How fast a run is; what was done before it began is no part of that.
+
+    Args:
+        first: What was done before.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, first: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._steps = deque([(clock(), first)])
+
+    def at(self, done: int, total: int) -> tuple[float, float | None]:
+        """How many a second, and how many seconds are left; 0 and ``None`` while unknown."""
+        now = self._clock()
+        while len(self._steps) > 1 and self._steps[1][0] <= now - WINDOW_SECONDS:
+            self._steps.popleft()
+        began, first = self._steps[0]
+        self._steps.append((now, done))
+        seconds, fresh = now - began, done - first
+        if seconds <= 0 or fresh <= 0:
+            return 0.0, None
+        per_second = fresh / seconds
+        return per_second, (total - done) / per_second
+
+
+class RateLines:
+    """One line a source and piece, for logs."""
+
+    def __init__(
+        self, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._say = say
+        self._clock = clock
+        self._rates: dict[str, Rate] = {}
 
     def advance(self, source: str, done: int, total: int) -> None:
-        self._console.note(f"{source}: {done} of {total}")
+        """Say how far a source is."""
+        if source not in self._rates:
+            self._rates[source] = Rate(done, clock=self._clock)
+        per_second, left = self._rates[source].at(done, total)
+        how = f", {per_second:.1f} a second, {left:.0f} seconds left" if left is not None else ""
+        self._say(f"{source}: {done} of {total}{how}")

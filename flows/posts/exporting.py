@@ -5,18 +5,30 @@ from __future__ import annotations
 import filecmp
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from flows.posts.writing import Exported, ExportRow, write_csv, write_jsonl, write_posts
+from duckdb import DuckDBPyConnection
+
+from flows.posts.writing import (
+    JOURNAL,
+    Exported,
+    Planned,
+    stands,
+    write_csv,
+    write_files,
+    write_jsonl,
+)
 from flows.settings import Settings
 from parsers.article import Article
-from parsers.posts import Dialect
-from warehouse import connect_read_only, current_snapshot, read
-from warehouse.rows import ArticleRow, StoredPost
+from parsers.posts import Dialect, post_path, write_post
+from warehouse import connect_read_only, current_snapshot, posts, read
+from warehouse.posts import Outline, StoredFile
+from warehouse.rows import ArticleRow
 
 ONE_FILE = {"jsonl": write_jsonl, "csv": write_csv}
 _FIELDS = tuple(one.name for one in fields(Article) if one.name != "provenance")
@@ -90,20 +102,23 @@ def export_articles(
         )
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
-    rows = _Rows(current_snapshot(settings.warehouse.snapshot).path, source, since)
-    if format_ in ONE_FILE:
-        exported = _one_file(rows, directory, format_, check=check)
-    else:
-        exported = write_posts(rows, directory, cast(Dialect, format_), check=check)
+    warehouse = settings.warehouse
+    snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
+    with connect_read_only(snapshot.path) as db:
+        chosen = _Chosen(db, source, since)
+        if format_ in ONE_FILE:
+            exported = _one_file(chosen, directory, format_, check=check)
+        else:
+            exported = _posts(chosen, directory, cast(Dialect, format_), check=check)
     return Published(exported=exported, directory=directory, is_check=check)
 
 
-def _one_file(rows: _Rows, directory: Path, format_: str, *, check: bool) -> Exported:
+def _one_file(chosen: _Chosen, directory: Path, format_: str, *, check: bool) -> Exported:
     exported, name = Exported(), f"articles.{format_}"
     file = directory / name
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / name
-        ONE_FILE[format_]((row.article for row in rows), made)
+        ONE_FILE[format_](chosen.articles(), made)
         if file.exists() and filecmp.cmp(made, file, shallow=False):
             exported.identical.append(name)
         elif check and file.exists():
@@ -113,27 +128,90 @@ def _one_file(rows: _Rows, directory: Path, format_: str, *, check: bool) -> Exp
             exported.missing.append(name)
         else:
             (exported.updated if file.exists() else exported.written).append(name)
-            ONE_FILE[format_]((row.article for row in rows), file)
+            ONE_FILE[format_](chosen.articles(), file)
     return exported
 
 
-class _Rows:
-    """The articles of a snapshot, read anew each time they are gone through."""
+def _posts(chosen: _Chosen, directory: Path, dialect: Dialect, *, check: bool) -> Exported:
+    """Files that were imported go back as they came, all others are written.
 
-    def __init__(self, snapshot: Path, source: str | None, since: datetime | None) -> None:
-        self._snapshot = snapshot
+    An article that says what one of its files says gives all its files back: copies, and
+    versions that stood beside it. Into the site that they came from, as far as they still
+    stand there.
+    """
+    outlines, files = chosen.outlines()
+    inside = _part_of_site(directory, files) if check else ""
+    if inside:
+        directory = directory.absolute().parent
+    own = _own_files(files, directory, dialect)
+    anew = {one.article_id: one for one in outlines if one.article_id not in own and not inside}
+    own = {key: one for key, one in own.items() if one.path.startswith(inside)}
+    plan = [Planned(key=key, path=one.path, digest=one.digest) for key, one in own.items()]
+    plan += [Planned(key=key, path=post_path(one, dialect)) for key, one in anew.items()]
+    keys = {one.seq: key for key, one in own.items()}
+    contents = chain(
+        ((keys[seq], data) for seq, data in chosen.file_data(list(keys))),
+        (
+            (article.article_id, write_post(article, dialect).data)
+            for article in (chosen.articles() if anew else ())
+            if article.article_id in anew
+        ),
+    )
+    return write_files(plan, contents, directory, check=check, inside=inside)
+
+
+def _own_files(
+    files: Sequence[StoredFile], directory: Path, dialect: Dialect
+) -> dict[str, StoredFile]:
+    """The files that go back as they came: the one of each article by its id, and others."""
+    standing = {one.seq for one in files if stands(directory, one.path)}
+    is_restored = not standing or (directory / JOURNAL).exists()
+    fit = [one for one in files if one.dialect == dialect or one.seq in standing]
+    fit.sort(key=lambda one: (one.is_current, one.seq in standing, one.seq))
+    main = {one.article_id: one for one in fit if one.is_current}
+    own: dict[str, StoredFile] = {}
+    for one in fit:
+        first = main.get(one.article_id)
+        if first is one:
+            own[one.article_id] = one
+        elif first is not None and (is_restored or one.seq in standing):
+            own[f"{one.article_id}\n{one.path}"] = one
+    return own
+
+
+def _part_of_site(directory: Path, files: Sequence[StoredFile]) -> str:
+    """What the paths of a site's folder begin with, if DIR is such a folder: ``_posts/``.
+
+    Several folders that are imported together keep their names in their files' paths;
+    each of them can be checked by itself, for what was imported from it.
+    """
+    inside = f"{directory.absolute().name}/"
+    site = directory.absolute().parent
+    if any(stands(directory, one.path) for one in files):
+        return ""
+    return inside if any(f.path.startswith(inside) and stands(site, f.path) for f in files) else ""
+
+
+class _Chosen:
+    """The articles that are exported; one iterator at a time."""
+
+    def __init__(self, db: DuckDBPyConnection, source: str | None, since: datetime | None) -> None:
+        self._db = db
         self._source = source
         self._since = since
 
-    def __iter__(self) -> Iterator[ExportRow]:
-        with connect_read_only(self._snapshot) as db:
-            own: dict[str, StoredPost] = {
-                one.article_id: one.post
-                for one in read.read_posts(db, source=self._source)
-                if one.is_current
-            }
-            for row in read.read_articles(db, source=self._source, published_since=self._since):
-                yield ExportRow(article=_article(row), post=own.get(row.article_id))
+    def articles(self) -> Iterator[Article]:
+        rows = read.read_articles(self._db, source=self._source, published_since=self._since)
+        return (_article(row) for row in rows)
+
+    def outlines(self) -> tuple[list[Outline], list[StoredFile]]:
+        found = posts.outlines(self._db, source=self._source, published_since=self._since)
+        chosen = {one.article_id for one in found}
+        files = posts.stored_files(self._db, source=self._source)
+        return found, [one for one in files if one.article_id in chosen]
+
+    def file_data(self, seqs: list[int]) -> Iterator[tuple[int, bytes]]:
+        return posts.file_data(self._db, seqs)
 
 
 def _article(row: ArticleRow) -> Article:

@@ -25,7 +25,8 @@ class PostPath:
     Attributes:
         file: Where it is.
         relative: Its path below the folder that was named, ``/`` between names; the
-            file name for a file that was named itself.
+            file name for a file that was named itself. Below the folder that holds all
+            that was named, where ``find_posts`` was given that.
     """
 
     file: Path
@@ -49,19 +50,32 @@ class BadPost:
     error: ParseError | OSError
 
 
-def find_posts(paths: Iterable[Path]) -> Iterator[PostPath | BadPost]:
+def shared_folder(paths: Iterable[Path]) -> Path | None:
+    """The folder that holds all that was named, when that lies in several folders.
+
+    ``site/_posts`` and ``site/old_post`` may both hold ``a.md``: named together, their
+    files must be told apart, and are by their paths below ``site``.
+    """
+    folders = {Path(os.path.abspath(path if path.is_dir() else path.parent)) for path in paths}  # noqa: PTH100 - links stay
+    return Path(os.path.commonpath(folders)) if len(folders) > 1 else None
+
+
+def find_posts(paths: Iterable[Path], *, below: Path | None = None) -> Iterator[PostPath | BadPost]:
     """Every file that may be a post, in the order of its path, each once.
 
     Folders are walked whole; names that begin with a dot are skipped, links inside a
     folder are not followed (one that leads out of it is reported). A file that is
     named itself is taken whatever its extension.
+
+    Args:
+        paths: Files and folders.
+        below: Paths are relative to this folder, instead of to the one that was named.
     """
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for path in paths:
-        for found in _found(path):
-            where = found.file.resolve() if isinstance(found, PostPath) else found.file
-            if where not in seen:
-                seen.add(where)
+        for found, real in _found(path, below):
+            if real not in seen:
+                seen.add(real)
                 yield found
 
 
@@ -75,44 +89,56 @@ def read_posts(
         source: The source of posts that do not say theirs.
     """
     for each in found:
-        yield each if isinstance(each, BadPost) else _read(each, source)
+        if isinstance(each, BadPost):
+            yield each
+        else:
+            data = bytes_of(each)
+            yield post_of(each, data, source) if isinstance(data, bytes) else data
 
 
-def _found(path: Path) -> Iterator[PostPath | BadPost]:
+_Found = Iterator[tuple[PostPath | BadPost, str]]
+"""Files, and the one name that each really has."""
+
+
+def _found(path: Path, below: Path | None) -> _Found:
     if path.is_dir():
-        yield from _walk(path, path.resolve())
+        yield from _walk(path, below)
     elif path.is_file():
-        yield PostPath(file=path, relative=path.name)
+        relative = f"{_below(path.parent, path.parent, below)}{path.name}"
+        yield PostPath(file=path, relative=_speakable(relative)), os.path.realpath(path)
     else:
         what = "it is not a file or folder" if path.exists() else "there is no such file or folder"
-        yield _bad(path, path.name, OSError(f"{path}: {what}"))
+        yield _bad(path, path.name, OSError(f"{path}: {what}")), str(path)
 
 
-def _walk(root: Path, real_root: Path) -> Iterator[PostPath | BadPost]:
-    files: list[PostPath] = []
+def _walk(root: Path, below: Path | None) -> _Found:
+    real_root = os.path.realpath(root)
+    files: list[tuple[PostPath | BadPost, str]] = []
     bad: list[BadPost] = []
 
     def report(error: OSError) -> None:
         at = Path(error.filename or root)
-        bad.append(_bad(at, _relative(at, root), error))
+        relative = f"{_below(at.parent, root, below)}{at.name}" if at != root else at.name
+        bad.append(_bad(at, _speakable(relative), error))
 
     for folder, folders, names in os.walk(root, onerror=report, followlinks=False):
-        here = Path(folder)
+        here, before = Path(folder), _below(folder, root, below)
+        # No link lies between the root and a file that is found.
+        real = os.path.join(real_root, _below(folder, root, None))  # noqa: PTH118
         links = [name for name in folders if (here / name).is_symlink()]
         folders[:] = sorted(name for name in folders if name[0] != "." and name not in links)
         for name in sorted([*names, *links]):
-            file = here / name
             if name.startswith(".") or not (name in links or _is_post_name(name)):
                 continue
-            relative = _relative(file, root)
-            if file.is_symlink():
-                bad += _link(file, relative, real_root)
+            file, relative = here / name, _speakable(f"{before}{name}")
+            if os.path.islink(file):  # noqa: PTH114 - half the time, and there are many
+                bad += _link(file, relative, Path(real_root))
             elif not _is_utf8(name):
                 bad.append(_bad(file, relative, OSError(f"{relative}: its name is not UTF-8")))
             else:
-                files.append(PostPath(file=file, relative=relative))
-    found: list[PostPath | BadPost] = [*files, *bad]
-    yield from sorted(found, key=lambda each: each.relative)
+                files.append((PostPath(file=file, relative=relative), real + name))
+    files += [(one, str(one.file)) for one in bad]
+    yield from sorted(files, key=lambda each: each[0].relative)
 
 
 def _link(file: Path, relative: str, real_root: Path) -> list[BadPost]:
@@ -123,18 +149,25 @@ def _link(file: Path, relative: str, real_root: Path) -> list[BadPost]:
     return [_bad(file, relative, OSError(f"{relative}: a link out of the folder: not followed"))]
 
 
-def _read(found: PostPath, source: str) -> Post | BadPost:
-    data = b""
+def bytes_of(found: PostPath) -> bytes | BadPost:
+    """The bytes of a file, unless it is too large for a post or cannot be read."""
     try:
         with found.file.open("rb") as file:
             data = file.read(MAX_POST_BYTES + 1)
-        if len(data) > MAX_POST_BYTES:
-            raise OSError(f"{found.relative}: more than {MAX_POST_BYTES:,} bytes: not a post")
+    except OSError as error:
+        return _bad(found.file, found.relative, error)
+    if len(data) > MAX_POST_BYTES:
+        words = f"{found.relative}: more than {MAX_POST_BYTES:,} bytes: not a post"
+        return _bad(found.file, found.relative, OSError(words))
+    return data
+
+
+def post_of(found: PostPath, data: bytes, source: str) -> Post | BadPost:
+    """What a file's bytes say, or what is wrong with them."""
+    try:
         return read_post(data, found.relative, source=source)
-    except (ParseError, OSError) as error:
-        return BadPost(
-            file=found.file, relative=found.relative, data=data[:MAX_POST_BYTES], error=error
-        )
+    except ParseError as error:
+        return BadPost(file=found.file, relative=found.relative, data=data, error=error)
     except Exception as error:  # noqa: BLE001 - one file nobody foresaw must not end an import
         broken = BrokenParser(f"{found.relative}: {error!r}")
         broken.__cause__ = error
@@ -157,6 +190,11 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-def _relative(file: Path, root: Path) -> str:
-    relative = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
-    return relative.encode("utf-8", "backslashreplace").decode("utf-8")
+def _below(folder: str | Path, root: Path, below: Path | None) -> str:
+    """What the paths of a folder's files begin with."""
+    inner = os.path.relpath(folder, root if below is None else below)
+    return "" if inner == os.curdir else f"{inner.replace(os.sep, '/')}/"
+
+
+def _speakable(path: str) -> str:
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")

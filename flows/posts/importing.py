@@ -1,53 +1,100 @@
 """Existing posts into the warehouse: the work behind ``copydesk import``.
 
-One transaction a batch, so that a killed import keeps whole batches and a second one
-goes over what is there without changing it.
+    find -> known? -> read (processes) -> store, a transaction a batch -> publish
+
+A file whose bytes today's parser has read before is not read again, good or bad: a killed
+import goes on where it was, and a second one only looks. Batches are cut from the list of
+files before it is known which of them must be read, so a resumed import makes the very
+transactions that were missing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
-from flows import bridge
-from flows.posts.finding import BadPost, PostPath, find_posts, read_posts
-from flows.report import Report, counts_of
+from duckdb import DuckDBPyConnection
+
+from flows.posts.finding import BadPost, PostPath, bytes_of, find_posts, shared_folder
+from flows.posts.readers import Readers, processes_here
+from flows.posts.reading import CHANNEL, Outcome, Reader, seen_at, written_at
+from flows.report import Report, Tally, counts_of
 from flows.run import Run
 from flows.settings import Settings
-from parsers.errors import ParseError
-from parsers.posts import Post
-from warehouse import articles, quarantine, runs
-from warehouse.errors import BadRow
-from warehouse.rows import ArticleRow, Counters, QuarantineRow, StoredPost, Upserted
-from warehouse.sights import check_row
+from parsers.posts.reader import POSTS
+from warehouse import articles, confirm, db, posts, quarantine, runs
+from warehouse.posts import KnownPost
+from warehouse.rows import Counters, Upserted
 
-CHANNEL = "import"
+__all__ = ["CHANNEL", "import_posts"]
+
 UNKNOWN = "posts"
 POSTS_EACH = 1000
+"""Files of one transaction."""
+
+FEW = 400
+"""So many files are read here sooner than processes are started for them."""
+
+HOLD_SECONDS = 10.0
+"""The warehouse stays open from batch to batch for so long: closing writes the unfinished
+part of each table anew, and others want to write, too."""
+
+Files = Sequence[PostPath | BadPost]
+Known = Mapping[str, Sequence[KnownPost]]
 
 
-def import_posts(settings: Settings, paths: Sequence[Path], *, source: str | None) -> Report:
+@dataclass(slots=True)
+class _Batch:
+    """Files of one transaction, as far as they are known, and those to be read."""
+
+    files: Files
+    unread: list[PostPath | BadPost] = field(default_factory=list)
+    known: list[KnownPost] = field(default_factory=list)
+
+
+def import_posts(
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    source: str | None,
+    processes: int | None = None,
+) -> Report:
     """Store every post of some files and folders; what cannot be read goes to quarantine.
+
+    Where two files of one name tell of one article at one time, the one in ``_posts`` is
+    current, for that is what the site shows.
 
     Args:
         settings: Where the warehouse is.
         paths: Files and folders.
         source: The source of posts that do not name theirs.
+        processes: How many processes read; as many as there are cores by default.
 
     Raises:
+        RunFailed: The processes that read posts cannot run.
         WarehouseError: The warehouse could not be written; earlier batches are whole.
     """
     started = time.monotonic()
-    found = list(find_posts(paths))
+    found = sorted(find_posts(paths, below=shared_folder(paths)), key=_by_name)
+    slug = source or UNKNOWN
+    processes = processes_here() if processes is None else processes
     with Run("import", settings, ()) as run:
-        for start in range(0, len(found), POSTS_EACH):
-            batch = found[start : start + POSTS_EACH]
-            _import_batch(run, batch, source or UNKNOWN)
-            run.surroundings.progress("import", start + len(batch), len(found))
-            if run.is_stopping:
-                break
+        with _Held(run) as held:
+            run.surroundings.progress("import", 0, len(found))
+            known = _known(held.store, found, slug)
+            with _reader(len(found) - len(known), processes, slug) as read:
+                done = 0
+                for batch, outcomes in read(_batches(found, known)):
+                    _store(run, batch, outcomes, slug)
+                    done += len(batch.files)
+                    run.surroundings.progress("import", done, len(found))
+                    if run.is_stopping:
+                        break
+                    held.renew()
         for tally in run.tallies.values():
             tally.seconds = time.monotonic() - started
         report = run.finish()
@@ -55,68 +102,151 @@ def import_posts(settings: Settings, paths: Sequence[Path], *, source: str | Non
     return report
 
 
-def _import_batch(run: Run, found: Sequence[PostPath | BadPost], source: str) -> None:
-    """Read and store one batch in one transaction."""
-    rows: list[ArticleRow] = []
-    bad: list[QuarantineRow] = []
-    for one in found:
-        (post,) = read_posts([one], source=source)
-        if isinstance(post, Post) and isinstance(one, PostPath):
-            _take_post(run, post, seen_at(post, one.file), rows, bad)
-        elif isinstance(post, BadPost):
-            _take_bad(run, post, source, bad)
-    with run.writing() as db:
-        run.begin_sources(db)
-        done = articles.upsert_articles(db, rows, run_id=run.id)
-        quarantine.put(db, bad, run_id=run.id)
-        good = {row.post.path for row in rows if row.post}
-        quarantine.resolve(
-            db, run_id=run.id, article_ids={row.article_id for row in rows}, urls=good
+def _by_name(found: PostPath | BadPost) -> tuple[str, bool]:
+    # Names begin with the day, so this is nearly the order of time; and copies of a file
+    # are neighbours, to be read once.
+    return found.file.name, "_posts" in found.file.parts
+
+
+# --- what is known ---------------------------------------------------------------------
+
+
+def _known(store: DuckDBPyConnection, found: Files, source: str) -> Known:
+    return posts.known_posts(
+        store,
+        [one.relative for one in found if isinstance(one, PostPath)],
+        source=source,
+        channel=CHANNEL,
+        parser=(POSTS.name, POSTS.version),
+    )
+
+
+def _batches(found: Files, known: Known) -> Iterator[_Batch]:
+    for start in range(0, len(found), POSTS_EACH):
+        batch = _Batch(found[start : start + POSTS_EACH])
+        for one in batch.files:
+            before = _before(one, known)
+            if before is None:
+                batch.unread.append(one)
+            else:
+                batch.known.append(before)
+        yield batch
+
+
+def _before(found: PostPath | BadPost, known: Known) -> KnownPost | None:
+    """What an earlier import made of these very bytes, where it would be the same today."""
+    if not isinstance(found, PostPath) or not (stored := known.get(found.relative)):
+        return None
+    data = bytes_of(found)
+    try:
+        written = written_at(found)
+    except OSError:
+        return None  # reading it will tell
+    digest = sha256(data).hexdigest() if isinstance(data, bytes) else ""
+    same = [one for one in stored if one.digest == digest]
+    for one in same:
+        # Seen at another time it might be current again.
+        if not one.problem and one.seen_at == seen_at(one.published_at, written):
+            return one
+    return next((one for one in same if one.problem), None)
+
+
+# --- what is read ----------------------------------------------------------------------
+
+_Read = Callable[[Iterator[_Batch]], Iterator[tuple[_Batch, list[Outcome]]]]
+
+
+@contextmanager
+def _reader(files: int, processes: int, source: str) -> Iterator[_Read]:
+    """The way to read batches: in processes where that pays."""
+    if files < FEW or processes < 2:
+        reader = Reader(source)
+        yield lambda batches: (
+            (batch, [reader.read(one) for one in batch.unread]) for batch in batches
         )
+    else:
+        with Readers(processes, source=source) as readers:
+            yield lambda batches: readers.read((batch, batch.unread) for batch in batches)
+
+
+# --- what is stored --------------------------------------------------------------------
+
+
+class _Held:
+    """The warehouse kept open from batch to batch, given up for a moment now and then.
+
+    Transactions open it anew, which costs little while it is open.
+    """
+
+    store: DuckDBPyConnection
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._stack = ExitStack()
+        self._since = 0.0
+
+    def __enter__(self) -> _Held:
+        self._open()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def renew(self) -> None:
+        """Let others in, if it is time."""
+        if time.monotonic() - self._since > HOLD_SECONDS:
+            self._stack.close()
+            self._open()
+
+    def _open(self) -> None:
+        warehouse, say = self._run.settings.warehouse, self._run.surroundings.say
+        self.store = self._stack.enter_context(
+            db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds, on_wait=say)
+        )
+        self._since = time.monotonic()
+
+
+def _store(run: Run, batch: _Batch, outcomes: Sequence[Outcome], source: str) -> None:
+    """Count a batch, and store in one transaction what is new of it."""
+    for known in batch.known:
+        _count_known(run.tally(known.source), known)
+    for outcome in outcomes:
+        _count(run.tally(outcome.source), outcome)
+    rows = [outcome.row for outcome in outcomes if outcome.row]
+    bad = [outcome.bad for outcome in outcomes if outcome.bad]
+    if not outcomes:
+        return  # what was counted goes in with the next batch, or the end of the run
+    with run.writing() as store:
+        run.begin_sources(store)
+        done = articles.upsert_articles(store, rows, run_id=run.id)
+        quarantine.put(store, bad, run_id=run.id)
+        # An article that was complete before is not missing because a worse copy follows.
+        complete = confirm.known(store, {one.article_id for one in bad if one.article_id})
+        mended = posts.mended_failures(store, rows, source=source)
+        quarantine.resolve(store, run_id=run.id, article_ids=complete, quarantine_ids=mended)
         for slug, tally in run.tallies.items():
             counts = tally.uncounted() | counts_of(done.get(slug, Upserted()))
-            runs.add_counters(db, run.id, slug, Counters(**counts))
+            if any(counts.values()):
+                runs.add_counters(store, run.id, slug, Counters(**counts))
     for slug, tally in run.tallies.items():
         tally.add(**counts_of(done.get(slug, Upserted())))
         tally.mark_counted()
 
 
-def seen_at(post: Post, file: Path) -> datetime:
-    """When the post's content was seen, as far as the file itself tells (aware UTC).
-
-    Its own time, or that of the file if it has none or claims a later one: a time that
-    a second import gives again, so that it changes nothing, and that never makes an old
-    post newer than a page fetched since.
-    """
-    written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    published = post.article.published_at
-    return min(published, written) if published else written
-
-
-def _take_post(
-    run: Run, post: Post, at: datetime, rows: list[ArticleRow], bad: list[QuarantineRow]
-) -> None:
-    tally = run.tally(post.source)
-    tally.add(discovered=1, fetched=1)
-    own = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
-    row = bridge.article_row(post.article, channel=CHANNEL, seen_at=at, post=own)
-    try:
-        check_row(row)
-    except BadRow as error:
-        tally.quarantine(f"{post.path}: {error}")
-        bad.append(bridge.failed_post(post.source, post.path, post.data, error, at))
-    else:
-        rows.append(row)
-
-
-def _take_bad(run: Run, post: BadPost, source: str, bad: list[QuarantineRow]) -> None:
-    if isinstance(post.error, ParseError) and post.error.article_id:
-        source = post.error.article_id.partition(":")[0]
-    tally = run.tally(source)
+def _count(tally: Tally, outcome: Outcome) -> None:
     tally.add(discovered=1)
-    if isinstance(post.error, ParseError):
-        tally.quarantine(str(post.error))
-        at = datetime.fromtimestamp(post.file.stat().st_mtime, UTC)
-        bad.append(bridge.failed_post(source, post.relative, post.data, post.error, at))
+    if outcome.row:
+        tally.add(fetched=1)
+    elif outcome.bad:
+        tally.quarantine(outcome.problem)
     else:
-        tally.fail(str(post.error))
+        tally.fail(outcome.problem)
+
+
+def _count_known(tally: Tally, known: KnownPost) -> None:
+    tally.add(discovered=1)
+    if known.problem and not known.is_resolved:
+        tally.quarantine(known.problem)
+    else:
+        # Of a failure that was mended since, another file is the article.
+        tally.add(fetched=0 if known.problem else 1, unmodified=1)

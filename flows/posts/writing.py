@@ -20,7 +20,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +95,21 @@ class Exported:
         return {kind: len(getattr(self, kind)) for kind in kinds}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A file that an export makes.
+
+    Attributes:
+        key: Tells it from all others; for an article's one file its id.
+        path: Where it would like to stand.
+        digest: SHA-256 of its bytes, in hex, when it goes back as it came; else empty.
+    """
+
+    key: str
+    path: str
+    digest: str = ""
+
+
 def write_posts(
     rows: ExportRows,
     directory: Path,
@@ -114,19 +129,51 @@ def write_posts(
     """
     if iter(rows) is rows:
         raise TypeError("rows are gone through twice: pass a list or a query, not an iterator")
-    paths = _paths(rows, directory, dialect)
+    plan = [_planned(row, directory, dialect) for row in rows]
+    own = {one.key for one in plan if one.digest}
+    contents = (
+        (
+            row.article.article_id,
+            row.post.data
+            if row.post and row.article.article_id in own
+            else write_post(row.article, dialect).data,
+        )
+        for row in rows
+    )
+    return write_files(plan, contents, directory, check=check, overwrite=overwrite)
+
+
+def write_files(
+    plan: Sequence[Planned],
+    contents: Iterable[tuple[str, bytes]],
+    directory: Path,
+    *,
+    check: bool = False,
+    overwrite: bool = False,
+    inside: str = "",
+) -> Exported:
+    """Write or compare files.
+
+    Args:
+        plan: All of them.
+        contents: The key and the bytes of each, in any order.
+        directory: As in ``write_posts``.
+        check: Compare only, write nothing.
+        overwrite: Replace files that somebody else made or edited, too.
+        inside: Only posts below this part of ``directory`` are looked for as extra.
+    """
+    paths = _paths(plan, directory)
     exported = Exported()
     if not check:
         directory.mkdir(parents=True, exist_ok=True)
     with _Journal(directory, is_read_only=check) as journal:
-        for row in rows:
-            path = paths[row.article.article_id]
-            data = _data(row, path, dialect)
+        for key, data in contents:
+            path = paths[key]
             if check:
                 _compare(directory, path, data, exported)
             else:
                 _write(directory, path, data, journal, exported, overwrite=overwrite)
-    exported.extra = sorted(_posts_in(directory) - set(paths.values()))
+    exported.extra = sorted(_posts_in(directory, inside) - set(paths.values()))
     return exported
 
 
@@ -174,22 +221,15 @@ def write_csv(articles: Iterable[Article], file: Path) -> int:
     return number
 
 
-def _paths(rows: ExportRows, directory: Path, dialect: Dialect) -> dict[str, str]:
-    wanted: dict[str, str] = {}
-    own: dict[str, str] = {}
-    for row in rows:
-        article_id, path = row.article.article_id, _wanted_path(row, directory, dialect)
-        wanted[article_id] = path
-        if row.post and path == row.post.path:
-            own[article_id] = _sha256(row.post.data)
+def _paths(plan: Sequence[Planned], directory: Path) -> dict[str, str]:
+    number = Counter(one.path for one in plan)
     # Two imported folders may hold one path: the article whose file stands there keeps it.
-    shared = {path for path, number in Counter(wanted.values()).items() if number > 1}
     keep = {
-        article_id
-        for article_id, digest in own.items()
-        if wanted[article_id] in shared and digest == _hash_of(directory, wanted[article_id])
+        one.key
+        for one in plan
+        if number[one.path] > 1 and one.digest and one.digest == _hash_of(directory, one.path)
     }
-    return distinct_paths(wanted.items(), keep=frozenset(keep))
+    return distinct_paths(((one.key, one.path) for one in plan), keep=frozenset(keep))
 
 
 def _hash_of(directory: Path, path: str) -> str:
@@ -203,23 +243,16 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _wanted_path(row: ExportRow, directory: Path, dialect: Dialect) -> str:
-    own = row.post
-    if own and (own.dialect == dialect or _stands(directory, own.path)):
-        return own.path
-    return post_path(row.article, dialect)
+def _planned(row: ExportRow, directory: Path, dialect: Dialect) -> Planned:
+    own, article_id = row.post, row.article.article_id
+    if own and (own.dialect == dialect or stands(directory, own.path)):
+        return Planned(key=article_id, path=own.path, digest=_sha256(own.data))
+    return Planned(key=article_id, path=post_path(row.article, dialect))
 
 
-def _stands(directory: Path, path: str) -> bool:
+def stands(directory: Path, path: str) -> bool:
+    """Whether a file is under a path of an import."""
     return is_inside(path) and _inside(directory, path).is_file()
-
-
-def _data(row: ExportRow, path: str, dialect: Dialect) -> bytes:
-    own = row.post
-    # Its own path, kept or made distinct, was wanted only for its own bytes.
-    if own and (own.dialect == dialect or path == own.path):
-        return own.data
-    return write_post(row.article, dialect).data
 
 
 def _inside(directory: Path, path: str) -> Path:
@@ -298,9 +331,9 @@ def _difference(standing: bytes, wanted: bytes) -> str:
     return f"line {at + 1}: {one!r} stands there, {other!r} was expected"
 
 
-def _posts_in(directory: Path) -> set[str]:
+def _posts_in(directory: Path, inside: str) -> set[str]:
     found: set[str] = set()
-    for folder, folders, names in os.walk(directory):
+    for folder, folders, names in os.walk(directory / inside):
         folders[:] = [name for name in folders if name[0] != "."]
         found.update(
             (Path(folder) / name).relative_to(directory).as_posix()

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import yaml
 
 from parsers.posts.block import bad
+from parsers.posts.simple_head import simple_fields
 
 Value: TypeAlias = "str | tuple[Value, ...] | Mapping[str, Value]"
 
@@ -29,6 +30,13 @@ def yaml_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
         BadFrontMatter: Not YAML, not a mapping, a key twice, a tag, or too deep or
             too many values.
     """
+    if (simple := simple_fields(head)) is not None:
+        return dict(simple)
+    return composed_fields(head, first_line, path)
+
+
+def composed_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
+    """What ``yaml_fields`` gives, by the YAML parser whatever the head holds."""
     try:
         # BaseLoader knows no types, and compose() builds no objects.
         node = yaml.compose(head, Loader=yaml.BaseLoader)

@@ -31,6 +31,8 @@ class Post:
         body: What follows the head, line ends made ``\n``.
         article: What the post says.
         source: The slug of the article's source.
+        is_movable: The same bytes under the same name in another folder are the same
+            article: true of what the two generators wrote.
     """
 
     path: str
@@ -40,6 +42,7 @@ class Post:
     body: str
     article: Article
     source: str
+    is_movable: bool = False
 
 
 def read_post(data: bytes, path: str, *, source: str = "", zone: ZoneInfo = SHANGHAI) -> Post:
@@ -58,6 +61,7 @@ def read_post(data: bytes, path: str, *, source: str = "", zone: ZoneInfo = SHAN
     """
     block = split(data, path)
     reading = finews.read(block, path) or aggregator.read(block, path)
+    is_movable = reading is not None and bool(reading.source)
     if reading is None:
         reading = plain.read(block, path, source, zone)
     if not reading.source:
@@ -78,6 +82,7 @@ def read_post(data: bytes, path: str, *, source: str = "", zone: ZoneInfo = SHAN
         body=block.body,
         article=article,
         source=reading.source,
+        is_movable=is_movable,
     )
 
 

@@ -21,6 +21,7 @@ import html
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Protocol
 
 from bs4 import BeautifulSoup, Tag
 from bs4.element import NavigableString
@@ -63,7 +64,20 @@ def write_post(article: Article, dialect: Dialect) -> PostFile:
     return PostFile(path=post_path(article, dialect), data=form(article).encode("utf-8"))
 
 
-def post_path(article: Article, dialect: Dialect) -> str:
+class Named(Protocol):
+    """As much of an article as its file's name needs."""
+
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def source_article_id(self) -> str: ...  # noqa: D102
+    @property
+    def published_at(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def published_precision(self) -> str: ...  # noqa: D102
+
+
+def post_path(article: Named, dialect: Dialect) -> str:
     """Where a new post of the article stands."""
     day = _day(article)
     extension = ".html" if dialect == "hugo" else ".md"
@@ -189,7 +203,7 @@ def _in_china(moment: datetime) -> datetime:
         return moment
 
 
-def _day(article: Article) -> str:
+def _day(article: Named) -> str:
     moment = article.published_at
     if moment is None or article.published_precision == "unknown":
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,12 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
+from flows.posts import importing
+from flows.posts.finding import PostPath
+from flows.posts.reading import Outcome, Reader
 from parsers.article import Article, CanonicalUrl
+from tests.posts.archive import Truth, write_archive
+from tests.posts.archive_desk import POSTS_IN_ARCHIVE, bring_in
 
 SEEDS = Path(__file__).parents[2] / "flows" / "newsstand" / "seeds"
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "frontmatter"
@@ -83,3 +89,50 @@ def read_head(request: pytest.FixtureRequest) -> ReadHead:
 @pytest.fixture(params=sorted(SEEDS.glob("*.txt")), ids=lambda path: path.name[:3])
 def seed(request: pytest.FixtureRequest) -> Path:
     return request.param  # type: ignore[no-any-return]
+
+
+# --- an archive, and a warehouse that it was brought into ---
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
+    folder = tmp_path_factory.mktemp("archive")
+    return folder, write_archive(folder, posts=POSTS_IN_ARCHIVE)
+
+
+@pytest.fixture(scope="session")
+def imported(archive: tuple[Path, Truth], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warehouse = tmp_path_factory.mktemp("imported") / "a.duckdb"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importing, "POSTS_EACH", 50)
+        patch.setattr(importing, "processes_here", lambda: 1)
+        bring_in(warehouse, archive[0])
+    return warehouse
+
+
+@pytest.fixture
+def copy(imported: Path, tmp_path: Path) -> Path:
+    shutil.copy(imported, tmp_path / "a.duckdb")
+    return tmp_path / "a.duckdb"
+
+
+@pytest.fixture
+def read_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that are read, in this process."""
+    paths: list[str] = []
+    plainly = Reader.read
+
+    def noted(self: Reader, found: PostPath) -> Outcome:
+        paths.append(found.relative)
+        return plainly(self, found)
+
+    monkeypatch.setattr(Reader, "read", noted)
+    monkeypatch.setattr(importing, "processes_here", lambda: 1)
+    return paths
+
+
+@pytest.fixture
+def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "POSTS_EACH", 50)
+    monkeypatch.setattr(importing, "FEW", 0)
+    monkeypatch.setattr(importing, "processes_here", lambda: 2)
