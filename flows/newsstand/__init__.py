@@ -1,8 +1,9 @@
 """The newsstand: the seed sources' own pages, bundled, over real HTTP on loopback.
 
 ``serve()`` is for tests and the demo, ``run()`` for ``copydesk newsstand``. Every source's
-base URL can be the newsstand's ``url``. The content moves on in editions (1 to 3);
-``truth(edition)`` is what a perfect reader holds after each.
+base URL can be the newsstand's ``url``. The content moves on in editions (1 to 3, and then
+generated ones where they are asked for); ``truth(edition)`` is what a perfect reader holds
+after each.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from types import TracebackType
 from flows.newsstand.editions import check_edition
 from flows.newsstand.faults import Fault, Faults
 from flows.newsstand.server import Request, Server
-from flows.newsstand.stories import anomalies
-from flows.newsstand.truth import Held, Truth, truth, words
+from flows.newsstand.stories import LAST_EDITION, anomalies
+from flows.newsstand.truth import Held, Said, Truth, truth, words
 
 __all__ = [
     "Fault",
@@ -25,6 +26,7 @@ __all__ = [
     "Held",
     "Newsstand",
     "Request",
+    "Said",
     "Truth",
     "anomalies",
     "run",
@@ -64,7 +66,7 @@ class Newsstand:
 
     @edition.setter
     def edition(self, edition: int) -> None:
-        self._server.edition = check_edition(edition)
+        self._server.edition = check_edition(edition, self._server.last_edition)
 
     def advance(self) -> int:
         """Move to the next edition and tell its number.
@@ -102,14 +104,26 @@ class Newsstand:
         self.close()
 
 
-def serve(port: int = 0, edition: int = 1, *, faults: Faults | None = None) -> Newsstand:
+def serve(
+    port: int = 0,
+    edition: int = 1,
+    *,
+    faults: Faults | None = None,
+    last_edition: int = LAST_EDITION,
+) -> Newsstand:
     """A running newsstand on 127.0.0.1; port 0 takes a free one.
+
+    Args:
+        port: Where.
+        edition: Which one to begin with.
+        faults: What goes wrong with a request.
+        last_edition: How far it can move on; those after the third are generated.
 
     Raises:
         OSError: The port is taken.
         ValueError: There is no such edition.
     """
-    return Newsstand(Server(port, edition, faults))
+    return Newsstand(Server(port, edition, faults, last_edition))
 
 
 def run(

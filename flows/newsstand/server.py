@@ -73,8 +73,9 @@ class Server(HTTPServer):
     request_queue_size = 128
     allow_reuse_address = True
 
-    def __init__(self, port: int, edition: int, faults: Faults | None) -> None:
-        self.edition = check_edition(edition)
+    def __init__(self, port: int, edition: int, faults: Faults | None, last_edition: int) -> None:
+        self.last_edition = last_edition
+        self.edition = check_edition(edition, last_edition)
         self.faults = faults
         self.requests: deque[Request] = deque(maxlen=MAX_LOGGED)
         self.closing = threading.Event()
@@ -156,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         posted = self.rfile.read(int(length)).decode("utf-8", "replace").strip()
         try:
-            self.server.edition = check_edition(int(posted))
+            self.server.edition = check_edition(int(posted), self.server.last_edition)
         except ValueError as error:
             self._send(HTTPStatus.BAD_REQUEST, f"{error}\n".encode(), _plain())
             return

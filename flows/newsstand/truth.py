@@ -14,9 +14,9 @@ from functools import cache
 from typing import Any, Literal
 
 from flows.newsstand import finews, ofweek, rsshub, woshipm
-from flows.newsstand.editions import CHANNELS, check_edition, listed
+from flows.newsstand.editions import CHANNELS, check_edition, listed, written
 from flows.newsstand.plain import plain
-from flows.newsstand.stories import CHINA, Story, stories
+from flows.newsstand.stories import CHINA, LAST_EDITION, Story
 
 Via = Literal["api", "feed", "direct"]
 
@@ -29,6 +29,15 @@ MAY_BE_DROPPED = re.compile(
     r"本文由.*(?:发布于人人都是产品经理|禁止转载).*|题图来自.*|原文链接：.*|"
     r"作者：.*|（?来源：.*|（?编辑：.*"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What an article said from an edition on: one revision of it."""
+
+    edition: int
+    title: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +57,9 @@ class Held:
             publication itself; ``None`` where nothing names one.
         author: Who signed it, or ``None``; OFweek's source name may be one (its pages do
             not say whether it is a medium or a person).
-        revisions: How many different contents (title and text) it has had so far.
+        revisions: How many contents (title and text) it has had so far, one after the
+            other; one that returns counts again.
+        history: Those contents, oldest first.
         is_listed: Whether the newest edition still lists it.
         may_lose: A sentence that broken markup swallows; readers may differ on it.
     """
@@ -65,14 +76,22 @@ class Held:
     author: str | None
     revisions: int
     is_listed: bool
+    history: tuple[Said, ...]
     may_lose: str = ""
 
-    def differs_from(self, title: str, text: str) -> str:
-        """What is wrong with a reader's title and text, or an empty string."""
-        if title != self.title:
-            return f"title: expected {self.title!r}, found {title!r}"
+    def differs_from(self, title: str, text: str, revision: int = -1) -> str:
+        """What is wrong with a reader's title and text, or an empty string.
+
+        Args:
+            title: As the reader has it.
+            text: Likewise.
+            revision: Which place in the history they are to be held against.
+        """
+        said = self.history[revision]
+        if title != said.title:
+            return f"title: expected {said.title!r}, found {title!r}"
         lost = words(self.may_lose)
-        expected, found = words(self.text), words(text)
+        expected, found = words(said.text), words(text)
         if lost and expected.replace(lost, "") == found.replace(lost, ""):
             return ""
         return "" if expected == found else _first_difference(expected, found)
@@ -87,14 +106,19 @@ class Truth:
         held: One per article and way of reading, finews first, newest first.
         unusable: Listed lines that cannot become an article yet, as
             (publication, channel, id or title): they belong in quarantine.
+        waiting: Such lines of this edition or an earlier one that never became an article
+            since: they are still in quarantine.
         missed: Articles that scrolled through a list unseen between two editions, as
             (publication, channel, id): each channel named here has a gap.
+        gaps: When they did, as (publication, channel, edition).
     """
 
     edition: int
     held: tuple[Held, ...]
     unusable: tuple[tuple[str, str, str], ...]
+    waiting: tuple[tuple[str, str, str], ...]
     missed: tuple[tuple[str, str, str], ...]
+    gaps: tuple[tuple[str, str, int], ...]
 
     def of(self, publication: str, via: Via) -> dict[str, Held]:
         """The articles of one publication read one way, by source_article_id."""
@@ -122,7 +146,7 @@ def truth(edition: int) -> Truth:
     Raises:
         ValueError: There is no such edition.
     """
-    check_edition(edition)
+    check_edition(edition, max(edition, LAST_EDITION))
     ways: tuple[tuple[str, Via], ...] = (
         ("finews", "api"),
         ("woshipm", "feed"),
@@ -131,11 +155,14 @@ def truth(edition: int) -> Truth:
         ("ofweek", "direct"),
     )
     held = tuple(one for publication, via in ways for one in _held(publication, via, edition))
+    missed = tuple(_missed(edition))
     return Truth(
         edition=edition,
         held=held,
         unusable=tuple(_unusable(edition)),
-        missed=tuple(_missed(edition)),
+        waiting=tuple(_waiting(edition)),
+        missed=tuple((publication, channel, one.id) for publication, channel, one in missed),
+        gaps=tuple(dict.fromkeys((pub, channel, one.edition) for pub, channel, one in missed)),
     )
 
 
@@ -156,7 +183,7 @@ def _one(
 ) -> Held:
     number, _, story = sightings[-1]
     at, precision = _published(story, publication, via)
-    contents = {(_title(seen, via), words(_text(seen, via))) for _, _, seen in sightings}
+    history = _history(sightings, via)
     return Held(
         publication=publication,
         via=via,
@@ -168,10 +195,25 @@ def _one(
         precision=precision,
         publisher=PUBLISHERS.get(publication) or story.medium or None,
         author=story.author or None,
-        revisions=len(contents),
+        revisions=len(history),
         is_listed=number == edition,
+        history=history,
         may_lose=story.swallowed,
     )
+
+
+def _history(sightings: list[tuple[int, str, Story]], via: Via) -> tuple[Said, ...]:
+    """The contents one after the other; what only looks different is the same one."""
+    found: list[Said] = []
+    for number, _, story in sightings:
+        said = Said(edition=number, title=_title(story, via), text=_text(story, via))
+        is_same = found and (said.title, words(said.text)) == (
+            found[-1].title,
+            words(found[-1].text),
+        )
+        if not is_same:
+            found.append(said)
+    return tuple(found)
 
 
 def _article_id(story: Story, channel: str) -> str:
@@ -218,7 +260,19 @@ def _unusable(edition: int) -> Iterator[tuple[str, str, str]]:
                     yield publication, channel, story.id or story.title
 
 
-def _missed(edition: int) -> Iterator[tuple[str, str, str]]:
+def _waiting(edition: int) -> Iterator[tuple[str, str, str]]:
+    for publication, channels in CHANNELS.items():
+        for channel in channels:
+            lines: dict[str, bool] = {}
+            for number in range(1, edition + 1):
+                for story in listed(publication, channel, number):
+                    lines[story.id or story.title] = _is_usable(story)
+            for line, is_usable in lines.items():
+                if not is_usable:
+                    yield publication, channel, line
+
+
+def _missed(edition: int) -> Iterator[tuple[str, str, Story]]:
     for publication, channels in CHANNELS.items():
         for channel in channels:
             seen = {
@@ -226,9 +280,9 @@ def _missed(edition: int) -> Iterator[tuple[str, str, str]]:
                 for number in range(1, edition + 1)
                 for story in listed(publication, channel, number)
             }
-            for story in stories(publication):
+            for story in written(publication, edition):
                 if channel in story.lists and story.edition <= edition and story.id not in seen:
-                    yield publication, channel, story.id
+                    yield publication, channel, story
 
 
 def _first_difference(expected: str, found: str) -> str:

@@ -1,0 +1,172 @@
+"""Runs `copydesk serve` against a newsstand that misbehaves, with kills; then counts the corpus.
+
+    python -m tests.soak [--minutes N] [--seed N] [--keep DIR]
+
+Schedules are seconds, so minutes stand for days. The newsstand moves on, edition after
+edition: new stories, corrections, rewritten ones, some taken back, lists that scroll by
+faster than anybody reads. Each edition has a time of trouble (answers late, cut or wrong;
+`serve`, its server, its runs killed at chosen moments; its database removed) and then a
+quiet one, in which every source must be read whole again by its schedule. At the end the
+corpus is held against the newsstand's truth: every article exactly once, every revision in
+order and at its time, a gap told wherever the lists dropped something and nowhere else.
+Exit code 1 when anything differs. `make soak` runs 30 minutes, CI a sample of two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from flows import newsstand
+from flows.newsstand import Newsstand, Truth
+from tests.soak.checking import WAYS, Corpus, Window, differences, read_corpus
+from tests.soak.desk import SHARED, Desk, Reader, kill, wait
+from tests.soak.mischief import Mischief
+
+ACTS_EACH = 3
+FEWEST_EDITIONS = 4
+QUIET_LIMIT_SECONDS = 600.0
+DATABASE_MINUTES = 10.0
+MOST_EDITIONS = 600
+
+
+@dataclass(slots=True)
+class Told:
+    """What the run was like, and what went wrong in it."""
+
+    windows: list[Window] = field(default_factory=list)
+    recoveries: list[float] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+
+def run(desk: Desk, stand: Newsstand, mischief: Mischief, minutes: float) -> Told:
+    """Let it work and be bothered, edition after edition, until the time is over."""
+    told, end = Told(), time.monotonic() + minutes * 60
+    desk.start()
+    while True:
+        began = datetime.now(UTC)
+        if told.windows:
+            stand.advance()
+        with mischief.trouble():
+            acts = []
+            for _ in range(ACTS_EACH):
+                acts.append(mischief.act())
+                time.sleep(mischief.chance.uniform(0.5, 3))
+        told.recoveries.append(_quiet(desk, stand.edition, told))
+        told.windows.append(Window(edition=stand.edition, began=began, ended=datetime.now(UTC)))
+        _keep(desk.folder / "windows.json", told.windows)
+        print(
+            f"edition {stand.edition}: {', '.join(acts)}; all read again after "
+            f"{told.recoveries[-1]:.0f} s",
+            flush=True,
+        )
+        if time.monotonic() > end and len(told.windows) >= FEWEST_EDITIONS:
+            break
+    told.differences += [
+        f"the server takes a run for running: {one}"
+        for one in desk.stuck_runs(datetime.now(UTC) - timedelta(seconds=QUIET_LIMIT_SECONDS))
+    ]
+    if code := desk.end():
+        told.differences.append(f"serve ended with {code} at SIGTERM")
+    told.differences += [f"still running: {one}" for one in desk.left_behind()]
+    return told
+
+
+def _keep(file: Path, windows: list[Window]) -> None:
+    """When each edition was on show: what a second look at a kept folder needs."""
+    times = [(one.edition, one.began.isoformat(), one.ended.isoformat()) for one in windows]
+    file.write_text(json.dumps(times), encoding="utf-8")
+
+
+def _quiet(desk: Desk, edition: int, told: Told) -> float:
+    """Wait until the schedule has read every source whole; how long that took."""
+    began, since = time.monotonic(), datetime.now(UTC)
+
+    def is_read() -> bool:
+        return desk.read_since(since) == WAYS.keys()
+
+    if not wait(f"edition {edition} is read", is_read, QUIET_LIMIT_SECONDS, pause=0.5):
+        for slug in sorted(WAYS.keys() - desk.read_since(since)):
+            told.differences.append(
+                f"{slug}: not read by its schedule within {QUIET_LIMIT_SECONDS:g} s after the "
+                f"trouble of edition {edition} ended"
+            )
+            desk.run("sync", slug)
+    return time.monotonic() - began
+
+
+def report(told: Told, corpus: Corpus, truth: Truth, requests: int, done: Counter[str]) -> str:
+    """What was done and what came of it, as a table."""
+    lines = [f"editions: {truth.edition}, requests: {requests}", "", "done:"]
+    lines += [f"  {count:>4}  {act}" for act, count in sorted(done.items())]
+    lines += ["", f"  {'source':<16}{'articles':>9}{'held':>6}{'revisions':>11}{'held':>6}"
+                  f"{'gaps':>6}{'told':>6}"]  # fmt: skip
+    rows = Counter(source for source, _ in corpus.articles)
+    revisions = Counter(dict.fromkeys(WAYS, 0))
+    for (source, _), found in corpus.revisions.items():
+        revisions[source] += len(found)
+    gaps = Counter(source for source, _, _ in corpus.gaps)
+    for source, (publication, via) in WAYS.items():
+        held = truth.of(publication, via)
+        dropped = sum(whose == publication for whose, _, _ in truth.gaps)
+        lines.append(
+            f"  {source:<16}{len(held):>9}{rows[source]:>6}"
+            f"{sum(one.revisions for one in held.values()):>11}{revisions[source]:>6}"
+            f"{dropped:>6}{gaps[source]:>6}"
+        )
+    slow = sorted(told.recoveries)
+    lines += ["", f"all sources read again after trouble: median {slow[len(slow) // 2]:.0f} s, "
+                  f"slowest {slow[-1]:.0f} s"]  # fmt: skip
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run, report, and say by the exit code whether all is well."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="Leave warehouse and log in this new folder.")
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # by way of finally
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        return soak(folder, args.minutes, random.Random(args.seed))  # noqa: S311
+
+
+def soak(folder: Path, minutes: float, chance: random.Random) -> int:
+    """The whole of it in one folder; the exit code."""
+    hook: list[Mischief] = []
+    with newsstand.serve(
+        faults=lambda target, turn: hook[0].fault_of(target, turn), last_edition=MOST_EDITIONS
+    ) as stand:
+        desk = Desk(folder, stand.port)
+        mischief = Mischief(desk, chance, loses_database=minutes >= DATABASE_MINUTES)
+        hook.append(mischief)
+        try:
+            with Reader(desk) as reader:
+                told = run(desk, stand, mischief, minutes)
+        finally:
+            desk.end(signal.SIGKILL)
+            kill(set(desk.marked()))
+        truth = newsstand.truth(stand.edition)
+        corpus = read_corpus(desk.warehouse, leave_out=[SHARED])
+        found = [*told.differences, *reader.refusals, *differences(corpus, truth, told.windows)]
+        print(report(told, corpus, truth, len(stand.requests), mischief.done))
+        print(f"a reader read {reader.times} times and was refused {len(reader.refusals)} times\n")
+        print(f"{len(found)} differences:" if found else "no difference")
+        print("\n".join(found))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""Holds a corpus against the newsstand's truth: what is lost, doubled, mixed up or not told.
+
+The corpus is read by SQL from the views that people use, the truth is made from the
+stories; nothing of the way from the one to the other is used here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flows.newsstand import Held, Truth
+from flows.newsstand.editions import CHANNELS
+from warehouse import connect_read_only
+from warehouse.verify import verify
+
+WAYS: dict[str, tuple[str, Any]] = {
+    "finews": ("finews", "api"),
+    "woshipm": ("woshipm", "feed"),
+    "woshipm_direct": ("woshipm", "direct"),
+    "ofweek": ("ofweek", "direct"),
+    "ofweek_feed": ("ofweek", "feed"),
+}
+"""Each source of the desk: whose it is, and how it is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """When an edition was on show: every source was read whole at least once in it."""
+
+    edition: int
+    began: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One revision of an article."""
+
+    title: str
+    text: str
+    valid_from: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Corpus:
+    """What a warehouse holds, as plain values.
+
+    Attributes:
+        articles: Source and id of each row of the view, as often as it is there.
+        revisions: By source and id, in the order the view gives them.
+        sightings: Article and content of each row, as often as it is there.
+        last_seen: By source and id.
+        gaps: Source, channel and when it was noticed.
+        waiting: What is in quarantine: source, and a text that names the article or line.
+        unfinished: Runs that neither ended nor were found dead.
+        broken_rules: What the warehouse itself finds wrong.
+    """
+
+    articles: list[tuple[str, str]]
+    revisions: dict[tuple[str, str], list[Row]]
+    sightings: list[tuple[str, str]]
+    last_seen: dict[tuple[str, str], datetime]
+    gaps: list[tuple[str, str, datetime]]
+    waiting: list[tuple[str, str]]
+    unfinished: list[str]
+    broken_rules: list[str]
+
+
+def read_corpus(path: Path, *, leave_out: Iterable[str] = ()) -> Corpus:
+    """What a warehouse (or a snapshot of it) holds.
+
+    Args:
+        path: The file; nobody may be writing it.
+        leave_out: Ids that the truth does not know: those of links that somebody shared.
+    """
+    out = frozenset(leave_out)
+    with connect_read_only(path) as db:
+
+        def rows(sql: str) -> list[tuple[Any, ...]]:
+            return [row for row in db.execute(sql).fetchall() if row[1] not in out]
+
+        seen = rows("SELECT source, source_article_id, last_seen_at FROM articles")
+        revisions: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for source, number, *said in rows(
+            "SELECT source, split_part(article_id, ':', 2), title, text, valid_from "
+            "FROM revisions ORDER BY article_id, revision"
+        ):
+            revisions[source, number].append(Row(*said))
+        return Corpus(
+            articles=[(source, number) for source, number, _ in seen],
+            revisions=dict(revisions),
+            sightings=rows("SELECT article_id, content_hash FROM sightings"),
+            last_seen={(source, number): at for source, number, at in seen},
+            gaps=rows("SELECT source, channel, noticed_at FROM gaps"),
+            waiting=[
+                (source, f"{number or ''} {message} {page}")
+                for source, number, message, page in rows(
+                    "SELECT source, article_id, message, decode(page) FROM quarantine "
+                    "WHERE resolved_at IS NULL"
+                )
+            ],
+            unfinished=[
+                one for (one, _) in rows("SELECT run_id, 1 FROM runs WHERE state = 'running'")
+            ],
+            broken_rules=list(verify(db, is_deep=True).problems),
+        )
+
+
+def differences(corpus: Corpus, truth: Truth, windows: Sequence[Window]) -> list[str]:
+    """What the corpus holds otherwise than a perfect reader, one sentence each.
+
+    Args:
+        corpus: What was stored.
+        truth: Of the last edition that was shown.
+        windows: One for each edition that was shown, 1 to the last.
+    """
+    return [
+        *_articles(corpus, truth),
+        *_revisions(corpus, truth, windows),
+        *_sightings(corpus),
+        *_last_seen(corpus, truth, windows),
+        *_gaps(corpus, truth, windows),
+        *_quarantine(corpus, truth),
+        *(f"run {one} neither ended nor was found dead" for one in corpus.unfinished),
+        *(f"the warehouse breaks a rule: {one}" for one in corpus.broken_rules),
+    ]
+
+
+def _held(truth: Truth) -> Iterator[tuple[str, str, Held]]:
+    for source, (publication, via) in WAYS.items():
+        for number, held in truth.of(publication, via).items():
+            yield source, number, held
+
+
+def _articles(corpus: Corpus, truth: Truth) -> Iterator[str]:
+    """Every article exactly once."""
+    copies = Counter(corpus.articles)
+    expected = {(source, number) for source, number, _ in _held(truth)}
+    for source, number in sorted(expected - copies.keys()):
+        yield f"{source}:{number} is missing"
+    for source, number in sorted(copies.keys() - expected):
+        yield f"{source}:{number} does not exist"
+    for (source, number), count in sorted(copies.items()):
+        if count != 1:
+            yield f"{source}:{number} is there {count} times"
+
+
+def _revisions(corpus: Corpus, truth: Truth, windows: Sequence[Window]) -> Iterator[str]:
+    """Every revision in order, each noticed while its edition was on show."""
+    shown = {window.edition: window for window in windows}
+    for source, number, held in _held(truth):
+        rows, name = corpus.revisions.get((source, number), []), f"{source}:{number}"
+        if len(rows) != len(held.history):
+            yield f"{name}: expected {len(held.history)} revisions, found {len(rows)}"
+            continue
+        for place, (row, said) in enumerate(zip(rows, held.history, strict=True)):
+            which = f"{name}, revision {place + 1} of edition {said.edition}"
+            if words := held.differs_from(row.title, row.text, place):
+                yield f"{which}: {words}"
+            window = shown[said.edition]
+            if not window.began <= row.valid_from <= window.ended:
+                yield (
+                    f"{which}: expected it to hold from between {window.began} and "
+                    f"{window.ended}, found {row.valid_from}"
+                )
+
+
+def _sightings(corpus: Corpus) -> Iterator[str]:
+    for (article, content), count in sorted(Counter(corpus.sightings).items()):
+        if count != 1:
+            yield f"the sighting of {content} in {article} is there {count} times"
+
+
+def _last_seen(corpus: Corpus, truth: Truth, windows: Sequence[Window]) -> Iterator[str]:
+    """What the last edition lists was seen in it."""
+    last = windows[-1]
+    for source, number, held in _held(truth):
+        at = corpus.last_seen.get((source, number))
+        if held.is_listed and at is not None and at < last.began:
+            yield f"{source}:{number} was last seen {at}, before edition {last.edition} began"
+
+
+def _gaps(corpus: Corpus, truth: Truth, windows: Sequence[Window]) -> Iterator[str]:
+    """A gap wherever the newsstand dropped something, and none elsewhere."""
+    expected = {
+        (source, channel, edition)
+        for source, (publication, _) in WAYS.items()
+        for whose, channel, edition in truth.gaps
+        if whose == publication
+    }
+    told = {
+        (source, _channel(source, channel), _edition_at(at, windows))
+        for source, channel, at in corpus.gaps
+    }
+    for source, channel, edition in sorted(expected - told):
+        yield f"no gap was told in {source}, {channel}, where edition {edition} dropped something"
+    for source, channel, edition in sorted(told - expected):
+        yield f"a gap was told in {source}, {channel}, where edition {edition} dropped nothing"
+
+
+def _channel(source: str, name: str) -> str:
+    """A source's channel as the newsstand calls it; what has one list calls it as it likes."""
+    channels = CHANNELS[WAYS[source][0]]
+    return channels[0] if len(channels) == 1 else name
+
+
+def _edition_at(at: datetime, windows: Sequence[Window]) -> int:
+    return max((one.edition for one in windows if one.began <= at), default=0)
+
+
+def _quarantine(corpus: Corpus, truth: Truth) -> Iterator[str]:
+    """What could never be read waits in quarantine, and nothing else does."""
+    left = list(corpus.waiting)
+    for publication, channel, line in truth.waiting:
+        for source in (one for one, (whose, _) in WAYS.items() if whose == publication):
+            found = next((one for one in left if one[0] == source and line in one[1]), None)
+            if found is None:
+                yield f"{source}: {line!r} of {channel} is not in quarantine"
+            else:
+                left.remove(found)
+    for source, what in left:
+        yield f"{source}: in quarantine, although it was read since: {' '.join(what.split())[:120]}"

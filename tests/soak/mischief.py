@@ -1,0 +1,218 @@
+"""What is done to the desk while it works; each act says what came of it in one word."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from json import loads
+from pathlib import Path
+
+from flows.newsstand import Fault
+from tests.soak.desk import Desk, kill
+
+LISTINGS = ("/web/webapi", "/newmarket/", "/__api/", "/woshipm/latest", "/CATList", "/ofweek/news")
+FAULTS = (
+    Fault(status=503, retry_after="1"),
+    Fault(status=500),
+    Fault(cut_at=100),
+    Fault(delay_seconds=1.5),
+    Fault(body=b"<html>busy</html>"),
+)
+FAULTY = 0.08
+PATIENCE_SECONDS = 60.0
+_TICK_SECONDS = 0.001
+
+
+class Mischief:
+    """Every kind of trouble, each as often as the others, in an order of chance.
+
+    Args:
+        desk: Whom it befalls.
+        chance: Decides.
+        loses_database: Whether Prefect's database is removed, once.
+    """
+
+    def __init__(self, desk: Desk, chance: random.Random, *, loses_database: bool) -> None:
+        self.desk = desk
+        self._may_lose_database = loses_database
+        self.chance = chance
+        self.done: Counter[str] = Counter()
+        self._faulty = threading.Event()
+        self._trap: tuple[str, threading.Event] | None = None
+        self._deck: list[Callable[[], bool]] = []
+
+    # --- what the newsstand does wrong ---
+
+    def fault_of(self, target: str, _turn: int) -> Fault | None:
+        """The newsstand's hook: sees every request, and spoils some."""
+        kind = "listing" if target.startswith(LISTINGS) else "article"
+        if self._trap is not None and self._trap[0] == kind:
+            sprung, self._trap = self._trap[1], None
+            sprung.set()
+            time.sleep(0.05)  # the answer comes after the kill
+        if not self._faulty.is_set() or self.chance.random() >= FAULTY:
+            return None
+        return self.chance.choice(FAULTS)
+
+    @contextmanager
+    def trouble(self) -> Iterator[None]:
+        """The newsstand misbehaves inside."""
+        self._faulty.set()
+        try:
+            yield
+        finally:
+            self._faulty.clear()
+            self._trap = None
+
+    # --- acts ---
+
+    def act(self) -> str:
+        """Do the next thing of a shuffled deck; what it was."""
+        if not self._deck:
+            self._deck = [
+                self.kill_run_at_listing,
+                self.kill_run_at_article,
+                self.kill_run_storing,
+                self.kill_run_storing,
+                self.kill_run_publishing,
+                self.kill_server,
+                self.kill_serve,
+                self.kill_everything,
+                self.restart,
+                self.suspend_run,
+                self.sync_beside,
+                self.kill_backfill,
+                self.maintain,
+            ]
+            if self._may_lose_database:
+                # Once: Prefect's new database needs minutes to get over events of the old one.
+                self._may_lose_database = False
+                self._deck.append(self.lose_database)
+            self.chance.shuffle(self._deck)
+        act = self._deck.pop()
+        has_hit = act()
+        name = act.__name__ + ("" if has_hit else " (nothing was there)")
+        self.done[name] += 1
+        return name
+
+    def kill_run_at_listing(self) -> bool:
+        """kill -9 of the runs while one waits for a listing."""
+        return self._spring("listing") and bool(kill(self.desk.runs()))
+
+    def kill_run_at_article(self) -> bool:
+        """kill -9 of the runs while one waits for an article."""
+        return self._spring("article") and bool(kill(self.desk.runs()))
+
+    def _spring(self, kind: str) -> bool:
+        sprung = threading.Event()
+        self._trap = (kind, sprung)
+        return sprung.wait(PATIENCE_SECONDS)
+
+    def kill_run_storing(self) -> bool:
+        """kill -9 of a run that has fetched articles and now holds the warehouse."""
+        if not self._spring("article"):
+            return False
+        lock = self.desk.warehouse.with_name(self.desk.warehouse.name + ".lock")
+        # Most transactions take some 20 ms; the kill comes at a random point of one.
+        return self._strike(lambda: _holder(lock), self.chance.uniform(0.0, 0.03))
+
+    def kill_run_publishing(self) -> bool:
+        """kill -9 of a run that is copying the snapshot."""
+        lock = self.desk.warehouse.with_name(self.desk.warehouse.name + ".lock")
+        names = f"{self.desk.snapshot.name}.*.part"
+
+        def publisher() -> int | None:
+            is_copying = any(self.desk.snapshot.parent.glob(names))
+            return _holder(lock) if is_copying else None
+
+        return self._strike(publisher, 0.0)
+
+    def _strike(self, whom: Callable[[], int | None], after: float) -> bool:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end:
+            if pid := whom():
+                time.sleep(after)
+                return pid in self.desk.runs() and bool(kill({pid}))
+            time.sleep(_TICK_SECONDS)
+        return False
+
+    def kill_server(self) -> bool:
+        """kill -9 of the Prefect server alone."""
+        return bool(kill(self.desk.servers()))
+
+    def kill_serve(self) -> bool:
+        """kill -9 of `serve` alone, and a new one; its runs go on for as long as they live."""
+        self.desk.end(signal.SIGKILL)
+        self.desk.start()
+        return True
+
+    def kill_everything(self) -> bool:
+        """The machine goes off and on."""
+        kill(set(self.desk.marked()))
+        self.desk.end(signal.SIGKILL)
+        self.desk.start()
+        return True
+
+    def restart(self) -> bool:
+        """SIGTERM, and a new one."""
+        if code := self.desk.end():
+            self.done[f"SIGTERM ended with {code}"] += 1
+        self.desk.start()
+        return True
+
+    def lose_database(self) -> bool:
+        """The database of the Prefect server is removed."""
+        files = list((self.desk.folder / "prefect").glob("prefect.db*"))
+        for file in files:
+            file.unlink(missing_ok=True)
+        return bool(files)
+
+    def suspend_run(self) -> bool:
+        """The runs sleep for some seconds, as a laptop does."""
+        runs = self.desk.runs()
+        found = kill(runs, signal.SIGSTOP)
+        time.sleep(4.0)
+        kill(runs, signal.SIGCONT)
+        return bool(found)
+
+    def sync_beside(self) -> bool:
+        """Somebody runs `copydesk sync` for a source that the schedule reads, too."""
+        slug = self.chance.choice(("finews", "woshipm_direct", "ofweek"))
+        return self._ended(f"sync {slug}", *self._run("sync", slug))
+
+    def kill_backfill(self) -> bool:
+        """A backfill of everything, killed in the middle; then it is asked for again."""
+        words = ("backfill", "woshipm_direct", "--from", "2014-01-01", "--to", "2022-12-31")
+        process = self.desk.copydesk(*words)
+        is_under_way = self._spring("article")
+        process.kill()
+        process.communicate()
+        return self._ended("backfill", *self._run(*words)) and is_under_way
+
+    def maintain(self) -> bool:
+        """Maintenance is asked for: it compacts the warehouse beside everything else."""
+        return self.desk.start_deployment("maintenance")
+
+    def _run(self, *words: str) -> tuple[int, str]:
+        found = self.desk.run(*words)
+        return found.code, found.said
+
+    def _ended(self, what: str, code: int, said: str) -> bool:
+        # 1 is right where all of a source's listings were spoiled, or another run had it.
+        if code not in (0, 1, 3):
+            print(f"{what}: exit code {code}: {said[-500:]}", flush=True)
+            self.done[f"{what} ended with {code}"] += 1
+        return True
+
+
+def _holder(lock: Path) -> int | None:
+    """Who holds the warehouse now."""
+    with suppress(OSError, ValueError):
+        found = loads(lock.read_bytes()).get("pid")
+        return found if isinstance(found, int) else None
+    return None
