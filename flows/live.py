@@ -20,6 +20,8 @@ from prefect.artifacts import (
 )
 from prefect.exceptions import PrefectException
 
+from flows.markdown import listed
+
 AWAY = (httpx.HTTPError, PrefectException, OSError, RuntimeError)
 """What a server that is down, or too new, or too old, answers with."""
 
@@ -65,8 +67,12 @@ class LiveProgress:
         seconds, fresh = now - self._started, done - (self._first or 0)
         if seconds <= 0 or fresh <= 0:
             return ""
-        left = (total - done) / (fresh / seconds)
-        return f", {fresh / seconds:.1f} a second, about {left:.0f} seconds left"
+        rate = f", {fresh / seconds:.1f} a second"
+        return (
+            rate
+            if done >= total
+            else f"{rate}, about {span((total - done) * seconds / fresh)} left"
+        )
 
     def _write(self, percent: float, words: str) -> None:
         if self._artifact is None:
@@ -76,8 +82,15 @@ class LiveProgress:
             update_progress_artifact(self._artifact, progress=percent, description=words)
 
 
+def span(seconds: float) -> str:
+    """A time that is left, as people say it: 45 seconds, 12 minutes, 3.5 hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
 def show_table(key: str, table: list[dict[str, Any]], words: str, lines: Iterable[str]) -> None:
     """Show the result of a run: a table, and what else is worth knowing below it."""
-    text = words + "\n\n" + "\n".join(f"- {line}" for line in lines)
+    text = words + "\n\n" + listed(lines)
     with suppress(*AWAY):
         create_table_artifact(key=key, table=table, description=text)

@@ -45,6 +45,7 @@ class Tally:
             for the counters and the tables hold them all.
         notes: What is worth knowing and needs nobody.
         is_broken: True when the source could not be read at all.
+        is_odd: True when somebody should look, though nothing failed.
         is_done: True when everything that was discovered was handled.
     """
 
@@ -54,6 +55,7 @@ class Tally:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     is_broken: bool = False
+    is_odd: bool = False
     is_done: bool = False
     _stored: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     _more_problems: int = 0
@@ -76,6 +78,11 @@ class Tally:
     def gap(self, words: str) -> None:
         """Count a stretch that may have been missed, and say how it was noticed."""
         self.add(gaps=1)
+        self._tell(words)
+
+    def warn(self, words: str) -> None:
+        """Say what somebody should look at, though nothing failed."""
+        self.is_odd = True
         self._tell(words)
 
     def uncounted(self) -> dict[str, int]:
@@ -163,6 +170,9 @@ def state_of(tallies: Iterable[Tally], *, interrupted: bool = False) -> State:
     if tallies and all(tally.is_broken for tally in tallies):
         return "failed"
     troubles = ("quarantined", "failed", "gaps")
-    if any(tally.is_broken or any(tally.counts[t] for t in troubles) for tally in tallies):
+    if any(
+        tally.is_broken or tally.is_odd or any(tally.counts[t] for t in troubles)
+        for tally in tallies
+    ):
         return "needs_attention"
     return "completed"

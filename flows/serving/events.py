@@ -3,6 +3,9 @@
 copydesk.gap      a stretch may have been missed      resource copydesk.source.<slug>
 copydesk.drift    pages no longer read as they did
 copydesk.stall    a source yielded nothing at all, or could not be read
+
+and, of a source that brought something, its lineage in the form of Prefect's own assets:
+prefect.asset.materialization.succeeded    resource copydesk://articles/<slug>, from its address
 """
 
 from __future__ import annotations
@@ -12,8 +15,11 @@ from typing import Any
 
 from flows.fetch import mask_url
 from flows.report import Report, Tally
+from flows.settings import Settings
+from parsers.article import Source
 
 WORDS_KEPT = 5
+MADE = ("new", "modified", "duplicate")
 
 
 def events_of(report: Report) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -37,12 +43,40 @@ def _is_stalled(tally: Tally) -> bool:
     return tally.is_broken or not (tally.counts["discovered"] or tally.counts["not_modified"])
 
 
-def tell(report: Report) -> None:
+def materialized(report: Report, settings: Settings) -> Iterator[dict[str, Any]]:
+    """Of each source that brought something: its articles as an asset made from its address.
+
+    What ``@materialize`` would send, without a task run for it: one event, and none where
+    nothing is new. Prefect's open-source server keeps them as events and no more.
+    """
+    for tally in report.tallies:
+        made = {name: tally.counts[name] for name in MADE if tally.counts[name]}
+        if made and tally.source in settings.sources:
+            origin = {"prefect.resource.id": _address(settings.source(tally.source))}
+            yield {
+                "event": "prefect.asset.materialization.succeeded",
+                "resource": {
+                    "prefect.resource.id": f"copydesk://articles/{tally.source}",
+                    "prefect.resource.name": f"articles of {tally.source}",
+                },
+                "related": [origin | {"prefect.resource.role": "asset"}],
+                "payload": {"run_id": report.run_id, **made},
+            }
+
+
+def _address(source: Source) -> str:
+    given = source.options.get("url") or source.options.get("base_url") or ""
+    return mask_url(str(given)).split("?")[0] or f"copydesk://pages/{source.slug}"
+
+
+def tell(report: Report, settings: Settings) -> None:
     """Emit the run's events; a server that is away hears nothing, and nothing waits for it."""
     from prefect.events import emit_event
 
     if report.state == "interrupted":
         return
+    for asset in materialized(report, settings):
+        emit_event(**asset)
     for event, source, payload in events_of(report):
         resource = {
             "prefect.resource.id": f"copydesk.source.{source}",
