@@ -15,23 +15,25 @@ schedule goes on meanwhile: a backfill has its source's lease for one chunk at a
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
-from pydantic import AfterValidator, Field, ValidationInfo
 
 from flows import forms, leases
 from flows import settings as configuration
 from flows.backfilling import Work
 from flows.chunks import ChunkRun
-from flows.live import LiveProgress, show_table
+from flows.errors import Interrupted
+from flows.live import LiveProgress
 from flows.report import Report
+from flows.showing import show_run
 from flows.sync import state_for
 from flows.windows import Asked, ask_for, read_addresses
 from warehouse.chunks import Chunk
@@ -56,19 +58,6 @@ def _asked(parameters: dict[str, Any], config: str | None) -> Asked:
     )
 
 
-def _refuse(config: str | None, info: ValidationInfo) -> str | None:
-    """Check all parameters together, before the flow runs; the last one is checked last."""
-    if "source" in info.data:
-        try:
-            _asked(info.data, config)
-        except (configuration.ConfigurationError, OSError, UnicodeDecodeError) as error:
-            raise ValueError(str(error)) from None
-    return config
-
-
-_Config = Annotated[str | None, AfterValidator(_refuse), Field(validate_default=True)]
-
-
 def _run_name() -> str:
     given: dict[str, Any] = flow_run.parameters
     days = f"{given.get('from_date')} to {given.get('to_date')}" if given.get("from_date") else ""
@@ -83,14 +72,16 @@ def do_chunk(work: Work, chunk: Chunk) -> None:
     if run.is_dry:
         work.do(chunk)
         return
-    with leases.hold(
+    lease = leases.hold(
         run.settings,
         work.source.slug,
         flow="backfill",
         run_id=run.id,
         wait_seconds=LEASE_WAIT_SECONDS,
         say=run.surroundings.say,
-    ):
+        stop=run.surroundings.stop,
+    )
+    with suppress(Interrupted), lease:  # what is not done is done when it is asked for again
         work.do(chunk)
 
 
@@ -104,7 +95,7 @@ def backfill(
     archive: str | None = None,
     dry_run: bool = False,  # switches in Prefect's parameter form
     restart: bool = False,
-    config: _Config = None,
+    config: str | None = None,
 ) -> State[Report]:
     """Bring in what is older, or was missed: a window of days, addresses, or an archive.
 
@@ -113,9 +104,10 @@ def backfill(
 
     Args:
         source: One of the configured sources.
-        from_date: The first day of the window, in the source's time zone.
-        to_date: The last day of the window; it is part of it.
-        urls: Addresses of articles, one a line.
+        from_date: The first day of the window, in the source's time zone. Give both days of a
+            window, or addresses, or an archive: one of the three.
+        to_date: The last day of the window; it is part of it, and not before the first.
+        urls: Addresses of articles, one a line, instead of a window.
         urls_file: A file of addresses, one a line, on the machine that runs this.
         archive: A folder of WARC files, read instead of the network.
         dry_run: Say what would be fetched; fetch listings only, store nothing.
@@ -131,7 +123,7 @@ def backfill(
     # Task runs must not inherit the run's tags: see tasks.py.
     with TagsContext(current_tags=set()), whole, run:
         report = carry_out(run, asked, restart=restart)
-    _show(report, asked)
+    _show(report, asked, settings)
     return state_for(report)
 
 
@@ -141,10 +133,10 @@ def carry_out(run: ChunkRun, asked: Asked, *, restart: bool) -> Report:
     work = Work(run, asked, restart=restart)
     live = LiveProgress(f"backfill-{asked.source}".lower().replace("_", "-"), asked.plan)
     try:
+        work.begin()
         if work.was_done:
             tally.notes.append(_done_before(work))
         else:
-            work.begin()
             _do_all(work, live)
     except Exception as error:
         tally.is_broken = True
@@ -178,12 +170,11 @@ def _done_before(work: Work) -> str:
     )
 
 
-def _show(report: Report, asked: Asked) -> None:
-    """The result table on the run's page."""
-    lines = [*report.problems, *(note for note in report.notes if "would fetch" not in note)]
-    table = [tally.as_json() for tally in report.tallies]
-    words = f"{asked.plan}: {report.state}, run {report.run_id}"
-    show_table("copydesk-backfill", table, words, lines)
+def _show(report: Report, asked: Asked, settings: configuration.Settings) -> None:
+    """The result table on the run's page, and what is in quarantine."""
+    notes = [note for note in report.notes if "would fetch" not in note]
+    show_run(report, settings, key="copydesk-backfill", what=asked.plan, notes=notes)
 
 
-forms.demanding(backfill, ("from_date", "to_date"), ("urls",), ("urls_file",), ("archive",))
+# The form complains about the last way, so that stands last which most people mean.
+forms.demanding(backfill, ("urls",), ("urls_file",), ("archive",), ("from_date", "to_date"))

@@ -12,25 +12,25 @@ schedule.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
 
 from flows import bridge, records, steps
 from flows.chunks import CLOSE, ENTRIES, RECORDS, WALK, ChunkRun, Plan, piece
+from flows.entry_pieces import entries_of, named, note_days, pieces, read_entries, tell_lost
 from flows.fetch import Fetched, FetchFailure, FetchRequest, Stopped
 from flows.windows import Asked, Window
-from flows.work import Arrived, Batch, Lead, page_of
+from flows.work import Arrived, Batch, page_of
 from parsers import registry
 from parsers.article import BadEntry, Entry, Listing, Source
-from parsers.errors import ParseError, UnknownUrl
+from parsers.errors import ParseError
 from warehouse import gaps
 from warehouse.chunks import DONE, INCOMPLETE, Chunk, NewChunk
-from warehouse.rows import GapRow, PageRow
+from warehouse.rows import GapRow
 
 MOST_PAGES = 5000
-_MAY_COME = frozenset({408, 425, 429})
 _GONE = frozenset({404, 410})
 
 
@@ -38,11 +38,15 @@ class Work:
     """One backfill under way: what its pieces share.
 
     Attributes:
-        entries_each: How many articles a piece holds: what a kill repeats at most, and how
-            long the schedule waits for its turn.
+        entries_each: How many articles a piece holds: what a kill repeats at most.
+        piece_seconds: After how long a piece ends, and leaves what it has not fetched to
+            another: how long the schedule waits for its turn, which is less than it would.
+        clock: Seconds that never go back.
     """
 
     entries_each = 100
+    piece_seconds = 300.0
+    clock = staticmethod(time.monotonic)
 
     def __init__(self, run: ChunkRun, asked: Asked, *, restart: bool = False) -> None:
         self.run = run
@@ -73,21 +77,34 @@ class Work:
         if self.asked.archive:
             return True
         window, ended = self.asked.window, self.plan.ended_at
-        return window is not None and ended is not None and ended < window.end
+        if window is None or ended is None:
+            return False
+        # What counts is when the listings were read, however long the articles took after that.
+        return min(self._listed_at(), default=ended) < window.end
+
+    def _listed_at(self) -> list[datetime]:
+        specs = (json.loads(one.spec) for one in self.plan.chunks if one.kind in (WALK, CLOSE))
+        return [_aware(spec["since"]) for spec in specs if spec["since"]]
 
     def begin(self) -> None:
-        """Make the first pieces of a plan that has none; an archive may have grown."""
+        """Make the first pieces of a plan that has none; an archive may have grown.
+
+        What is wrong with the addresses or the archive is told at every call.
+        """
         if self.asked.archive:
-            self.tally.problems += self.index.damaged
+            for words in self.index.damaged:
+                self.tally.fail(words)
             self.plan.grow(records.pieces(self, self.index))
-            return
-        if self.plan.chunks:
-            return
-        if self.asked.window:
-            channels = dict.fromkeys(one.channel for one in _listings(self.source))
-            self.plan.grow([_walk(channel) for channel in channels])
+        elif self.asked.window:
+            if not self.plan.chunks:
+                channels = dict.fromkeys(one.channel for one in _listings(self.source))
+                self.plan.grow([_walk(channel) for channel in channels])
         else:
-            self.plan.grow(_named(self, self.asked.urls))
+            from_addresses = named(self, self.asked.urls)
+            if self.plan.chunks:
+                tell_lost(self)
+            else:
+                self.plan.grow(from_addresses)
 
     def do(self, chunk: Chunk) -> None:
         """Do one piece, whatever it is."""
@@ -104,97 +121,6 @@ class Work:
         """Store a batch, and what became of its piece with it."""
         if not self.run.is_dry:
             steps.store(self.run, self.source, batch)
-
-
-# --- addresses -------------------------------------------------------------------------
-
-
-def _named(work: Work, urls: Sequence[str]) -> list[NewChunk]:
-    """The pieces of a list of addresses; one that the source does not know is told."""
-    entries: dict[str, Entry] = {}
-    for url in urls:
-        try:
-            entry = work.source.parser.entry_of(work.source, url)
-        except (UnknownUrl, ValueError) as error:
-            work.tally.fail(f"{url[:200]}: {error}")
-        else:
-            entries.setdefault(entry.source_article_id, entry)
-    return _pieces(work, list(entries.values()), "addresses")
-
-
-def _pieces(work: Work, entries: Sequence[Entry], what: str) -> list[NewChunk]:
-    each = work.entries_each
-    parts = [entries[i : i + each] for i in range(0, len(entries), each)]
-    return [
-        piece(ENTRIES, f"{len(part)} of {what}", [asdict(entry) for entry in part], len(part))
-        for part in parts
-    ]
-
-
-def entries_of(chunk: Chunk) -> list[Entry]:
-    """The entries of a piece."""
-    return [Entry(**facts) for facts in json.loads(chunk.spec)]
-
-
-def read_entries(work: Work, chunk: Chunk) -> None:
-    """Fetch, read and store the articles of a piece."""
-    run, source, tally = work.run, work.source, work.tally
-    entries = _left_to_listings(work, entries_of(chunk))
-    tally.add(discovered=chunk.entries)
-    if run.is_dry:
-        tally.notes += [f"would fetch {entry.url}" for entry in entries]
-        work.plan.end(chunk)
-        return
-    batch = steps.fetch(run, source, Batch(Lead(entry, None) for entry in entries))
-    batch = steps.read(run, source, batch)
-    _note_days(work, batch)
-    if not run.is_stopping:
-        missing = any(_may_come(batch.page_rows.get(entry.url)) for entry in entries)
-        work.plan.end(chunk, INCOMPLETE if missing else DONE)
-    work.store(batch)
-
-
-def _left_to_listings(work: Work, entries: list[Entry]) -> list[Entry]:
-    """Those entries that no listing tells more of than their page does.
-
-    The page behind a share link gives a time to the minute where the listing gave the
-    second: what a listing brought is newer knowledge, and stays.
-    """
-    shared = {
-        f"{work.source.slug}:{entry.source_article_id}"
-        for entry in entries
-        if entry.channel == registry.SHARED
-    }
-    known = work.run.seen_elsewhere(shared, channel=registry.SHARED)
-    if known:
-        work.tally.add(unmodified=len(known))
-        work.tally.notes.append(f"{len(known)} known from their listings, which tell more")
-    return [one for one in entries if f"{work.source.slug}:{one.source_article_id}" not in known]
-
-
-def _may_come(row: PageRow | None) -> bool:
-    """Whether a page that is not there may be there another time."""
-    if row is None:
-        return True
-    return row.error is not None and (
-        row.status is None or row.status >= 500 or row.status in _MAY_COME
-    )
-
-
-def _note_days(work: Work, batch: Batch) -> None:
-    """Learn how far back undated listings go from the articles themselves.
-
-    What turns out to be of other days is stored all the same: it has been read.
-    """
-    window = work.asked.window
-    if window is None:
-        return
-    if outside := sum(not window.holds(row.published_at) for row in batch.rows):
-        work.tally.notes.append(f"{outside} read that are not of {work.asked.stretch}")
-    for row in batch.rows:
-        if row.published_at is not None:
-            known = work.oldest.get(row.channel)
-            work.oldest[row.channel] = min(known or row.published_at, row.published_at)
 
 
 # --- a window: listing pages, further and further back ---------------------------------
@@ -282,9 +208,14 @@ def _watch_for_gap(
     known = work.run.known(f"{work.source.slug}:{one.source_article_id}" for one in lines)
     if not known:
         how = f"none of the {len(lines)} entries listed now was known; found by a backfill"
+        work.tally.gap(f"possible gap in {listing.channel}: {how}")
         batch.gaps.append(
             GapRow(
-                source=work.source.slug, channel=listing.channel, from_at=mark.at, to_at=at, how=how
+                source=work.source.slug,
+                channel=listing.channel,
+                from_at=min(mark.at, at) if mark.at else None,
+                to_at=at,
+                how=how,
             )
         )
 
@@ -310,12 +241,12 @@ def _take(
     work.planned.update(entry.source_article_id for entry in new)
     carried = [entry for entry in new if entry.content is not None]
     what = f"{listing.channel}, {_days(window, new)}"
-    work.plan.grow(_pieces(work, [one for one in new if one.content is None], what))
+    work.plan.grow(pieces(work, [one for one in new if one.content is None], what))
     if carried and isinstance(answer, Fetched):
         work.tally.add(discovered=len(carried), fetched=len(carried))
         batch.pages = [Arrived(entry, page_of(answer, entry)) for entry in carried]
         steps.read(work.run, work.source, batch)
-        _note_days(work, batch)
+        note_days(work, batch)
 
 
 def _days(window: Window, entries: Sequence[Entry]) -> str:
@@ -362,10 +293,15 @@ def close(work: Work, chunk: Chunk) -> None:
         return  # pages are missing: nothing is closed before they came
     reached = datetime.fromisoformat(spec["reached"]) if spec["reached"] else None
     reached = reached or work.oldest.get(spec["channel"])
+    if spec["since"] and _aware(spec["since"]) < window.end <= datetime.now(UTC):
+        work.tally.notes.append(
+            f"{spec['channel']}: its listing was read on {_aware(spec['since']):%Y-%m-%d %H:%M} UTC, "
+            "before the window was over; ask again for what came later"
+        )
     if reached is None or reached > window.start:
         _tell_uncovered(work, spec["channel"], reached)
     elif not run.is_dry:
-        until = min(window.end, datetime.fromisoformat(spec["since"]).astimezone(UTC))
+        until = min(window.end, _aware(spec["since"]))
         run.along(
             lambda store: work.tally.notes.extend(
                 [f"closed {count} gaps of {spec['channel']}"]
@@ -390,7 +326,13 @@ def _tell_uncovered(work: Work, channel: str, reached: datetime | None) -> None:
         if reached
         else "the listing does not say of which days it is"
     )
-    work.tally.gap(
+    # No gap of the schedule's: such a stretch is not in the table of gaps, for no later window
+    # could close it.
+    work.tally.warn(
         f"{channel}: {far}; what it does not list of {work.asked.stretch} can be had by "
         "address (--urls) or from an archive (--archive)"
     )
+
+
+def _aware(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flows.fetch import Fetcher, FetchFailure, FetchRequest
+from flows.fetch import Fetcher, FetchFailure, FetchRequest, mask_url
 from flows.run import policy_of
 from flows.settings import Settings
 from flows.work import page_of
@@ -74,7 +74,7 @@ def described(settings: Settings) -> list[dict[str, Any]]:
                 "parser": source.parser.name,
                 "schedule": settings.sources[source.slug].schedule,
                 "channels": ", ".join(dict.fromkeys(one.channel for one in listings)),
-                "listings": " ".join(one.url for one in listings),
+                "listings": " ".join(mask_url(one.url) for one in listings),
             }
         )
     return rows

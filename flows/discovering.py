@@ -17,6 +17,12 @@ from warehouse.rows import GapRow
 def discover(run: Run, source: Source) -> Found:
     """What the source's listings lead to; failed listings are told, not raised."""
     found, tally = Found(), run.tallies[source.slug]
+    if run.forbidden.source(source.slug):
+        tally.notes.append(
+            f"{source.slug} is to be forgotten, so nothing is fetched: remove [sources."
+            f"{source.slug}], or let it in again with `copydesk forget --undo --source {source.slug}`"
+        )
+        return found
     listings = source.parser.listings(source)
     whole = [
         listing
@@ -58,6 +64,7 @@ def _take_answer(
         return False
     if fetched.not_modified:
         tally.add(not_modified=1)
+        found.rest.answered.append(listing.url)
         found.rest.note(source, listing.channel, fetched, keep_validators=True)
         return True
     page = page_of(fetched, None)
@@ -69,6 +76,7 @@ def _take_answer(
         found.rest.note(source, listing.channel, fetched)
         return False
     found.answered.add(listing.channel)
+    found.rest.answered.append(listing.url)
     is_clean = _take_lines(run, source, listing, page, lines, found)
     keep = listing.carries_articles and is_clean and run.limit is None
     found.rest.note(source, listing.channel, fetched, keep_validators=keep)
@@ -119,15 +127,17 @@ def _watch_for_gaps(run: Run, source: Source, listings: Sequence[Listing], found
             run.tallies[source.slug].fail(
                 f"listing {channel} is empty; the newest entry before was {marks[channel].value}"
             )
-    known = run.known(one for of_channel in ids.values() for one in of_channel)
+    listed = [one for of_channel in ids.values() for one in of_channel]
+    known = run.known(listed) | {one for one in listed if one in run.forbidden}
     for channel, of_channel in ids.items():
         if of_channel and known.isdisjoint(of_channel):
             how = (
                 f"none of the {len(of_channel)} entries listed now was known; "
                 f"the newest before was {marks[channel].value}"
             )
-            since = marks[channel].at
             until, _ = found.rest.reached[channel]
+            since = marks[channel].at
+            since = min(since, until) if since else None  # the clock may have been set back
             gap = GapRow(source=source.slug, channel=channel, from_at=since, to_at=until, how=how)
             found.rest.gaps.append(gap)
             run.tallies[source.slug].gap(f"possible gap in {channel}: {how}")

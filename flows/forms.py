@@ -1,8 +1,8 @@
 """The parameter forms of flows: what Prefect's server and UI refuse before a run is made.
 
 A JSON schema can name the sources that there are and demand a window or something else;
-that a window ends after it begins only code can check: the flow's own validators do, before
-its first line runs.
+that a window ends after it begins only code can check: the flow does so first of all, and
+ends with the reason.
 """
 
 from __future__ import annotations

@@ -28,10 +28,12 @@ from pydantic import Field
 from flows import leases, upkeep
 from flows import settings as configuration
 from flows.live import show_table
+from flows.serving import claims
 from flows.settings import Settings
 from warehouse import runs
 
 MOST_RUNS = 2000
+KEEP_PLANS_DAYS = 30
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,9 +71,11 @@ def attempt(found: Maintained, thing: str, work: Callable[[], str]) -> None:
         found.problems.append(f"{thing}: {error}")
 
 
-@flow(name="maintenance", persist_result=False, validate_parameters=True)
+@flow(
+    name="maintenance", flow_run_name="maintenance", persist_result=False, validate_parameters=True
+)
 def maintenance(
-    keep_runs_days: Annotated[int, Field(ge=1, le=3650)] = 30,
+    keep_runs_days: Annotated[int | None, Field(ge=1, le=3650)] = None,
     keep_pages_days: Annotated[int | None, Field(ge=1, le=36500)] = None,
     keep_archive_days: Annotated[int | None, Field(ge=1, le=36500)] = None,
     move_archive_to: str | None = None,
@@ -81,8 +85,9 @@ def maintenance(
     """Prune Prefect's runs, remove old snapshots, compact the warehouse, look at the archive.
 
     Args:
-        keep_runs_days: Prefect's own record of runs older than this is deleted; the view
-            ``runs`` of the warehouse keeps all.
+        keep_runs_days: Prefect's own record of copydesk's runs older than this is deleted;
+            ``serve.keep_days`` of the configuration by default. The view ``runs`` of the
+            warehouse keeps all.
         keep_pages_days: Rows of fetches older than this are removed when the warehouse is
             compacted; the last one of each address stays. All stay by default.
         keep_archive_days: Archive files older than this are moved to ``move_archive_to``,
@@ -94,11 +99,16 @@ def maintenance(
     settings = configuration.load(Path(config) if config else None)
     found = Maintained(run_id=runs.new_run_id())
     started = time.monotonic()
+    claims.begin(settings, lambda _words: None)
     alone = leases.hold(settings, "maintenance", flow="maintenance", run_id=found.run_id)
     # Task runs must not inherit the run's tags: see tasks.py.
     with TagsContext(current_tags=set()), alone:
         todo = _things(
-            settings, found.run_id, keep_runs_days, keep_pages_days, verify=verify_archive
+            settings,
+            found.run_id,
+            keep_runs_days or settings.serve.keep_days,
+            keep_pages_days,
+            verify=verify_archive,
         )
         if move_archive_to and keep_archive_days:
             target = Path(move_archive_to)
@@ -110,8 +120,10 @@ def maintenance(
     found.seconds = time.monotonic() - started
     _show(found)
     words = "; ".join(found.problems) or "; ".join(f"{k}: {v}" for k, v in found.done.items())
-    make = Failed if found.problems else Completed
-    return make(message=words[:2000], data=found)
+    if found.problems:
+        # Prefect raises what a failed run of a deployment holds, and complains of its type.
+        return Failed(message=words[:2000], data=None if claims.is_deployed() else found)
+    return Completed(message=words[:2000], data=found)
 
 
 def _things(
@@ -121,7 +133,7 @@ def _things(
         "Prefect's runs": lambda: upkeep.prune_prefect(days=runs_days, most=MOST_RUNS),
         "snapshots": lambda: upkeep.tidy_snapshots(settings),
         "warehouse": lambda: upkeep.compact_warehouse(settings, run_id, pages_days=pages_days),
-        "plans": lambda: upkeep.forget_plans(settings, days=runs_days),
+        "plans": lambda: upkeep.forget_plans(settings, days=max(runs_days, KEEP_PLANS_DAYS)),
     }
     if verify:
         things["archive"] = lambda: upkeep.verify_archive(settings)

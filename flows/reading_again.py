@@ -106,6 +106,11 @@ class Again:
         self.tally = run.tally(slug)
         self.differences = Differences()
         self._listings = listing_pages(self.source)
+        regular = self.source.parser.listings(self.source)
+        self._carrying = {one.channel: one for one in regular if one.carries_articles}
+        self._channels = {one.channel for one in regular} | {registry.SHARED}
+        self._following: set[str] = set()
+        self._passed_over: dict[str, int] = {}
         self._after: tuple[datetime, str, int] | None = None
 
     def total(self) -> int:
@@ -125,7 +130,18 @@ class Again:
             )
         if pages:
             self._after = pages[-1].place
+        else:
+            self._tell_passed_over()
         return pages
+
+    def _tell_passed_over(self) -> None:
+        """Say which archived pages are listings of channels that are not configured any more."""
+        for channel, count in self._passed_over.items():
+            self.tally.notes.append(
+                f"{count} archived pages of the channel {channel!r} were not read: it is none of "
+                "the source's now"
+            )
+        self._passed_over.clear()
 
     def read(self, pages: Sequence[ArchivedPage]) -> Batch:
         """Read some pages; what cannot be read is told, and kept unless only compared."""
@@ -150,13 +166,23 @@ class Again:
     def _arrived(self, page: ArchivedPage) -> list[Arrived]:
         """The articles of an archived page: one, those a listing carries, or none."""
         fetched = self._fetched(page)
-        if listing := self._listings.get(page.url):
+        if listing := self._listing_of(page):
             return self._carried(listing, fetched)
         entry = bridge.entry_from(page.entry)
         if entry is None:
-            return []  # a following page, read with the first one
+            if page.url not in self._following and page.channel not in self._channels:
+                passed = self._passed_over.get(page.channel, 0)
+                self._passed_over[page.channel] = passed + 1
+            return []  # a following page, read with the first one, or a listing without articles
         whole = self._with_following(page, page_of(fetched, entry))
         return [Arrived(entry, whole, fetched)]
+
+    def _listing_of(self, page: ArchivedPage) -> Listing | None:
+        """The listing that a page is of, also under an address that it had before."""
+        if known := self._listings.get(page.url):
+            return known
+        carrying = None if page.entry else self._carrying.get(page.channel)
+        return replace(carrying, url=page.url) if carrying else None
 
     def _carried(self, listing: Listing, fetched: Fetched) -> list[Arrived]:
         lines = registry.entries(self.source, listing, page_of(fetched, None))
@@ -170,6 +196,7 @@ class Again:
         urls = registry.more(self.source, first)
         if not urls:
             return first
+        self._following.update(urls)
         with self.run.looking() as store:
             found = (
                 readings.following_pages(store, urls, run_id=page.run_id)

@@ -7,12 +7,13 @@ which page; a page that no listing led to is taken by its address, where its sou
 from __future__ import annotations
 
 import json
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from requests.structures import CaseInsensitiveDict
 from warcio.archiveiterator import ArchiveIterator
@@ -25,7 +26,7 @@ from flows.work import Arrived, Batch, page_of
 from parsers import registry
 from parsers.article import Entry, Listing, Page, Source
 from parsers.errors import ParseError, UnknownUrl
-from warehouse.chunks import Chunk, NewChunk
+from warehouse.chunks import DONE, INCOMPLETE, Chunk, NewChunk
 
 if TYPE_CHECKING:
     from flows.backfilling import Work
@@ -102,8 +103,8 @@ def index(folder: Path, source: Source) -> Index:
     places: list[Place] = []
     for file in sorted(folder.glob("*.warc.gz")):
         try:
-            places += _places(file)
-        except (ArchiveLoadFailed, OSError, ValueError, EOFError) as error:
+            places += _places(file, found.damaged)
+        except (ArchiveLoadFailed, OSError, ValueError, EOFError, zlib.error) as error:
             found.damaged.append(f"{file.name} cannot be read to its end: {error}")
     places.sort(key=lambda one: one.at)
     for place in places:
@@ -129,16 +130,37 @@ def listing_pages(source: Source) -> dict[str, Listing]:
     return found
 
 
-def _places(file: Path) -> Iterator[Place]:
+def _places(file: Path, damaged: list[str]) -> Iterator[Place]:
+    """The pages of a file; what a record of it lacks is told, and the others are read."""
     with file.open("rb") as stream:
-        records = ArchiveIterator(stream)
+        # warcio itself would parse the answer, and fails at a record without an address.
+        records = ArchiveIterator(stream, no_record_parse=True)
         for record in records:
-            status = record.http_headers.get_statuscode() if record.http_headers else ""
-            if record.rec_type in ("response", "revisit") and status == "200":
-                head = record.rec_headers
-                at = datetime.fromisoformat(head.get_header("WARC-Date"))
-                url = head.get_header("WARC-Target-URI")
-                yield Place(file.name, records.get_record_offset(), url, at)
+            if record.rec_type in ("response", "revisit") and _is_page(record):
+                offset = records.get_record_offset()
+                try:
+                    yield _place(file.name, offset, record.rec_headers)
+                except ValueError as error:
+                    damaged.append(f"{file.name}: record at {offset} cannot be used: {error}")
+
+
+def _is_page(record: Any) -> bool:
+    protocol, _, rest = record.raw_stream.readline().partition(b" ")
+    return bool(protocol.startswith(b"HTTP/")) and rest.split()[:1] == [b"200"]
+
+
+def _place(file: str, offset: int, head: Any) -> Place:
+    """Where a record lies, of what, and from when: without a zone its date is UTC (WARC 1.1)."""
+    url, date = head.get_header("WARC-Target-URI"), head.get_header("WARC-Date")
+    if not url:
+        raise ValueError("expected a WARC-Target-URI, found none")
+    if not date:
+        raise ValueError(f"expected a WARC-Date, found none; it is of {url}")
+    try:
+        at = datetime.fromisoformat(date)
+    except ValueError:
+        raise ValueError(f"expected a WARC-Date, found {date!r}; it is of {url}") from None
+    return Place(file, offset, url, at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 def _take_listing(found: Index, place: Place) -> None:
@@ -225,26 +247,31 @@ def read_records(work: Work, found: Index, chunk: Chunk) -> None:
         Place(file, offset, url, datetime.fromisoformat(at))
         for file, offset, url, at in json.loads(chunk.spec)
     ]
-    work.tally.add(discovered=len(places))
     if work.run.is_dry:
+        work.tally.add(discovered=len(places))
         work.tally.notes += [f"would read {one.url} of {one.at:%Y-%m-%d %H:%M}" for one in places]
         work.plan.end(chunk)
         return
-    batch = Batch()
+    batch, state = Batch(), DONE
     for place in places:
         try:
             batch.pages += _arrived(found, place)
         except (ArchiveError, ParseError) as error:
+            work.tally.add(discovered=1)
             work.tally.fail(f"{place.url}: {error}")
-    work.tally.add(fetched=len(batch.pages))
+            if isinstance(error, ArchiveError):
+                state = INCOMPLETE  # the file may come back whole, from a backup
+    # A listing may carry many articles, or none.
+    work.tally.add(discovered=len(batch.pages), fetched=len(batch.pages))
     steps.read(work.run, work.source, batch)
     _leave_recorded(work, found, batch)
-    work.plan.end(chunk)
+    work.plan.end(chunk, state)
     work.store(batch)
 
 
 def _arrived(found: Index, place: Place) -> list[Arrived]:
     fetched = fetched_from(found.folder, place.file, place.offset, place.url)
+    fetched = replace(fetched, fetched_at=place.at)
     if place.url in found.listings:
         entries = [entry for entry in listed(found, place) if entry.content is not None]
         return [Arrived(entry, page_of(fetched, entry)) for entry in entries]

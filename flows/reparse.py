@@ -30,6 +30,7 @@ from flows.chunks import ChunkRun
 from flows.live import LiveProgress, show_table
 from flows.reading_again import Again, Compared
 from flows.report import Report
+from flows.showing import result_table
 from flows.sync import state_for
 from warehouse.readings import ArchivedPage
 
@@ -117,6 +118,5 @@ def _compared(report: Report, every: Sequence[Again]) -> Compared:
 
 def _show(report: Report) -> None:
     """The result table on the run's page."""
-    table = [tally.as_json() for tally in report.tallies]
     words = f"Run {report.run_id}: {report.state}"
-    show_table("copydesk-reparse", table, words, [*report.problems, *report.notes])
+    show_table("copydesk-reparse", result_table(report), words, [*report.problems, *report.notes])

@@ -11,11 +11,13 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from flows import bridge, leases, steps
 from flows.chunks import ChunkRun
+from flows.errors import Interrupted
 from flows.fetch import ArchiveError
 from flows.launch import stopping_on_signals
 from flows.posts.importing import CHANNEL as IMPORTED
@@ -70,8 +72,9 @@ def replay(
     with surrounded_by(surroundings), stopping_on_signals(stop, say):
         run = ChunkRun("replay", settings, ())
         with run:
-            for slug, failures in _by_source(run, reason, source, only).items():
-                _replay_source(run, slug, failures)
+            for slug in _sources_of(run, reason, source, only):
+                with suppress(Interrupted):
+                    _replay_source(run, slug, reason, only)
                 if run.is_stopping:
                     break
             report = run.finish()
@@ -79,40 +82,42 @@ def replay(
     return report
 
 
-def _by_source(
+def _sources_of(
     run: ChunkRun, reason: str | None, source: str | None, only: str | None
-) -> dict[str, list[Quarantined]]:
+) -> list[str]:
+    return list(dict.fromkeys(one.row.source for one in _wanted(run, reason, source, only)))
+
+
+def _wanted(
+    run: ChunkRun, reason: str | None, source: str | None, only: str | None
+) -> list[Quarantined]:
     with run.looking() as store:
         assert store is not None  # noqa: S101  # only a dry run may find none
         if only is not None:
-            found = [quarantine.get(store, only)]
-        else:
-            found = quarantine.open_failures(store, reason=reason, source=source)
-    sorted_out: dict[str, list[Quarantined]] = defaultdict(list)
-    for one in found:
-        sorted_out[one.row.source].append(one)
-    return sorted_out
+            return [quarantine.get(store, only)]
+        return quarantine.open_failures(store, reason=reason, source=source)
 
 
-def _replay_source(run: ChunkRun, slug: str, failures: Sequence[Quarantined]) -> None:
+def _replay_source(run: ChunkRun, slug: str, reason: str | None, only: str | None) -> None:
     started, tally = time.monotonic(), run.tally(slug)
-    tally.add(discovered=len(failures))
     with run.writing() as store:
         run.begin_sources(store)
-    before = tally.counts["quarantined"]
-    posts = [one for one in failures if one.row.channel == IMPORTED]
-    pages = [one for one in failures if one.row.channel != IMPORTED]
     with leases.hold(
         run.settings, slug, flow="replay", run_id=run.id,
-        wait_seconds=LEASE_WAIT_SECONDS, say=run.surroundings.say,
+        wait_seconds=LEASE_WAIT_SECONDS, say=run.surroundings.say, stop=run.surroundings.stop,
     ):  # fmt: skip
-        if posts:
+        # Looked up with the lease: a sync may have resolved some meanwhile, or kept a newer page.
+        failures = _wanted(run, reason, slug, only)
+        tally.add(discovered=len(failures))
+        if posts := [one for one in failures if one.row.channel == IMPORTED]:
             _replay_posts(run, slug, posts)
-        if pages:
+        if pages := [one for one in failures if one.row.channel != IMPORTED]:
             _replay_pages(run, slug, pages)
+        with run.looking() as store:
+            assert store is not None  # noqa: S101  # only a dry run may find none
+            left = quarantine.are_open(store, [one.quarantine_id for one in failures])
     tally.seconds = time.monotonic() - started
-    failing = tally.counts["quarantined"] - before
-    tally.notes.append(f"{len(failures) - min(failing, len(failures))} of {len(failures)} resolved")
+    tally.notes.append(f"{len(failures) - len(left)} of {len(failures)} resolved")
     run.surroundings.progress(slug, len(failures), len(failures))
 
 
@@ -126,7 +131,7 @@ def _replay_posts(run: ChunkRun, slug: str, posts: Sequence[Quarantined]) -> Non
     for one in posts:
         path, data, at = one.row.url, one.row.page, one.row.fetched_at
         try:
-            post = read_post(data, path)
+            post = read_post(data, path, source=slug)
             own = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
             row = bridge.article_row(post.article, channel=IMPORTED, seen_at=at, post=own)
             check_row(row)
@@ -180,7 +185,7 @@ def _replay_pages(run: ChunkRun, slug: str, failures: Sequence[Quarantined]) -> 
 
 def _replay_articles(run: ChunkRun, source: Source, failures: Sequence[Quarantined]) -> None:
     """Article pages: all that a replay needs lies in the quarantine."""
-    batch, good = Batch(), {}
+    batch = Batch()
     for one in failures:
         entry = bridge.entry_from(one.row.facts)
         if entry is None:
@@ -190,15 +195,10 @@ def _replay_articles(run: ChunkRun, source: Source, failures: Sequence[Quarantin
             batch.pages.append(Arrived(entry, _page(source, one.row, entry)))
         except ParseError as error:
             run.tally(source.slug).quarantine(str(error))
-            continue
-        good[f"{source.slug}:{entry.source_article_id}"] = one.quarantine_id
     run.tally(source.slug).add(fetched=len(batch.pages))
     bodies = {(one.row.article_id, one.row.url): one.row for one in failures}
     steps.read(run, source, batch)
     batch.bad = [_with_page(bad, bodies.get((bad.article_id, bad.url))) for bad in batch.bad]
-    stored = {row.article_id for row in batch.rows}
-    ids = [which for article, which in good.items() if article in stored]
-    run.along(lambda store: _resolve(store, run.id, ids))
     steps.store(run, source, batch)
 
 

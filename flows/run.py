@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,15 +19,21 @@ from urllib.parse import urlsplit
 
 from duckdb import DuckDBPyConnection
 
-from flows.errors import RunFailed
+from flows.errors import Interrupted, RunFailed
 from flows.fetch import Archive, Fetched, Fetcher, FetchFailure, FetchPolicy, FetchRequest
+from flows.launch import stopping_on_signals
 from flows.progress import Advance, Say, silent
 from flows.report import Report, State, Tally, state_of
+from flows.serving import claims
 from flows.settings import FetchSettings, Settings
 from parsers.article import Source
-from warehouse import confirm, db, pages, runs, snapshot, watermarks
+from warehouse import confirm, db, forget, pages, runs, snapshot, watermarks
 from warehouse.errors import WarehouseError
+from warehouse.forget import Forbidden
 from warehouse.rows import Counters, Validators, Watermark
+
+END_SECONDS = 15.0
+"""What a run of a deployment has to end in; ``copydesk serve`` waits a little longer."""
 
 _RUN_STATES: Mapping[State, str] = {
     "completed": "completed",
@@ -70,12 +76,27 @@ def surrounded_by(surroundings: Surroundings) -> Iterator[None]:
         _SURROUNDINGS.reset(token)
 
 
+def _of_this_process() -> Surroundings:
+    """Those of a run that nobody here began: of a deployment, its end is asked for by a signal.
+
+    Prefect's own answer to SIGTERM would cut it in the middle of a batch.
+    """
+    if not claims.is_deployed():
+        return Surroundings()
+    stop = threading.Event()
+    return Surroundings(
+        stop=stop,
+        signals=lambda: stopping_on_signals(stop, lambda _words: None, within=END_SECONDS),
+    )
+
+
 class Run:
     """One run of a flow over some sources; a context manager.
 
     Attributes:
         id: Sorts by time; also in every row the run stores.
         tallies: The counters of each source, counted up by the steps.
+        forbidden: What is to be forgotten: it is not fetched, for its page would be kept.
     """
 
     def __init__(
@@ -93,11 +114,13 @@ class Run:
         self.is_dry = is_dry
         self.id = runs.new_run_id()
         self.tallies = {slug: Tally(source=slug) for slug in sources}
-        self.surroundings = _SURROUNDINGS.get() or Surroundings()
+        self.surroundings = _SURROUNDINGS.get() or _of_this_process()
         self._resources = ExitStack()
         self._one_writer = threading.Lock()
         self._begun: set[str] = set()
         self._pauses: Mapping[str, datetime] = {}
+        self.forbidden = Forbidden()
+        self._is_finished = False
 
     # --- beginning and end ---
 
@@ -105,12 +128,28 @@ class Run:
         with ExitStack() as undone:
             undone.enter_context(self._resources)
             self._resources.enter_context(self.surroundings.signals())
+            claims.begin(self.settings, self.surroundings.say)
             if not self.is_dry:
                 with self.writing() as store:
+                    self._look_at_the_clock(runs.last_time(store))
                     self.begin_sources(store)
                     self._pauses = pages.pauses(store, datetime.now(UTC))
+                    self.forbidden = Forbidden(forget.tombstones(store))
             undone.pop_all()
         return self
+
+    def _look_at_the_clock(self, last: datetime | None) -> None:
+        """Say that the clock was set back, or that it was wrong before; it cannot be told."""
+        now = datetime.now(UTC)
+        if last is None or last <= now + pages.CLOCKS_DIFFER:
+            return
+        for tally in self.tallies.values():
+            tally.warn(
+                f"the clock says {now:%Y-%m-%d %H:%M} UTC, but a run before was at "
+                f"{last:%Y-%m-%d %H:%M}: see that it is right (timedatectl). New articles are "
+                "stored as ever; one that changes is taken for older than what was seen at "
+                "that later time until it has passed"
+            )
 
     def begin_sources(self, store: DuckDBPyConnection) -> None:
         """Write the row of this run for each source that has none yet."""
@@ -140,7 +179,33 @@ class Run:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
+        if error is not None:
+            # Sources may still be at work in threads of their own: without the fetcher they
+            # would take what they cannot fetch for done.
+            self.surroundings.stop.set()
+            self._end_by(error)
         self._resources.close()
+
+    def _end_by(self, error: BaseException) -> None:
+        """Write that the run ended by an error, where it is under way and that can be written."""
+        if self.is_dry or self._is_finished or isinstance(error, WarehouseError):
+            return
+        is_broken = isinstance(error, Exception) and not isinstance(error, Interrupted)
+        state = "failed" if is_broken else "interrupted"
+        words = f"{type(error).__name__}: {error}"
+        # Run's own transaction: what waits to be written along belongs to rows that are not
+        # stored, and would say of a piece of work that it was done.
+        with suppress(WarehouseError), Run.writing(self) as store:
+            for tally in self.tallies.values():
+                told = tally.all_problems()
+                runs.finish_run(
+                    store,
+                    self.id,
+                    tally.source,
+                    state=state,
+                    counters=Counters(seconds=tally.seconds),
+                    error="\n".join(told if words in told else [*told, words]),
+                )
 
     def finish(self) -> Report:
         """Write the end of the run for each source; what it all came to."""
@@ -157,6 +222,7 @@ class Run:
                         counters=Counters(**tally.uncounted(), seconds=tally.seconds),
                         error="\n".join(tally.all_problems()) or None,
                     )
+        self._is_finished = True
         report = Report(
             run_id=self.id, flow=self.flow, state=state, tallies=tuple(self.tallies.values())
         )
@@ -179,7 +245,8 @@ class Run:
     @cached_property
     def _fetcher(self) -> Fetcher:
         policy = policy_of(self.settings.fetch, self.settings.chosen())
-        fetcher = Fetcher(policy, archive=self._archive, stop=self.surroundings.stop)
+        archive = None if self.is_dry else self._archive  # a dry run stores nothing
+        fetcher = Fetcher(policy, archive=archive, stop=self.surroundings.stop)
         for url, until in self._pauses.items():
             seconds = (until - datetime.now(UTC)).total_seconds()
             fetcher.leave_alone(

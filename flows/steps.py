@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from flows import bridge
 from flows.fetch import Expect, Fetched, FetchFailure, FetchRequest, Stopped
@@ -30,6 +31,7 @@ from warehouse.sights import check_row
 def fetch(run: Run, source: Source, batch: Batch) -> Batch:
     """Fetch the pages of a batch's entries; what a listing carried needs no fetch."""
     wanted: dict[str, list[Entry]] = defaultdict(list)
+    _pass_over_forgotten(run, source, batch)
     for lead in batch.leads:
         if lead.entry.content is None:
             wanted[lead.entry.url].append(lead.entry)
@@ -54,6 +56,16 @@ def fetch(run: Run, source: Source, batch: Batch) -> Batch:
     run.tallies[source.slug].add(fetched=len(batch.pages))
     _fetch_following_pages(run, source, batch)
     return batch
+
+
+def _pass_over_forgotten(run: Run, source: Source, batch: Batch) -> None:
+    kept = [
+        one
+        for one in batch.leads
+        if f"{source.slug}:{one.entry.source_article_id}" not in run.forbidden
+    ]
+    batch.forgotten += len(batch.leads) - len(kept)
+    batch.leads = kept
 
 
 def _expected(source: Source) -> Expect:
@@ -120,6 +132,8 @@ def _fetch_following_pages(run: Run, source: Source, batch: Batch) -> None:
         else:
             lost.add(number)
             _lose(run, source, batch.pages[number], more)
+            if not batch.never.isdisjoint(following):
+                batch.never.add(batch.pages[number].entry.url)
     batch.pages = [one for number, one in enumerate(batch.pages) if number not in lost]
 
 
@@ -184,16 +198,39 @@ def store(run: Run, source: Source, batch: Batch) -> None:
         done = upserted.get(source.slug, Upserted())
         pages.record(db, list(batch.page_rows.values()), run_id=run.id)
         confirm.confirm(db, batch.confirmed, run_id=run.id)
+        older = len(quarantine.overtaken(db, batch.bad))
         quarantine.put(db, batch.bad, run_id=run.id)
-        stored = {row.article_id for row in batch.rows} - {bad.article_id for bad in batch.bad}
-        quarantine.resolve(db, run_id=run.id, article_ids=stored)
+        quarantine.resolve_read(db, _read_at(batch), run_id=run.id)
+        quarantine.resolve(db, run_id=run.id, urls=batch.answered)
         for gap in batch.gaps:
             gaps.open_gap(db, gap, run_id=run.id)
-        for channel, (at, value) in batch.reached.items():
-            watermarks.advance(db, source.slug, channel, at=at, value=value, run_id=run.id)
+        if not run.is_stopping:  # or entries of this batch may have been left unfetched
+            for channel, (at, value) in batch.reached.items():
+                watermarks.advance(db, source.slug, channel, at=at, value=value, run_id=run.id)
         counts = tally.uncounted() | counts_of(done)
-        runs.add_counters(db, run.id, source.slug, Counters(**counts, forgotten=done.forgotten))
+        forgotten = done.forgotten + batch.forgotten
+        runs.add_counters(db, run.id, source.slug, Counters(**counts, forgotten=forgotten))
     tally.add(**counts_of(done))
     tally.mark_counted()
-    if done.forgotten:
-        tally.notes.append(f"{done.forgotten} skipped, because they are to be forgotten")
+    if older:
+        tally.notes.append(
+            f"{older} pages that cannot be read are older than what their articles say now; "
+            "they are kept in quarantine as resolved"
+        )
+    if forgotten:
+        tally.notes.append(
+            f"{forgotten} passed over, because they are to be forgotten: `copydesk forget --list`"
+        )
+
+
+def _read_at(batch: Batch) -> dict[str, datetime]:
+    """When the latest page of each article was fetched that could be read.
+
+    Not where the very same page failed for another line that led to it: the failure stands.
+    """
+    failed = {(bad.article_id, bad.fetched_at) for bad in batch.bad}
+    read: dict[str, datetime] = {}
+    for row in batch.rows:
+        if (row.article_id, row.fetched_at) not in failed:
+            read[row.article_id] = max(row.fetched_at, read.get(row.article_id, row.fetched_at))
+    return read

@@ -15,10 +15,13 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterEndTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
@@ -26,6 +29,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from flows.errors import RunFailed
 from flows.fetch import ArchiveError, verify
+from flows.serving.deployments import TAG
 from flows.settings import Settings
 from warehouse import chunks, compact, db, snapshot
 from warehouse.errors import WarehouseBusy, WarehouseError
@@ -40,6 +44,9 @@ EXPECTED = (
 )
 """What a thing may end with and leave the others to be done."""
 
+FLOWS = ("sync", "backfill", "import", "reparse", "maintenance")
+"""Our flows, as Prefect calls them."""
+
 _PAGE = 200
 _LEFT_OVER_SECONDS = 3600.0
 _WORTH_BYTES = 64 * 1024 * 1024
@@ -49,16 +56,22 @@ _ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.
 
 
 def prune_prefect(*, days: int, most: int) -> str:
-    """Delete ended flow runs of Prefect that are older, with their task runs; at most some."""
+    """Delete copydesk's own ended flow runs that are older, with their task runs; at most some.
+
+    A server may be a team's: the runs of other flows, and those without our tag, stay.
+    """
     before = datetime.now(UTC) - timedelta(days=days)
     old = FlowRunFilter(
         end_time=FlowRunFilterEndTime(before_=cast(Any, before)),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_ENDED)),
+        tags=FlowRunFilterTags(all_=[TAG]),
     )
+    ours = FlowFilter(name=FlowFilterName(any_=[*FLOWS]))
     deleted = 0
     with get_client(sync_client=True) as client:
         while deleted < most:
             page = client.read_flow_runs(
+                flow_filter=ours,
                 flow_run_filter=old,
                 limit=min(_PAGE, most - deleted),
                 sort=FlowRunSort.END_TIME_DESC,

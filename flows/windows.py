@@ -17,6 +17,7 @@ from flows.settings import ConfigurationError, Settings
 from parsers.article import Entry, Moment, Source
 from parsers.dates import read_time
 
+EARLIEST = date(1970, 1, 1)
 LONGEST = timedelta(days=366 * 30)
 
 
@@ -147,6 +148,8 @@ def _window(first: date | None, last: date | None, zone: ZoneInfo) -> Window:
             f"expected a window that ends on or after its first day, found {first} to {last}; "
             "exchange the two"
         )
+    if first < EARLIEST:
+        raise BadRequest(f"expected a window from {EARLIEST} on, found {first} to {last}")
     if first > datetime.now(zone).date():
         raise BadRequest(f"expected a window that has begun, found {first} to {last}")
     if last - first > LONGEST:

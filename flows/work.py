@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flows import bridge
-from flows.fetch import Expect, Fetched, FetchFailure, FetchRequest
+from flows.fetch import (
+    Expect,
+    Fetched,
+    FetchFailure,
+    FetchRequest,
+    PermanentFetchError,
+    PolicyRefusal,
+)
 from parsers.article import Entry, Page, Source
 from parsers.charset import decode
 from warehouse.confirm import Confirmed
@@ -40,8 +47,17 @@ class Arrived:
     is_vouched: bool = True
 
 
+FOR_GOOD = (PermanentFetchError, PolicyRefusal)
+"""What asking again would not change."""
+
+
 class Batch:
-    """What one transaction will store, filled from step to step."""
+    """What one transaction will store, filled from step to step.
+
+    Attributes:
+        failed: The addresses whose page did not come.
+        never: Those of them that were refused for good: the page is gone, or not allowed.
+    """
 
     def __init__(self, leads: Iterable[Lead] = ()) -> None:
         self.leads = list(leads)
@@ -52,6 +68,10 @@ class Batch:
         self.bad: list[QuarantineRow] = []
         self.gaps: list[GapRow] = []
         self.reached: dict[str, tuple[datetime, str]] = {}
+        self.answered: list[str] = []  # addresses of listings: what failed of them is over
+        self.forgotten = 0
+        self.failed: set[str] = set()
+        self.never: set[str] = set()
 
     def note(
         self,
@@ -66,17 +86,33 @@ class Batch:
         """Record a fetch, once an address; the first word about an error stays."""
         if fetched is None or fetched.request.url in self.page_rows:
             return
+        if isinstance(fetched, FetchFailure):
+            self.failed.add(fetched.request.url)
+            if isinstance(fetched.error, FOR_GOOD):
+                self.never.add(fetched.request.url)
         row = bridge.page_row(
             source, channel, fetched, entry=entry, keep_validators=keep_validators
         )
         self.page_rows[row.url] = replace(row, error=error or row.error)
 
-    def join(self, other: Batch) -> None:
-        """Store what the other holds together with this."""
-        self.page_rows |= other.page_rows
+    def add(self, other: Batch) -> None:
+        """Store what another batch of the same source came to together with this."""
+        self.leads += other.leads
+        self.confirmed |= other.confirmed
+        self.rows += other.rows
+        self.page_rows = other.page_rows | self.page_rows
         self.bad += other.bad
         self.gaps += other.gaps
+        self.forgotten += other.forgotten
+        self.failed |= other.failed
+        self.never |= other.never
+
+    def join(self, other: Batch) -> None:
+        """Store what the other holds together with this; its gaps belong to the first batch."""
+        self.page_rows |= other.page_rows
+        self.bad += other.bad
         self.reached |= other.reached
+        self.answered += other.answered
 
 
 class Found:
@@ -86,7 +122,8 @@ class Found:
         leads: The entries to follow, first listed first.
         answered: The channels whose listing came anew and could be read.
         rest: To be stored with the last batch: fetches of listings, failed lines and
-            listings, gaps and watermarks.
+            listings, and watermarks; and gaps with the first, because a later run knows the
+            entries of that batch, and would see no gap any more.
     """
 
     def __init__(self) -> None:
@@ -101,10 +138,11 @@ class Found:
         return failures
 
     def batches(self, size: int) -> list[Batch]:
-        """The leads in batches; the last one also holds the rest."""
+        """The leads in batches; the first one also holds the gaps, the last one the rest."""
         batches = [
             Batch(self.leads[start : start + size]) for start in range(0, len(self.leads), size)
         ] or [Batch()]
+        batches[0].gaps += self.rest.gaps
         batches[-1].join(self.rest)
         return batches
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from flows import cli
-from flows.cli.rates import Rate, RateLines
+from flows.cli.progress import Rate, RateLines
 from flows.newsstand import Fault
 from warehouse import connect, gaps, publish, transaction
 from warehouse.rows import GapRow
@@ -196,6 +196,15 @@ def test_rate_counts_from_where_the_run_began():
 
     assert rate.at(100, 300) == (0.0, None)
     assert rate.at(150, 300) == (5.0, 30.0)
+
+
+def test_rate_forgets_what_a_resumed_run_passed_over_at_once():
+    seconds = iter([0.0, 1.0, 20.0, 40.0])
+    rate = Rate(0, clock=lambda: next(seconds))
+
+    assert rate.at(1000, 1100) == (1000.0, 0.1)
+    rate.at(1010, 1100)
+    assert rate.at(1039, 1100) == (1.0, 61.0)
 
 
 def test_lines_tell_rate_and_remaining_time():

@@ -1,0 +1,73 @@
+"""Gaps and watermarks of runs that do not come to their end."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from flows import demo, newsstand, settings, steps
+from flows.run import Run, Surroundings, surrounded_by
+from flows.sync import sync_plainly
+from warehouse import connect_read_only
+
+
+class Killed(Exception):
+    """Stands for kill -9 between two transactions."""
+
+
+@pytest.mark.parametrize("stored", [1, 5])
+def test_gap_is_told_although_its_run_is_killed_between_two_batches(tmp_path, monkeypatch, stored):
+    with newsstand.serve(edition=2) as stand:
+        config = demo.write_config(tmp_path, port=stand.port, share_link=demo.SHARE_LINK)
+        chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
+        sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+        stand.advance()  # market-38 drops something
+        store, done = steps.store, []
+
+        def store_some(*args):
+            if len(done) == stored:
+                raise Killed
+            done.append(store(*args))
+
+        monkeypatch.setattr(steps, "store", store_some)
+        with pytest.raises(Killed):
+            sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+        monkeypatch.setattr(steps, "store", store)
+        sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+
+    with connect_read_only(chosen.warehouse.path) as db:
+        told = db.execute("SELECT DISTINCT source, channel FROM gaps").fetchall()
+    assert told == [("finews", "market-38")]
+
+
+LINKED = "202203082300310099"  # the last entry of the last batch
+
+
+def test_interrupted_run_moves_no_watermark_and_the_next_one_sees_no_gap(tmp_path):
+    stop = threading.Event()
+
+    def stop_at_the_last_entry(target, _turn):
+        if LINKED in target:
+            stop.set()
+
+    with newsstand.serve(faults=stop_at_the_last_entry) as stand:
+        config = demo.write_config(tmp_path, port=stand.port, share_link=demo.SHARE_LINK)
+        chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
+        with surrounded_by(Surroundings(stop=stop)):
+            cut = sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+        with connect_read_only(chosen.warehouse.path) as db:
+            reached = db.execute("SELECT * FROM _store.watermarks").fetchall()
+        whole = sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+
+    assert (cut.state, reached) == ("interrupted", [])
+    assert whole.totals()["gaps"] == 0
+
+
+def test_run_that_ends_by_an_error_stops_its_sources_before_their_fetcher_goes(tmp_path):
+    chosen = settings.load(environ={"COPYDESK_WAREHOUSE__PATH": str(tmp_path / "copydesk.duckdb")})
+
+    with pytest.raises(Killed), Run("sync", chosen, ["finews"]) as run:
+        raise Killed
+
+    assert run.is_stopping

@@ -1,0 +1,28 @@
+"""What the tests of the backfill share."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+LISTED = "NW202203142308441556"
+BEFORE = timedelta(minutes=5)
+
+
+def window(first, last):
+    return {"first": date.fromisoformat(first), "last": date.fromisoformat(last)}
+
+
+def texts(desk):
+    return [one.target for one in desk.stand.requests if "GetNewsText" in one.target]
+
+
+def days(desk):
+    return [
+        day
+        for (day,) in desk.rows(
+            "SELECT DISTINCT CAST(published_at AT TIME ZONE 'Asia/Shanghai' AS DATE) FROM articles "
+            "ORDER BY ALL"
+        )
+    ]
