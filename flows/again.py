@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from flows.launch import run_flow
 from flows.progress import Advance, Say
 from flows.report import Report
+from flows.settings import settled
 from flows.windows import ask_for
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def run_backfill(
         "archive": str(asked.archive) if asked.archive else None,
         "dry_run": dry_run,
         "restart": restart,
-        "config": str(config) if config else None,
+        "config": str(file) if (file := settled(config)) else None,
     }
     return run_flow(
         "flows.backfill:backfill",
@@ -94,7 +95,7 @@ def run_reparse(
         "sources": list(sources) or None,
         "since": since,
         "diff": diff,
-        "config": str(config) if config else None,
+        "config": str(file) if (file := settled(config)) else None,
     }
     return run_flow(
         "flows.reparse:reparse",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Mapping
+
 from flows.fetch import ArchiveError, FetchError
 from flows.settings import ConfigurationError
 from parsers.errors import ParseError
@@ -10,6 +13,10 @@ from warehouse.errors import WarehouseError
 
 class RunFailed(Exception):
     """A run that could not do its work; the message says what to do."""
+
+
+class ServerNotStarted(RunFailed):
+    """A Prefect server of our own that does not come up; the message holds its last words."""
 
 
 class Interrupted(Exception):
@@ -26,6 +33,22 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (WarehouseError, 1),
     (OSError, 1),
 )
+
+
+_ADVICE: Mapping[int, str] = {
+    errno.EROFS: "the disk is mounted read-only: mount it writable, or give copydesk another "
+    "folder (warehouse.path, archive.path)",
+    errno.ENOSPC: "the disk is full: free some space and try again; what was stored stays stored",
+    errno.EDQUOT: "the quota is used up: free some space and try again; what was stored stays",
+    errno.EACCES: "this user may not use it: change its owner or its permissions, or give "
+    "copydesk another folder (warehouse.path, archive.path)",
+    errno.EIO: "the disk reports errors: look at it (dmesg) before going on",
+}
+
+
+def advice(error: Exception) -> str | None:
+    """What to do about an error of the machine whose own words do not say it."""
+    return _ADVICE.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
 def exit_code_of(error: Exception) -> int | None:

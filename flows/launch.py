@@ -15,9 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from flows.errors import RunFailed
+from flows.errors import RunFailed, ServerNotStarted
 from flows.progress import Advance, Say
 from flows.report import Report
+from flows.settings import settled
 
 if TYPE_CHECKING:
     from flows.run import Surroundings
@@ -43,30 +44,41 @@ def run_sync(
         WarehouseError: The warehouse could not be written.
     """
     slugs = [source.slug for source in settings.chosen(sources)]
-    if (away := _server_that_is_away()) is not None:
-        say(f"the Prefect server {away} does not answer: this run goes on without it")
+    if (why := _why_not_the_server(settings)) is not None:
+        say(f"the Prefect server {why}: this run goes on without it")
         return _without_prefect(settings, slugs, limit, dry_run, say=say, progress=progress)
     parameters = {
         "sources": list(sources) or None,
         "limit": limit,
         "dry_run": dry_run,
-        "config": str(config) if config else None,
+        "config": str(file) if (file := settled(config)) else None,
     }
-    return run_flow(
-        "flows.sync:sync",
-        parameters,
-        settings=settings,
-        say=say,
-        progress=progress,
-        verbosity=verbosity,
-    )
+    try:
+        return run_flow(
+            "flows.sync:sync",
+            parameters,
+            settings=settings,
+            say=say,
+            progress=progress,
+            verbosity=verbosity,
+        )
+    except ServerNotStarted as error:
+        say(f"{error}\nthis run goes on without it; `copydesk doctor` looks what is wrong")
+        return _without_prefect(settings, slugs, limit, dry_run, say=say, progress=progress)
 
 
-def _server_that_is_away() -> str | None:
-    from flows.serving.server import is_answering
+def _why_not_the_server(settings: Settings) -> str | None:
+    """Which server there is and why it cannot be used; ``None`` when it can, or there is none."""
+    from flows.serving.neighbours import why_unusable
+    from flows.serving.place import find_served, know_own_password, named_server, prefect_home
 
-    url = os.environ.get("PREFECT_API_URL")
-    return url if url and not is_answering(url) else None
+    url = named_server(os.environ)
+    if url is None and (served := find_served(prefect_home(settings))):
+        url = served.api_url
+        if served.is_own:
+            know_own_password(os.environ)
+    why = why_unusable(url) if url else None
+    return why and f"{url} {why}"
 
 
 def _without_prefect(
@@ -182,6 +194,10 @@ def _in_words(error: Exception) -> Exception:
     if whose not in ("prefect", "httpx", "httpcore") and not is_unreachable:
         return error
     server = os.environ.get("PREFECT_API_URL", "of its own")
+    if _is_refusal(error):
+        from flows.serving.neighbours import REFUSED
+
+        return RunFailed(f"Prefect could not run this: its server {server} {REFUSED}")
     words = " ".join(str(error).split())[:300]
     return RunFailed(
         f"Prefect could not run this ({type(error).__name__}: {words}). What was stored stays "
@@ -190,17 +206,38 @@ def _in_words(error: Exception) -> Exception:
     )
 
 
+def _is_refusal(error: Exception) -> bool:
+    """Whether a server wants a password that it was not told."""
+    answer = getattr(error, "response", None)
+    return getattr(answer, "status_code", None) in (401, 403)
+
+
 @contextmanager
-def stopping_on_signals(stop: threading.Event, say: Say) -> Iterator[None]:
-    """The first SIGINT or SIGTERM sets ``stop``; the next one interrupts at once."""
+def stopping_on_signals(
+    stop: threading.Event, say: Say, *, within: float | None = None
+) -> Iterator[None]:
+    """The first SIGINT or SIGTERM sets ``stop``; the next one interrupts at once.
+
+    Args:
+        stop: Looked at by what is under way.
+        say: Told about the first one.
+        within: Seconds after which the next one comes by itself.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+
+    late: threading.Timer | None = None
+    if within is not None:
+        late = threading.Timer(within, os.kill, (os.getpid(), signal.SIGTERM))
+        late.daemon = True
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
+        if late is not None:
+            late.start()
         say("stopping after what is under way; once more to stop at once")
 
     before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {
@@ -209,5 +246,7 @@ def stopping_on_signals(stop: threading.Event, say: Say) -> Iterator[None]:
     try:
         yield
     finally:
+        if late is not None:
+            late.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)

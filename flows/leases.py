@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.errors import RunFailed
+from flows.errors import Interrupted, RunFailed
 from flows.progress import Say
 from flows.settings import Settings
 from warehouse.process import Process, this_process
@@ -62,19 +63,22 @@ def hold(
     run_id: str,
     wait_seconds: float = 0.0,
     say: Say = lambda _words: None,
+    stop: threading.Event | None = None,
 ) -> Iterator[None]:
     """The lease of a source (or of anything with a name), let go at the end.
 
     Raises:
         SourceBusy: Another run has it, and still has it after ``wait_seconds``.
+        Interrupted: ``stop`` was set while it waited.
     """
+    stop = stop or threading.Event()
     folder = settings.warehouse.path.parent / "leases"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{_safe(name)}.lease"
     end = time.monotonic() + wait_seconds
     with (
-        _locked(file.with_suffix(".turn"), file, name, end, say) as turnstile,
-        _locked(file, file, name, end, say) as fd,
+        _locked(file.with_suffix(".turn"), file, name, end, say, stop) as turnstile,
+        _locked(file, file, name, end, say, stop) as fd,
     ):
         fcntl.flock(turnstile, fcntl.LOCK_UN)
         _write(fd, Holder(flow=flow, run_id=run_id, since=_now(), process=this_process()))
@@ -100,7 +104,9 @@ def holder(settings: Settings, name: str) -> Holder | None:
 
 
 @contextmanager
-def _locked(file: Path, named_in: Path, name: str, end: float, say: Say) -> Iterator[int]:
+def _locked(
+    file: Path, named_in: Path, name: str, end: float, say: Say, stop: threading.Event
+) -> Iterator[int]:
     fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         began, has_told = time.monotonic(), False
@@ -111,7 +117,8 @@ def _locked(file: Path, named_in: Path, name: str, end: float, say: Say) -> Iter
                 has_told = True
                 found = _read(named_in)
                 say(f"{name}: waiting for {found.words() if found else 'another run'}")
-            time.sleep(_POLL_SECONDS)
+            if stop.wait(_POLL_SECONDS):
+                raise Interrupted(f"{name}: stopped while it waited for another run")
         yield fd
     finally:
         os.close(fd)
@@ -163,14 +170,28 @@ _PATIENCE_SECONDS: Mapping[str, float] = {"backfill": 900.0, "replay": 300.0}
 
 @contextmanager
 def hold_for_schedule(
-    settings: Settings, slug: str, *, run_id: str, say: Say = lambda _words: None
+    settings: Settings,
+    slug: str,
+    *,
+    run_id: str,
+    say: Say = lambda _words: None,
+    stop: threading.Event | None = None,
 ) -> Iterator[None]:
     """The lease of a source for a sync: it waits for a chunk of a backfill, never for a sync.
 
     Raises:
         SourceBusy: Another sync of the source is under way.
+        Interrupted: ``stop`` was set while it waited.
     """
     found = holder(settings, slug)
     wait_seconds = _PATIENCE_SECONDS.get(found.flow, 0.0) if found else 1.0
-    with hold(settings, slug, flow="sync", run_id=run_id, wait_seconds=wait_seconds, say=say):
+    with hold(
+        settings,
+        slug,
+        flow="sync",
+        run_id=run_id,
+        wait_seconds=wait_seconds,
+        say=say,
+        stop=stop,
+    ):
         yield

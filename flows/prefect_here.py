@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,11 @@ from flows.errors import RunFailed
 from flows.progress import Say
 
 if TYPE_CHECKING:
+    from flows.serving.place import Served
     from flows.settings import Settings
 
 API_URL = "PREFECT_API_URL"
+AWAIT_SECONDS = 20.0
 LOG_LEVELS = {-1: "CRITICAL", 0: "CRITICAL", 1: "INFO"}
 
 
@@ -35,13 +38,22 @@ def prefect_ready(
         RunFailed: A server of our own cannot be started here.
     """
     home = _prepare(settings, verbosity)
-    if API_URL in os.environ or "prefect" in sys.modules:
-        yield
-        return
-    from flows.serving.place import find_served
+    from flows.serving.leaving import drain
+    from flows.serving.place import (
+        find_served,
+        know_own_password,
+        named_server,
+        own_server_environment,
+    )
     from flows.serving.server import PrefectServer
 
+    if named_server(os.environ) or "prefect" in sys.modules:
+        yield
+        return
     if served := find_served(home):
+        if served.is_own:
+            know_own_password(os.environ)
+        _await(served, stop=stop, say=say)
         say(f"using the Prefect server of `copydesk serve` at {served.api_url}")
         os.environ[API_URL] = served.api_url
         yield
@@ -49,18 +61,44 @@ def prefect_ready(
     is_new = not (home / "prefect.db").exists()
     took = "the first time takes up to half a minute" if is_new else "a few seconds"
     say(f"starting Prefect for this run ({took}; set {API_URL} to use a server)")
+    know_own_password(os.environ)
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
     server = PrefectServer(home, url=url, host="127.0.0.1", port=port)
     try:
-        if not server.start({**os.environ, "PREFECT_UI_ENABLED": "0"}, stop=stop, say=say):
+        told = own_server_environment(settings, home) | dict(os.environ)
+        told |= {"PREFECT_UI_ENABLED": "0", "PREFECT_SERVER_API_PORT": str(port)}
+        if not server.start(told, stop=stop, say=say):
             raise KeyboardInterrupt
         os.environ[API_URL] = url
         yield
     finally:
         os.environ.pop(API_URL, None)
-        _drain()
+        drain()  # while its server is there
         server.stop()
+
+
+def _await(served: Served, *, stop: threading.Event, say: Say) -> None:
+    """Wait a while for the server of a ``serve`` that may be starting.
+
+    Raises:
+        RunFailed: It does not answer.
+    """
+    from flows.serving.health import is_answering
+
+    end, has_told = time.monotonic() + AWAIT_SECONDS, False
+    while not is_answering(served.api_url):
+        if not has_told:
+            say(f"waiting for the Prefect server of `copydesk serve` at {served.api_url}")
+            has_told = True
+        if stop.wait(0.2):
+            raise KeyboardInterrupt
+        if time.monotonic() > end:
+            raise RunFailed(
+                f"the Prefect server {served.api_url} of `copydesk serve` (process {served.pid}) "
+                "does not answer: if that is only just starting, try again in a minute; if it "
+                "stays so, end it and start it again"
+            )
 
 
 def _prepare(settings: Settings, verbosity: int) -> Path:
@@ -69,7 +107,9 @@ def _prepare(settings: Settings, verbosity: int) -> Path:
     The home lies beside the warehouse, telemetry is off, and Prefect's own words are
     kept for ``--verbose``, for ours say the same.
     """
-    home = Path(os.environ.get("PREFECT_HOME") or settings.warehouse.path.parent / "prefect")
+    from flows.serving.place import prefect_home, spare_loopback
+
+    home = prefect_home(settings)
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -83,12 +123,13 @@ def _prepare(settings: Settings, verbosity: int) -> Path:
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_LEVEL": LOG_LEVELS.get(verbosity, "DEBUG"),
         "PREFECT_LOGGING_INTERNAL_LEVEL": LOG_LEVELS.get(verbosity, "DEBUG"),
-        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_CLI_COLORS": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "2",  # a server that is away is not waited for
     }
     for name, value in chosen.items():
         os.environ.setdefault(name, value)
+    os.environ["PREFECT_HOME"] = str(home)  # whatever way it was written
+    spare_loopback(os.environ)
     return home
 
 
@@ -97,14 +138,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _drain() -> None:
-    """Let Prefect send what it still has to tell, while its server is there."""
-    if "prefect" not in sys.modules:
-        return
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    for worker in (APILogWorker, EventsWorker):
-        worker.drain_all(timeout=10)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 Kind = Literal["cron", "interval", "rrule"]
 
@@ -33,6 +34,13 @@ _FIELDS: Sequence[tuple[str, int, int, Sequence[str], int]] = (
     ("month", 1, 12, _MONTHS, 1),
     ("day of week", 0, 7, _DAYS, 0),
 )
+
+
+_TIMES = ("BYHOUR", "BYMINUTE", "BYSECOND")
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# A rule is searched to the end of the year 9999. Begun here, the search ends soon, and 40 years
+# hold every weekday of every day there is.
+_LATE = datetime(9960, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +63,33 @@ class Timetable:
         """The timetable for people."""
         return self.text if self.kind == "interval" else f"{self.text} ({self.zone})"
 
+    @property
+    def counted_in(self) -> str:
+        """The zone that Prefect is to count in: UTC wherever that gives the same moments.
+
+        In the night in which an hour comes twice Prefect passes over the second one, so
+        that what runs every five minutes would not run for an hour.
+        """
+        return "UTC" if self._is_alike_each_hour and _has_whole_hours(self.zone) else self.zone
+
+    @property
+    def _is_alike_each_hour(self) -> bool:
+        if self.kind == "interval":
+            return True
+        if self.kind == "cron":
+            return self.value.split()[1:] == ["*"] * 4
+        parts = dict(part.partition("=")[::2] for part in self.value.split(";"))
+        is_short = parts["FREQ"] in ("SECONDLY", "MINUTELY", "HOURLY")
+        is_each = parts["FREQ"] != "HOURLY" or parts.get("INTERVAL", "1") == "1"
+        return is_short and is_each and parts.keys() <= {"FREQ", "INTERVAL"}
+
+
+def _has_whole_hours(zone: str) -> bool:
+    """Whether a zone's minutes are those of UTC, in winter and in summer."""
+    year = datetime.now(UTC).year
+    offsets = [datetime(year, month, 1, tzinfo=ZoneInfo(zone)).utcoffset() for month in (1, 7)]
+    return all(offset is not None and not offset.total_seconds() % 3600 for offset in offsets)
+
 
 def read(text: str, zone: str) -> Timetable:
     """The timetable that a configuration's text means.
@@ -75,6 +110,7 @@ def read(text: str, zone: str) -> Timetable:
     if len(text.split()) == len(_FIELDS):
         for part, field in zip(text.lower().split(), _FIELDS, strict=True):
             _check_field(part, *field)
+        _check_days(*text.lower().split()[2:])
         return Timetable(kind="cron", value=text, zone=zone, text=text)
     raise ValueError(f"{EXPECTED}, found {text!r}")
 
@@ -84,10 +120,23 @@ def _check_rule(rule: str) -> None:
 
     try:
         dates = iter(rrulestr(rule, dtstart=datetime(2026, 1, 1, tzinfo=UTC)))
+        # The days alone first: second by second, the search for a day would take long.
+        days = iter(rrulestr(_without(rule, "UNTIL", *_TIMES, "BYSETPOS"), dtstart=_LATE))
+        moments = iter(rrulestr(_without(rule, "UNTIL"), dtstart=_LATE))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{EXPECTED}, found the rule {rule!r}: {error}") from None
+    if any(int(found) < 1 for found in re.findall(r"INTERVAL=(-?\d+)", rule)):
+        raise ValueError(f"expected an INTERVAL of 1 or more, found {rule!r}")
+    if "BYSETPOS=" in rule and re.search("FREQ=(SECOND|MINUTE|HOUR)LY", rule):
+        raise ValueError(f"expected BYSETPOS with days or longer only, found {rule!r}")
+    if next(days, None) is None or next(moments, None) is None:
+        raise ValueError(f"expected a rule whose day comes, found {rule!r}: it never does")
     if "COUNT=" in rule or next(dates, None) is None:
         raise ValueError(f"expected a rule that never ends, found {rule!r}")
+
+
+def _without(rule: str, *names: str) -> str:
+    return ";".join(one for one in rule.split(";") if one.partition("=")[0] not in names)
 
 
 def _check_field(
@@ -108,6 +157,33 @@ def _check_field(
                 f"expected {low} to {high}, '*', a range or a step as {name}, found {part!r} "
                 f"in the schedule"
             )
+
+
+def _check_days(days: str, months: str, weekdays: str) -> None:
+    """Refuse a day that no month has; cron takes a weekday beside it as one day more."""
+    if len({number % 7 for number in _numbers(weekdays, 0, 7, _DAYS, 0)}) < len(_DAYS):
+        return
+    first = min(_numbers(days, 1, 31, (), 0))
+    if all(first > _LONGEST[month - 1] for month in _numbers(months, 1, 12, _MONTHS, 1)):
+        raise ValueError(
+            f"expected a day that comes, found day {first} of month {months} in the schedule, "
+            "which never does"
+        )
+
+
+def _numbers(text: str, low: int, high: int, names: Sequence[str], first: int) -> set[int]:
+    """What a checked field stands for."""
+    found: set[int] = set()
+    for part in text.split(","):
+        span, _, step = part.partition("/")
+        ends = (
+            [low, high] if span == "*" else [_number(one, names, first) for one in span.split("-")]
+        )
+        begin, end = ends[0] or 0, ends[-1] or 0
+        if step and len(ends) == 1:
+            end = high
+        found.update(range(begin, end + 1, int(step or 1)))
+    return found
 
 
 def _number(text: str, names: Sequence[str], first: int) -> int | None:

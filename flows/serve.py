@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -23,17 +23,19 @@ import httpx
 from flows.errors import RunFailed
 from flows.launch import stopping_on_signals
 from flows.progress import Say
-from flows.serving import place
-from flows.serving.deployments import Registered, register
+from flows.serving import claims, neighbours, place
+from flows.serving.clock import Clock
+from flows.serving.deployments import Registered, forgotten, register, remove_stale
+from flows.serving.health import impatient, is_answering
 from flows.serving.notifying import notify
 from flows.serving.place import Served
-from flows.serving.polling import RunnerThread
-from flows.serving.server import PrefectServer, is_answering
+from flows.serving.polling import RunnerThread, poll_seconds
+from flows.serving.server import PrefectServer
 from flows.serving.tidying import tidy
-from flows.settings import Settings
+from flows.settings import Settings, settled, timetables
 
 LOOK_SECONDS = 1.0
-FOREIGN_LOOK_SECONDS = 10.0
+FOREIGN_LOOK_SECONDS = 5.0
 TIDY_SECONDS = 30.0
 FORGIVEN_SECONDS = 600.0
 PATIENCE_SECONDS = (0.5, 5.0, 15.0, 60.0)
@@ -59,7 +61,7 @@ def serve(
             update={"serve": settings.serve.model_copy(update={"port": port})}
         )
     home = place.prefect_home(settings)
-    foreign = os.environ.get(place.API_URL)
+    foreign = place.named_server(os.environ)
     if not foreign:
         place.check_exposure(settings, os.environ)
     api_url = foreign or f"{place.address(settings)}/api"
@@ -67,7 +69,7 @@ def serve(
     stop = stop or threading.Event()
     with place.held(home, served), stopping_on_signals(stop, say):
         _prepare(settings, home, api_url, is_own=not foreign, verbosity=verbosity)
-        desk = _Desk(settings, config, served, home, stop=stop, say=say)
+        desk = _Desk(settings, settled(config), served, home, stop=stop, say=say)
         try:
             desk.run()
         finally:
@@ -83,11 +85,10 @@ def _prepare(settings: Settings, home: Path, api_url: str, *, is_own: bool, verb
     environ["PREFECT_LOGGING_LEVEL"] = levels.get(verbosity, "DEBUG")
     for name, value in environ.items():
         os.environ.setdefault(name, value)
+    os.environ["PREFECT_HOME"] = str(home)  # whatever way it was written
+    place.spare_loopback(os.environ)
     if is_own:
-        # A key for another server would be sent to ours, which then refuses everything.
-        os.environ.pop(place.API_KEY, None)
-        if auth := os.environ.get(place.SERVER_AUTH):
-            os.environ[place.CLIENT_AUTH] = auth
+        place.know_own_password(os.environ)
 
 
 class _Desk:
@@ -112,9 +113,12 @@ class _Desk:
         self._server: PrefectServer | None = None
         self._runner: RunnerThread | None = None
         self._patience = _Patience()
+        self._clock = Clock()
         self._registered: list[Registered] = []
         self._is_announced = False
         self._is_away = False
+        self._is_deaf = False
+        self._must_register = False
         self._next_look = 0.0
         self._next_tidying = time.monotonic() + TIDY_SECONDS
         if served.is_own:
@@ -126,18 +130,32 @@ class _Desk:
             )
 
     def run(self) -> None:
-        """Keep everything going until asked to stop."""
+        """Keep everything going until asked to stop.
+
+        Raises:
+            RunFailed: It cannot begin.
+        """
         self._begin_server()
-        self._begin_runner()
+        from prefect.exceptions import PrefectException
+
+        try:
+            self._begin_runner()
+        except (httpx.HTTPError, PrefectException) as error:
+            raise RunFailed(
+                f"the Prefect server {self._served.api_url} cannot be used: {why(error)}"
+            ) from error
         while not self._stop.wait(LOOK_SECONDS):
             self._look_after_server()
             self._look_after_runner()
-            self._look_for_lost_runs()
+            self._look_at_the_clock()
+            self._look_after_schedules()
 
     def close(self) -> None:
         """End runs, runner and server, in this order, so that runs can still say how they end."""
         if self._runner is not None:
             self._runner.stop()
+            if is_answering(self._served.api_url):
+                neighbours.leave()
         if self._server is not None:
             self._server.stop()
 
@@ -174,7 +192,12 @@ class _Desk:
         except RunFailed as error:
             self._say(f"{error}\ntried again soon")  # for the next look finds it in trouble
         else:
-            self._register_again()
+            self._is_back()
+
+    def _is_back(self) -> None:
+        if self._runner is not None:
+            self._runner.polls.answered()  # what was before is over
+        self._register_soon()
 
     def _look_after_foreign_server(self) -> None:
         """Notice that it went away and came back, perhaps with another database."""
@@ -185,20 +208,26 @@ class _Desk:
         if self._is_away and not was_away:
             self._say(
                 f"the Prefect server {self._served.api_url} does not answer; no run begins until "
-                "it does, and runs under way go on without it"
+                "it does, and runs under way go on without it: start it again where it runs, or "
+                "end this, unset PREFECT_API_URL and start again to have a server here"
             )
         elif was_away and not self._is_away:
-            self._say("the Prefect server answers again")
-            self._register_again()
+            self._say("the Prefect server answers again; the schedules go on")
+            self._is_back()
 
     # --- the runner ---
 
     def _begin_runner(self) -> None:
         if self._stop.is_set():
             return
-        self._registered = register(self._config)
+        neighbours.sign(self._home, may_replace=self._served.is_own or self._is_announced)
+        self._register()
         self._tidy()
-        self._runner = RunnerThread(self._ids(), runs_at_once=self._settings.serve.runs_at_once)
+        self._runner = RunnerThread(
+            self._ids(),
+            runs_at_once=self._settings.serve.runs_at_once,
+            poll_seconds=poll_seconds(timetables(self._settings).values()),
+        )
         self._runner.start()
         if not self._is_announced:
             self._is_announced = True
@@ -206,43 +235,102 @@ class _Desk:
             notify("READY=1")
 
     def _look_after_runner(self) -> None:
-        if self._runner is None or self._runner.is_alive:
+        if self._runner is None:
+            return
+        self._hear_the_runner(None if self._is_away else self._runner.polls.trouble)
+        if self._runner.is_alive:
             return
         self._say(f"the runner ended: {why(self._runner.error)}; starting it again")
         self._runner.stop()
         if self._patience.wait(self._stop):
             return
+        from prefect.exceptions import PrefectException
+
         try:
-            self._begin_runner()
-        except (RunFailed, httpx.HTTPError) as error:
+            with impatient():
+                self._begin_runner()
+        except (RunFailed, httpx.HTTPError, PrefectException) as error:
             self._say(f"{why(error)}; tried again soon")
 
-    def _register_again(self) -> None:
-        """Tell a server that was away what there is to run; it may know nothing any more."""
-        if self._runner is None or self._stop.is_set():
+    def _hear_the_runner(self, trouble: str | None) -> None:
+        """Say once that no runs can be asked for, and once that they can be again."""
+        if trouble and not self._is_deaf:
+            self._say(
+                f"the Prefect server does not say which runs are due ({trouble}); asked again and "
+                "again, and until it does no run begins: its own words are in "
+                + (str(self._server.log) if self._server else "the log of that server")
+            )
+        elif self._is_deaf and not trouble:
+            self._say("the Prefect server says again which runs are due; the schedules go on")
+        self._is_deaf = trouble is not None
+
+    # --- what the server knows ---
+
+    def _look_after_schedules(self) -> None:
+        """Tell the server what it does not know any more; notice runs that it believes in.
+
+        A server that was away may have another database; runs that ended meanwhile could
+        not tell it.
+        """
+        now = time.monotonic()
+        if self._runner is None or now < self._next_tidying:
             return
+        if not is_answering(self._served.api_url):
+            return  # Prefect's client would try for a minute, and nobody could stop us
+        self._next_tidying = now + TIDY_SECONDS
+        from prefect.exceptions import PrefectException
+
         try:
-            self._registered = register(self._config)
-            self._runner.watch(self._ids())
-            self._tidy()
-        except (RunFailed, httpx.HTTPError) as error:
-            self._say(f"{error}; tried again when the server ends or answers next time")
+            with impatient():
+                if self._must_register or self._are_forgotten():
+                    neighbours.sign(self._home, may_replace=True)
+                    self._register()
+                    self._runner.watch(self._ids())
+                    self._must_register = False
+                self._tidy(is_start=False)
+        except (httpx.HTTPError, PrefectException):
+            return  # a server that is away is looked after elsewhere; what changed, again later
+        except RunFailed as error:
+            self._say(f"{error}; tried again in {TIDY_SECONDS:.0f} s")
+
+    def _look_at_the_clock(self) -> None:
+        if seconds := self._clock.went_back():
+            self._say(
+                f"the system's clock went back by {timedelta(seconds=round(seconds))}; the "
+                "schedules are made anew, or they would wait until it is that late again"
+            )
+            self._register_soon()
+
+    def _register(self) -> None:
+        """Make the server's schedules those of the configuration."""
+        self._registered = register(self._config, stop=self._stop)
+        is_own = self._served.is_own
+        if removed := remove_stale(self._registered, self._config, is_own=is_own):
+            self._say(
+                f"{', '.join(removed)}: no longer configured, so taken out of Prefect together "
+                "with what was scheduled; what ran stays"
+            )
+
+    def _register_soon(self) -> None:
+        """At the next look, and again until it is done."""
+        self._must_register, self._next_tidying = True, 0.0
+
+    def _are_forgotten(self) -> bool:
+        if missing := forgotten(self._registered):
+            self._say(
+                f"the Prefect server no longer knows {', '.join(missing)}: registered again "
+                "(a schedule is switched off on the deployment's page, or in the configuration)"
+            )
+        return bool(missing)
 
     def _ids(self) -> list[UUID]:
         return [UUID(one.id) for one in self._registered]
 
-    def _tidy(self) -> None:
-        if words := tidy(self._ids()).words():
-            self._say(f"left from before: {words}")
-
-    def _look_for_lost_runs(self) -> None:
-        """Notice runs that ended while the server was away and could not tell it."""
-        if time.monotonic() < self._next_tidying:
-            return
-        self._next_tidying = time.monotonic() + TIDY_SECONDS
-        with suppress(httpx.HTTPError):  # a server that is away is looked after elsewhere
-            if words := tidy(self._ids(), is_start=False).words():
-                self._say(f"tidied: {words}")
+    def _tidy(self, *, is_start: bool = True) -> None:
+        if words := tidy(self._ids(), is_start=is_start).words():
+            self._say(f"left from before: {words}" if is_start else f"tidied: {words}")
+        if names := claims.end_lost_runs(self._settings):
+            self._say(claims.words(names))
 
 
 class _Patience:
@@ -269,7 +357,11 @@ def why(error: BaseException | None) -> str:
 def announcement(served: Served, registered: Sequence[Registered]) -> str:
     """What is served, where to look, what can be asked for."""
     width = max(len(one.name) for one in registered)
-    timed = [f"  {one.name:<{width}}  {one.when}" for one in registered if one.when]
+    timed = [
+        f"  {one.name:<{width}}  {one.when}{', paused in the UI' if one.is_paused else ''}"
+        for one in registered
+        if one.when
+    ]
     other = [one.name for one in registered if not one.when]
     return "\n".join(
         [

@@ -29,6 +29,9 @@ from parsers.urls import is_http
 DEFAULT_FILE = Path("copydesk.toml")
 PREFIX = "COPYDESK_"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+RESERVED_NAMES = frozenset({"all-sources", "import", "maintenance", "reparse"})
+"""What schedules and locks of copydesk's own are called: a source of that name would share them."""
+
 EXAMPLE_AGENT = "copydesk/0.1 (+https://example.org/contact)"
 
 
@@ -166,6 +169,17 @@ class Settings(_Section):
         return tuple(self.source(slug) for slug in self.sources if not slugs or slug in slugs)
 
 
+def settled(file: Path | None) -> Path | None:
+    """The configuration file that is meant, by its absolute path; ``None`` when there is none.
+
+    For whoever reads it again later: ``copydesk.toml`` that is gone by then is missed, and
+    the sources that are built in do not silently take its place.
+    """
+    if file is None and not DEFAULT_FILE.exists():
+        return None
+    return (file or DEFAULT_FILE).absolute()
+
+
 def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """The configuration of a file, changed by the environment.
 
@@ -290,6 +304,11 @@ def _source(slug: str, settings: SourceSettings) -> Source:
         raise ConfigurationError(
             f"sources.{slug}: expected a name of small letters, digits, _ and -, found {slug!r}: "
             "it is the first half of every article_id"
+        )
+    if slug in RESERVED_NAMES:
+        raise ConfigurationError(
+            f"sources.{slug}: {slug!r} is a name of copydesk's own ({', '.join(sorted(RESERVED_NAMES))} "
+            "are): give the source another one"
         )
     options = dict(settings.model_extra or {})
     if "time_zone" in parser.options and "time_zone" in settings.model_fields_set:

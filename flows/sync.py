@@ -1,7 +1,7 @@
 """The scheduled flow: discover, fetch, parse, upsert. Start here.
 
-    sync                              one run, one row of counters a source
-    └── source (each, side by side)
+    sync                              a flow run, one row of counters a source
+    └── source (each, side by side)   a task run                 flows/tasks.py
         ├── discover                  listings to leads          flows/discovering.py
         └── for each batch
             ├── fetch                 leads to whole pages       flows/steps.py: fetch
@@ -15,28 +15,28 @@ goes on. Only a warehouse that cannot be written ends it.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
-import httpx
 from prefect import flow
-from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
-from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
-from flows.fetch import mask_url
 from flows.report import Report
 from flows.run import Run
+from flows.serving import claims
 from flows.serving.events import tell
+from flows.serving.leaving import give_up_soon
 from flows.settings import Settings
-from flows.tasks import is_plain, named, sync_source
+from flows.showing import show_run
+from flows.tasks import named, sync_source
+
+give_up_soon()  # here, because the first events of a run come before its first line
 
 SOURCES_AT_ONCE = 8
 _SIDE_BY_SIDE: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=SOURCES_AT_ONCE)
@@ -80,7 +80,8 @@ def sync(
             run.publish()
     if errors:
         raise errors[0]
-    _show(report)
+    show_run(report, settings)
+    tell(report, settings)
     return state_for(report)
 
 
@@ -93,12 +94,10 @@ def sync_plainly(
         WarehouseError: The warehouse could not be written.
     """
     with Run("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
-        is_plain.set(True)
         with ThreadPoolExecutor(SOURCES_AT_ONCE, thread_name_prefix="copydesk-source") as pool:
-            # Each in a context of its own, for the surroundings and the plain way.
+            # Each in a context of its own, for the surroundings.
             started = [pool.submit(copy_context().run, sync_source.fn, run, slug) for slug in slugs]
             errors = [error for future in started if (error := future.exception())]
-        is_plain.set(False)
         report = run.finish()
         if not dry_run:
             run.publish()
@@ -116,22 +115,13 @@ def _error_of(future: Any) -> Exception | None:
 def state_for(report: Report) -> State[Report]:
     """The run's state as Prefect shows it; the report travels inside, in memory."""
     words = "; ".join(report.problems[:5]) or "all well"
+    # In a run of a deployment nobody asks for the report, and Prefect, which raises what a
+    # failed run holds, would complain of its type.
+    held = None if claims.is_deployed() else report
     if report.state == "interrupted":
-        return Cancelled(message="interrupted; what was stored stays stored", data=report)
+        return Cancelled(message="interrupted; what was stored stays stored", data=held)
     if report.state == "failed":
-        return Failed(message=words, data=report)
+        return Failed(message=words, data=held)
     if report.state == "needs_attention":
         return Completed(name="NeedsAttention", message=words, data=report)
     return Completed(message=words, data=report)
-
-
-def _show(report: Report) -> None:
-    """The result table on the run's page, and events; nothing when the server is away."""
-    problems = "\n".join(f"- {mask_url(problem)}" for problem in report.problems)
-    with suppress(httpx.HTTPError, PrefectException):
-        create_table_artifact(
-            key="copydesk-result",
-            table=[tally.as_json() for tally in report.tallies],
-            description=f"Run {report.run_id}: {report.state}\n\n{problems}",
-        )
-    tell(report)

@@ -85,7 +85,7 @@ class Console:
         Errors of our own trees are expected and become their message. Anything else
         is a bug, and its traceback is what mends it.
         """
-        from flows.errors import exit_code_of
+        from flows.errors import advice, exit_code_of
 
         code = exit_code_of(error)
         if code is None:
@@ -93,7 +93,7 @@ class Console:
 
             click.echo(harmless("".join(traceback.format_exception(error))), err=True, nl=False)
             return self.fail(f"this is a bug in copydesk: {type(error).__name__}: {error}", FAILED)
-        notes = getattr(error, "__notes__", [])
+        notes = [*getattr(error, "__notes__", []), *filter(None, [advice(error)])]
         return self.fail("\n".join([str(error), *notes]), code)
 
 

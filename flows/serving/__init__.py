@@ -2,8 +2,10 @@
 
     place.py         the folder beside the warehouse: lock, address, Prefect's surroundings
     server.py        the Prefect server as a child process that cannot outlive us
+    health.py        whether a server that is there does its work
     deployments.py   the flows as Prefect deployments, each on its schedule
     tidying.py       runs that a dead process left behind; late runs into one
+    ending.py        how a run that did not succeed is told in its log
     events.py        what a run found, as events that automations react to
     polling.py       Prefect's runner, in a thread: starts a process for each run
 

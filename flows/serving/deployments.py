@@ -13,17 +13,23 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from flows import settings as configuration
 from flows.errors import RunFailed
 from flows.settings import Settings, maintenance_timetable, timetables
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.responses import DeploymentResponse
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Schedule
 
@@ -37,7 +43,13 @@ ON_DEMAND = (
     ("maintenance", "flows.maintenance"),
 )
 EVERYTHING = "all-sources"
+TAG = "copydesk"
 REGISTER_SECONDS = 120.0
+_LOOK_SECONDS = 0.2
+_PAGE = 200
+# Intervals are counted from here in the source's zone: counted from each start anew, what is to
+# run every day would never run where something starts every day.
+_COUNTED_FROM = datetime(2020, 1, 1)  # noqa: DTZ001  # its zone is the source's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,38 +76,113 @@ class Registered:
         id: At the server.
         name: With its flow, as ``prefect deployment run`` takes it.
         when: Its timetable in words; empty for on demand.
+        is_paused: Somebody switched its schedule off, and so it stays.
     """
 
     id: str
     name: str
     when: str
+    is_paused: bool = False
 
 
-def register(config: Path | None) -> list[Registered]:
+def register(config: Path | None, *, stop: threading.Event | None = None) -> list[Registered]:
     """Make or renew every deployment at the server that the environment names.
+
+    Args:
+        config: The configuration file.
+        stop: Ends it before its time.
 
     Raises:
         RunFailed: The server refused, or is away; the message holds the last words.
     """
     command = [sys.executable, "-m", __name__, *([str(config.absolute())] if config else [])]
-    try:
-        done = subprocess.run(  # noqa: S603  # our own module
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=REGISTER_SECONDS,
-            start_new_session=True,
-        )
-    except subprocess.CalledProcessError as error:
-        words = error.stderr.strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
-        raise RunFailed(f"the schedules could not be registered: {words[0]}") from None
-    except subprocess.TimeoutExpired:
-        raise RunFailed(
-            f"the schedules could not be registered within {REGISTER_SECONDS:.0f} s"
-        ) from None
-    return [Registered(**one) for one in json.loads(done.stdout.splitlines()[-1])]
+    stop, end = stop or threading.Event(), time.monotonic() + REGISTER_SECONDS
+    with subprocess.Popen(  # noqa: S603  # our own module
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while True:
+            try:
+                said, errors = process.communicate(timeout=_LOOK_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                if stop.is_set() or time.monotonic() > end:
+                    process.kill()
+                    why = "stopped" if stop.is_set() else f"not within {REGISTER_SECONDS:.0f} s"
+                    raise RunFailed(f"the schedules could not be registered: {why}") from None
+    if process.returncode:
+        words = errors.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
+        raise RunFailed(f"the schedules could not be registered: {words[0]}")
+    return [Registered(**one) for one in json.loads(said.splitlines()[-1])]
+
+
+def forgotten(registered: Sequence[Registered]) -> list[str]:
+    """The names of those that the server does not know any more.
+
+    Raises:
+        httpx.HTTPError: The server is away.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+
+    wanted = DeploymentFilter(id=DeploymentFilterId(any_=[UUID(one.id) for one in registered]))
+    with get_client(sync_client=True) as client:
+        known = {str(one.id) for one in client.read_deployments(deployment_filter=wanted)}
+    return [one.name for one in registered if one.id not in known]
+
+
+def remove_stale(
+    registered: Sequence[Registered], config: Path | None, *, is_own: bool
+) -> list[str]:
+    """Take away the deployments of sources that are no longer configured; their names.
+
+    Their schedules would make runs for ever that nobody carries out. Ended runs stay. What
+    somebody else made is left alone: deployments of work pools, and those that are not called
+    after their source.
+
+    Args:
+        registered: What is configured.
+        config: The configuration that they are of.
+        is_own: The server is this warehouse's alone. At another one only deployments that
+            name this configuration's file are ours.
+
+    Raises:
+        httpx.HTTPError: The server is away.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterTags,
+        FlowFilter,
+        FlowFilterName,
+    )
+    from prefect.exceptions import ObjectNotFound
+
+    kept, removed = {one.name for one in registered}, []
+    file = str(config.absolute()) if config else None
+    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    syncs = FlowFilter(name=FlowFilterName(any_=["sync"]))
+    with get_client(sync_client=True) as client:
+        found: list[DeploymentResponse] = []
+        while len(found) % _PAGE == 0:
+            page = client.read_deployments(
+                deployment_filter=ours, flow_filter=syncs, limit=_PAGE, offset=len(found)
+            )
+            found += page
+            if not page:
+                break
+        for one in found:
+            is_ours = is_own or (file is not None and one.parameters.get("config") == file)
+            is_sources = one.parameters.get("sources") == [one.name] and not one.work_pool_name
+            if is_ours and is_sources and f"sync/{one.name}" not in kept:
+                with suppress(ObjectNotFound):
+                    client.delete_deployment(one.id)
+                removed.append(f"sync/{one.name}")
+    return removed
 
 
 def planned(settings: Settings, config: Path | None) -> list[Planned]:
@@ -109,7 +196,7 @@ def planned(settings: Settings, config: Path | None) -> list[Planned]:
             name=slug,
             flow=sync,
             parameters={"sources": [slug], **common},
-            tags=("copydesk", slug),
+            tags=(TAG, slug),
             timetable=tables.get(slug),
             description=f"What is new at {slug}, into the warehouse.",
         )
@@ -120,7 +207,7 @@ def planned(settings: Settings, config: Path | None) -> list[Planned]:
             name=EVERYTHING,
             flow=sync,
             parameters=dict(common),
-            tags=("copydesk",),
+            tags=(TAG,),
             timetable=None,
             description="What is new at every source, into the warehouse, now.",
         )
@@ -138,14 +225,23 @@ def _on_demand(settings: Settings, common: dict[str, Any]) -> Iterator[Planned]:
             name=flow.name,
             flow=flow,
             parameters={key: value for key, value in common.items() if key in accepted},
-            tags=("copydesk", flow.name),
+            tags=(TAG, flow.name),
             timetable=maintenance_timetable(settings) if name == "maintenance" else None,
             description=(flow.description or flow.name).splitlines()[0],
         )
 
 
-def deployment(one: Planned, settings: Settings) -> RunnerDeployment:
-    """What Prefect is told of it."""
+def deployment(
+    one: Planned, settings: Settings, *, is_paused: bool = False, is_active: bool = True
+) -> RunnerDeployment:
+    """What Prefect is told of it.
+
+    Args:
+        one: What is planned.
+        settings: For the names of the sources.
+        is_paused: The deployment is switched off.
+        is_active: The schedule of it is switched on.
+    """
     from prefect.types.entrypoint import EntrypointType
 
     from flows.forms import with_sources
@@ -153,7 +249,8 @@ def deployment(one: Planned, settings: Settings) -> RunnerDeployment:
     # The form then offers the configured sources, and the server refuses others.
     made: Any = with_sources(one.flow, settings).to_deployment(
         name=one.name,
-        schedules=[schedule(one.timetable)] if one.timetable else [],
+        schedules=[replace(schedule(one.timetable), active=is_active)] if one.timetable else [],
+        paused=is_paused,
         parameters=one.parameters,
         description=one.description,
         tags=[*one.tags],
@@ -167,22 +264,43 @@ def schedule(timetable: Timetable) -> Schedule:
     from prefect.schedules import Cron, Interval, RRule
 
     if timetable.kind == "cron":
-        return Cron(timetable.value, timezone=timetable.zone)
+        return Cron(timetable.value, timezone=timetable.counted_in)
     if timetable.kind == "rrule":
-        return RRule(timetable.value, timezone=timetable.zone)
-    return Interval(timedelta(seconds=float(timetable.value)), timezone=timetable.zone)
+        return RRule(timetable.value, timezone=timetable.counted_in)
+    return Interval(
+        timedelta(seconds=float(timetable.value)),
+        anchor_date=_COUNTED_FROM.replace(tzinfo=ZoneInfo(timetable.zone)),
+        timezone=timetable.counted_in,
+    )
+
+
+def applied(one: Planned, settings: Settings) -> Registered:
+    """Make or renew a deployment; one that somebody paused at the server stays paused."""
+    name = f"{one.flow.name}/{one.name}"
+    known = _known(name)
+    is_paused = bool(known and known.paused)
+    is_active = not (known and known.schedules) or any(one.active for one in known.schedules)
+    made: Any = deployment(one, settings, is_paused=is_paused, is_active=is_active).apply()
+    return Registered(
+        id=str(made),
+        name=name,
+        when=one.timetable.words() if one.timetable else "",
+        is_paused=is_paused or not is_active,
+    )
+
+
+def _known(name: str) -> DeploymentResponse | None:
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    with get_client(sync_client=True) as client, suppress(ObjectNotFound):
+        return client.read_deployment_by_name(name)
+    return None
 
 
 def _register(config: Path | None) -> None:
     settings = configuration.load(config)
-    done = [
-        Registered(
-            id=str(deployment(one, settings).apply()),
-            name=f"{one.flow.name}/{one.name}",
-            when=one.timetable.words() if one.timetable else "",
-        )
-        for one in planned(settings, config)
-    ]
+    done = [applied(one, settings) for one in planned(settings, config)]
     sys.stdout.write("\n" + json.dumps([asdict(one) for one in done]) + "\n")
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from flows.errors import RunFailed
+from flows.serving.server import QUIET
 from flows.settings import ConfigurationError, Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -25,14 +26,16 @@ API_URL = "PREFECT_API_URL"
 _LOCK = "serve.lock"
 _SERVED = "serve.json"
 _DAY = 86_400
-# Most of what the database grows by: the steps of task runs, which the UI shows from
-# elsewhere once they are recorded.
+# Most of what the database grows by, 6 to 8 KB each with their indexes: the steps of runs,
+# which the UI shows from elsewhere once they are recorded. How runs ended stays.
 _SOON_FORGOTTEN = (
     "prefect.task-run.Pending",
     "prefect.task-run.Running",
     "prefect.task-run.Completed",
+    "prefect.flow-run.Scheduled",
     "prefect.flow-run.Submitting",
     "prefect.flow-run.Pending",
+    "prefect.flow-run.Running",
     "prefect.flow-run.heartbeat",
     "prefect.artifact.created",
     "prefect.artifact-collection.updated",
@@ -61,7 +64,29 @@ class Served:
 def prefect_home(settings: Settings) -> Path:
     """Where Prefect keeps its own: beside the warehouse unless PREFECT_HOME says otherwise."""
     chosen = os.environ.get("PREFECT_HOME")
-    return Path(chosen) if chosen else settings.warehouse.path.parent / "prefect"
+    home = Path(chosen) if chosen else settings.warehouse.path.parent / "prefect"
+    return home.expanduser().absolute()
+
+
+def named_server(environ: MutableMapping[str, str]) -> str | None:
+    """The Prefect API that the environment names; ``None`` when it names none.
+
+    An empty PREFECT_API_URL is taken out of it, and one that ends in a slash loses that:
+    Prefect and we would understand them differently.
+    """
+    if url := environ.get(API_URL, "").strip().rstrip("/"):
+        environ[API_URL] = url
+        return url
+    environ.pop(API_URL, None)
+    return None
+
+
+def know_own_password(environ: MutableMapping[str, str]) -> None:
+    """Have this process tell a server of our own the password that it was given."""
+    # A key for another server would be sent to ours, which then refuses everything.
+    environ.pop(API_KEY, None)
+    if auth := environ.get(SERVER_AUTH):
+        environ[CLIENT_AUTH] = auth
 
 
 @contextmanager
@@ -129,6 +154,7 @@ def own_server_environment(settings: Settings, home: Path) -> dict[str, str]:
     serve = settings.serve
     keep = str(serve.keep_days * _DAY)
     return {
+        **QUIET,
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -147,7 +173,7 @@ def own_server_environment(settings: Settings, home: Path) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": keep,
         "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(
-            dict.fromkeys(_SOON_FORGOTTEN, 7200)
+            dict.fromkeys(_SOON_FORGOTTEN, 3600)
         ),
     }
 
@@ -164,8 +190,20 @@ def client_environment(settings: Settings, home: Path, api_url: str) -> dict[str
     }
 
 
+def spare_loopback(environ: MutableMapping[str, str]) -> None:
+    """Have no proxy stand between us and a server on this machine.
+
+    Prefect's client asks the proxy of the environment (``HTTP_PROXY``) even for 127.0.0.1.
+    """
+    if not any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in environ):
+        return
+    given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    spared = [*filter(None, given.split(",")), *(one for one in LOOPBACK if one not in given)]
+    environ["no_proxy"] = environ["NO_PROXY"] = ",".join(spared)
+
+
 def address(settings: Settings) -> str:
     """Where our own server is reached from this machine, and in the browser."""
     host = settings.serve.host
-    shown = "127.0.0.1" if host in ("0.0.0.0", *LOOPBACK) else host  # noqa: S104
-    return f"http://{shown}:{settings.serve.port}"
+    shown = {"0.0.0.0": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{settings.serve.port}"

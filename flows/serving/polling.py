@@ -12,13 +12,14 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flows.schedules import Timetable
 from flows.serving.tidying import children, end_processes, sift
 
 if TYPE_CHECKING:
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from prefect.runner import Runner
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 10.0
+"""Runs are begun ahead of their time, so that seldom asking makes none late."""
+
+POLL_SECONDS_WHEN_HURRIED = 5.0
+PREFETCH_SECONDS = 15.0
+HURRIED_SECONDS = 60.0
 STOP_SECONDS = 20.0
+SILENT_POLLS = 3
 
 
 class RunnerThread:
@@ -35,12 +42,21 @@ class RunnerThread:
 
     Attributes:
         error: Why it ended by itself.
+        polls: How its questions were answered lately.
     """
 
-    def __init__(self, deployments: Collection[UUID], *, runs_at_once: int) -> None:
+    def __init__(
+        self,
+        deployments: Collection[UUID],
+        *,
+        runs_at_once: int,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
         self.error: BaseException | None = None
+        self.polls = Polls()
         self._deployments = deployments
         self._limit = runs_at_once
+        self._poll_seconds = poll_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runner: Runner | None = None
         self._main: asyncio.Task[None] | None = None
@@ -92,9 +108,9 @@ class RunnerThread:
     async def _poll(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._main = asyncio.current_task()
+        self._runner = patient_runner(self._limit, self._poll_seconds, polls=self.polls)
         # Its words about a server that is away are a page of traceback; ours are a line.
         logging.getLogger("prefect.FlowRunCancellingObserver").setLevel(logging.CRITICAL)
-        self._runner = patient_runner(self._limit)
         watch(self._runner, self._deployments)
         await self._runner.start(webserver=False)
 
@@ -105,7 +121,59 @@ def watch(runner: Runner, deployments: Collection[UUID]) -> None:
         runner._deployment_registry.register_deployment(one)  # tests hold this name
 
 
-def patient_runner(limit: int) -> Runner:
+def look_on(observer: Any) -> None:
+    """Have the observer of cancelled runs look on, however often its server is away.
+
+    After three failures in a row Prefect's own never looks again, and the button that
+    cancels a run does nothing from then on.
+    """
+    import httpx
+
+    look: Callable[[], Awaitable[None]] = observer._check_for_cancelled_flow_runs
+
+    async def look_patiently() -> None:
+        with suppress(httpx.HTTPError):
+            await look()
+
+    observer._check_for_cancelled_flow_runs = look_patiently
+    # Takes being cancelled at the end for a failure, with a page of traceback.
+    observer._handle_polling_task_done = lambda _task: None
+
+
+def poll_seconds(timetables: Iterable[Timetable]) -> float:
+    """How often to ask for runs: seldom, unless a schedule counts in seconds."""
+    intervals = [float(one.value) for one in timetables if one.kind == "interval"]
+    is_hurried = min(intervals, default=HURRIED_SECONDS) < HURRIED_SECONDS
+    return POLL_SECONDS_WHEN_HURRIED if is_hurried else POLL_SECONDS
+
+
+class Polls:
+    """Whether the server answers when it is asked for runs.
+
+    Attributes:
+        trouble: What it answers instead; ``None`` while all is well. That it does not answer
+            at all is told once it has been so for some times in a row: whoever looks after
+            the server says so first.
+    """
+
+    def __init__(self) -> None:
+        self.trouble: str | None = None
+        self._failures = 0
+
+    def answered(self) -> None:
+        """It did."""
+        self.trouble, self._failures = None, 0
+
+    def failed(self, words: str, *, is_answer: bool) -> None:
+        """It did not, or with an error of its own (``is_answer``)."""
+        self._failures += 1
+        if is_answer or self._failures >= SILENT_POLLS:
+            self.trouble = words
+
+
+def patient_runner(
+    limit: int, seconds: float = POLL_SECONDS, *, polls: Polls | None = None
+) -> Runner:
     """A runner that polls on while its server is away, and lets no runs overlap.
 
     Prefect's own gives up after three polls, and its end is the end of every run that is
@@ -117,6 +185,8 @@ def patient_runner(limit: int) -> Runner:
     from prefect.runner import Runner
     from prefect.states import Cancelled
 
+    heard = polls or Polls()
+
     class PatientRunner(Runner):
         async def __aenter__(self) -> PatientRunner:
             await super().__aenter__()
@@ -127,11 +197,15 @@ def patient_runner(limit: int) -> Runner:
             async def poll_patiently(group: TaskGroup | None = None) -> None:
                 try:
                     await poll(group)
-                except httpx.TransportError:
+                except httpx.TransportError as error:
                     self._logger.debug("the server is away")
+                    heard.failed(type(error).__name__, is_answer=False)
                 except httpx.HTTPStatusError as error:
                     if error.response.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
                         raise
+                    heard.failed(f"HTTP {error.response.status_code}", is_answer=True)
+                else:
+                    heard.answered()
 
             async def ask_and_sift() -> list[FlowRun]:
                 under_way = poller._submitting_flow_run_ids
@@ -146,6 +220,7 @@ def patient_runner(limit: int) -> Runner:
                 begun.update((run.id, run.deployment_id) for run in begin)
                 return begin
 
+            look_on(self._cancelling_observer)
             poller._get_and_submit_flow_runs = poll_patiently  # type: ignore[assignment, method-assign]
             poller._get_scheduled_flow_runs = ask_and_sift  # type: ignore[method-assign]
             return self
@@ -157,5 +232,9 @@ def patient_runner(limit: int) -> Runner:
             await asyncio.gather(*(cancel(one) for one in ids), return_exceptions=True)
 
     return PatientRunner(
-        name="copydesk", query_seconds=POLL_SECONDS, limit=limit, pause_on_shutdown=False
+        name="copydesk",
+        query_seconds=seconds,
+        prefetch_seconds=PREFETCH_SECONDS,
+        limit=limit,
+        pause_on_shutdown=False,
     )

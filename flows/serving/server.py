@@ -7,25 +7,55 @@ Ctrl-C in the terminal reaches this process alone, which ends things in order.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import requests
-
-from flows.errors import RunFailed
+from flows.errors import RunFailed, ServerNotStarted
 from flows.progress import Say
+from flows.serving.health import Pulse
+from flows.serving.health import is_answering as is_answering
 
 START_SECONDS = 180.0
 STOP_SECONDS = 15.0
 MAX_LOG_BYTES = 5_000_000
+DATABASE_URL = "PREFECT_API_DATABASE_CONNECTION_URL"
 _LOOK_SECONDS = 0.1
+_LAST_LINES = 12
+_OTHER_VERSION = "Can't locate revision identified by"
+
+QUIET: Mapping[str, str] = {
+    # A schedule that was changed is known after this; runs themselves are asked for by the
+    # runner, so none of these makes a run late.
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "10",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT15S",
+    # Work pools, leases and cancelled runs that nobody answers for: minutes matter there.
+    "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60",
+    # Soon forgotten events go after an hour, not after two.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": "600",
+}
+"""Settings of a server that waits most of the time: how seldom its services look.
+
+By default they look every 5 to 20 seconds each, which was half of what an idle server used.
+"""
 
 
 class PrefectServer:
@@ -33,7 +63,7 @@ class PrefectServer:
 
     Attributes:
         url: Of its API.
-        log: What it writes; begun anew when it has grown long.
+        log: What it writes; begun anew when it has grown long, the part before beside it.
     """
 
     def __init__(self, home: Path, *, url: str, host: str, port: int) -> None:
@@ -43,6 +73,7 @@ class PrefectServer:
         self._port = port
         self._database = home / "prefect.db"
         self._seen: tuple[int, int] | None = None
+        self._pulse = Pulse(url)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -53,15 +84,25 @@ class PrefectServer:
     def start(self, environ: dict[str, str], *, stop: threading.Event, say: Say) -> bool:
         """Start it and wait until it answers; False if ``stop`` was set before that.
 
+        Two that start at once would both make the database that is not there yet, and one of
+        them would fail at it: the second waits until the first answers.
+
         Raises:
-            RunFailed: It does not start; the message holds its last words.
+            RunFailed: Its port is taken.
+            ServerNotStarted: It does not start.
         """
         self._refuse_taken_port()
-        if "PREFECT_API_DATABASE_CONNECTION_URL" not in environ:
-            set_broken_database_aside(self._database, say)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        is_long = self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES
-        with self.log.open("wb" if is_long else "ab") as log:
+        with _alone(self.log.with_name("server.starting"), stop) as is_alone:
+            return is_alone and self._start(environ, stop=stop, say=say)
+
+    def _start(self, environ: dict[str, str], *, stop: threading.Event, say: Say) -> bool:
+        if DATABASE_URL not in environ:
+            is_suspect = self._pulse.is_database_lost
+            set_broken_database_aside(self._database, say, is_suspect=is_suspect)
+        self._rotate_log()
+        with self.log.open("ab") as log:
+            before = log.tell()
             self._process = subprocess.Popen(  # noqa: S603  # our own module
                 [sys.executable, "-m", "flows.serving.server", self._host, str(self._port)],
                 stdin=subprocess.PIPE,
@@ -76,12 +117,26 @@ class PrefectServer:
                 return False
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise RunFailed(
-                    f"the Prefect server did not start; its last words, from {self.log}:\n"
-                    f"{_end_of(self.log)}"
-                )
+                raise ServerNotStarted(self._why_not(before, environ))
         self._seen = self._identity()
+        self._pulse.begin()
         return True
+
+    def _why_not(self, before: int, environ: Mapping[str, str]) -> str:
+        """Why it did not start, from what it wrote since."""
+        said = _end_of(self.log, before)
+        if _OTHER_VERSION in said:
+            is_ours = DATABASE_URL not in environ
+            database = str(self._database) if is_ours else f"the one of {DATABASE_URL}"
+            away = f"move {database} away" if is_ours else "use another one"
+            return (
+                f"the Prefect server did not start: its database ({database}) was made by another "
+                f"version of Prefect than the one installed ({version('prefect')}). Install that "
+                f"version, or {away}, and a new one begins: no article is in it, and the "
+                "schedules come from the configuration"
+            )
+        last = "\n".join(said.splitlines()[-_LAST_LINES:])
+        return f"the Prefect server did not start; its last words, from {self.log}:\n{last}"
 
     def trouble(self) -> str | None:
         """Why it must be started again; ``None`` while it is well."""
@@ -90,7 +145,18 @@ class PrefectServer:
             return f"the Prefect server ended{ended}"
         if self._seen is not None and self._identity() != self._seen:
             return "the database of the Prefect server was lost"
-        return None
+        self._rotate_log()
+        return self._pulse.trouble()
+
+    def _rotate_log(self) -> None:
+        """Begin the log anew when it is long; what it held so far is kept beside it.
+
+        Emptied in place: the server writes on, at the end of whatever there is.
+        """
+        with suppress(OSError):
+            if self.log.stat().st_size > MAX_LOG_BYTES:
+                shutil.copyfile(self.log, self.log.with_name("server.log.1"))
+                os.truncate(self.log, 0)
 
     def stop(self) -> None:
         """End it: asked first, killed if it does not listen."""
@@ -107,19 +173,36 @@ class PrefectServer:
             process.wait()
 
     def _refuse_taken_port(self) -> None:
-        import socket
+        try:
+            found = socket.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
+        except OSError as error:
+            raise RunFailed(self._why_not_there(error)) from None
+        errors = [trouble for one in found if (trouble := _error_at(one)) is not None]
+        taken = [one for one in errors if one.errno == errno.EADDRINUSE]
+        if taken or len(errors) == len(found):  # of localhost, one of two families is enough
+            raise RunFailed(self._why_not_there((taken or errors)[0]))
 
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self._host, self._port))
-            except OSError as error:
-                whose = " by another Prefect server" if is_answering(self.url) else ""
-                raise RunFailed(
-                    f"{self._host}:{self._port} is taken{whose} ({error.strerror}): "
-                    f"set PREFECT_API_URL={self.url} to use the server that is there, "
-                    "or choose another --port"
-                ) from None
+    def _why_not_there(self, error: OSError) -> str:
+        """Why a server cannot listen at its address, and what to do."""
+        if error.errno == errno.EADDRINUSE:
+            taken = f"{self._host}:{self._port} is taken"
+            if is_answering(self.url):
+                return (
+                    f"{taken} by another Prefect server: set PREFECT_API_URL={self.url} to use "
+                    "that one, or choose another --port (serve.port)"
+                )
+            return f"{taken} by another program: choose another --port (serve.port), or end that"
+        if error.errno == errno.EACCES:
+            return (
+                f"this user may not listen at {self._host}:{self._port} ({error.strerror}): "
+                "choose a --port (serve.port) of 1024 or more"
+            )
+        return (
+            f"no server can listen at {self._host}:{self._port} ({error.strerror}): expected "
+            "serve.host to be an address of this machine, such as 127.0.0.1"
+        )
 
     def _identity(self) -> tuple[int, int] | None:
         try:
@@ -129,22 +212,50 @@ class PrefectServer:
         return found.st_dev, found.st_ino
 
 
-def is_answering(api_url: str, *, seconds: float = 3.0) -> bool:
-    """Whether a Prefect API answers there; it needs no password for that."""
+def _error_at(where: tuple[Any, ...]) -> OSError | None:
+    """Why nobody can listen at one of the answers of getaddrinfo; ``None`` if somebody can."""
+    family, kind, _, _, address = where
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy stands between us and our own server
-            answer = session.get(f"{api_url}/health", timeout=seconds)
-    except requests.RequestException:
-        return False
-    return answer.ok and answer.text.strip() == "true"
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
 
 
-def set_broken_database_aside(database: Path, say: Say) -> None:
+@contextmanager
+def _alone(file: Path, stop: threading.Event) -> Iterator[bool]:
+    """Hold a lock while inside; False if ``stop`` was set before it was to be had."""
+    with file.open("a") as lock:
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if stop.wait(_LOOK_SECONDS):
+                    yield False
+                    return
+                if time.monotonic() > end:
+                    raise ServerNotStarted(
+                        f"the Prefect server did not start: another one has been starting in "
+                        f"{file.parent} for {START_SECONDS:.0f} s; see {file.parent / 'server.log'}"
+                    ) from None
+            else:
+                break
+        yield True
+
+
+def set_broken_database_aside(database: Path, say: Say, *, is_suspect: bool = False) -> None:
     """Rename a database that SQLite cannot read; the server then begins a new one.
 
     It holds schedules, which the configuration has too, and the history of runs, which
     the warehouse has too; nothing of the corpus is in it.
+
+    Args:
+        database: The file.
+        say: Told where it went.
+        is_suspect: A server could not use it: every page is looked at, not only the first.
     """
     if not database.exists():
         return
@@ -152,6 +263,10 @@ def set_broken_database_aside(database: Path, say: Say) -> None:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as db:
             found = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             db.execute("PRAGMA schema_version").fetchone()
+            if is_suspect:
+                (words,) = db.execute("PRAGMA quick_check(1)").fetchone()
+                if words != "ok":
+                    raise sqlite3.DatabaseError(words)
         if found is not None:
             return
     except sqlite3.DatabaseError as error:
@@ -167,9 +282,10 @@ def set_broken_database_aside(database: Path, say: Say) -> None:
         )
 
 
-def _end_of(log: Path, lines: int = 12) -> str:
+def _end_of(log: Path, before: int) -> str:
+    """What was written since the file had so many bytes."""
     try:
-        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        return log.read_bytes()[before:].decode("utf-8", "replace")
     except OSError as error:
         return str(error)
 

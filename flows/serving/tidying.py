@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _RUN_ID = b"PREFECT__FLOW_RUN_ID="
 _PAGE = 200
 _TERM_SECONDS = 10.0
+_CHANGE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +60,11 @@ def tidy(deployments: Collection[UUID], *, is_start: bool = True) -> Tidied:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        states = ("RUNNING", "PENDING", "CANCELLING") if is_start else ("RUNNING",)
-        found = list(_runs(client, deployments, *states))
+        found = [
+            run
+            for run in _runs(client, deployments, "RUNNING", "PENDING", "CANCELLING")
+            if is_start or not _is_changing(run)
+        ]
         processes, own = run_processes(), set(children())
         lost = [
             run
@@ -70,9 +74,8 @@ def tidy(deployments: Collection[UUID], *, is_start: bool = True) -> Tidied:
         ]
         left = [processes[run.id] for run in lost if run.id in processes]
         end_processes(left)
-        for run in lost:
-            _set_crashed(client, run, was_alive=run.id in processes)
-        return Tidied(crashed=len(lost), ended=len(left))
+        crashed = [run for run in lost if set_crashed(client, run, was_alive=run.id in processes)]
+        return Tidied(crashed=len(crashed), ended=len(left))
 
 
 def sift(
@@ -82,14 +85,16 @@ def sift(
 
     Of the runs that a schedule made and whose time has come, the newest stands for all of
     its deployment, and none begins beside one that is under way. What somebody asked for
-    is never dropped: it waits for its turn.
+    is never dropped: it waits for its turn, which comes before the schedule's.
 
     Args:
         runs: Due now or soon.
         busy: Deployments with a run under way.
         now: Aware.
     """
-    begin, drop = [], []
+    soon: list[FlowRun] = []
+    asked: list[FlowRun] = []
+    drop: list[tuple[FlowRun, str]] = []
     newest: dict[UUID | None, FlowRun] = {}
     for run in sorted(runs, key=lambda run: run.expected_start_time or now):
         is_due = (run.expected_start_time or now) <= now
@@ -101,17 +106,18 @@ def sift(
                 until = f"{run.expected_start_time:%Y-%m-%d %H:%M:%S}"
                 drop.append((older, f"late; the run of {until} UTC stands for it"))
             newest[run.deployment_id] = run
+        elif is_due:
+            asked.append(run)
         else:
-            begin.append(run)
-    return [*newest.values(), *_one_each(begin, newest)], drop
+            soon.append(run)
+    return _one_each([*asked, *newest.values(), *soon]), drop
 
 
-def _one_each(runs: Iterable[FlowRun], taken: Collection[UUID | None]) -> list[FlowRun]:
-    """The first run of each deployment that has none yet."""
+def _one_each(runs: Iterable[FlowRun]) -> list[FlowRun]:
+    """The first run of each deployment."""
     first: dict[UUID | None, FlowRun] = {}
     for run in runs:
-        if run.deployment_id not in taken:
-            first.setdefault(run.deployment_id, run)
+        first.setdefault(run.deployment_id, run)
     return list(first.values())
 
 
@@ -167,12 +173,31 @@ def _is_zombie(folder: Path) -> bool:
     return False
 
 
-def _set_crashed(client: SyncPrefectClient, run: FlowRun, *, was_alive: bool) -> None:
+def _is_changing(run: FlowRun) -> bool:
+    """Whether its process may be about to be started, or its end about to be told."""
+    if run.state is None or run.state.is_running():
+        return False
+    return (datetime.now(UTC) - run.state.timestamp).total_seconds() < _CHANGE_SECONDS
+
+
+def set_crashed(client: SyncPrefectClient, run: FlowRun, *, was_alive: bool) -> bool:
+    """Say at the server that a run is over, because nobody else can any more.
+
+    False when that was not so: it ended by itself since it was looked at, or was deleted.
+    """
+    from prefect.exceptions import ObjectNotFound
     from prefect.states import Crashed
 
     how = "its process had lost its serve and was ended" if was_alive else "its process is gone"
     message = f"{how}; what it had stored stays stored, and the next run goes on from there"
-    client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+    try:
+        now = client.read_flow_run(run.id).state
+        if now is None or now.is_final():
+            return False
+        client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+    except ObjectNotFound:
+        return False
+    return True
 
 
 def _runs(

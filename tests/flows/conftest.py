@@ -112,7 +112,7 @@ def no_thread_is_left() -> Iterator[None]:
     started = set(threading.enumerate()) - before
     left = [thread for thread in started if thread.name.startswith(ours)]
     for thread in left:
-        thread.join(10)  # a watchdog ends at its next look, a delayed answer when it was given
+        thread.join(2)  # a watchdog ends at its next look
     assert [thread.name for thread in left if thread.is_alive()] == []
 
 

@@ -1,5 +1,55 @@
-"""The desk of the flow tests serves here, too."""
+"""The desk of the flow tests serves here, too; and databases that are made once."""
 
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows import again, backfilling
 from tests.flows.conftest import Desk, desk, faults, no_thread_is_left
+from tests.operations.serving import server_at
 
 __all__ = ["Desk", "desk", "faults", "no_thread_is_left"]
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Make a folder a home for Prefect that has its database: making one takes long."""
+    made = tmp_path_factory.mktemp("database")
+    with server_at(made):
+        pass
+
+    def prepare(home: Path) -> Path:
+        home.mkdir(parents=True, exist_ok=True)
+        for file in made.glob("prefect.db*"):
+            shutil.copy(file, home)
+        return home
+
+    return prepare
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Pieces of four articles."""
+    monkeypatch.setattr(backfilling.Work, "entries_each", 4)
+
+
+@pytest.fixture
+def fill(desk):
+    """Run a backfill at the desk."""
+
+    def run(source, **options):
+        return again.run_backfill(
+            desk.settings,
+            source,
+            config=desk.config,
+            say=desk.said.append,
+            progress=lambda *far: desk.far.append(far),
+            **options,
+        )
+
+    desk.far = []
+    return run

@@ -80,7 +80,11 @@ def servers_of(folder):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_signal_to_the_whole_process_group_ends_a_first_sync_cleanly(folder, stand, number):
+def test_signal_to_the_whole_process_group_ends_a_first_sync_cleanly(
+    folder, stand, number, prepared
+):
+    if number == signal.SIGTERM:  # the other one begins with nothing, as a user does
+        prepared(folder / "data" / "prefect")
     process = started(folder, "sync", "finews")
     wait_for_pages(stand, 8, process)
     os.killpg(process.pid, number)
@@ -97,7 +101,8 @@ def test_signal_to_the_whole_process_group_ends_a_first_sync_cleanly(folder, sta
     assert 0 < count < 43
 
 
-def test_killed_run_leaves_no_server_and_the_next_run_completes_it(folder, stand):
+def test_killed_run_leaves_no_server_and_the_next_run_completes_it(folder, stand, prepared):
+    prepared(folder / "data" / "prefect")
     process = started(folder, "sync", "finews")
     wait_for_pages(stand, 8, process)
     process.kill()
@@ -115,6 +120,17 @@ def test_killed_run_leaves_no_server_and_the_next_run_completes_it(folder, stand
     kept, count = states(folder)
     assert kept == ["crashed", "completed"]
     assert count == 43
+
+
+def test_two_first_commands_at_once_each_with_a_server_of_its_own_both_end_well(folder):
+    both = [started(folder, "sync", source) for source in ("ofweek", "woshipm")]
+    said = [process.communicate(timeout=300) for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], said
+    with connect(folder / "data" / "copydesk.duckdb") as db:
+        found = dict(db.execute("SELECT source, count(*) FROM articles GROUP BY source").fetchall())
+    assert set(found) == {"ofweek", "woshipm"}
+    assert found["ofweek"] == 11
 
 
 def test_prefect_server_that_does_not_answer_costs_a_line_and_no_article(folder):

@@ -15,7 +15,7 @@ import pytest
 from flows import newsstand, settings
 from flows.demo import free_port
 from flows.newsstand import Fault
-from flows.serving.server import PrefectServer
+from tests.operations.serving import bare_environment, server_at
 from warehouse import connect_read_only
 
 pytestmark = pytest.mark.e2e
@@ -53,23 +53,16 @@ def stored(config: Path) -> int:
 
 
 def environ_of(folder: Path, api: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "COPYDESK_"))}
-    return kept | {"PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "client")}
+    return bare_environment() | {"PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "client")}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(tmp_path_factory, prepared):
     """A server with a password."""
-    home, port = tmp_path_factory.mktemp("server"), free_port(0)
-    one = PrefectServer(home, url=f"http://127.0.0.1:{port}/api", host="127.0.0.1", port=port)
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_API_AUTH_STRING": SECRETS["PREFECT_API_AUTH_STRING"],
-    }
-    one.start(environ, stop=threading.Event(), say=lambda _words: None)
-    yield one, home
-    one.stop()
+    home = prepared(tmp_path_factory.mktemp("server"))
+    password = SECRETS["PREFECT_API_AUTH_STRING"]
+    with server_at(home, PREFECT_SERVER_API_AUTH_STRING=password) as (one, _):
+        yield one, home
 
 
 def test_server_that_was_never_there_costs_a_line_and_no_article(tmp_path):
@@ -124,23 +117,24 @@ def test_server_killed_during_the_run_costs_a_line_and_no_article(tmp_path, serv
             env=environ_of(tmp_path, one.url) | SECRETS,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while len(stand.requests) < 3:
             assert time.monotonic() < deadline
             threading.Event().wait(0.05)
         assert one.pid is not None
         os.kill(one.pid, signal.SIGKILL)
-        said, late = "", threading.Timer(60, process.kill)
+        said, late = "", threading.Timer(180, process.kill)
         late.start()
         try:
-            # The process then tries for a while to deliver its events: not waited for here.
             while "everything is stored all the same" not in said:
                 line = process.stderr.readline()
                 assert line, said
                 said += line
+            code = process.wait()  # by itself: what it cannot tell any more does not hold it
         finally:
             late.cancel()
             process.kill()
             process.communicate(timeout=10)
 
+    assert code == 0
     assert stored(config) == len(newsstand.truth(1).of("ofweek", "direct"))

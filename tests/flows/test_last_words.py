@@ -1,0 +1,109 @@
+"""The last words of a command and of a run: what to do, and no traceback around it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from flows.cli.console import Console
+from flows.errors import RunFailed
+from flows.serving.ending import in_words
+from warehouse.errors import WarehouseError
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EROFS, "mounted read-only: mount it writable"),
+        (errno.ENOSPC, "the disk is full: free some space and try again"),
+        (errno.EACCES, "change its owner or its permissions"),
+    ],
+)
+def test_error_of_the_disk_says_what_to_do(capsys, number, words):
+    error = OSError(number, "the system's own words", "/data/prefect")
+
+    code = Console().fail_with(error)
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert "/data/prefect" in said
+    assert words in said
+
+
+def test_error_that_nobody_can_advise_on_is_told_as_it_is(capsys):
+    Console().fail_with(OSError(errno.EPIPE, "Broken pipe"))
+
+    assert capsys.readouterr().err == "copydesk: [Errno 32] Broken pipe\n"
+
+
+# --- the log of a run ------------------------------------------------------------------
+
+
+@pytest.fixture
+def log(caplog):
+    """What a logger of Prefect's flow runs says, with the filter that runs have."""
+    logger = logging.getLogger("prefect.flow_runs")
+    handlers, level, propagate = logger.handlers, logger.level, logger.propagate
+    logger.handlers, logger.propagate = [caplog.handler], False
+    logger.setLevel(logging.INFO)
+    in_words()
+    yield logger
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
+    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.engine"):
+        logging.getLogger(name).filters.clear()
+
+
+def told(log, caplog, error, words="Encountered exception during execution: %r"):
+    try:
+        raise error
+    except type(error):
+        log.exception(words, error)
+    return caplog.text
+
+
+@pytest.mark.parametrize("kind", [WarehouseError, RunFailed, OSError])
+def test_expected_error_is_a_line_in_the_log_of_a_run(log, caplog, kind):
+    said = told(log, caplog, kind("the disk is full: free some space"))
+
+    assert "the disk is full: free some space" in said
+    assert "Traceback" not in said
+    assert said.count("\n") == 1
+
+
+def test_state_that_prefect_raises_at_the_end_is_a_line(log, caplog):
+    from prefect.exceptions import FailedRun
+
+    error = FailedRun("ofweek: could not be read")
+    said = told(log, caplog, error, "Engine execution exited with unexpected exception")
+
+    assert "the run did not succeed: ofweek: could not be read" in said
+    assert "Traceback" not in said
+
+
+def test_bug_keeps_its_traceback(log, caplog):
+    assert "Traceback" in told(log, caplog, AttributeError("no such thing"))
+
+
+# --- the end of the process ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("code", "is_orderly"), [(0, True), (130, False)])
+def test_interrupted_process_leaves_without_ending_threads_in_the_middle_of_their_work(
+    code, is_orderly
+):
+    words = (
+        "import atexit; atexit.register(print, 'at exit')\n"
+        f"from flows.serving.leaving import leave; print('said'); leave({code})"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == code
+    assert done.stdout == "said\n" + ("at exit\n" if is_orderly else "")
