@@ -9,10 +9,13 @@ from tests.attacks import (
     test_costly_pages,
     test_feeds,
     test_posts,
+    test_prefect,
     test_queries,
 )
 from tests.attacks.payloads import CORPUS, cases_of_the_corpus
 from tests.fetch.test_attacks import OURS as FETCHING
+from tests.flows import test_showing
+from tests.operations import test_backfill_asked, test_serving_parts
 
 COVERED = {
     "xml-laughs": test_feeds.test_an_entity_bomb_is_refused_unread,
@@ -30,6 +33,13 @@ COVERED = {
     "sql-06": test_queries.test_a_file_name_is_no_sql,
     "sql-07": test_queries.test_a_limit_is_a_number_before_anything_happens,
     "sql-nul": test_queries.test_nul_never_reaches_the_warehouse,
+    "prefect-01": test_serving_parts.test_address_beyond_loopback_needs_a_password,
+    "prefect-03": test_prefect.test_key_that_would_be_sent_instead_of_the_password_is_taken_out,
+    "prefect-05": test_prefect.test_no_result_is_stored_so_that_none_can_be_replaced_by_a_pickle,
+    "prefect-06": test_prefect.test_no_result_is_stored_so_that_none_can_be_replaced_by_a_pickle,
+    "prefect-07": test_showing.test_words_of_a_page_are_never_markup,
+    "prefect-09": test_backfill_asked.test_what_cannot_be_meant_is_refused_before_anything_runs,
+    "prefect-10": test_prefect.test_deployments_pull_nothing_and_take_one_variable_of_the_environment,
     "cfg-01": test_configuration.test_the_configuration_is_toml_and_nothing_else,
 }
 """Cases that name a situation; those that are a payload go through the tests themselves."""
@@ -48,7 +58,6 @@ NOT_APPLICABLE = {
 
 ELSEWHERE = FETCHING | {
     "ssrf",  # tests/fetch/test_guard.py
-    "prefect",  # tests/operations
 }
 
 
