@@ -9,11 +9,11 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install demo check test test-operations soak bench bench-warehouse bench-orchestration
-.PHONY: torture record pins clean
+.PHONY: help install demo check test test-operations test-duckdb-next soak torture record pins clean debian
+.PHONY: bench bench-warehouse bench-import bench-orchestration
 
 help: ## What there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
 
 install: $(STAMP) ## A virtual environment in .venv with everything pinned
 
@@ -24,6 +24,11 @@ $(STAMP): deploy/constraints.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r deploy/constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+debian: ## What some tests use of the system, where it is missing (needs root): PostgreSQL, systemd
+	@set --; ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || set -- "$$@" postgresql; \
+	command -v systemd-analyze >/dev/null || set -- "$$@" systemd; \
+	[ $$# = 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@"; }
 
 demo: install ## The main job, offline: newsstand -> Prefect -> DuckDB, kept in build/demo
 	@rm -rf build/demo
@@ -40,14 +45,30 @@ test: check ## check, then the tests: unit, contract, end to end (under 5 minute
 test-operations: install ## Schedules, backfills, kills and lost servers, for real (5 minutes more)
 	@$(BIN)/python -m pytest tests/operations
 
+test-duckdb-next: .cache/next/.installed ## The core suite on duckdb 2.0 (the wheels of DuckLake are for 1.5.5 only)
+	@.cache/next/bin/python -m pytest -p no:cacheprovider --ignore tests/warehouse/test_ducklake.py \
+	    tests/warehouse tests/flows/test_forgetting.py tests/flows/test_deep.py tests/flows/test_tables.py
+
+.cache/next/.installed: deploy/constraints.txt deploy/next.txt pyproject.toml
+	@echo "Installing copydesk with the next duckdb into .cache/next (a minute or two, once)"
+	@$(PYTHON) -m venv .cache/next
+	@awk '/^[^ #]/ { skip = /^duckdb/ } !skip' deploy/constraints.txt | cat - deploy/next.txt > .cache/next/requirements.txt
+	@.cache/next/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .cache/next/requirements.txt
+	@.cache/next/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
 soak: install ## serve against a misbehaving newsstand, with kills: make soak MINUTES=2
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
 bench: install .cache/peers/.installed ## The fetcher against bare requests, urllib3, aiohttp and Scrapy (needs nginx)
 	@$(BIN)/python tests/bench/fetch.py --peers .cache/peers/bin/python
 
-bench-warehouse: install .cache/peers/.installed ## The warehouse against dlt, sqlite-utils and pandas
+bench-warehouse: install .cache/peers/.installed ## The warehouse against dlt, sqlite-utils and pandas; publishing (6 GB)
 	@$(BIN)/python tests/bench/warehouse.py --peers .cache/peers/bin/python
+	@$(BIN)/python tests/bench/publishing.py
+
+bench-import: install ## Import and export of 37,000 posts: time, memory, size
+	@$(BIN)/python tests/bench/importing.py
 
 bench-orchestration: install ## What Prefect costs a run
 	@$(BIN)/python tests/bench/orchestration.py
