@@ -118,6 +118,7 @@ class Run:
         self._resources = ExitStack()
         self._one_writer = threading.Lock()
         self._begun: set[str] = set()
+        self._stored = 0
         self._pauses: Mapping[str, datetime] = {}
         self.forbidden = Forbidden()
         self._is_finished = False
@@ -329,6 +330,17 @@ class Run:
                 return {}
             marks = {channel: watermarks.get(store, source, channel) for channel in channels}
         return {channel: mark for channel, mark in marks.items() if mark is not None}
+
+    def publish_now_and_then(self) -> None:
+        """After each batch: every so many, readers are given what a long run stored so far."""
+        with self._one_writer:
+            self._stored += 1
+            is_due = self._stored % self.settings.run.publish_batches == 0
+        if is_due:
+            try:
+                self.publish()
+            except RunFailed as error:
+                self.surroundings.say(f"{error}. The run goes on and tries again")
 
     def publish(self) -> None:
         """Publish the read snapshot, so that readers see what this run stored.

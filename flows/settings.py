@@ -86,6 +86,7 @@ class RunSettings(_Section):
 
     task_runner: Literal["threads"] = "threads"
     batch_size: int = Field(default=200, ge=1, le=5000)
+    publish_batches: int = Field(default=20, ge=1, le=100_000)
 
 
 class SourceSettings(BaseModel):

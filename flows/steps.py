@@ -212,6 +212,7 @@ def store(run: Run, source: Source, batch: Batch) -> None:
         runs.add_counters(db, run.id, source.slug, Counters(**counts, forgotten=forgotten))
     tally.add(**counts_of(done))
     tally.mark_counted()
+    run.publish_now_and_then()
     if older:
         tally.notes.append(
             f"{older} pages that cannot be read are older than what their articles say now; "

@@ -231,6 +231,7 @@ def _store(run: Run, batch: _Batch, outcomes: Sequence[Outcome], source: str) ->
     for slug, tally in run.tallies.items():
         tally.add(**counts_of(done.get(slug, Upserted())))
         tally.mark_counted()
+    run.publish_now_and_then()
 
 
 def _count(tally: Tally, outcome: Outcome) -> None:
