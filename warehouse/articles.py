@@ -84,13 +84,14 @@ def _place_all(
     db: DuckDBPyConnection, sights: list[Sight], known: lookups.Known, batch: _Batch
 ) -> None:
     """Finds out what each sight means, the plain cases first."""
-    confirmed = [sight for sight in sights if sight.article_key in known.confirmed]
-    batch.additions.seen += confirmed
-    for source, count in Counter([sight.row.source for sight in confirmed]).items():
+    plain = known.confirmed | known.repeated
+    said = [sight for sight in sights if sight.article_key in plain]
+    batch.additions.seen += [sight for sight in said if sight.article_key in known.confirmed]
+    for source, count in Counter([sight.row.source for sight in said]).items():
         batch.counts[source]["unmodified"] += count
-    if len(confirmed) == len(sights):
+    if len(said) == len(sights):
         return
-    rest = [sight for sight in sights if sight.article_key not in known.confirmed]
+    rest = [sight for sight in sights if sight.article_key not in plain]
     batch.bodies = lookups.stored_bodies(db, _said_first(rest, known))
     histories: dict[bytes, History] = {}
     for sight in rest:

@@ -37,10 +37,18 @@ CONTENT_KEYS = """
 
 # Only a batch with a row older than the last sighting, a replay or an import, asks; and
 # sightings are appended in time, so that the bound skips those before it.
+# A row that was seen before, nearly all of a replay, comes back as its place alone.
 SEEN = """
-    SELECT k.i, s.content_key, s.channel, epoch_us(s.first_seen_at), epoch_us(s.last_seen_at)
-    FROM _store.seen s JOIN copydesk_keys k ON s.article_key = k.key::UUID
-    WHERE s.last_seen_at >= make_timestamptz({since})
+    SELECT i, is_again, CASE WHEN NOT is_again THEN content_key END,
+           CASE WHEN NOT is_again THEN channel END,
+           epoch_us(first_seen_at), epoch_us(last_seen_at)
+    FROM (
+        SELECT k.i, s.content_key, s.channel, s.first_seen_at, s.last_seen_at,
+               s.content_key = k.content::UUID AND s.channel = k.channel
+               AND k.at BETWEEN s.first_seen_at AND s.last_seen_at AS is_again
+        FROM _store.seen s JOIN copydesk_keys k ON s.article_key = k.key::UUID
+        WHERE s.last_seen_at >= make_timestamptz({since})
+    )
 """
 
 _FEW = 12
@@ -56,12 +64,14 @@ class Known:
         often: The articles with more than one sight in the batch.
         confirmed: The articles whose only sight in the batch says again what their only
             version says, later, and not within a stretch: a sighting and nothing else.
+        repeated: The same, but that sight is stored already: nothing at all.
         chains: The versions of the other articles, in order; those never seen are not in it.
         stretches: The sightings that end at or after the batch's first row.
     """
 
     often: Set[bytes]
     confirmed: Set[bytes]
+    repeated: Set[bytes]
     chains: Mapping[bytes, list[Version]]
     stretches: Mapping[bytes, list[Stretch]]
 
@@ -82,20 +92,47 @@ def look_up(db: DuckDBPyConnection, sights: list[Sight], *, has_later: bool) -> 
     """
     last = {sight.article_key: sight for sight in sights}
     articles = list(last)
-    stretches: dict[bytes, list[Stretch]] = defaultdict(list)
     with stage.staged(db, "copydesk_keys", numbered(articles)):
         found = db.execute(VERSIONS).fetchall()
-        if found and has_later:
-            later = db.execute(SEEN.format(since=int(sights[0].at))).fetchall()
-            for i, content, channel, first, end in later:
-                stretches[articles[i]].append(Stretch(content.bytes, channel, first, end))
     often: set[bytes] = set()
     if len(articles) < len(sights):
         times = Counter(sight.article_key for sight in sights)
         often = {article for article, count in times.items() if count > 1}
-    confirmed = _confirmed(list(last.values()), found).difference(often, stretches)
-    others = [_Found(key, *rest) for i, *rest in found if (key := articles[i]) not in confirmed]
-    return Known(often, confirmed, _chains(db, sights, others), dict(stretches))
+    plain = _confirmed(list(last.values()), found) - often
+    repeated: set[bytes] = set()
+    stretches: dict[bytes, list[Stretch]] = {}
+    if found and has_later:
+        repeated, stretches = _seen_since(db, list(last.values()), plain, since=sights[0].at)
+    confirmed = (plain - repeated).difference(stretches)
+    others = [
+        _Found(key, *rest)
+        for i, *rest in found
+        if (key := articles[i]) not in confirmed and key not in repeated
+    ]
+    return Known(often, confirmed, repeated, _chains(db, sights, others), stretches)
+
+
+def _seen_since(
+    db: DuckDBPyConnection, sights: Sequence[Sight], plain: Set[bytes], *, since: int
+) -> tuple[set[bytes], dict[bytes, list[Stretch]]]:
+    """The ``plain`` articles whose sight is stored already, and the sightings of the others.
+
+    Only sightings that end at or after ``since`` are looked at.
+    """
+    repeated: set[bytes] = set()
+    stretches: dict[bytes, list[Stretch]] = defaultdict(list)
+    with stage.staged(db, "copydesk_keys", _numbered_sights(sights)):
+        found = db.execute(SEEN.format(since=int(since))).fetchall()
+    for i, is_again, content, channel, first, end in found:
+        sight = sights[i]
+        if is_again and sight.article_key in plain:
+            repeated.add(sight.article_key)
+        elif is_again:
+            stretch = Stretch(sight.content_key, sight.row.channel, first, end)
+            stretches[sight.article_key].append(stretch)
+        else:
+            stretches[sight.article_key].append(Stretch(content.bytes, channel, first, end))
+    return repeated, dict(stretches)
 
 
 def _confirmed(sights: Sequence[Sight], found: Iterable[tuple[int, int, int, int]]) -> set[bytes]:
@@ -217,4 +254,15 @@ def numbered(keys: Sequence[bytes]) -> pa.Table:
     """Keys with their tags and places, so that what is found is found by place."""
     return stage.table(
         key=stage.keys(keys), tag=stage.tags(keys), i=(range(len(keys)), stage.SMALL)
+    )
+
+
+def _numbered_sights(sights: Sequence[Sight]) -> pa.Table:
+    """One sight an article, with its place."""
+    return stage.table(
+        key=stage.keys([sight.article_key for sight in sights]),
+        content=stage.keys([sight.content_key for sight in sights]),
+        channel=([sight.row.channel for sight in sights], stage.TEXT),
+        at=([sight.at for sight in sights], stage.MOMENT),
+        i=(range(len(sights)), stage.SMALL),
     )
