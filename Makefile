@@ -39,11 +39,11 @@ check: install ## ruff, mypy strict
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test: check ## check, then the tests: unit, contract, end to end (under 5 minutes)
+test: check ## check, then the tests: unit, contract, end to end (5 minutes)
 	@$(BIN)/python -m pytest --ignore tests/operations
 
-test-operations: install ## Schedules, backfills, kills and lost servers, for real (5 minutes more)
-	@$(BIN)/python -m pytest tests/operations
+test-operations: install ## Schedules, backfills, kills and lost servers, for real (8 minutes)
+	@$(BIN)/python -m tests.operations
 
 test-duckdb-next: .cache/next/.installed ## The core suite on duckdb 2.0 (the wheels of DuckLake are for 1.5.5 only)
 	@.cache/next/bin/python -m pytest -p no:cacheprovider --ignore tests/warehouse/test_ducklake.py \

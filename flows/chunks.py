@@ -102,18 +102,38 @@ class Plan:
                 lambda store: chunks.add(store, self.words, self.source, new, run_id=run_id, at=at)
             )
 
-    def end(self, chunk: Chunk, state: str = DONE, *, entries: int | None = None) -> None:
-        """Say what became of a piece; stored with the next transaction."""
+    def end(
+        self,
+        chunk: Chunk,
+        state: str = DONE,
+        *,
+        entries: int | None = None,
+        spec: str | None = None,
+    ) -> None:
+        """Say what became of a piece; stored with the next transaction.
+
+        Args:
+            chunk: The piece.
+            state: ``DONE``, or ``INCOMPLETE`` to try it again when the plan goes on.
+            entries: How many articles it had, where it is known only now.
+            spec: What it was, when another piece takes over the rest.
+        """
         at = datetime.now(UTC)
         self.chunks[chunk.n - 1] = Chunk(
             plan=chunk.plan, source=chunk.source, n=chunk.n, kind=chunk.kind, what=chunk.what,
-            spec=chunk.spec, entries=chunk.entries if entries is None else entries, state=state,
+            spec=spec or chunk.spec, entries=chunk.entries if entries is None else entries, state=state,
             made_at=chunk.made_at, ended_at=at, run_id=self._run.id,
         )  # fmt: skip
         if not self._run.is_dry:
             self._run.along(
                 lambda store: chunks.end(
-                    store, chunk, state=state, run_id=self._run.id, entries=entries, at=at
+                    store,
+                    chunk,
+                    state=state,
+                    run_id=self._run.id,
+                    entries=entries,
+                    spec=spec,
+                    at=at,
                 )
             )
 

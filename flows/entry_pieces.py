@@ -95,7 +95,14 @@ def read_entries(work: Work, chunk: Chunk) -> None:
     note_days(work, batch)
     if not run.is_stopping:
         missing = any(_may_come(lead.entry.url, batch) for lead in batch.leads)
-        work.plan.end(chunk, INCOMPLETE if missing else DONE, entries=len(planned) - len(rest))
+        left = {id(entry) for entry in rest}
+        own = [asdict(entry) for entry in planned if id(entry) not in left]
+        work.plan.end(
+            chunk,
+            INCOMPLETE if missing else DONE,
+            entries=len(own),
+            spec=piece(ENTRIES, "", own).spec,
+        )
         work.plan.grow(pieces(work, rest, "a piece that took long"))
     work.store(batch)
 

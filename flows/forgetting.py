@@ -140,11 +140,17 @@ def forget(
                 # First those that only an article's first page leads to.
                 more = store.archived_pages(one, wish.article_ids, urls=urls)
                 pages = [page for page in more if page not in pages] + pages
-        erased, remains = _erase(settings, pages, progress)
+        erased, left = _erase(settings, pages, progress)
         with _opened(settings) as one, db.transaction(one):
             removed = store.forget(
-                one, wish.article_ids, source=wish.source, urls=urls, reason=reason
+                one,
+                wish.article_ids,
+                source=wish.source,
+                urls=urls,
+                left=[(page.file, page.offset) for page, _ in left],
+                reason=reason,
             )
+        remains = [why for _, why in left]
         found = Forgotten(wish=wish, removed=removed, erased=erased, remains=remains)
     _write_anew(settings, found, say)
     _tell_the_rest(settings, found)
@@ -165,23 +171,25 @@ def _following(settings: Settings, pages: Sequence[ArchivedPage]) -> list[str]:
 
 def _erase(
     settings: Settings, pages: Sequence[ArchivedPage], progress: Advance
-) -> tuple[int, list[str]]:
+) -> tuple[int, list[tuple[ArchivedPage, str]]]:
     """How many pages of the archive were overwritten, and why others were not."""
-    erased, remains = 0, []
+    erased, left = 0, []
     for number, one in enumerate(pages, 1):
         place = settings.archive.path / one.file
         if one.is_shared:
-            remains.append(
+            why = (
                 f"the raw page of {one.url} at {one.offset} of {place}: another article's page has "
-                "the very same bytes and needs it; forget that article too"
+                "the very same bytes and needs it; forget that article too, and both go"
             )
+            left.append((one, why))
             continue
         try:
             erased += erase(settings.archive.path, one.file, one.offset)
         except ArchiveError as error:
-            remains.append(f"the raw page of {one.url}, not erased: {error}")
+            why = f"the raw page of {one.url}, not erased: {error}: put that right, then ask again"
+            left.append((one, why))
         progress("archive", number, len(pages))
-    return erased, remains
+    return erased, left
 
 
 def _write_anew(settings: Settings, found: Forgotten, say: Say) -> None:
@@ -196,6 +204,7 @@ def _write_anew(settings: Settings, found: Forgotten, say: Say) -> None:
         )
     try:
         with _opened(settings) as one:
+            snapshot.remove_unfinished(warehouse.snapshot)
             published = snapshot.publish(one, warehouse.snapshot)
     except WarehouseError as error:
         found.remains.append(

@@ -176,6 +176,8 @@ def _replay_pages(run: ChunkRun, slug: str, failures: Sequence[Quarantined]) -> 
             lines[url, one.row.fetched_at].append(one)
     listings = listing_pages(source) if lines else {}
     for (url, at), of_listing in lines.items():
+        if run.is_stopping:  # what is not fetched any more is not mended
+            break
         try:
             _replay_listing(run, source, listings.get(url), url, at, of_listing)
         except (ParseError, ArchiveError) as error:
@@ -277,7 +279,7 @@ def _replay_listing(
         if line is not None:
             tally.quarantine(f"{line.channel}: {line.error}")
             batch.bad.append(bridge.failed_line(source, url, line, at))
-        elif tally.counts["failed"] == failed:
+        elif tally.counts["failed"] == failed and not run.is_stopping:
             mended.append(one.quarantine_id)
     run.along(lambda store: _resolve(store, run.id, mended))
     steps.store(run, source, batch)

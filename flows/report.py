@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from flows.fetch.masks import mask_words
 from warehouse.rows import Upserted
 
 State = Literal["completed", "needs_attention", "failed", "interrupted"]
@@ -103,6 +104,7 @@ class Tally:
         return {"source": self.source, **self.counts, "seconds": round(self.seconds, 3)}
 
     def _tell(self, words: str) -> None:
+        words = mask_words(words)
         if len(self.problems) < PROBLEMS_KEPT:
             self.problems.append(words)
         else:
@@ -131,7 +133,7 @@ class Report:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth knowing and needs nobody, source first."""
-        return tuple(f"{t.source}: {words}" for t in self.tallies for words in t.notes)
+        return tuple(f"{t.source}: {mask_words(n)}" for t in self.tallies for n in t.notes)
 
     def totals(self) -> dict[str, Any]:
         """The counters of all sources together."""

@@ -221,7 +221,12 @@ class _Desk:
         if self._stop.is_set():
             return
         neighbours.sign(self._home, may_replace=self._served.is_own or self._is_announced)
-        self._register()
+        try:
+            self._register()
+        except RunFailed:
+            if self._stop.is_set():
+                return  # it was told to stop, which is no failure
+            raise
         self._tidy()
         self._runner = RunnerThread(
             self._ids(),
@@ -291,7 +296,8 @@ class _Desk:
         except (httpx.HTTPError, PrefectException):
             return  # a server that is away is looked after elsewhere; what changed, again later
         except RunFailed as error:
-            self._say(f"{error}; tried again in {TIDY_SECONDS:.0f} s")
+            if not self._stop.is_set():
+                self._say(f"{error}; tried again in {TIDY_SECONDS:.0f} s")
 
     def _look_at_the_clock(self) -> None:
         if seconds := self._clock.went_back():

@@ -129,13 +129,15 @@ def end(
     state: str,
     run_id: str,
     entries: int | None = None,
+    spec: str | None = None,
     at: datetime | None = None,
 ) -> None:
-    """Says what became of a piece."""
+    """Says what became of a piece, and what it was when another took over a part of it."""
+    plan, at = as_uuid(key_of(chunk.plan)), at or datetime.now(UTC)
     db.execute(
         "UPDATE _work.chunks SET state = ?, run_id = ?, entries = coalesce(?, entries), "
-        "ended_at = ? WHERE plan_key = ? AND n = ?",
-        [state, run_id, entries, at or datetime.now(UTC), as_uuid(key_of(chunk.plan)), chunk.n],
+        "spec = coalesce(?, spec), ended_at = ? WHERE plan_key = ? AND n = ?",
+        [state, run_id, entries, spec, at, plan, chunk.n],
     )
 
 

@@ -21,28 +21,53 @@ _BURY = """
     VALUES (?, ?, ?, ?, ?)
 """
 
-# What is meant, as temporary tables: the articles, their addresses, the fetches of their
-# own pages. A page of an article is known by the listing's line that led to it, or by an
-# address the article was read at; listings hold other articles too and are not among them.
+# What is meant, as temporary tables: the articles, those that stay, their own addresses, the
+# fetches of their own pages. Every page of an article but its second and later ones has the
+# listing's line that led to it; whatever else has none is a listing, which holds other
+# articles too: neither its address nor that of an article that stays is an article's own.
+# What an earlier wish had to leave in the archive is tried again with the next one.
 _CHOSEN = {
     "copydesk_gone": """
         SELECT DISTINCT article_key FROM _store.records
         WHERE CASE WHEN ? THEN source = ?
                    ELSE article_key IN (SELECT article_key::UUID FROM copydesk_named) END""",
+    "copydesk_staying": """
+        SELECT DISTINCT source, source || ':' || source_article_id AS article_id, url, canonical_url
+        FROM _store.records ANTI JOIN copydesk_gone USING (article_key)""",
+    "copydesk_following": """
+        SELECT DISTINCT split_part(n.article_id, ':', 1) AS source, u.url
+        FROM copydesk_named n, copydesk_urls u
+        WHERE (split_part(n.article_id, ':', 1), u.url) NOT IN (
+            SELECT (source, url) FROM copydesk_staying
+            UNION ALL SELECT (source, canonical_url) FROM copydesk_staying)""",
     "copydesk_gone_urls": """
-        SELECT source, url FROM _store.records SEMI JOIN copydesk_gone USING (article_key)
+        SELECT source, url FROM (
+            SELECT source, url FROM _store.records SEMI JOIN copydesk_gone USING (article_key)
+            UNION
+            SELECT source, canonical_url FROM _store.records
+            SEMI JOIN copydesk_gone USING (article_key)
+            EXCEPT SELECT source, url FROM copydesk_staying
+            EXCEPT SELECT source, canonical_url FROM copydesk_staying
+            EXCEPT SELECT source, url FROM _store.pages WHERE entry = ''
+        ) WHERE url <> ''
         UNION
-        SELECT source, canonical_url FROM _store.records
-        SEMI JOIN copydesk_gone USING (article_key)
-        UNION
-        SELECT split_part(n.article_id, ':', 1), u.url FROM copydesk_named n, copydesk_urls u""",
+        SELECT source, url FROM copydesk_following""",
     "copydesk_gone_pages": """
-        SELECT DISTINCT p.url_key, p.fetched_at FROM _store.pages p
+        SELECT DISTINCT p.url_key, p.fetched_at FROM (
+            SELECT *, source || ':' ||
+                   json_extract_string(nullif(entry, ''), '$.source_article_id') AS article_id
+            FROM _store.pages
+        ) p
         WHERE CASE WHEN ? THEN p.source = ?
                    WHEN p.entry = '' THEN (p.source, p.url) IN (
-                        SELECT (source, url) FROM copydesk_gone_urls)
-                   ELSE p.source || ':' || json_extract_string(nullif(p.entry, ''), '$.source_article_id')
-                        IN (SELECT article_id FROM copydesk_named) END""",
+                        SELECT (source, url) FROM copydesk_following)
+                   ELSE p.article_id IN (SELECT article_id FROM copydesk_named)
+                        OR p.article_id IN (SELECT article_id FROM _store.tombstones
+                                            WHERE article_id IS NOT NULL)
+                        OR (p.article_id NOT IN (SELECT article_id FROM copydesk_staying)
+                            AND ((p.source, p.url) IN (SELECT (source, url) FROM copydesk_gone_urls)
+                              OR (p.source, p.final_url) IN (
+                                  SELECT (source, url) FROM copydesk_gone_urls))) END""",
 }
 
 # Rows by table, for what was chosen. A content goes with the last article that said it.
@@ -53,11 +78,16 @@ _ROWS = {
         AND content_key NOT IN (SELECT content_key FROM _store.records
                         WHERE article_key NOT IN (SELECT article_key FROM copydesk_gone))""",
     "posts": "article_key IN (SELECT article_key FROM copydesk_gone)",
-    "pages": "(url_key, fetched_at) IN (SELECT (url_key, fetched_at) FROM copydesk_gone_pages)",
+    "pages": """
+        (url_key, fetched_at) IN (SELECT (url_key, fetched_at) FROM copydesk_gone_pages)
+        AND coalesce(archive_file || ':' || archive_offset, '') NOT IN (
+            SELECT place FROM copydesk_left)""",
     "quarantine": """
         CASE WHEN ? THEN source = ?
              ELSE coalesce(article_id, '') IN (SELECT article_id FROM copydesk_named)
-                  OR (source, url) IN (SELECT (source, url) FROM copydesk_gone_urls) END""",
+                  OR ((source, url) IN (SELECT (source, url) FROM copydesk_gone_urls)
+                      AND coalesce(article_id, '') NOT IN (
+                          SELECT article_id FROM copydesk_staying)) END""",
     "seen": "article_key IN (SELECT article_key FROM copydesk_gone)",
     "versions": "article_key IN (SELECT article_key FROM copydesk_gone)",
     "records": "article_key IN (SELECT article_key FROM copydesk_gone)",
@@ -77,7 +107,7 @@ _ARCHIVED = """
 _PLANS = """
     plan_key IN (SELECT plan_key FROM _work.chunks c WHERE CASE WHEN ? THEN c.source = ? ELSE
         EXISTS (SELECT 1 FROM copydesk_named n
-                WHERE n.article_id LIKE c.source || ':%' AND contains(c.spec, n.quoted))
+                WHERE starts_with(n.article_id, c.source || ':') AND contains(c.spec, n.quoted))
         OR EXISTS (SELECT 1 FROM copydesk_gone_urls u
                 WHERE u.source = c.source AND contains(c.spec, '"' || u.url || '"')) END)
 """
@@ -138,6 +168,7 @@ def forget(
     *,
     source: str = "",
     urls: Iterable[str] = (),
+    left: Iterable[tuple[str, int]] = (),
     reason: str = "",
     at: datetime | None = None,
 ) -> Removed:
@@ -152,13 +183,15 @@ def forget(
         article_ids: Which articles.
         source: The whole source instead.
         urls: Further addresses of the articles' pages, such as of their second pages.
+        left: Files and offsets of the archive that still hold a page of theirs: the rows
+            that say so stay, so that the next wish finds them.
         reason: Kept with the tombstones.
         at: When, aware UTC; now by default.
 
     Raises:
         WarehouseError: An id is not ``<source>:<source_article_id>``.
     """
-    with _chosen(db, article_ids, source, urls) as whole:
+    with _chosen(db, article_ids, source, urls, left) as whole:
         found = _count(db, whole)
         for table, where in _ROWS.items():
             db.execute(f"DELETE FROM _store.{table} WHERE {where}", whole * (where.count("?") // 2))  # noqa: S608
@@ -221,7 +254,11 @@ def archived_pages(
 
 @contextmanager
 def _chosen(
-    db: DuckDBPyConnection, article_ids: Sequence[str], source: str, urls: Iterable[str]
+    db: DuckDBPyConnection,
+    article_ids: Sequence[str],
+    source: str,
+    urls: Iterable[str],
+    left: Iterable[tuple[str, int]] = (),
 ) -> Iterator[list[object]]:
     """The temporary tables, and the parameters that say whether a whole source is meant."""
     for one in article_ids:
@@ -234,8 +271,13 @@ def _chosen(
         quoted=([_quoted(one.partition(":")[2]) for one in article_ids], stage.TEXT),
     )
     more = stage.table(url=(list(urls), stage.TEXT))
+    places = stage.table(place=([f"{file}:{offset}" for file, offset in left], stage.TEXT))
     whole: list[object] = [bool(source), source]
-    with stage.staged(db, "copydesk_named", named), stage.staged(db, "copydesk_urls", more):
+    with (
+        stage.staged(db, "copydesk_named", named),
+        stage.staged(db, "copydesk_urls", more),
+        stage.staged(db, "copydesk_left", places),
+    ):
         for name, sql in _CHOSEN.items():
             db.execute(
                 f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}", whole * (sql.count("?") // 2)
@@ -243,7 +285,7 @@ def _chosen(
         try:
             yield whole
         finally:
-            for name in _CHOSEN:
+            for name in reversed(_CHOSEN):
                 db.execute(f"DROP TABLE IF EXISTS {name}")
 
 

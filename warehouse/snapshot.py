@@ -115,12 +115,19 @@ def remove_all_but(snapshot: Path | str, keep: Path) -> list[Path]:
     opened the file yet is waited for.
     """
     link = Path(snapshot).absolute()
-    others = [old for old in copies(link) if old != keep]
+    others = [old for old in copies(link) if old not in (keep, link.resolve())]
     end = time.monotonic() + _KEPT_SECONDS + 1
     while any(_is_fresh(old) for old in others) and time.monotonic() < end:
         time.sleep(_RETRY_SECONDS)
     _remove_old(link, keep=keep)
     return [old for old in others if old.exists()]
+
+
+def remove_unfinished(snapshot: Path | str) -> None:
+    """Removes what killed publications left; for a caller that holds the warehouse."""
+    link = Path(snapshot).absolute()
+    for part in link.parent.glob(f"{glob.escape(link.name)}.*.part"):
+        part.unlink(missing_ok=True)
 
 
 def copies(link: Path) -> list[Path]:

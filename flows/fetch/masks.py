@@ -19,6 +19,11 @@ def mask_url(url: str) -> str:
     return safe_text(_SECRET.sub(r"\1***", _USERINFO.sub("***@", url)), limit=500)
 
 
+def mask_words(words: str) -> str:
+    """Words with every address in them masked."""
+    return _SECRET.sub(r"\1***", _USERINFO.sub("***@", words))
+
+
 def safe_text(text: str, *, limit: int = 200) -> str:
     """Foreign words on one line, control and direction marks escaped, cut to ``limit``."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"

@@ -31,6 +31,7 @@ MAX_PROCESSES = 8
 FILES_EACH = 40
 """Files a process is given at a time."""
 
+_RUN_ID = "PREFECT__FLOW_RUN_ID"
 COMMAND = ("-m", "flows.posts.reader_process")
 BATCHES_AHEAD = 3
 MAX_FATAL = 10
@@ -172,7 +173,8 @@ class _Process:
             [sys.executable, "-P", *COMMAND],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": path},
+            # Without the flow run's id: who looks for the run's process must not find this one.
+            env={k: v for k, v in os.environ.items() if k != _RUN_ID} | {"PYTHONPATH": path},
             start_new_session=True,
         )
         assert self._child.stdin is not None  # noqa: S101 - both are pipes

@@ -112,7 +112,12 @@ def _is_anything_polled(client: SyncPrefectClient) -> bool:
     from prefect.client.schemas.objects import DeploymentStatus
 
     found = client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=["sync"])))
-    return any(one.status == DeploymentStatus.READY for one in found)
+    return any(
+        one.status == DeploymentStatus.READY
+        and "copydesk" in one.tags
+        and one.work_pool_name is None  # those of a pool are asked for by workers
+        for one in found
+    )
 
 
 def _holder(value: str) -> tuple[str, Process | None]:

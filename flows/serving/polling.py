@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -81,7 +82,7 @@ class RunnerThread:
         """End polling and every run that is under way; what those stored stays stored."""
         deadline = time.monotonic() + seconds
         if self._loop is not None and self._loop.is_running() and self._runner is not None:
-            with suppress(NotInTime, RuntimeError, asyncio.CancelledError):
+            with suppress(NotInTime, RuntimeError, CancelledError):
                 asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(seconds)
         while children() and time.monotonic() < deadline and self.is_alive:
             time.sleep(0.05)
@@ -182,6 +183,7 @@ def patient_runner(
     runner of a warehouse, so it can see by itself what is under way.
     """
     import httpx
+    from prefect.exceptions import ObjectNotFound, PrefectException
     from prefect.runner import Runner
     from prefect.states import Cancelled
 
@@ -201,9 +203,10 @@ def patient_runner(
                     self._logger.debug("the server is away")
                     heard.failed(type(error).__name__, is_answer=False)
                 except httpx.HTTPStatusError as error:
-                    if error.response.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
-                        raise
                     heard.failed(f"HTTP {error.response.status_code}", is_answer=True)
+                except PrefectException as error:
+                    # The runner would end with it, and all runs under way with the runner.
+                    heard.failed(f"{type(error).__name__}: {error}", is_answer=True)
                 else:
                     heard.answered()
 
@@ -214,9 +217,10 @@ def patient_runner(
                 found = [run for run in await ask() if run.id not in under_way]
                 begin, drop = sift(found, set(begun.values()), datetime.now(UTC))
                 for run, words in drop:
-                    await self._client.set_flow_run_state(
-                        run.id, Cancelled(message=words), force=True
-                    )
+                    with suppress(ObjectNotFound):  # deleted since it was asked for
+                        await self._client.set_flow_run_state(
+                            run.id, Cancelled(message=words), force=True
+                        )
                 begun.update((run.id, run.deployment_id) for run in begin)
                 return begin
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -122,14 +123,20 @@ def _one_each(runs: Iterable[FlowRun]) -> list[FlowRun]:
 
 
 def run_processes() -> dict[UUID, int]:
-    """The processes of this user that carry out a flow run, by the run's id."""
-    found = {}
+    """The processes of this user that carry out a flow run, by the run's id.
+
+    Of a run that started processes of its own it is the one that they descend from.
+    """
+    found: dict[UUID, set[int]] = defaultdict(set)
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError):
             for line in (folder / "environ").read_bytes().split(b"\0"):
                 if line.startswith(_RUN_ID) and not _is_zombie(folder):
-                    found[UUID(line.removeprefix(_RUN_ID).decode())] = int(folder.name)
-    return found
+                    found[UUID(line.removeprefix(_RUN_ID).decode())].add(int(folder.name))
+    return {
+        run: min((pid for pid in pids if _parent(pid) not in pids), default=min(pids))
+        for run, pids in found.items()
+    }
 
 
 def children() -> list[int]:

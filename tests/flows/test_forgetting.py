@@ -121,12 +121,14 @@ def test_forgotten_source_leaves_no_page_of_its_own_and_is_not_asked_again(store
     assert stored.rows(OFWEEK) == before
 
 
-def test_page_whose_bytes_another_article_needs_stays_and_is_told(stored):
+def test_page_whose_bytes_another_article_needs_stays_until_that_is_forgotten_too(stored):
+    entry = '{"source_article_id": "other"}'
     with connect(stored.settings.warehouse.path) as db:
         db.execute(
             "INSERT INTO _store.pages SELECT * REPLACE (uuid() AS url_key, 'https://other.example/' "
-            "AS url, '' AS entry) FROM _store.pages WHERE url LIKE '%NW202203142308441556%'"
+            f"AS url, '{entry}' AS entry) FROM _store.pages WHERE url LIKE '%NW202203142308441556%'"
         )
+        ((file, offset),) = db.execute(f"{PLACE} AND url NOT LIKE '%other%'").fetchall()
 
     done = forget(stored, ID)
 
@@ -134,6 +136,28 @@ def test_page_whose_bytes_another_article_needs_stays_and_is_told(stored):
     assert any(
         "the very same bytes" in one and "forget that article too" in one for one in done.remains
     )
+    assert read_record(stored.settings.archive.path, file, offset).body
+
+    assert forget(stored, "finews:other").exit_code == 0
+
+    with pytest.raises(ArchiveError, match="was erased on request"):
+        read_record(stored.settings.archive.path, file, offset)
+
+
+def test_page_that_could_not_be_erased_is_erased_when_asked_again(stored, monkeypatch):
+    def refuse(folder, file, offset):
+        raise ArchiveError(f"{folder / file} cannot be written")
+
+    monkeypatch.setattr(forgetting, "erase", refuse)
+    done = forget(stored, ID)
+    assert (done.erased, done.exit_code) == (0, 3)
+    assert any("put that right, then ask again" in one for one in done.remains)
+    monkeypatch.undo()
+    monkeypatch.setattr(snapshot, "_KEPT_SECONDS", -1.0)
+
+    done = forget(stored, ID)
+
+    assert (done.erased, done.exit_code) == (1, 0)
 
 
 def test_forgetting_that_was_killed_after_the_archive_finishes_when_asked_again(

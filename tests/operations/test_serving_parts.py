@@ -134,7 +134,12 @@ class Server:
 
     def read_deployments(self, **_filters):
         statuses = (DeploymentStatus.NOT_READY, self._status)
-        return [SimpleNamespace(status=status) for status in statuses]
+        ours = {"tags": ["copydesk", "finews"], "work_pool_name": None}
+        theirs = [
+            SimpleNamespace(status=DeploymentStatus.READY, tags=["payroll"], work_pool_name=None),
+            SimpleNamespace(status=DeploymentStatus.READY, tags=["copydesk"], work_pool_name="p"),
+        ]
+        return [*theirs, *(SimpleNamespace(status=status, **ours) for status in statuses)]
 
 
 def note_of(process):

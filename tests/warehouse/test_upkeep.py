@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from warehouse.verify import Verified, verify, words
 POST = StoredPost(dialect="jekyll", path="a.md", data=b"1")
 
 
-def failure(source: str, article_id: str) -> QuarantineRow:
+def failure(source: str, article_id: str | None) -> QuarantineRow:
     return QuarantineRow(
         source=source, channel="emnews", url=article_id, article_id=article_id, reason="x",
         message="", page=b"", fetched_at=NOON, parser="finews", parser_version="1",
@@ -46,6 +47,7 @@ def desk(db: DuckDBPyConnection) -> DuckDBPyConnection:
     page = PageRow(
         source="finews", channel="emnews", url="https://example.org/1", status=200,
         fetched_at=NOON, archive_file="a.warc.gz", archive_offset=0,
+        entry='{"source_article_id": "1"}',
     )  # fmt: skip
     piece = chunks.NewChunk(kind="entries", what="some", spec='[{"source_article_id": "1"}]')
     with transaction(db):
@@ -106,6 +108,46 @@ def test_a_forgotten_source_stays_out_whole(desk: DuckDBPyConnection) -> None:
     assert names(desk) == ["ofweek:3"]
     assert upsert(desk, article(50), article(50, source="ofweek")) == Upserted(new=1, forgotten=1)
     assert verify(desk).problems == ()
+
+
+def test_addresses_that_others_share_take_nothing_of_theirs_away(desk: DuckDBPyConnection) -> None:
+    listing = PageRow(
+        source="finews", channel="emnews", url="https://example.org/feed", status=200,
+        fetched_at=NOON, archive_file="a.warc.gz", archive_offset=9,
+    )  # fmt: skip
+    feed = "https://example.org/feed"
+    with transaction(desk):
+        pages.record(desk, [listing], run_id="r")
+        line = replace(failure("finews", None), url="")
+        item = replace(failure("finews", "finews:88"), url=feed)
+        quarantine.put(desk, [line, item], run_id="r")
+        empty = chunks.NewChunk(kind="entries", what="other", spec='[{"channel": ""}]')
+        chunks.add(desk, "another plan", "finews", [empty], run_id="r")
+    # A feed's item without a link has the feed's address; an imported post may have none.
+    upsert(desk, article(60, "没有链接", url=feed, canonical_url=""))
+    upsert(desk, article(61, "也没有", url=feed, canonical_url=feed))
+    before = rows_of(desk, "SELECT count(*) FROM _store.quarantine")
+
+    with transaction(desk):
+        gone = forget.forget(desk, ["finews:60"])
+
+    assert gone == forget.Removed(articles=1, contents=1)
+    assert rows_of(desk, "SELECT count(*) FROM _store.quarantine") == before
+    assert rows_of(desk, f"SELECT count(*) FROM _store.pages WHERE url = '{feed}'") == [(1,)]
+    assert chunks.of_plan(desk, "another plan")
+    assert "finews:61" in names(desk)
+
+
+def test_a_page_that_is_left_in_the_archive_is_found_by_the_next_wish(
+    desk: DuckDBPyConnection,
+) -> None:
+    with transaction(desk):
+        forget.forget(desk, ["finews:1"], left=[("a.warc.gz", 0)])
+
+    assert [one.file for one in forget.archived_pages(desk, ["finews:2"])] == ["a.warc.gz"]
+    with transaction(desk):
+        assert forget.forget(desk, ["finews:1"]).pages == 1
+    assert forget.archived_pages(desk, ["finews:1"]) == []
 
 
 def test_a_lifted_tombstone_lets_the_next_run_bring_it_back(desk: DuckDBPyConnection) -> None:
