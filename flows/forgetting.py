@@ -236,6 +236,10 @@ def _tell_the_rest(settings: Settings, found: Forgotten) -> None:
             f"stay in {settings.archive.path}."
         )
     found.notes.append(
+        "Prefect shows words of pages in the artifacts of runs until `serve.keep_days`, and pages "
+        "that a killed run archived are named by no row: `copydesk doctor --deep` lists those."
+    )
+    found.notes.append(
         "Backups, exports and files that were imported lie where copydesk does not look: remove "
         "it there yourself."
     )

@@ -23,12 +23,14 @@ STORED = """
       AND (r.source = ? OR r.source_article_id <> p.path)
 """
 
+# What ended a reading process may have been the machine's fault: such a file is tried again.
 FAILED = """
     SELECT k.i, sha256(q.page), q.source, q.message, q.resolved_at IS NOT NULL
     FROM _store.quarantine q
     JOIN copydesk_paths k ON k.path = q.url
     WHERE q.channel = ? AND q.parser = ? AND q.parser_version = ?
       AND (q.source = ? OR q.article_id <> q.source || ':' || q.url)
+      AND q.reason <> 'broken_parser'
 """
 
 # A path alone tells no site from another: the source must be the failure's as well.
