@@ -114,6 +114,7 @@ def test_clock_that_was_ahead_and_is_right_again_holds_nothing_up(desk, clock, f
 
     assert right.totals()["failed"] == 0, right.problems
     assert differences(desk, 1) == ([], [])
+    assert len(right.problems) == 1, right.problems
     (problem,) = right.problems
     assert "but a run before was at" in problem
     assert "see that it is right (timedatectl). New articles are stored as ever" in problem
