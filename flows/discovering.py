@@ -107,7 +107,11 @@ def _take_lines(
 
 
 def _watch_for_gaps(run: Run, source: Source, listings: Sequence[Listing], found: Found) -> None:
-    """Notice a channel of which nothing was seen before: something may have scrolled by."""
+    """Notice a channel of which nothing was seen before: something may have scrolled by.
+
+    Nothing has while the newest entry of the last time is still listed, stored or not: a run
+    that could store nothing has told so itself.
+    """
     if run.limit is not None:
         # The lines beyond the limit are not read, so nothing is done up to here.
         found.rest.reached.clear()
@@ -130,7 +134,7 @@ def _watch_for_gaps(run: Run, source: Source, listings: Sequence[Listing], found
     listed = [one for of_channel in ids.values() for one in of_channel]
     known = run.known(listed) | {one for one in listed if one in run.forbidden}
     for channel, of_channel in ids.items():
-        if of_channel and known.isdisjoint(of_channel):
+        if of_channel and known.isdisjoint(of_channel) and marks[channel].value not in of_channel:
             how = (
                 f"none of the {len(of_channel)} entries listed now was known; "
                 f"the newest before was {marks[channel].value}"

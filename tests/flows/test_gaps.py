@@ -41,6 +41,24 @@ def test_gap_is_told_although_its_run_is_killed_between_two_batches(tmp_path, mo
     assert told == [("finews", "market-38")]
 
 
+def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
+    faults = {"/ART-": newsstand.Fault(status=404)}
+
+    def fault_of(target, _turn):
+        return next((fault for part, fault in faults.items() if part in target), None)
+
+    with newsstand.serve(faults=fault_of) as stand:
+        config = demo.write_config(tmp_path, port=stand.port, share_link=demo.SHARE_LINK)
+        chosen = settings.load(config, {})
+        nothing = sync_plainly(chosen, ["ofweek"], limit=None, dry_run=False)
+        faults.clear()
+        everything = sync_plainly(chosen, ["ofweek"], limit=None, dry_run=False)
+
+    assert (nothing.totals()["new"], nothing.totals()["failed"]) == (0, 11)
+    assert (everything.totals()["new"], everything.totals()["gaps"]) == (11, 0)
+    assert everything.problems == ()
+
+
 LINKED = "202203082300310099"  # the last entry of the last batch
 
 
