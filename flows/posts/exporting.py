@@ -96,12 +96,8 @@ def export_articles(
         FileNotFoundError: A check of a folder that does not exist.
     """
     if check and not directory.exists():
-        raise FileNotFoundError(
-            f"{directory}: there is no such folder to compare with; "
-            "export there first (without --check), or name the folder the posts came from"
-        )
-    if since is not None and since.tzinfo is None:
-        since = since.replace(tzinfo=UTC)
+        raise no_folder(directory)
+    since = in_utc(since)
     warehouse = settings.warehouse
     snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
     with connect_read_only(snapshot.path) as db:
@@ -111,6 +107,20 @@ def export_articles(
         else:
             exported = _posts(chosen, directory, cast(Dialect, format_), check=check)
     return Published(exported=exported, directory=directory, is_check=check)
+
+
+def no_folder(directory: Path) -> FileNotFoundError:
+    """The error for a check of a folder that does not exist."""
+    return FileNotFoundError(
+        f"{directory}: there is no such folder to compare with; "
+        "export there first (without --check), or name the folder that was exported or imported"
+    )
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """An aware time; one without zone is UTC."""
+    is_naive = moment is not None and moment.tzinfo is None
+    return moment.replace(tzinfo=UTC) if moment and is_naive else moment
 
 
 def _one_file(chosen: _Chosen, directory: Path, format_: str, *, check: bool) -> Exported:

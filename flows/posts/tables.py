@@ -8,12 +8,12 @@ it is whole.
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from flows.posts.exporting import Published
+from flows.posts.exporting import Published, in_utc, no_folder
 from flows.posts.writing import Exported
 from flows.settings import Settings
 from warehouse import connect_read_only, current_snapshot
@@ -56,9 +56,8 @@ def export_tables(
         FileNotFoundError: A check of a folder that does not exist.
     """
     if check and not directory.exists():
-        raise FileNotFoundError(f"{directory}: there is no such folder to compare with")
-    if since is not None and since.tzinfo is None:
-        since = since.replace(tzinfo=UTC)
+        raise no_folder(directory)
+    since = in_utc(since)
     snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
     exported = Exported()
     with connect_read_only(snapshot.path) as db:
