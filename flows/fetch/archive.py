@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from flows.fetch.archive_reading import ArchiveError, read_head
+from flows.fetch.archive_reading import ArchiveError, Heads
 from flows.fetch.client import Answer
 from flows.fetch.warc import Place, file_head, page_records, sha1
 
@@ -56,6 +56,8 @@ class Archive:
         self._day = ""
         self._size = 0
         self._known: OrderedDict[str, Place] = OrderedDict()
+        self._heads = Heads(self._path)
+        self._reading = threading.Lock()
         try:
             self._path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -113,9 +115,12 @@ class Archive:
     def _look_up(self, known: tuple[str, int], digest: str | None) -> Place | None:
         """The place of an earlier record, if its body is the same one."""
         try:
-            head = read_head(self._path, *known)
+            with self._reading:
+                head = self._heads.read(*known)
         except ArchiveError:
             return None
+        if head.get("WARC-Type") == "metadata":
+            return None  # erased on request
         if head.get("WARC-Type") == "revisit":
             file, at = head.get("WARC-Refers-To-Filename"), head.get("WARC-Refers-To-File-Offset")
             return self._look_up((file, int(at)), digest) if file and at else None
@@ -187,6 +192,8 @@ class Archive:
         """Close the file; another ``write`` begins a new one."""
         with self._lock:
             self._close()
+        with self._reading:
+            self._heads.close()
 
     def __enter__(self) -> Archive:
         return self

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +18,10 @@ from warcio.exceptions import ArchiveLoadFailed
 
 from flows.fetch.body import inflate_all
 from flows.fetch.warc import sha1
+
+_PIECE = 4096
+_LONGEST_HEAD = 64 * 1024
+_MOST_OPEN = 8
 
 
 class ArchiveError(Exception):
@@ -79,8 +86,65 @@ def read_head(path: str | Path, file: str, offset: int) -> dict[str, str]:
     Raises:
         ArchiveError: There is no such record, or it is damaged.
     """
-    with _open(path, file) as stream:
-        return dict(_record_at(stream, path, file, offset).rec_headers.headers)
+    with closing(Heads(path)) as heads:
+        return heads.read(file, offset)
+
+
+class Heads:
+    """The WARC fields of records by their places; for one thread at a time.
+
+    The files that were read last stay open: an archived page costs one system call, and no
+    second thread waits for it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        self._open: OrderedDict[str, IO[bytes]] = OrderedDict()
+
+    def read(self, file: str, offset: int) -> dict[str, str]:
+        """The fields of the record at a place.
+
+        Raises:
+            ArchiveError: There is no such record, or it is damaged.
+        """
+        plain = self._beginning(file, offset)
+        version, *lines = plain.split("\r\n")
+        head = dict(line.split(": ", 1) for line in lines if ": " in line)
+        if not version.startswith("WARC/1.") or "WARC-Date" not in head:
+            raise ArchiveError(f"{Path(self._path) / file} holds no dated record at {offset}")
+        return head
+
+    def _beginning(self, file: str, offset: int) -> str:
+        """What stands before the first empty line."""
+        number = self._file(file).fileno()
+        unpacker = zlib.decompressobj(31)
+        plain, at = b"", offset
+        try:
+            while (end := plain.find(b"\r\n\r\n")) < 0:
+                piece = os.pread(number, _PIECE, at)
+                if not piece or unpacker.eof or len(plain) > _LONGEST_HEAD:
+                    raise ArchiveError(f"{Path(self._path) / file} ends in the record at {offset}")
+                plain += unpacker.decompress(piece, _PIECE)
+                at += len(piece) - len(unpacker.unconsumed_tail)
+        except (OSError, zlib.error) as error:
+            raise ArchiveError(
+                f"{Path(self._path) / file} holds no readable record at {offset}: {error}"
+            ) from error
+        return plain[:end].decode("utf-8", "replace")
+
+    def _file(self, file: str) -> IO[bytes]:
+        if file in self._open:
+            self._open.move_to_end(file)
+        else:
+            self._open[file] = _open(self._path, file)
+            if len(self._open) > _MOST_OPEN:
+                self._open.popitem(last=False)[1].close()
+        return self._open[file]
+
+    def close(self) -> None:
+        """Close the files."""
+        while self._open:
+            self._open.popitem()[1].close()
 
 
 def read_record(path: str | Path, file: str, offset: int) -> Archived:

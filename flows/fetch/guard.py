@@ -115,6 +115,7 @@ def refused_address(address: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def read_target(url: str) -> Target:
     """The parsed form of an address.
 
