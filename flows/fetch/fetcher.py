@@ -127,6 +127,7 @@ class Fetcher:
             requests,
             begin=self._begin,
             admit=self.hosts.admit,
+            room=self.hosts.room,
             step=self.step,
             refuse=self._fail,
             clock=self._clock,

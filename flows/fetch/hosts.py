@@ -70,14 +70,22 @@ class Hosts:
                 self._forget_idle(now)
             host = self._hosts.setdefault(key, _Host())
             self._lose_patience(key, host, now)
-            if host.in_flight >= self._limit(host):
-                return None
-            wait = max(host.next_at, host.paused_until, host.resting_until) - now
-            if wait > 0:
-                return wait
-            host.in_flight += 1
-            host.next_at = now + self._spacing(host)
-            return 0.0
+            wait = self._wait(host, now)
+            if wait == 0.0:
+                host.in_flight += 1
+                host.next_at = now + self._spacing(host)
+            return wait
+
+    def room(self, key: str) -> float | None:
+        """What ``admit`` would say, with nothing taken and nobody refused."""
+        with self._lock:
+            host = self._hosts.get(key)
+            return self._wait(host, self._clock()) if host else 0.0
+
+    def _wait(self, host: _Host, now: float) -> float | None:
+        if host.in_flight >= self._limit(host):
+            return None
+        return max(host.next_at - now, host.paused_until - now, host.resting_until - now, 0.0)
 
     def _forget_idle(self, now: float) -> None:
         """Keep memory flat: a host that is owed nothing can begin anew."""

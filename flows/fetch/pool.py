@@ -3,6 +3,9 @@
 Requests wait in one queue per host. A thread takes the next request whose host is ready,
 makes one request for it, and puts it back with a time when it has to wait. So a host that
 is slow, down or wants to be left alone costs the others nothing.
+
+A thread is woken only for what it can do: all threads of Python share one lock, and waking
+one in vain costs as much time as a good part of a page.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ _WINDOW = 10_000
 _GULP = 64
 _TICK = 0.1
 _FULL_WAIT = 0.05
+_NEVER = float("inf")
 
 Result = Fetched | FetchFailure
 
@@ -36,6 +40,7 @@ class Pool:
         begin: A request as a job, or why it cannot be one.
         admit: Seconds until a host takes another request; 0.0 takes a slot, ``None``
             means that one has to be released first.
+        room: What ``admit`` would say, without taking a slot.
         step: Makes a request for an admitted job and releases the slot: its outcome,
             or seconds to wait.
         refuse: A job that its host does not admit, as a failure.
@@ -51,6 +56,7 @@ class Pool:
         *,
         begin: Callable[[FetchRequest], Job | FetchFailure],
         admit: Callable[[str], float | None],
+        room: Callable[[str], float | None],
         step: Callable[[Job], Result | float],
         refuse: Callable[[Job, FetchError], FetchFailure],
         clock: Callable[[], float],
@@ -61,6 +67,7 @@ class Pool:
         self._requests = iter(requests)
         self._begin = begin
         self._admit = admit
+        self._room = room
         self._step = step
         self._refuse = refuse
         self._clock = clock
@@ -79,6 +86,8 @@ class Pool:
         self._open = 0
         self._is_closed = False
         self._crash: BaseException | None = None
+        # When one of the waiting threads looks again by itself, at the latest.
+        self._alarm = _NEVER
 
     def run(self) -> Iterator[Result]:
         """The results, as they come."""
@@ -113,8 +122,8 @@ class Pool:
                 batch = list(self._results)
                 self._results.clear()
                 self._open -= len(batch)
-                if batch:
-                    self._work.notify_all()
+                if len(batch) >= self._backlog:
+                    self._work.notify_all()  # they waited for room
             yield from batch
 
     def _gulp(self) -> bool:
@@ -131,8 +140,11 @@ class Pool:
                 if isinstance(job, FetchFailure):
                     self._results.append(job)
                     continue
-                self._lane(job.key).fresh.append(job)
-                self._list(job.key, 0.0)
+                lane = self._lane(job.key)
+                lane.fresh.append(job)
+                if len(lane.fresh) == 1:  # with more of them it is listed already
+                    self._list(job.key, 0.0)
+                    self._wake()
         return True
 
     def _lane(self, key: str) -> _Lane:
@@ -140,11 +152,22 @@ class Pool:
 
     def _list(self, key: str, at: float) -> None:
         """Enter a host among those that a thread should look at, at a time."""
-        if self._listed.get(key, float("inf")) <= at:
+        if self._listed.get(key, _NEVER) <= at:
             return
         self._listed[key] = at
         heapq.heappush(self._ready, (at, next(self._count), key))
-        self._work.notify()
+
+    def _wake(self) -> None:
+        """Wake a thread, unless one looks by itself before there is anything to do."""
+        if self._ready and self._ready[0][0] < self._alarm:
+            self._work.notify()
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait to be woken, but no longer than so."""
+        seconds = min(seconds, _TICK)
+        self._alarm = min(self._alarm, self._clock() + seconds)
+        self._work.wait(seconds)
+        self._alarm = _NEVER  # the others' is not known any more
 
     def _relist(self, key: str, *, not_before: float) -> None:
         lane = self._lanes.get(key)
@@ -171,13 +194,14 @@ class Pool:
         with self._lock:
             while not (self._is_closed or self._crash or self._halt.is_set()):
                 if len(self._results) >= self._backlog:
-                    self._work.wait(_TICK)
+                    self._sleep(_TICK)
                     continue
                 job, wait = self._pick()
                 if job is not None:
+                    self._wake()  # somebody else looks after the rest
                     return job
                 if wait > 0:
-                    self._work.wait(min(wait, _TICK))
+                    self._sleep(wait)
         return None
 
     def _pick(self) -> tuple[Job | None, float]:
@@ -206,10 +230,12 @@ class Pool:
             self._relist(key, not_before=now + (_FULL_WAIT if wait is None else wait))
             return None, 0.0
         job = lane.pop(now)
-        self._relist(key, not_before=now)
+        room = self._room(key)
+        self._relist(key, not_before=now + (_FULL_WAIT if room is None else room))
         return job, 0.0
 
     def _put(self, job: Job, key: str, outcome: Result | float) -> None:
+        """What became of a job; the thread that says it is the next to look."""
         with self._lock:
             now = self._clock()
             if isinstance(outcome, float):
