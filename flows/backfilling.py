@@ -19,6 +19,7 @@ from functools import cached_property
 
 from flows import bridge, records, steps
 from flows.chunks import CLOSE, ENTRIES, RECORDS, WALK, ChunkRun, Plan, piece
+from flows.discovering import goes_on
 from flows.entry_pieces import entries_of, named, note_days, pieces, read_entries, tell_lost
 from flows.fetch import Fetched, FetchFailure, FetchRequest, Stopped
 from flows.windows import Asked, Window
@@ -205,9 +206,12 @@ def _watch_for_gap(
     regular = sum(one.channel == listing.channel for one in _listings(work.source))
     if mark is None or listing.is_whole or regular > 1 or not lines:
         return
-    known = work.run.known(f"{work.source.slug}:{one.source_article_id}" for one in lines)
-    if not known:
-        how = f"none of the {len(lines)} entries listed now was known; found by a backfill"
+    listed = [f"{work.source.slug}:{one.source_article_id}" for one in lines]
+    if not goes_on(work.run, listing.channel, listed, mark.value):
+        how = (
+            f"none of the {len(lines)} entries listed now was seen there before; "
+            "found by a backfill"
+        )
         work.tally.gap(f"possible gap in {listing.channel}: {how}")
         batch.gaps.append(
             GapRow(

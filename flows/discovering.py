@@ -107,11 +107,7 @@ def _take_lines(
 
 
 def _watch_for_gaps(run: Run, source: Source, listings: Sequence[Listing], found: Found) -> None:
-    """Notice a channel of which nothing was seen before: something may have scrolled by.
-
-    Nothing has while the newest entry of the last time is still listed, stored or not: a run
-    that could store nothing has told so itself.
-    """
+    """Notice a channel of which nothing was seen before: something may have scrolled by."""
     if run.limit is not None:
         # The lines beyond the limit are not read, so nothing is done up to here.
         found.rest.reached.clear()
@@ -131,12 +127,10 @@ def _watch_for_gaps(run: Run, source: Source, listings: Sequence[Listing], found
             run.tallies[source.slug].fail(
                 f"listing {channel} is empty; the newest entry before was {marks[channel].value}"
             )
-    listed = [one for of_channel in ids.values() for one in of_channel]
-    known = run.known(listed) | {one for one in listed if one in run.forbidden}
     for channel, of_channel in ids.items():
-        if of_channel and known.isdisjoint(of_channel) and marks[channel].value not in of_channel:
+        if of_channel and not goes_on(run, channel, of_channel, marks[channel].value):
             how = (
-                f"none of the {len(of_channel)} entries listed now was known; "
+                f"none of the {len(of_channel)} entries listed now was seen there before; "
                 f"the newest before was {marks[channel].value}"
             )
             until, _ = found.rest.reached[channel]
@@ -145,6 +139,17 @@ def _watch_for_gaps(run: Run, source: Source, listings: Sequence[Listing], found
             gap = GapRow(source=source.slug, channel=channel, from_at=since, to_at=until, how=how)
             found.rest.gaps.append(gap)
             run.tallies[source.slug].gap(f"possible gap in {channel}: {how}")
+
+
+def goes_on(run: Run, channel: str, listed: Sequence[str], newest_before: str | None) -> bool:
+    """Whether what a channel lists now follows on what it listed the last time.
+
+    An entry that another channel brought tells nothing of this one. The newest one of the
+    last time does, stored or not: a run that could store nothing has told so itself.
+    """
+    if newest_before in listed or any(one in run.forbidden for one in listed):
+        return True
+    return bool(run.seen_in(listed, channel=channel))
 
 
 def _take_links(run: Run, source: Source, found: Found) -> None:

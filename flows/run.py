@@ -315,6 +315,11 @@ class Run:
         with self._reading() as store:
             return confirm.known(store, article_ids) if store else set()
 
+    def seen_in(self, article_ids: Iterable[str], *, channel: str) -> set[str]:
+        """Those of the articles that were seen in this channel."""
+        with self._reading() as store:
+            return confirm.seen_in(store, article_ids, channel=channel) if store else set()
+
     def seen_elsewhere(self, article_ids: Iterable[str], *, channel: str) -> set[str]:
         """Those of the articles that were seen in any channel but this one."""
         article_ids = list(article_ids)

@@ -17,6 +17,12 @@ KNOWN = """
     FROM _store.versions v JOIN copydesk_known k ON v.article_key = k.article_key::UUID
 """
 
+SEEN_IN = """
+    SELECT DISTINCT k.i
+    FROM _store.seen s JOIN copydesk_known k ON s.article_key = k.article_key::UUID
+    WHERE s.channel = ?
+"""
+
 SEEN_ELSEWHERE = """
     SELECT DISTINCT k.i
     FROM _store.seen s JOIN copydesk_known k ON s.article_key = k.article_key::UUID
@@ -49,6 +55,11 @@ class Confirmed:
 def known(db: DuckDBPyConnection, article_ids: Iterable[str]) -> set[str]:
     """Those of the articles that were stored before, whatever they say now."""
     return _which(db, article_ids, KNOWN, [])
+
+
+def seen_in(db: DuckDBPyConnection, article_ids: Iterable[str], *, channel: str) -> set[str]:
+    """Those of the articles that were seen in this channel."""
+    return _which(db, article_ids, SEEN_IN, [channel])
 
 
 def seen_elsewhere(db: DuckDBPyConnection, article_ids: Iterable[str], *, channel: str) -> set[str]:

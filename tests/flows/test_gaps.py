@@ -59,6 +59,27 @@ def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
     assert everything.problems == ()
 
 
+def test_entry_that_another_channel_brought_hides_no_gap(tmp_path):
+    newest = "202203172311110318"  # of market-38 in the third edition
+    with newsstand.serve(edition=2) as stand:
+        link = demo.SHARE_LINK.replace(LINKED, newest)
+        config = demo.write_config(tmp_path, port=stand.port, share_link=demo.SHARE_LINK)
+        sync_plainly(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
+        stand.advance()  # market-38 drops something
+        demo.write_config(tmp_path, port=stand.port, share_link=link)
+        text = config.read_text().replace(', "market-37", "market-38", "market-39"]', "]")
+        config.write_text(text, encoding="utf-8")
+        linked = sync_plainly(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
+        config = demo.write_config(tmp_path, port=stand.port, share_link=link)
+        whole = sync_plainly(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
+
+    with connect_read_only(tmp_path / "copydesk.duckdb") as db:
+        sql = "SELECT DISTINCT channel FROM sightings WHERE article_id LIKE ?"
+        seen = {channel for (channel,) in db.execute(sql, [f"finews:%{newest}"]).fetchall()}
+    assert seen == {"market-38, share"}
+    assert (linked.totals()["gaps"], whole.totals()["gaps"]) == (0, 1)
+
+
 LINKED = "202203082300310099"  # the last entry of the last batch
 
 
