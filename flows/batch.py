@@ -122,7 +122,7 @@ def parse_line(line: Line) -> str:
             },
             ensure_ascii=False,
         )
-    from flows.posts.writing import article_document
+    from flows.posts.documents import article_document
 
     document = article_document(article)
     document["date"] = printed_day(article)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from flows.fetch import Fetcher
-from flows.posts.writing import article_document
+from flows.posts.documents import article_document
 from flows.run import policy_of
 from flows.settings import ConfigurationError, Settings
 from flows.work import page_of, request_for

@@ -14,14 +14,13 @@ from typing import Any, cast
 
 from duckdb import DuckDBPyConnection
 
+from flows.posts.documents import is_ours, write_csv, write_jsonl
 from flows.posts.writing import (
     JOURNAL,
     Exported,
     Planned,
     stands,
-    write_csv,
     write_files,
-    write_jsonl,
 )
 from flows.settings import Settings
 from parsers.article import Article
@@ -31,6 +30,7 @@ from warehouse.posts import Outline, StoredFile
 from warehouse.rows import ArticleRow
 
 ONE_FILE = {"jsonl": write_jsonl, "csv": write_csv}
+NOT_OURS = "copydesk did not write it; move it away"
 _FIELDS = tuple(one.name for one in fields(Article) if one.name != "provenance")
 
 
@@ -131,6 +131,9 @@ def _one_file(chosen: _Chosen, directory: Path, format_: str, *, check: bool) ->
         ONE_FILE[format_](chosen.articles(), made)
         if file.exists() and filecmp.cmp(made, file, shallow=False):
             exported.identical.append(name)
+        elif file.exists() and not is_ours(file):
+            exported.changed.append(name)
+            exported.differences[name] = NOT_OURS
         elif check and file.exists():
             exported.changed.append(name)
             exported.differences[name] = "it is not what would be written now"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from flows.posts.exporting import Published, in_utc, no_folder
+from flows.posts.exporting import NOT_OURS, Published, in_utc, no_folder
 from flows.posts.writing import Exported
 from flows.settings import Settings
 from warehouse import connect_read_only, current_snapshot
@@ -80,7 +80,7 @@ def _one(db: DuckDBPyConnection, rows: str, file: Path, exported: Exported, *, c
             exported.written.append(file.name)
     elif not _is_ours(db, file):
         exported.changed.append(file.name)
-        exported.differences[file.name] = "copydesk did not write it; move it away"
+        exported.differences[file.name] = NOT_OURS
     elif _sum(db, rows) == _sum(db, f"FROM read_parquet({_quoted(file)})"):
         exported.identical.append(file.name)
     elif check:

@@ -1,4 +1,4 @@
-"""Articles to files: posts of a dialect, or one file of JSON lines or CSV.
+"""Articles to files: posts of a dialect.
 
 An article that was imported and has not changed since goes back as the very bytes it
 came from. Three rules decide what stands where:
@@ -15,17 +15,16 @@ temporary file and a rename, and never through a link.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
+from flows.posts.documents import whole_file
 from flows.posts.finding import EXTENSIONS
 from parsers.article import Article
 from parsers.posts import Dialect, distinct_paths, post_path, write_post
@@ -33,15 +32,6 @@ from parsers.posts.names import is_inside
 from warehouse.rows import StoredPost
 
 JOURNAL = ".copydesk-export.jsonl"
-ARTICLE_KEYS = (
-    "article_id", "source", "source_article_id", "url", "canonical_url", "title", "authors",
-    "publisher", "published_at", "published_raw", "published_precision", "updated_at", "categories",
-    "tags", "language", "lead_image", "body_html", "text", "content_hash", "parser",
-    "parser_version", "provenance", "original_url",
-)  # fmt: skip
-"""The article JSON of DESIGN.md 5, in its order."""
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,50 +167,6 @@ def write_files(
     return exported
 
 
-def article_document(article: Article) -> dict[str, object]:
-    """The article JSON: its keys in order, times as RFC 3339 in UTC."""
-    values: dict[str, object] = {}
-    for key in ARTICLE_KEYS:
-        value = getattr(article, key)
-        if key in ("published_at", "updated_at") and value is not None:
-            value = value.isoformat().replace("+00:00", "Z")
-        elif isinstance(value, tuple):
-            value = list(value)
-        elif isinstance(value, Mapping):
-            value = dict(value)
-        values[key] = value
-    return values
-
-
-def write_jsonl(articles: Iterable[Article], file: Path) -> int:
-    """One article JSON a line, UTF-8; the number of lines. The file appears whole."""
-    number = 0
-    with _whole_file(file) as out:
-        for article in articles:
-            line = json.dumps(article_document(article), ensure_ascii=False)
-            out.write(f"{line}\n".encode("utf-8", "replace"))
-            number += 1
-    return number
-
-
-def write_csv(articles: Iterable[Article], file: Path) -> int:
-    """One article a row, UTF-8 with a byte order mark for spreadsheets; the number of rows.
-
-    Lists and provenance are JSON in their cell. A cell that a spreadsheet would run as
-    a formula (it begins with ``= + - @`` in either width, tab, return or a line end) is
-    preceded by ``'``: this file is made for spreadsheets. Exact data is what JSON lines,
-    Parquet and ``copydesk query`` give.
-    """
-    number = 0
-    with _whole_file(file) as out:
-        table = csv.writer(_Encoded(out), lineterminator="\r\n")
-        table.writerow(ARTICLE_KEYS)
-        for article in articles:
-            table.writerow([_cell(value) for value in article_document(article).values()])
-            number += 1
-    return number
-
-
 def _paths(plan: Sequence[Planned], directory: Path) -> dict[str, str]:
     number = Counter(one.path for one in plan)
     # Two imported folders may hold one path: the article whose file stands there keeps it.
@@ -295,7 +241,7 @@ def _write(
         file = _inside(directory, path)
         file.parent.mkdir(parents=True, exist_ok=True)
         journal.add(path, data)
-        with _whole_file(file) as out:
+        with whole_file(file) as out:
             out.write(data)
     except OSError as error:
         exported.failed[path] = str(error)
@@ -382,37 +328,3 @@ class _Journal:
         entry = {"path": path, "sha256": _sha256(data)}
         self._out.write(json.dumps(entry, ensure_ascii=False) + "\n")
         self._out.flush()
-
-
-@contextmanager
-def _whole_file(file: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name when it is complete, or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".copydesk-export-{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        with temporary.open("xb") as out:
-            yield out
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-class _Encoded:
-    """The text file that ``csv`` wants, over bytes."""
-
-    def __init__(self, out: IO[bytes]) -> None:
-        self._out = out
-        out.write(b"\xef\xbb\xbf")
-
-    def write(self, text: str) -> int:
-        return self._out.write(text.encode("utf-8", "replace"))
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, (list, dict)):
-        return json.dumps(value, ensure_ascii=False)
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from flows.posts.documents import write_jsonl
 from flows.posts.writing import (
     JOURNAL,
     ExportRow,
-    write_jsonl,
     write_posts,
 )
 from parsers.errors import BadFrontMatter

@@ -13,10 +13,7 @@ import pytest
 from flows import cli, settings
 from flows.asking import Answer
 from flows.cli.console import Console, dump, table
-from flows.posts.writing import (
-    ARTICLE_KEYS,
-    write_csv,
-)
+from flows.posts.documents import ARTICLE_KEYS, write_csv
 from parsers.errors import BadFrontMatter, ParseError
 from parsers.harmless import harmless
 from parsers.posts import read_post

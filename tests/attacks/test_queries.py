@@ -7,9 +7,7 @@ import json
 import pytest
 
 from flows import cli
-from flows.posts.writing import (
-    article_document,
-)
+from flows.posts.documents import article_document
 from parsers import registry
 from parsers.article import Entry, Page
 from tests.attacks.payloads import (

@@ -9,9 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from bs4 import BeautifulSoup
 
-from flows.posts.writing import (
-    article_document,
-)
+from flows.posts.documents import article_document
 from parsers.clean import BOXES, HEADINGS, INLINE, clean_body
 from tests.attacks.payloads import (
     SENTENCES,

@@ -188,6 +188,40 @@ def test_one_file_formats_hold_every_article_and_can_be_checked(desk, tmp_path, 
     assert export_articles(desk.settings, tmp_path / "out", format_, check=True).exit_code == 4
 
 
+@pytest.mark.parametrize("format_", ["jsonl", "csv"])
+@pytest.mark.parametrize(
+    "theirs",
+    [b"name,price\r\n", b'{"name": 1}\n', b"[]\n", b"\xff\xfe\n", b'{"article_id": 1}\n'],
+)
+def test_file_of_somebody_else_is_not_overwritten(desk, tmp_path, format_, theirs):
+    desk.sync("ofweek")
+    file = tmp_path / f"articles.{format_}"
+    file.write_bytes(theirs)
+
+    done = export_articles(desk.settings, tmp_path, format_)
+
+    assert file.read_bytes() == theirs
+    assert done.exit_code == 3
+    assert "copydesk did not write it; move it away" in done.words()
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "csv"])
+def test_earlier_export_is_replaced_even_one_of_no_article(desk, tmp_path, format_):
+    desk.sync("ofweek")
+    none = export_articles(desk.settings, tmp_path, format_, source="finews")
+    some = export_articles(desk.settings, tmp_path, format_, source="ofweek")
+    desk.stand.edition = 2
+    desk.sync("ofweek")
+    more = export_articles(desk.settings, tmp_path, format_)
+
+    name = f"articles.{format_}"
+    assert (none.exported.written, some.exported.updated, more.exported.updated) == (
+        [name],
+        [name],
+        [name],
+    )
+
+
 def test_jsonl_has_the_documented_keys_in_order(desk, tmp_path):
     desk.sync("ofweek")
     export_articles(desk.settings, tmp_path, "jsonl")

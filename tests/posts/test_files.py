@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from flows.posts.documents import ARTICLE_KEYS, write_csv, write_jsonl
 from flows.posts.finding import BadPost, PostPath, find_posts, read_posts
 from flows.posts.writing import (
-    ARTICLE_KEYS,
     JOURNAL,
     ExportRow,
-    write_csv,
-    write_jsonl,
     write_posts,
 )
 from parsers.errors import BadFrontMatter
