@@ -15,12 +15,15 @@ class Process:
     Attributes:
         boot: The kernel's id of this boot; empty where there is none.
         started: When it started, in the kernel's own count; empty where unknown.
+        space: The kernel's id of the space that the number counts in, as a container has
+            one of its own; empty where unknown.
     """
 
     host: str
     boot: str
     pid: int
     started: str
+    space: str = ""
 
     @property
     def is_alive(self) -> bool:
@@ -32,11 +35,32 @@ class Process:
             return False
         return _exists(self.pid) and self.started == _started(self.pid)
 
+    @property
+    def is_surely_alive(self) -> bool | None:
+        """Whether it still runs; ``None`` when that cannot be told from here.
+
+        Names of machines repeat, and so do numbers in containers: only a process under the
+        same kernel that counts in the same space can be looked for.
+        """
+        me = this_process()
+        if not self.space:  # written down by an earlier version
+            return self.is_alive if self.host == me.host else None
+        if (self.boot, self.space) != (me.boot, me.space):
+            return None
+        return _exists(self.pid) and self.started == _started(self.pid)
+
 
 def this_process() -> Process:
     """The process that asks."""
     pid = os.getpid()
-    return Process(socket.gethostname(), _boot(), pid, _started(pid))
+    return Process(socket.gethostname(), _boot(), pid, _started(pid), _space())
+
+
+def _space() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
 
 
 def _boot() -> str:

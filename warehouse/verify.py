@@ -10,6 +10,7 @@ from datetime import UTC
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from warehouse.errors import BadRow
 from warehouse.keys import as_uuid
 from warehouse.rows import ARTICLE_COLUMNS, ArticleRow
 from warehouse.sights import sights_of
@@ -165,7 +166,8 @@ class Words:
     """A record as it was stored, and whether it is what its keys say.
 
     Attributes:
-        wrong: Which of its keys is not that of its columns; empty when all are.
+        wrong: Which of its keys is not that of its columns, or which column no row can have;
+            empty when all is well.
     """
 
     row: ArticleRow
@@ -193,7 +195,11 @@ def _words(db: DuckDBPyConnection, rows_each: int) -> Iterator[Words]:
             for name in ("published_at", "updated_at"):
                 named[name] = utc(named[name])
             row = ArticleRow(**named, channel="", fetched_at=seen_at.astimezone(UTC))
-            (sight,) = sights_of([row])
+            try:
+                (sight,) = sights_of([row])
+            except BadRow as error:  # no row that could have been stored
+                yield Words(row, error.field)
+                continue
             keys = {
                 "article_key": (article, sight.article_key),
                 "content_key": (content, sight.content_key),

@@ -198,3 +198,21 @@ def test_exit_code_of_a_deep_check_is_that_of_its_worst_finding(stored, capfd):
     archive_files(stored)[0].unlink()
     assert cli.run(words) == 1
     assert "BAD   archive" in capfd.readouterr().out
+
+
+def test_column_that_no_row_can_have_is_told_and_the_rest_is_still_looked_at(stored):
+    one, other = stored.rows(
+        "SELECT source_article_id, content_hash FROM articles ORDER BY 1 LIMIT 2"
+    )
+    change(
+        stored, f"UPDATE _store.contents SET content_hash = 'cd1:?' WHERE content_hash = '{one[1]}'"
+    )
+    change(
+        stored, f"UPDATE _store.records SET title = '换了' WHERE source_article_id = '{other[0]}'"
+    )
+
+    (keys, _), _ = look(stored, "words")
+
+    assert keys[0] == "broken"
+    assert "its content_hash is not that of its columns" in keys[1]
+    assert "its record_key is not that of its columns" in keys[1]
