@@ -26,9 +26,9 @@ from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from flows import forms, leases
+from flows import backfilling, forms, leases
 from flows import settings as configuration
-from flows.backfilling import Work
+from flows.backfill_work import Work
 from flows.chunks import ChunkRun
 from flows.errors import Interrupted
 from flows.live import LiveProgress
@@ -70,7 +70,7 @@ def do_chunk(work: Work, chunk: Chunk) -> None:
     """Do one piece of a backfill, with its source's lease."""
     run = work.run
     if run.is_dry:
-        work.do(chunk)
+        backfilling.do(work, chunk)
         return
     lease = leases.hold(
         run.settings,
@@ -82,7 +82,7 @@ def do_chunk(work: Work, chunk: Chunk) -> None:
         stop=run.surroundings.stop,
     )
     with suppress(Interrupted), lease:  # what is not done is done when it is asked for again
-        work.do(chunk)
+        backfilling.do(work, chunk)
 
 
 @flow(name="backfill", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
@@ -133,7 +133,7 @@ def carry_out(run: ChunkRun, asked: Asked, *, restart: bool) -> Report:
     work = Work(run, asked, restart=restart)
     live = LiveProgress(f"backfill-{asked.source}".lower().replace("_", "-"), asked.plan)
     try:
-        work.begin()
+        backfilling.begin(work)
         if work.was_done:
             tally.notes.append(_done_before(work))
         else:

@@ -12,17 +12,16 @@ schedule.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 
-from flows import bridge, records, steps
-from flows.chunks import CLOSE, ENTRIES, RECORDS, WALK, ChunkRun, Plan, piece
+from flows import bridge, record_pieces, steps
+from flows.backfill_work import Work, aware
+from flows.chunks import CLOSE, ENTRIES, RECORDS, WALK, piece
 from flows.discovering import goes_on
-from flows.entry_pieces import entries_of, named, note_days, pieces, read_entries, tell_lost
+from flows.entry_pieces import named, note_days, pieces, read_entries, tell_lost
 from flows.fetch import Fetched, FetchFailure, FetchRequest, Stopped
-from flows.windows import Asked, Window
+from flows.windows import Window
 from flows.work import Arrived, Batch, page_of
 from parsers import registry
 from parsers.article import BadEntry, Entry, Listing, Source
@@ -35,93 +34,37 @@ MOST_PAGES = 5000
 _GONE = frozenset({404, 410})
 
 
-class Work:
-    """One backfill under way: what its pieces share.
+def begin(work: Work) -> None:
+    """Make the first pieces of a plan that has none; an archive may have grown.
 
-    Attributes:
-        entries_each: How many articles a piece holds: what a kill repeats at most.
-        piece_seconds: After how long a piece ends, and leaves what it has not fetched to
-            another: how long the schedule waits for its turn, which is less than it would.
-        clock: Seconds that never go back.
+    What is wrong with the addresses or the archive is told at every call.
     """
-
-    entries_each = 100
-    piece_seconds = 300.0
-    clock = staticmethod(time.monotonic)
-
-    def __init__(self, run: ChunkRun, asked: Asked, *, restart: bool = False) -> None:
-        self.run = run
-        self.asked = asked
-        self.source: Source = run.settings.source(asked.source)
-        self.tally = run.tally(asked.source)
-        self.plan = Plan(run, asked.plan, asked.source)
-        self.was_done = self.plan.is_done and not self._is_open_ended()
-        if restart or (self.plan.is_done and not self.was_done and not asked.archive):
-            self.plan.restart()
-            self.was_done = False
-        self.oldest: dict[str, datetime] = {}
-        self.planned = {
-            entry.source_article_id
-            for chunk in self.plan.chunks
-            if chunk.kind == ENTRIES
-            for entry in entries_of(chunk)
-        }
-
-    @cached_property
-    def index(self) -> records.Index:
-        """What the archive holds."""
-        assert self.asked.archive is not None  # noqa: S101  # only an archive has records
-        return records.index(self.asked.archive, self.source)
-
-    def _is_open_ended(self) -> bool:
-        """Whether there may be more by now: of a window that was not over, of an archive."""
-        if self.asked.archive:
-            return True
-        window, ended = self.asked.window, self.plan.ended_at
-        if window is None or ended is None:
-            return False
-        # What counts is when the listings were read, however long the articles took after that.
-        return min(self._listed_at(), default=ended) < window.end
-
-    def _listed_at(self) -> list[datetime]:
-        specs = (json.loads(one.spec) for one in self.plan.chunks if one.kind in (WALK, CLOSE))
-        return [_aware(spec["since"]) for spec in specs if spec["since"]]
-
-    def begin(self) -> None:
-        """Make the first pieces of a plan that has none; an archive may have grown.
-
-        What is wrong with the addresses or the archive is told at every call.
-        """
-        if self.asked.archive:
-            for words in self.index.damaged:
-                self.tally.fail(words)
-            self.plan.grow(records.pieces(self, self.index))
-        elif self.asked.window:
-            if not self.plan.chunks:
-                channels = dict.fromkeys(one.channel for one in _listings(self.source))
-                self.plan.grow([_walk(channel) for channel in channels])
+    if work.asked.archive:
+        for words in work.index.damaged:
+            work.tally.fail(words)
+        work.plan.grow(record_pieces.pieces(work, work.index))
+    elif work.asked.window:
+        if not work.plan.chunks:
+            channels = dict.fromkeys(one.channel for one in _listings(work.source))
+            work.plan.grow([_walk(channel) for channel in channels])
+    else:
+        from_addresses = named(work, work.asked.urls)
+        if work.plan.chunks:
+            tell_lost(work)
         else:
-            from_addresses = named(self, self.asked.urls)
-            if self.plan.chunks:
-                tell_lost(self)
-            else:
-                self.plan.grow(from_addresses)
+            work.plan.grow(from_addresses)
 
-    def do(self, chunk: Chunk) -> None:
-        """Do one piece, whatever it is."""
-        if chunk.kind == WALK:
-            walk(self, chunk)
-        elif chunk.kind == ENTRIES:
-            read_entries(self, chunk)
-        elif chunk.kind == RECORDS:
-            records.read_records(self, self.index, chunk)
-        else:
-            close(self, chunk)
 
-    def store(self, batch: Batch) -> None:
-        """Store a batch, and what became of its piece with it."""
-        if not self.run.is_dry:
-            steps.store(self.run, self.source, batch)
+def do(work: Work, chunk: Chunk) -> None:
+    """Do one piece, whatever it is."""
+    if chunk.kind == WALK:
+        walk(work, chunk)
+    elif chunk.kind == ENTRIES:
+        read_entries(work, chunk)
+    elif chunk.kind == RECORDS:
+        record_pieces.read_records(work, work.index, chunk)
+    else:
+        close(work, chunk)
 
 
 # --- a window: listing pages, further and further back ---------------------------------
@@ -297,15 +240,15 @@ def close(work: Work, chunk: Chunk) -> None:
         return  # pages are missing: nothing is closed before they came
     reached = datetime.fromisoformat(spec["reached"]) if spec["reached"] else None
     reached = reached or work.oldest.get(spec["channel"])
-    if spec["since"] and _aware(spec["since"]) < window.end <= datetime.now(UTC):
+    if spec["since"] and aware(spec["since"]) < window.end <= datetime.now(UTC):
         work.tally.notes.append(
-            f"{spec['channel']}: its listing was read on {_aware(spec['since']):%Y-%m-%d %H:%M} UTC, "
+            f"{spec['channel']}: its listing was read on {aware(spec['since']):%Y-%m-%d %H:%M} UTC, "
             "before the window was over; ask again for what came later"
         )
     if reached is None or reached > window.start:
         _tell_uncovered(work, spec["channel"], reached)
     elif not run.is_dry:
-        until = min(window.end, _aware(spec["since"]))
+        until = min(window.end, aware(spec["since"]))
         run.along(
             lambda store: work.tally.notes.extend(
                 [f"closed {count} gaps of {spec['channel']}"]
@@ -336,7 +279,3 @@ def _tell_uncovered(work: Work, channel: str, reached: datetime | None) -> None:
         f"{channel}: {far}; what it does not list of {work.asked.stretch} can be had by "
         "address (--urls) or from an archive (--archive)"
     )
-
-
-def _aware(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)

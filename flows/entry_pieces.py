@@ -6,12 +6,11 @@ waits for its turn meanwhile. What a piece does not fetch in its time is another
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from flows import steps
+from flows.backfill_work import Work, entries_of
 from flows.chunks import ENTRIES, piece
 from flows.report import PROBLEMS_KEPT
 from flows.work import Batch, Lead
@@ -20,9 +19,6 @@ from parsers.article import Entry
 from parsers.errors import UnknownUrl
 from warehouse import readings
 from warehouse.chunks import DONE, INCOMPLETE, Chunk, NewChunk
-
-if TYPE_CHECKING:
-    from flows.backfilling import Work
 
 _FIRST_ENTRIES = 8
 """How many are fetched before it is known how long one takes."""
@@ -73,11 +69,6 @@ def pieces(work: Work, entries: Sequence[Entry], what: str) -> list[NewChunk]:
         piece(ENTRIES, f"{len(part)} of {what}", [asdict(entry) for entry in part], len(part))
         for part in parts
     ]
-
-
-def entries_of(chunk: Chunk) -> list[Entry]:
-    """The entries of a piece."""
-    return [Entry(**facts) for facts in json.loads(chunk.spec)]
 
 
 def read_entries(work: Work, chunk: Chunk) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import again, backfilling
+from flows import again, backfill_work
 from tests.flows.conftest import Desk, desk, faults, no_thread_is_left
 from tests.operations.serving import server_at
 
@@ -34,7 +34,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]
 @pytest.fixture
 def small(monkeypatch):
     """Pieces of four articles."""
-    monkeypatch.setattr(backfilling.Work, "entries_each", 4)
+    monkeypatch.setattr(backfill_work.Work, "entries_each", 4)
 
 
 @pytest.fixture

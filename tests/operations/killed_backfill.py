@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flows import settings
 from flows.again import run_backfill
-from flows.backfilling import Work
+from flows.backfill_work import Work
 
 file, source, first, last = sys.argv[1:]
 Work.entries_each = 4

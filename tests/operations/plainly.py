@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows import demo, newsstand, replaying, settings
-from flows.backfilling import Work
+from flows import backfilling, demo, newsstand, replaying, settings
+from flows.backfill_work import Work
 from flows.chunks import ChunkRun
 from flows.newsstand import Fault, Newsstand
 from flows.reading_again import Again
@@ -64,9 +64,9 @@ class PlainDesk:
         run = ChunkRun("backfill", self.settings, [source], is_dry=dry)
         with run:
             work = Work(run, self.ask(source, **options), restart=restart)
-            work.begin()
+            backfilling.begin(work)
             while not work.was_done and most and (chunk := work.plan.take()):
-                work.do(chunk)
+                backfilling.do(work, chunk)
                 most -= 1
             return run.finish(), work
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows import backfilling, records
+from flows import backfill_work, backfilling, record_pieces, records
 from flows.chunks import CLOSE, ENTRIES, ChunkRun
 from flows.fetch import FetchFailure
 from flows.fetch.errors import DisallowedByRobots, PolicyRefusal, TimedOut
@@ -66,7 +66,7 @@ def test_address_whose_page_is_gone_is_named_when_asked_again(desk):
 
 
 def test_wrong_address_is_told_by_the_run_that_goes_on_after_a_kill(desk, monkeypatch):
-    monkeypatch.setattr(backfilling.Work, "entries_each", 1)
+    monkeypatch.setattr(backfill_work.Work, "entries_each", 1)
     desk.backfill("finews", urls=LINKS, most=1)
 
     report, work = desk.backfill("finews", urls=LINKS)
@@ -165,9 +165,11 @@ def test_damaged_record_is_tried_again_when_its_file_came_back(desk, tmp_path):
     copy.write_bytes(file.read_bytes())
 
     def damaged(*_args):
-        raise records.ArchiveError("the record is damaged")
+        raise record_pieces.ArchiveError("the record is damaged")
 
-    first = _with(records, "_arrived", damaged, lambda: desk.backfill("woshipm", archive=folder)[0])
+    first = _with(
+        record_pieces, "_arrived", damaged, lambda: desk.backfill("woshipm", archive=folder)[0]
+    )
     assert first.totals()["failed"] == 1
 
     second, _ = desk.backfill("woshipm", archive=folder)
@@ -303,14 +305,14 @@ def test_piece_that_takes_long_is_cut_and_the_rest_is_another_piece(desk, monkey
         return fetch(run, source, batch)
 
     monkeypatch.setattr(backfilling.steps, "fetch", slow)
-    monkeypatch.setattr(backfilling.Work, "clock", staticmethod(lambda: now[0]))
+    monkeypatch.setattr(backfill_work.Work, "clock", staticmethod(lambda: now[0]))
 
     report, work = desk.backfill("finews", **window("2022-03-01", "2022-03-31"))
 
     pieces = [one for one in work.plan.chunks if one.kind == ENTRIES]
-    assert max(one.entries for one in pieces) <= backfilling.Work.piece_seconds / 30
+    assert max(one.entries for one in pieces) <= backfill_work.Work.piece_seconds / 30
     assert work.plan.is_done
-    ids = {e.source_article_id for one in pieces for e in backfilling.entries_of(one)}
+    ids = {e.source_article_id for one in pieces for e in backfill_work.entries_of(one)}
     held = {one for (one,) in desk.rows("SELECT source_article_id FROM articles")}
     assert held <= ids
     assert sum(one.entries for one in pieces) == len(ids)

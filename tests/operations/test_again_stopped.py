@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from flows import backfilling, steps
+from flows import backfill_work, steps
 from flows.newsstand import Fault
 from flows.report import Report, Tally
 from flows.serving import tidying
@@ -66,7 +66,7 @@ def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(d
 
 
 def test_piece_out_of_time_that_misses_a_page_is_planned_once(desk, monkeypatch):
-    monkeypatch.setattr(backfilling.Work, "piece_seconds", 1e-6)
+    monkeypatch.setattr(backfill_work.Work, "piece_seconds", 1e-6)
     desk.sync("ofweek")
     urls = [url for (url,) in desk.rows("SELECT url FROM articles ORDER BY url")]
     for file in desk.folder.glob("copydesk.*duckdb*"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import backfilling, leases
+from flows import backfill_work, leases
 from flows.newsstand import Fault
 from flows.windows import ask_for
 from tests.operations.filling import LISTED, texts, window
@@ -49,7 +49,7 @@ def test_killed_backfill_goes_on_and_repeats_no_finished_chunk(
         f"finews:{entry.source_article_id}": entry.url
         for chunk in left
         if chunk.kind == "entries" and chunk.state == "done"
-        for entry in backfilling.entries_of(chunk)
+        for entry in backfill_work.entries_of(chunk)
     }
     assert len(done) >= 8
     assert stored <= set(done)
@@ -63,7 +63,7 @@ def test_killed_backfill_goes_on_and_repeats_no_finished_chunk(
         entry.url
         for chunk in left
         if chunk.kind == "entries" and chunk.state != "done"
-        for entry in backfilling.entries_of(chunk)
+        for entry in backfill_work.entries_of(chunk)
     }
     # Two ids of one article share an address; it may be in a chunk that was not done.
     assert fetched & (set(done.values()) - left_over) == set()

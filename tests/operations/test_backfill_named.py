@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from flows import backfilling, newsstand
+from flows import backfill_work, newsstand
 from flows.newsstand import Fault
 from tests.operations.filling import LISTED
 
@@ -72,7 +72,7 @@ def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(desk, fill
     assert second.totals()["new"] == 1
     asked = {one.target for one in desk.stand.requests if "ART-" in one.target}
     articles = {target for target in asked if "_" not in target}
-    assert len(articles) == backfilling.Work.entries_each
+    assert len(articles) == backfill_work.Work.entries_each
     assert any(missing in target for target in articles)
 
 
