@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from flows.fetch.archive import Archive
 from flows.fetch.archive_reading import Archived, ArchiveError, Verified, read_record, verify
+from flows.fetch.attempt import Attempt
 from flows.fetch.errors import (
     BadAddress,
     BadRedirect,
@@ -32,7 +33,7 @@ from flows.fetch.errors import (
 from flows.fetch.fetcher import Fetcher
 from flows.fetch.masks import mask_url, safe_text
 from flows.fetch.policy import FetchPolicy
-from flows.fetch.values import Attempt, Expect, Fetched, FetchFailure, FetchRequest
+from flows.fetch.values import Expect, Fetched, FetchFailure, FetchRequest
 
 __all__ = [
     "Archive",

@@ -26,12 +26,9 @@ connection, those would be taken for network trouble and tried again.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from flows.fetch.attempt import Attempt
 from flows.fetch.masks import mask_url
-
-if TYPE_CHECKING:
-    from flows.fetch.values import Attempt
 
 
 class FetchError(Exception):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from flows.fetch.archive import Archive
+from flows.fetch.attempt import Attempt
 from flows.fetch.checks import check_content
 from flows.fetch.client import Answer, Client
 from flows.fetch.errors import (
@@ -29,7 +30,7 @@ from flows.fetch.policy import FetchPolicy
 from flows.fetch.pool import Pool
 from flows.fetch.retrying import Course
 from flows.fetch.robots_book import RobotsBook
-from flows.fetch.values import Attempt, Fetched, FetchFailure, FetchRequest
+from flows.fetch.values import Fetched, FetchFailure, FetchRequest
 from flows.fetch.watchdog import Watchdog
 
 log = logging.getLogger("flows.fetch")

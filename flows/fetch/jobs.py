@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flows.fetch.attempt import Attempt
 from flows.fetch.client import Answer
 from flows.fetch.errors import (
     FetchError,
@@ -15,7 +16,7 @@ from flows.fetch.guard import Target, read_target
 from flows.fetch.hosts import Outcome
 from flows.fetch.masks import mask_url
 from flows.fetch.retrying import Course
-from flows.fetch.values import Attempt, FetchRequest
+from flows.fetch.values import FetchRequest
 
 _MAX_VALIDATOR = 1024
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from flows.fetch.attempt import Attempt
 from flows.fetch.errors import FetchError
 
 Expect = Literal["any", "closed", "html", "json", "xml"]
@@ -45,29 +46,6 @@ class FetchRequest:
     def is_conditional(self) -> bool:
         """True when the server may answer that nothing changed."""
         return bool(self.etag or self.last_modified)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One request that was made, as ``pages`` records it.
-
-    Attributes:
-        url: The address of this hop, secrets masked.
-        started_at: Aware UTC.
-        seconds: How long it took.
-        status: The HTTP status, or ``None`` without an answer.
-        reason: ``ok``, ``redirect``, ``not_modified`` or the error's short word.
-        error: The error in words; empty if there was none.
-        wire_bytes: Bytes of the body as they came over the wire.
-    """
-
-    url: str
-    started_at: datetime
-    seconds: float
-    status: int | None
-    reason: str
-    error: str = ""
-    wire_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
