@@ -172,7 +172,7 @@ def _server(settings: Settings) -> Iterator[Finding]:
         url = served.api_url
         start = f"; if it stays so, end `copydesk serve` (process {served.pid}) and start it again"
         if served.is_own:
-            know_own_password(os.environ)
+            know_own_password(os.environ, served.api_url)
     if not url:
         yield Finding("server", "ok", "no PREFECT_API_URL: each run starts Prefect for itself")
     elif why := why_unusable(url):

@@ -76,7 +76,7 @@ def _why_not_the_server(settings: Settings) -> str | None:
     if url is None and (served := find_served(prefect_home(settings))):
         url = served.api_url
         if served.is_own:
-            know_own_password(os.environ)
+            know_own_password(os.environ, served.api_url)
     why = why_unusable(url) if url else None
     return why and f"{url} {why}"
 
@@ -148,6 +148,7 @@ def run_flow(
     """
     from flows.prefect_here import prefect_ready
     from flows.run import Surroundings, surrounded_by
+    from flows.serving.installation import tag
 
     stop = threading.Event()
     surroundings = Surroundings(
@@ -159,16 +160,19 @@ def run_flow(
         surrounded_by(surroundings),
     ):
         module, _, name = entrypoint.partition(":")
-        return _called(getattr(import_module(module), name), parameters, surroundings)
+        flow = getattr(import_module(module), name)
+        return _called(flow, parameters, surroundings, tag=tag(settings))
 
 
-def _called(flow: Any, parameters: dict[str, Any], surroundings: Surroundings) -> Report:
+def _called(
+    flow: Any, parameters: dict[str, Any], surroundings: Surroundings, *, tag: str
+) -> Report:
     import httpx
     from prefect import tags
 
     try:
         sources = parameters.get("sources") or [parameters.get("source")]
-        with tags("copydesk", flow.name, *filter(None, sources)):
+        with tags("copydesk", flow.name, tag, *filter(None, sources)):
             state = flow(**parameters, return_state=True)
         found = state.result(raise_on_failure=False)
     except httpx.TransportError as error:

@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.errors import Interrupted, RunFailed
+from flows.marks import is_marked, mark, unmark
 from flows.progress import Say
 from flows.settings import Settings
 from warehouse.process import Process, this_process
@@ -82,25 +83,21 @@ def hold(
     ):
         fcntl.flock(turnstile, fcntl.LOCK_UN)
         _write(fd, Holder(flow=flow, run_id=run_id, since=_now(), process=this_process()))
+        mark(fd)
         try:
             yield
         finally:
+            unmark(fd)
             os.ftruncate(fd, 0)
 
 
 def holder(settings: Settings, name: str) -> Holder | None:
-    """Who has a lease now; ``None`` when nobody has, whatever a dead process left behind."""
+    """Who has a lease now; ``None`` when nobody has, whatever a dead process left behind.
+
+    Looking takes no lock: a run that begins in that moment does not find the lease taken.
+    """
     file = settings.warehouse.path.parent / "leases" / f"{_safe(name)}.lease"
-    try:
-        fd = os.open(file, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        if _try(fd):
-            return None
-        return _read(file)
-    finally:
-        os.close(fd)
+    return _read(file) if is_marked(file) else None
 
 
 @contextmanager

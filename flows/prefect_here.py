@@ -52,7 +52,7 @@ def prefect_ready(
         return
     if served := find_served(home):
         if served.is_own:
-            know_own_password(os.environ)
+            know_own_password(os.environ, served.api_url)
         _await(served, stop=stop, say=say)
         say(f"using the Prefect server of `copydesk serve` at {served.api_url}")
         os.environ[API_URL] = served.api_url
@@ -107,7 +107,7 @@ def _prepare(settings: Settings, verbosity: int) -> Path:
     The home lies beside the warehouse, telemetry is off, and Prefect's own words are
     kept for ``--verbose``, for ours say the same.
     """
-    from flows.serving.place import prefect_home, spare_loopback
+    from flows.serving.place import prefect_home, spare_loopback, trust_own_authority
 
     home = prefect_home(settings)
     try:
@@ -130,6 +130,7 @@ def _prepare(settings: Settings, verbosity: int) -> Path:
         os.environ.setdefault(name, value)
     os.environ["PREFECT_HOME"] = str(home)  # whatever way it was written
     spare_loopback(os.environ)
+    trust_own_authority(os.environ)
     return home
 
 

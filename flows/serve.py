@@ -13,30 +13,30 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-import httpx
-
 from flows.errors import RunFailed
 from flows.launch import stopping_on_signals
 from flows.progress import Say
-from flows.serving import claims, neighbours, place
+from flows.serving import claims, installation, place
 from flows.serving.clock import Clock
 from flows.serving.deployments import Registered, forgotten, register, remove_stale
-from flows.serving.health import impatient, is_answering
+from flows.serving.health import ANSWER_SECONDS, UNANSWERED, impatient, is_answering, silence
+from flows.serving.neighbours import Displaced, Seat
 from flows.serving.notifying import notify
 from flows.serving.place import Served
-from flows.serving.polling import RunnerThread, poll_seconds
+from flows.serving.polling import Rules, RunnerThread, poll_seconds
 from flows.serving.server import PrefectServer
-from flows.serving.tidying import tidy
+from flows.serving.telling import announcement, why
+from flows.serving.tidying import are_ours, tidy
 from flows.settings import Settings, settled, timetables
 
 LOOK_SECONDS = 1.0
 FOREIGN_LOOK_SECONDS = 5.0
 TIDY_SECONDS = 30.0
+TOLD_AFTER = 3
 FORGIVEN_SECONDS = 600.0
 PATIENCE_SECONDS = (0.5, 5.0, 15.0, 60.0)
 
@@ -55,6 +55,7 @@ def serve(
     Raises:
         ConfigurationError: The address needs a password, or a schedule cannot be used.
         RunFailed: Another one serves this warehouse, or the server cannot be started.
+        Displaced: Another one has the place at the server that PREFECT_API_URL names.
     """
     if port is not None:
         settings = settings.model_copy(
@@ -67,9 +68,18 @@ def serve(
     api_url = foreign or f"{place.address(settings)}/api"
     served = Served(pid=os.getpid(), api_url=api_url, is_own=not foreign)
     stop = stop or threading.Event()
-    with place.held(home, served), stopping_on_signals(stop, say):
+    warehouse = settings.warehouse.path.absolute()
+    with place.held(home, served, warehouse=warehouse), stopping_on_signals(stop, say):
         _prepare(settings, home, api_url, is_own=not foreign, verbosity=verbosity)
-        desk = _Desk(settings, settled(config), served, home, stop=stop, say=say)
+        desk = _Desk(
+            settings,
+            settled(config),
+            served,
+            home,
+            installed=installation.identity(settings),
+            stop=stop,
+            say=say,
+        )
         try:
             desk.run()
         finally:
@@ -87,8 +97,9 @@ def _prepare(settings: Settings, home: Path, api_url: str, *, is_own: bool, verb
         os.environ.setdefault(name, value)
     os.environ["PREFECT_HOME"] = str(home)  # whatever way it was written
     place.spare_loopback(os.environ)
+    place.trust_own_authority(os.environ)
     if is_own:
-        place.know_own_password(os.environ)
+        place.know_own_password(os.environ, api_url)
 
 
 class _Desk:
@@ -101,6 +112,7 @@ class _Desk:
         served: Served,
         home: Path,
         *,
+        installed: str = "",
         stop: threading.Event,
         say: Say,
     ) -> None:
@@ -110,6 +122,8 @@ class _Desk:
         self._home = home
         self._stop = stop
         self._say = say
+        self._is_ours = are_ours(installed, config, is_own=served.is_own)
+        self._seat = Seat(home, installed, owns_server=served.is_own, say=say, stop=stop)
         self._server: PrefectServer | None = None
         self._runner: RunnerThread | None = None
         self._patience = _Patience()
@@ -119,6 +133,7 @@ class _Desk:
         self._is_away = False
         self._is_deaf = False
         self._must_register = False
+        self._tidyings_failed = 0
         self._next_look = 0.0
         self._next_tidying = time.monotonic() + TIDY_SECONDS
         if served.is_own:
@@ -134,13 +149,14 @@ class _Desk:
 
         Raises:
             RunFailed: It cannot begin.
+            Displaced: Another one has its place at the server.
         """
         self._begin_server()
         from prefect.exceptions import PrefectException
 
         try:
             self._begin_runner()
-        except (httpx.HTTPError, PrefectException) as error:
+        except (*UNANSWERED, PrefectException) as error:
             raise RunFailed(
                 f"the Prefect server {self._served.api_url} cannot be used: {why(error)}"
             ) from error
@@ -154,8 +170,8 @@ class _Desk:
         """End runs, runner and server, in this order, so that runs can still say how they end."""
         if self._runner is not None:
             self._runner.stop()
-            if is_answering(self._served.api_url):
-                neighbours.leave()
+        if self._seat.is_taken and is_answering(self._served.api_url):
+            self._seat.leave()
         if self._server is not None:
             self._server.stop()
 
@@ -163,10 +179,14 @@ class _Desk:
 
     def _begin_server(self) -> None:
         if self._server is None:
-            if not is_answering(self._served.api_url):
+            url, instead = self._served.api_url, "unset PREFECT_API_URL to have one started here"
+            if (why_not := silence(url, seconds=ANSWER_SECONDS)) == "does not answer":
                 raise RunFailed(
-                    f"no Prefect server answers at {self._served.api_url} (PREFECT_API_URL): "
-                    "start it, or unset PREFECT_API_URL to have one started here"
+                    f"no Prefect server answers at {url} (PREFECT_API_URL): start it, or {instead}"
+                )
+            if why_not:
+                raise RunFailed(
+                    f"the Prefect server {url} (PREFECT_API_URL) {why_not}; or {instead}"
                 )
             return
         is_new = not (self._home / "prefect.db").exists()
@@ -204,10 +224,11 @@ class _Desk:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + FOREIGN_LOOK_SECONDS
-        was_away, self._is_away = self._is_away, not is_answering(self._served.api_url)
+        silent = silence(self._served.api_url, seconds=ANSWER_SECONDS)
+        was_away, self._is_away = self._is_away, silent is not None
         if self._is_away and not was_away:
             self._say(
-                f"the Prefect server {self._served.api_url} does not answer; no run begins until "
+                f"the Prefect server {self._served.api_url} {silent}; no run begins until "
                 "it does, and runs under way go on without it: start it again where it runs, or "
                 "end this, unset PREFECT_API_URL and start again to have a server here"
             )
@@ -220,9 +241,8 @@ class _Desk:
     def _begin_runner(self) -> None:
         if self._stop.is_set():
             return
-        neighbours.sign(self._home, may_replace=self._served.is_own or self._is_announced)
         try:
-            self._register()
+            self._settle()
         except RunFailed:
             if self._stop.is_set():
                 return  # it was told to stop, which is no failure
@@ -232,12 +252,33 @@ class _Desk:
             self._ids(),
             runs_at_once=self._settings.serve.runs_at_once,
             poll_seconds=poll_seconds(timetables(self._settings).values()),
+            rules=Rules(
+                may_begin=self._seat.may_begin, is_ours=self._is_ours, left=self._tell_left
+            ),
         )
         self._runner.start()
         if not self._is_announced:
             self._is_announced = True
             self._say(announcement(self._served, self._registered))
             notify("READY=1")
+
+    def _settle(self) -> None:
+        """Take the place at the server and register there.
+
+        Raises:
+            Displaced: Another one has the place, or took it meanwhile.
+        """
+        self._seat.take()
+        self._register()
+        if not self._seat.is_ours():  # two that began at once may both have written it down
+            self._seat.take()
+
+    def _tell_left(self, names: list[str]) -> None:
+        self._say(
+            f"{', '.join(names)}: asked for at another installation, which had this place at the "
+            "Prefect server before, and not begun here; to have such a run of this warehouse, ask "
+            "for it again, and cancel that one in the UI"
+        )
 
     def _look_after_runner(self) -> None:
         if self._runner is None:
@@ -254,7 +295,9 @@ class _Desk:
         try:
             with impatient():
                 self._begin_runner()
-        except (RunFailed, httpx.HTTPError, PrefectException) as error:
+        except Displaced:
+            raise
+        except (RunFailed, *UNANSWERED, PrefectException) as error:
             self._say(f"{why(error)}; tried again soon")
 
     def _hear_the_runner(self, trouble: str | None) -> None:
@@ -278,26 +321,41 @@ class _Desk:
         not tell it.
         """
         now = time.monotonic()
+        if self._seat.is_lost and not self._must_register:
+            self._register_soon()  # the runner saw it
         if self._runner is None or now < self._next_tidying:
             return
-        if not is_answering(self._served.api_url):
+        if not is_answering(self._served.api_url, seconds=ANSWER_SECONDS):
             return  # Prefect's client would try for a minute, and nobody could stop us
         self._next_tidying = now + TIDY_SECONDS
         from prefect.exceptions import PrefectException
 
         try:
             with impatient():
-                if self._must_register or self._are_forgotten():
-                    neighbours.sign(self._home, may_replace=True)
-                    self._register()
+                if not self._seat.is_ours() or self._must_register or self._are_forgotten():
+                    self._settle()
                     self._runner.watch(self._ids())
                     self._must_register = False
                 self._tidy(is_start=False)
-        except (httpx.HTTPError, PrefectException):
-            return  # a server that is away is looked after elsewhere; what changed, again later
+        except Displaced:
+            if not self._stop.is_set():
+                raise
+        except (*UNANSWERED, PrefectException) as error:
+            # A server that is away is looked after elsewhere; what changed, again later.
+            self._tidyings_failed += 1
+            if self._tidyings_failed == TOLD_AFTER:
+                self._say(
+                    f"what the Prefect server knows of schedules and runs could not be put in order "
+                    f"{TOLD_AFTER} times in a row ({why(error)}); tried again and again: its own "
+                    "words are in its log, and `copydesk doctor` looks whether it can be used"
+                )
         except RunFailed as error:
             if not self._stop.is_set():
                 self._say(f"{error}; tried again in {TIDY_SECONDS:.0f} s")
+        else:
+            if self._tidyings_failed >= TOLD_AFTER:
+                self._say("what the Prefect server knows is in order again")
+            self._tidyings_failed = 0
 
     def _look_at_the_clock(self) -> None:
         if seconds := self._clock.went_back():
@@ -305,13 +363,23 @@ class _Desk:
                 f"the system's clock went back by {timedelta(seconds=round(seconds))}; the "
                 "schedules are made anew, or they would wait until it is that late again"
             )
+            if self._server is not None:  # so would each of its own services, the scheduler first
+                self._server.stop()
+                self._restart_server()
             self._register_soon()
 
     def _register(self) -> None:
         """Make the server's schedules those of the configuration."""
         self._registered = register(self._config, stop=self._stop)
         is_own = self._served.is_own
-        if removed := remove_stale(self._registered, self._config, is_own=is_own):
+        removed = remove_stale(self._registered, self._config, is_own=is_own)
+        if taken := [one for one in self._registered if one.taken_from]:
+            self._say(
+                f"{', '.join(one.name for one in taken)}: registered by another installation "
+                f"({taken[0].taken_from}) before, and replaced; its warehouse has no schedule at "
+                "this server any more. If it shall have one, give it a Prefect server of its own"
+            )
+        if removed:
             self._say(
                 f"{', '.join(removed)}: no longer configured, so taken out of Prefect together "
                 "with what was scheduled; what ran stays"
@@ -333,7 +401,10 @@ class _Desk:
         return [UUID(one.id) for one in self._registered]
 
     def _tidy(self, *, is_start: bool = True) -> None:
-        if words := tidy(self._ids(), is_start=is_start).words():
+        runner = self._runner
+        under_way = runner.under_way if runner is not None and not is_start else tuple
+        done = tidy(self._ids(), is_start=is_start, is_ours=self._is_ours, under_way=under_way)
+        if words := done.words():
             self._say(f"left from before: {words}" if is_start else f"tidied: {words}")
         if names := claims.end_lost_runs(self._settings):
             self._say(claims.words(names))
@@ -351,30 +422,3 @@ class _Patience:
         self._failures = [at for at in self._failures if now - at < FORGIVEN_SECONDS] + [now]
         number = min(len(self._failures), len(PATIENCE_SECONDS)) - 1
         return stop.wait(PATIENCE_SECONDS[number])
-
-
-def why(error: BaseException | None) -> str:
-    """An error in one line, the innermost of a group."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}".splitlines()[0] if error else "nobody knows why"
-
-
-def announcement(served: Served, registered: Sequence[Registered]) -> str:
-    """What is served, where to look, what can be asked for."""
-    width = max(len(one.name) for one in registered)
-    timed = [
-        f"  {one.name:<{width}}  {one.when}{', paused in the UI' if one.is_paused else ''}"
-        for one in registered
-        if one.when
-    ]
-    other = [one.name for one in registered if not one.when]
-    return "\n".join(
-        [
-            f"Prefect UI: {served.ui_url}",
-            "on schedule:" if timed else "on schedule: nothing (no source has a schedule)",
-            *timed,
-            f"on demand, in the UI or with `prefect deployment run NAME`: {', '.join(other)}",
-            "Ctrl-C ends everything; started again, it goes on",
-        ]
-    )

@@ -3,10 +3,13 @@
     place.py         the folder beside the warehouse: lock, address, Prefect's surroundings
     server.py        the Prefect server as a child process that cannot outlive us
     health.py        whether a server that is there does its work
+    installation.py  whose is what at a server that others use, too
+    neighbours.py    one serve at a server: who has the place there
     deployments.py   the flows as Prefect deployments, each on its schedule
     tidying.py       runs that a dead process left behind; late runs into one
     ending.py        how a run that did not succeed is told in its log
     events.py        what a run found, as events that automations react to
+    telling.py       what is told at the start
     polling.py       Prefect's runner, in a thread: starts a process for each run
 
 ``flows/serve.py`` holds them together.

@@ -11,6 +11,7 @@ here, or one with another machine's name: they are left alone.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from flows.marks import is_marked, mark
 from flows.progress import Say
 from flows.serving.ending import in_words
 from flows.settings import Settings
@@ -41,13 +43,25 @@ class Claim:
     """The note of one run.
 
     Attributes:
-        since: RFC 3339.
+        since: When the run began here.
+        is_marked_by_the_living: Its process marks the file for as long as it lives.
     """
 
     file: Path
     run: UUID
     since: datetime
     process: Process
+    is_marked_by_the_living: bool = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process still runs, in whatever container of this machine it does."""
+        if self.is_marked_by_the_living and self.process.boot == this_process().boot:
+            return is_marked(self.file)
+        return self.process.is_alive
+
+
+_kept_open: list[int] = []  # the mark on a note is gone when its file is closed
 
 
 def begin(settings: Settings, say: Say) -> None:
@@ -80,8 +94,15 @@ def _claim(settings: Settings, run: UUID) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{run}.run"
     part = file.with_suffix(".part")
-    note = {"since": datetime.now(UTC).isoformat(), "process": asdict(this_process())}
-    part.write_text(json.dumps(note), encoding="utf-8")
+    fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    _kept_open.append(fd)
+    mark(fd)
+    note = {
+        "since": datetime.now(UTC).isoformat(),
+        "process": asdict(this_process()),
+        "is_marked_by_the_living": is_marked(part),
+    }
+    os.write(fd, json.dumps(note).encode())
     part.replace(file)
 
 
@@ -91,7 +112,7 @@ def end_lost_runs(settings: Settings) -> list[str]:
     Raises:
         httpx.HTTPError: The server is away; the notes stay for the next time.
     """
-    lost = [one for one in _claims(_folder(settings)) if not one.process.is_alive]
+    lost = [one for one in _claims(_folder(settings)) if not one.is_alive]
     ended = []
     for first in range(0, len(lost), _AT_ONCE):
         part = {one.run: one for one in lost[first : first + _AT_ONCE]}
@@ -147,6 +168,7 @@ def _claims(folder: Path) -> Iterator[Claim]:
                 run=UUID(file.stem),
                 since=datetime.fromisoformat(found["since"]),
                 process=Process(**found["process"]),
+                is_marked_by_the_living=bool(found.get("is_marked_by_the_living")),
             )
 
 

@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 
 from flows import settings as configuration
 from flows.errors import RunFailed
+from flows.serving import installation
 from flows.settings import Settings, maintenance_timetable, timetables
 
 if TYPE_CHECKING:
@@ -77,12 +78,16 @@ class Registered:
         name: With its flow, as ``prefect deployment run`` takes it.
         when: Its timetable in words; empty for on demand.
         is_paused: Somebody switched its schedule off, and so it stays.
+        installed: The installation whose it is.
+        taken_from: Another one whose it was before; empty for none.
     """
 
     id: str
     name: str
     when: str
     is_paused: bool = False
+    installed: str = ""
+    taken_from: str = ""
 
 
 def register(config: Path | None, *, stop: threading.Event | None = None) -> list[Registered]:
@@ -148,7 +153,7 @@ def remove_stale(
         registered: What is configured.
         config: The configuration that they are of.
         is_own: The server is this warehouse's alone. At another one only deployments that
-            name this configuration's file are ours.
+            name this configuration's file are ours, and no other installation.
 
     Raises:
         httpx.HTTPError: The server is away.
@@ -163,6 +168,7 @@ def remove_stale(
     from prefect.exceptions import ObjectNotFound
 
     kept, removed = {one.name for one in registered}, []
+    here = {None, *(one.installed for one in registered)}  # earlier versions named none
     file = str(config.absolute()) if config else None
     ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
     syncs = FlowFilter(name=FlowFilterName(any_=["sync"]))
@@ -176,7 +182,8 @@ def remove_stale(
             if not page:
                 break
         for one in found:
-            is_ours = is_own or (file is not None and one.parameters.get("config") == file)
+            is_named = file is not None and one.parameters.get("config") == file
+            is_ours = is_own or (is_named and installation.tagged(one.tags) in here)
             is_sources = one.parameters.get("sources") == [one.name] and not one.work_pool_name
             if is_ours and is_sources and f"sync/{one.name}" not in kept:
                 with suppress(ObjectNotFound):
@@ -253,7 +260,7 @@ def deployment(
         paused=is_paused,
         parameters=one.parameters,
         description=one.description,
-        tags=[*one.tags],
+        tags=[*one.tags, installation.tag(settings)],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     return cast("RunnerDeployment", made)
@@ -281,11 +288,14 @@ def applied(one: Planned, settings: Settings) -> Registered:
     is_paused = bool(known and known.paused)
     is_active = not (known and known.schedules) or any(one.active for one in known.schedules)
     made: Any = deployment(one, settings, is_paused=is_paused, is_active=is_active).apply()
+    before, here = installation.tagged(known.tags if known else ()), installation.identity(settings)
     return Registered(
         id=str(made),
         name=name,
         when=one.timetable.words() if one.timetable else "",
         is_paused=is_paused or not is_active,
+        installed=here,
+        taken_from=before if before and before != here else "",
     )
 
 

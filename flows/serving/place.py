@@ -13,8 +13,10 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flows.errors import RunFailed
+from flows.marks import is_marked, mark, unmark
 from flows.serving.server import QUIET
 from flows.settings import ConfigurationError, Settings
 
@@ -23,6 +25,7 @@ SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 CLIENT_AUTH = "PREFECT_API_AUTH_STRING"
 API_KEY = "PREFECT_API_KEY"
 API_URL = "PREFECT_API_URL"
+CERT_FILE = "PREFECT_API_SSL_CERT_FILE"
 _LOCK = "serve.lock"
 _SERVED = "serve.json"
 _DAY = 86_400
@@ -81,8 +84,13 @@ def named_server(environ: MutableMapping[str, str]) -> str | None:
     return None
 
 
-def know_own_password(environ: MutableMapping[str, str]) -> None:
-    """Have this process tell a server of our own the password that it was given."""
+def know_own_password(environ: MutableMapping[str, str], api_url: str = "") -> None:
+    """Have this process tell a server of our own the password that it was given.
+
+    No proxy stands before that server, whatever address of this machine it listens at.
+    """
+    if host := urlsplit(api_url).hostname:
+        spare_loopback(environ, host)
     # A key for another server would be sent to ours, which then refuses everything.
     environ.pop(API_KEY, None)
     if auth := environ.get(SERVER_AUTH):
@@ -90,23 +98,20 @@ def know_own_password(environ: MutableMapping[str, str]) -> None:
 
 
 @contextmanager
-def held(home: Path, served: Served) -> Iterator[None]:
+def held(home: Path, served: Served, *, warehouse: Path | None = None) -> Iterator[None]:
     """Be the only ``copydesk serve`` of this home while inside, and tell the others.
+
+    Args:
+        home: Prefect's folder.
+        served: What is told.
+        warehouse: Its file. One home may be chosen for several warehouses, and one warehouse
+            be served from two homes by mistake: both are held.
 
     Raises:
         RunFailed: Another one holds it.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with (home / _LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = _read(home)
-            where = f" (process {other.pid}, {other.ui_url})" if other else ""
-            raise RunFailed(
-                f"another `copydesk serve` already serves this warehouse{where}: "
-                "use that one, or end it first"
-            ) from None
+    with _alone(home / _LOCK, served), _alone(warehouse and _lock_of(warehouse), served):
         note = home / _SERVED
         note.write_text(json.dumps(asdict(served)), encoding="utf-8")
         try:
@@ -115,21 +120,53 @@ def held(home: Path, served: Served) -> Iterator[None]:
             note.unlink(missing_ok=True)
 
 
-def find_served(home: Path) -> Served | None:
-    """The ``copydesk serve`` that holds this home now; ``None`` when there is none."""
-    try:
-        with (home / _LOCK).open("a") as lock:
+def _lock_of(warehouse: Path) -> Path:
+    folder = warehouse.parent / "leases"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{warehouse.name}.serve"
+
+
+@contextmanager
+def _alone(file: Path | None, served: Served) -> Iterator[None]:
+    """Hold a lock file, which says who does."""
+    if file is None:
+        yield
+        return
+    with file.open("a+", encoding="utf-8") as lock:
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read(home)
-    except OSError:
-        return None
-    return None
+        except BlockingIOError:
+            other = _told(file) or _read(file.parent)
+            where = f" (process {other.pid}, {other.ui_url})" if other else ""
+            raise RunFailed(
+                f"another `copydesk serve` already serves this warehouse{where}: "
+                "use that one, or end it first"
+            ) from None
+        lock.truncate(0)
+        lock.write(json.dumps(asdict(served)))
+        lock.flush()
+        mark(lock.fileno())
+        try:
+            yield
+        finally:
+            unmark(lock.fileno())
+
+
+def find_served(home: Path) -> Served | None:
+    """The ``copydesk serve`` that holds this home now; ``None`` when there is none.
+
+    Looking takes no lock and makes no file: a ``serve`` that starts in that moment can.
+    """
+    return _told(home / _LOCK) or _read(home) if is_marked(home / _LOCK) else None
 
 
 def _read(home: Path) -> Served | None:
+    return _told(home / _SERVED)
+
+
+def _told(file: Path) -> Served | None:
     try:
-        return Served(**json.loads((home / _SERVED).read_text(encoding="utf-8")))
+        return Served(**json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -190,16 +227,32 @@ def client_environment(settings: Settings, home: Path, api_url: str) -> dict[str
     }
 
 
-def spare_loopback(environ: MutableMapping[str, str]) -> None:
+def spare_loopback(environ: MutableMapping[str, str], *hosts: str) -> None:
     """Have no proxy stand between us and a server on this machine.
 
     Prefect's client asks the proxy of the environment (``HTTP_PROXY``) even for 127.0.0.1.
+
+    Args:
+        environ: Changed.
+        hosts: Other addresses of this machine.
     """
     if not any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in environ):
         return
     given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    spared = [*filter(None, given.split(",")), *(one for one in LOOPBACK if one not in given)]
-    environ["no_proxy"] = environ["NO_PROXY"] = ",".join(spared)
+    known = [one.strip() for one in given.split(",") if one.strip()]
+    spared = [*known, *(one for one in (*LOOPBACK, *hosts) if one not in known)]
+    environ["no_proxy"] = environ["NO_PROXY"] = ",".join(dict.fromkeys(spared))
+
+
+def trust_own_authority(environ: MutableMapping[str, str]) -> None:
+    """Have Prefect's client trust the authority that everything else here is told to trust.
+
+    Its own settings are ``PREFECT_API_SSL_CERT_FILE`` and ``SSL_CERT_FILE``; a company's
+    machines often name their authority in ``REQUESTS_CA_BUNDLE`` only.
+    """
+    bundle = environ.get("REQUESTS_CA_BUNDLE", "")
+    if Path(bundle).is_file() and not (environ.get(CERT_FILE) or environ.get("SSL_CERT_FILE")):
+        environ[CERT_FILE] = bundle
 
 
 def address(settings: Settings) -> str:

@@ -16,15 +16,18 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flows.schedules import Timetable
+from flows.serving.health import UNANSWERED
 from flows.serving.tidying import children, end_processes, sift
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
+    from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
     from prefect.runner import Runner
 
@@ -36,6 +39,27 @@ PREFETCH_SECONDS = 15.0
 HURRIED_SECONDS = 60.0
 STOP_SECONDS = 20.0
 SILENT_POLLS = 3
+MANY_RUNS = 50
+"""An answer with so many may be cut short: Prefect gives 200 at most, the earliest first."""
+
+
+async def _always(_client: PrefectClient) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a runner keeps to at a server that is not its own alone.
+
+    Attributes:
+        may_begin: Asked before every poll; False when another one has the place there.
+        is_ours: Whether a run is one of this installation.
+        left: Told the names of requested runs of another installation, once each.
+    """
+
+    may_begin: Callable[[PrefectClient], Awaitable[bool]] = _always
+    is_ours: Callable[[FlowRun], bool] = lambda _run: True
+    left: Callable[[list[str]], None] = lambda _names: None
 
 
 class RunnerThread:
@@ -52,9 +76,11 @@ class RunnerThread:
         *,
         runs_at_once: int,
         poll_seconds: float = POLL_SECONDS,
+        rules: Rules | None = None,
     ) -> None:
         self.error: BaseException | None = None
         self.polls = Polls()
+        self._rules = rules
         self._deployments = deployments
         self._limit = runs_at_once
         self._poll_seconds = poll_seconds
@@ -77,6 +103,11 @@ class RunnerThread:
         self._deployments = deployments
         if self._runner is not None:
             watch(self._runner, deployments)
+
+    def under_way(self) -> set[UUID]:
+        """The runs that it begins, carries out, or whose end it is about to tell."""
+        poller = getattr(self._runner, "_scheduled_run_poller", None)
+        return set(poller._submitting_flow_run_ids) if poller is not None else set()
 
     def stop(self, *, seconds: float = STOP_SECONDS) -> None:
         """End polling and every run that is under way; what those stored stays stored."""
@@ -109,7 +140,9 @@ class RunnerThread:
     async def _poll(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._main = asyncio.current_task()
-        self._runner = patient_runner(self._limit, self._poll_seconds, polls=self.polls)
+        self._runner = patient_runner(
+            self._limit, self._poll_seconds, polls=self.polls, rules=self._rules
+        )
         # Its words about a server that is away are a page of traceback; ours are a line.
         logging.getLogger("prefect.FlowRunCancellingObserver").setLevel(logging.CRITICAL)
         watch(self._runner, self._deployments)
@@ -128,12 +161,10 @@ def look_on(observer: Any) -> None:
     After three failures in a row Prefect's own never looks again, and the button that
     cancels a run does nothing from then on.
     """
-    import httpx
-
     look: Callable[[], Awaitable[None]] = observer._check_for_cancelled_flow_runs
 
     async def look_patiently() -> None:
-        with suppress(httpx.HTTPError):
+        with suppress(*UNANSWERED):
             await look()
 
     observer._check_for_cancelled_flow_runs = look_patiently
@@ -172,8 +203,35 @@ class Polls:
             self.trouble = words
 
 
+async def all_due(
+    client: PrefectClient, deployments: Iterable[UUID], before: datetime
+) -> list[FlowRun]:
+    """The runs to begin before a time, of every deployment the earliest.
+
+    One question has 200 runs for an answer at most. Where many of one deployment were asked
+    for, they fill it, and those of other schedules would never be seen: so the others are
+    asked after again, without those that were seen.
+    """
+    found: list[FlowRun] = []
+    others = set(deployments)
+    while others:
+        page = await client.get_scheduled_flow_runs_for_deployments(
+            deployment_ids=sorted(others), scheduled_before=before
+        )
+        found += page
+        seen = {run.deployment_id for run in page if run.deployment_id is not None}
+        if len(page) < MANY_RUNS or not seen & others:
+            break
+        others -= seen
+    return found
+
+
 def patient_runner(
-    limit: int, seconds: float = POLL_SECONDS, *, polls: Polls | None = None
+    limit: int,
+    seconds: float = POLL_SECONDS,
+    *,
+    polls: Polls | None = None,
+    rules: Rules | None = None,
 ) -> Runner:
     """A runner that polls on while its server is away, and lets no runs overlap.
 
@@ -187,26 +245,43 @@ def patient_runner(
     from prefect.runner import Runner
     from prefect.states import Cancelled
 
-    heard = polls or Polls()
+    heard, kept_to = polls or Polls(), rules or Rules()
+    told: set[UUID] = set()
+
+    def of_others(runs: list[FlowRun]) -> list[tuple[FlowRun, str]]:
+        """What to drop of another installation's; what was asked for there is left and told."""
+        now = datetime.now(UTC)
+        asked = [run for run in runs if not run.auto_scheduled]
+        if fresh := [run.name for run in asked if run.id not in told]:
+            kept_to.left(fresh)
+        told.update(run.id for run in asked)
+        late = (one for one in runs if one.auto_scheduled)
+        return [
+            (run, "scheduled by the installation that had this place before")
+            for run in late
+            if (run.expected_start_time or now) <= now
+        ]
 
     class PatientRunner(Runner):
         async def __aenter__(self) -> PatientRunner:
             await super().__aenter__()
             poller = self._scheduled_run_poller
-            poll, ask = poller._get_and_submit_flow_runs, poller._get_scheduled_flow_runs
+            poll = poller._get_and_submit_flow_runs
             begun: dict[UUID, UUID | None] = {}
 
             async def poll_patiently(group: TaskGroup | None = None) -> None:
                 try:
-                    await poll(group)
+                    if await kept_to.may_begin(self._client):
+                        await poll(group)
                 except httpx.TransportError as error:
                     self._logger.debug("the server is away")
                     heard.failed(type(error).__name__, is_answer=False)
                 except httpx.HTTPStatusError as error:
                     heard.failed(f"HTTP {error.response.status_code}", is_answer=True)
-                except PrefectException as error:
+                except (PrefectException, *UNANSWERED) as error:
                     # The runner would end with it, and all runs under way with the runner.
-                    heard.failed(f"{type(error).__name__}: {error}", is_answer=True)
+                    words = f"{type(error).__name__}: {error}".splitlines()[0]
+                    heard.failed(words, is_answer=True)
                 else:
                     heard.answered()
 
@@ -214,8 +289,13 @@ def patient_runner(
                 under_way = poller._submitting_flow_run_ids
                 for one in begun.keys() - under_way:
                     del begun[one]
-                found = [run for run in await ask() if run.id not in under_way]
-                begin, drop = sift(found, set(begun.values()), datetime.now(UTC))
+                before = datetime.now(UTC) + timedelta(seconds=PREFETCH_SECONDS)
+                ids = poller._deployment_registry.get_deployment_ids()
+                asked = await all_due(self._client, ids, before)
+                found = [run for run in asked if run.id not in under_way]
+                ours = [run for run in found if kept_to.is_ours(run)]
+                begin, drop = sift(ours, set(begun.values()), datetime.now(UTC))
+                drop += of_others([run for run in found if not kept_to.is_ours(run)])
                 for run, words in drop:
                     with suppress(ObjectNotFound):  # deleted since it was asked for
                         await self._client.set_flow_run_state(
@@ -231,9 +311,16 @@ def patient_runner(
 
         async def cancel_all(self) -> None:
             """Cancel all at once; one after the other would take three seconds each."""
-            cancel = self._cancellation_manager.cancel_by_id
             ids = self._process_manager.flow_run_ids()
-            await asyncio.gather(*(cancel(one) for one in ids), return_exceptions=True)
+            await asyncio.gather(*map(self._cancel, ids), return_exceptions=True)
+
+        async def _cancel(self, run: UUID) -> None:
+            """Cancel a run, unless it is over and only its process has not left yet."""
+            with suppress(*UNANSWERED):
+                state = (await self._client.read_flow_run(run)).state
+                if state is not None and state.is_final():
+                    return
+            await self._cancellation_manager.cancel_by_id(run)
 
     return PatientRunner(
         name="copydesk",

@@ -10,13 +10,15 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from flows.serving import installation
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -49,7 +51,13 @@ class Tidied:
         return ", ".join(f"{count} {words}" for count, words in parts if count)
 
 
-def tidy(deployments: Collection[UUID], *, is_start: bool = True) -> Tidied:
+def tidy(
+    deployments: Collection[UUID],
+    *,
+    is_start: bool = True,
+    is_ours: Callable[[FlowRun], bool] = lambda _run: True,
+    under_way: Callable[[], Collection[UUID]] = tuple,
+) -> Tidied:
     """Set lost runs of these deployments to Crashed.
 
     A run is lost when no child of this process carries it out.
@@ -57,6 +65,9 @@ def tidy(deployments: Collection[UUID], *, is_start: bool = True) -> Tidied:
     Args:
         deployments: Ids at the server.
         is_start: No run of ours can be about to begin; later, those that are stay.
+        is_ours: Deployments have the names of sources, which another installation at the
+            same server may have served before: its runs may be at work on its machine.
+        under_way: The runs that this process is about to begin or to end.
     """
     from prefect.client.orchestration import get_client
 
@@ -64,7 +75,7 @@ def tidy(deployments: Collection[UUID], *, is_start: bool = True) -> Tidied:
         found = [
             run
             for run in _runs(client, deployments, "RUNNING", "PENDING", "CANCELLING")
-            if is_start or not _is_changing(run)
+            if is_ours(run) and (is_start or not _is_changing(run))
         ]
         processes, own = run_processes(), set(children())
         lost = [
@@ -73,10 +84,31 @@ def tidy(deployments: Collection[UUID], *, is_start: bool = True) -> Tidied:
             # A run of a work pool belongs to its worker, which may be on another machine.
             if run.work_pool_name is None and processes.get(run.id) not in own
         ]
+        busy = under_way()  # after the server was asked: what it knew had begun by then
+        lost = [run for run in lost if run.id not in busy]
         left = [processes[run.id] for run in lost if run.id in processes]
         end_processes(left)
         crashed = [run for run in lost if set_crashed(client, run, was_alive=run.id in processes)]
         return Tidied(crashed=len(crashed), ended=len(left))
+
+
+def are_ours(installed: str, config: Path | None, *, is_own: bool) -> Callable[[FlowRun], bool]:
+    """What tells whether a run is one of this installation.
+
+    Args:
+        installed: Its id.
+        config: The configuration; runs of earlier versions name no more than that.
+        is_own: The server is this warehouse's alone, and so is every run of these deployments.
+    """
+
+    def is_ours(run: FlowRun) -> bool:
+        if is_own:
+            return True
+        if (whose := installation.tagged(run.tags)) is not None:
+            return whose == installed
+        return run.parameters.get("config") == (str(config.absolute()) if config else None)
+
+    return is_ours
 
 
 def sift(

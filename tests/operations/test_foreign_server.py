@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,3 +146,70 @@ class TestForeignServer:
 
         serving.start()
         assert serving.end() == 0
+
+
+# --- two installations at one server ---------------------------------------------------------
+
+
+@pytest.fixture
+def two(tmp_path: Path, prepared: Any) -> Iterator[tuple[Serving, Serving]]:
+    """Two desks with a server that is neither's."""
+    folders = [tmp_path / name for name in ("first", "second")]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        server_at(prepared(tmp_path / "server")) as (server, _),
+        serving_at(folders[0], WOSHIPM, OFWEEK, api=server.url) as first,
+        serving_at(folders[1], WOSHIPM, OFWEEK, api=server.url) as second,
+    ):
+        yield first, second
+
+
+def away(serving: Serving, number: int) -> None:
+    """Stop or wake all of a serve, as an outage of its network does."""
+    serving.note_processes()
+    for pid in serving.alive():
+        os.kill(pid, number)
+
+
+def test_serve_that_lost_its_place_in_an_outage_ends_and_leaves_the_other_ones_runs_alone(two):
+    first, second = two
+    first.start()
+    first.wait_for_another("sync woshipm")
+    away(first, signal.SIGSTOP)
+    with first.session() as session:  # as the message says, for one that is gone for good
+        session.delete(f"{first.api}/variables/name/copydesk_serve").raise_for_status()
+    second.start()
+    second.faults["/CATList"] = Fault(delay_seconds=8.0)
+    run = second.ask("ofweek")
+    second.wait("a run of the second", lambda: second.runs("RUNNING", name="sync ofweek"))
+
+    away(first, signal.SIGCONT)
+    process = first.process
+    first.wait("the first ends", lambda: process.poll() is not None)
+
+    assert process.returncode == 1
+    assert f"another `copydesk serve` (process {second.process.pid} on " in first.said()
+    assert "no run of its warehouse begins before it is started again" in first.said()
+    second.wait("its end", lambda: second.get(f"/flow_runs/{run['id']}")["state_type"] != "RUNNING")
+    assert second.get(f"/flow_runs/{run['id']}")["state_type"] == "COMPLETED"
+    assert second.articles("ofweek") == set(newsstand.truth(1).of("ofweek", "direct"))
+    assert "registered by another installation" in second.said()
+    assert "set to Crashed" not in first.said()
+    second.wait_for_another("sync woshipm")
+    assert second.end() == 0
+
+
+def test_serve_that_was_killed_takes_its_own_place_and_another_one_does_not(two):
+    first, second = two
+    first.start()
+    first.wait_for_another("sync woshipm")
+    first.kill_everything()
+
+    refused = second.run("serve")
+
+    assert refused.returncode == 1
+    assert "prefect variable delete copydesk_serve" in refused.stderr
+    first.start()
+    first.wait_for_another("sync woshipm")
+    assert first.end() == 0
