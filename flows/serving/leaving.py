@@ -29,8 +29,11 @@ def give_up_soon() -> None:
     from prefect.events.worker import EventsWorker, emit_events_to_cloud
     from prefect.settings import PREFECT_API_URL
 
+    from flows.serving.thrift import tell_less
+
     if PREFECT_API_URL.value() and not emit_events_to_cloud():
         EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=ATTEMPTS)
+        tell_less()
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> bool:

@@ -14,23 +14,42 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.events import Event
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows import schedules, settings
-from flows.serving import leaving, place
+from flows.serving import leaving, place, thrift
 from flows.serving.polling import PREFETCH_SECONDS, poll_seconds
-from tests.operations.serving import OFWEEK, Serving, bare_environment, serving_at
+from tests.operations.serving import (
+    OFWEEK,
+    Serving,
+    bare_environment,
+    descendants,
+    serving_at,
+)
 
 MOST_TASK_RUNS = 1
 """Of a run of one source, whatever the number of its pages."""
 
-MOST_EVENTS = 14
-"""The states of the run and of its task run, and what Prefect says of its result table."""
+MOST_EVENTS = 9
+"""Five states of the run, two of its task run, its result table, and its lineage."""
+
+MOST_RESOURCES = 40
+MOST_BYTES = 24_000
+"""Of those events: what they are about, each a row with four indexes; their words."""
 
 
 FORGET = "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES"
 LOOP = "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS"
+ASSET = "prefect.asset.materialization.succeeded"
 OF_EVENT = "SELECT id FROM events WHERE event = ? ORDER BY id"
 OF_RUN = "SELECT event FROM events WHERE resource_id = ?1 OR related_resource_ids LIKE ?2"
+RESOURCES = f"""
+    SELECT count(*), sum(length(resource) + length(resource_id) + length(event_id))
+    FROM event_resources WHERE event_id IN ({OF_RUN.replace("event", "id", 1)})"""
+WORDS = f"""
+    SELECT sum(length(resource) + length(related) + length(related_resource_ids) + length(payload))
+    FROM events WHERE id IN ({OF_RUN.replace("event", "id", 1)})"""
 
 
 def rows(database: Path, sql: str, *values: str) -> list[tuple[Any, ...]]:
@@ -38,11 +57,15 @@ def rows(database: Path, sql: str, *values: str) -> list[tuple[Any, ...]]:
         return db.execute(sql, values).fetchall()
 
 
-def events_of(database: Path, run: str) -> Counter[str]:
-    """How many events of each kind are about a flow run, or a task run of it."""
+def about(database: Path, run: str, sql: str) -> list[tuple[Any, ...]]:
+    """What a query finds of the events that are about a flow run, or a task run of it."""
     resource = f"prefect.flow-run.{run}"
-    found = rows(database, OF_RUN, resource, f'%"{resource}"%')
-    return Counter(event for (event,) in found)
+    return rows(database, sql, resource, f'%"{resource}"%')
+
+
+def events_of(database: Path, run: str) -> Counter[str]:
+    """How many of each kind."""
+    return Counter(event for (event,) in about(database, run, OF_RUN))
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +81,10 @@ def served(
         serving.wait("what is new", lambda: serving.completed("sync ofweek") == 1)
         runs.append(serving.ask("ofweek")["id"])
         serving.wait("nothing new", lambda: serving.completed("sync ofweek") == 2)
+        # A run whose process is still there when serve ends is cancelled, though it completed.
+        serving.wait(
+            "their ends", lambda: descendants(serving.process.pid) == {serving.server_pid()}
+        )
         serving.end()  # the server writes down what it has heard
         yield serving, runs
 
@@ -78,10 +105,27 @@ class TestDatabaseOfPrefect:
             events = events_of(database, run)
             assert events["prefect.task-run.Completed"] == MOST_TASK_RUNS
             assert events.total() <= MOST_EVENTS, events
+            assert not events.keys() & {*thrift.UNTOLD, thrift.HEARTBEAT}
+            ((resources, named),) = about(database, run, RESOURCES)
+            ((words,),) = about(database, run, WORDS)
+            assert resources <= MOST_RESOURCES
+            assert named + words <= MOST_BYTES
             log = rows(database, "SELECT message FROM log WHERE flow_run_id = ?", run)
-            steps = [words for (words,) in log if "read in" in words]
+            steps = [line for (line,) in log if "read in" in line]
             assert len(steps) >= stored / 2, log  # what a batch came to is told there
             assert steps[-1].startswith(f"ofweek {len(steps)}/{len(steps)}: of ")
+
+    def test_lineage_of_a_run_that_brought_something_is_an_event_of_it(self, served):
+        serving, runs = served
+        database = serving.home / "prefect.db"
+
+        first, second = (events_of(database, run)[ASSET] for run in runs)
+
+        assert (first, second) == (1, 0)
+        ((related,),) = rows(database, "SELECT related FROM events WHERE event = ?", ASSET)
+        assert {one["prefect.resource.role"] for one in json.loads(related)} == {
+            "asset", "flow-run",
+        }  # fmt: skip
 
     def test_steps_of_runs_are_forgotten_and_how_runs_ended_is_not(self, served):
         serving, runs = served
@@ -99,6 +143,39 @@ class TestDatabaseOfPrefect:
         assert rows(database, OF_EVENT, "prefect.flow-run.Completed") == ended
         assert len(ended) == len(runs)
         assert len(rows(database, "SELECT id FROM task_run")) == len(runs) * MOST_TASK_RUNS
+
+
+def event(name: str, *roles: str) -> Event:
+    related = [
+        {"prefect.resource.id": f"test.{role}", "prefect.resource.role": role} for role in roles
+    ]
+    about_one = {"prefect.resource.id": "test.one"}
+    return Event.model_validate({"event": name, "resource": about_one, "related": related})
+
+
+@pytest.mark.parametrize("name", sorted(thrift.UNTOLD))
+def test_what_nobody_reads_is_not_told(name):
+    assert thrift.spared(event(name, "flow-run")) is None
+
+
+def test_events_of_a_run_name_what_they_are_of_and_findings_are_told_in_full():
+    roles = ("flow-run", "task-run", "flow", "deployment", "tag", "tag", "asset")
+
+    def told(name: str) -> list[str]:
+        found = thrift.spared(event(name, *roles))
+        return [one.role for one in found.related] if found else []
+
+    assert told("prefect.task-run.Completed") == ["flow-run", "task-run", "asset"]
+    assert told(ASSET) == ["flow-run", "task-run", "asset"]
+    assert told("copydesk.gap") == [*roles]
+
+
+def test_heartbeats_are_told_where_somebody_set_how_often():
+    beat = event(thrift.HEARTBEAT, "flow-run", "tag")
+
+    assert thrift.spared(beat) is None
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: 60}):
+        assert thrift.spared(beat) == beat
 
 
 def test_settings_of_our_server_are_such_that_prefect_knows(monkeypatch, tmp_path):
