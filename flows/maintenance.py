@@ -7,11 +7,13 @@
     ├── plans                         of backfills that ended long ago
     └── archive                       closed files verified, each once; old ones moved away
 
-Each thing is tried whatever became of the others; what could not be done is told.
+Each thing is tried whatever became of the others; what could not be done is told. Asked to
+end (Ctrl-C, SIGTERM), it ends after the piece it is at, and says what the next one will do.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,15 +24,23 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
 
 from flows import leases, upkeep
 from flows import settings as configuration
+from flows.errors import Interrupted
+from flows.fetch.masks import mask_words
+from flows.launch import stopping_on_signals
 from flows.live import show_table
+from flows.run import END_SECONDS
 from flows.serving import claims
+from flows.serving.installation import identity
+from flows.serving.leaving import give_up_soon
 from flows.settings import Settings
 from warehouse import runs
+
+give_up_soon()  # here, because the first events of a run come before its first line
 
 MOST_RUNS = 2000
 KEEP_PLANS_DAYS = 30
@@ -38,37 +48,76 @@ KEEP_PLANS_DAYS = 30
 
 @dataclass(slots=True, kw_only=True)
 class Maintained:
-    """What was done.
+    """What was done; words of errors have their secrets masked.
 
     Attributes:
         done: By thing, what was done, in words.
         problems: What could not be done, or was found broken.
+        left: What the next one does, because somebody asked this one to end.
     """
 
     run_id: str
     done: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def state(self) -> str:
+        """What is broken is worth more words than what is left."""
+        if self.problems:
+            return "failed"
+        return "interrupted" if self.left else "completed"
+
+    def words(self) -> str:
+        """One line."""
+        if self.problems:
+            return "; ".join(self.problems)
+        done = "; ".join(f"{thing}: {words}" for thing, words in self.done.items())
+        if not self.left:
+            return done
+        return f"interrupted; left for the next maintenance: {', '.join(self.left)}. Done: {done}"
 
     def as_json(self) -> dict[str, Any]:
         """The run's JSON document."""
         return {
             "run_id": self.run_id,
             "flow": "maintenance",
-            "state": "failed" if self.problems else "completed",
+            "state": self.state,
             "done": self.done,
             "problems": self.problems,
+            "left": self.left,
             "seconds": round(self.seconds, 3),
         }
 
 
+class Doing:
+    """What a maintenance has done so far; a plain class, so that Prefect does not look inside."""
+
+    def __init__(self, found: Maintained) -> None:
+        self.found = found
+        self.stop = threading.Event()
+
+    def attempt(self, thing: str, work: Callable[[], str]) -> None:
+        """Do one thing; what goes wrong with it is told and does not stop the others."""
+        found = self.found
+        try:
+            found.done[thing] = mask_words(work())
+        except Interrupted as cut:
+            found.done[thing] = mask_words(str(cut))
+            found.left.append(f"the rest of {thing}")
+        except (KeyboardInterrupt, RuntimeError):  # DuckDB makes the one the other
+            if not self.stop.is_set():
+                raise
+            found.left.append(thing)  # it was asked to end before, and took too long
+        except upkeep.EXPECTED as error:
+            found.problems.append(mask_words(f"{thing}: {error}"))
+
+
 @task(name="upkeep", cache_policy=NO_CACHE, persist_result=False, retries=0)
-def attempt(found: Maintained, thing: str, work: Callable[[], str]) -> None:
-    """Do one thing; what goes wrong with it is told and does not stop the others."""
-    try:
-        found.done[thing] = work()
-    except upkeep.EXPECTED as error:
-        found.problems.append(f"{thing}: {error}")
+def attempt(doing: Doing, thing: str, work: Callable[[], str]) -> None:
+    """One thing, as a task run."""
+    doing.attempt(thing, work)
 
 
 @flow(
@@ -97,51 +146,69 @@ def maintenance(
         config: The configuration file; ``copydesk.toml`` by default.
     """
     settings = configuration.load(Path(config) if config else None)
-    found = Maintained(run_id=runs.new_run_id())
+    doing = Doing(found := Maintained(run_id=runs.new_run_id()))
     started = time.monotonic()
+    todo = _things(
+        settings,
+        doing,
+        keep_runs_days or settings.serve.keep_days,
+        keep_pages_days,
+        verify=verify_archive,
+    )
+    if move_archive_to and keep_archive_days:
+        target = Path(move_archive_to)
+        todo["archive files"] = lambda: upkeep.move_archive(
+            settings, target, days=keep_archive_days, stopping=doing.stop.is_set
+        )
     claims.begin(settings, lambda _words: None)
     alone = leases.hold(settings, "maintenance", flow="maintenance", run_id=found.run_id)
+    # Prefect's own answer to SIGTERM would cut it in the middle of a thing.
+    signals = stopping_on_signals(doing.stop, lambda _words: None, within=END_SECONDS)
     # Task runs must not inherit the run's tags: see tasks.py.
-    with TagsContext(current_tags=set()), alone:
-        todo = _things(
-            settings,
-            found.run_id,
-            keep_runs_days or settings.serve.keep_days,
-            keep_pages_days,
-            verify=verify_archive,
-        )
-        if move_archive_to and keep_archive_days:
-            target = Path(move_archive_to)
-            todo["archive files"] = lambda: upkeep.move_archive(
-                settings, target, days=keep_archive_days
-            )
+    with signals, TagsContext(current_tags=set()), alone:
         for thing, work in todo.items():
-            attempt.with_options(task_run_name=thing)(found, thing, work)
-    found.seconds = time.monotonic() - started
-    _show(found)
-    words = "; ".join(found.problems) or "; ".join(f"{k}: {v}" for k, v in found.done.items())
-    if found.problems:
-        # Prefect raises what a failed run of a deployment holds, and complains of its type.
-        return Failed(message=words[:2000], data=None if claims.is_deployed() else found)
-    return Completed(message=words[:2000], data=found)
+            if doing.stop.is_set():
+                found.left.append(thing)
+            else:
+                attempt.with_options(task_run_name=thing)(doing, thing, work)
+        found.seconds = time.monotonic() - started
+        _show(found)
+    return _state_for(found)
+
+
+def _state_for(found: Maintained) -> State[Maintained]:
+    """How the run ends in Prefect."""
+    words = found.words()[:2000]
+    # Prefect raises what a run of a deployment holds that did not complete, and complains of
+    # its type.
+    held = None if claims.is_deployed() else found
+    if found.state == "failed":
+        return Failed(message=words, data=held)
+    if found.state == "interrupted":
+        return Cancelled(message=words, data=held)
+    return Completed(message=words, data=found)
 
 
 def _things(
-    settings: Settings, run_id: str, runs_days: int, pages_days: int | None, *, verify: bool
+    settings: Settings, doing: Doing, runs_days: int, pages_days: int | None, *, verify: bool
 ) -> dict[str, Callable[[], str]]:
+    stopping, run_id = doing.stop.is_set, doing.found.run_id
     things: dict[str, Callable[[], str]] = {
-        "Prefect's runs": lambda: upkeep.prune_prefect(days=runs_days, most=MOST_RUNS),
+        "Prefect's runs": lambda: upkeep.prune_prefect(
+            days=runs_days, most=MOST_RUNS, installed=identity(settings), stopping=stopping
+        ),
         "snapshots": lambda: upkeep.tidy_snapshots(settings),
         "warehouse": lambda: upkeep.compact_warehouse(settings, run_id, pages_days=pages_days),
         "plans": lambda: upkeep.forget_plans(settings, days=max(runs_days, KEEP_PLANS_DAYS)),
     }
     if verify:
-        things["archive"] = lambda: upkeep.verify_archive(settings)
+        things["archive"] = lambda: upkeep.verify_archive(settings, stopping=stopping)
     return things
 
 
 def _show(found: Maintained) -> None:
     table = [{"thing": thing, "done": words} for thing, words in found.done.items()]
     table += [{"thing": "PROBLEM", "done": words} for words in found.problems]
+    table += [{"thing": "LEFT", "done": f"{thing}, for the next one"} for thing in found.left]
     words = f"Maintenance {found.run_id}, {found.seconds:.1f} seconds"
     show_table("copydesk-maintenance", table, words, ())

@@ -1,4 +1,8 @@
-"""The things that maintenance does, each a plain function that says what it did in words."""
+"""The things that maintenance does, each a plain function that says what it did in words.
+
+Each can be cut at any moment and leaves nothing half done: what it did not come to is done
+by the next one. Those that go from piece to piece look at ``stopping`` before each.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,9 +32,10 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from flows.errors import RunFailed
+from flows.errors import Interrupted, RunFailed
 from flows.fetch import ArchiveError, verify
 from flows.serving.deployments import TAG
+from flows.serving.installation import is_others
 from flows.settings import Settings
 from warehouse import chunks, compact, db, snapshot
 from warehouse.errors import WarehouseBusy, WarehouseError
@@ -47,6 +53,9 @@ EXPECTED = (
 FLOWS = ("sync", "backfill", "import", "reparse", "maintenance")
 """Our flows, as Prefect calls them."""
 
+Stopping = Callable[[], bool]
+"""Whether somebody asked to end."""
+
 _PAGE = 200
 _LEFT_OVER_SECONDS = 3600.0
 _WORTH_BYTES = 64 * 1024 * 1024
@@ -55,10 +64,21 @@ _COMPACT_WAIT_SECONDS = 60.0
 _ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED]
 
 
-def prune_prefect(*, days: int, most: int) -> str:
+def go_on() -> bool:
+    """Nobody asks to end."""
+    return False
+
+
+def prune_prefect(
+    *, days: int, most: int, installed: str | None = None, stopping: Stopping = go_on
+) -> str:
     """Delete copydesk's own ended flow runs that are older, with their task runs; at most some.
 
-    A server may be a team's: the runs of other flows, and those without our tag, stay.
+    A server may be a team's: the runs of other flows, and those without our tag, stay, and so
+    do those that bear the tag of another installation than ``installed``.
+
+    Raises:
+        Interrupted: ``stopping`` said so; what was deleted is.
     """
     before = datetime.now(UTC) - timedelta(days=days)
     old = FlowRunFilter(
@@ -67,18 +87,23 @@ def prune_prefect(*, days: int, most: int) -> str:
         tags=FlowRunFilterTags(all_=[TAG]),
     )
     ours = FlowFilter(name=FlowFilterName(any_=[*FLOWS]))
-    deleted = 0
+    deleted = left = 0
     with get_client(sync_client=True) as client:
         while deleted < most:
             page = client.read_flow_runs(
                 flow_filter=ours,
                 flow_run_filter=old,
-                limit=min(_PAGE, most - deleted),
+                limit=_PAGE,
+                offset=left,
                 sort=FlowRunSort.END_TIME_DESC,
             )
-            for run in page:
+            own = [run for run in page if not (installed and is_others(run.tags, installed))]
+            left += len(page) - len(own)
+            for run in own[: most - deleted]:
+                if stopping():
+                    raise Interrupted(f"{deleted} older than {days} days deleted")
                 _delete_run(client, run.id)
-            deleted += len(page)
+                deleted += 1
             if len(page) < _PAGE:
                 break
     more = ", and there are more for the next time" if deleted >= most else ""
@@ -101,6 +126,7 @@ def tidy_snapshots(settings: Settings) -> str:
     gone = len(before - set(_copies(warehouse.snapshot)))
     leftovers = [
         *warehouse.snapshot.parent.glob(f"{warehouse.snapshot.name}.*.part"),
+        *warehouse.path.parent.glob(f"{warehouse.path.name}.compacting*"),
         *warehouse.path.parent.glob("backfills/*.urls"),
     ]
     removed = sum(_removed_if_old(file) for file in leftovers)
@@ -165,11 +191,12 @@ def forget_plans(settings: Settings, *, days: int) -> str:
     return f"{count} chunks of backfills older than {days} days forgotten"
 
 
-def verify_archive(settings: Settings) -> str:
+def verify_archive(settings: Settings, *, stopping: Stopping = go_on) -> str:
     """Read the archive files that changed since they were last found whole.
 
     Raises:
         ArchiveError: A file is damaged; the message names it and what to do.
+        Interrupted: ``stopping`` said so; files found whole are not read again.
     """
     folder = settings.archive.path
     files = [file for file in sorted(folder.glob("*.warc.gz")) if _is_closed(file)]
@@ -178,18 +205,24 @@ def verify_archive(settings: Settings) -> str:
     if not fresh:
         return f"{len(files)} closed files, all verified before"
     records, damaged = 0, []
+    read = 0
     for name in fresh:
+        if stopping():
+            break
         found = _verify_one(folder, name)
+        read += 1
         records += found.records
         damaged += found.damaged
         if not found.damaged:
             known[name] = fresh[name]
-    _remember(folder, {name: known[name] for name in known if (folder / name).exists()})
+            _remember(folder, {one: known[one] for one in known if (folder / one).exists()})
     if damaged:
         raise ArchiveError(
             f"{len(damaged)} records are not as they were written ({'; '.join(damaged[:3])}): put "
             "the file back from a backup; `copydesk doctor --deep` lists all"
         )
+    if read < len(fresh):
+        raise Interrupted(f"{read} of {len(fresh)} files verified")
     return f"{records} records in {len(fresh)} files verified, {len(files) - len(fresh)} before"
 
 
@@ -229,13 +262,19 @@ def _remember(folder: Path, known: dict[str, list[int]]) -> None:
     draft.replace(folder / "verified.json")
 
 
-def move_archive(settings: Settings, target: Path, *, days: int) -> str:
-    """Move old archive files away and leave links, so that every page can still be read."""
+def move_archive(settings: Settings, target: Path, *, days: int, stopping: Stopping = go_on) -> str:
+    """Move old archive files away and leave links, so that every page can still be read.
+
+    Raises:
+        Interrupted: ``stopping`` said so, between two files.
+    """
     target.mkdir(parents=True, exist_ok=True)
     before = time.time() - days * 86_400
     moved = 0
     for file in sorted(settings.archive.path.glob("*.warc.gz")):
         if not file.is_symlink() and file.stat().st_mtime < before:
+            if stopping():
+                raise Interrupted(f"{moved} files older than {days} days moved to {target}")
             _move(file, target / file.name)
             moved += 1
     return f"{moved} files older than {days} days moved to {target}"

@@ -59,7 +59,7 @@ def test_maintenance_keeps_runs_as_long_as_the_configuration_says(
 ):
     asked = {}
     monkeypatch.setattr(
-        upkeep, "prune_prefect", lambda *, days, most: asked.update(days=days) or str(most)
+        upkeep, "prune_prefect", lambda *, days, most, **_: asked.update(days=days) or str(most)
     )
     config = tmp_path / "copydesk.toml"
     config.write_text(f"[warehouse]\npath = '{tmp_path}/c.duckdb'\n[serve]\nkeep_days = 9\n")
