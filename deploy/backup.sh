@@ -10,6 +10,11 @@
 set -eu
 data=${1:?usage: backup.sh DATA TARGET} target=${2:?usage: backup.sh DATA TARGET}
 new=$target/$(date -u +%Y%m%dT%H%M%SZ)
+if [ ! -e "$data/copydesk.read.duckdb" ]; then
+    echo "backup.sh: there is no $data/copydesk.read.duckdb yet; the first run of a source publishes it" >&2
+    exit 1
+fi
+trap 'rm -rf "$new.part"' EXIT # half a backup is none
 mkdir -p "$new.part"
 # The snapshot first: what it points to is in the archive already, and what comes later does no harm.
 cp -p "$data/copydesk.read.duckdb" "$new.part/copydesk.duckdb"
