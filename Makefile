@@ -9,7 +9,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install demo check test test-operations test-duckdb-next soak torture record pins clean debian
+.PHONY: help install demo check test test-operations test-duckdb-next test-all soak torture record pins clean debian
 .PHONY: bench bench-warehouse bench-import bench-orchestration
 
 help: ## What there is
@@ -39,23 +39,27 @@ check: install ## ruff, mypy strict
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test: check ## check, then the tests: unit, contract, end to end (5 minutes)
-	@$(BIN)/python -m pytest --ignore tests/operations
+test: check ## check, then the tests: unit, contract, end to end (3 minutes)
+	@$(BIN)/python -m tests
 
-test-operations: install ## Schedules, backfills, kills and lost servers, for real (8 minutes)
+test-operations: install ## Schedules, backfills, kills and lost servers, for real (5 minutes)
 	@$(BIN)/python -m tests.operations
 
 test-duckdb-next: .cache/next/.installed ## The core suite on duckdb 2.0 (the wheels of DuckLake are for 1.5.5 only)
 	@.cache/next/bin/python -m pytest -p no:cacheprovider --ignore tests/warehouse/test_ducklake.py \
 	    tests/warehouse tests/flows/test_forgetting.py tests/flows/test_deep.py tests/flows/test_tables.py
 
-.cache/next/.installed: deploy/constraints.txt deploy/next.txt pyproject.toml
-	@echo "Installing copydesk with the next duckdb into .cache/next (a minute or two, once)"
-	@$(PYTHON) -m venv .cache/next
-	@awk '/^[^ #]/ { skip = /^duckdb/ } !skip' deploy/constraints.txt | cat - deploy/next.txt > .cache/next/requirements.txt
-	@.cache/next/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .cache/next/requirements.txt
-	@.cache/next/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+.cache/next/.installed: $(STAMP) deploy/next.txt
+	@echo "Installing the next duckdb into .cache/next, over all else in $(VENV)"
+	@rm -rf .cache/next && $(BIN)/python -m venv --without-pip .cache/next
+	@$(BIN)/python -m pip --python .cache/next/bin/python install --quiet --disable-pip-version-check --no-deps --require-hashes -r deploy/next.txt
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	    > "$$(.cache/next/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/all-else.pth"
 	@touch $@
+
+test-all: install .cache/next/.installed ## All of these and a sample of the soak side by side, as CI does (10 minutes)
+	@$(BIN)/python -m tests.side_by_side '$(MAKE) test-operations' '$(MAKE) test' \
+	    '$(MAKE) soak MINUTES=2' '$(MAKE) test-duckdb-next' --at-once 2
 
 soak: install ## serve against a misbehaving newsstand, with kills: make soak MINUTES=2
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 
 import pytest
 
-from flows import newsstand
+from flows import demo, newsstand
+from tests.flows.conftest import Desk
 from warehouse import connect_read_only
 
 pytestmark = pytest.mark.e2e
@@ -52,10 +54,24 @@ def _folded(name):
     return " ".join((name or "").split())
 
 
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory, prefect_server):
+    """A desk that has read the first edition; not to be changed."""
+    folder = tmp_path_factory.mktemp("read_once")
+    with newsstand.serve() as stand:
+        demo.write_config(folder, port=stand.port, share_link=demo.SHARE_LINK)
+        desk = Desk(folder, stand)
+        desk.first = desk.sync()
+        yield desk
+
+
 @pytest.fixture
-def read_desk(desk):
-    """A desk that has read the first edition."""
-    desk.first = desk.sync()
+def read_desk(read_once, tmp_path):
+    """A copy of it of one's own, at the same newsstand, which shows the first edition again."""
+    folder = shutil.copytree(read_once.folder, tmp_path / "desk", symlinks=True)
+    read_once.stand.edition = 1
+    desk = Desk(folder, read_once.stand)
+    desk.first = read_once.first
     return desk
 
 

@@ -19,8 +19,9 @@ from uuid import uuid4
 import requests
 
 from flows import settings
-from flows.demo import SHARE_LINK, free_port, write_config
+from flows.demo import SHARE_LINK, write_config
 from flows.serving.tidying import is_alive, run_processes
+from tests.ports import lasting_port
 from tests.soak.checking import WAYS
 from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
@@ -53,7 +54,7 @@ class Desk:
     def __init__(self, folder: Path, newsstand_port: int) -> None:
         self.folder = folder
         self.log = folder / "serve.log"
-        self.port = free_port(0)
+        self.port = lasting_port()
         self.mark = f"SOAK_MARK={uuid4()}"
         self.process: subprocess.Popen[bytes] | None = None
         self.config = write_config(folder, port=newsstand_port, share_link=SHARE_LINK)

@@ -9,10 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from json import loads
 from pathlib import Path
 
 from flows.newsstand import Fault
+from tests.soak.checking import WAYS
 from tests.soak.desk import Desk, kill
 
 LISTINGS = ("/web/webapi", "/newmarket/", "/__api/", "/woshipm/latest", "/CATList", "/ofweek/news")
@@ -43,6 +45,7 @@ class Mischief:
         self.chance = chance
         self.done: Counter[str] = Counter()
         self._faulty = threading.Event()
+        self._since = datetime.now(UTC)
         self._trap: tuple[str, threading.Event] | None = None
         self._deck: list[Callable[[], bool]] = []
 
@@ -62,6 +65,7 @@ class Mischief:
     @contextmanager
     def trouble(self) -> Iterator[None]:
         """The newsstand misbehaves inside."""
+        self._since = datetime.now(UTC)
         self._faulty.set()
         try:
             yield
@@ -108,10 +112,19 @@ class Mischief:
         """kill -9 of the runs while one waits for an article."""
         return self._spring("article") and bool(kill(self.desk.runs()))
 
-    def _spring(self, kind: str) -> bool:
-        sprung = threading.Event()
+    def _spring(self, kind: str, *, of_a_run: bool = True) -> bool:
+        """Wait until such a page is asked for.
+
+        Runs ask for no article once they have read the edition whole: nothing would come.
+        """
+        sprung, end = threading.Event(), time.monotonic() + PATIENCE_SECONDS
         self._trap = (kind, sprung)
-        return sprung.wait(PATIENCE_SECONDS)
+        while not sprung.wait(1.0):
+            if time.monotonic() > end:
+                return False
+            if kind == "article" and of_a_run and self.desk.read_since(self._since) == WAYS.keys():
+                return False
+        return True
 
     def kill_run_storing(self) -> bool:
         """kill -9 of a run that has fetched articles and now holds the warehouse."""
@@ -189,7 +202,7 @@ class Mischief:
         """A backfill of everything, killed in the middle; then it is asked for again."""
         words = ("backfill", "woshipm_direct", "--from", "2014-01-01", "--to", "2022-12-31")
         process = self.desk.copydesk(*words)
-        is_under_way = self._spring("article")
+        is_under_way = self._spring("article", of_a_run=False)
         process.kill()
         process.communicate()
         return self._ended("backfill", *self._run(*words)) and is_under_way
