@@ -18,7 +18,14 @@ from duckdb import DuckDBPyConnection
 
 from warehouse import checkpoints, lock, migrate
 from warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseMissing, WriteConflict
-from warehouse.faults import holder_of, is_lock_conflict, missing, translate, translated
+from warehouse.faults import (
+    holder_of,
+    interruptible,
+    is_lock_conflict,
+    missing,
+    translate,
+    translated,
+)
 from warehouse.guard import look_at_guard, take_guard
 
 STORAGE_VERSION = "v1.5.0"
@@ -53,7 +60,7 @@ def connect(
         WarehouseError: One of its leaves, all of which name the file.
     """
     if str(path) == MEMORY:
-        with duckdb.connect(MEMORY, config=dict(_CONFIG)) as db:
+        with duckdb.connect(MEMORY, config=dict(_CONFIG)) as db, interruptible(db):
             _prepare(db)
             migrate.apply(db, migrate.migrations())
             yield db
@@ -63,7 +70,8 @@ def connect(
     try:
         db = _open(path, held, wait_seconds=wait_seconds, on_wait=on_wait)
         try:
-            yield db
+            with interruptible(db):
+                yield db
         finally:
             with translated(path):
                 db.close()
@@ -118,7 +126,8 @@ def opened(
             if is_sealed:
                 db.execute("SET enable_external_access = false")
                 db.execute("SET lock_configuration = true")
-            yield db
+            with interruptible(db):
+                yield db
         finally:
             db.close()
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+from duckdb import DuckDBPyConnection
 
 from warehouse.errors import (
     WarehouseBusy,
@@ -24,6 +25,7 @@ from warehouse.errors import (
     WriteConflict,
 )
 
+_INTERRUPTED = "Query interrupted"
 _HELD = re.compile(r"Conflicting lock is held in (.*?)\(PID (\d+)\)")
 _FULL = ("No space left on device", "File too large", "Disk quota exceeded", "Could not write")
 _FORBIDDEN = (
@@ -64,6 +66,22 @@ def translated(path: Path | str) -> Iterator[None]:
         raise translate(error, path) from error
     except OSError as error:
         raise _of_system(error, path) from error
+
+
+@contextmanager
+def interruptible(db: DuckDBPyConnection) -> Iterator[None]:
+    """Ctrl-C in the middle of a query is what it is elsewhere; DuckDB makes an error of it.
+
+    Raises:
+        KeyboardInterrupt: Instead of DuckDB's ``RuntimeError``.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != _INTERRUPTED:
+            raise
+        db.interrupt()  # its other threads are still at it, and closing would wait for them
+        raise KeyboardInterrupt from error
 
 
 def translate(error: duckdb.Error, path: Path | str) -> WarehouseError:
