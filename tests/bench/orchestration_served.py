@@ -213,7 +213,10 @@ def _steady(config: Path, names: Sequence[str], rounds: int) -> dict[str, Any]:
 
 
 def measure_end(site: Site, folder: Path) -> dict[str, float]:
-    """Seconds from the last article to the end of the process, its server killed meanwhile."""
+    """Seconds from the last request for an article to the end of the process.
+
+    Its server is killed while it reads the articles.
+    """
     config = site.write_config(folder, free_port(0), [("end", 8)])
     home, port = folder / "server", free_port(0)
     home.mkdir()
@@ -229,14 +232,19 @@ def measure_end(site: Site, folder: Path) -> dict[str, float]:
         time.sleep(0.05)
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
-    said, stored = "", 0.0
+    said: list[str] = []
     assert process.stderr is not None
-    for line in process.stderr:
-        said += line
-        stored = stored or (time.monotonic() if "stored all the same" in line else 0.0)
-    process.wait(180)
+    reader = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
+    reader.start()
+    asked, last = site.asked, time.monotonic()
+    while process.poll() is None:
+        if site.asked > asked:
+            asked, last = site.asked, time.monotonic()
+        time.sleep(0.02)
+    ended = time.monotonic()
+    reader.join(10)
     site.slowly = 0.0
     server.stop()
-    if not stored:
-        sys.exit(f"the run did not end as one without a server:\n{said}")
-    return {"end_seconds": time.monotonic() - stored}
+    if "stored all the same" not in "".join(said):
+        sys.exit(f"the run did not end as one without a server:\n{''.join(said)}")
+    return {"end_seconds": ended - last}
