@@ -6,19 +6,17 @@ Prefect is imported here and only when a run begins; it costs a second.
 from __future__ import annotations
 
 import os
-import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from flows.errors import RunFailed, ServerNotStarted
 from flows.progress import Advance, Say
 from flows.report import Report
 from flows.settings import settled
+from flows.stopping import stopping_on_signals
 
 if TYPE_CHECKING:
     from flows.run import Surroundings
@@ -214,43 +212,3 @@ def _is_refusal(error: Exception) -> bool:
     """Whether a server wants a password that it was not told."""
     answer = getattr(error, "response", None)
     return getattr(answer, "status_code", None) in (401, 403)
-
-
-@contextmanager
-def stopping_on_signals(
-    stop: threading.Event, say: Say, *, within: float | None = None
-) -> Iterator[None]:
-    """The first SIGINT or SIGTERM sets ``stop``; the next one interrupts at once.
-
-    Args:
-        stop: Looked at by what is under way.
-        say: Told about the first one.
-        within: Seconds after which the next one comes by itself.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    late: threading.Timer | None = None
-    if within is not None:
-        late = threading.Timer(within, os.kill, (os.getpid(), signal.SIGTERM))
-        late.daemon = True
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        if late is not None:
-            late.start()
-        say("stopping after what is under way; once more to stop at once")
-
-    before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {
-        number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        if late is not None:
-            late.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -31,13 +31,13 @@ from flows import leases, upkeep
 from flows import settings as configuration
 from flows.errors import Interrupted
 from flows.fetch.masks import mask_words
-from flows.launch import stopping_on_signals
 from flows.live import show_table
 from flows.run import END_SECONDS
 from flows.serving import claims
 from flows.serving.installation import identity
 from flows.serving.leaving import give_up_soon
 from flows.settings import Settings
+from flows.stopping import stopping_on_signals
 from warehouse import runs
 
 give_up_soon()  # here, because the first events of a run come before its first line

@@ -19,13 +19,13 @@ from flows import bridge, leases, steps
 from flows.chunks import ChunkRun
 from flows.errors import Interrupted
 from flows.fetch import ArchiveError
-from flows.launch import stopping_on_signals
 from flows.posts.importing import CHANNEL as IMPORTED
 from flows.progress import Advance, Say
 from flows.records import fetched_from, listing_pages
 from flows.report import Report
 from flows.run import Surroundings, surrounded_by
 from flows.settings import ConfigurationError, Settings
+from flows.stopping import stopping_on_signals
 from flows.work import Arrived, Batch, Lead, page_of
 from parsers import registry
 from parsers.article import BadEntry, Entry, Listing, Page, Source

@@ -21,11 +21,11 @@ from duckdb import DuckDBPyConnection
 
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import Archive, Fetched, Fetcher, FetchFailure, FetchPolicy, FetchRequest
-from flows.launch import stopping_on_signals
 from flows.progress import Advance, Say, silent
 from flows.report import Report, State, Tally, state_of
 from flows.serving import claims
 from flows.settings import FetchSettings, Settings
+from flows.stopping import stopping_on_signals
 from parsers.article import Source
 from warehouse import confirm, db, forget, pages, runs, snapshot, watermarks
 from warehouse.errors import WarehouseError

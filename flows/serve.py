@@ -18,7 +18,6 @@ from pathlib import Path
 from uuid import UUID
 
 from flows.errors import RunFailed
-from flows.launch import stopping_on_signals
 from flows.progress import Say
 from flows.serving import claims, installation, place
 from flows.serving.clock import Clock
@@ -32,6 +31,7 @@ from flows.serving.server import PrefectServer
 from flows.serving.telling import announcement, why
 from flows.serving.tidying import are_ours, tidy
 from flows.settings import Settings, settled, timetables
+from flows.stopping import stopping_on_signals
 
 LOOK_SECONDS = 1.0
 FOREIGN_LOOK_SECONDS = 5.0

@@ -13,10 +13,10 @@ import pytest
 
 from flows import leases, settings
 from flows.errors import Interrupted
-from flows.launch import stopping_on_signals
 from flows.newsstand import Fault
 from flows.run import Surroundings, surrounded_by
 from flows.serving import deployments
+from flows.stopping import stopping_on_signals
 from tests.operations.plainly import plain_desk
 from tests.operations.serving import bare_environment
 
