@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from bs4 import Tag
 from bs4.element import CData, NavigableString, PreformattedString
 
-from parsers.html import document
+from parsers.tree import document
 
 UNSEEN = frozenset(
     {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from parsers import html
+from parsers import tree
 from parsers.errors import BadListing, LayoutChanged
 from parsers.html import document, json_document, key, maybe, one, some, text
 
@@ -57,7 +57,7 @@ def test_sixty_thousand_nested_elements_lose_no_text(tag: str) -> None:
 
     assert text(page).split() in (["深", "后"], ["深后"])
     assert page.get_text() == "深后"
-    assert max(len(list(node.parents)) for node in page.find_all(string=True)) <= html.MAX_DEPTH
+    assert max(len(list(node.parents)) for node in page.find_all(string=True)) <= tree.MAX_DEPTH
     assert time.process_time() - start < 10
 
 
@@ -69,7 +69,7 @@ def test_what_follows_a_deep_stretch_keeps_its_place() -> None:
 
 
 def test_end_tags_of_a_deep_stretch_close_nothing_above_it() -> None:
-    deep = html.MAX_DEPTH + 50
+    deep = tree.MAX_DEPTH + 50
     page = document("<div id=outer>" + "<div>" * deep + "x" + "</div>" * deep + "<p>y</p></div>")
 
     assert text(one(page, "#outer > p")) == "y"
@@ -93,7 +93,7 @@ def test_hostile_pages_cost_little(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["<b>" * (html.MAX_TAGS + 1), "x" * (html.MAX_CHARACTERS + 1)], ids=["tags", "size"]
+    "page", ["<b>" * (tree.MAX_TAGS + 1), "x" * (tree.MAX_CHARACTERS + 1)], ids=["tags", "size"]
 )
 def test_pages_beyond_any_article_are_refused(page: str) -> None:
     with pytest.raises(LayoutChanged, match="expected at most 20,000,000 characters"):
