@@ -133,6 +133,8 @@ class Heads:
         return plain[:end].decode("utf-8", "replace")
 
     def _file(self, file: str) -> IO[bytes]:
+        if file in self._open and not self._is_there(file):
+            self._open.pop(file).close()  # moved away or replaced: what it held counts no more
         if file in self._open:
             self._open.move_to_end(file)
         else:
@@ -140,6 +142,14 @@ class Heads:
             if len(self._open) > _MOST_OPEN:
                 self._open.popitem(last=False)[1].close()
         return self._open[file]
+
+    def _is_there(self, file: str) -> bool:
+        """Whether the name still leads to the file that is open."""
+        try:
+            named = (Path(self._path) / file).stat()
+        except OSError:
+            return False
+        return os.path.samestat(named, os.fstat(self._open[file].fileno()))
 
     def close(self) -> None:
         """Close the files."""

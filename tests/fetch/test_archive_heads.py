@@ -119,3 +119,34 @@ def test_few_files_stay_open(serve, fetcher, tmp_path) -> None:
     assert 0 < open_files(tmp_path) <= 8
     heads.close()
     assert open_files(tmp_path) == 0
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved away", "replaced by a damaged copy"])
+def test_page_is_kept_whole_where_its_earlier_copy_went_away_during_the_run(
+    serve, fetcher, tmp_path, how
+) -> None:
+    folder = tmp_path / "archive"
+    server = serve(lambda seen: page(BODY if seen.path == "/a" else BODY.swapcase()))
+    places = {}
+    with Archive(folder) as archive:
+        client = fetcher(server, archive=archive)
+        for path in ("/a", "/b"):
+            kept = client.fetch(FetchRequest(url=server.url(path)))
+            places[path] = (kept.archive_file or "", kept.archive_offset or 0)
+    file = folder / places["/a"][0]
+
+    with Archive(folder) as archive:
+        client = fetcher(server, archive=archive)
+        client.fetch(FetchRequest(url=server.url("/b"), archived=places["/b"]))  # opens the file
+        if how == "replaced by a damaged copy":
+            copy = file.with_suffix(".copy")
+            copy.write_bytes(file.read_bytes()[:100])
+            copy.replace(file)
+        elif how == "deleted":
+            file.unlink()
+        else:
+            file.rename(tmp_path / file.name)
+        again = client.fetch(FetchRequest(url=server.url("/a"), archived=places["/a"]))
+
+    record = read_record(folder, again.archive_file or "", again.archive_offset or 0)
+    assert (record.is_revisit, record.body) == (False, BODY)
