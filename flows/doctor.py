@@ -164,9 +164,12 @@ def _snapshot(settings: Settings) -> Iterator[Finding]:
 
 
 def _server(settings: Settings) -> Iterator[Finding]:
+    from flows.serving import installation
     from flows.serving.neighbours import why_unusable
     from flows.serving.place import find_served, know_own_password, named_server, prefect_home
 
+    if wrong := installation.trouble(settings):
+        yield Finding("installation", "broken", wrong)
     url, start = named_server(os.environ), "; start it or unset PREFECT_API_URL"
     if url is None and (served := find_served(prefect_home(settings))):
         url = served.api_url

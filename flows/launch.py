@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flows.errors import RunFailed, ServerNotStarted
 from flows.progress import Advance, Say
 from flows.report import Report
-from flows.settings import settled
+from flows.settings import ConfigurationError, settled
 from flows.stopping import stopping_on_signals
 
 if TYPE_CHECKING:
@@ -146,7 +146,6 @@ def run_flow(
     """
     from flows.prefect_here import prefect_ready
     from flows.run import Surroundings, surrounded_by
-    from flows.serving.installation import tag
 
     stop = threading.Event()
     surroundings = Surroundings(
@@ -159,18 +158,18 @@ def run_flow(
     ):
         module, _, name = entrypoint.partition(":")
         flow = getattr(import_module(module), name)
-        return _called(flow, parameters, surroundings, tag=tag(settings))
+        return _called(flow, parameters, surroundings, tags=_tags(settings, say))
 
 
 def _called(
-    flow: Any, parameters: dict[str, Any], surroundings: Surroundings, *, tag: str
+    flow: Any, parameters: dict[str, Any], surroundings: Surroundings, *, tags: tuple[str, ...]
 ) -> Report:
     import httpx
-    from prefect import tags
+    import prefect
 
     try:
         sources = parameters.get("sources") or [parameters.get("source")]
-        with tags("copydesk", flow.name, tag, *filter(None, sources)):
+        with prefect.tags("copydesk", flow.name, *tags, *filter(None, sources)):
             state = flow(**parameters, return_state=True)
         found = state.result(raise_on_failure=False)
     except httpx.TransportError as error:
@@ -187,6 +186,17 @@ def _called(
     if isinstance(found, Exception):
         raise _in_words(found)
     raise RunFailed(f"Prefect ended the run as {state.type.value}: {state.message}")
+
+
+def _tags(settings: Settings, say: Say) -> tuple[str, ...]:
+    """The installation's tag; a run goes without it where it cannot be had."""
+    from flows.serving.installation import tag
+
+    try:
+        return (tag(settings),)
+    except (ConfigurationError, OSError) as error:
+        say(f"{error}; this run goes on without the tag of its installation")
+        return ()
 
 
 def _in_words(error: Exception) -> Exception:

@@ -122,6 +122,7 @@ class _Desk:
         self._home = home
         self._stop = stop
         self._say = say
+        self._installed = installed
         self._is_ours = are_ours(installed, config, is_own=served.is_own)
         self._seat = Seat(home, installed, owns_server=served.is_own, say=say, stop=stop)
         self._server: PrefectServer | None = None
@@ -371,6 +372,7 @@ class _Desk:
     def _register(self) -> None:
         """Make the server's schedules those of the configuration."""
         self._registered = register(self._config, stop=self._stop)
+        self._refuse_another_id()
         is_own = self._served.is_own
         removed = remove_stale(self._registered, self._config, is_own=is_own)
         if taken := [one for one in self._registered if one.taken_from]:
@@ -388,6 +390,19 @@ class _Desk:
     def _register_soon(self) -> None:
         """At the next look, and again until it is done."""
         self._must_register, self._next_tidying = True, 0.0
+
+    def _refuse_another_id(self) -> None:
+        """End where the file with the installation's id was lost, and made anew, meanwhile.
+
+        Raises:
+            Displaced: This process would take its own schedules for another one's.
+        """
+        if any(one.installed not in ("", self._installed) for one in self._registered):
+            raise Displaced(
+                f"{self._settings.warehouse.path.parent / installation.FILE} is not what it was when "
+                "this one started, so its schedules would be another installation's: put the file "
+                "back from a copy, or leave the new one there, and start again"
+            )
 
     def _are_forgotten(self) -> bool:
         if missing := forgotten(self._registered):

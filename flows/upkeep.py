@@ -36,13 +36,14 @@ from flows.errors import Interrupted, RunFailed
 from flows.fetch import ArchiveError, verify
 from flows.serving.deployments import TAG
 from flows.serving.installation import is_others
-from flows.settings import Settings
+from flows.settings import ConfigurationError, Settings
 from warehouse import chunks, compact, db, snapshot
 from warehouse.errors import WarehouseBusy, WarehouseError
 
 EXPECTED = (
     WarehouseError,
     ArchiveError,
+    ConfigurationError,
     RunFailed,
     OSError,
     httpx.HTTPError,
@@ -58,6 +59,7 @@ Stopping = Callable[[], bool]
 
 _PAGE = 200
 _LEFT_OVER_SECONDS = 3600.0
+_NOTE_SECONDS = 5.0
 _WORTH_BYTES = 64 * 1024 * 1024
 _WORTH_SHARE = 0.3
 _COMPACT_WAIT_SECONDS = 60.0
@@ -205,17 +207,23 @@ def verify_archive(settings: Settings, *, stopping: Stopping = go_on) -> str:
     if not fresh:
         return f"{len(files)} closed files, all verified before"
     records, damaged = 0, []
-    read = 0
-    for name in fresh:
-        if stopping():
-            break
-        found = _verify_one(folder, name)
-        read += 1
-        records += found.records
-        damaged += found.damaged
-        if not found.damaged:
-            known[name] = fresh[name]
-            _remember(folder, {one: known[one] for one in known if (folder / one).exists()})
+    read, known = 0, {one: known[one] for one in known if (folder / one).exists()}
+    next_note = time.monotonic() + _NOTE_SECONDS
+    try:
+        for name in fresh:
+            if stopping():
+                break
+            found = _verify_one(folder, name)
+            read += 1
+            records += found.records
+            damaged += found.damaged
+            if not found.damaged:
+                known[name] = fresh[name]
+            if time.monotonic() > next_note:
+                _remember(folder, known)
+                next_note = time.monotonic() + _NOTE_SECONDS
+    finally:
+        _remember(folder, known)
     if damaged:
         raise ArchiveError(
             f"{len(damaged)} records are not as they were written ({'; '.join(damaged[:3])}): put "

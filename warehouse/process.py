@@ -33,7 +33,7 @@ class Process:
             return True
         if self.boot != me.boot:
             return False
-        return _exists(self.pid) and self.started == _started(self.pid)
+        return exists(self.pid) and self.started == _started(self.pid)
 
     @property
     def is_surely_alive(self) -> bool | None:
@@ -47,7 +47,7 @@ class Process:
             return self.is_alive if self.host == me.host else None
         if (self.boot, self.space) != (me.boot, me.space):
             return None
-        return _exists(self.pid) and self.started == _started(self.pid)
+        return exists(self.pid) and self.started == _started(self.pid)
 
 
 def this_process() -> Process:
@@ -70,19 +70,26 @@ def _boot() -> str:
         return ""
 
 
-def _started(pid: int) -> str:
+def _facts(pid: int) -> list[str]:
+    """What the kernel tells of a process, from field 3 on; nothing where it tells nothing."""
     try:
-        # The name in parentheses may hold anything; what follows is fields 3 onwards.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+        # The name in parentheses may hold anything.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
-def _exists(pid: int) -> bool:
+def _started(pid: int) -> str:
+    facts = _facts(pid)
+    return facts[19] if len(facts) > 19 else ""
+
+
+def exists(pid: int) -> bool:
+    """Whether that process is there and has not ended; one that nobody waited for has."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    return _facts(pid)[:1] not in (["Z"], ["X"])

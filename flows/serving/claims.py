@@ -57,7 +57,8 @@ class Claim:
     def is_alive(self) -> bool:
         """Whether its process still runs, in whatever container of this machine it does."""
         if self.is_marked_by_the_living and self.process.boot == this_process().boot:
-            return is_marked(self.file)
+            # A copy of the folder has the note, too, but not its mark.
+            return is_marked(self.file) or self.process.is_surely_alive is True
         return self.process.is_alive
 
 

@@ -27,8 +27,8 @@ def identity(settings: Settings) -> str:
     """The id of this warehouse's installation; made when there is none yet.
 
     Raises:
-        ConfigurationError: The file holds something else.
-        OSError: It cannot be read or made.
+        ConfigurationError: The file holds something else, or cannot be read.
+        OSError: It cannot be made.
     """
     path = settings.warehouse.path.absolute()
     file = path.parent / FILE
@@ -42,6 +42,17 @@ def identity(settings: Settings) -> str:
             "made, which is then another installation to a Prefect server"
         )
     return sha256(f"{found}/{path.name}".encode()).hexdigest()[:_SHORT]
+
+
+def trouble(settings: Settings) -> str | None:
+    """What is wrong with the id, if there is one; none is made by looking."""
+    if not (settings.warehouse.path.absolute().parent / FILE).exists():
+        return None
+    try:
+        identity(settings)
+    except (ConfigurationError, OSError) as error:
+        return str(error)
+    return None
 
 
 def tag(settings: Settings) -> str:
@@ -64,6 +75,11 @@ def _read(file: Path) -> str | None:
         return file.read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file}: the id of this installation cannot be read ({error.strerror}): see that it is "
+            "a file and whose it is"
+        ) from error
 
 
 def _make(file: Path) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from flows.serving import installation
+from warehouse.process import exists
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -184,19 +185,8 @@ def end_processes(pids: Collection[int], *, seconds: float = _TERM_SECONDS) -> N
             with suppress(OSError):
                 os.kill(pid, number)
         deadline = time.monotonic() + wait
-        while (pids := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < deadline:
+        while (pids := [pid for pid in pids if exists(pid)]) and time.monotonic() < deadline:
             time.sleep(0.05)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether that process exists and has not ended."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not _is_zombie(Path("/proc") / str(pid))
 
 
 def _parent(pid: int) -> int | None:

@@ -21,10 +21,10 @@ import requests
 from flows import newsstand, settings
 from flows.demo import free_port
 from flows.newsstand import Fault, Newsstand
-from flows.serving import tidying
 from flows.serving.server import PrefectServer
 from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
+from warehouse.process import exists
 
 COPYDESK = [sys.executable, "-c", "from flows.cli import main; main()"]
 WOSHIPM = """
@@ -144,7 +144,7 @@ class Serving:
             self.process = None
 
     def alive(self) -> set[int]:
-        return {pid for pid in self.pids if tidying.is_alive(pid)}
+        return {pid for pid in self.pids if exists(pid)}
 
     # --- its server ---
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import uuid4
 
 import httpx
 import pytest
 from prefect import flow
 from prefect.states import Running
 
-from flows import marks, serve, settings, upkeep
+from flows import doctor, launch, marks, serve, settings, upkeep
 from flows.serving import claims, deployments, installation, neighbours, tidying
 from flows.serving.deployments import Registered
 from flows.serving.place import Served
@@ -97,7 +98,13 @@ def test_deployment_of_another_installation_is_known_as_that_and_the_desk_says_s
     said = []
     monkeypatch.setattr(serve, "register", lambda *_args, **_options: [second])
     monkeypatch.setattr(serve, "remove_stale", lambda *_args, **_options: [])
-    desk = SimpleNamespace(_config=None, _served=FOREIGN, _say=said.append, _stop=None)
+    desk = SimpleNamespace(
+        _config=None,
+        _served=FOREIGN,
+        _say=said.append,
+        _stop=None,
+        _refuse_another_id=lambda: None,
+    )
 
     serve._Desk._register(desk)
 
@@ -369,3 +376,41 @@ def test_run_in_another_container_of_this_machine_is_lost_when_its_process_is(tm
     assert (first, second) == (names[:1], names[1:])
     for run in (lost, other):
         client.delete_flow_run(run.id)
+
+
+def test_desk_whose_id_was_lost_and_made_anew_ends_and_says_why(desk, monkeypatch, register):
+    _, one = register("one")
+    desk._installed = "what-it-was"
+    monkeypatch.setattr(serve, "register", lambda *_args, **_options: [one])
+
+    with pytest.raises(neighbours.Displaced, match="put the file back from a copy, or"):
+        desk._register()
+
+
+def test_run_is_alive_to_a_copy_of_its_folder_that_has_its_note_and_not_its_mark(tmp_path):
+    file = tmp_path / "copied.run"
+    file.write_text("")
+    note = claims.Claim(
+        file=file, run=uuid4(), since=datetime.now(UTC), process=this_process(),
+        is_marked_by_the_living=True,
+    )  # fmt: skip
+
+    assert note.is_alive
+    assert not replace(note, process=replace(note.process, pid=2**22 + 1)).is_alive
+
+
+@pytest.mark.parametrize("what", ["nothing in it", "a folder"])
+def test_run_goes_without_its_tag_where_the_id_cannot_be_read(tmp_path, what):
+    chosen = settings.Settings(
+        warehouse=settings.WarehouseSettings(path=tmp_path / "c.duckdb", snapshot=tmp_path / "r")
+    )
+    file = tmp_path / installation.FILE
+    file.mkdir() if what == "a folder" else file.write_text("")
+    said = []
+
+    assert launch._tags(chosen, said.append) == ()
+    assert str(file) in said[0]
+    assert "this run goes on without the tag" in said[0]
+    (found,) = [one for one in doctor.examine(chosen) if one.what == "installation"]
+    assert (found.level, str(file) in found.says) == ("broken", True)
+    assert settings.ConfigurationError in upkeep.EXPECTED

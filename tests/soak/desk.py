@@ -20,11 +20,12 @@ import requests
 
 from flows import settings
 from flows.demo import SHARE_LINK, write_config
-from flows.serving.tidying import is_alive, run_processes
+from flows.serving.tidying import run_processes
 from tests.ports import lasting_port
 from tests.soak.checking import WAYS
 from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
+from warehouse.process import exists
 
 # A run costs seconds of CPU: more often than this, two cores do nothing but start runs.
 SCHEDULES = {
@@ -131,7 +132,7 @@ class Desk:
     def left_behind(self, seconds: float = 20.0) -> list[str]:
         """The processes that are still there although everything was ended, after a while."""
         end = time.monotonic() + seconds
-        while (left := [one for one in self.marked() if is_alive(one)]) and time.monotonic() < end:
+        while (left := [one for one in self.marked() if exists(one)]) and time.monotonic() < end:
             time.sleep(0.2)
         return [f"{one}: {cmdline(one).replace(bytes(1), b' ').decode()[:200]}" for one in left]
 

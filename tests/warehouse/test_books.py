@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from duckdb import DuckDBPyConnection
@@ -78,6 +80,17 @@ def test_a_process_is_told_from_a_later_one_with_its_number(
     one = replace(process.this_process(), **change)  # type: ignore[arg-type]
 
     assert one.is_alive is is_alive
+
+
+def test_process_that_ended_and_that_nobody_waited_for_is_no_more() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while process.exists(child.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert Path(f"/proc/{child.pid}").exists(), "it is still there for its parent"
+    assert not process.exists(child.pid)
+    child.wait()
 
 
 # --- quarantine ------------------------------------------------------------------------------
