@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,7 @@ SAMPLE = """
 SELECT source, count(*) AS articles, count(DISTINCT content_hash) AS contents,
        min(published_at) AS oldest, max(published_at) AS newest
 FROM articles GROUP BY source ORDER BY source"""
+ELSEWHERE = ("COPYDESK_WAREHOUSE__", "COPYDESK_ARCHIVE__", "COPYDESK_SOURCES__")
 QUESTION = "select title from articles limit 5"
 SAMPLE_ARTICLES = """
 SELECT article_id, title, publisher, published_at, published_precision AS precision, revisions
@@ -99,8 +101,9 @@ def run_demo(keep: Path | None, *, say: Say, progress: Advance, verbosity: int =
         verbosity: Of Prefect's own words.
 
     Raises:
-        RunFailed: The folder already holds a warehouse.
+        RunFailed: The folder already holds a warehouse, or the environment names another one.
     """
+    _refuse_other_places(os.environ)
     with _folder(keep) as folder, newsstand.serve(free_port()) as stand:
         say(f"newsstand: {stand.url} serves the pages of every source")
         config = write_config(folder, port=stand.port, share_link=SHARE_LINK)
@@ -137,6 +140,8 @@ def serve_newsstand(
         )
     except KeyboardInterrupt:
         say("newsstand: closed")
+    except ValueError as error:
+        raise RunFailed(f"--edition: {error}") from None
     except OSError as error:
         if error.filename:
             raise RunFailed(f"{error.filename} cannot be written: {error.strerror}") from error
@@ -176,6 +181,17 @@ def _where(chosen: settings.Settings, config: Path, port: int) -> str:
             f"            copydesk --config {quote(str(config))} sync",
         ]
     )
+
+
+def _refuse_other_places(environ: Mapping[str, str]) -> None:
+    """Nothing, if the demo's articles go nowhere but into its own folder."""
+    told = sorted(name for name in environ if name.startswith(ELSEWHERE))
+    if told:
+        without = " ".join(f"-u {name}" for name in told)
+        raise RunFailed(
+            f"{', '.join(told)} set in this shell would lead the demo to the corpus that they name: "
+            f"try `env {without} copydesk demo`, or a new shell"
+        )
 
 
 def write_config(folder: Path, *, port: int, share_link: str) -> Path:

@@ -72,7 +72,7 @@ def backfill(
             progress=progress,
             verbosity=console.verbosity,
         )
-    _show_notes(console, report.notes)
+    console.list(report.notes)
     return show(console, report)
 
 
@@ -102,7 +102,7 @@ def reparse(
             progress=progress,
             verbosity=console.verbosity,
         )
-    _show_notes(console, report.notes)
+    console.list(report.notes)
     return show(console, report)
 
 
@@ -177,7 +177,7 @@ def replay(console: Console, id_: str | None, reason: str | None, source: str | 
             say=console.note,
             progress=progress,
         )
-    _show_notes(console, report.notes)
+    console.list(report.notes)
     return show(console, report)
 
 
@@ -235,12 +235,6 @@ def _addresses(urls: str | None) -> Sequence[str]:
 
 def _day(moment: datetime | None) -> date | None:
     return moment.date() if moment else None
-
-
-def _show_notes(console: Console, notes: Sequence[str]) -> None:
-    if not console.json:
-        for words in notes:
-            console.say(words)
 
 
 def _line(one: Quarantined) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from parsers.harmless import harmless
 
@@ -61,6 +62,12 @@ class Console:
     def say(self, words: str) -> None:
         """Print a result that is words and has no document."""
         click.echo(harmless(words))
+
+    def list(self, notes: Sequence[str]) -> None:
+        """Print what a run noted, a line each; its document has them, too."""
+        if not self.json:
+            for words in notes:
+                self.say(words)
 
     def note(self, words: str) -> None:
         """Say something on the way; not with ``--quiet``."""
@@ -121,7 +128,10 @@ def _store(context: click.Context, parameter: click.Parameter, value: Any) -> No
     if parameter.name == "json" and value:
         console.json = True
     elif parameter.name == "config" and value:
-        console.config = value
+        # Both the group and its command look into the environment: what was typed wins.
+        is_typed = context.get_parameter_source("config") is ParameterSource.COMMANDLINE
+        if is_typed or console.config is None:
+            console.config = value
     elif parameter.name == "verbose" and value:
         console.verbosity = value
     elif parameter.name == "quiet" and value:

@@ -142,6 +142,8 @@ def sync(console: Console, names: tuple[str, ...], limit: int | None, *, dry_run
             progress=progress,
             verbosity=console.verbosity,
         )
+    if dry_run:
+        console.list(report.notes)
     return show(console, report)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import cli, newsstand
+from flows import cli, demo, newsstand
 from flows.newsstand import Fault
 
 SEEDS = Path(newsstand.__file__).parent / "seeds"
@@ -388,3 +388,19 @@ def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(tmp_path):
     refused = typed("demo", "--keep", "d")
     assert refused.returncode == 1
     assert "already holds a demo" in refused.stderr
+
+
+def test_newsstand_has_no_such_edition(typed):
+    code, _, err = typed("newsstand", "--port", 0, "--edition", 99)
+
+    assert code == 1
+    assert "expected an edition from 1 to" in err
+    assert "bug" not in err
+
+
+def test_dry_run_of_a_sync_says_what_would_be_fetched(tmp_path, typed):
+    with newsstand.serve() as stand:
+        config = demo.write_config(tmp_path, port=stand.port, share_link=demo.SHARE_LINK)
+        _, out, _ = typed("--config", config, "sync", "ofweek", "--dry-run")
+
+    assert out.count(f"ofweek: would fetch {stand.url}/") == 11
