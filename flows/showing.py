@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.settings import PREFECT_API_URL
 
 from flows.fetch import mask_url
 from flows.live import AWAY
 from flows.markdown import code, listed
 from flows.report import Report
+from flows.serving.health import ANSWER_SECONDS, is_answering
 from flows.settings import Settings
 from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
@@ -162,6 +164,9 @@ def show_run(
         what: What the run was to do, where its name does not say it.
         notes: What else is worth knowing.
     """
+    url = PREFECT_API_URL.value()
+    if url and not is_answering(url, seconds=ANSWER_SECONDS):
+        return  # Prefect's client would ask for a quarter of a minute, for each of the two
     failures, origins = _read(report, settings)
     words = result_words(report, origins, settings, what=what, notes=notes)
     with suppress(*AWAY):
