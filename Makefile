@@ -39,10 +39,10 @@ check: install ## ruff, mypy strict
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test: check ## check, then the tests: unit, contract, end to end (3 minutes)
+test: check ## check, then the tests: unit, contract, end to end (5 minutes)
 	@$(BIN)/python -m tests
 
-test-operations: install ## Schedules, backfills, kills and lost servers, for real (5 minutes)
+test-operations: install ## Schedules, backfills, kills and lost servers, for real (8 minutes)
 	@$(BIN)/python -m tests.operations
 
 test-duckdb-next: .cache/next/.installed ## The core suite on duckdb 2.0 (the wheels of DuckLake are for 1.5.5 only)
@@ -57,7 +57,7 @@ test-duckdb-next: .cache/next/.installed ## The core suite on duckdb 2.0 (the wh
 	    > "$$(.cache/next/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/all-else.pth"
 	@touch $@
 
-test-all: install .cache/next/.installed ## All of these and a sample of the soak side by side, as CI does (10 minutes)
+test-all: install .cache/next/.installed ## All of these and a sample of the soak side by side, as CI does (16 minutes)
 	@$(BIN)/python -m tests.side_by_side '$(MAKE) test-operations' '$(MAKE) test' \
 	    '$(MAKE) soak MINUTES=2' '$(MAKE) test-duckdb-next' --at-once 2
 

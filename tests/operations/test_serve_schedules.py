@@ -171,8 +171,9 @@ def test_desk_says_which_deployments_it_took_away(monkeypatch, tmp_path):
     monkeypatch.setattr(serve, "remove_stale", lambda *_args, **_options: ["sync/gone"])
     said = []
     desk = SimpleNamespace(
-        _config=None, _served=SERVED, _say=said.append, _registered=[], _stop=threading.Event()
-    )
+        _config=None, _served=SERVED, _say=said.append, _registered=[], _stop=threading.Event(),
+        _refuse_another_id=lambda: None,
+    )  # fmt: skip
 
     serve._Desk._register(desk)
 

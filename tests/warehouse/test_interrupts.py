@@ -6,11 +6,16 @@ import os
 import signal
 import threading
 
+import duckdb
 import pytest
 
 from warehouse import connect, connect_read_only, transaction
 from warehouse.query import connect_for_queries
 
+# Its client looks at no signal while a query runs; copydesk is pinned to one that does.
+deaf = pytest.mark.skipif(
+    duckdb.__version__.startswith("2."), reason="duckdb 2.0.0 does not hear Ctrl-C during a query"
+)
 LONG = "SELECT count(*) FROM range(100000000000) a, range(1000) b WHERE a.range % 7 = b.range % 3"
 
 
@@ -24,6 +29,7 @@ def interrupt_soon():
     signal.signal(signal.SIGINT, before)
 
 
+@deaf
 @pytest.mark.parametrize("opened", [connect, connect_read_only, connect_for_queries])
 def test_query_that_is_interrupted_ends_as_everything_that_is(tmp_path, interrupt_soon, opened):
     path = tmp_path / "desk.duckdb"
@@ -39,6 +45,7 @@ def test_query_that_is_interrupted_ends_as_everything_that_is(tmp_path, interrup
         ask()
 
 
+@deaf
 def test_transaction_that_is_interrupted_leaves_nothing_and_the_next_one_goes_on(
     tmp_path, interrupt_soon
 ):
