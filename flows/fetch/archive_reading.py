@@ -93,8 +93,8 @@ def read_head(path: str | Path, file: str, offset: int) -> dict[str, str]:
 class Heads:
     """The WARC fields of records by their places; for one thread at a time.
 
-    The files that were read last stay open: an archived page costs one system call, and no
-    second thread waits for it.
+    The files that were read last stay open, and are believed as long as their names lead to
+    them: an archived page costs three short system calls.
     """
 
     def __init__(self, path: str | Path) -> None:

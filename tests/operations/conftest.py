@@ -32,6 +32,19 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]
 
 
 @pytest.fixture
+def client(prefect_server):
+    """Of the session's server; deployments that a test registered there are gone after it."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        before = {one.id for one in client.read_deployments()}
+        yield client
+        for one in client.read_deployments():
+            if one.id not in before:
+                client.delete_deployment(one.id)
+
+
+@pytest.fixture
 def small(monkeypatch):
     """Pieces of four articles."""
     monkeypatch.setattr(backfill_work.Work, "entries_each", 4)

@@ -36,18 +36,6 @@ schedule = "every 1 day"
 
 
 @pytest.fixture
-def client(prefect_server):
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        before = {one.id for one in client.read_deployments()}
-        yield client
-        for one in client.read_deployments():
-            if one.id not in before:
-                client.delete_deployment(one.id)
-
-
-@pytest.fixture
 def register(tmp_path, client):
     """Register the sync of an installation's only source, as a start of its `serve` does."""
 

@@ -26,14 +26,6 @@ def anything(source: str = "a") -> str:
 
 
 @pytest.fixture
-def client(prefect_server):
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        yield client
-
-
-@pytest.fixture
 def deployed(client):
     """Deployments of a flow, by name, with tags."""
     made = []

@@ -251,14 +251,6 @@ def test_registering_ends_when_everything_shall_end(monkeypatch):
 
 
 @pytest.fixture
-def client(prefect_server):
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as one:
-        yield one
-
-
-@pytest.fixture
 def running(client):
     from prefect import flow
     from prefect.states import Running

@@ -30,18 +30,6 @@ base_url = "http://127.0.0.1:1"
 
 
 @pytest.fixture
-def client(prefect_server):
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        before = {one.id for one in client.read_deployments()}
-        yield client
-        for one in client.read_deployments():
-            if one.id not in before:
-                client.delete_deployment(one.id)
-
-
-@pytest.fixture
 def register(tmp_path, client):
     """Register the syncs of a configuration, as a start of `serve` does."""
     config = tmp_path / "copydesk.toml"
