@@ -22,11 +22,12 @@ from flows.progress import Say
 from flows.serving import claims, installation, place
 from flows.serving.clock import Clock
 from flows.serving.deployments import Registered, forgotten, register, remove_stale
+from flows.serving.due import Rules
 from flows.serving.health import ANSWER_SECONDS, UNANSWERED, impatient, is_answering, silence
 from flows.serving.neighbours import Displaced, Seat
 from flows.serving.notifying import notify
 from flows.serving.place import Served
-from flows.serving.polling import Rules, RunnerThread, poll_seconds
+from flows.serving.polling import RunnerThread, poll_seconds
 from flows.serving.server import PrefectServer
 from flows.serving.telling import announcement, why
 from flows.serving.tidying import are_ours, tidy
@@ -254,7 +255,10 @@ class _Desk:
             runs_at_once=self._settings.serve.runs_at_once,
             poll_seconds=poll_seconds(timetables(self._settings).values()),
             rules=Rules(
-                may_begin=self._seat.may_begin, is_ours=self._is_ours, left=self._tell_left
+                may_begin=self._seat.may_begin,
+                is_ours=self._is_ours,
+                left=self._tell_left,
+                is_long=self._is_long,
             ),
         )
         self._runner.start()
@@ -414,6 +418,10 @@ class _Desk:
 
     def _ids(self) -> list[UUID]:
         return [UUID(one.id) for one in self._registered]
+
+    def _is_long(self, deployment: UUID) -> bool:
+        """Whether its runs may take hours."""
+        return any(one.is_long for one in self._registered if one.id == str(deployment))
 
     def _tidy(self, *, is_start: bool = True) -> None:
         runner = self._runner

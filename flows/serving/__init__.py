@@ -6,10 +6,12 @@
     installation.py  whose is what at a server that others use, too
     neighbours.py    one serve at a server: who has the place there
     deployments.py   the flows as Prefect deployments, each on its schedule
-    tidying.py       runs that a dead process left behind; late runs into one
+    tidying.py       runs that a dead process left behind
     ending.py        how a run that did not succeed is told in its log
     events.py        what a run found, as events that automations react to
     telling.py       what is told at the start
+    due.py           which runs to begin; late runs into one
+    turns.py         who comes next, so that no long request holds up a schedule
     polling.py       Prefect's runner, in a thread: starts a process for each run
 
 ``flows/serve.py`` holds them together.

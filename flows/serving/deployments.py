@@ -89,6 +89,12 @@ class Registered:
     installed: str = ""
     taken_from: str = ""
 
+    @property
+    def is_long(self) -> bool:
+        """Whether its runs may take hours: all but those of the sources' own schedules."""
+        flow, _, name = self.name.partition("/")
+        return flow != "sync" or name == EVERYTHING
+
 
 def register(config: Path | None, *, stop: threading.Event | None = None) -> list[Registered]:
     """Make or renew every deployment at the server that the environment names.

@@ -16,18 +16,17 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flows.schedules import Timetable
+from flows.serving.due import PREFETCH_SECONDS, Due, Rules
 from flows.serving.health import UNANSWERED
-from flows.serving.tidying import children, end_processes, sift
+from flows.serving.tidying import children, end_processes
+from flows.serving.turns import Places
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
-    from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
     from prefect.runner import Runner
 
@@ -35,31 +34,9 @@ POLL_SECONDS = 10.0
 """Runs are begun ahead of their time, so that seldom asking makes none late."""
 
 POLL_SECONDS_WHEN_HURRIED = 5.0
-PREFETCH_SECONDS = 15.0
 HURRIED_SECONDS = 60.0
 STOP_SECONDS = 20.0
 SILENT_POLLS = 3
-MANY_RUNS = 50
-"""An answer with so many may be cut short: Prefect gives 200 at most, the earliest first."""
-
-
-async def _always(_client: PrefectClient) -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a runner keeps to at a server that is not its own alone.
-
-    Attributes:
-        may_begin: Asked before every poll; False when another one has the place there.
-        is_ours: Whether a run is one of this installation.
-        left: Told the names of requested runs of another installation, once each.
-    """
-
-    may_begin: Callable[[PrefectClient], Awaitable[bool]] = _always
-    is_ours: Callable[[FlowRun], bool] = lambda _run: True
-    left: Callable[[list[str]], None] = lambda _names: None
 
 
 class RunnerThread:
@@ -203,29 +180,6 @@ class Polls:
             self.trouble = words
 
 
-async def all_due(
-    client: PrefectClient, deployments: Iterable[UUID], before: datetime
-) -> list[FlowRun]:
-    """The runs to begin before a time, of every deployment the earliest.
-
-    One question has 200 runs for an answer at most. Where many of one deployment were asked
-    for, they fill it, and those of other schedules would never be seen: so the others are
-    asked after again, without those that were seen.
-    """
-    found: list[FlowRun] = []
-    others = set(deployments)
-    while others:
-        page = await client.get_scheduled_flow_runs_for_deployments(
-            deployment_ids=sorted(others), scheduled_before=before
-        )
-        found += page
-        seen = {run.deployment_id for run in page if run.deployment_id is not None}
-        if len(page) < MANY_RUNS or not seen & others:
-            break
-        others -= seen
-    return found
-
-
 def patient_runner(
     limit: int,
     seconds: float = POLL_SECONDS,
@@ -241,33 +195,17 @@ def patient_runner(
     runner of a warehouse, so it can see by itself what is under way.
     """
     import httpx
-    from prefect.exceptions import ObjectNotFound, PrefectException
+    from prefect.exceptions import PrefectException
     from prefect.runner import Runner
-    from prefect.states import Cancelled
 
     heard, kept_to = polls or Polls(), rules or Rules()
-    told: set[UUID] = set()
-
-    def of_others(runs: list[FlowRun]) -> list[tuple[FlowRun, str]]:
-        """What to drop of another installation's; what was asked for there is left and told."""
-        now = datetime.now(UTC)
-        asked = [run for run in runs if not run.auto_scheduled]
-        if fresh := [run.name for run in asked if run.id not in told]:
-            kept_to.left(fresh)
-        told.update(run.id for run in asked)
-        late = (one for one in runs if one.auto_scheduled)
-        return [
-            (run, "scheduled by the installation that had this place before")
-            for run in late
-            if (run.expected_start_time or now) <= now
-        ]
+    due = Due(Places.of(limit), kept_to)
 
     class PatientRunner(Runner):
         async def __aenter__(self) -> PatientRunner:
             await super().__aenter__()
             poller = self._scheduled_run_poller
             poll = poller._get_and_submit_flow_runs
-            begun: dict[UUID, UUID | None] = {}
 
             async def poll_patiently(group: TaskGroup | None = None) -> None:
                 try:
@@ -285,28 +223,16 @@ def patient_runner(
                 else:
                     heard.answered()
 
-            async def ask_and_sift() -> list[FlowRun]:
-                under_way = poller._submitting_flow_run_ids
-                for one in begun.keys() - under_way:
-                    del begun[one]
-                before = datetime.now(UTC) + timedelta(seconds=PREFETCH_SECONDS)
-                ids = poller._deployment_registry.get_deployment_ids()
-                asked = await all_due(self._client, ids, before)
-                found = [run for run in asked if run.id not in under_way]
-                ours = [run for run in found if kept_to.is_ours(run)]
-                begin, drop = sift(ours, set(begun.values()), datetime.now(UTC))
-                drop += of_others([run for run in found if not kept_to.is_ours(run)])
-                for run, words in drop:
-                    with suppress(ObjectNotFound):  # deleted since it was asked for
-                        await self._client.set_flow_run_state(
-                            run.id, Cancelled(message=words), force=True
-                        )
-                begun.update((run.id, run.deployment_id) for run in begin)
-                return begin
+            async def ask() -> list[FlowRun]:
+                return await due.next(
+                    self._client,
+                    poller._deployment_registry.get_deployment_ids(),
+                    poller._submitting_flow_run_ids,
+                )
 
             look_on(self._cancelling_observer)
             poller._get_and_submit_flow_runs = poll_patiently  # type: ignore[assignment, method-assign]
-            poller._get_scheduled_flow_runs = ask_and_sift  # type: ignore[method-assign]
+            poller._get_scheduled_flow_runs = ask  # type: ignore[method-assign]
             return self
 
         async def cancel_all(self) -> None:
@@ -326,6 +252,6 @@ def patient_runner(
         name="copydesk",
         query_seconds=seconds,
         prefetch_seconds=PREFETCH_SECONDS,
-        limit=limit,
+        limit=due.places.all,
         pause_on_shutdown=False,
     )

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,49 +110,6 @@ def are_ours(installed: str, config: Path | None, *, is_own: bool) -> Callable[[
         return run.parameters.get("config") == (str(config.absolute()) if config else None)
 
     return is_ours
-
-
-def sift(
-    runs: Iterable[FlowRun], busy: Collection[UUID | None], now: datetime
-) -> tuple[list[FlowRun], list[tuple[FlowRun, str]]]:
-    """Which of the scheduled runs to begin, and which to drop, with why.
-
-    Of the runs that a schedule made and whose time has come, the newest stands for all of
-    its deployment, and none begins beside one that is under way. What somebody asked for
-    is never dropped: it waits for its turn, which comes before the schedule's.
-
-    Args:
-        runs: Due now or soon.
-        busy: Deployments with a run under way.
-        now: Aware.
-    """
-    soon: list[FlowRun] = []
-    asked: list[FlowRun] = []
-    drop: list[tuple[FlowRun, str]] = []
-    newest: dict[UUID | None, FlowRun] = {}
-    for run in sorted(runs, key=lambda run: run.expected_start_time or now):
-        is_due = (run.expected_start_time or now) <= now
-        if run.deployment_id in busy:
-            if run.auto_scheduled and is_due:
-                drop.append((run, "dropped, because the run before it was still under way"))
-        elif run.auto_scheduled and is_due:
-            if older := newest.get(run.deployment_id):
-                until = f"{run.expected_start_time:%Y-%m-%d %H:%M:%S}"
-                drop.append((older, f"late; the run of {until} UTC stands for it"))
-            newest[run.deployment_id] = run
-        elif is_due:
-            asked.append(run)
-        else:
-            soon.append(run)
-    return _one_each([*asked, *newest.values(), *soon]), drop
-
-
-def _one_each(runs: Iterable[FlowRun]) -> list[FlowRun]:
-    """The first run of each deployment."""
-    first: dict[UUID | None, FlowRun] = {}
-    for run in runs:
-        first.setdefault(run.deployment_id, run)
-    return list(first.values())
 
 
 def run_processes() -> dict[UUID, int]:

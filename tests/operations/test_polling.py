@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.client.schemas.objects import StateType
 from prefect.states import Completed, Running, Scheduled
 
-from flows.serving import polling
+from flows.serving import due, polling
 
 pytestmark = pytest.mark.e2e
 
@@ -80,7 +80,7 @@ def test_nothing_is_asked_for_while_another_one_has_the_place(client, deployed):
         return False
 
     async def poll():
-        runner = polling.patient_runner(4, rules=polling.Rules(may_begin=never))
+        runner = polling.patient_runner(4, rules=due.Rules(may_begin=never))
         polling.watch(runner, [deployment])
         async with runner:
             await runner._scheduled_run_poller._get_and_submit_flow_runs()
@@ -128,7 +128,7 @@ def test_requests_of_another_installation_are_left_and_told_once(client, deploye
     def is_ours(one):
         return "installation:two" not in one.tags
 
-    rules = polling.Rules(is_ours=is_ours, left=told.append)
+    rules = due.Rules(is_ours=is_ours, left=told.append)
 
     async def ask():
         runner = polling.patient_runner(4, rules=rules)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flows import newsstand
+from flows import leases, newsstand
 from flows.newsstand import Fault
 from flows.serving import place
 from flows.serving.server import is_answering
@@ -30,7 +30,7 @@ from warehouse import connect_read_only
 def serving(tmp_path_factory: pytest.TempPathFactory, prepared: Any) -> Iterator[Serving]:
     folder = tmp_path_factory.mktemp("serve")
     prepared(folder / "prefect")
-    with serving_at(folder, WOSHIPM, OFWEEK) as one:
+    with serving_at(folder, WOSHIPM, OFWEEK, serve="runs_at_once = 2") as one:
         one.start()
         yield one
 
@@ -115,6 +115,24 @@ class TestOneServeFromStartToEnd:
         assert "ends on or after its first day, found 2022-03-13 to 2022-03-11" in message
         assert "exchange the two" in message
         assert not any("CATList" in one.target for one in serving.stand.requests)
+
+    def test_long_requests_hold_up_no_schedule_and_say_what_they_wait_for(self, serving):
+        window = {"from_date": "2022-03-11", "to_date": "2022-03-13"}
+        with leases.hold(serving.settings, "ofweek", flow="a test", run_id="1"):
+            first = serving.ask("backfill", "backfill", source="ofweek", **window)
+            backfill = f"/flow_runs/{first['id']}"
+            serving.wait("it begins", lambda: serving.get(backfill)["state_type"] == "RUNNING")
+            reparse = f"/flow_runs/{serving.ask('reparse', 'reparse')['id']}"
+            waiting = serving.wait("why it waits", lambda: told(serving.get(reparse)))
+            for _ in range(2):
+                serving.wait_for_another("sync woshipm")
+
+            assert "a backfill, import, reparse or maintenance that is under way" in waiting
+            assert serving.get(backfill)["state_type"] == "RUNNING"
+            assert serving.get(reparse)["state_name"] == "AwaitingConcurrencySlot"
+            serving.post(f"{backfill}/set_state", {"state": {"type": "CANCELLING"}})
+            serving.wait("its turn", lambda: serving.get(reparse)["state_type"] == "COMPLETED")
+        assert serving.articles("ofweek") == set()
 
     def test_lost_database_of_the_server_costs_no_article_and_no_schedule(self, serving):
         before = serving.articles("woshipm")
@@ -212,6 +230,11 @@ class TestOneServeFromStartToEnd:
         truth = newsstand.truth(1)
         expected = [(one, len(truth.of(one, "direct"))) for one in ("ofweek", "woshipm")]
         assert rows == [(source, count, count, 1) for source, count in expected]
+
+
+def told(run: dict[str, Any]) -> str:
+    """What the state of a run says."""
+    return run["state"]["message"] or ""
 
 
 EXAMPLE_AUTOMATION = Path(__file__).parents[2] / "deploy" / "automation.example.yaml"

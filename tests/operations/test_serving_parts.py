@@ -14,8 +14,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
-from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -34,51 +32,8 @@ from tests.operations.__main__ import groups
 from warehouse.process import Process, this_process
 from warehouse.process import _started as process_started
 
-SERVED = Served(pid=1, api_url="http://127.0.0.1:4200/api", is_own=True)
-
-
-# --- which run begins ------------------------------------------------------------------
-
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-ONE, OTHER = uuid4(), uuid4()
-
-
-def due(deployment: UUID, minutes: int, *, by_schedule: bool = True) -> Any:
-    at = NOW + timedelta(minutes=minutes)
-    return SimpleNamespace(
-        deployment_id=deployment, expected_start_time=at, auto_scheduled=by_schedule, id=uuid4()
-    )
-
-
-def test_late_runs_collapse_into_the_newest_of_each_deployment():
-    runs = [due(ONE, -15), due(ONE, -10), due(OTHER, -10), due(ONE, -5)]
-
-    begin, drop = tidying.sift(runs, (), NOW)
-
-    assert begin == [runs[3], runs[2]]
-    assert [run for run, _ in drop] == runs[:2]
-    assert "the run of 2026-03-01 11:55:00 UTC stands for it" in drop[1][1]
-
-
-def test_scheduled_run_is_dropped_while_the_one_before_is_under_way():
-    runs = [due(ONE, 0), due(OTHER, 0)]
-
-    begin, drop = tidying.sift(runs, {ONE}, NOW)
-
-    assert begin == [runs[1]]
-    assert drop == [(runs[0], "dropped, because the run before it was still under way")]
-
-
-def test_run_that_is_not_due_yet_is_not_dropped_for_the_one_under_way():
-    assert tidying.sift([due(ONE, 1)], {ONE}, NOW) == ([], [])
-
-
-def test_run_that_somebody_asked_for_waits_and_is_never_dropped():
-    asked = [due(ONE, -30, by_schedule=False), due(ONE, -20, by_schedule=False)]
-
-    assert tidying.sift(asked, {ONE}, NOW) == ([], [])
-    assert tidying.sift(asked, (), NOW) == ([asked[0]], [])
-    assert tidying.sift([*asked, due(ONE, -1)], (), NOW) == ([asked[0]], [])
+SERVED = Served(pid=1, api_url="http://127.0.0.1:4200/api", is_own=True)
 
 
 def test_cancelled_runs_are_looked_for_however_often_the_server_is_away():
