@@ -15,22 +15,20 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
 
 from flows.errors import RunFailed
 from flows.progress import Say
-from flows.serving import claims, installation, place
+from flows.serving import installation, place
 from flows.serving.clock import Clock
-from flows.serving.deployments import Registered, forgotten, register, remove_stale
 from flows.serving.due import Rules
 from flows.serving.health import ANSWER_SECONDS, UNANSWERED, impatient, is_answering, silence
 from flows.serving.neighbours import Displaced, Seat
 from flows.serving.notifying import notify
 from flows.serving.place import Served
 from flows.serving.polling import RunnerThread, poll_seconds
+from flows.serving.registry import Registry
 from flows.serving.server import PrefectServer
 from flows.serving.telling import announcement, why
-from flows.serving.tidying import are_ours, tidy
 from flows.settings import Settings, settled, timetables
 from flows.stopping import stopping_on_signals
 
@@ -118,19 +116,18 @@ class _Desk:
         say: Say,
     ) -> None:
         self._settings = settings
-        self._config = config
         self._served = served
         self._home = home
         self._stop = stop
         self._say = say
-        self._installed = installed
-        self._is_ours = are_ours(installed, config, is_own=served.is_own)
+        self._registry = Registry(
+            settings, config, installed=installed, is_own=served.is_own, stop=stop, say=say
+        )
         self._seat = Seat(home, installed, owns_server=served.is_own, say=say, stop=stop)
         self._server: PrefectServer | None = None
         self._runner: RunnerThread | None = None
         self._patience = _Patience()
         self._clock = Clock()
-        self._registered: list[Registered] = []
         self._is_announced = False
         self._is_away = False
         self._is_deaf = False
@@ -249,22 +246,22 @@ class _Desk:
             if self._stop.is_set():
                 return  # it was told to stop, which is no failure
             raise
-        self._tidy()
+        self._registry.tidy()
         self._runner = RunnerThread(
-            self._ids(),
+            self._registry.ids,
             runs_at_once=self._settings.serve.runs_at_once,
             poll_seconds=poll_seconds(timetables(self._settings).values()),
             rules=Rules(
                 may_begin=self._seat.may_begin,
-                is_ours=self._is_ours,
+                is_ours=self._registry.is_ours,
                 left=self._tell_left,
-                is_long=self._is_long,
+                is_long=self._registry.is_long,
             ),
         )
         self._runner.start()
         if not self._is_announced:
             self._is_announced = True
-            self._say(announcement(self._served, self._registered))
+            self._say(announcement(self._served, self._registry.registered))
             notify("READY=1")
 
     def _settle(self) -> None:
@@ -274,7 +271,7 @@ class _Desk:
             Displaced: Another one has the place, or took it meanwhile.
         """
         self._seat.take()
-        self._register()
+        self._registry.renew()
         if not self._seat.is_ours():  # two that began at once may both have written it down
             self._seat.take()
 
@@ -337,11 +334,12 @@ class _Desk:
 
         try:
             with impatient():
-                if not self._seat.is_ours() or self._must_register or self._are_forgotten():
+                is_another = not self._seat.is_ours() or self._must_register
+                if is_another or self._registry.is_forgotten():
                     self._settle()
-                    self._runner.watch(self._ids())
+                    self._runner.watch(self._registry.ids)
                     self._must_register = False
-                self._tidy(is_start=False)
+                self._registry.tidy(self._runner.under_way)
         except Displaced:
             if not self._stop.is_set():
                 raise
@@ -373,64 +371,9 @@ class _Desk:
                 self._restart_server()
             self._register_soon()
 
-    def _register(self) -> None:
-        """Make the server's schedules those of the configuration."""
-        self._registered = register(self._config, stop=self._stop)
-        self._refuse_another_id()
-        is_own = self._served.is_own
-        removed = remove_stale(self._registered, self._config, is_own=is_own)
-        if taken := [one for one in self._registered if one.taken_from]:
-            self._say(
-                f"{', '.join(one.name for one in taken)}: registered by another installation "
-                f"({taken[0].taken_from}) before, and replaced; its warehouse has no schedule at "
-                "this server any more. If it shall have one, give it a Prefect server of its own"
-            )
-        if removed:
-            self._say(
-                f"{', '.join(removed)}: no longer configured, so taken out of Prefect together "
-                "with what was scheduled; what ran stays"
-            )
-
     def _register_soon(self) -> None:
         """At the next look, and again until it is done."""
         self._must_register, self._next_tidying = True, 0.0
-
-    def _refuse_another_id(self) -> None:
-        """End where the file with the installation's id was lost, and made anew, meanwhile.
-
-        Raises:
-            Displaced: This process would take its own schedules for another one's.
-        """
-        if any(one.installed not in ("", self._installed) for one in self._registered):
-            raise Displaced(
-                f"{self._settings.warehouse.path.parent / installation.FILE} is not what it was when "
-                "this one started, so its schedules would be another installation's: put the file "
-                "back from a copy, or leave the new one there, and start again"
-            )
-
-    def _are_forgotten(self) -> bool:
-        if missing := forgotten(self._registered):
-            self._say(
-                f"the Prefect server no longer knows {', '.join(missing)}: registered again "
-                "(a schedule is switched off on the deployment's page, or in the configuration)"
-            )
-        return bool(missing)
-
-    def _ids(self) -> list[UUID]:
-        return [UUID(one.id) for one in self._registered]
-
-    def _is_long(self, deployment: UUID) -> bool:
-        """Whether its runs may take hours."""
-        return any(one.is_long for one in self._registered if one.id == str(deployment))
-
-    def _tidy(self, *, is_start: bool = True) -> None:
-        runner = self._runner
-        under_way = runner.under_way if runner is not None and not is_start else tuple
-        done = tidy(self._ids(), is_start=is_start, is_ours=self._is_ours, under_way=under_way)
-        if words := done.words():
-            self._say(f"left from before: {words}" if is_start else f"tidied: {words}")
-        if names := claims.end_lost_runs(self._settings):
-            self._say(claims.words(names))
 
 
 class _Patience:

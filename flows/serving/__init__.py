@@ -6,6 +6,7 @@
     installation.py  whose is what at a server that others use, too
     neighbours.py    one serve at a server: who has the place there
     deployments.py   the flows as Prefect deployments, each on its schedule
+    registry.py      what the server knows of this installation, kept true
     tidying.py       runs that a dead process left behind
     ending.py        how a run that did not succeed is told in its log
     events.py        what a run found, as events that automations react to

@@ -16,9 +16,10 @@ from prefect import flow
 from prefect.states import Running
 
 from flows import doctor, launch, marks, serve, settings, upkeep
-from flows.serving import claims, deployments, installation, neighbours, tidying
+from flows.serving import claims, deployments, installation, neighbours, registry, tidying
 from flows.serving.deployments import Registered
 from flows.serving.place import Served
+from flows.serving.registry import Registry
 from warehouse.process import this_process
 
 pytestmark = pytest.mark.e2e
@@ -84,17 +85,13 @@ def test_deployment_of_another_installation_is_known_as_that_and_the_desk_says_s
     _, first = register("one")
     _, second = register("two")
     said = []
-    monkeypatch.setattr(serve, "register", lambda *_args, **_options: [second])
-    monkeypatch.setattr(serve, "remove_stale", lambda *_args, **_options: [])
-    desk = SimpleNamespace(
-        _config=None,
-        _served=FOREIGN,
-        _say=said.append,
-        _stop=None,
-        _refuse_another_id=lambda: None,
-    )
+    monkeypatch.setattr(registry, "register", lambda *_args, **_options: [second])
+    monkeypatch.setattr(registry, "remove_stale", lambda *_args, **_options: [])
 
-    serve._Desk._register(desk)
+    Registry(
+        settings.Settings(), None, installed=second.installed, is_own=False,
+        stop=threading.Event(), say=said.append,
+    ).renew()  # fmt: skip
 
     assert (second.id, second.taken_from) == (first.id, first.installed)
     (words,) = said
@@ -268,7 +265,7 @@ def desk(tmp_path, monkeypatch):
     made = serve._Desk(
         settings.Settings(), None, FOREIGN, tmp_path, stop=threading.Event(), say=said.append
     )
-    made._runner = SimpleNamespace(stop=lambda: None)
+    made._runner = SimpleNamespace(stop=lambda: None, under_way=set)
     made.said = said
     return made
 
@@ -299,8 +296,8 @@ def refusal(status):
 def test_server_whose_schedules_cannot_be_put_in_order_is_told_once_and_when_it_is(
     desk, monkeypatch, error
 ):
-    monkeypatch.setattr(serve, "forgotten", lambda _registered: [])
-    monkeypatch.setattr(desk, "_tidy", lambda **_options: None)
+    monkeypatch.setattr(registry, "forgotten", lambda _registered: [])
+    monkeypatch.setattr(desk._registry, "tidy", lambda _under_way: None)
     for _ in range(2):
         look(desk, error)
     assert desk.said == []
@@ -368,11 +365,11 @@ def test_run_in_another_container_of_this_machine_is_lost_when_its_process_is(tm
 
 def test_desk_whose_id_was_lost_and_made_anew_ends_and_says_why(desk, monkeypatch, register):
     _, one = register("one")
-    desk._installed = "what-it-was"
-    monkeypatch.setattr(serve, "register", lambda *_args, **_options: [one])
+    desk._registry._installed = "what-it-was"
+    monkeypatch.setattr(registry, "register", lambda *_args, **_options: [one])
 
     with pytest.raises(neighbours.Displaced, match="put the file back from a copy, or"):
-        desk._register()
+        desk._registry.renew()
 
 
 def test_run_is_alive_to_a_copy_of_its_folder_that_has_its_note_and_not_its_mark(tmp_path):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
-from flows import schedules, serve, settings
-from flows.serving import deployments
+from flows import schedules, settings
+from flows.serving import deployments, registry
 from flows.serving.deployments import Registered
 from flows.serving.place import Served
+from flows.serving.registry import Registry
+from flows.serving.telling import announcement
 from tests.operations.test_schedules import moments
 
 pytestmark = pytest.mark.e2e
@@ -78,7 +79,7 @@ def test_deployment_paused_in_the_ui_stays_paused_at_the_next_start(register, cl
     assert client.read_deployment(known.id).paused
     assert found["sync/first"].is_paused
     assert not found["sync/second"].is_paused
-    words = serve.announcement(SERVED, list(found.values()))
+    words = announcement(SERVED, list(found.values()))
     assert "every 1 day, paused in the UI" in words
 
 
@@ -155,17 +156,17 @@ def test_deployment_that_a_person_copied_is_left_alone(register, client):
 
 def test_desk_says_which_deployments_it_took_away(monkeypatch, tmp_path):
     registered = [Registered(id=str(UUID(int=1)), name="sync/kept", when="")]
-    monkeypatch.setattr(serve, "register", lambda _config, **_options: registered)
-    monkeypatch.setattr(serve, "remove_stale", lambda *_args, **_options: ["sync/gone"])
+    monkeypatch.setattr(registry, "register", lambda _config, **_options: registered)
+    monkeypatch.setattr(registry, "remove_stale", lambda *_args, **_options: ["sync/gone"])
     said = []
-    desk = SimpleNamespace(
-        _config=None, _served=SERVED, _say=said.append, _registered=[], _stop=threading.Event(),
-        _refuse_another_id=lambda: None,
+    known = Registry(
+        settings.Settings(), None, installed="", is_own=True, stop=threading.Event(),
+        say=said.append,
     )  # fmt: skip
 
-    serve._Desk._register(desk)
+    known.renew()
 
-    assert desk._registered == registered
+    assert known.registered == registered
     assert said == [
         "sync/gone: no longer configured, so taken out of Prefect together with what was "
         "scheduled; what ran stays"
