@@ -24,6 +24,7 @@ from flows.serving.due import Rules
 from flows.serving.health import ANSWER_SECONDS, UNANSWERED, impatient, is_answering, silence
 from flows.serving.neighbours import Displaced, Seat
 from flows.serving.notifying import notify
+from flows.serving.output import unfailing_output
 from flows.serving.place import Served
 from flows.serving.polling import RunnerThread, poll_seconds
 from flows.serving.registry import Registry
@@ -49,7 +50,7 @@ def serve(
     verbosity: int = 0,
     stop: threading.Event | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM (or ``stop``), then end everything.
+    """Serve until SIGINT, SIGTERM or a closed terminal (or ``stop``), then end everything.
 
     Raises:
         ConfigurationError: The address needs a password, or a schedule cannot be used.
@@ -68,23 +69,27 @@ def serve(
     served = Served(pid=os.getpid(), api_url=api_url, is_own=not foreign)
     stop = stop or threading.Event()
     warehouse = settings.warehouse.path.absolute()
-    with place.held(home, served, warehouse=warehouse), stopping_on_signals(stop, say):
-        _prepare(settings, home, api_url, is_own=not foreign, verbosity=verbosity)
-        desk = _Desk(
-            settings,
-            settled(config),
-            served,
-            home,
-            installed=installation.identity(settings),
-            stop=stop,
-            say=say,
-        )
-        try:
-            desk.run()
-        finally:
-            notify("STOPPING=1")
-            desk.close()
-    say("stopped; nothing of it is left running")
+    with unfailing_output():
+        with (
+            place.held(home, served, warehouse=warehouse),
+            stopping_on_signals(stop, say, hangup=True),
+        ):
+            _prepare(settings, home, api_url, is_own=not foreign, verbosity=verbosity)
+            desk = _Desk(
+                settings,
+                settled(config),
+                served,
+                home,
+                installed=installation.identity(settings),
+                stop=stop,
+                say=say,
+            )
+            try:
+                desk.run()
+            finally:
+                notify("STOPPING=1")
+                desk.close()
+        say("stopped; nothing of it is left running")
 
 
 def _prepare(settings: Settings, home: Path, api_url: str, *, is_own: bool, verbosity: int) -> None:

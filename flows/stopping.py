@@ -1,4 +1,8 @@
-"""Ctrl-C and SIGTERM: the first asks to end in order, the next one ends at once."""
+"""Ctrl-C and SIGTERM: the first asks to end in order, the next one ends at once.
+
+So does a terminal that is closed (SIGHUP), for those who ask for it, unless it is ignored,
+as under ``nohup``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from flows.progress import Say
 
 @contextmanager
 def stopping_on_signals(
-    stop: threading.Event, say: Say, *, within: float | None = None
+    stop: threading.Event, say: Say, *, within: float | None = None, hangup: bool = False
 ) -> Iterator[None]:
     """The first SIGINT or SIGTERM sets ``stop``; the next one interrupts at once.
 
@@ -23,6 +27,7 @@ def stopping_on_signals(
         stop: Looked at by what is under way.
         say: Told about the first one.
         within: Seconds after which the next one comes by itself.
+        hangup: SIGHUP is one, too.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -41,8 +46,11 @@ def stopping_on_signals(
             late.start()
         say("stopping after what is under way; once more to stop at once")
 
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hangup and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {
-        number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, handle) for number in numbers
     }
     try:
         yield

@@ -11,6 +11,7 @@
     ending.py        how a run that did not succeed is told in its log
     events.py        what a run found, as events that automations react to
     telling.py       what is told at the start
+    output.py        whatever is told, a full disk or a closed terminal stops nothing
     due.py           which runs to begin; late runs into one
     turns.py         who comes next, so that no long request holds up a schedule
     polling.py       Prefect's runner, in a thread: starts a process for each run
