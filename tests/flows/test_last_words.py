@@ -11,6 +11,7 @@ import pytest
 
 from flows.cli.console import Console
 from flows.errors import RunFailed
+from flows.serving import ending
 from flows.serving.ending import in_words
 from warehouse.errors import WarehouseError
 
@@ -44,17 +45,20 @@ def test_error_that_nobody_can_advise_on_is_told_as_it_is(capsys):
 
 
 @pytest.fixture
-def log(caplog):
+def log(caplog, monkeypatch):
     """What a logger of Prefect's flow runs says, with the filter that runs have."""
     logger = logging.getLogger("prefect.flow_runs")
     handlers, level, propagate = logger.handlers, logger.level, logger.propagate
+    raises = logging.raiseExceptions
+    monkeypatch.setattr(ending, "_AWAY", ending._Away())
     logger.handlers, logger.propagate = [caplog.handler], False
     logger.setLevel(logging.INFO)
     in_words()
     yield logger
     logger.handlers, logger.propagate = handlers, propagate
     logger.setLevel(level)
-    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.engine"):
+    logging.raiseExceptions = raises
+    for name in (*ending._LOGGERS, *ending._MESSENGERS):
         logging.getLogger(name).filters.clear()
 
 
@@ -87,6 +91,41 @@ def test_state_that_prefect_raises_at_the_end_is_a_line(log, caplog):
 
 def test_bug_keeps_its_traceback(log, caplog):
     assert "Traceback" in told(log, caplog, AttributeError("no such thing"))
+
+
+def test_run_is_called_what_it_is_called_at_the_server_to_the_end(log, caplog, monkeypatch):
+    """Prefect's last line has the name that the run had before it got its own."""
+    named = logging.Formatter("%(flow_run_name)s: %(message)s")
+    monkeypatch.setattr(caplog.handler, "formatter", named)
+    log.info("Beginning", extra={"flow_run_id": "1", "flow_run_name": "sync finews"})
+    log.info("Beginning", extra={"flow_run_id": "2", "flow_run_name": "sync ofweek"})
+
+    log.error("the end", extra={"flow_run_id": "1", "flow_run_name": "nano-hyena"})
+
+    assert caplog.text.splitlines()[-1] == "sync finews: the end"
+
+
+@pytest.mark.usefixtures("log")
+def test_server_that_goes_away_under_a_run_is_one_line_in_its_log(caplog, monkeypatch):
+    for one in map(logging.getLogger, ending._MESSENGERS):
+        monkeypatch.setattr(one, "propagate", False)
+        monkeypatch.setattr(one, "handlers", [caplog.handler])
+        try:
+            raise ConnectionError("no status line")
+        except ConnectionError:
+            one.exception("websocket failed")
+
+    assert caplog.text.count("does not take what this run tells it") == 1
+    assert "the run goes on without it" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert "websocket" not in caplog.text
+
+
+@pytest.mark.usefixtures("log")
+def test_messenger_that_has_still_something_to_deliver_at_the_end_is_no_trouble(caplog):
+    logging.getLogger("EventsWorker").warning("Still processing items: 1 items remaining...")
+
+    assert caplog.text == ""
 
 
 # --- the end of the process ------------------------------------------------------------

@@ -161,6 +161,8 @@ class TestOneServeFromStartToEnd:
         words = "the Prefect server ended (exit code -9); starting it again"
         serving.wait("end noticed", lambda: words in serving.said())
         serving.wait("the server answers", lambda: is_answering(serving.api))
+        assert "websocket failed" not in serving.said()
+        assert "Error logging to API" not in serving.said()
 
     def test_full_disk_loses_nothing_and_serve_goes_on_when_there_is_room(self, serving):
         """A size limit on files stands for the disk: the system call fails in the same way."""
@@ -179,6 +181,11 @@ class TestOneServeFromStartToEnd:
 
         serving.wait_for_another("sync woshipm")
         assert serving.articles("woshipm") == before
+        # Its log had no room, too: no run was taken for one that could not begin.
+        assert re.search(
+            r"\(\d+ lines? could not be written here: File too large\)", serving.said()
+        )
+        assert "could not start" not in serving.said()
 
     def test_after_a_kill_of_everything_the_lost_run_is_crashed_and_the_next_begins(self, serving):
         serving.faults["/"] = Fault(delay_seconds=1.0)
