@@ -57,8 +57,8 @@ def text(node: Tag) -> str:
     return " ".join(plain_text(node).split())
 
 
-def json_document(text: str, what: str) -> Any:
-    """The value of a JSON text; ``what`` names it in the message.
+def json_document(text: str, what: str = "") -> Any:
+    """The value of a JSON text; ``what`` names it in the message, where that needs a name.
 
     Raises:
         BadListing: It is not JSON.
@@ -68,13 +68,13 @@ def json_document(text: str, what: str) -> Any:
     except (ValueError, RecursionError) as error:
         start = " ".join(text[:200].split())[:80]
         raise BadListing(
-            f"{what}: expected JSON, found {start!r} ({error})",
-            expected=f"{what}: a JSON document",
+            f"{_of(what)}expected JSON, found {start!r} ({error})",
+            expected=f"{_of(what)}a JSON document",
             found=start,
         ) from error
 
 
-def key(mapping: Any, name: str, kind: type[T], where: str) -> T:
+def key(mapping: Any, name: str, kind: type[T], where: str = "") -> T:
     """The value under a key that must be there and of one type.
 
     Raises:
@@ -82,23 +82,23 @@ def key(mapping: Any, name: str, kind: type[T], where: str) -> T:
     """
     if not isinstance(mapping, Mapping):
         raise LayoutChanged(
-            f"{where}: expected an object with {name!r}, found {_kind(mapping)}",
-            expected=f"{where}: an object with {name!r}",
+            f"{_of(where)}expected an object with {name!r}, found {_kind(mapping)}",
+            expected=f"{_of(where)}an object with {name!r}",
             found=_kind(mapping),
         )
     if name not in mapping:
         keys = ", ".join(sorted(map(str, mapping))[:20]) or "none"
         raise LayoutChanged(
-            f"{where}: expected the key {name!r}, found {keys}",
-            expected=f"{where}: the key {name!r}",
+            f"{_of(where)}expected the key {name!r}, found {keys}",
+            expected=f"{_of(where)}the key {name!r}",
             found=f"keys: {keys}",
         )
     value = mapping[name]
     # True is an int to Python, never to a publisher.
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise LayoutChanged(
-            f"{where}: expected {name!r} to be {_name(kind)}, found {_kind(value)}",
-            expected=f"{where}: {name!r} of type {_name(kind)}",
+            f"{_of(where)}expected {name!r} to be {_name(kind)}, found {_kind(value)}",
+            expected=f"{_of(where)}{name!r} of type {_name(kind)}",
             found=_kind(value),
         )
     return value
@@ -122,6 +122,11 @@ def _name(kind: type) -> str:
 def _kind(value: object) -> str:
     shown = repr(value)
     return f"{_name(type(value))}: {shown[:80]}"
+
+
+def _of(what: str) -> str:
+    """The beginning of a message about something, where that needs a name."""
+    return f"{what}: " if what else ""
 
 
 def _no_constant(name: str) -> float:

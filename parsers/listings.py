@@ -17,39 +17,39 @@ from parsers.urls import absolute
 NO_PARTS = SplitResult("", "", "", "", "")
 
 
-def records(text: str, name: str, what: str) -> list[object]:
+def records(text: str, name: str) -> list[object]:
     """The list that stands under ``name`` in a JSON object.
 
     Raises:
         BadListing: The text is not JSON, no object, or the list is not there.
     """
-    answer = html.json_document(text, what)
+    answer = html.json_document(text)
     if not isinstance(answer, dict):
-        raise _refused(what, "a JSON object", _described(answer))
+        raise _refused("a JSON object", _described(answer))
     if name not in answer:
-        raise _refused(what, f"key {name!r}", f"keys {_keys(answer)}")
+        raise _refused(f"key {name!r}", f"keys {_keys(answer)}")
     lines = answer[name]
     if not isinstance(lines, list):
-        raise _refused(what, f"a list under {name!r}", _described(lines))
+        raise _refused(f"a list under {name!r}", _described(lines))
     return lines
 
 
-def record(line: object, where: str) -> Mapping[str, object]:
-    """A line that is a JSON object.
+def record(line: object, where: str = "") -> Mapping[str, object]:
+    """A line that is a JSON object; ``where`` names it, if it is not the line itself.
 
     Raises:
         LayoutChanged: It is something else.
     """
     if not isinstance(line, dict):
         raise LayoutChanged(
-            f"{where}: expected a JSON object, found {_described(line)}",
+            f"{f'{where}: ' if where else ''}expected a JSON object, found {_described(line)}",
             expected="a JSON object",
             found=_described(line),
         )
     return line
 
 
-def fact(line: Mapping[str, object], name: str, where: str) -> str:
+def fact(line: Mapping[str, object], name: str, where: str = "") -> str:
     """The text under a key; JSON ``null`` is an empty text, a missing key is an error.
 
     Raises:
@@ -126,8 +126,8 @@ def _empty_facts(entry: Entry) -> int:
     return sum(not value.strip() for value in entry.facts.values())
 
 
-def _refused(what: str, expected: str, found: str) -> BadListing:
-    return BadListing(f"{what}: expected {expected}, found {found}", expected=expected, found=found)
+def _refused(expected: str, found: str) -> BadListing:
+    return BadListing(f"expected {expected}, found {found}", expected=expected, found=found)
 
 
 def _described(value: object) -> str:

@@ -144,7 +144,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
         BadListing: The answer is not JSON, or its list is not where it was.
     """
     shape = _SHAPES[listing.channel]
-    lines = records(page.text, shape.lines, f"{source.slug} {listing.channel}")
+    lines = records(page.text, shape.lines)
     return one_of_each(_line(source, listing.channel, shape, line) for line in lines)
 
 
@@ -206,14 +206,13 @@ def _line(source: Source, channel: str, shape: _Shape, line: object) -> Entry | 
 
 
 def _entry(source: Source, channel: str, shape: _Shape, line: object) -> Entry:
-    where = f"{source.slug} {channel}"
-    found = record(line, where)
-    number = _id(found, shape.article_id, where)
-    code = _id(found, shape.code, where)
-    facts = {"title": fact(found, "title", where), "published": fact(found, shape.published, where)}
+    found = record(line)
+    number = _id(found, shape.article_id)
+    code = _id(found, shape.code)
+    facts = {"title": fact(found, "title"), "published": fact(found, shape.published)}
     if shape.publisher:
-        facts["publisher"] = fact(found, shape.publisher, where)
-    facts |= {name: fact(found, theirs, where) for name, theirs in shape.also}
+        facts["publisher"] = fact(found, shape.publisher)
+    facts |= {name: fact(found, theirs) for name, theirs in shape.also}
     return Entry(
         source_article_id=number,
         channel=channel,
@@ -223,11 +222,11 @@ def _entry(source: Source, channel: str, shape: _Shape, line: object) -> Entry:
     )
 
 
-def _id(line: Mapping[str, object], name: str, where: str) -> str:
-    value = fact(line, name, where).strip()
+def _id(line: Mapping[str, object], name: str) -> str:
+    value = fact(line, name).strip()
     if not value:
         raise IncompleteArticle(
-            f"{where}: expected an id under {name!r}, found an empty one",
+            f"expected an id under {name!r}, found an empty one",
             expected=f"a value under {name!r}",
             found=repr(value),
         )
@@ -235,7 +234,7 @@ def _id(line: Mapping[str, object], name: str, where: str) -> str:
     if not pattern.fullmatch(value):
         shape = "18 digits" if name == "id" else "NW and 18 digits"
         raise LayoutChanged(
-            f"{where}: expected {shape} under {name!r}, found {value[:80]!r}",
+            f"expected {shape} under {name!r}, found {value[:80]!r}",
             expected=shape,
             found=value[:80],
         )

@@ -58,9 +58,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     try:
         links = html.some(html.document(page.text), _LINE)
     except LayoutChanged as error:
-        raise BadListing(
-            f"{source.slug} {listing.channel}: {error}", expected=error.expected, found=error.found
-        ) from error
+        raise BadListing(str(error), expected=error.expected, found=error.found) from error
     return one_of_each(
         entry_or_bad(listing.channel, str(link), partial(_entry, source, listing, link))
         for link in links

@@ -66,7 +66,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     Raises:
         BadListing: The answer is not JSON, or its list is not where it was.
     """
-    lines = records(page.text, "payload", f"{source.slug} {listing.channel}")
+    lines = records(page.text, "payload")
     return one_of_each(
         entry_or_bad(
             listing.channel,
@@ -139,20 +139,19 @@ def article_id(url: str, hosts: tuple[str, ...] = ()) -> str:
 
 
 def _entry(source: Source, channel: str, line: object) -> Entry:
-    where = f"{source.slug} {channel}"
-    found = record(line, where)
-    link = absolute(f"{_base(source)}/", fact(found, "permalink", where))
-    author = record(html.key(found, "author", dict, where), where)
+    found = record(line)
+    link = absolute(f"{_base(source)}/", fact(found, "permalink"))
+    author = record(html.key(found, "author", dict), "author")
     return Entry(
         source_article_id=article_id(link, (host_of(_base(source)),)),
         channel=channel,
         url=rebased(link, HOME, _base(source)),
         link=link,
         facts={
-            "title": fact(found, "title", where),
-            "published": fact(found, "date", where),
-            "author": fact(author, "name", where),
-            "digest": fact(found, "snipper", where),
+            "title": fact(found, "title"),
+            "published": fact(found, "date"),
+            "author": fact(author, "name", "author"),
+            "digest": fact(found, "snipper"),
         },
     )
 
