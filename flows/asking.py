@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from flows.counting import many
 from flows.progress import Say
 from flows.settings import Settings
 from warehouse import connect_for_queries, current_snapshot, run_query
@@ -91,7 +92,7 @@ def _file(settings: Settings, *, live: bool, say: Say) -> Path:
 
 def _age(seconds: float) -> str:
     hours = seconds / 3600
-    return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.0f} days"
+    return many(round(hours), "hour") if hours < 48 else many(round(hours / 24), "day")
 
 
 def _as_json(value: object) -> object:

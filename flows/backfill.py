@@ -30,32 +30,47 @@ from flows import backfilling, forms, leases
 from flows import settings as configuration
 from flows.backfill_work import Work
 from flows.chunks import ChunkRun
+from flows.counting import many
 from flows.errors import Interrupted
 from flows.live import LiveProgress
+from flows.refusing import refused
 from flows.report import Report
+from flows.run_log import Clock, log
 from flows.showing import show_run
 from flows.sync import state_for
-from flows.windows import Asked, ask_for, read_addresses
-from warehouse.chunks import Chunk
+from flows.windows import Asked, BadRequest, ask_for, read_addresses
+from warehouse.chunks import DONE, Chunk
 
 LEASE_WAIT_SECONDS = 3600.0
 
 
-def _asked(parameters: dict[str, Any], config: str | None) -> Asked:
-    """What some parameters ask for."""
+def _asked(parameters: dict[str, Any], settings: configuration.Settings) -> Asked:
+    """What some parameters ask for.
+
+    Raises:
+        ConfigurationError: Something that cannot be meant.
+    """
     urls = list(read_addresses(parameters.get("urls") or ""))
     if file := parameters.get("urls_file"):
-        urls += read_addresses(Path(file).read_text(encoding="utf-8-sig"))
-        if not urls:
-            raise ValueError(f"expected addresses, one a line, found none in {file}")
+        urls += _addresses_in(file)
     return ask_for(
-        configuration.load(Path(config) if config else None),
+        settings,
         parameters["source"],
         first=parameters.get("from_date"),
         last=parameters.get("to_date"),
         urls=urls,
         archive=parameters.get("archive") or None,
     )
+
+
+def _addresses_in(file: str) -> tuple[str, ...]:
+    try:
+        found = read_addresses(Path(file).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"expected a file of addresses, one a line, found {error}") from None
+    if not found:
+        raise BadRequest(f"expected addresses, one a line, found none in {file}")
+    return found
 
 
 def _run_name() -> str:
@@ -70,7 +85,7 @@ def do_chunk(work: Work, chunk: Chunk) -> None:
     """Do one piece of a backfill, with its source's lease."""
     run = work.run
     if run.is_dry:
-        backfilling.do(work, chunk)
+        _do_and_tell(work, chunk)
         return
     lease = leases.hold(
         run.settings,
@@ -82,7 +97,30 @@ def do_chunk(work: Work, chunk: Chunk) -> None:
         stop=run.surroundings.stop,
     )
     with suppress(Interrupted), lease:  # what is not done is done when it is asked for again
-        backfilling.do(work, chunk)
+        _do_and_tell(work, chunk)
+
+
+def _do_and_tell(work: Work, chunk: Chunk) -> None:
+    """Do a piece, and say in the run's log what it brought and how far the whole is."""
+    before, planned, clock = dict(work.tally.counts), work.plan.progress()[1], Clock()
+    backfilling.do(work, chunk)
+    done, total = work.plan.progress()
+    found = [
+        f"{count - before[name]} {name.replace('_', ' ')}"
+        for name, count in work.tally.counts.items()
+        if count > before[name]
+    ]
+    if total > planned:
+        found.append(f"{many(total - planned, 'article')} to read")
+    left = (
+        ""
+        if work.plan.chunks[chunk.n - 1].state == DONE
+        else "; left for when it is asked for again"
+    )
+    log(
+        f"{chunk.n} of {len(work.plan.chunks)}, {chunk.what}: {', '.join(found) or 'nothing'} "
+        f"in {clock.lap():.1f} s{left}; {done} of {many(total, 'article')} done"
+    )
 
 
 @flow(name="backfill", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
@@ -114,10 +152,13 @@ def backfill(
         restart: Do again what was done.
         config: The configuration file; ``copydesk.toml`` by default.
     """
-    settings = configuration.load(Path(config) if config else None)
     given = {"source": source, "from_date": from_date, "to_date": to_date, "urls": urls,
              "urls_file": urls_file, "archive": archive}  # fmt: skip
-    asked = _asked(given, config)
+    try:
+        settings = configuration.load(Path(config) if config else None)
+        asked = _asked(given, settings)
+    except configuration.ConfigurationError as error:
+        return refused(error)
     run = ChunkRun("backfill", settings, [asked.source], is_dry=dry_run)
     whole = leases.hold(settings, f"backfill {source}", flow="backfill", run_id=run.id)
     # Task runs must not inherit the run's tags: see tasks.py.
@@ -145,7 +186,9 @@ def carry_out(run: ChunkRun, asked: Asked, *, restart: bool) -> Report:
     finally:
         tally.seconds = time.monotonic() - started
     if left := work.plan.left():
-        tally.notes.append(f"{left} of {len(work.plan.chunks)} chunks are left; ask again")
+        tally.notes.append(
+            f"{left} of {many(len(work.plan.chunks), 'chunk is', 'chunks are')} left; ask again"
+        )
     report = run.finish()
     if not run.is_dry:
         run.publish()

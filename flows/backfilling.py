@@ -18,9 +18,11 @@ from datetime import UTC, datetime
 from flows import bridge, record_pieces, steps
 from flows.backfill_work import Work, aware
 from flows.chunks import CLOSE, ENTRIES, RECORDS, WALK, piece
-from flows.discovering import goes_on
+from flows.counting import many
+from flows.discovering import goes_on, unseen
 from flows.entry_pieces import named, note_days, pieces, read_entries, tell_lost
 from flows.fetch import Fetched, FetchFailure, FetchRequest, Stopped
+from flows.report import About, about_fetch
 from flows.windows import Window
 from flows.work import Arrived, Batch, page_of
 from parsers import registry
@@ -109,7 +111,9 @@ def walk(work: Work, chunk: Chunk) -> None:
         if has_ended:
             _end_walk(work, spec, None)
         else:
-            _tell_unread(work, channel, answer)
+            if isinstance(answer, FetchFailure):
+                about = about_fetch("listing", channel, answer.error)
+                work.tally.fail(str(answer.error), about)
         work.plan.end(chunk, DONE if has_ended else INCOMPLETE)
     else:
         spec["since"] = spec["since"] or answer.fetched_at.isoformat()
@@ -131,12 +135,13 @@ def _lines(
     try:
         lines = registry.entries(work.source, listing, page_of(answer, None))
     except ParseError as error:
+        work.tally.quarantine(str(error), About("listing", listing.channel))
         batch.bad.append(bridge.failed_listing(work.source, listing.channel, answer, error))
         return None
     for line in lines:
         if isinstance(line, BadEntry):
             work.tally.add(discovered=1)
-            work.tally.quarantine(f"{line.channel}: {line.error}")
+            work.tally.quarantine(str(line.error), About("line", line.channel))
             batch.bad.append(bridge.failed_line(work.source, listing.url, line, answer.fetched_at))
     return [line for line in lines if isinstance(line, Entry)]
 
@@ -151,10 +156,7 @@ def _watch_for_gap(
         return
     listed = [f"{work.source.slug}:{one.source_article_id}" for one in lines]
     if not goes_on(work.run, listing.channel, listed, mark.value):
-        how = (
-            f"none of the {len(lines)} entries listed now was seen there before; "
-            "found by a backfill"
-        )
+        how = f"{unseen(len(lines))}; found by a backfill"
         work.tally.gap(f"possible gap in {listing.channel}: {how}")
         batch.gaps.append(
             GapRow(
@@ -165,13 +167,6 @@ def _watch_for_gap(
                 how=how,
             )
         )
-
-
-def _tell_unread(work: Work, channel: str, answer: Fetched | FetchFailure) -> None:
-    if isinstance(answer, FetchFailure):
-        work.tally.fail(f"listing {channel}: {answer.error}")
-    else:
-        work.tally.quarantine(f"listing {channel}: {answer.url} cannot be read")
 
 
 def _take(
@@ -251,7 +246,7 @@ def close(work: Work, chunk: Chunk) -> None:
         until = min(window.end, aware(spec["since"]))
         run.along(
             lambda store: work.tally.notes.extend(
-                [f"closed {count} gaps of {spec['channel']}"]
+                [f"closed {many(count, 'gap')} of {spec['channel']}"]
                 if (
                     count := gaps.close_gaps(
                         store, work.source.slug, spec["channel"],

@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from flows.counting import many
 from flows.errors import RunFailed
 from parsers import registry
 from parsers.article import Article, Page, Source
@@ -57,7 +58,9 @@ class BatchDone:
 
     def words(self) -> str:
         """One line for people."""
-        return f"{self.pages} pages in {self.seconds:.1f} s, {self.failed} without an article"
+        return (
+            f"{many(self.pages, 'page')} in {self.seconds:.1f} s, {self.failed} without an article"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import TypedDict
@@ -129,8 +129,11 @@ def failed_page(
 
 
 def failed_line(source: Source, listing_url: str, bad: BadEntry, at: datetime) -> QuarantineRow:
-    """A line of a listing that could not become an entry; its own bytes tell it from others."""
-    return _quarantined(
+    """A line of a listing that could not become an entry; its own bytes tell it from others.
+
+    In lists its message stands for it, and so says where it was.
+    """
+    failed = _quarantined(
         source,
         bad.error,
         channel=bad.channel,
@@ -141,6 +144,7 @@ def failed_line(source: Source, listing_url: str, bad: BadEntry, at: datetime) -
         facts=json.dumps({"listing": listing_url}),
         fetched_at=at,
     )
+    return replace(failed, message=f"{bad.channel}: {failed.message}")
 
 
 def failed_listing(

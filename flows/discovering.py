@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from flows import bridge
 from flows.fetch import Fetched, FetchFailure
+from flows.report import About, about_fetch
 from flows.run import Run
 from flows.work import Found, Lead, page_of, request_for
 from parsers import registry
@@ -29,6 +30,7 @@ def discover(run: Run, source: Source) -> Found:
         for listing, fetched in _fetch_listings(run, listings)
         if _take_answer(run, source, listing, fetched, found)
     ]
+    found.unread = len(listings) - len(whole)
     tally.is_broken = bool(listings) and not whole and not run.is_stopping
     _watch_for_gaps(run, source, whole, found)
     _take_links(run, source, found)
@@ -59,7 +61,7 @@ def _take_answer(
     """Take what a listing says; False when it says nothing that can be read."""
     tally = run.tallies[source.slug]
     if isinstance(fetched, FetchFailure):
-        tally.fail(f"listing {listing.channel}: {fetched.error}")
+        tally.fail(str(fetched.error), about_fetch("listing", listing.channel, fetched.error))
         found.rest.note(source, listing.channel, fetched)
         return False
     if fetched.not_modified:
@@ -71,8 +73,10 @@ def _take_answer(
     try:
         lines = registry.entries(source, listing, page)
     except ParseError as error:
-        tally.quarantine(f"listing {listing.channel}: {error}")
-        found.rest.bad.append(bridge.failed_listing(source, listing.channel, fetched, error))
+        failed = bridge.failed_listing(source, listing.channel, fetched, error)
+        found.rest.bad.append(failed)
+        about = About("listing", listing.channel)
+        tally.quarantine(str(error), about, is_known=run.was_told(failed))
         found.rest.note(source, listing.channel, fetched)
         return False
     found.answered.add(listing.channel)
@@ -95,9 +99,13 @@ def _take_lines(
     tally = run.tallies[source.slug]
     bad = [line for line in lines if isinstance(line, BadEntry)]
     tally.add(discovered=len(bad))
+    if bad:
+        found.garbled.add(listing.channel)
     for line in bad:
-        tally.quarantine(f"{line.channel}: {line.error}")
-        found.rest.bad.append(bridge.failed_line(source, listing.url, line, page.fetched_at))
+        failed = bridge.failed_line(source, listing.url, line, page.fetched_at)
+        found.rest.bad.append(failed)
+        is_known = run.was_told(failed)
+        tally.quarantine(str(line.error), About("line", line.channel), is_known=is_known)
     leads = [Lead(line, page) for line in lines if isinstance(line, Entry)]
     found.leads += leads
     if leads:
@@ -124,21 +132,26 @@ def _watch_for_gaps(run: Run, source: Source, listings: Sequence[Listing], found
     }
     for channel in set(ids) & found.answered:
         if not ids[channel]:
+            nothing = "has no line that can be read" if channel in found.garbled else "is empty"
             run.tallies[source.slug].fail(
-                f"listing {channel} is empty; the newest entry before was {marks[channel].value}"
+                f"listing {channel} {nothing}; the newest entry before was {marks[channel].value}"
             )
     for channel, of_channel in ids.items():
         if of_channel and not goes_on(run, channel, of_channel, marks[channel].value):
-            how = (
-                f"none of the {len(of_channel)} entries listed now was seen there before; "
-                f"the newest before was {marks[channel].value}"
-            )
+            how = f"{unseen(len(of_channel))}; the newest before was {marks[channel].value}"
             until, _ = found.rest.reached[channel]
             since = marks[channel].at
             since = min(since, until) if since else None  # the clock may have been set back
             gap = GapRow(source=source.slug, channel=channel, from_at=since, to_at=until, how=how)
             found.rest.gaps.append(gap)
             run.tallies[source.slug].gap(f"possible gap in {channel}: {how}")
+
+
+def unseen(entries: int) -> str:
+    """That a channel lists nothing that was seen there."""
+    if entries == 1:
+        return "the only entry listed now was not seen there before"
+    return f"none of the {entries} entries listed now was seen there before"
 
 
 def goes_on(run: Run, channel: str, listed: Sequence[str], newest_before: str | None) -> bool:

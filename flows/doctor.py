@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from flows.counting import many
 from flows.deep import blocks, examine_archive, examine_words
 from flows.findings import Finding
 from flows.progress import Advance, silent
@@ -23,6 +24,10 @@ from warehouse.faults import translate
 
 TRIED = {"duckdb": ("1.5.5", "2.0.0"), "prefect": ("3.8.8",)}
 FREE_BYTES = 2_000_000_000
+_WAITING = {
+    "quarantine list": "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL",
+    "gaps": "SELECT count(*) FROM gaps WHERE closed_by IS NULL",
+}
 
 
 def examine(settings: Settings, *, deep: bool = False, progress: Advance = silent) -> list[Finding]:
@@ -119,7 +124,8 @@ def _warehouse(settings: Settings, *, deep: bool) -> Iterator[Finding]:
             if deep:
                 yield from blocks(path, db)
             (count,) = db.execute("SELECT count(*) FROM articles").fetchall()[0]
-            yield Finding("warehouse", "ok", f"{path}: {count} articles")
+            yield Finding("warehouse", "ok", f"{path}: {many(count, 'article')}")
+            yield from _waiting(db)
     except WarehouseMissing:
         yield Finding("warehouse", "ok", f"{path}: not there yet; the first run makes it")
     except WarehouseBusy as error:
@@ -128,6 +134,14 @@ def _warehouse(settings: Settings, *, deep: bool) -> Iterator[Finding]:
         yield Finding("warehouse", "broken", str(error))
     except duckdb.Error as error:
         yield Finding("warehouse", "broken", str(translate(error, path)))
+
+
+def _waiting(db: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """What runs have told and nobody has mended: no fault of the installation."""
+    for what, sql in _WAITING.items():
+        (count,) = db.execute(sql).fetchall()[0]
+        says = f"{count} open: `copydesk {what}`" if count else "nothing is open"
+        yield Finding(what.split()[0], "ok", says)
 
 
 def _compared(settings: Settings, progress: Advance) -> Iterator[Finding]:

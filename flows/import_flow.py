@@ -13,6 +13,7 @@ from flows import leases
 from flows import settings as configuration
 from flows.live import show_table
 from flows.posts import importing
+from flows.refusing import refused
 from flows.report import Report
 from flows.sync import state_for
 
@@ -20,6 +21,15 @@ from flows.sync import state_for
 def _run_name() -> str:
     given: dict[str, Any] = flow_run.parameters
     return f"import {' '.join(given.get('paths') or [])}"[:200]
+
+
+def _demand_posts(paths: list[str]) -> None:
+    missing = [path for path in paths if not Path(path).exists()]
+    if missing or not paths:
+        where = f"nothing at {', '.join(missing)}" if missing else "no path"
+        raise configuration.ConfigurationError(
+            f"expected files or folders of posts on the machine that runs this, found {where}"
+        )
 
 
 @flow(name="import", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
@@ -33,12 +43,11 @@ def import_posts(
         source: The source of posts that do not say where they come from.
         config: The configuration file; ``copydesk.toml`` by default.
     """
-    settings = configuration.load(Path(config) if config else None)
-    missing = [path for path in paths if not Path(path).exists()]
-    if missing or not paths:
-        raise configuration.ConfigurationError(
-            f"expected files or folders of posts, found none at {', '.join(missing) or 'all'}"
-        )
+    try:
+        settings = configuration.load(Path(config) if config else None)
+        _demand_posts(paths)
+    except configuration.ConfigurationError as error:
+        return refused(error)
     with leases.hold(settings, "import", flow="import", run_id="of posts"):
         report = importing.import_posts(settings, [Path(path) for path in paths], source=source)
     table = [tally.as_json() for tally in report.tallies]

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 API_URL = "PREFECT_API_URL"
 AWAIT_SECONDS = 20.0
-LOG_LEVELS = {-1: "CRITICAL", 0: "CRITICAL", 1: "INFO"}
+TERMINAL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+TERMINAL_LEVELS = {-1: "CRITICAL", 0: "CRITICAL", 1: "INFO"}
 
 
 @contextmanager
@@ -68,6 +69,8 @@ def prefect_ready(
     try:
         told = own_server_environment(settings, home) | dict(os.environ)
         told |= {"PREFECT_UI_ENABLED": "0", "PREFECT_SERVER_API_PORT": str(port)}
+        if level := told.pop(TERMINAL, None):  # its own words are kept in its log
+            told["PREFECT_LOGGING_LEVEL"] = level
         if not server.start(told, stop=stop, say=say):
             raise KeyboardInterrupt
         os.environ[API_URL] = url
@@ -104,8 +107,8 @@ def _await(served: Served, *, stop: threading.Event, say: Say) -> None:
 def _prepare(settings: Settings, verbosity: int) -> Path:
     """Set what Prefect reads at import, where the user has not set it; its home.
 
-    The home lies beside the warehouse, telemetry is off, and Prefect's own words are
-    kept for ``--verbose``, for ours say the same.
+    The home lies beside the warehouse, telemetry is off, and Prefect's own words reach the
+    terminal with ``--verbose`` only, for ours say the same.
     """
     from flows.serving.place import prefect_home, spare_loopback, trust_own_authority
 
@@ -121,11 +124,14 @@ def _prepare(settings: Settings, verbosity: int) -> Path:
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_LEVEL": LOG_LEVELS.get(verbosity, "DEBUG"),
-        "PREFECT_LOGGING_INTERNAL_LEVEL": LOG_LEVELS.get(verbosity, "DEBUG"),
+        "PREFECT_LOGGING_INTERNAL_LEVEL": TERMINAL_LEVELS.get(verbosity, "DEBUG"),
         "PREFECT_CLI_COLORS": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "2",  # a server that is away is not waited for
     }
+    if "PREFECT_LOGGING_LEVEL" not in os.environ:
+        # The page of the run has its log; the terminal has our words, which say the same.
+        chosen["PREFECT_LOGGING_LEVEL"] = "DEBUG" if verbosity > 1 else "INFO"
+        chosen[TERMINAL] = TERMINAL_LEVELS.get(verbosity, "DEBUG")
     for name, value in chosen.items():
         os.environ.setdefault(name, value)
     os.environ["PREFECT_HOME"] = str(home)  # whatever way it was written

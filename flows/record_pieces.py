@@ -9,6 +9,7 @@ from datetime import datetime
 from flows import steps
 from flows.backfill_work import Work
 from flows.chunks import RECORDS, piece
+from flows.counting import many
 from flows.fetch import ArchiveError
 from flows.records import Index, Place, fetched_from, listed, with_more
 from flows.work import Arrived, Batch, page_of
@@ -32,7 +33,7 @@ def pieces(work: Work, found: Index) -> list[NewChunk]:
     return [
         piece(
             RECORDS,
-            f"{len(part)} pages, {part[0].at:%Y-%m-%d} to {part[-1].at:%Y-%m-%d}",
+            f"{many(len(part), 'page')}, {part[0].at:%Y-%m-%d} to {part[-1].at:%Y-%m-%d}",
             [[one.file, one.offset, one.url, one.at.isoformat()] for one in part],
             len(part),
         )

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
+from flows.counting import many
+from flows.fetch.errors import FetchError
 from flows.fetch.masks import mask_words
 from warehouse.rows import Upserted
 
@@ -28,6 +31,7 @@ that arrived whole (or came complete inside a feed), ``failed`` listings and pag
 not; the rest count articles."""
 
 PROBLEMS_KEPT = 20
+NAMES_TOLD = 6
 
 EXIT_CODES: Mapping[State, int] = {
     "completed": 0,
@@ -37,14 +41,78 @@ EXIT_CODES: Mapping[State, int] = {
 }
 
 
+Kind = Literal["listing", "line", "page"]
+"""What a problem is about, where the same may be wrong with many."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a problem is about: alike ones are told as one, with the names of all.
+
+    Attributes:
+        kind: Of the thing.
+        name: Of a listing or line its channel, of a page its article.
+        alike: What is wrong, as it is alike for several; by default the words themselves.
+        host: Which host did not give it; the words about it alone then name its address.
+    """
+
+    kind: Kind
+    name: str
+    alike: str = ""
+    host: str = ""
+
+    def one(self, words: str) -> str:
+        """The sentence about this thing alone."""
+        if self.kind == "listing":
+            return f"listing {self.name}: {words}"
+        is_named = self.name in words.partition(": ")[0]
+        return words if self.host or is_named else f"{self.name}: {words}"
+
+
+def about_page(name: str, words: str) -> About:
+    """About a page that could not be read; some errors begin with its address."""
+    head, _, rest = words.partition(": ")
+    return About("page", name, alike=rest if name in head else words)
+
+
+def about_fetch(kind: Kind, name: str, error: FetchError) -> About:
+    """About something that was not fetched: alike are those that one host fails in one way."""
+    host = urlsplit(error.url).netloc.rpartition("@")[2]
+    return About(kind, name, alike=str(error.args[0]), host=host or error.url)
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Several problems of one kind, and where their sentence stands."""
+
+    place: int
+    count: int = 0
+    names: dict[str, None] = field(default_factory=dict)
+
+    def words(self, about: About, alike: str) -> str:
+        told, more = list(self.names)[:NAMES_TOLD], len(self.names) - NAMES_TOLD
+        which = ", ".join(told) + (f" and {more} more" if more > 0 else "")
+        what = many(self.count, about.kind)
+        of = f" of {about.host}" if about.host else ""
+        if about.kind == "line" and len(self.names) == 1:
+            return f"{what} of {which}: {alike}"
+        return f"{what}{of} ({which}): {alike}" if which else f"{what}{of}: {alike}"
+
+
 @dataclass(slots=True, kw_only=True)
 class Tally:
     """The counters of one source in one run, counted up while it runs.
 
     Attributes:
-        problems: What needs attention, one sentence each; at most ``PROBLEMS_KEPT``,
-            for the counters and the tables hold them all.
+        problems: What needs attention, one sentence for all that is alike; at most
+            ``PROBLEMS_KEPT``, for the counters and the tables hold them all.
         notes: What is worth knowing and needs nobody.
+        known: How many of the pages and lines quarantined stood there before, and were
+            told then.
+        spares_known: These need nobody's attention again. So it is on a schedule, where
+            each run would ask for it; who asks for a run hears of all that is open.
+        known_listings: How many of the listings quarantined did: what they would lead to
+            is still missed, so they are told again.
         is_broken: True when the source could not be read at all.
         is_odd: True when somebody should look, though nothing failed.
         is_done: True when everything that was discovered was handled.
@@ -58,23 +126,35 @@ class Tally:
     is_broken: bool = False
     is_odd: bool = False
     is_done: bool = False
+    known: int = 0
+    spares_known: bool = True
+    known_listings: int = 0
     _stored: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     _more_problems: int = 0
+    _alike: dict[tuple[str, str, str], _Alike] = field(default_factory=dict)
 
     def add(self, **counts: int) -> None:
         """Count up."""
         for name, count in counts.items():
             self.counts[name] += count
 
-    def fail(self, words: str) -> None:
+    def fail(self, words: str, about: About | None = None) -> None:
         """Count a listing or page that did not arrive, and say why."""
         self.add(failed=1)
-        self._tell(words)
+        self._tell(words, about)
 
-    def quarantine(self, words: str) -> None:
-        """Count a page, line or listing that could not be read, and say why."""
+    def quarantine(self, words: str, about: About | None = None, *, is_known: bool = False) -> None:
+        """Count a page, line or listing that could not be read, and say why.
+
+        What is known stands in quarantine since an earlier run, which told it: it is
+        counted, and its number is told. A listing is told as long as it stays unreadable.
+        """
         self.add(quarantined=1)
-        self._tell(words)
+        is_listing = about is not None and about.kind == "listing"
+        self.known += is_known and not is_listing
+        self.known_listings += is_known and is_listing
+        if is_listing or not is_known:
+            self._tell(words, about)
 
     def gap(self, words: str) -> None:
         """Count a stretch that may have been missed, and say how it was noticed."""
@@ -94,21 +174,55 @@ class Tally:
         """The warehouse now has these counters."""
         self._stored = dict(self.counts)
 
+    @property
+    def fresh(self) -> int:
+        """How many were quarantined that somebody has to look at."""
+        return self.counts["quarantined"] - (self.known if self.spares_known else 0)
+
+    @property
+    def first_told(self) -> int:
+        """How many were quarantined that no earlier run told."""
+        return self.counts["quarantined"] - self.known - self.known_listings
+
     def all_problems(self) -> list[str]:
-        """The problems kept, and how many more there were."""
+        """The problems kept, how many more there were, and what stands and is not spared."""
         more = [f"and {self._more_problems} more like these"] if self._more_problems else []
-        return self.problems + more
+        stands = [] if self.spares_known or not self.known else [self.standing()]
+        return self.problems + more + stands
+
+    def standing(self) -> str:
+        """What is known to be in quarantine, in words; empty when nothing is."""
+        if not self.known:
+            return ""
+        return (
+            f"{many(self.known, 'known failure')} still in quarantine, told by an earlier run: "
+            f"`copydesk quarantine list --source {self.source}`"
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The source's part of the run's JSON."""
         return {"source": self.source, **self.counts, "seconds": round(self.seconds, 3)}
 
-    def _tell(self, words: str) -> None:
-        words = mask_words(words)
+    def _tell(self, words: str, about: About | None = None) -> None:
+        if about is not None and self._is_told_with_others(words, about):
+            return
         if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append(words)
+            self.problems.append(mask_words(about.one(words) if about else words))
         else:
             self._more_problems += 1
+
+    def _is_told_with_others(self, words: str, about: About) -> bool:
+        """Whether a sentence about others like it could take it in."""
+        alike = about.alike or words
+        key = about.kind, about.host, alike
+        known = self._alike.setdefault(key, _Alike(len(self.problems)))
+        known.count += 1
+        if about.name:
+            known.names[about.name] = None
+        if known.count == 1 or known.place >= PROBLEMS_KEPT:
+            return False
+        self.problems[known.place] = mask_words(known.words(about, alike))
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +247,18 @@ class Report:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth knowing and needs nobody, source first."""
-        return tuple(f"{t.source}: {mask_words(n)}" for t in self.tallies for n in t.notes)
+        return self.standing + tuple(
+            f"{t.source}: {mask_words(n)}" for t in self.tallies for n in t.notes
+        )
+
+    @property
+    def standing(self) -> tuple[str, ...]:
+        """What was in quarantine before and still is, where it needs nobody; source first."""
+        return tuple(
+            f"{t.source}: {words}"
+            for t in self.tallies
+            if t.spares_known and (words := t.standing())
+        )
 
     def totals(self) -> dict[str, Any]:
         """The counters of all sources together."""
@@ -171,10 +296,10 @@ def state_of(tallies: Iterable[Tally], *, interrupted: bool = False) -> State:
         return "interrupted"
     if tallies and all(tally.is_broken for tally in tallies):
         return "failed"
-    troubles = ("quarantined", "failed", "gaps")
-    if any(
-        tally.is_broken or tally.is_odd or any(tally.counts[t] for t in troubles)
-        for tally in tallies
-    ):
-        return "needs_attention"
-    return "completed"
+    return "needs_attention" if any(map(_needs_attention, tallies)) else "completed"
+
+
+def _needs_attention(tally: Tally) -> bool:
+    """Whether something is wrong; on a schedule, whether something is that no run told before."""
+    is_wrong = tally.fresh or tally.counts["failed"] or tally.counts["gaps"]
+    return bool(tally.is_broken or tally.is_odd or is_wrong)

@@ -27,13 +27,17 @@ from flows.serving import claims
 from flows.settings import FetchSettings, Settings
 from flows.stopping import stopping_on_signals
 from parsers.article import Source
-from warehouse import confirm, db, forget, pages, runs, snapshot, watermarks
+from warehouse import confirm, db, forget, pages, runs, snapshot, standing, watermarks
 from warehouse.errors import WarehouseError
 from warehouse.forget import Forbidden
-from warehouse.rows import Counters, Validators, Watermark
+from warehouse.rows import Counters, QuarantineRow, Validators, Watermark
+from warehouse.standing import Standing
 
 END_SECONDS = 15.0
 """What a run of a deployment has to end in; ``copydesk serve`` waits a little longer."""
+
+REPEATED = "sync"
+"""The flow that reads the same listings again and again."""
 
 _RUN_STATES: Mapping[State, str] = {
     "completed": "completed",
@@ -113,13 +117,16 @@ class Run:
         self.limit = limit
         self.is_dry = is_dry
         self.id = runs.new_run_id()
-        self.tallies = {slug: Tally(source=slug) for slug in sources}
+        self.tallies: dict[str, Tally] = {}
+        for slug in sources:
+            self.tally(slug)
         self.surroundings = _SURROUNDINGS.get() or _of_this_process()
         self._resources = ExitStack()
         self._one_writer = threading.Lock()
         self._begun: set[str] = set()
         self._stored = 0
         self._pauses: Mapping[str, datetime] = {}
+        self._standing: dict[str, Standing] = {}
         self.forbidden = Forbidden()
         self._is_finished = False
 
@@ -172,7 +179,7 @@ class Run:
 
     def tally(self, slug: str) -> Tally:
         """The counters of a source; begun at the first call."""
-        return self.tallies.setdefault(slug, Tally(source=slug))
+        return self.tallies.setdefault(slug, Tally(source=slug, spares_known=self.spares_known))
 
     def __exit__(
         self,
@@ -228,6 +235,8 @@ class Run:
             run_id=self.id, flow=self.flow, state=state, tallies=tuple(self.tallies.values())
         )
         self.surroundings.reports.append(report)
+        for words in report.standing:
+            self.surroundings.say(words)
         return report
 
     @property
@@ -306,6 +315,21 @@ class Run:
             return {}
         with self._reading() as store:
             return pages.validators(store, urls) if store else {}
+
+    @property
+    def spares_known(self) -> bool:
+        """Whether what an earlier run told needs no telling again: nobody asked for this one."""
+        return claims.is_deployed()
+
+    def was_told(self, failed: QuarantineRow) -> bool:
+        """Whether a failure stands in quarantine since an earlier run, which told it."""
+        if self.flow != REPEATED:
+            return False
+        if failed.source not in self._standing:
+            with self._reading() as store:
+                told = standing.told(store, failed.source) if store else frozenset()
+            self._standing[failed.source] = told
+        return standing.is_among(self._standing[failed.source], failed)
 
     def known(self, article_ids: Iterable[str]) -> set[str]:
         """Those of the articles that are stored."""

@@ -14,6 +14,7 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.settings import PREFECT_API_URL
 
+from flows.counting import many
 from flows.fetch import mask_url
 from flows.live import AWAY
 from flows.markdown import code, listed
@@ -94,8 +95,10 @@ def result_words(
     if report.problems:
         parts.append(listed(mask_url(one) for one in report.problems))
     totals = report.totals()
-    if totals["quarantined"]:
+    if any(tally.fresh for tally in report.tallies):
         parts.append("In quarantine: see the artifact **copydesk-quarantine** of this run.")
+    if report.standing:
+        parts.append(listed(report.standing))
     if totals["gaps"]:
         parts.append("Gaps: `copydesk gaps` lists them; a backfill of their days closes them.")
     if notes:
@@ -120,7 +123,7 @@ def lineage(report: Report, origins: Iterable[Origin], settings: Settings) -> st
         found = counts[one.source]
         stored = ", ".join(f"{found[name]} {name}" for name in _CHANGES if found[name])
         channels = ", ".join(map(code, one.channels))
-        pages = "1 page" if one.pages == 1 else f"{one.pages} pages"
+        pages = many(one.pages, "page")
         lines.append(f"- {code(one.source)}: {channels} → {pages} → {stored or 'nothing new'}")
     return "\n".join(lines)
 
@@ -131,20 +134,32 @@ def quarantine_words(failures: Sequence[Failure], total: int) -> str:
         f"**{total}** failed to be read in this run. Nothing is lost: each is kept with its page. "
         "After a fix: `copydesk quarantine replay`."
     ]
+    alike: dict[tuple[str, ...], list[Failure]] = {}
     for one in failures:
-        where = f"{code(one.source)}, {code(one.channel)}"
-        again = f", attempt {one.attempts}" if one.attempts > 1 else ""
-        lines = [
-            f"**{one.reason.replace('_', ' ')}**{again}, {where}",
-            f"- page: {code(mask_url(one.what))}" if one.what else "",
-            f"- expected: {code(one.expected)}",
-            f"- found: {code(one.found)}",
-            f"- look at it: `copydesk quarantine show {one.quarantine_id[:8]}`",
-        ]
-        parts.append("\n".join(line for line in lines if line))
+        key = one.source, one.channel, one.reason, one.expected, one.found
+        alike.setdefault(key, []).append(one)
+    parts += map(_alike_words, alike.values())
     if total > len(failures):
         parts.append(f"and {total - len(failures)} more: `copydesk quarantine list`")
     return "\n\n".join(parts)
+
+
+def _alike_words(alike: Sequence[Failure]) -> str:
+    """Failures of one channel and kind: what is alike once, and each with its command."""
+    one = alike[0]
+    count = f"{len(alike)} times, " if len(alike) > 1 else ""
+    lines = [
+        f"**{one.reason.replace('_', ' ')}**, {count}{code(one.source)}, {code(one.channel)}",
+        f"- expected: {code(one.expected)}",
+        f"- found: {code(one.found)}",
+    ]
+    for each in alike:
+        again = f", attempt {each.attempts}" if each.attempts > 1 else ""
+        what = f": {code(mask_url(each.what))}" if each.what else ""
+        lines.append(
+            f"- look at it: `copydesk quarantine show {each.quarantine_id[:8]}`{what}{again}"
+        )
+    return "\n".join(lines)
 
 
 def show_run(
@@ -181,11 +196,13 @@ def show_run(
 def _read(report: Report, settings: Settings) -> tuple[list[Failure], list[Origin]]:
     """What the snapshot that the run published says of it; nothing of a run without news."""
     totals = report.totals()
-    if not any(totals[name] for name in (*_CHANGES, "quarantined")):
+    is_news = any(tally.fresh for tally in report.tallies)
+    if not is_news and not any(totals[name] for name in _CHANGES):
         return [], []
     try:
         with connect_read_only(settings.warehouse.snapshot) as db:
-            failed = db.execute(_FAILURES, [report.run_id, FAILURES_KEPT]).fetchall()
+            about = [report.run_id, FAILURES_KEPT]
+            failed = db.execute(_FAILURES, about).fetchall() if is_news else []
             came = db.execute(_ORIGINS, [report.run_id]).fetchall()
     except WarehouseError:
         return [], []

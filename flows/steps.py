@@ -14,8 +14,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from flows import bridge
+from flows.counting import many
 from flows.fetch import Expect, Fetched, FetchFailure, FetchRequest, Stopped
-from flows.report import counts_of
+from flows.report import about_fetch, about_page, counts_of
 from flows.run import Run
 from flows.work import Arrived, Batch, page_of, request_for
 from parsers import registry
@@ -83,7 +84,8 @@ def _take_result(
     tally = run.tallies[source.slug]
     if isinstance(result, FetchFailure):
         if not isinstance(result.error, Stopped):
-            tally.fail(str(result.error))
+            about = about_fetch("page", entry.source_article_id, result.error)
+            tally.fail(str(result.error), about)
             batch.note(source, entry.channel, result, entry=entry)
     elif result.not_modified:
         tally.add(not_modified=1)
@@ -166,8 +168,13 @@ def read(run: Run, source: Source, batch: Batch) -> Batch:
             batch.note(source, one.entry.channel, one.fetched, entry=one.entry, error=words)
             spoiled.add(one.page.url)
         except (ParseError, BadRow) as error:
-            run.tallies[source.slug].quarantine(str(error))
-            batch.bad.append(bridge.failed_page(source, one.entry, one.page, one.fetched, error))
+            failed = bridge.failed_page(source, one.entry, one.page, one.fetched, error)
+            batch.bad.append(failed)
+            run.tallies[source.slug].quarantine(
+                str(error),
+                about_page(one.entry.source_article_id, str(error)),
+                is_known=run.was_told(failed),
+            )
             spoiled.add(one.page.url)
         else:
             batch.rows.append(row)
@@ -215,8 +222,8 @@ def store(run: Run, source: Source, batch: Batch) -> None:
     run.publish_now_and_then()
     if older:
         tally.notes.append(
-            f"{older} pages that cannot be read are older than what their articles say now; "
-            "they are kept in quarantine as resolved"
+            f"{many(older, 'unreadable page')} older than what the article says now, kept in "
+            "quarantine as resolved"
         )
     if forgotten:
         tally.notes.append(

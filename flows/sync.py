@@ -27,9 +27,11 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
+from flows.refusing import refused
 from flows.report import Report
 from flows.run import Run
 from flows.serving import claims
+from flows.serving.ending import in_words
 from flows.serving.events import tell
 from flows.serving.leaving import give_up_soon
 from flows.settings import Settings
@@ -37,8 +39,11 @@ from flows.showing import show_run
 from flows.tasks import named, sync_source
 
 give_up_soon()  # here, because the first events of a run come before its first line
+if flow_run.id is not None:  # of a deployment: what it fails of may come before its first line
+    in_words()
 
 SOURCES_AT_ONCE = 8
+PROBLEMS_TOLD = 5
 _SIDE_BY_SIDE: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=SOURCES_AT_ONCE)
 
 
@@ -68,8 +73,11 @@ def sync(
         dry_run: Say what would be fetched; fetch and store nothing.
         config: The configuration file; ``copydesk.toml`` by default.
     """
-    settings = configuration.load(Path(config) if config else None)
-    slugs = [source.slug for source in settings.chosen(tuple(sources or ()))]
+    try:
+        settings = configuration.load(Path(config) if config else None)
+        slugs = [source.slug for source in settings.chosen(tuple(sources or ()))]
+    except configuration.ConfigurationError as refusal:
+        return refused(refusal)
     # Task runs must not inherit the run's tags: see tasks.py.
     untagged = TagsContext(current_tags=set())
     with untagged, Run("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
@@ -77,11 +85,11 @@ def sync(
         errors = [error for future in started if (error := _error_of(future))]
         report = run.finish()
         if not dry_run:
+            tell(report, settings)  # now, for the next run takes what this one stored for told
             run.publish()
     if errors:
         raise errors[0]
     show_run(report, settings)
-    tell(report, settings)
     return state_for(report)
 
 
@@ -112,9 +120,17 @@ def _error_of(future: Any) -> Exception | None:
     return found if isinstance(found, Exception) else None
 
 
+def _words(report: Report) -> str:
+    """What the state of a run says: what is wrong first."""
+    told = [*report.problems[:PROBLEMS_TOLD]]
+    if more := len(report.problems) - len(told):
+        told.append(f"and {more} more, in the artifacts of the run")
+    return "; ".join([*(told or ["all well"]), *report.standing])
+
+
 def state_for(report: Report) -> State[Report]:
     """The run's state as Prefect shows it; the report travels inside, in memory."""
-    words = "; ".join(report.problems[:5]) or "all well"
+    words = _words(report)
     # In a run of a deployment nobody asks for the report, and Prefect, which raises what a
     # failed run holds, would complain of its type.
     held = None if claims.is_deployed() else report

@@ -18,12 +18,12 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
 
 from flows import discovering, leases, steps
+from flows.counting import many
 from flows.errors import Interrupted
 from flows.run import Run
+from flows.run_log import Clock, log
 from flows.work import Batch
 from parsers.article import Source
 
@@ -59,9 +59,13 @@ def _sync_source(run: Run, slug: str) -> None:
 
 def _do_steps(run: Run, source: Source) -> None:
     """Discover, then batch after batch, so that memory holds one batch."""
-    slug, tally, clock = source.slug, run.tallies[source.slug], _Clock()
+    slug, tally, clock = source.slug, run.tallies[source.slug], Clock()
     found = discovering.discover(run, source)
-    _log(f"{slug}: {len(found.leads)} entries listed in {clock.lap():.1f} s")
+    unread = many(found.unread, "listing")
+    log(
+        f"{slug}: {many(len(found.leads), 'entry', 'entries')} listed in {clock.lap():.1f} s"
+        + (f"; {unread} could not be read" if found.unread else "")
+    )
     if run.is_dry:
         tally.notes += [f"would fetch {lead.entry.url}" for lead in found.leads]
         return
@@ -79,36 +83,18 @@ def _do_steps(run: Run, source: Source) -> None:
 
 def _do_batch(run: Run, source: Source, batch: Batch, which: str) -> None:
     """Fetch, parse, upsert."""
-    clock = _Clock()
+    clock = Clock()
     entries = len(batch.leads)
     batch = steps.fetch(run, source, batch)
     fetched, fetching = len(batch.pages), clock.lap()
     batch = steps.read(run, source, batch)
     articles, reading = len(batch.rows), clock.lap()
     steps.store(run, source, batch)
-    _log(
-        f"{which}: of {entries} entries {fetched} fetched in {fetching:.1f} s, "
-        f"{articles} read in {reading:.1f} s, stored in {clock.lap():.1f} s"
-    )
-
-
-class _Clock:
-    """Seconds since the last look, that never go back."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def lap(self) -> float:
-        before, self._last = self._last, time.monotonic()
-        return self._last - before
-
-
-def _log(words: str) -> None:
-    """A line in the run's log; nothing where Prefect has no part in the run."""
-    try:
-        get_run_logger().info(words)
-    except MissingContextError:
-        return
+    if entries:
+        log(
+            f"{which}: of {many(entries, 'entry', 'entries')} {fetched} fetched in {fetching:.1f} s, "
+            f"{articles} read in {reading:.1f} s, stored in {clock.lap():.1f} s"
+        )
 
 
 def named(step: Any, name: str) -> Any:

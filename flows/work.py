@@ -121,6 +121,8 @@ class Found:
     Attributes:
         leads: The entries to follow, first listed first.
         answered: The channels whose listing came anew and could be read.
+        garbled: The channels with lines that could not be read.
+        unread: How many listings did not come, or could not be read.
         rest: To be stored with the last batch: fetches of listings, failed lines and
             listings, and watermarks; and gaps with the first, because a later run knows the
             entries of that batch, and would see no gap any more.
@@ -129,6 +131,8 @@ class Found:
     def __init__(self) -> None:
         self.leads: list[Lead] = []
         self.answered: set[str] = set()
+        self.garbled: set[str] = set()
+        self.unread = 0
         self.rest = Batch()
 
     def failures(self) -> Batch:

@@ -92,7 +92,7 @@ def put(
     at = at or datetime.now(UTC)
     failed: dict[bytes, tuple[QuarantineRow, int]] = {}
     for row in rows:
-        key = _key(row)
+        key = identity(row)
         before, attempts = failed.get(key, (row, 0))
         failed[key] = (row if row.fetched_at >= before.fetched_at else before, attempts + 1)
     old = overtaken(db, [row for row, _ in failed.values()])
@@ -214,7 +214,21 @@ def are_open(db: DuckDBPyConnection, quarantine_ids: Iterable[str]) -> set[str]:
     return {key for (key,) in found}
 
 
-def _key(row: QuarantineRow) -> bytes:
+def resolved_listings(
+    db: DuckDBPyConnection, source: str, urls: Iterable[str]
+) -> dict[str, datetime]:
+    """By address, when the latest failure of a listing was fetched, where that is resolved."""
+    found = db.execute(
+        "SELECT url, max(fetched_at) FROM _store.quarantine "
+        "WHERE source = ? AND article_id IS NULL AND list_contains(?::VARCHAR[], url) "
+        "GROUP BY url HAVING count(*) FILTER (WHERE resolved_at IS NULL) = 0",
+        [source, list(urls)],
+    ).fetchall()
+    return {url: at.astimezone(UTC) for url, at in found}
+
+
+def identity(row: QuarantineRow) -> bytes:
+    """What stands for a failure, however often it is met: its article, page or line."""
     is_named = bool(row.url or row.article_id)
     which = "" if is_named else sha256(row.page).hexdigest()
     return key_of(row.source, row.url, row.article_id or "", which)

@@ -1,7 +1,7 @@
 """What a run found, as Prefect events that automations can react to.
 
 copydesk.gap      a stretch may have been missed      resource copydesk.source.<slug>
-copydesk.drift    pages no longer read as they did
+copydesk.drift    pages no longer read as they did; once for each page, line and listing
 copydesk.stall    a source yielded nothing at all, or could not be read
 
 and, of a source that brought something, its lineage in the form of Prefect's own assets:
@@ -33,7 +33,7 @@ def events_of(report: Report) -> Iterator[tuple[str, str, dict[str, Any]]]:
         }
         if counts["gaps"]:
             yield "copydesk.gap", tally.source, payload
-        if counts["quarantined"]:
+        if tally.first_told:
             yield "copydesk.drift", tally.source, payload
         if _is_stalled(tally):
             yield "copydesk.stall", tally.source, payload

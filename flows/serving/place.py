@@ -111,7 +111,10 @@ def held(home: Path, served: Served, *, warehouse: Path | None = None) -> Iterat
         RunFailed: Another one holds it.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with _alone(home / _LOCK, served), _alone(warehouse and _lock_of(warehouse), served):
+    with (
+        _alone(warehouse and _lock_of(warehouse), served, "serves this warehouse"),
+        _alone(home / _LOCK, served, f"has its Prefect in {home} (PREFECT_HOME)"),
+    ):
         note = home / _SERVED
         note.write_text(json.dumps(asdict(served)), encoding="utf-8")
         try:
@@ -127,8 +130,8 @@ def _lock_of(warehouse: Path) -> Path:
 
 
 @contextmanager
-def _alone(file: Path | None, served: Served) -> Iterator[None]:
-    """Hold a lock file, which says who does."""
+def _alone(file: Path | None, served: Served, does: str) -> Iterator[None]:
+    """Hold a lock file, which says who does; refuse where another one already does that."""
     if file is None:
         yield
         return
@@ -139,8 +142,7 @@ def _alone(file: Path | None, served: Served) -> Iterator[None]:
             other = _told(file) or _read(file.parent)
             where = f" (process {other.pid}, {other.ui_url})" if other else ""
             raise RunFailed(
-                f"another `copydesk serve` already serves this warehouse{where}: "
-                "use that one, or end it first"
+                f"another `copydesk serve` already {does}{where}: use that one, or end it first"
             ) from None
         lock.truncate(0)
         lock.write(json.dumps(asdict(served)))

@@ -175,7 +175,7 @@ def test_covered_gap_is_closed_and_another_is_not(desk, fill):
 
     report = fill("finews", first=date(2022, 3, 1), last=datetime.now(SHANGHAI).date())
 
-    assert any("closed 1 gaps of market-38" in words for words in report.notes)
+    assert any("closed 1 gap of market-38" in words for words in report.notes)
     found = desk.rows("SELECT channel, closed_by FROM gaps ORDER BY ALL")
     assert found == [("market-38", report.run_id), ("market-39", None)]
 
