@@ -13,6 +13,8 @@ from flows.progress import Advance, Say
 from flows.report import Report
 from flows.settings import settled
 from flows.windows import ask_for
+from warehouse.errors import WarehouseMissing
+from warehouse.faults import missing
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -88,9 +90,10 @@ def run_reparse(
     Raises:
         ConfigurationError: A source is unknown.
         RunFailed: Prefect could not run it.
-        WarehouseError: The warehouse could not be written.
+        WarehouseError: There is no warehouse, or it could not be written.
     """
     settings.chosen(tuple(sources))
+    demand_warehouse(settings.warehouse.path)  # before Prefect is started for nothing
     parameters = {
         "sources": list(sources) or None,
         "since": since,
@@ -105,3 +108,16 @@ def run_reparse(
         progress=progress,
         verbosity=verbosity,
     )
+
+
+def demand_warehouse(path: Path) -> None:
+    """Refuse a reparse where nothing was ever stored.
+
+    Raises:
+        WarehouseMissing: There is no warehouse.
+    """
+    if not path.exists():
+        raise WarehouseMissing(
+            f"{missing(path)}, and without one there is nothing to read again. WARC files that are "
+            "still there are read by `copydesk backfill SOURCE --archive FOLDER`"
+        )

@@ -7,22 +7,27 @@ replaces what was seen later, and a corrected reading of the newest page does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from flows import bridge, steps
 from flows.chunks import ChunkRun
+from flows.counting import many
 from flows.fetch import ArchiveError, Fetched
 from flows.records import fetched_from, listing_pages
-from flows.report import EXIT_CODES, PROBLEMS_KEPT, Report
+from flows.report import EXIT_CODES, PROBLEMS_KEPT, Report, about_page
+from flows.unread import Unread
 from flows.work import Arrived, Batch, page_of
 from parsers import registry
 from parsers.article import Entry, Listing, Page, Source
-from parsers.errors import ParseError
+from parsers.errors import NotAnArticle, ParseError
 from warehouse import readings
+from warehouse.errors import BadRow
 from warehouse.readings import ArchivedPage
 from warehouse.rows import ArticleRow
+from warehouse.sights import check_row
 
 PAGES_EACH = 200
 
@@ -91,8 +96,11 @@ class Differences:
 
     def words(self) -> list[str]:
         """What is worth knowing, in lines."""
-        lines = [f"{count} differ in {name}" for name, count in sorted(self.changed.items())]
-        return [f"{self.same} pages say what they said", *lines]
+        lines = [
+            f"{many(count, 'article differs', 'articles differ')} in {name}"
+            for name, count in sorted(self.changed.items())
+        ]
+        return [f"{many(self.same, 'page says', 'pages say')} what they said", *lines]
 
 
 class Again:
@@ -105,6 +113,7 @@ class Again:
         self.is_diff = diff
         self.tally = run.tally(slug)
         self.differences = Differences()
+        self._unread = Unread(slug)
         self._listings = listing_pages(self.source)
         regular = self.source.parser.listings(self.source)
         self._carrying = {one.channel: one for one in regular if one.carries_articles}
@@ -144,19 +153,56 @@ class Again:
         self._passed_over.clear()
 
     def read(self, pages: Sequence[ArchivedPage]) -> Batch:
-        """Read some pages; what cannot be read is told, and kept unless only compared."""
+        """Read some pages; what cannot be read is kept unless only compared, and told by ``end``."""
         batch = Batch()
         for page in pages:
             try:
                 batch.pages += self._arrived(page)
-            except (ArchiveError, ParseError) as error:
+            except ArchiveError as error:
                 self.tally.fail(f"{page.url}: {error}")
+            except ParseError as error:
+                self._unread.listing(page.url, page.fetched_at, str(error))
         self.tally.add(discovered=len(batch.pages))
-        steps.read(self.run, self.source, batch)
-        batch.page_rows.clear()  # nothing was fetched
+        for one in batch.pages:
+            self._read_one(one, batch)
+        batch.pages.clear()
+        self._unread.was_read(batch.rows)
         if self.is_diff:
             self._compare(batch)
         return batch
+
+    def _read_one(self, one: Arrived, batch: Batch) -> None:
+        """As ``steps.read`` does, but nothing is counted before later pages were read."""
+        channel, seen_at = one.entry.channel, one.page.fetched_at
+        try:
+            row = bridge.article_row(
+                registry.read(self.source, one.page), channel=channel, seen_at=seen_at
+            )
+            check_row(row)
+        except NotAnArticle:
+            return
+        except (ParseError, BadRow) as error:
+            bad = bridge.failed_page(self.source, one.entry, one.page, one.fetched, error)
+            batch.bad.append(bad)
+            self._unread.page(bad)
+        else:
+            batch.rows.append(row)
+
+    def end(self) -> None:
+        """Count and tell what could not be read, but for what was read later."""
+        with self.run.looking() as store:
+            judged = self._unread.judged(store)
+        for article, words in judged.pages:
+            self.tally.quarantine(words, about_page(article, words))
+        for words in judged.listings:
+            self.tally.fail(words)
+        # Stored, what is older than its article was told as it was stored.
+        over = judged.listings_over + (judged.pages_over if self.is_diff else 0)
+        if over:
+            self.tally.notes.append(
+                f"{many(over, 'unreadable page')} of the archive passed over, because later ones were "
+                "read: `copydesk quarantine list --resolved` shows those kept"
+            )
 
     def store(self, batch: Batch) -> None:
         """Store what was read, in one transaction."""
@@ -193,7 +239,9 @@ class Again:
         ]
 
     def _with_following(self, page: ArchivedPage, first: Page) -> Page:
-        urls = registry.more(self.source, first)
+        urls: tuple[str, ...] = ()
+        with suppress(ParseError):  # what the parser cannot make of the page, reading it will say
+            urls = registry.more(self.source, first)
         if not urls:
             return first
         self._following.update(urls)

@@ -26,6 +26,7 @@ from prefect.runtime import flow_run
 
 from flows import leases
 from flows import settings as configuration
+from flows.again import demand_warehouse
 from flows.chunks import ChunkRun
 from flows.live import LiveProgress, show_table
 from flows.reading_again import Again, Compared
@@ -61,8 +62,12 @@ def reparse(
         since: Only pages fetched at this time or later; UTC unless it says otherwise.
         diff: Store nothing; say what would change, and what would get worse.
         config: The configuration file; ``copydesk.toml`` by default.
+
+    Raises:
+        WarehouseMissing: There is no warehouse, and so no page to read again.
     """
     settings = configuration.load(Path(config) if config else None)
+    demand_warehouse(settings.warehouse.path)
     slugs = [source.slug for source in settings.chosen(tuple(sources or ()))]
     since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
     run = ChunkRun("reparse", settings, slugs, is_dry=diff)
@@ -95,13 +100,19 @@ def _read_source(again: Again, live: LiveProgress) -> None:
             again.run.surroundings.progress(slug, done, total)
             live.show(done, total)
         live.show(done, total, is_last=True)
+        again.end()
     except Exception as error:
         tally.is_broken = True
         tally.problems.append(f"{type(error).__name__}: {error}")
         raise
     finally:
         tally.seconds = time.monotonic() - started
-    if again.is_diff:
+    if not total:
+        tally.notes.append(
+            "no page of it is archived" + (" since then" if again.since else "") + ": nothing to "
+            "read again"
+        )
+    elif again.is_diff:
         tally.notes += again.differences.words()
 
 

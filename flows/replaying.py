@@ -34,6 +34,7 @@ from parsers.errors import ParseError
 from parsers.posts import read_post
 from warehouse import articles, quarantine, readings, runs
 from warehouse.errors import BadRow
+from warehouse.faults import missing
 from warehouse.rows import ArticleRow, Counters, Quarantined, QuarantineRow, StoredPost, Upserted
 from warehouse.sights import check_row
 
@@ -63,10 +64,12 @@ def replay(
     Raises:
         ConfigurationError: There is no such source.
         SourceBusy: A run of a source does not end.
-        WarehouseError: The warehouse could not be written, or no failure has that id.
+        WarehouseError: There is none, it could not be written, or no failure has that id.
     """
     if source is not None and source not in settings.sources:
         settings.source(source)
+    if not settings.warehouse.path.exists():
+        raise missing(settings.warehouse.path)
     stop = threading.Event()
     surroundings = Surroundings(stop=stop, progress=progress, say=say)
     with surrounded_by(surroundings), stopping_on_signals(stop, say):

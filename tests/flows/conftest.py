@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flows import demo, launch, newsstand, settings
+from flows import cli, demo, launch, newsstand, settings
 from flows.asking import ask
 from flows.newsstand import Faults, Newsstand
 from flows.report import Report
@@ -102,6 +102,18 @@ def stored(synced: Desk, tmp_path: Path) -> Desk:
     folder = tmp_path / "desk"
     shutil.copytree(synced.folder, folder, symlinks=True)
     return Desk(folder, synced.stand)
+
+
+@pytest.fixture
+def typed(capfd):
+    """Type a command in this process: exit code, stdout, stderr."""
+
+    def run(*words):
+        code = cli.run([str(word) for word in words])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
 
 
 @pytest.fixture(autouse=True)

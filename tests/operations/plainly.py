@@ -48,6 +48,7 @@ class PlainDesk:
             again.total()
             while pages := again.take():
                 again.store(again.read(pages))
+            again.end()
             return run.finish()
 
     def replay(self, **options: Any) -> Report:

@@ -10,6 +10,7 @@ from flows import again, reading_again, replaying
 from flows.newsstand import Fault
 from parsers.errors import LayoutChanged
 from parsers.sources import finews, ofweek
+from warehouse.errors import WarehouseMissing
 
 pytestmark = pytest.mark.e2e
 
@@ -153,6 +154,98 @@ def test_older_page_read_again_does_not_replace_newer_content(desk, reparse):
     assert after == before
 
 
+@pytest.mark.parametrize("diff", [True, False], ids=["diff", "stored"])
+def test_page_that_failed_and_was_read_later_needs_nobody(desk, reparse, faults, diff):
+    faults["/2021-05/ART-260009-8420-30500850.html"] = Fault(body=b"<html>busy</html>")
+    faults["/woshipm/latest"] = Fault(body=b"<html>busy</html>")
+    assert desk.sync("ofweek", "woshipm").totals()["quarantined"] == 2
+    faults.clear()
+    desk.sync("ofweek", "woshipm")
+    assert standing(desk) == set()
+
+    report = reparse("ofweek", "woshipm", diff=diff)
+
+    assert (report.exit_code, report.problems) == (0, ())
+    assert (report.totals()["quarantined"], report.totals()["failed"]) == (0, 0)
+    assert any("woshipm: 1 unreadable page" in words for words in report.notes)
+    assert standing(desk) == set()
+
+
+def test_page_that_only_todays_parser_reads_makes_up_for_the_one_before(
+    desk, reparse, faults, another_parser
+):
+    faults["/2021-05/ART-260009-8420-30500850.html"] = Fault(body=b"<html>busy</html>")
+    desk.sync("ofweek")
+    faults.clear()
+    with pytest.MonkeyPatch.context() as broken:
+        from parsers import registry
+
+        def refuse(_source, _page):
+            raise LayoutChanged("expected a moon, found none")
+
+        parser = replace(ofweek.PARSER, parse=refuse)
+        broken.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": parser})
+        desk.sync("ofweek")
+    assert standing(desk)
+
+    compared = reparse("ofweek", diff=True)
+    done = reparse("ofweek")
+
+    assert (compared.exit_code, done.exit_code) == (0, 0)
+    assert standing(desk) == set()
+
+
+def test_page_that_fails_as_often_as_it_was_fetched_is_one_failure(desk, reparse, faults):
+    faults["/2021-05/ART-260009-8420-30500850.html"] = Fault(body=b"<html>busy</html>")
+    desk.sync("ofweek")
+    desk.sync("ofweek")
+    assert len(standing(desk)) == 1
+
+    report = reparse("ofweek")
+
+    assert (report.exit_code, report.totals()["quarantined"]) == (3, 1)
+    assert len(report.problems) == 1
+    assert "30500850" in report.problems[0]
+    counted = "SELECT quarantined FROM runs ORDER BY started_at DESC LIMIT 1"
+    assert desk.rows(counted) == [(1,)]
+
+
+def test_page_whose_following_pages_cannot_be_told_is_quarantined_and_worse(
+    desk, reparse, monkeypatch
+):
+    from parsers import registry
+
+    desk.sync("ofweek")
+
+    def refuse(*_arguments):
+        raise LayoutChanged("expected a moon, found none")
+
+    parser = replace(ofweek.PARSER, parse=refuse, more=refuse)
+    monkeypatch.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": parser})
+
+    compared = reparse("ofweek", diff=True)
+
+    assert (compared.exit_code, compared.totals()["failed"]) == (4, 0)
+    assert compared.totals()["quarantined"] == len(compared.regressed) > 5
+
+
+@pytest.mark.parametrize("diff", [True, False], ids=["diff", "stored"])
+def test_without_a_warehouse_there_is_nothing_to_read_again(desk, reparse, diff):
+    with pytest.raises(WarehouseMissing, match=r"nothing to read again.*backfill SOURCE --archive"):
+        reparse(diff=diff)
+    assert desk.said == []  # Prefect was not started for it
+    assert not desk.settings.warehouse.path.exists()
+
+
+def test_source_without_archived_pages_is_told(desk, reparse):
+    desk.sync("ofweek")
+
+    report = reparse("woshipm", diff=True)
+
+    assert report.exit_code == 0
+    assert report.notes == ("woshipm: no page of it is archived: nothing to read again",)
+
+
 def test_since_takes_later_pages_only(desk, reparse):
     desk.sync("ofweek")
     ((last,),) = desk.rows("SELECT max(fetched_at) FROM pages")
@@ -293,3 +386,9 @@ def test_replay_of_an_imported_post(desk, replay, tmp_path):
 
     assert report.exit_code == 3
     assert len(standing(desk)) == 1
+
+
+def test_replay_without_a_warehouse_makes_none(desk, replay):
+    with pytest.raises(WarehouseMissing, match="no such warehouse"):
+        replay()
+    assert not desk.settings.warehouse.path.exists()
