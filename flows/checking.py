@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flows.counting import many
 from flows.fetch import Fetcher, FetchFailure, FetchRequest, mask_url
 from flows.run import policy_of
 from flows.settings import Settings
@@ -52,32 +53,54 @@ class Checked:
         }
 
     def words(self) -> str:
-        """One line."""
+        """One line, and one for each problem."""
         verdict = "ok" if self.exit_code == 0 else "NOT WELL"
-        bad = f", {self.bad} unreadable lines" if self.bad else ""
+        bad = f", {many(self.bad, 'unreadable line')}" if self.bad else ""
         sample = f"; for example: {self.sample}" if self.sample else ""
-        problems = "".join(f"; {problem}" for problem in self.problems)
+        problems = "".join(f"\n    ! {problem}" for problem in self.problems)
         return (
-            f"{self.source} ({self.parser}): {verdict}: {self.entries} entries "
-            f"in {self.listings} listings{bad}{sample}{problems}"
+            f"{self.source} ({self.parser}): {verdict}: {many(self.entries, 'entry', 'entries')} "
+            f"in {many(self.listings, 'listing')}{bad}{sample}{problems}"
         )
 
 
 def described(settings: Settings) -> list[dict[str, Any]]:
-    """The configured sources, one row each."""
+    """The configured sources, one row each, with the channels and the addresses of their listings."""
     rows = []
     for source in settings.chosen():
         listings = source.parser.listings(source)
+        channels = dict.fromkeys(one.channel for one in listings)
         rows.append(
             {
                 "source": source.slug,
                 "parser": source.parser.name,
                 "schedule": settings.sources[source.slug].schedule,
-                "channels": ", ".join(dict.fromkeys(one.channel for one in listings)),
-                "listings": " ".join(mask_url(one.url) for one in listings),
+                "channels": list(channels),
+                "listings": [mask_url(one.url) for one in listings],
             }
         )
     return rows
+
+
+def in_words(settings: Settings) -> str:
+    """The configured sources for people: a line each, and below it one for each listing."""
+    blocks = [
+        "\n".join([_headline(settings, source), *_listing_lines(source)])
+        for source in settings.chosen()
+    ]
+    return "\n".join(blocks) or "no source is configured: add a [sources.<name>] section"
+
+
+def _headline(settings: Settings, source: Source) -> str:
+    own = settings.sources[source.slug]
+    when = f"read on {own.schedule} ({own.time_zone})" if own.schedule else "read by hand only"
+    return f"{source.slug}: parser {source.parser.name}, {when}"
+
+
+def _listing_lines(source: Source) -> list[str]:
+    listings = source.parser.listings(source)
+    width = max((len(one.channel) for one in listings), default=0)
+    return [f"    {one.channel:<{width}}  {mask_url(one.url)}" for one in listings]
 
 
 def check_sources(settings: Settings, names: tuple[str, ...] = ()) -> list[Checked]:

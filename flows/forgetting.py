@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,103 +22,58 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from flows import leases
+from flows.counting import many
 from flows.fetch import ArchiveError
 from flows.fetch.erasing import erase
 from flows.progress import Advance, Say
 from flows.records import fetched_from
-from flows.settings import Settings
+from flows.settings import ConfigurationError, Settings
+from flows.wishes import Forgotten, Wish, counted
 from flows.work import page_of
 from parsers import registry
 from parsers.errors import ParseError
+from parsers.urls import is_http
 from warehouse import compact, db, snapshot
 from warehouse import forget as store
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull
 from warehouse.faults import missing
-from warehouse.forget import ArchivedPage, Removed, Tombstone
+from warehouse.forget import ArchivedPage, Tombstone
 
 _COMPACT_WAIT_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be forgotten: some articles, or a whole source."""
-
-    article_ids: tuple[str, ...] = ()
-    source: str = ""
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The sources that must rest meanwhile."""
-        named = (one.partition(":")[0] for one in self.article_ids)
-        return (self.source,) if self.source else tuple(sorted(set(named)))
-
-    def words(self) -> str:
-        """What it is about, for a message."""
-        if self.source:
-            return f"the whole source {self.source}"
-        some = ", ".join(self.article_ids[:5])
-        return some + (
-            f" and {len(self.article_ids) - 5} more" if len(self.article_ids) > 5 else ""
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class Forgotten:
-    """What was removed, and what is still on the disk.
-
-    Attributes:
-        removed: Rows of the warehouse.
-        erased: Pages overwritten in the archive.
-        remains: What still holds the words, and what to do about each; for a person.
-        notes: What nobody can see from here, to be thought of.
-    """
-
-    wish: Wish
-    removed: Removed
-    erased: int = 0
-    remains: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def exit_code(self) -> int:
-        """3 when something is still to be done."""
-        return 3 if self.remains else 0
-
-    def as_json(self) -> dict[str, Any]:
-        """The JSON document."""
-        return {
-            "forgotten": list(self.wish.article_ids) or [f"{self.wish.source}:*"],
-            "removed": asdict(self.removed),
-            "archived_pages_erased": self.erased,
-            "remains": self.remains,
-            "notes": self.notes,
-        }
-
-    def words(self) -> str:
-        """What was done, then a line for each thing that is left."""
-        lines = [f"forgot {self.wish.words()}: {counted(self.removed, self.erased)}"]
-        lines += [f"! still there: {one}" for one in self.remains]
-        return "\n".join([*lines, *self.notes])
-
-
-def counted(found: Removed, pages_in_archive: int) -> str:
-    """How much there is (or was), in words."""
-    return (
-        f"{found.articles} articles, {found.contents} contents that no other article says, "
-        f"{found.posts} imported files, {found.quarantine} pages in quarantine, {found.pages} "
-        f"fetches, {pages_in_archive} raw pages in the archive"
-    )
-
-
 def look(settings: Settings, wish: Wish) -> str:
-    """What ``forget`` would remove, in words; nothing is changed.
+    """What ``forget`` would do, in words; nothing is changed.
 
     Raises:
         WarehouseError: There is no warehouse, or an id is malformed.
     """
     with _opened(settings) as one:
         pages = store.archived_pages(one, wish.article_ids, source=wish.source)
-        return counted(store.look(one, wish.article_ids, source=wish.source), len(pages))
+        found = store.look(one, wish.article_ids, source=wish.source)
+        absent = list(store.absent(one, wish.article_ids, source=wish.source))
+    nothing = f"nothing of {', '.join(absent)} is stored, it would only be kept out from now on"
+    if set(absent) == set(wish.names) and not pages:
+        return nothing
+    wish = wish.without(absent)
+    some = f"{wish.words()}: {counted(found, len(pages))} would be deleted for good"
+    return f"{some}; {nothing}" if absent else some
+
+
+def refuse_addresses(settings: Settings, wish: Wish) -> None:
+    """Refuse an address in place of an id; the message names the articles that have it.
+
+    Raises:
+        ConfigurationError: An address was given.
+        WarehouseError: There is no warehouse to look in.
+    """
+    for address in filter(is_http, wish.article_ids):
+        with _opened(settings) as one:
+            found = store.at_address(one, address)
+        which = f"it is the address of {', '.join(found)}" if found else "no stored article has it"
+        raise ConfigurationError(
+            f"expected an id (<source>:<source_article_id>), found the address {address}: {which}"
+        )
 
 
 def forget(
@@ -142,6 +97,7 @@ def forget(
                 pages = [page for page in more if page not in pages] + pages
         erased, left = _erase(settings, pages, progress)
         with _opened(settings) as one, db.transaction(one):
+            absent = store.absent(one, wish.article_ids, source=wish.source)
             removed = store.forget(
                 one,
                 wish.article_ids,
@@ -151,7 +107,9 @@ def forget(
                 reason=reason,
             )
         remains = [why for _, why in left]
-        found = Forgotten(wish=wish, removed=removed, erased=erased, remains=remains)
+        found = Forgotten(wish=wish, removed=removed, erased=erased, absent=absent, remains=remains)
+    if found.is_nothing:
+        return found
     _write_anew(settings, found, say)
     _tell_the_rest(settings, found)
     return found
@@ -304,8 +262,8 @@ class Tightened:
         done = self.done
         lines = [
             f"{self.path}: {done.bytes_before / 1e6:.1f} MB became {done.bytes_after / 1e6:.1f} MB; "
-            f"{done.sightings_before} sightings became {done.sightings_after}, "
-            f"{done.pages_removed} fetches removed"
+            f"{many(done.sightings_before, 'sighting')} became {done.sightings_after}, "
+            f"{many(done.pages_removed, 'fetch', 'fetches')} removed"
         ]
         lines += [f"! {one} stays: a reader has it open" for one in self.left]
         return "\n".join(lines)

@@ -20,6 +20,7 @@ from prefect.artifacts import (
 )
 from prefect.exceptions import PrefectException
 
+from flows.counting import span
 from flows.markdown import listed
 
 AWAY = (httpx.HTTPError, PrefectException, OSError, RuntimeError)
@@ -80,13 +81,6 @@ class LiveProgress:
             self._artifact = made
         else:
             update_progress_artifact(self._artifact, progress=percent, description=words)
-
-
-def span(seconds: float) -> str:
-    """A time that is left, as people say it: 45 seconds, 12 minutes, 3.5 hours."""
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 def show_table(key: str, table: list[dict[str, Any]], words: str, lines: Iterable[str]) -> None:

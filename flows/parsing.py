@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+from flows.errors import RunFailed
 from flows.fetch import Fetcher
 from flows.posts.documents import article_document
 from flows.run import policy_of
@@ -18,6 +19,7 @@ from flows.work import page_of, request_for
 from parsers import registry
 from parsers.article import Article, Entry, Page, Source
 from parsers.charset import decode
+from parsers.errors import ParseError
 from parsers.harmless import harmless
 from parsers.posts import Dialect, write_post
 from parsers.sources import generic
@@ -39,17 +41,36 @@ def parse_one(
         format_: json, jekyll, hexo or hugo.
 
     Raises:
-        ConfigurationError: There is no such source or parser.
+        ConfigurationError: There is no such source or parser, no such file, or an address
+            that is none.
         FetchError: The page could not be fetched.
         ParseError: The page could not be read.
+        RunFailed: A page without an address could not be read, or its file is damaged.
     """
+    if url is not None and not is_http(url):
+        raise ConfigurationError(f"--url: expected an http or https address, found {url!r}")
     address = url or (page if is_http(page) else "")
     chosen = _source(settings, source, address)
     if is_http(page):
         article = _fetched(settings, chosen, page)
-    else:
+    elif address:
         article = registry.read(chosen, _from_file(chosen, page, address))
+    else:
+        article = _without_address(chosen, page)
     return _written(article, format_)
+
+
+def _without_address(source: Source, name: str) -> Article:
+    page = _from_file(source, name, "")
+    try:
+        return registry.read(source, page)
+    except ParseError as error:
+        what = "standard input" if name == "-" else name
+        raise RunFailed(
+            f"{what}: {str(error).removeprefix(': ')}\n"
+            "the page's address is not known, and most of them need it: give it with --url, such "
+            "as --url https://www.example.org/news/1.html"
+        ) from error
 
 
 def _source(settings: Settings, name: str | None, address: str) -> Source:
@@ -95,9 +116,7 @@ def _fetched(settings: Settings, source: Source, address: str) -> Article:
 
 
 def _from_file(source: Source, name: str, address: str) -> Page:
-    data = sys.stdin.buffer.read(MAX_PAGE_BYTES) if name == "-" else Path(name).read_bytes()
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
+    data = _unpacked(_bytes_of(name), name)
     decoded = decode(data)
     entry = _entry(source, address) if address else None
     return Page(
@@ -109,6 +128,49 @@ def _from_file(source: Source, name: str, address: str) -> Page:
         replacements=decoded.replacements,
         entry=entry,
     )
+
+
+def _bytes_of(name: str) -> bytes:
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(MAX_PAGE_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(MAX_PAGE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigurationError(f"{name}: {_no_such_file(name)}") from None
+    except IsADirectoryError:
+        raise ConfigurationError(
+            f"{name}: a folder, expected one file; many pages are read with --batch "
+            "MANIFEST.jsonl OUT.json"
+        ) from None
+    if len(data) > MAX_PAGE_BYTES:
+        raise RunFailed(f"{name}: larger than {MAX_PAGE_BYTES} bytes: that is no page")
+    return data
+
+
+def _no_such_file(name: str) -> str:
+    if "://" in name:
+        return "only addresses that begin with http:// or https:// can be fetched"
+    ways = "give a file, an address that begins with http:// or https://, or - for standard input"
+    host = name.partition("/")[0]
+    if host.startswith("www.") or ("/" in name and "." in host.strip(".")):
+        return f"no such file; if it is an address, write https://{name}"
+    return f"no such file; {ways}"
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    """The page itself, of a gzip file its content."""
+    if data[:2] != b"\x1f\x8b":
+        return data
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        page = unpacker.decompress(data, MAX_PAGE_BYTES)
+    except zlib.error as error:
+        raise RunFailed(f"{name}: expected a whole gzip file: {error}") from None
+    if not unpacker.eof:
+        raise RunFailed(f"{name}: expected a whole gzip file, found one that is cut or too large")
+    return page
 
 
 def _written(article: Article, format_: str) -> str:

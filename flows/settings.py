@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -245,8 +245,15 @@ def _check_zone(key: str, zone: str) -> None:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigurationError(
-            f"{key}: expected a zone such as 'Asia/Shanghai', found {zone!r}"
+            f"{key}: expected a zone of the IANA list, such as 'Asia/Shanghai', 'Europe/Berlin' or "
+            f"'UTC', found {zone!r}{_nearest_zone(zone)}; without a zone to name, leave the key out"
         ) from None
+
+
+def _nearest_zone(zone: str) -> str:
+    known = {name.casefold(): name for name in available_timezones()}
+    close = difflib.get_close_matches(zone.strip().casefold(), list(known), n=1, cutoff=0.8)
+    return f", did you mean {known[close[0]]!r}?" if close else ""
 
 
 def _read(file: Path, *, must_exist: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -103,6 +104,23 @@ _ARCHIVED = """
       AND (url_key, fetched_at) IN (SELECT (url_key, fetched_at) FROM copydesk_gone_pages)
     ORDER BY ALL
 """
+
+# Names of a wish under which nothing is kept: no content, no failure, no page.
+_ABSENT = {
+    "articles": """
+        SELECT article_id FROM copydesk_named
+        WHERE article_key::UUID NOT IN (SELECT article_key FROM _store.records)
+          AND article_id NOT IN (
+              SELECT article_id FROM _store.quarantine WHERE article_id IS NOT NULL)
+          AND article_id NOT IN (
+              SELECT source || ':' || json_extract_string(entry, '$.source_article_id')
+              FROM _store.pages WHERE entry <> ''
+                AND json_extract_string(entry, '$.source_article_id') IS NOT NULL)""",
+    "source": """
+        SELECT ? WHERE ? NOT IN (
+            SELECT source FROM _store.records UNION ALL SELECT source FROM _store.quarantine
+            UNION ALL SELECT source FROM _store.pages)""",
+}
 
 _PLANS = """
     plan_key IN (SELECT plan_key FROM _work.chunks c WHERE CASE WHEN ? THEN c.source = ? ELSE
@@ -240,6 +258,32 @@ def look(
         return _count(db, whole)
 
 
+def absent(
+    db: DuckDBPyConnection, article_ids: Sequence[str] = (), *, source: str = ""
+) -> dict[str, bool]:
+    """The articles, or the source, of which nothing is stored; whether each has a tombstone.
+
+    Raises:
+        WarehouseError: An id is not ``<source>:<source_article_id>``.
+    """
+    with stage.staged(db, "copydesk_named", _named(article_ids)):
+        found = db.execute(_ABSENT["articles"]).fetchall()
+    if source:
+        found = db.execute(_ABSENT["source"], [source, source]).fetchall()
+        return {name: _is_buried(db, _WHOLE, name) for (name,) in found}
+    return {name: _is_buried(db, "article_id = ?", name) for (name,) in found}
+
+
+def at_address(db: DuckDBPyConnection, url: str) -> list[str]:
+    """The articles that have, or had, an address."""
+    found = db.execute(
+        "SELECT DISTINCT source || ':' || source_article_id FROM _store.records "
+        "WHERE ? IN (url, canonical_url, original_url) ORDER BY ALL",
+        [url],
+    ).fetchall()
+    return [article_id for (article_id,) in found]
+
+
 def archived_pages(
     db: DuckDBPyConnection,
     article_ids: Sequence[str] = (),
@@ -261,15 +305,7 @@ def _chosen(
     left: Iterable[tuple[str, int]] = (),
 ) -> Iterator[list[object]]:
     """The temporary tables, and the parameters that say whether a whole source is meant."""
-    for one in article_ids:
-        own_source, _, own = one.partition(":")
-        if not (own_source and own):
-            raise WarehouseError(f"expected <source>:<source_article_id>, found {one!r}")
-    named = stage.table(
-        article_id=(list(article_ids), stage.TEXT),
-        article_key=stage.keys([key_of(one) for one in article_ids]),
-        quoted=([_quoted(one.partition(":")[2]) for one in article_ids], stage.TEXT),
-    )
+    named = _named(article_ids)
     more = stage.table(url=(list(urls), stage.TEXT))
     places = stage.table(place=([f"{file}:{offset}" for file, offset in left], stage.TEXT))
     whole: list[object] = [bool(source), source]
@@ -287,6 +323,18 @@ def _chosen(
         finally:
             for name in reversed(_CHOSEN):
                 db.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def _named(article_ids: Sequence[str]) -> Any:
+    for one in article_ids:
+        own_source, _, own = one.partition(":")
+        if not (own_source and own):
+            raise WarehouseError(f"expected <source>:<source_article_id>, found {one!r}")
+    return stage.table(
+        article_id=(list(article_ids), stage.TEXT),
+        article_key=stage.keys([key_of(one) for one in article_ids]),
+        quoted=([_quoted(one.partition(":")[2]) for one in article_ids], stage.TEXT),
+    )
 
 
 def _quoted(own_id: str) -> str:

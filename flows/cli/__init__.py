@@ -16,17 +16,27 @@ from collections.abc import Sequence
 import click
 
 from flows.cli import again, asking, keeping, parsing, posts, running, serving
-from flows.cli.console import FAILED, INTERRUPTED, USAGE, Console, with_globals
+from flows.cli.console import (
+    FAILED,
+    INTERRUPTED,
+    USAGE,
+    Console,
+    help_without_command,
+    with_globals,
+)
 
 
 @click.group(
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: copydesk demo --keep demo",
 )
 @click.version_option(package_name="copydesk", message="%(prog)s %(version)s")
 @with_globals
-def copydesk() -> None:
+@click.pass_context
+def copydesk(context: click.Context) -> None:
     """Keep a trustworthy, queryable news corpus, on a schedule."""
+    help_without_command(context)
 
 
 for _command in (
@@ -61,7 +71,9 @@ def run(arguments: list[str]) -> int:
         # The reader (`| head`) has seen enough; give Python's own flush nowhere to fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # click takes a cut file for Ctrl-D
+            return console.fail_with(error.__cause__)
         return console.fail("interrupted; what was stored stays stored", INTERRUPTED)
     except click.UsageError as error:
         return console.fail(_usage(error), USAGE)
@@ -74,4 +86,6 @@ def run(arguments: list[str]) -> int:
 
 def _usage(error: click.UsageError) -> str:
     hint = f"\nsee: {error.ctx.command_path} --help" if error.ctx else ""
+    if isinstance(error, click.MissingParameter) and error.ctx and error.ctx.command.epilog:
+        hint = f"\n{error.ctx.command.epilog}{hint}"
     return error.format_message() + hint

@@ -10,18 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli.console import ATTENTION, OK, Console, table, usage, with_globals
+from flows.cli.console import (
+    ATTENTION,
+    OK,
+    Console,
+    fitted,
+    help_without_command,
+    tell_unknown_source,
+    usage,
+    with_globals,
+)
 from flows.cli.progress import showing_progress
 from flows.cli.running import show
+from flows.cli.values import DAY, MOMENT, OutFile
+from flows.counting import many
 
 if TYPE_CHECKING:
     from warehouse.rows import Quarantined
 
-DAY = click.DateTime(["%Y-%m-%d"])
-MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
 
-
-@click.command(epilog="Example: copydesk backfill finews --from 2022-03-01 --to 2022-03-14")
+@click.command(
+    short_help="Bring in a window of days, a list of addresses, or an archive.",
+    epilog="Example: copydesk backfill finews --from 2022-03-01 --to 2022-03-14",
+)
 @click.argument("source")
 @click.option("--from", "first", type=DAY, help="First day of the window, in the source's zone.")
 @click.option("--to", "last", type=DAY, help="Last day of the window; it is part of it.")
@@ -76,9 +87,20 @@ def backfill(
     return show(console, report)
 
 
-@click.command(epilog="Example: copydesk reparse --source finews --diff")
-@click.option("--source", "sources", multiple=True, help="Only this source; may be repeated.")
-@click.option("--since", type=MOMENT, help="Only pages fetched at this time or later (UTC).")
+@click.command(
+    short_help="Read the archived pages again, with today's parsers.",
+    epilog="Example: copydesk reparse --source finews --diff",
+)
+@click.option(
+    "--source",
+    "sources",
+    metavar="SOURCE",
+    multiple=True,
+    help="Only this source; may be repeated.",
+)
+@click.option(
+    "--since", type=MOMENT, help="Only pages fetched then or later (UTC unless it says otherwise)."
+)
 @click.option("--diff", is_flag=True, help="Store nothing, say what would change; 4 if worse.")
 @with_globals
 @click.pass_obj
@@ -87,7 +109,9 @@ def reparse(
 ) -> int:
     """Read the archived pages again with today's parsers, without network.
 
-    Each page keeps the time it was fetched at, so that newer content stays.
+    Each page keeps the time it was fetched at, so that newer content stays. Exit code 3:
+    a page cannot be read, and nothing later of its article could; 4: --diff found that
+    something would get worse.
     """
     from flows.again import run_reparse
 
@@ -106,16 +130,28 @@ def reparse(
     return show(console, report)
 
 
-@click.group(epilog="Example: copydesk quarantine list --reason layout_changed")
+@click.group(
+    invoke_without_command=True,
+    short_help="Look at what could not be read, and try it again.",
+    epilog="Example: copydesk quarantine list --reason layout_changed",
+)
 @with_globals
-def quarantine() -> None:
-    """Pages, lines and posts that could not be read: look at them, try them again."""
+@click.pass_context
+def quarantine(context: click.Context) -> None:
+    """Look at pages, lines and posts that could not be read, and try them again."""
+    help_without_command(context)
 
 
-@quarantine.command("list", epilog="Example: copydesk quarantine list --reason layout_changed")
-@click.option("--reason", help="Only failures of this kind, such as layout_changed.")
-@click.option("--source", help="Only failures of this source.")
-@click.option("--resolved", is_flag=True, help="Those that were resolved since.")
+@quarantine.command(
+    "list",
+    short_help="Show what is in quarantine, oldest first.",
+    epilog="Example: copydesk quarantine list --reason layout_changed",
+)
+@click.option(
+    "--reason", metavar="KIND", help="Only failures of this kind, such as layout_changed."
+)
+@click.option("--source", metavar="SOURCE", help="Only failures of this source.")
+@click.option("--resolved", is_flag=True, help="Those that were resolved since, instead.")
 @with_globals
 @click.pass_obj
 def list_(console: Console, reason: str | None, source: str | None, *, resolved: bool) -> int:
@@ -127,16 +163,20 @@ def list_(console: Console, reason: str | None, source: str | None, *, resolved:
     columns = ("id", "source", "reason", "attempts", "last_failed_at", "what")
     console.document(
         {"quarantine": [_document(one) for one in found]},
-        table(lines, columns) if lines else "nothing is in quarantine",
+        fitted(lines, columns) if lines else _nothing(reason, source, is_resolved=resolved),
     )
+    if not found:
+        tell_unknown_source(console, source)
     return ATTENTION if found and not resolved else OK
 
 
-@quarantine.command("show", epilog="Example: copydesk quarantine show 1a2b3c4d")
-@click.argument("id_", metavar="ID")
-@click.option(
-    "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write its bytes to this file."
+@quarantine.command(
+    "show",
+    short_help="Show one failure: what was expected, what was found, its page.",
+    epilog="Example: copydesk quarantine show 1a2b3c4d",
 )
+@click.argument("id_", metavar="ID")
+@click.option("--page", type=OutFile(), help="Write its bytes to this file.")
 @with_globals
 @click.pass_obj
 def show_(console: Console, id_: str, page: Path | None) -> int:
@@ -150,15 +190,21 @@ def show_(console: Console, id_: str, page: Path | None) -> int:
     )
     if page is not None:
         page.write_bytes(found.row.page)
-        console.note(f"{len(found.row.page)} bytes written to {page}")
+        console.note(f"{many(len(found.row.page), 'byte')} written to {page}")
     console.document(document, words)
     return OK
 
 
-@quarantine.command("replay", epilog="Example: copydesk quarantine replay --reason layout_changed")
+@quarantine.command(
+    "replay",
+    short_help="Try the failures again with today's parsers, after a fix.",
+    epilog="Example: copydesk quarantine replay --reason layout_changed",
+)
 @click.argument("id_", metavar="[ID]", required=False)
-@click.option("--reason", help="Only failures of this kind, such as layout_changed.")
-@click.option("--source", help="Only failures of this source.")
+@click.option(
+    "--reason", metavar="KIND", help="Only failures of this kind, such as layout_changed."
+)
+@click.option("--source", metavar="SOURCE", help="Only failures of this source.")
 @with_globals
 @click.pass_obj
 def replay(console: Console, id_: str | None, reason: str | None, source: str | None) -> int:
@@ -177,13 +223,18 @@ def replay(console: Console, id_: str | None, reason: str | None, source: str | 
             say=console.note,
             progress=progress,
         )
+    if not report.tallies:
+        console.note(_nothing(reason, source, is_resolved=False))
     console.list(report.notes)
     return show(console, report)
 
 
-@click.command(epilog="Example: copydesk gaps --source finews")
-@click.option("--source", help="Only gaps of this source.")
-@click.option("--closed", is_flag=True, help="Those that were closed since.")
+@click.command(
+    short_help="Show the stretches that may have been missed.",
+    epilog="Example: copydesk gaps --source finews",
+)
+@click.option("--source", metavar="SOURCE", help="Only gaps of this source.")
+@click.option("--closed", is_flag=True, help="Those that were closed since, instead.")
 @with_globals
 @click.pass_obj
 def gaps(console: Console, source: str | None, *, closed: bool) -> int:
@@ -210,7 +261,9 @@ def gaps(console: Console, source: str | None, *, closed: bool) -> int:
         for gap in found
     ]
     columns = ("source", "channel", "from", "to", "how", *(("closed_by",) if closed else ()))
-    console.document({"gaps": lines}, table(lines, columns) if lines else "no gaps")
+    console.document({"gaps": lines}, fitted(lines, columns) if lines else "no gaps")
+    if not found:
+        tell_unknown_source(console, source)
     return ATTENTION if found and not closed else OK
 
 
@@ -235,6 +288,13 @@ def _addresses(urls: str | None) -> Sequence[str]:
 
 def _day(moment: datetime | None) -> date | None:
     return moment.date() if moment else None
+
+
+def _nothing(reason: str | None, source: str | None, *, is_resolved: bool) -> str:
+    which = "nothing that was resolved since" if is_resolved else "nothing"
+    of = f" of the source {source}" if source else ""
+    kind = f" for the reason {reason}" if reason else ""
+    return f"{which} is in quarantine{of}{kind}"
 
 
 def _line(one: Quarantined) -> dict[str, Any]:

@@ -7,21 +7,32 @@ from typing import Literal
 
 import click
 
-from flows.cli.console import ATTENTION, FAILED, OK, Console, dump, table, usage, with_globals
+from flows.cli.console import (
+    ATTENTION,
+    FAILED,
+    OK,
+    Console,
+    dump,
+    fitted,
+    table,
+    usage,
+    with_globals,
+)
 from flows.cli.progress import showing_progress
+from flows.cli.values import OutFile
+from flows.counting import many
 
 
 @click.command(
-    epilog='Example: copydesk query "select source, count(*) from articles group by source"'
+    short_help="Ask one read-only SQL question.",
+    epilog='Example: copydesk query "select source, count(*) from articles group by source"',
 )
 @click.argument("sql")
 @click.option(
     "--format", "format_", type=click.Choice(("table", "json", "csv", "parquet")), default=None,
     help="table (default), json (same as --json), csv, or parquet (needs --output).",
 )  # fmt: skip
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
-)
+@click.option("--output", type=OutFile(), help="Write to this file.")
 @click.option("--live", is_flag=True, help="Ask the writer's own file instead of the snapshot.")
 @with_globals
 @click.pass_obj
@@ -36,7 +47,8 @@ def query(
     """Ask one read-only SQL question.
 
     The views are articles, revisions, sightings, runs, quarantine, pages and gaps;
-    "describe articles" shows columns. The answer comes from the read snapshot that each
+    "describe articles" shows columns. On a terminal too narrow for the table, each row is a
+    block of lines. The answer comes from the read snapshot that each
     run publishes, so it never blocks a run.
 
     csv holds the exact values: a spreadsheet may take a title that begins with = for a
@@ -49,7 +61,7 @@ def query(
         if output is None:
             usage("--format parquet needs --output FILE")
         rows = ask_to_parquet(settings, sql, output, live=live, say=console.note)
-        console.note(f"{rows} rows written to {output}")
+        console.note(f"{many(rows, 'row')} written to {output}")
         return OK
     answer = ask(settings, sql, live=live, say=console.note)
     if format_ == "json":
@@ -57,16 +69,20 @@ def query(
     elif format_ == "csv":
         words = answer.as_csv()
     else:
-        words = table(answer.as_json(), answer.columns) + "\n"
+        show = fitted if output is None else table
+        words = show(answer.as_json(), answer.columns) + "\n"
     if output is None:
         click.echo(words, nl=False)
     else:
         output.write_text(words, encoding="utf-8", newline="")
-        console.note(f"{len(answer.rows)} rows written to {output}")
+        console.note(f"{many(len(answer.rows), 'row')} written to {output}")
     return OK
 
 
-@click.command(epilog="Example: copydesk doctor --deep")
+@click.command(
+    short_help="Check versions, files, locks, disk and server; say what to do.",
+    epilog="Example: copydesk doctor --deep",
+)
 @click.option(
     "--deep", is_flag=True, help="Also read every block and archived page, and compare them."
 )

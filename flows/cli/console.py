@@ -8,6 +8,7 @@ same characters, and CSV and posts are data.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -156,6 +157,27 @@ def with_globals(function: Decorated) -> Decorated:
     return function
 
 
+def help_without_command(context: click.Context) -> None:
+    """Show what there is where a group was called without a command: that is a question."""
+    if context.invoked_subcommand is not None:
+        return
+    console = context.find_object(Console)
+    if console is not None and console.json:
+        raise click.UsageError("name a command: its answer is the JSON document", context)
+    click.echo(context.get_help())
+
+
+def tell_unknown_source(console: Console, source: str | None) -> None:
+    """Say that a source is none of the configured ones: nothing found may be a slip of the keyboard."""
+    sources = console.settings().sources
+    if source is not None and source not in sources:
+        console.note(
+            f"{source!r} is none of the configured sources "
+            f"({', '.join(sources) or 'there are none'}): only what was imported under that name "
+            "is found"
+        )
+
+
 def usage(message: str) -> NoReturn:
     """Refuse what was asked for."""
     raise click.UsageError(message, click.get_current_context())
@@ -180,6 +202,40 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
         ).rstrip()
         for number, line in enumerate(lines)
     )
+
+
+def fitted(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as a table; on a terminal too narrow for it, as blocks of one line a column.
+
+    What is piped is always a table, however wide: nothing is cut in either.
+    """
+    found = table(rows, columns)
+    return found if fits(found) else _blocks(rows, columns)
+
+
+def fits(text: str) -> bool:
+    """Whether no line is wider than the terminal; always where stdout is none."""
+    from rich.cells import cell_len
+
+    if not sys.stdout.isatty():
+        return True
+    width = shutil.get_terminal_size().columns
+    return all(cell_len(line) <= width for line in text.splitlines())
+
+
+def _blocks(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    from rich.cells import cell_len
+
+    names = [_cell(column) for column in columns]
+    width = max(map(cell_len, names), default=0)
+    lines = []
+    for number, row in enumerate(rows, 1):
+        lines.append(f"--- {number} of {len(rows)} ---")
+        lines += [
+            f"{_pad(name, width, right=False)}  {_cell(row.get(column))}".rstrip()
+            for name, column in zip(names, columns, strict=True)
+        ]
+    return "\n".join(lines)
 
 
 def _is_number(value: Any) -> bool:

@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flows.cli.console import ATTENTION, OK, Console, table, usage, with_globals
+from flows.cli.console import ATTENTION, FAILED, OK, Console, table, usage, with_globals
 from flows.cli.progress import showing_progress
+from flows.cli.values import Number
+from parsers.harmless import harmless
 
 if TYPE_CHECKING:
-    from flows.forgetting import Wish
+    from flows.wishes import Wish
 
 
-@click.command(epilog="Example: copydesk compact")
+@click.command(
+    short_help="Give back the room that deletions take in the warehouse.",
+    epilog="Example: copydesk compact",
+)
 @click.option(
     "--keep-pages-days",
-    type=click.IntRange(1, 36_500),
+    type=Number(1, 36_500),
+    metavar="DAYS",
     help="Remove the records of older fetches, but the last whole one of each address.",
 )
 @with_globals
@@ -38,10 +44,13 @@ def compact(console: Console, keep_pages_days: int | None) -> int:
     return done.exit_code
 
 
-@click.command(epilog="Example: copydesk forget finews:NW202203142308441556 --reason 'by request'")
+@click.command(
+    short_help="Delete articles for good, and keep them out.",
+    epilog="Example: copydesk forget finews:NW202203142308441556 --reason 'by request'",
+)
 @click.argument("article_ids", nargs=-1, metavar="[ARTICLE_ID]...")
-@click.option("--source", help="Everything of this source instead.")
-@click.option("--reason", default="", help="Why; kept with the tombstones.")
+@click.option("--source", metavar="SOURCE", help="Everything of this source instead.")
+@click.option("--reason", metavar="WORDS", default="", help="Why; kept with the tombstones.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--list", "show", is_flag=True, help="Show what is kept out, and why.")
 @click.option("--undo", is_flag=True, help="Let it in again; a later run then brings it back.")
@@ -61,35 +70,37 @@ def forget(
 
     With their revisions, imported files, quarantined and archived pages and the older read
     snapshots; a tombstone stays, so that no run or import brings them back. What other
-    articles say stays. Exit code 3 when something is still on the disk: it is named, with
-    what to do. Pages whose records were removed before (--keep-pages-days) are not found.
+    articles say stays. Exit code 3 when something is still on the disk (it is named, with
+    what to do), or when nothing of that name was there: it is kept out all the same. Pages whose records were removed before (--keep-pages-days) are not found.
     """
     from flows import forgetting
+    from flows.wishes import Wish
 
     if show:
         return _show(console)
     if bool(article_ids) == bool(source):
         usage("name the articles (<source>:<id>), or give --source; --list shows what is kept out")
     settings = console.settings()
-    wish = forgetting.Wish(article_ids=tuple(dict.fromkeys(article_ids)), source=source or "")
+    wish = Wish(article_ids=tuple(dict.fromkeys(article_ids)), source=source or "")
     if undo:
         return _undo(console, wish)
-    if not yes:
-        _ask(console, wish)
+    forgetting.refuse_addresses(settings, wish)
+    if not yes and not _is_wanted(console, wish):
+        return console.fail("nothing was deleted", FAILED)
     with showing_progress(console) as progress:
         done = forgetting.forget(settings, wish, reason=reason, say=console.note, progress=progress)
     console.document(done.as_json(), done.words())
     return done.exit_code
 
 
-def _ask(console: Console, wish: Wish) -> None:
-    """Go on only with a yes from a person at a terminal."""
+def _is_wanted(console: Console, wish: Wish) -> bool:
+    """Whether a person at a terminal says yes."""
     from flows import forgetting
 
     found = forgetting.look(console.settings(), wish)
     if console.json or not sys.stdin.isatty():
-        usage(f"{wish.words()}: {found} would be deleted for good; add --yes to do it")
-    click.confirm(f"Delete {wish.words()} for good: {found}?", abort=True, err=True)
+        usage(f"{found}; add --yes to do it")
+    return click.confirm(harmless(f"{found}. Do it?"), err=True)
 
 
 def _undo(console: Console, wish: Wish) -> int:
@@ -99,7 +110,7 @@ def _undo(console: Console, wish: Wish) -> int:
     lines = [
         f"{name}: may come back with the next run that finds it"
         if was
-        else f"! {name}: not kept out"
+        else f"! {name}: not kept out; `copydesk forget --list` shows what is"
         for name, was in lifted.items()
     ]
     console.document({"lifted": lifted}, "\n".join(lines))

@@ -7,16 +7,23 @@ from pathlib import Path
 
 import click
 
-from flows.cli.console import Console, with_globals
+from flows.cli.console import Console, tell_unknown_source, with_globals
 from flows.cli.progress import showing_progress
 from flows.cli.running import show
+from flows.cli.values import MOMENT
 
 FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv", "parquet")
 
 
-@click.command("import", epilog="Example: copydesk import my-site/_posts my-site/old_post")
+@click.command(
+    "import",
+    short_help="Bring existing Jekyll or Hexo posts into the warehouse.",
+    epilog="Example: copydesk import my-site/_posts my-site/old_post",
+)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--source", help="The source of posts that do not say where they come from.")
+@click.option(
+    "--source", metavar="SOURCE", help="The source of posts that do not say where they come from."
+)
 @with_globals
 @click.pass_obj
 def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) -> int:
@@ -27,6 +34,7 @@ def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) 
     did not change since are only looked at.
     """
     from flows.launch import run_import
+    from flows.posts.finding import EXTENSIONS
 
     with showing_progress(console) as progress:
         report = run_import(
@@ -36,16 +44,27 @@ def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) 
             say=console.note,
             progress=progress,
         )
+    if not report.totals()["discovered"]:
+        console.note(
+            f"no post was found in {', '.join(map(str, paths))}: expected files that end in "
+            f"{', '.join(sorted(EXTENSIONS))}"
+        )
     return show(console, report)
 
 
-@click.command("export", epilog="Example: copydesk export my-site --format jekyll --check")
+@click.command(
+    "export",
+    short_help="Write articles as posts, as one file, or as tables.",
+    epilog="Example: copydesk export my-site --format jekyll --check",
+)
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--format", "format_", type=click.Choice(FORMATS), required=True)
-@click.option("--source", help="Only articles of this source.")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), required=True, help="What to write."
+)
+@click.option("--source", metavar="SOURCE", help="Only articles of this source.")
 @click.option(
     "--since",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]),
+    type=MOMENT,
     help="Only articles published at or after this time (UTC unless it says otherwise).",
 )
 @click.option(
@@ -67,11 +86,13 @@ def export(
     An imported article that nothing changed since is written as the very bytes it came
     from, with its copies and earlier versions beside it. A file in DIR that copydesk did
     not make is never overwritten. DIR is the folder that was imported or, when several
-    were, the one that holds them.
+    were, the one that holds them. Posts in DIR that no exported article accounts for are
+    named and left alone; they are no difference for --check.
     """
     from flows.posts.exporting import export_articles
     from flows.posts.tables import export_tables
 
+    tell_unknown_source(console, source)
     if format_ == "parquet":
         tables = export_tables(
             console.settings(), directory, source=source, since=since, check=check

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flows.cli.console import Console
+from flows.counting import span
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 WINDOW_SECONDS = 30.0
 """The rate is that of the last so many seconds: what a resumed run passes over at once says
 nothing about the rest."""
+
+EVERY_SECONDS = 30.0
+STEPS = 10
 
 
 @contextmanager
@@ -29,7 +33,11 @@ def showing_progress(console: Console) -> Iterator[Advance]:
         with _bars() as progress:
             yield _Bars(progress).advance
     else:
-        yield RateLines(console.note).advance
+        lines = RateLines(console.note)
+        try:
+            yield lines.advance
+        finally:
+            lines.end()
 
 
 def _bars() -> Progress:
@@ -111,7 +119,11 @@ class Rate:
 
 
 class RateLines:
-    """One line a source and piece, for logs."""
+    """Lines for logs: the first at once, the last, and between them few.
+
+    A source is told of again when ``EVERY_SECONDS`` have passed and a ``STEPS``th of all is
+    done since, whichever takes longer.
+    """
 
     def __init__(
         self, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
@@ -119,11 +131,35 @@ class RateLines:
         self._say = say
         self._clock = clock
         self._rates: dict[str, Rate] = {}
+        self._said: dict[str, tuple[float, int, int]] = {}
+        self._last: dict[str, tuple[int, int, str]] = {}
 
     def advance(self, source: str, done: int, total: int) -> None:
-        """Say how far a source is."""
+        """Say how far a source is, if it is time to."""
         if source not in self._rates:
             self._rates[source] = Rate(done, clock=self._clock)
         per_second, left = self._rates[source].at(done, total)
-        how = f", {per_second:.1f} a second, {left:.0f} seconds left" if left is not None else ""
+        how = f", {per_second:.1f} a second" if per_second else ""
+        if left:
+            how += f", {span(left)} left"
+        self._last[source] = done, total, how
+        if self._is_due(source, done, total):
+            self._tell(source)
+
+    def end(self) -> None:
+        """Say how far each source came that had something to do, where that was not said."""
+        for source, (done, total, _) in self._last.items():
+            if total and self._said[source][1:] != (done, total):
+                self._tell(source)
+
+    def _is_due(self, source: str, done: int, total: int) -> bool:
+        if source not in self._said:
+            return total > 0  # before, nobody knows what there is to do
+        at, before, _ = self._said[source]
+        is_far = (done - before) * STEPS >= total or done >= total
+        return self._clock() - at >= EVERY_SECONDS and is_far
+
+    def _tell(self, source: str) -> None:
+        done, total, how = self._last[source]
+        self._said[source] = self._clock(), done, total
         self._say(f"{source}: {done} of {total}{how}")

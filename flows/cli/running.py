@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flows.cli.console import OK, Console, usage, with_globals
+from flows.cli.console import OK, Console, fits, table, usage, with_globals
 from flows.cli.progress import showing_progress
+from flows.cli.values import Number, OutFile
 
 if TYPE_CHECKING:
     from flows.report import Report
@@ -16,23 +17,29 @@ if TYPE_CHECKING:
 
 def show(console: Console, report: Report) -> int:
     """Print what a run did; its exit code."""
-    from flows.cli.console import table
     from flows.report import COUNTERS
 
-    rows = [tally.as_json() for tally in report.tallies]
-    lines = [
-        table([*rows, {"source": "total", **report.totals()}], ("source", *COUNTERS, "seconds"))
-    ]
+    rows = [*(tally.as_json() for tally in report.tallies), {"source": "total", **report.totals()}]
+    names = (*COUNTERS, "seconds")
+    found = table(rows, ("source", *names))
+    if not fits(found):
+        turned = [{"": name, **{row["source"]: row[name] for row in rows}} for name in names]
+        found = table(turned, ("", *(row["source"] for row in rows)))
+    lines = [found]
     lines += [f"! {problem}" for problem in report.problems]
     lines += [f"{report.flow} {report.state.replace('_', ' ')} (run {report.run_id})"]
     console.document(report.as_json(), "\n".join(lines))
     return report.exit_code
 
 
-@click.command(epilog="Example: copydesk demo --keep demo")
+@click.command(
+    short_help="Run the main job offline: newsstand, Prefect, parsers, DuckDB.",
+    epilog="Example: copydesk demo --keep demo",
+)
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
     help="Keep the warehouse and its configuration in this folder (default: thrown away).",
 )
 @with_globals
@@ -53,16 +60,28 @@ def demo(console: Console, keep: Path | None) -> int:
     return shown.exit_code
 
 
-@click.command(epilog="Example: copydesk newsstand --port 8765")
+@click.command(
+    short_help="Serve the bundled pages of every source over HTTP on loopback.",
+    epilog="Example: copydesk newsstand --port 8765",
+)
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0 picks a free one."
+    "--port",
+    type=Number(0, 65535),
+    metavar="PORT",
+    help="Port on 127.0.0.1; 0, or none, picks a free one.",
 )
 @click.option(
     "--port-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutFile(),
     help="Write the port to this file once the server answers.",
 )
-@click.option("--edition", type=click.IntRange(1), default=1, help="Which edition to begin with.")
+@click.option(
+    "--edition",
+    type=Number(1),
+    default=1,
+    metavar="N",
+    help="Which edition to begin with (default: 1).",
+)
 @with_globals
 @click.pass_obj
 def newsstand(console: Console, port: int | None, port_file: Path | None, edition: int) -> int:
@@ -77,33 +96,38 @@ def newsstand(console: Console, port: int | None, port_file: Path | None, editio
     return OK
 
 
-@click.group(invoke_without_command=True, epilog="Example: copydesk sources check")
+@click.group(
+    invoke_without_command=True,
+    short_help="Show what is configured, or check whether it answers.",
+    epilog="Example: copydesk sources check",
+)
 @with_globals
 @click.pass_context
 def sources(context: click.Context) -> int:
-    """Show what is configured; `sources check` fetches one listing of each."""
+    """Show what is configured; `sources check` fetches the listings of each."""
     if context.invoked_subcommand is not None:
         return OK
-    from flows.checking import described
-    from flows.cli.console import table
+    from flows.checking import described, in_words
 
     console = context.find_object(Console)
     assert console is not None  # noqa: S101  # the group always has one
-    rows = described(console.settings())
-    console.document(
-        {"sources": rows}, table(rows, ("source", "parser", "schedule", "channels", "listings"))
-    )
+    settings = console.settings()
+    console.document({"sources": described(settings)}, in_words(settings))
     return OK
 
 
-@sources.command("check", epilog="Example: copydesk sources check finews")
+@sources.command(
+    "check",
+    short_help="Fetch the listings of each source once; say what they yield.",
+    epilog="Example: copydesk sources check finews",
+)
 @click.argument("names", nargs=-1, metavar="[SOURCE]...")
 @with_globals
 @click.pass_obj
 def check(console: Console, names: tuple[str, ...]) -> int:
     """Fetch the listings of each source once and say in one line what they yield.
 
-    Nothing is stored. Exit code 3 when a source yields nothing or a listing is broken.
+    Below it stands a line for each problem. Nothing is stored. Exit code 3 when a source yields nothing or a listing is broken.
     """
     from flows.checking import check_sources
 
@@ -115,9 +139,14 @@ def check(console: Console, names: tuple[str, ...]) -> int:
     return max((line.exit_code for line in found), default=OK)
 
 
-@click.command(epilog="Example: copydesk sync finews --limit 20")
+@click.command(
+    short_help="Fetch what is new into the warehouse.",
+    epilog="Example: copydesk sync finews --limit 20",
+)
 @click.argument("names", nargs=-1, metavar="[SOURCE]...")
-@click.option("--limit", type=click.IntRange(1), help="At most this many entries of each source.")
+@click.option(
+    "--limit", type=Number(1), metavar="N", help="At most this many entries of each source."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched; fetch and store nothing.")
 @with_globals
 @click.pass_obj

@@ -5,12 +5,17 @@ from __future__ import annotations
 import click
 
 from flows.cli.console import OK, Console, with_globals
+from flows.cli.values import Number
 
 
-@click.command(epilog="Example: copydesk serve --port 4200")
+@click.command(
+    short_help="Read every source on its schedule, until Ctrl-C.",
+    epilog="Example: copydesk serve --port 4200",
+)
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=Number(1, 65535),
+    metavar="PORT",
     help="Port of the Prefect server that is started (default: serve.port, 4200).",
 )
 @with_globals

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from duckdb import DuckDBPyConnection
 
+from flows.counting import many
 from flows.posts.documents import is_ours, write_csv, write_jsonl
 from flows.posts.writing import (
     JOURNAL,
@@ -31,6 +32,7 @@ from warehouse.rows import ArticleRow
 
 ONE_FILE = {"jsonl": write_jsonl, "csv": write_csv}
 NOT_OURS = "copydesk did not write it; move it away"
+_NAMED = 10
 _FIELDS = tuple(one.name for one in fields(Article) if one.name != "provenance")
 
 
@@ -44,7 +46,11 @@ class Published:
 
     @property
     def exit_code(self) -> int:
-        """4 when a check found a difference; 3 when a file of somebody else stood in the way."""
+        """4 when a check found a difference; 3 when a file of somebody else stood in the way.
+
+        Posts that no exported article accounts for are told, and are none: a site may hold
+        others, and an export may be of one source.
+        """
         if self.exported.is_same:
             return 0
         return 4 if self.is_check else 1 if self.exported.failed else 3
@@ -59,17 +65,31 @@ class Published:
             "changed_files": found.differences,
             "missing_files": found.missing,
             "failed_files": found.failed,
+            "extra_files": found.extra,
         }
 
     def words(self) -> str:
         """A line of counts, then a line for each file that needs a look."""
         found = self.exported
-        counts = ", ".join(f"{count} {kind}" for kind, count in found.counts().items() if count)
+        own = {} if self.is_check else {"changed": "left alone"}
+        counts = ", ".join(
+            f"{count} {own.get(kind, kind)}" for kind, count in found.counts().items() if count
+        )
         lines = [f"{self.directory}: {counts or 'no article to export'}"]
         lines += [f"! {path} differs: {why}" for path, why in found.differences.items()]
         lines += [f"! {path} is missing" for path in found.missing]
         lines += [f"! {path} could not be written: {why}" for path, why in found.failed.items()]
-        return "\n".join(lines)
+        return "\n".join(lines + _extra_words(found.extra))
+
+
+def _extra_words(extra: Sequence[str]) -> list[str]:
+    """Which posts are no part of the export; no difference, for it says nothing about them."""
+    if not extra:
+        return []
+    some, more = ", ".join(extra[:_NAMED]), len(extra) - _NAMED
+    which = some + (f" and {more} more (--json names all)" if more > 0 else "")
+    stand = many(len(extra), "post stands", "posts stand")
+    return [f"{stand} there that no exported article accounts for, left alone: {which}"]
 
 
 def export_articles(

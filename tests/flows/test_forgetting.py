@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from flows import cli, forgetting, leases
+from flows.cli import keeping
 from flows.fetch import ArchiveError, read_record, verify
-from flows.forgetting import Wish
+from flows.wishes import Wish
 from warehouse import connect, snapshot
 from warehouse.errors import WarehouseError
 from warehouse.verify import verify as verify_warehouse
+
+from .conftest import loads
 
 pytestmark = pytest.mark.e2e
 
@@ -220,15 +224,88 @@ def test_forget_asks_first_and_says_what_would_go(stored, typed):
     code, _, err = typed("forget", ID)
 
     assert code == 2
-    assert re.search(r"1 articles, 1 contents .* would be deleted for good; add --yes", err)
+    assert re.search(r"1 article, 1 content .* would be deleted for good; add --yes", err)
     assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == [(1,)]
+
+
+def test_forget_of_what_is_not_there_says_so_and_keeps_it_out(stored, typed):
+    size = stored.settings.warehouse.path.stat().st_size
+    words = ["forget", "finews:NW0", "--yes"]
+
+    code, out, err = typed(*words)
+
+    assert code == 3
+    assert "nothing of finews:NW0 is stored, so nothing was deleted" in out
+    assert "`copydesk forget --undo finews:NW0` lets it in again" in out
+    assert "forgot" not in out
+    assert "anew" not in err
+    assert stored.settings.warehouse.path.stat().st_size <= size + 262_144
+    assert [one.article_id for one in forgetting.listed(stored.settings)] == ["finews:NW0"]
+
+    code, out, _ = typed(*words)
+    assert code == 0
+    assert "finews:NW0 was forgotten before; nothing more of it was there" in out
+
+
+def test_forget_of_some_that_are_there_names_the_others(stored, typed):
+    code, out, _ = typed("--json", "forget", ID, "finews:NW0", "--yes")
+
+    done = loads(out)
+    assert (code, done["not_found"], done["removed"]["articles"]) == (3, ["finews:NW0"], 1)
+    assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == []
+
+
+def test_forget_of_an_unknown_source_says_so(stored, typed):
+    code, out, _ = typed("forget", "--source", "finew", "--yes")
+
+    assert code == 3
+    assert "nothing of the source finew is stored" in out
+
+
+def test_forget_asks_nothing_about_deleting_where_nothing_is(stored, typed):
+    code, _, err = typed("forget", "finews:NW0")
+
+    assert code == 2
+    assert "nothing of finews:NW0 is stored, it would only be kept out" in err
+
+
+def test_forget_that_is_not_wanted_deletes_nothing_and_says_so(stored, typed, monkeypatch):
+    asked = []
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(keeping, "sys", terminal)
+    monkeypatch.setattr(keeping.click, "confirm", lambda words, **_: asked.append(words))
+
+    code, _, err = typed("forget", ID)
+
+    assert (code, "nothing was deleted" in err, "interrupted" in err) == (1, True, False)
+    assert re.search("1 article, 1 content .* for good. Do it", asked[0])
+    assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == [(1,)]
+
+
+def test_article_that_is_only_in_quarantine_is_there(stored, typed):
+    ((failed,),) = stored.rows("SELECT article_id FROM quarantine WHERE article_id LIKE '%:2%'")
+
+    code, out, _ = typed("forget", failed, "--yes")
+
+    assert (code, "1 page in quarantine" in out) == (0, True)
+
+
+def test_forget_refuses_an_address_and_names_its_article(stored, typed):
+    ((url,),) = stored.rows(f"SELECT url FROM articles WHERE article_id = '{ID}'")
+
+    code, _, err = typed("forget", url, "--yes")
+    assert (code, f"it is the address of {ID}" in err) == (2, True)
+
+    code, _, err = typed("forget", "https://nowhere.example/x", "--yes")
+    assert (code, "no stored article has it" in err) == (2, True)
+    assert forgetting.listed(stored.settings) == []
 
 
 def test_forget_list_and_undo_as_typed(stored, typed):
 
     code, out, _ = typed("forget", ID, "--yes", "--reason", "by request")
     assert code == 0
-    assert f"forgot {ID}: 1 articles" in out
+    assert f"forgot {ID}: 1 article, 1 content that" in out
     assert "Backups, exports and files that were imported" in out
 
     code, out, _ = typed("forget", "--list")

@@ -78,6 +78,22 @@ def test_one_changed_byte_is_found_and_named(seeded, tmp_path):
     assert "line 5" in checked.words()
 
 
+def test_posts_that_are_no_part_of_the_export_are_named_and_no_difference(seeded, tmp_path):
+    copies = tmp_path / "copies"
+    shutil.copytree(SEEDS, copies)
+    for number in range(12):
+        (copies / f"about-{number:02}.md").write_text("# about\n", encoding="utf-8")
+
+    checked = export_articles(seeded.settings, copies, "jekyll", check=True)
+    written = export_articles(seeded.settings, copies, "jekyll")
+
+    for done in (checked, written):
+        assert (done.exit_code, len(done.as_json()["extra_files"])) == (0, 12)
+        assert "12 posts stand there that no exported article accounts for" in done.words()
+        assert "about-09.md and 2 more (--json names all)" in done.words()
+    assert checked.as_json()["extra_files"][0] == "about-00.md"
+
+
 def test_check_of_a_missing_folder_says_what_to_do(seeded, tmp_path):
     with pytest.raises(FileNotFoundError, match="export there first"):
         export_articles(seeded.settings, tmp_path / "absent", "jekyll", check=True)

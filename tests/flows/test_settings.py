@@ -61,6 +61,19 @@ def test_example_file_is_accepted_and_equals_the_defaults(tmp_path, monkeypatch)
             "sources.x.time_zone: expected a zone",
         ),
         (
+            '[sources.x]\nparser = "finews"\ntime_zone = ""',
+            "'Europe/Berlin' or 'UTC', found ''; without a zone to name, leave the key out",
+        ),
+        (
+            '[sources.x]\nparser = "generic"\nurl = "http://a.example"\ntime_zone = "none"',
+            "found 'none'; without a zone to name, leave the key out",
+        ),
+        (
+            '[sources.x]\nparser = "finews"\ntime_zone = "asia/shanghai "',
+            "found 'asia/shanghai ', did you mean 'Asia/Shanghai'?",
+        ),
+        ('[serve]\ntime_zone = ""', "serve.time_zone: expected a zone of the IANA list"),
+        (
             '[sources.x]\nparser="finews"\nbase_url = "nonsense"',
             "sources.x.base_url: expected an http",
         ),

@@ -425,4 +425,4 @@ def test_list_of_sources_shows_no_password(tmp_path):
 
     (row,) = described(settings.load(config, {}))
 
-    assert row["listings"] == "https://***@example.org/rss?token=***"
+    assert row["listings"] == ["https://***@example.org/rss?token=***"]

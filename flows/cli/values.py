@@ -1,0 +1,69 @@
+"""What options take, as help shows it and as errors say it: days, moments, numbers."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+_DAY = "%Y-%m-%d"
+_TIMES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%z")
+
+
+class Moment(click.DateTime):
+    """A day or, unless only days are meant, a time with or without its zone; naive without."""
+
+    def __init__(self, *, days_only: bool = False) -> None:
+        super().__init__((_DAY,) if days_only else (_DAY, *_TIMES))
+        self._expected = (
+            "a day, such as 2022-03-14"
+            if days_only
+            else "a day or a time, such as 2022-03-14 or 2022-03-14T20:43:16+08:00"
+        )
+        self._shown = "YYYY-MM-DD" if days_only else "YYYY-MM-DD[THH:MM:SS[+HH:MM]]"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """How help shows it."""
+        return self._shown
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """The moment; the error names no formats, but shows one."""
+        try:
+            moment: datetime = super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"expected {self._expected}, found {value!r}.", param, ctx)
+        return moment
+
+
+class OutFile(click.Path):
+    """A file that is going to be written: its folder must be there."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The file's path."""
+        file = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not file.parent.is_dir():
+            self.fail(
+                f"there is no folder {file.parent} to write {file.name} into: make it, or name "
+                "another.",
+                param,
+                ctx,
+            )
+        return file
+
+
+class Number(click.IntRange):
+    """A whole number within bounds."""
+
+    name = "whole number"
+
+
+DAY = Moment(days_only=True)
+MOMENT = Moment()
