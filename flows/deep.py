@@ -23,6 +23,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
+from flows.counting import many
 from flows.fetch import ArchiveError, read_record
 from flows.fetch.walking import CUT, Record, walk
 from flows.findings import Finding, Level
@@ -151,7 +152,9 @@ class _Comparison:
         if not path.exists():
             count = sum(map(len, fetches.values()))
             first = next(iter(fetches.values()))[0]
-            self.gone.add(f"{path} ({count} fetches, {first.url} the first)", count=count)
+            self.gone.add(
+                f"{path} ({many(count, 'fetch', 'fetches')}, {first.url} the first)", count=count
+            )
             return
         self.files += 1
         left = dict(fetches)
@@ -162,7 +165,7 @@ class _Comparison:
             self.wrong.add(f"{missing[0].url}: {path} holds no record that begins at {offset}")
         self.pages += pages
         if pages and not fetches and path.stat().st_mtime < self._since:
-            self.unnamed.add(f"{path} ({pages} pages)")
+            self.unnamed.add(f"{path} ({many(pages, 'page')})")
 
     def _record(self, path: Path, record: Record, fetches: list[Fetch]) -> int:
         """Look at one record and the fetches that name it; 1 when it is a page."""
@@ -259,29 +262,34 @@ def _fetches(snapshot: Path | None) -> Iterator[Fetch]:
 
 def _told(folder: Path, found: _Comparison, *, has_rows: bool, started: float) -> Iterator[Finding]:
     bad: list[tuple[Problems, Level, str, str]] = [
-        (found.damaged, "broken", "{} records are not as they were written",
+        (found.damaged, "broken",
+         many(found.damaged.count, "record is", "records are") + " not as written",
          "put the file back from a backup"),
-        (found.gone, "broken", "files that {} fetches name are gone",
+        (found.gone, "broken",
+         f"files that {many(found.gone.count, 'fetch names', 'fetches name')} are gone",
          "put them back from a backup; until then those pages cannot be read again"),
-        (found.wrong, "broken", "{} fetches do not agree with the archive",
+        (found.wrong, "broken",
+         many(found.wrong.count, "fetch does", "fetches do") + " not agree with the archive",
          "put the archive back from the backup that goes with the warehouse"),
-        (found.cut, "attention", "{} files end in the middle of a record",
+        (found.cut, "attention",
+         many(found.cut.count, "file ends", "files end") + " in the middle of a record",
          "a killed process left them so, and nothing that was reported as kept is missing"),
-        (found.unnamed, "attention", "{} files hold pages that no fetch names",
+        (found.unnamed, "attention",
+         many(found.unnamed.count, "file holds", "files hold") + " pages that no fetch names",
          "a run was killed before it stored them, or they belong to another warehouse: "
          "`copydesk backfill SOURCE --archive` reads such files"),
     ]  # fmt: skip
     for problems, level, what, to_do in bad:
         if problems.count:
-            says = f"{what.format(problems.count)}: {problems.words()}: {to_do}"
-            yield Finding("archive", level, says)
+            yield Finding("archive", level, f"{what}: {problems.words()}: {to_do}")
     if not (found.damaged.count or found.wrong.count or found.gone.count):
-        loose = f", {found.loose} pages that no fetch names" if found.loose else ""
-        compared = f", {found.compared} fetches agree with it{loose}" if has_rows else ""
+        loose = f", {many(found.loose, 'page')} that no fetch names" if found.loose else ""
+        agree = many(found.compared, "fetch agrees", "fetches agree")
+        compared = f", {agree} with it{loose}" if has_rows else ""
         yield Finding(
             "archive",
             "ok",
-            f"{folder}: {found.records} records in {found.files} files are whole{compared}, "
+            f"{folder}: {many(found.records, 'record')} in {many(found.files, 'file')} whole{compared}, "
             f"{_speed(found.pages, started, 'pages')}",
         )
 

@@ -32,6 +32,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
+from flows.counting import many
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import ArchiveError, verify
 from flows.serving.deployments import TAG
@@ -205,7 +206,7 @@ def verify_archive(settings: Settings, *, stopping: Stopping = go_on) -> str:
     known = _known(folder)
     fresh = {file.name: _state(file) for file in files if known.get(file.name) != _state(file)}
     if not fresh:
-        return f"{len(files)} closed files, all verified before"
+        return f"{many(len(files), 'closed file')}, all verified before"
     records, damaged = 0, []
     read, known = 0, {one: known[one] for one in known if (folder / one).exists()}
     next_note = time.monotonic() + _NOTE_SECONDS
@@ -226,12 +227,14 @@ def verify_archive(settings: Settings, *, stopping: Stopping = go_on) -> str:
         _remember(folder, known)
     if damaged:
         raise ArchiveError(
-            f"{len(damaged)} records are not as they were written ({'; '.join(damaged[:3])}): put "
+            f"{many(len(damaged), 'record is', 'records are')} not as written "
+            f"({'; '.join(damaged[:3])}): put "
             "the file back from a backup; `copydesk doctor --deep` lists all"
         )
     if read < len(fresh):
-        raise Interrupted(f"{read} of {len(fresh)} files verified")
-    return f"{records} records in {len(fresh)} files verified, {len(files) - len(fresh)} before"
+        raise Interrupted(f"{read} of {many(len(fresh), 'file')} verified")
+    verified = f"{many(records, 'record')} in {many(len(fresh), 'file')} verified"
+    return f"{verified}, {len(files) - len(fresh)} before"
 
 
 def _verify_one(folder: Path, name: str) -> Any:
@@ -282,10 +285,12 @@ def move_archive(settings: Settings, target: Path, *, days: int, stopping: Stopp
     for file in sorted(settings.archive.path.glob("*.warc.gz")):
         if not file.is_symlink() and file.stat().st_mtime < before:
             if stopping():
-                raise Interrupted(f"{moved} files older than {days} days moved to {target}")
+                raise Interrupted(
+                    f"{many(moved, 'file')} older than {many(days, 'day')} moved to {target}"
+                )
             _move(file, target / file.name)
             moved += 1
-    return f"{moved} files older than {days} days moved to {target}"
+    return f"{many(moved, 'file')} older than {many(days, 'day')} moved to {target}"
 
 
 def _move(file: Path, to: Path) -> None:

@@ -83,8 +83,8 @@ def test_damaged_record_is_named_with_its_place_and_its_fetch(stored):
 
     assert good == []
     assert [level for level, _ in bad] == ["broken", "broken"]
-    assert bad[0][1].startswith(f"1 records are not as they were written: {path} at {offset}: ")
-    assert bad[1][1].startswith(f"1 fetches do not agree with the archive: {url}: its page cannot")
+    assert bad[0][1].startswith(f"1 record is not as written: {path} at {offset}: ")
+    assert bad[1][1].startswith(f"1 fetch does not agree with the archive: {url}: its page cannot")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_fetch_that_does_not_agree_with_the_archive_is_named(stored, damage, sai
     (((level, says),), _) = look(stored, "archive")
 
     assert level == "broken"
-    assert says.startswith("1 fetches do not agree with the archive: " + one)
+    assert says.startswith("1 fetch does not agree with the archive: " + one)
     assert said in says
 
 
@@ -115,7 +115,7 @@ def test_archive_file_that_no_fetch_names_is_told(stored):
     (((level, says),), good) = look(stored, "archive")
 
     assert level == "attention"
-    assert f"1 files hold pages that no fetch names: {other}" in says
+    assert f"1 file holds pages that no fetch names: {other}" in says
     assert "copydesk backfill SOURCE --archive" in says
     assert good
 
@@ -128,7 +128,7 @@ def test_file_whose_end_a_killed_process_left_unfinished_is_told(stored):
     (((level, says),), good) = look(stored, "archive")
 
     assert (level, bool(good)) == ("attention", True)
-    assert f"1 files end in the middle of a record: {file} at " in says
+    assert f"1 file ends in the middle of a record: {file} at " in says
 
 
 def test_words_that_are_not_those_of_their_hash_are_noticed(stored):

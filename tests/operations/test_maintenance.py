@@ -48,10 +48,10 @@ def test_every_thing_is_looked_at_and_the_corpus_stays(desk):
     assert state.is_completed()
     assert set(found.done) == {"Prefect's runs", "snapshots", "warehouse", "plans", "archive"}
     assert "not worth rewriting" in found.done["warehouse"]
-    assert "records in 1 files verified" in found.done["archive"]
+    assert "records in 1 file verified" in found.done["archive"]
     assert desk.rows("SELECT * FROM articles ORDER BY article_id") == before
     _, second = run(desk)
-    assert second.done["archive"] == "1 closed files, all verified before"
+    assert second.done["archive"] == "1 closed file, all verified before"
 
 
 def test_damaged_archive_is_told_and_the_rest_is_done(desk):
@@ -155,7 +155,7 @@ def test_moved_archive_files_can_still_be_read(desk, tmp_path):
 
     _, found = run(desk, keep_archive_days=30, move_archive_to=str(tmp_path / "far"))
 
-    assert "1 files older than 30 days moved" in found.done["archive files"]
+    assert "1 file older than 30 days moved" in found.done["archive files"]
     assert file.is_symlink()
     assert (tmp_path / "far" / file.name).is_file()
     assert verify(desk.settings.archive.path).records == records > 0
