@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+
+from tests.prefect_database import made_database
 
 # Before Prefect is imported anywhere. A server's home outlives single tests on purpose:
 # making its database is what takes long.
@@ -30,6 +33,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis takes what threads of Prefect's client draw at random for a strategy's doing."""
+    unfounded = "ignore:Do not use the `random` module inside strategies"
+    config.addinivalue_line("filterwarnings", unfounded)
+
+
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
     """The API address of a Prefect server on loopback, shared by the whole session.
@@ -39,13 +48,20 @@ def prefect_server() -> Iterator[str]:
     """
     from prefect import flow_engine
     from prefect.settings import PREFECT_API_URL
-    from prefect.testing.utilities import prefect_test_harness
+    from prefect.testing import utilities
 
-    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=180):
+    def folder_with_database() -> str:
+        folder = tempfile.mkdtemp()
+        shutil.copy(made_database(), Path(folder) / "prefect-test.db")
+        return folder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utilities, "mkdtemp", folder_with_database)
         patch.setattr(flow_engine, "_send_heartbeats", lambda *_args, **_options: nullcontext())
-        url = PREFECT_API_URL.value()
-        assert url is not None
-        yield url
+        with utilities.prefect_test_harness(server_startup_timeout=180):
+            url = PREFECT_API_URL.value()
+            assert url is not None
+            yield url
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The desk of the flow tests serves here, too; and databases that are made once."""
+"""The desk of the flow tests serves here, too; and homes whose database was made before."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ import pytest
 
 from flows import again, backfill_work
 from tests.flows.conftest import Desk, desk, faults, no_thread_is_left
-from tests.operations.serving import server_at
+from tests.prefect_database import made_database
 
 __all__ = ["Desk", "desk", "faults", "no_thread_is_left"]
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+def prepared() -> Callable[[Path], Path]:
     """Make a folder a home for Prefect that has its database: making one takes long."""
-    made = tmp_path_factory.mktemp("database")
-    with server_at(made):
-        pass
 
     def prepare(home: Path) -> Path:
         home.mkdir(parents=True, exist_ok=True)
-        for file in made.glob("prefect.db*"):
-            shutil.copy(file, home)
+        shutil.copy(made_database(), home / "prefect.db")
         return home
 
     return prepare

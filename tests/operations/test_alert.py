@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")
 PART = RUNBOOK.split("## Be alerted\n", 1)[1].split("\n## ", 1)[0]
 ASK_FOR_URL, INSTALL = re.findall(r"```sh\n(.*?)```", PART, re.DOTALL)
-WITHIN = 30.0
+WITHIN = 15.0
 SECRET = "planted-path"
 
 

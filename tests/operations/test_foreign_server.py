@@ -16,7 +16,14 @@ from flows import newsstand
 from flows.demo import free_port
 from flows.newsstand import Fault
 from flows.serving.server import PrefectServer
-from tests.operations.serving import OFWEEK, WOSHIPM, Serving, server_at, serving_at
+from tests.operations.serving import (
+    OFWEEK,
+    WOSHIPM,
+    WOSHIPM_OFTEN,
+    Serving,
+    server_at,
+    serving_at,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -38,7 +45,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory, prepared: Any) -> Iterator
     folder = tmp_path_factory.mktemp("desk")
     with (
         server_at(home) as (server, start),
-        serving_at(folder, WOSHIPM, OFWEEK, api=server.url) as serving,
+        serving_at(folder, WOSHIPM_OFTEN, OFWEEK, api=server.url) as serving,
     ):
         yield Foreign(serving, server, start)
 

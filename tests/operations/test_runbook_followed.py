@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -60,22 +61,31 @@ def sync_once(serving):
     serving.wait("a run", lambda: serving.completed("sync ofweek") > before)
 
 
-@pytest.fixture
-def old(tmp_path, prepared):
-    """A serve that has read OFweek once."""
-    data = tmp_path / "old"
-    data.mkdir()
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory, prepared):
+    """A desk whose serve has read OFweek once, and ended; not to be changed."""
+    data = tmp_path_factory.mktemp("read_once")
     prepared(data / "prefect")
-    (tmp_path / "backups").mkdir()
     with serving_at(data, OFWEEK) as serving:
         serving.start()
         sync_once(serving)
+        assert serving.end() == 0
         yield serving
+
+
+@pytest.fixture
+def old(read_once, tmp_path):
+    """A copy of it of one's own, at the same newsstand."""
+    data = tmp_path / "old"
+    shutil.copytree(read_once.config.parent, data, symlinks=True)
+    (tmp_path / "backups").mkdir()
+    old = replace(read_once, config=data / "copydesk.toml", pids=set())
+    yield old
+    old.kill_everything()
 
 
 def test_moved_to_another_machine_it_goes_on_where_it_was(old, tmp_path, prepared):
     leave, arrive = blocks("Move to another machine")
-    assert old.end() == 0
     held = old.rows(CORPUS)
     new_home, data = tmp_path / "new-home", tmp_path / "new"
     new_home.mkdir()
@@ -109,7 +119,6 @@ def test_moved_to_another_machine_it_goes_on_where_it_was(old, tmp_path, prepare
 def test_upgrade_looks_before_and_after_and_can_be_gone_back_from(old, tmp_path):
     before, after = blocks("Upgrade")
     (restore,) = blocks("Restore")
-    assert old.end() == 0
     held = old.rows(CORPUS)
 
     told = follow(before, old, tmp_path / "old"), follow(after, old, tmp_path / "old")
@@ -131,6 +140,7 @@ def test_rotated_archive_lies_elsewhere_and_can_still_be_read(old, tmp_path):
     assert raw
     for name in raw:
         os.utime(data / "archive" / name, (0, 0))
+    old.start()
 
     follow(by_hand, old, data)
     follow(rotate, old, data, FAR=str(far), DAYS="30")
