@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from flows.serving.health import UNANSWERED
 from flows.serving.turns import Places, Turns
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Due:
 
     async def _tell_why(self, client: PrefectClient, waiting: Iterable[FlowRun]) -> None:
         """Write why a request waits where the one who asked looks: once, and on its page."""
-        from prefect.exceptions import ObjectNotFound
+        from prefect.exceptions import PrefectException
         from prefect.states import AwaitingConcurrencySlot
 
         fresh = [run for run in waiting if run.id not in self._told][:TOLD_EACH]
@@ -115,9 +116,9 @@ class Due:
             state: State[None] = AwaitingConcurrencySlot(
                 scheduled_time=run.expected_start_time, message=self._why(run)
             )
-            with suppress(ObjectNotFound):  # deleted since it was asked for
-                await client.set_flow_run_state(run.id, state)
             self._told.add(run.id)
+            with suppress(PrefectException, *UNANSWERED):  # words that fail hold up no run
+                await client.set_flow_run_state(run.id, state)
 
     def _why(self, run: FlowRun) -> str:
         if run.deployment_id in self._begun.values():

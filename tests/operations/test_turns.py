@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from prefect import flow
 from prefect.client.schemas.objects import StateType
@@ -164,11 +165,13 @@ def ask(client):
     return make
 
 
-def polled(queue, deployments, under_way=()):
+def polled(queue, deployments, under_way=(), **replaced):
     from prefect.client.orchestration import get_client
 
     async def poll():
         async with get_client() as client:
+            for name, stand_in in replaced.items():
+                setattr(client, name, stand_in)
             return await queue.next(client, deployments, under_way)
 
     return [run.id for run in asyncio.run(poll())]
@@ -227,3 +230,16 @@ def test_request_that_waits_is_still_there_when_its_deployment_is_registered_aga
     ).apply()
 
     assert client.read_flow_run(second.id).state.type == StateType.SCHEDULED
+
+
+@pytest.mark.e2e
+def test_server_that_takes_no_words_about_waiting_holds_up_no_run(client, ask):
+    first, second = ask(ago=50), ask(ago=40)
+    queue = Due(Places.of(2), Rules(is_long=lambda _deployment: True))
+
+    async def refuse(*_args, **_options):
+        raise httpx.ReadTimeout("busy")
+
+    found = polled(queue, [first.deployment_id, second.deployment_id], set_flow_run_state=refuse)
+
+    assert found == [first.id]
