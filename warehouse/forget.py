@@ -398,4 +398,4 @@ class Forbidden:
 
 def _is_buried(db: DuckDBPyConnection, where: str, value: object) -> bool:
     sql = f"SELECT 1 FROM _store.tombstones WHERE {where}"  # noqa: S608
-    return db.execute(sql, [value]).fetchone() is not None
+    return bool(db.execute(sql, [value]).fetchall())

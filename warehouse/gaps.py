@@ -16,7 +16,7 @@ def open_gap(
 ) -> bool:
     """Notes a gap and says whether it is new; the same one is not noted twice."""
     key = as_uuid(key_of(gap.source, gap.channel, _end(gap.from_at), _end(gap.to_at)))
-    if db.execute("SELECT 1 FROM _store.gaps WHERE gap_key = ?", [key]).fetchone():
+    if db.execute("SELECT 1 FROM _store.gaps WHERE gap_key = ?", [key]).fetchall():
         return False
     db.execute(
         "INSERT INTO _store.gaps VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",

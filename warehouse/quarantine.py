@@ -167,8 +167,8 @@ def resolve(
         "OR list_contains(?::VARCHAR[], url) "
         "OR list_contains(?::VARCHAR[], CAST(quarantine_key AS VARCHAR)))"
     )
-    found = db.execute(f"SELECT count(*) FROM _store.quarantine WHERE {where}", names).fetchone()  # noqa: S608
-    count = int(found[0]) if found else 0
+    sql = f"SELECT count(*) FROM _store.quarantine WHERE {where}"  # noqa: S608
+    count = int(db.execute(sql, names).fetchall()[0][0])
     if count:
         db.execute(
             f"UPDATE _store.quarantine SET resolved_at = ?, resolved_by = ? WHERE {where}",  # noqa: S608

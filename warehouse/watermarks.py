@@ -15,10 +15,10 @@ def get(db: DuckDBPyConnection, source: str, channel: str) -> Watermark | None:
     found = db.execute(
         "SELECT reached_at, value, run_id FROM _store.watermarks WHERE source = ? AND channel = ?",
         [source, channel],
-    ).fetchone()
+    ).fetchall()
     if not found:
         return None
-    at, value, run_id = found
+    ((at, value, run_id),) = found
     return Watermark(source=source, channel=channel, at=utc(at), value=value, run_id=run_id)
 
 

@@ -97,6 +97,8 @@ def test_commands_name_the_default_file_so_that_its_loss_is_noticed(elsewhere, a
     told = {"config": None, "say": print, "progress": print}
 
     launch.run_sync(chosen, (), **told)
+    chosen.warehouse.path.parent.mkdir()
+    chosen.warehouse.path.touch()  # without one there is nothing to read again
     again.run_reparse(chosen, (), **told)
     again.run_backfill(chosen, "ofweek", urls=["http://127.0.0.1:1/a"], **told)
 
