@@ -33,11 +33,12 @@ from flows.work import page_of
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.urls import is_http
-from warehouse import compact, db, snapshot
+from warehouse import compact, db, snapshot, tombstones
 from warehouse import forget as store
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull
 from warehouse.faults import missing
-from warehouse.forget import ArchivedPage, Tombstone
+from warehouse.forget import ArchivedPage
+from warehouse.tombstones import Tombstone
 
 _COMPACT_WAIT_SECONDS = 60.0
 
@@ -213,7 +214,7 @@ def listed(settings: Settings) -> list[Tombstone]:
         WarehouseMissing: There is no warehouse.
     """
     with _opened(settings) as one:
-        return store.tombstones(one)
+        return tombstones.every(one)
 
 
 def lift(settings: Settings, wish: Wish) -> dict[str, bool]:
@@ -223,9 +224,9 @@ def lift(settings: Settings, wish: Wish) -> dict[str, bool]:
         WarehouseMissing: There is no warehouse.
     """
     with _opened(settings) as one, db.transaction(one):
-        lifted = {name: store.remember(one, article_id=name) for name in wish.article_ids}
+        lifted = {name: tombstones.remember(one, article_id=name) for name in wish.article_ids}
         if wish.source:
-            lifted[wish.source] = store.remember(one, source=wish.source)
+            lifted[wish.source] = tombstones.remember(one, source=wish.source)
     return lifted
 
 

@@ -27,11 +27,11 @@ from flows.serving import claims
 from flows.settings import FetchSettings, Settings
 from flows.stopping import stopping_on_signals
 from parsers.article import Source
-from warehouse import confirm, db, forget, pages, runs, snapshot, standing, watermarks
+from warehouse import confirm, db, pages, runs, snapshot, standing, tombstones, watermarks
 from warehouse.errors import WarehouseError
-from warehouse.forget import Forbidden
 from warehouse.rows import Counters, QuarantineRow, Validators, Watermark
 from warehouse.standing import Standing
+from warehouse.tombstones import Forbidden
 
 END_SECONDS = 15.0
 """What a run of a deployment has to end in; ``copydesk serve`` waits a little longer."""
@@ -142,7 +142,7 @@ class Run:
                     self._look_at_the_clock(runs.last_time(store))
                     self.begin_sources(store)
                     self._pauses = pages.pauses(store, datetime.now(UTC))
-                    self.forbidden = Forbidden(forget.tombstones(store))
+                    self.forbidden = Forbidden(tombstones.every(store))
             undone.pop_all()
         return self
 

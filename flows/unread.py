@@ -14,10 +14,10 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
-from warehouse import quarantine
+from warehouse import quarantine, tombstones
 from warehouse.errors import WarehouseError
-from warehouse.forget import Forbidden, tombstones
 from warehouse.rows import ArticleRow, QuarantineRow
+from warehouse.tombstones import Forbidden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Unread:
         resolved: dict[str, datetime] = {}
         if store is not None:
             with suppress(WarehouseError):
-                forbidden = Forbidden(tombstones(store))
+                forbidden = Forbidden(tombstones.every(store))
                 rows = [row for row in rows if (row.article_id or "") not in forbidden]
                 late = quarantine.overtaken(store, rows)
                 resolved = quarantine.resolved_listings(store, self.source, self._listings)

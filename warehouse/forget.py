@@ -11,16 +11,9 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from warehouse import stage
+from warehouse import stage, tombstones
 from warehouse.errors import WarehouseError
-from warehouse.keys import as_uuid, key_of
-
-_WHOLE = "article_key IS NULL AND source = ?"
-
-_BURY = """
-    INSERT INTO _store.tombstones (article_key, article_id, source, reason, forgotten_at)
-    VALUES (?, ?, ?, ?, ?)
-"""
+from warehouse.keys import key_of
 
 # What is meant, as temporary tables: the articles, those that stay, their own addresses, the
 # fetches of their own pages. Every page of an article but its second and later ones has the
@@ -152,16 +145,6 @@ class Removed:
     plans: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tombstone:
-    """What must not be kept: an article, or with ``article_id`` ``None`` a whole source."""
-
-    article_id: str | None
-    source: str
-    reason: str
-    forgotten_at: datetime
-
-
 @dataclass(frozen=True, slots=True)
 class ArchivedPage:
     """Where a page lies in the archive.
@@ -219,12 +202,9 @@ def forget(
         # Without its marks it begins anew, should its tombstone ever be lifted.
         for table in ("watermarks", "gaps"):
             db.execute(f"DELETE FROM _store.{table} WHERE source = ?", [source])  # noqa: S608
-        if not _is_buried(db, _WHOLE, source):
-            db.execute(_BURY, [None, None, source, reason, at])
+        tombstones.bury(db, source=source, reason=reason, at=at)
     for one in article_ids:
-        key = as_uuid(key_of(one))
-        if not _is_buried(db, "article_key = ?", key):
-            db.execute(_BURY, [key, one, one.partition(":")[0], reason, at])
+        tombstones.bury(db, article_id=one, reason=reason, at=at)
     return found
 
 
@@ -270,8 +250,8 @@ def absent(
         found = db.execute(_ABSENT["articles"]).fetchall()
     if source:
         found = db.execute(_ABSENT["source"], [source, source]).fetchall()
-        return {name: _is_buried(db, _WHOLE, name) for (name,) in found}
-    return {name: _is_buried(db, "article_id = ?", name) for (name,) in found}
+        return {name: tombstones.is_buried(db, source=name) for (name,) in found}
+    return {name: tombstones.is_buried(db, article_id=name) for (name,) in found}
 
 
 def at_address(db: DuckDBPyConnection, url: str) -> list[str]:
@@ -350,52 +330,3 @@ def _count(db: DuckDBPyConnection, whole: list[object]) -> Removed:
     stored = {name: rows(f"_store.{name}", _ROWS[name]) for name in list(_ROWS)[:4]}
     articles = int(db.execute("SELECT count(*) FROM copydesk_gone").fetchall()[0][0])
     return Removed(articles=articles, plans=rows("_work.chunks", _PLANS), **stored)
-
-
-# --- tombstones ----------------------------------------------------------------------------
-
-
-def tombstones(db: DuckDBPyConnection) -> list[Tombstone]:
-    """Every tombstone, oldest first."""
-    found = db.execute(
-        "SELECT article_id, source, reason, forgotten_at FROM _store.tombstones "
-        "ORDER BY forgotten_at, source, article_id NULLS FIRST"
-    ).fetchall()
-    return [
-        Tombstone(
-            article_id=article_id, source=source, reason=reason, forgotten_at=at.astimezone(UTC)
-        )
-        for article_id, source, reason, at in found
-    ]
-
-
-def remember(db: DuckDBPyConnection, *, article_id: str = "", source: str = "") -> bool:
-    """Lifts the tombstone of an article or of a source; whether there was one.
-
-    What was deleted comes back only with a later run.
-    """
-    where, value = ("article_id = ?", article_id) if article_id else (_WHOLE, source)
-    was_buried = _is_buried(db, where, value)
-    db.execute(f"DELETE FROM _store.tombstones WHERE {where}", [value])  # noqa: S608
-    return was_buried
-
-
-class Forbidden:
-    """What tombstones keep out, for those who would rather not fetch it at all."""
-
-    def __init__(self, stones: Iterable[Tombstone] = ()) -> None:
-        stones = list(stones)
-        self._articles = {one.article_id for one in stones if one.article_id is not None}
-        self._sources = {one.source for one in stones if one.article_id is None}
-
-    def source(self, source: str) -> bool:
-        """Whether a whole source is kept out."""
-        return source in self._sources
-
-    def __contains__(self, article_id: object) -> bool:
-        return article_id in self._articles or str(article_id).partition(":")[0] in self._sources
-
-
-def _is_buried(db: DuckDBPyConnection, where: str, value: object) -> bool:
-    sql = f"SELECT 1 FROM _store.tombstones WHERE {where}"  # noqa: S608
-    return bool(db.execute(sql, [value]).fetchall())

@@ -9,12 +9,12 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from warehouse import stage
+from warehouse import stage, tombstones
 from warehouse.errors import WarehouseError
-from warehouse.forget import Forbidden, tombstones
 from warehouse.keys import key_of
 from warehouse.rows import Quarantined, QuarantineRow
 from warehouse.times import micros, utc
+from warehouse.tombstones import Forbidden
 
 KNOWN = """
     SELECT f.i FROM _store.quarantine q
@@ -81,7 +81,7 @@ def put(
     later stands.
     """
     if rows:
-        forbidden = Forbidden(tombstones(db))
+        forbidden = Forbidden(tombstones.every(db))
         rows = [
             row
             for row in rows

@@ -19,6 +19,7 @@ from warehouse import (
     forget,
     pages,
     quarantine,
+    tombstones,
     transaction,
 )
 from warehouse.errors import WarehouseBusy, WarehouseError
@@ -154,9 +155,9 @@ def test_a_lifted_tombstone_lets_the_next_run_bring_it_back(desk: DuckDBPyConnec
     with transaction(desk):
         forget.forget_article(desk, "finews:1")
         forget.forget_source(desk, "ofweek")
-        assert forget.remember(desk, article_id="finews:1") is True
-        assert forget.remember(desk, article_id="finews:1") is False
-        assert forget.remember(desk, source="ofweek") is True
+        assert tombstones.remember(desk, article_id="finews:1") is True
+        assert tombstones.remember(desk, article_id="finews:1") is False
+        assert tombstones.remember(desk, source="ofweek") is True
 
     assert upsert(desk, article(1), article(3, "加息", source="ofweek")).forgotten == 0
 
@@ -169,7 +170,7 @@ def test_a_look_says_what_would_go_and_changes_nothing(desk: DuckDBPyConnection)
         forget.ArchivedPage("finews", "a.warc.gz", 0, "https://example.org/1", is_shared=False)
     ]
     assert names(desk) == ["finews:1", "finews:2", "ofweek:3"]
-    assert forget.tombstones(desk) == []
+    assert tombstones.every(desk) == []
     with transaction(desk):
         assert forget.forget(desk, ["finews:1"]) == would
     assert forget.look(desk, ["finews:1"]) == forget.Removed()
