@@ -118,7 +118,8 @@ def _warehouse(settings: Settings, *, deep: bool) -> Iterator[Finding]:
     try:
         with connect_read_only(path) as db:
             if behind := len(migrate.pending(db, str(path), migrate.migrations())):
-                says = f"{path}: {behind} migrations behind; the next run applies them"
+                it = "it" if behind == 1 else "them"
+                says = f"{path}: {many(behind, 'migration')} behind; the next run applies {it}"
                 yield Finding("warehouse", "attention", says)
                 return
             if deep:

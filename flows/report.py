@@ -195,8 +195,8 @@ class Tally:
         if not self.known:
             return ""
         return (
-            f"{many(self.known, 'known failure')} still in quarantine, told by an earlier run: "
-            f"`copydesk quarantine list --source {self.source}`"
+            f"{many(self.known, 'known failure')} met again, still in quarantine and told by an "
+            f"earlier run: `copydesk quarantine list --source {self.source}`"
         )
 
     def as_json(self) -> dict[str, Any]:

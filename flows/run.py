@@ -323,13 +323,19 @@ class Run:
 
     def was_told(self, failed: QuarantineRow) -> bool:
         """Whether a failure stands in quarantine since an earlier run, which told it."""
-        if self.flow != REPEATED:
+        if self.flow != REPEATED or self.is_dry:
             return False
         if failed.source not in self._standing:
             with self._reading() as store:
                 told = standing.told(store, failed.source) if store else frozenset()
             self._standing[failed.source] = told
         return standing.is_among(self._standing[failed.source], failed)
+
+    def mark_told(self, sources: Sequence[str]) -> None:
+        """Note that what this run met of some sources was told where somebody listens."""
+        if any(self.tallies[slug].first_told for slug in sources):
+            with self.writing() as store:
+                standing.mark_told(store, sources, run_id=self.id)
 
     def known(self, article_ids: Iterable[str]) -> set[str]:
         """Those of the articles that are stored."""

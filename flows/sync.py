@@ -85,7 +85,9 @@ def sync(
         errors = [error for future in started if (error := _error_of(future))]
         report = run.finish()
         if not dry_run:
-            tell(report, settings)  # now, for the next run takes what this one stored for told
+            told = tell(report, settings)
+            if run.spares_known:  # on a schedule, where alerts are listened to
+                run.mark_told(told)
             run.publish()
     if errors:
         raise errors[0]
@@ -135,7 +137,10 @@ def state_for(report: Report) -> State[Report]:
     # failed run holds, would complain of its type.
     held = None if claims.is_deployed() else report
     if report.state == "interrupted":
-        return Cancelled(message="interrupted; what was stored stays stored", data=held)
+        said = "; ".join(
+            ["interrupted; what was stored stays stored", *report.problems[:PROBLEMS_TOLD]]
+        )
+        return Cancelled(message=said, data=held)
     if report.state == "failed":
         return Failed(message=words, data=held)
     if report.state == "needs_attention":

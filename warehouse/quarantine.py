@@ -40,7 +40,10 @@ AGAIN = f"""
                            ELSE coalesce(q.resolved_at, f.resolved_at) END,
         resolved_by = CASE WHEN f.fetched_at < q.fetched_at THEN q.resolved_by
                            WHEN f.resolved_at IS NULL THEN NULL
-                           ELSE coalesce(q.resolved_by, f.resolved_by) END
+                           ELSE coalesce(q.resolved_by, f.resolved_by) END,
+        told_at = CASE WHEN f.fetched_at < q.fetched_at THEN q.told_at
+                       WHEN q.resolved_at IS NOT NULL OR f.reason <> q.reason THEN NULL
+                       ELSE q.told_at END
     FROM copydesk_failed f
     WHERE q.quarantine_key = f.quarantine_key::UUID
 """  # noqa: S608

@@ -118,7 +118,9 @@ class Due:
             )
             self._told.add(run.id)
             with suppress(PrefectException, *UNANSWERED):  # words that fail hold up no run
-                await client.set_flow_run_state(run.id, state)
+                now = (await client.read_flow_run(run.id)).state
+                if now is not None and now.is_scheduled():  # and was not cancelled meanwhile
+                    await client.set_flow_run_state(run.id, state)
 
     def _why(self, run: FlowRun) -> str:
         if run.deployment_id in self._begun.values():

@@ -10,11 +10,13 @@ prefect.asset.materialization.succeeded    resource copydesk://articles/<slug>, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flows.fetch import mask_url
 from flows.report import Report, Tally
+from flows.serving.health import UNANSWERED, impatient
 from flows.settings import Settings
 from parsers.article import Source
 
@@ -69,17 +71,61 @@ def _address(source: Source) -> str:
     return mask_url(str(given)).split("?")[0] or f"copydesk://pages/{source.slug}"
 
 
-def tell(report: Report, settings: Settings) -> None:
-    """Emit the run's events; a server that is away hears nothing, and nothing waits for it."""
+def tell(report: Report, settings: Settings) -> tuple[str, ...]:
+    """Tell the server the run's events; the sources of which it has heard all there is.
+
+    Of a run that was interrupted those sources are told that were done. Alerts are handed
+    over by a request of their own: what Prefect's client emits may be lost with its server,
+    and nobody would know.
+    """
     from prefect.events import emit_event
 
-    if report.state == "interrupted":
-        return
+    report = replace(report, tallies=tuple(_over(report)))
     for asset in materialized(report, settings):
         emit_event(**asset)
-    for event, source, payload in events_of(report):
-        resource = {
-            "prefect.resource.id": f"copydesk.source.{source}",
-            "prefect.resource.name": source,
+    alerts = [
+        {
+            "event": event,
+            "resource": {
+                "prefect.resource.id": f"copydesk.source.{source}",
+                "prefect.resource.name": source,
+            },
+            "payload": payload,
         }
-        emit_event(event=event, resource=resource, payload=payload)
+        for event, source, payload in events_of(report)
+    ]
+    if alerts and not hand_over(alerts):
+        for alert in alerts:
+            emit_event(**alert)  # it may be back in time
+        return ()
+    return tuple(tally.source for tally in report.tallies)
+
+
+def _over(report: Report) -> Iterator[Tally]:
+    is_whole = report.state != "interrupted"
+    return (tally for tally in report.tallies if is_whole or tally.is_done)
+
+
+def hand_over(alerts: Sequence[Mapping[str, Any]]) -> bool:
+    """Have the server take events; whether it did."""
+    from prefect.client.orchestration import get_client
+    from prefect.events.schemas.events import Event
+    from prefect.exceptions import PrefectException
+    from prefect.runtime import flow_run
+
+    related = [
+        {
+            "prefect.resource.id": f"prefect.flow-run.{flow_run.id}",
+            "prefect.resource.role": "flow-run",
+        }
+    ]
+    events = [
+        Event.model_validate({**alert, "related": related if flow_run.id else []})
+        for alert in alerts
+    ]
+    try:
+        with impatient(), get_client(sync_client=True) as client:
+            client.request("POST", "/events", json=[one.model_dump(mode="json") for one in events])
+    except (*UNANSWERED, PrefectException):
+        return False
+    return True

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
+import requests
 
 from flows import cli, doctor, showing
 from flows.newsstand import Fault
 from flows.report import About, Report, Tally, state_of
 from flows.run import Run
+from flows.serving import events
 from flows.serving.events import events_of
 from flows.settings import Settings
 from flows.sync import state_for
@@ -24,9 +27,19 @@ def scheduled(monkeypatch):
 
 @pytest.fixture
 def told(monkeypatch):
-    """The events that runs of this process emit."""
-    found = []
-    monkeypatch.setattr("prefect.events.emit_event", lambda **one: found.append(one))
+    """The alerts that runs of this process hand over; taken, unless ``told.is_away``."""
+
+    class Told(list):
+        is_away = False
+
+        def take(self, alerts):
+            if not self.is_away:
+                self.extend(alerts)
+            return not self.is_away
+
+    found = Told()
+    monkeypatch.setattr(events, "hand_over", found.take)
+    monkeypatch.setattr("prefect.events.emit_event", lambda **_one: None)
     return found
 
 
@@ -44,18 +57,35 @@ def change(desk, sql):
 
 @pytest.mark.e2e
 def test_who_asks_for_a_run_hears_of_all_that_is_open(desk, told):
-    first, again = desk.sync("finews"), desk.sync("finews")
+    with pytest.MonkeyPatch.context() as scheduled:
+        scheduled.setattr(Run, "spares_known", True)
+        first = desk.sync("finews")
+    again = desk.sync("finews")
 
     assert [one.exit_code for one in (first, again)] == [3, 3]
     assert again.state == "needs_attention"
     assert again.problems == (
-        "finews: 3 known failures still in quarantine, told by an earlier run: "
+        "finews: 3 known failures met again, still in quarantine and told by an earlier run: "
         "`copydesk quarantine list --source finews`",
     )
     assert again.notes == ()
     assert len(drifts(told)) == 1
     errors = desk.rows("SELECT error FROM runs ORDER BY started_at")
     assert "3 known failures" in errors[1][0]
+
+
+@pytest.mark.e2e
+def test_what_only_a_person_was_told_the_schedule_tells_once(desk, told, monkeypatch):
+    """Who typed the command may not be the one who has to mend it."""
+    by_hand = desk.sync("finews")
+    monkeypatch.setattr(Run, "spares_known", True)
+    told.clear()
+
+    scheduled = [desk.sync("finews") for _ in range(2)]
+
+    assert by_hand.exit_code == 3
+    assert [one.exit_code for one in scheduled] == [3, 0]
+    assert len(drifts(told)) == 1
 
 
 @pytest.mark.e2e
@@ -77,7 +107,7 @@ class TestTheSameLinesAgainAndAgain:
         again = desk.sync("finews")
 
         words = (
-            "finews: 3 known failures still in quarantine, told by an earlier run: "
+            "finews: 3 known failures met again, still in quarantine and told by an earlier run: "
             "`copydesk quarantine list --source finews`"
         )
         assert again.totals()["quarantined"] == 3
@@ -128,14 +158,35 @@ class TestTheSameLinesAgainAndAgain:
 
         assert (again.exit_code, again.tallies[0].known, len(drifts(told))) == (3, 0, 2)
 
-    @pytest.mark.parametrize("state", ["crashed", "interrupted", "failed"])
-    def test_what_a_run_met_that_told_nobody_is_told_by_the_next(self, desk, told, state):
+    def test_what_no_server_took_is_told_by_the_next_run(self, desk, told):
+        told.is_away = True
+        lost = desk.sync("finews")
+        told.is_away = False
+
+        again = [desk.sync("finews") for _ in range(2)]
+
+        assert [one.exit_code for one in (lost, *again)] == [3, 3, 0]
+        assert len(drifts(told)) == 1
+
+    def test_what_a_run_met_that_crashed_is_told_by_the_next(self, desk, told, monkeypatch):
+        def crash(_run, _sources):
+            raise OSError("killed here")
+
+        with monkeypatch.context() as crashing:
+            crashing.setattr(Run, "mark_told", crash)
+            with pytest.raises(Exception, match="killed here"):
+                desk.sync("finews")
+
+        assert desk.sync("finews").exit_code == 3
+        assert len(drifts(told)) == 2
+
+    def test_other_run_that_meets_it_meanwhile_makes_nobody_forget(self, desk, told):
         desk.sync("finews")
-        change(desk, f"UPDATE _store.runs SET state = '{state}'")
+        change(desk, "UPDATE _store.quarantine SET run_id = 'under way'")
+        change(desk, "UPDATE _store.runs SET state = 'running'")
 
-        again = desk.sync("finews")
-
-        assert (again.exit_code, again.tallies[0].known, len(drifts(told))) == (3, 0, 2)
+        assert desk.sync("finews").exit_code == 0
+        assert len(drifts(told)) == 1
 
     def test_what_was_resolved_and_fails_anew_is_told_again(self, desk, told):
         desk.sync("finews")
@@ -155,6 +206,16 @@ class TestTheSameLinesAgainAndAgain:
         assert all(any("listing media" in words for words in one.problems) for one in runs)
         assert len(drifts(told)) == 1
 
+    def test_source_whose_only_listing_is_unreadable_fails_each_time_and_is_one_event(
+        self, desk, told, faults
+    ):
+        faults["/CATList"] = Fault(body=b"<html><body>busy</body></html>")
+
+        runs = [desk.sync("ofweek") for _ in range(3)]
+
+        assert [one.state for one in runs] == ["failed"] * 3
+        assert len(drifts(told)) == 1
+
     def test_event_is_told_although_no_snapshot_can_be_published(self, desk, told):
         desk.settings.warehouse.snapshot.mkdir()
 
@@ -172,6 +233,7 @@ class TestTheSameLinesAgainAndAgain:
 
 
 @pytest.mark.e2e
+@pytest.mark.usefixtures("scheduled", "told")
 def test_the_same_failure_is_known_by_what_it_is_and_why(desk):
     desk.sync("finews")
     with connect(desk.settings.warehouse.path) as db:
@@ -209,6 +271,18 @@ def test_state_and_events_follow_what_is_new():
     }
 
 
+def test_interrupted_run_tells_of_the_sources_that_were_done(told):
+    done, other = tally(known=False), tally(known=False)
+    done.is_done, other.source = True, "b"
+    found = Report(run_id="1", flow="sync", state="interrupted", tallies=(done, other))
+
+    sources = events.tell(found, Settings())
+
+    assert sources == ("a",)
+    assert [one["resource"]["prefect.resource.name"] for one in told] == ["a"]
+    assert "a: news: expected a title" in (state_for(found).message or "")
+
+
 def test_known_listing_needs_attention_without_another_event():
     one = tally(known=True, kind="listing")
 
@@ -220,9 +294,41 @@ def test_known_listing_needs_attention_without_another_event():
 def test_page_of_a_run_says_which_failures_stand_and_names_no_artifact_that_is_not_there():
     words = showing.result_words(report(tally(known=True)), [], Settings())
 
-    assert "1 known failure still in quarantine" in words
+    assert "1 known failure met again, still in quarantine" in words
     assert "copydesk-quarantine" not in words
 
 
 def report(*tallies: Tally) -> Report:
     return Report(run_id="1", flow="sync", state=state_of(tallies), tallies=tallies)
+
+
+# --- at a server -----------------------------------------------------------------------
+
+
+@pytest.mark.e2e
+def test_server_takes_an_alert_at_once_and_has_it(prefect_server):
+    alert = {
+        "event": "copydesk.drift",
+        "resource": {"prefect.resource.id": "copydesk.source.taken"},
+        "payload": {"problems": ["expected a title"]},
+    }
+
+    assert events.hand_over([alert])
+
+    wanted = {"filter": {"resource": {"id": ["copydesk.source.taken"]}}}
+    found = []
+    deadline = time.monotonic() + 60
+    while not found and time.monotonic() < deadline:
+        answer = requests.post(f"{prefect_server}/events/filter", json=wanted, timeout=20)
+        found = answer.json()["events"]
+        time.sleep(0.1)
+    assert [one["payload"] for one in found] == [{"problems": ["expected a title"]}]
+
+
+def test_server_that_is_away_takes_none():
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        assert not events.hand_over(
+            [{"event": "copydesk.gap", "resource": {"prefect.resource.id": "copydesk.source.a"}}]
+        )

@@ -10,7 +10,7 @@ import pytest
 
 from flows import newsstand, serve, settings
 from flows.newsstand import Fault
-from flows.serving import deployments
+from flows.serving import deployments, events
 from flows.serving.clock import Clock
 from flows.serving.place import Served
 
@@ -247,7 +247,7 @@ def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
     desk, clock, faults, monkeypatch
 ):
     told = []
-    monkeypatch.setattr("prefect.events.emit_event", lambda **one: told.append(one))
+    monkeypatch.setattr(events, "hand_over", lambda alerts: told.extend(alerts) or True)
     clock.move(hours=-30)
     desk.sync("ofweek", "finews")
     assert [one for one in told if one["event"] == "copydesk.stall"] == []

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prefect import flow
 from prefect.client.schemas.objects import StateType
-from prefect.states import Running, Scheduled
+from prefect.states import Cancelled, Running, Scheduled
 
 from flows import settings
 from flows.serving.deployments import ON_DEMAND, Registered, planned
@@ -230,6 +230,23 @@ def test_request_that_waits_is_still_there_when_its_deployment_is_registered_aga
     ).apply()
 
     assert client.read_flow_run(second.id).state.type == StateType.SCHEDULED
+
+
+@pytest.mark.e2e
+def test_request_that_is_cancelled_while_others_are_told_why_they_wait_stays_so(client, ask):
+    first = ask(ago=50)
+    second, third = ask(first.deployment_id, ago=40), ask(first.deployment_id, ago=30)
+
+    async def cancel_the_third(run, state):
+        told.append(run)
+        client.set_flow_run_state(third.id, Cancelled(), force=True)
+
+    told = []
+    queue = Due(Places.of(2), Rules())
+    polled(queue, [first.deployment_id], set_flow_run_state=cancel_the_third)
+
+    assert told == [second.id]
+    assert client.read_flow_run(third.id).state.type == StateType.CANCELLED
 
 
 @pytest.mark.e2e
