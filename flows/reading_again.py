@@ -119,6 +119,7 @@ class Again:
         self._carrying = {one.channel: one for one in regular if one.carries_articles}
         self._channels = {one.channel for one in regular} | {registry.SHARED}
         self._following: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
         self._passed_over: dict[str, int] = {}
         self._after: tuple[datetime, str, int] | None = None
 
@@ -263,14 +264,15 @@ class Again:
 
     def _compare(self, batch: Batch) -> None:
         asked = [(row.article_id, row.fetched_at) for row in batch.rows]
-        failed = [(bad.article_id or "", bad.fetched_at) for bad in batch.bad]
         with self.run.looking() as store:
-            before = readings.said(store, asked + failed) if store is not None else {}
+            before = readings.said(store, asked) if store is not None else {}
+            lost = readings.were_read(store, batch.bad) if store is not None else set()
         for row in batch.rows:
             self._compare_one(row, before.get((row.article_id, row.fetched_at)))
-        for bad in batch.bad:
-            if (bad.article_id or "", bad.fetched_at) in before:
-                self._regress(f"{bad.article_id}: was read before and now is not: {bad.message}")
+        for number in sorted(lost):
+            bad = batch.bad[number]
+            words = bad.message.partition("\n")[0]
+            self._regress(bad.article_id or "", "", f"was read before and now is not: {words}")
 
     def _compare_one(self, row: ArticleRow, before: dict[str, Any] | None) -> None:
         found = self.differences
@@ -282,12 +284,15 @@ class Again:
         for name in changed:
             found.changed[name] = found.changed.get(name, 0) + 1
             if lost := loss(name, before[name], getattr(row, name)):
-                self._regress(f"{row.article_id}: {name}: {lost}")
+                self._regress(row.article_id, name, f"{name}: {lost}")
         counted = "modified" if row.content_hash != before["content_hash"] else "unmodified"
         self.tally.add(**{counted: 1})
 
-    def _regress(self, words: str) -> None:
-        self.differences.regressed.append(words)
+    def _regress(self, article_id: str, name: str, words: str) -> None:
+        """Keep what an article lost in a field, or all of it: once, however often it was fetched."""
+        if (article_id, name) not in self._told:
+            self._told.add((article_id, name))
+            self.differences.regressed.append(f"{article_id}: {words}")
 
 
 def loss(name: str, before: Any, now: Any) -> str:

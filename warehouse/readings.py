@@ -14,6 +14,7 @@ from duckdb import DuckDBPyConnection
 
 from warehouse import stage
 from warehouse.keys import as_uuid, key_of
+from warehouse.rows import QuarantineRow
 from warehouse.times import micros, utc
 
 _COLUMNS = (
@@ -37,6 +38,24 @@ _SAID = """
     FROM held h
     JOIN _store.records r ON r.record_key = h.record_key
     JOIN _store.contents c ON c.content_key = h.content_key
+"""
+
+# A sighting bears the time of the page it was read from: it tells, unless that very page
+# failed too, for another line or before the run that resolved it. Merged sightings only cover
+# the times between: of an article that failed then or later, they tell nothing.
+_READ = """
+    WITH held AS (
+        SELECT k.i, q.resolved_by, q.fetched_at = k.at AS is_fetch
+        FROM _store.quarantine q JOIN copydesk_asked k
+             ON q.article_id = k.article_id AND q.fetched_at >= k.at
+    )
+    SELECT DISTINCT k.i
+    FROM _store.seen s JOIN copydesk_asked k
+         ON s.article_key = k.article_key::UUID AND k.at BETWEEN s.first_seen_at AND s.last_seen_at
+    WHERE s.last_seen_at >= ? AND NOT EXISTS (
+        SELECT 1 FROM held h
+        WHERE h.i = k.i AND (k.at NOT IN (s.first_seen_at, s.last_seen_at)
+                             OR h.is_fetch AND h.resolved_by IS DISTINCT FROM s.run_id))
 """
 
 
@@ -178,6 +197,26 @@ def said(
         names = [one[0] for one in found.description][1:]
         lines = found.fetchall()
     return {asked[i]: _clean(dict(zip(names, line, strict=True))) for i, *line in lines}
+
+
+def were_read(db: DuckDBPyConnection, failed: Sequence[QuarantineRow]) -> set[int]:
+    """Which failed pages, by number, had been read into their article before.
+
+    That the article was known by then is not enough: of a page that never could be read it
+    was not seen to say anything.
+    """
+    if not failed:
+        return set()
+    names = [row.article_id or "" for row in failed]
+    rows = stage.table(
+        i=(range(len(failed)), stage.SMALL),
+        article_id=(names, stage.TEXT),
+        article_key=stage.keys([key_of(name) for name in names]),
+        at=([micros(row.fetched_at) for row in failed], stage.MOMENT),
+    )
+    with stage.staged(db, "copydesk_asked", rows):
+        since = min(row.fetched_at for row in failed)
+        return {i for (i,) in db.execute(_READ, [since]).fetchall()}
 
 
 def _page(row: tuple[Any, ...]) -> ArchivedPage:

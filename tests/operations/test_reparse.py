@@ -10,6 +10,7 @@ from flows import again, reading_again, replaying
 from flows.newsstand import Fault
 from parsers.errors import LayoutChanged
 from parsers.sources import finews, ofweek
+from warehouse.compact import compact
 from warehouse.errors import WarehouseMissing
 
 pytestmark = pytest.mark.e2e
@@ -208,6 +209,77 @@ def test_page_that_fails_as_often_as_it_was_fetched_is_one_failure(desk, reparse
     assert "30500850" in report.problems[0]
     counted = "SELECT quarantined FROM runs ORDER BY started_at DESC LIMIT 1"
     assert desk.rows(counted) == [(1,)]
+
+
+@pytest.mark.parametrize("merged", [False, True], ids=["apart", "merged"])
+def test_page_that_never_could_be_read_did_not_get_worse(desk, reparse, faults, merged):
+    desk.sync("ofweek")
+    for words in (b"<html>busy</html>", b"<html>still busy</html>"):
+        faults[f"/2021-05/ART-260009-8420-{MANY_PAGES}.html"] = Fault(body=words)
+        desk.sync("ofweek")
+    if merged:
+        faults.clear()
+        desk.sync("ofweek")
+        compact(desk.settings.warehouse.path)
+        sql = "SELECT resolved_at IS NULL FROM quarantine"
+        assert desk.rows(sql) == [(False,)]
+
+    compared = reparse("ofweek", diff=True)
+
+    assert compared.regressed == ()
+    assert compared.exit_code == (0 if merged else 3)  # what stands needs somebody
+
+
+def test_page_that_was_read_once_mended_got_worse_and_is_told_once(
+    desk, reparse, replay, faults, another_parser, monkeypatch
+):
+    """Quarantine holds the page, and yet it was read: by the run that resolved it."""
+    from parsers import registry
+
+    def refuse(*_arguments):
+        raise LayoutChanged("expected a moon, found none")
+
+    broken = {**registry.PARSERS, "ofweek": replace(ofweek.PARSER, parse=refuse)}
+    with monkeypatch.context() as before:
+        before.setattr(registry, "PARSERS", broken)
+        desk.sync("ofweek")
+    assert replay().totals()["new"] > 5
+    desk.sync("ofweek")
+    monkeypatch.setattr(registry, "PARSERS", broken)
+
+    compared = reparse("ofweek", diff=True)
+
+    articles = {words.rpartition(": was read before")[0] for words in compared.regressed}
+    assert compared.exit_code == 4
+    assert (
+        len(compared.regressed) == len(articles) == desk.rows("SELECT count(*) FROM articles")[0][0]
+    )
+
+
+def test_what_stands_in_quarantine_did_not_get_worse_again(desk, reparse, another_parser):
+    desk.sync("ofweek")
+
+    def refuse(_article):
+        raise LayoutChanged("expected a moon, found none")
+
+    another_parser(refuse)
+    assert reparse("ofweek", diff=True).exit_code == 4
+    reparse("ofweek")
+
+    told = reparse("ofweek", diff=True)
+
+    assert (told.exit_code, told.regressed) == (3, ())
+
+
+def test_field_that_each_fetch_lost_is_told_once(desk, reparse, another_parser):
+    desk.sync("ofweek")
+    desk.sync("ofweek")
+    another_parser(lambda article: replace(article, publisher=None))
+
+    compared = reparse("ofweek", diff=True)
+
+    assert compared.exit_code == 4
+    assert len(compared.regressed) == len(set(compared.regressed)) > 5
 
 
 def test_page_whose_following_pages_cannot_be_told_is_quarantined_and_worse(
