@@ -61,6 +61,22 @@ def look(settings: Settings, wish: Wish) -> str:
     return f"{some}; {nothing}" if absent else some
 
 
+def refuse_malformed(wish: Wish) -> None:
+    """Refuse what cannot be the id of an article.
+
+    Raises:
+        ConfigurationError: A name without its source, or without what follows the colon.
+    """
+    for name in wish.article_ids:
+        source, _, own = name.partition(":")
+        if not (source and own):
+            raise ConfigurationError(
+                "expected an id (<source>:<source_article_id>, such as "
+                f"finews:NW202203142308441556), found {name!r}: `copydesk query` finds the ids of "
+                "articles by their titles and addresses"
+            )
+
+
 def refuse_addresses(settings: Settings, wish: Wish) -> None:
     """Refuse an address in place of an id; the message names the articles that have it.
 

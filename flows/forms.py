@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Form(ParameterSchema):
-    """A schema with a demand on several parameters at once, in JSON schema's own words."""
+    """A schema with more demands than Prefect makes, in JSON schema's own words."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -42,8 +42,12 @@ class Offering:
 
 
 def with_sources(flow: Flow[Any, Any], settings: Settings) -> Offering:
-    """The flow with a form that offers the configured sources and no others."""
-    form = flow.parameters.model_copy(deep=True)
+    """The flow with a form that offers the configured sources and no others.
+
+    The form is closed: a parameter the flow does not have is refused by its name, where
+    the run would only crash.
+    """
+    form = _Form(**flow.parameters.model_dump() | {"additionalProperties": False})
     offered = list(settings.sources)
     for name, schema in form.properties.items():
         if name == "source":

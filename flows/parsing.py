@@ -47,6 +47,11 @@ def parse_one(
         ParseError: The page could not be read.
         RunFailed: A page without an address could not be read, or its file is damaged.
     """
+    if not page:
+        raise ConfigurationError(
+            "expected a file, an address that begins with http:// or https://, or - for standard "
+            "input, found an empty name"
+        )
     if url is not None and not is_http(url):
         raise ConfigurationError(f"--url: expected an http or https address, found {url!r}")
     address = url or (page if is_http(page) else "")

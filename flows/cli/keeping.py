@@ -82,6 +82,7 @@ def forget(
         usage("name the articles (<source>:<id>), or give --source; --list shows what is kept out")
     settings = console.settings()
     wish = Wish(article_ids=tuple(dict.fromkeys(article_ids)), source=source or "")
+    forgetting.refuse_malformed(wish)
     if undo:
         return _undo(console, wish)
     forgetting.refuse_addresses(settings, wish)

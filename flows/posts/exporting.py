@@ -83,12 +83,12 @@ class Published:
 
 
 def _extra_words(extra: Sequence[str]) -> list[str]:
-    """Which posts are no part of the export; no difference, for it says nothing about them."""
+    """Which files are no part of the export; no difference, for it says nothing about them."""
     if not extra:
         return []
     some, more = ", ".join(extra[:_NAMED]), len(extra) - _NAMED
     which = some + (f" and {more} more (--json names all)" if more > 0 else "")
-    stand = many(len(extra), "post stands", "posts stand")
+    stand = many(len(extra), "file stands", "files stand")
     return [f"{stand} there that no exported article accounts for, left alone: {which}"]
 
 

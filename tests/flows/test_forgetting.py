@@ -290,6 +290,15 @@ def test_article_that_is_only_in_quarantine_is_there(stored, typed):
     assert (code, "1 page in quarantine" in out) == (0, True)
 
 
+@pytest.mark.parametrize("options", [["--yes"], ["--undo"], []], ids=" ".join)
+def test_forget_of_what_is_no_id_is_usage_and_shows_one(typed, options):
+    for name in ("finews", "", "finews:", ":1"):
+        code, out, err = typed("forget", ID, name, *options)
+
+        assert (code, out) == (2, "")
+        assert f"such as finews:NW202203142308441556), found {name!r}: `copydesk query`" in err
+
+
 def test_forget_refuses_an_address_and_names_its_article(stored, typed):
     ((url,),) = stored.rows(f"SELECT url FROM articles WHERE article_id = '{ID}'")
 
@@ -323,13 +332,6 @@ def test_forget_wants_articles_or_a_source(stored, typed, words):
 
     assert code == 2
     assert "name the articles" in err
-
-
-def test_forget_refuses_half_an_id(stored, typed):
-
-    code, _, err = typed("forget", "finews", "--yes")
-
-    assert (code, "expected <source>:<source_article_id>, found 'finews'" in err) == (1, True)
 
 
 def test_compact_says_what_it_gave_back(stored, typed):

@@ -89,7 +89,7 @@ def test_posts_that_are_no_part_of_the_export_are_named_and_no_difference(seeded
 
     for done in (checked, written):
         assert (done.exit_code, len(done.as_json()["extra_files"])) == (0, 12)
-        assert "12 posts stand there that no exported article accounts for" in done.words()
+        assert "12 files stand there that no exported article accounts for" in done.words()
         assert "about-09.md and 2 more (--json names all)" in done.words()
     assert checked.as_json()["extra_files"][0] == "about-00.md"
 

@@ -88,6 +88,7 @@ def test_parse_batch_writes_one_article_or_error_for_each_line(typed, elsewhere)
         (["harbour.example/a"], 2, "write https://harbour.example/a"),
         (["ftp://harbour.example/a"], 2, "only addresses that begin with http:// or https://"),
         (["."], 2, "a folder, expected one file; many pages are read with --batch"),
+        ([""], 2, "expected a file, an address that begins with http:// or https://, or - for"),
         (["ferry.html"], 1, "ferry.html: expected an id"),
         (["ferry.html"], 1, "give it with --url"),
         (["ferry.html", "--source", "finews"], 1, "give it with --url"),

@@ -59,6 +59,7 @@ FORMS = [
     ({"source": "finews", "from_date": "2022-03-11", "to_date": None}, False),
     ({"source": "finews", "from_date": None, "to_date": None, "urls": ""}, False),
     ({"source": "finews"}, False),
+    ({"source": "finews", "urls": "http://x.example", "url": "http://x.example"}, False),
 ]
 
 
@@ -83,6 +84,24 @@ def test_server_makes_no_run_of_what_the_form_refuses(desk):
                 client.delete_flow_run(run.id)
 
     assert accepted == [is_accepted for _, is_accepted in FORMS]
+
+
+def test_server_names_the_parameter_that_a_flow_does_not_have(desk):
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    from flows import forms
+    from flows.reparse import reparse
+
+    form = forms.with_sources(reparse, desk.settings)
+    deployment = form.to_deployment(name="tried", parameters={"config": str(desk.config)}).apply()
+    with get_client(sync_client=True) as client:
+        with pytest.raises(PrefectHTTPStatusError, match="'source' was unexpected") as refused:
+            client.create_flow_run_from_deployment(deployment, parameters={"source": "finews"})
+        run = client.create_flow_run_from_deployment(deployment, parameters={"sources": ["finews"]})
+        client.delete_flow_run(run.id)
+
+    assert refused.value.response.status_code == 409
 
 
 def test_window_is_whole_days_in_the_zone_of_the_source():
