@@ -164,6 +164,9 @@ def _now() -> str:
 _PATIENCE_SECONDS: Mapping[str, float] = {"backfill": 900.0, "replay": 300.0}
 """How long the schedule waits for runs that let go between two pieces of work."""
 
+_PATIENCE_UNATTENDED_SECONDS = 300.0
+"""How long a run waits that nobody looks at: for another sync, too."""
+
 
 @contextmanager
 def hold_for_schedule(
@@ -171,10 +174,14 @@ def hold_for_schedule(
     slug: str,
     *,
     run_id: str,
+    is_attended: bool = True,
     say: Say = lambda _words: None,
     stop: threading.Event | None = None,
 ) -> Iterator[None]:
-    """The lease of a source for a sync: it waits for a chunk of a backfill, never for a sync.
+    """The lease of a source for a sync: it waits for a chunk of a backfill.
+
+    For another sync it waits where nobody is there to be told of it: a run of a deployment
+    that comes upon one, of all sources or typed by hand, is no failure.
 
     Raises:
         SourceBusy: Another sync of the source is under way.
@@ -182,6 +189,8 @@ def hold_for_schedule(
     """
     found = holder(settings, slug)
     wait_seconds = _PATIENCE_SECONDS.get(found.flow, 0.0) if found else 1.0
+    if not is_attended:
+        wait_seconds = max(wait_seconds, _PATIENCE_UNATTENDED_SECONDS)
     with hold(
         settings,
         slug,

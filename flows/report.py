@@ -114,6 +114,7 @@ class Tally:
         known_listings: How many of the listings quarantined did: what they would lead to
             is still missed, so they are told again.
         is_broken: True when the source could not be read at all.
+        is_elsewhere: True when another run was at the source, so that this one left it.
         is_odd: True when somebody should look, though nothing failed.
         is_done: True when everything that was discovered was handled.
     """
@@ -124,6 +125,7 @@ class Tally:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     is_broken: bool = False
+    is_elsewhere: bool = False
     is_odd: bool = False
     is_done: bool = False
     known: int = 0

@@ -24,6 +24,7 @@ from flows.counting import many
 from flows.errors import Interrupted
 from flows.run import Run
 from flows.run_log import Clock, log
+from flows.serving.claims import is_deployed
 from flows.work import Batch
 from parsers.article import Source
 
@@ -34,15 +35,22 @@ def sync_source(run: Run, slug: str) -> None:
     if run.is_dry:
         _sync_source(run, slug)
         return
-    say, stop = run.surroundings.say, run.surroundings.stop
+    is_attended = not is_deployed()
     try:
-        with leases.hold_for_schedule(run.settings, slug, run_id=run.id, say=say, stop=stop):
+        with leases.hold_for_schedule(
+            run.settings,
+            slug,
+            run_id=run.id,
+            is_attended=is_attended,
+            say=run.surroundings.say if is_attended else log,
+            stop=run.surroundings.stop,
+        ):
             _sync_source(run, slug)
     except Interrupted:
         return
     except leases.SourceBusy as error:
-        run.tallies[slug].is_broken = True
-        run.tallies[slug].problems.append(str(error))
+        run.tallies[slug].is_broken = run.tallies[slug].is_elsewhere = True
+        run.tallies[slug].problems.append(str(error).removeprefix(f"{slug}: "))
 
 
 def _sync_source(run: Run, slug: str) -> None:

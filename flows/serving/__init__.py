@@ -14,6 +14,7 @@
     output.py        whatever is told, a full disk or a closed terminal stops nothing
     due.py           which runs to begin; late runs into one
     turns.py         who comes next, so that no long request holds up a schedule
+    putting_back.py  runs that had not begun at the end, back to their time
     polling.py       Prefect's runner, in a thread: starts a process for each run
 
 ``flows/serve.py`` holds them together.

@@ -10,6 +10,7 @@ traceback, and the run goes on: one line says that instead.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 _LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
@@ -20,6 +21,9 @@ _MESSENGERS = (
     "prefect.events.clients",
     "prefect._internal.concurrency",
     "EventsWorker",
+)
+_CANCELLED_LOOK = (
+    "Exception in callback FlowRunSuspendingObserver._handle_polling_task_done("  # of the client
 )
 
 
@@ -71,6 +75,16 @@ class _Away(logging.Filter):
         return is_first
 
 
+class _Cancelled(logging.Filter):
+    """Without the client's stumbling over a look of its own that was cancelled at the end."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let everything through but that."""
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        is_look = str(record.msg).startswith(_CANCELLED_LOOK)
+        return not (is_look and isinstance(error, asyncio.CancelledError))
+
+
 def _is_expected(error: Exception) -> bool:
     from prefect.exceptions import CancelledRun, FailedRun
 
@@ -81,6 +95,7 @@ def _is_expected(error: Exception) -> bool:
 
 _IN_WORDS = _InWords()
 _AWAY = _Away()
+_CANCELLED = _Cancelled()
 
 
 def in_words() -> None:
@@ -92,4 +107,5 @@ def in_words() -> None:
     if not logging.getLogger("prefect").isEnabledFor(logging.DEBUG):
         for name in _MESSENGERS:
             logging.getLogger(name).addFilter(_AWAY)
+        logging.getLogger("asyncio").addFilter(_CANCELLED)
         logging.raiseExceptions = False  # or what is lost of the log is told line by line

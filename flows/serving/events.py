@@ -42,6 +42,8 @@ def events_of(report: Report) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _is_stalled(tally: Tally) -> bool:
+    if tally.is_elsewhere:
+        return False
     return tally.is_broken or not (tally.counts["discovered"] or tally.counts["not_modified"])
 
 
@@ -83,7 +85,7 @@ def tell(report: Report, settings: Settings) -> tuple[str, ...]:
     report = replace(report, tallies=tuple(_over(report)))
     for asset in materialized(report, settings):
         emit_event(**asset)
-    alerts = [
+    alerts: list[dict[str, Any]] = [
         {
             "event": event,
             "resource": {

@@ -22,6 +22,7 @@ from uuid import UUID
 from flows.schedules import Timetable
 from flows.serving.due import PREFETCH_SECONDS, Due, Rules
 from flows.serving.health import UNANSWERED
+from flows.serving.putting_back import cancel_or_put_back
 from flows.serving.tidying import children, end_processes
 from flows.serving.turns import Places
 
@@ -87,7 +88,10 @@ class RunnerThread:
         return set(poller._submitting_flow_run_ids) if poller is not None else set()
 
     def stop(self, *, seconds: float = STOP_SECONDS) -> None:
-        """End polling and every run that is under way; what those stored stays stored."""
+        """End polling and every run that is under way; what those stored stays stored.
+
+        Runs that have not begun are scheduled as they were.
+        """
         deadline = time.monotonic() + seconds
         if self._loop is not None and self._loop.is_running() and self._runner is not None:
             with suppress(NotInTime, RuntimeError, CancelledError):
@@ -224,11 +228,12 @@ def patient_runner(
                     heard.answered()
 
             async def ask() -> list[FlowRun]:
-                return await due.next(
+                begin = await due.next(
                     self._client,
                     poller._deployment_registry.get_deployment_ids(),
                     poller._submitting_flow_run_ids,
                 )
+                return [] if poller.stopping else begin  # told so while it asked
 
             look_on(self._cancelling_observer)
             poller._get_and_submit_flow_runs = poll_patiently  # type: ignore[assignment, method-assign]
@@ -238,15 +243,12 @@ def patient_runner(
         async def cancel_all(self) -> None:
             """Cancel all at once; one after the other would take three seconds each."""
             ids = self._process_manager.flow_run_ids()
+            ids = {*ids, *self._scheduled_run_poller._submitting_flow_run_ids}
             await asyncio.gather(*map(self._cancel, ids), return_exceptions=True)
 
         async def _cancel(self, run: UUID) -> None:
-            """Cancel a run, unless it is over and only its process has not left yet."""
-            with suppress(*UNANSWERED):
-                state = (await self._client.read_flow_run(run)).state
-                if state is not None and state.is_final():
-                    return
-            await self._cancellation_manager.cancel_by_id(run)
+            """Cancel a run, unless it is over, or has not begun and is put back."""
+            await cancel_or_put_back(self, run)
 
     return PatientRunner(
         name="copydesk",

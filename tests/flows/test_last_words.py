@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import subprocess
@@ -58,7 +59,7 @@ def log(caplog, monkeypatch):
     logger.handlers, logger.propagate = handlers, propagate
     logger.setLevel(level)
     logging.raiseExceptions = raises
-    for name in (*ending._LOGGERS, *ending._MESSENGERS):
+    for name in (*ending._LOGGERS, *ending._MESSENGERS, "asyncio"):
         logging.getLogger(name).filters.clear()
 
 
@@ -126,6 +127,45 @@ def test_messenger_that_has_still_something_to_deliver_at_the_end_is_no_trouble(
     logging.getLogger("EventsWorker").warning("Still processing items: 1 items remaining...")
 
     assert caplog.text == ""
+
+
+def called_back(callback):
+    """A loop calls back with a task that was cancelled, as at the end of a run."""
+
+    async def end():
+        task = asyncio.ensure_future(asyncio.sleep(60))
+        await asyncio.sleep(0)
+        task.add_done_callback(callback)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(end())
+
+
+@pytest.mark.usefixtures("log")
+def test_look_of_the_client_that_its_end_cancels_is_no_traceback(caplog):
+    from prefect._internal.observers import FlowRunSuspendingObserver
+
+    called_back(FlowRunSuspendingObserver(on_suspended=print)._handle_polling_task_done)
+
+    assert caplog.text == ""
+
+
+@pytest.mark.usefixtures("log")
+def test_other_errors_in_callbacks_keep_their_traceback(caplog, monkeypatch):
+    from prefect._internal.observers import FlowRunSuspendingObserver
+
+    def stumble(_self, _task):
+        raise RuntimeError("a bug")
+
+    called_back(asyncio.Task.result)
+    assert "CancelledError" in caplog.text
+
+    stumble.__qualname__ = FlowRunSuspendingObserver._handle_polling_task_done.__qualname__
+    monkeypatch.setattr(FlowRunSuspendingObserver, "_handle_polling_task_done", stumble)
+    called_back(FlowRunSuspendingObserver(on_suspended=print)._handle_polling_task_done)
+    assert "RuntimeError: a bug" in caplog.text
+    assert caplog.text.count("Traceback") == 2
 
 
 # --- the end of the process ------------------------------------------------------------
