@@ -57,7 +57,7 @@ test-duckdb-next: .cache/next/.installed ## The core suite on duckdb 2.0 (the wh
 	    > "$$(.cache/next/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/all-else.pth"
 	@touch $@
 
-test-all: install .cache/next/.installed ## All of these and a sample of the soak side by side, as CI does (11 minutes)
+test-all: install .cache/next/.installed ## All of these and a sample of the soak side by side, as CI does (12 minutes)
 	@$(BIN)/python -m tests.side_by_side '$(MAKE) test-operations' '$(MAKE) soak MINUTES=2' \
 	    '$(MAKE) test' '$(MAKE) test-duckdb-next' --at-once 2
 

@@ -297,6 +297,7 @@ def _made_application() -> Any:
     from prefect.server.api.server import create_app
 
     application = create_app()
+    gc.collect()  # or what is garbage by now would stay for ever
     gc.freeze()
     gc.enable()
     return application
