@@ -14,7 +14,6 @@ import multiprocessing
 import signal
 import threading
 import time
-import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,6 +25,7 @@ from pathlib import Path
 
 from flows.counting import many
 from flows.errors import RunFailed
+from flows.gzipped import unpacked
 from parsers import registry
 from parsers.article import Article, Page, Source
 from parsers.charset import decode
@@ -38,7 +38,6 @@ WINDOW = 8
 
 MAX_BYTES = 50_000_000
 PAGE_SECONDS = 30.0
-_GZIP = b"\x1f\x8b"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -117,7 +116,7 @@ def parse_line(line: Line) -> str:
         with _at_most(PAGE_SECONDS):
             body = read_page(line.html)
             article = _article(line, body)
-    except (ParseError, OSError, zlib.error, PageTimeoutError, MemoryError, ValueError) as error:
+    except (ParseError, OSError, PageTimeoutError, MemoryError, ValueError) as error:
         return json.dumps(
             {
                 "error": f"{type(error).__name__}: {error}"[:600],
@@ -152,16 +151,7 @@ def read_page(path: Path) -> bytes:
     """
     with path.open("rb") as file:
         body = file.read(MAX_BYTES)
-    if not body.startswith(_GZIP):
-        return body
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        page = unpacker.decompress(body, MAX_BYTES)
-    except zlib.error as error:
-        raise ValueError(f"{path}: expected a whole gzip file: {error}") from None
-    if not unpacker.eof:
-        raise ValueError(f"{path}: expected a whole gzip file, found one that is cut or too large")
-    return page
+    return unpacked(body, path, most=MAX_BYTES)
 
 
 def _article(line: Line, body: bytes) -> Article:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import cast
 
 from flows.errors import RunFailed
 from flows.fetch import Fetcher
+from flows.gzipped import unpacked
 from flows.posts.documents import article_document
 from flows.run import policy_of
 from flows.settings import ConfigurationError, Settings
@@ -121,7 +121,10 @@ def _fetched(settings: Settings, source: Source, address: str) -> Article:
 
 
 def _from_file(source: Source, name: str, address: str) -> Page:
-    data = _unpacked(_bytes_of(name), name)
+    try:
+        data = unpacked(_bytes_of(name), name, most=MAX_PAGE_BYTES)
+    except ValueError as error:
+        raise RunFailed(str(error)) from None
     decoded = decode(data)
     entry = _entry(source, address) if address else None
     return Page(
@@ -162,20 +165,6 @@ def _no_such_file(name: str) -> str:
     if host.startswith("www.") or ("/" in name and "." in host.strip(".")):
         return f"no such file; if it is an address, write https://{name}"
     return f"no such file; {ways}"
-
-
-def _unpacked(data: bytes, name: str) -> bytes:
-    """The page itself, of a gzip file its content."""
-    if data[:2] != b"\x1f\x8b":
-        return data
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        page = unpacker.decompress(data, MAX_PAGE_BYTES)
-    except zlib.error as error:
-        raise RunFailed(f"{name}: expected a whole gzip file: {error}") from None
-    if not unpacker.eof:
-        raise RunFailed(f"{name}: expected a whole gzip file, found one that is cut or too large")
-    return page
 
 
 def _written(article: Article, format_: str) -> str:

@@ -24,10 +24,8 @@ from parsers import registry
 from parsers.article import Entry, Listing, Page, Source
 from parsers.errors import NotAnArticle, ParseError
 from warehouse import readings
-from warehouse.errors import BadRow
 from warehouse.readings import ArchivedPage
-from warehouse.rows import ArticleRow
-from warehouse.sights import check_row
+from warehouse.rows import ArticleRow, QuarantineRow
 
 PAGES_EACH = 200
 
@@ -174,18 +172,13 @@ class Again:
 
     def _read_one(self, one: Arrived, batch: Batch) -> None:
         """As ``steps.read`` does, but nothing is counted before later pages were read."""
-        channel, seen_at = one.entry.channel, one.page.fetched_at
         try:
-            row = bridge.article_row(
-                registry.read(self.source, one.page), channel=channel, seen_at=seen_at
-            )
-            check_row(row)
+            row = steps.article_or_failure(self.source, one)
         except NotAnArticle:
             return
-        except (ParseError, BadRow) as error:
-            bad = bridge.failed_page(self.source, one.entry, one.page, one.fetched, error)
-            batch.bad.append(bad)
-            self._unread.page(bad)
+        if isinstance(row, QuarantineRow):
+            batch.bad.append(row)
+            self._unread.page(row)
         else:
             batch.rows.append(row)
 

@@ -25,7 +25,7 @@ from parsers.errors import NotAnArticle, ParseError
 from warehouse import articles, confirm, gaps, pages, quarantine, runs, watermarks
 from warehouse.confirm import Confirmed
 from warehouse.errors import BadRow
-from warehouse.rows import Counters, Upserted, Validators
+from warehouse.rows import ArticleRow, Counters, QuarantineRow, Upserted, Validators
 from warehouse.sights import check_row
 
 
@@ -157,23 +157,19 @@ def read(run: Run, source: Source, batch: Batch) -> Batch:
     spoiled: set[str] = set()
     for one in batch.pages:
         try:
-            row = bridge.article_row(
-                registry.read(source, one.page),
-                channel=one.entry.channel,
-                seen_at=one.page.fetched_at,
-            )
-            check_row(row)
+            row = article_or_failure(source, one)
         except NotAnArticle as error:
             words = f"not an article: {error}"
             batch.note(source, one.entry.channel, one.fetched, entry=one.entry, error=words)
             spoiled.add(one.page.url)
-        except (ParseError, BadRow) as error:
-            failed = bridge.failed_page(source, one.entry, one.page, one.fetched, error)
-            batch.bad.append(failed)
+            continue
+        if isinstance(row, QuarantineRow):
+            words = row.message.partition("\n")[0]  # its notes are kept with it
+            batch.bad.append(row)
             run.tallies[source.slug].quarantine(
-                str(error),
-                about_page(one.entry.source_article_id, str(error)),
-                is_known=run.was_told(failed),
+                words,
+                about_page(one.entry.source_article_id, words),
+                is_known=run.was_told(row),
             )
             spoiled.add(one.page.url)
         else:
@@ -191,6 +187,26 @@ def read(run: Run, source: Source, batch: Batch) -> Batch:
         )
     batch.pages.clear()
     return batch
+
+
+def article_or_failure(source: Source, one: Arrived) -> ArticleRow | QuarantineRow:
+    """What a page says, as a row of the warehouse, or as one of quarantine.
+
+    Raises:
+        NotAnArticle: It is a page of another kind.
+    """
+    try:
+        row = bridge.article_row(
+            registry.read(source, one.page),
+            channel=one.entry.channel,
+            seen_at=one.page.fetched_at,
+        )
+        check_row(row)
+    except NotAnArticle:
+        raise
+    except (ParseError, BadRow) as error:
+        return bridge.failed_page(source, one.entry, one.page, one.fetched, error)
+    return row
 
 
 # --- store -----------------------------------------------------------------------------
