@@ -43,11 +43,11 @@ test: check ## check, then the tests: unit, contract, end to end (5 minutes)
 	@$(BIN)/python -m tests
 
 test-operations: install ## Schedules, backfills, kills and lost servers, for real (8 minutes)
-	@$(BIN)/python -m tests.operations
+	@$(BIN)/python -m tests.e2e
 
 test-duckdb-next: .cache/next/.installed ## The core suite on duckdb 2.0 (the wheels of DuckLake are for 1.5.5 only)
-	@.cache/next/bin/python -m pytest -p no:cacheprovider --ignore tests/warehouse/test_ducklake.py \
-	    tests/warehouse tests/flows/test_forgetting.py tests/flows/test_deep.py tests/flows/test_tables.py
+	@.cache/next/bin/python -m pytest -p no:cacheprovider --ignore tests/unit/warehouse/test_ducklake.py \
+	    tests/unit/warehouse tests/integration/flows/test_forgetting.py tests/integration/flows/test_deep.py tests/integration/flows/test_tables.py
 
 .cache/next/.installed: $(STAMP) deploy/next.txt
 	@echo "Installing the next duckdb into .cache/next, over all else in $(VENV)"
@@ -78,7 +78,7 @@ bench-orchestration: install ## What Prefect costs a run
 	@$(BIN)/python tests/bench/orchestration.py
 
 torture: install ## Kill the warehouse's writer 200 times at random points
-	@DESK_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/warehouse/test_promises.py -k killing
+	@DESK_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/unit/warehouse/test_promises.py -k killing
 
 .cache/peers/.installed: tests/bench/peers.txt
 	@echo "Installing what is compared with into .cache/peers"

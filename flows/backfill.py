@@ -1,7 +1,7 @@
 """The backfill: the same steps as a sync over a bounded stretch; leaves watermarks alone.
 
     backfill                          one source, one row of counters
-    └── for each chunk                flows/backfilling.py
+    └── for each chunk                flows/pipeline/backfill_steps.py
         ├── walk                      a listing page, further and further back
         ├── entries                   fetch, parse and upsert some articles
         ├── records                   or read them from an archive
@@ -26,20 +26,21 @@ from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from flows import backfilling, forms, leases
 from flows import settings as configuration
-from flows.backfill_work import Work
-from flows.chunks import ChunkRun
-from flows.counting import many
 from flows.errors import Interrupted
-from flows.live import LiveProgress
-from flows.refusing import refused
-from flows.report import Report
-from flows.run_log import Clock, log
-from flows.showing import show_run
+from flows.pipeline import backfill_steps, locks
+from flows.pipeline.backfill_context import Work
+from flows.pipeline.checkpoint import ChunkRun
+from flows.pipeline.date_range import Asked, BadRequest, ask_for, read_addresses
+from flows.pipeline.run_log import Clock, log
+from flows.pipeline.stats import Report
+from flows.reporting import parameters as forms
+from flows.reporting.artifacts import show_run
+from flows.reporting.progress import LiveProgress
+from flows.reporting.states import refused
 from flows.sync import state_for
-from flows.windows import Asked, BadRequest, ask_for, read_addresses
-from warehouse.chunks import DONE, Chunk
+from flows.text import many
+from warehouse.records.backfill_chunks import DONE, Chunk
 
 LEASE_WAIT_SECONDS = 3600.0
 
@@ -87,7 +88,7 @@ def do_chunk(work: Work, chunk: Chunk) -> None:
     if run.is_dry:
         _do_and_tell(work, chunk)
         return
-    lease = leases.hold(
+    lease = locks.hold(
         run.settings,
         work.source.slug,
         flow="backfill",
@@ -103,7 +104,7 @@ def do_chunk(work: Work, chunk: Chunk) -> None:
 def _do_and_tell(work: Work, chunk: Chunk) -> None:
     """Do a piece, and say in the run's log what it brought and how far the whole is."""
     before, planned, clock = dict(work.tally.counts), work.plan.progress()[1], Clock()
-    backfilling.do(work, chunk)
+    backfill_steps.do(work, chunk)
     done, total = work.plan.progress()
     found = [
         f"{count - before[name]} {name.replace('_', ' ')}"
@@ -160,7 +161,7 @@ def backfill(
     except configuration.ConfigurationError as error:
         return refused(error)
     run = ChunkRun("backfill", settings, [asked.source], is_dry=dry_run)
-    whole = leases.hold(settings, f"backfill {source}", flow="backfill", run_id=run.id)
+    whole = locks.hold(settings, f"backfill {source}", flow="backfill", run_id=run.id)
     # Task runs must not inherit the run's tags: see tasks.py.
     with TagsContext(current_tags=set()), whole, run:
         report = carry_out(run, asked, restart=restart)
@@ -174,7 +175,7 @@ def carry_out(run: ChunkRun, asked: Asked, *, restart: bool) -> Report:
     work = Work(run, asked, restart=restart)
     live = LiveProgress(f"backfill-{asked.source}".lower().replace("_", "-"), asked.plan)
     try:
-        backfilling.begin(work)
+        backfill_steps.begin(work)
         if work.was_done:
             tally.notes.append(_done_before(work))
         else:

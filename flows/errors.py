@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 
-from flows.fetch import ArchiveError, FetchError
+from flows.archive import ArchiveError
+from flows.fetch import FetchError
 from flows.settings import ConfigurationError
 from parsers.errors import ParseError
 from warehouse.errors import WarehouseError

@@ -27,18 +27,19 @@ from prefect.context import TagsContext
 from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
 
-from flows import leases, upkeep
 from flows import settings as configuration
+from flows.admin import maintenance_tasks
 from flows.errors import Interrupted
-from flows.fetch.masks import mask_words
-from flows.live import show_table
-from flows.run import END_SECONDS
+from flows.fetch.redact import mask_words
+from flows.pipeline import locks
+from flows.pipeline.run import END_SECONDS
+from flows.pipeline.signals import stopping_on_signals
+from flows.reporting.progress import show_table
 from flows.serving import claims
 from flows.serving.installation import identity
 from flows.serving.leaving import give_up_soon
 from flows.settings import Settings
-from flows.stopping import stopping_on_signals
-from warehouse import runs
+from warehouse.records import runs
 
 give_up_soon()  # here, because the first events of a run come before its first line
 
@@ -110,7 +111,7 @@ class Doing:
             if not self.stop.is_set():
                 raise
             found.left.append(thing)  # it was asked to end before, and took too long
-        except upkeep.EXPECTED as error:
+        except maintenance_tasks.EXPECTED as error:
             found.problems.append(mask_words(f"{thing}: {error}"))
 
 
@@ -157,11 +158,11 @@ def maintenance(
     )
     if move_archive_to and keep_archive_days:
         target = Path(move_archive_to)
-        todo["archive files"] = lambda: upkeep.move_archive(
+        todo["archive files"] = lambda: maintenance_tasks.move_archive(
             settings, target, days=keep_archive_days, stopping=doing.stop.is_set
         )
     claims.begin(settings, lambda _words: None)
-    alone = leases.hold(settings, "maintenance", flow="maintenance", run_id=found.run_id)
+    alone = locks.hold(settings, "maintenance", flow="maintenance", run_id=found.run_id)
     # Prefect's own answer to SIGTERM would cut it in the middle of a thing.
     signals = stopping_on_signals(doing.stop, lambda _words: None, within=END_SECONDS)
     # Task runs must not inherit the run's tags: see tasks.py.
@@ -194,15 +195,19 @@ def _things(
 ) -> dict[str, Callable[[], str]]:
     stopping, run_id = doing.stop.is_set, doing.found.run_id
     things: dict[str, Callable[[], str]] = {
-        "Prefect's runs": lambda: upkeep.prune_prefect(
+        "Prefect's runs": lambda: maintenance_tasks.prune_prefect(
             days=runs_days, most=MOST_RUNS, installed=identity(settings), stopping=stopping
         ),
-        "snapshots": lambda: upkeep.tidy_snapshots(settings),
-        "warehouse": lambda: upkeep.compact_warehouse(settings, run_id, pages_days=pages_days),
-        "plans": lambda: upkeep.forget_plans(settings, days=max(runs_days, KEEP_PLANS_DAYS)),
+        "snapshots": lambda: maintenance_tasks.tidy_snapshots(settings),
+        "warehouse": lambda: maintenance_tasks.compact_warehouse(
+            settings, run_id, pages_days=pages_days
+        ),
+        "plans": lambda: maintenance_tasks.forget_plans(
+            settings, days=max(runs_days, KEEP_PLANS_DAYS)
+        ),
     }
     if verify:
-        things["archive"] = lambda: upkeep.verify_archive(settings, stopping=stopping)
+        things["archive"] = lambda: maintenance_tasks.verify_archive(settings, stopping=stopping)
     return things
 
 

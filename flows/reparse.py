@@ -3,7 +3,7 @@
     reparse                           one row of counters a source
     └── source (one after the other)
         └── for each 200 pages, oldest first
-            ├── parse                 flows/reading_again.py
+            ├── parse                 flows/pipeline/reparse_steps.py
             └── upsert                one transaction; not with diff
 
 Each page keeps the time it was fetched at, so that newer content stays. With ``diff``
@@ -24,16 +24,16 @@ from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from flows import leases
 from flows import settings as configuration
-from flows.again import demand_warehouse
-from flows.chunks import ChunkRun
-from flows.live import LiveProgress, show_table
-from flows.reading_again import Again, Compared
-from flows.report import Report
-from flows.showing import result_table
+from flows.pipeline import locks
+from flows.pipeline.checkpoint import ChunkRun
+from flows.pipeline.reparse_steps import Again, Compared
+from flows.pipeline.stats import Report
+from flows.reporting.artifacts import result_table
+from flows.reporting.progress import LiveProgress, show_table
+from flows.serving.run_jobs import demand_warehouse
 from flows.sync import state_for
-from warehouse.readings import ArchivedPage
+from warehouse.read.archived_fetches import ArchivedPage
 
 
 def _run_name() -> str:
@@ -71,7 +71,7 @@ def reparse(
     slugs = [source.slug for source in settings.chosen(tuple(sources or ()))]
     since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
     run = ChunkRun("reparse", settings, slugs, is_dry=diff)
-    alone = leases.hold(settings, "reparse", flow="reparse", run_id=run.id)
+    alone = locks.hold(settings, "reparse", flow="reparse", run_id=run.id)
     # Task runs must not inherit the run's tags: see tasks.py.
     with TagsContext(current_tags=set()), alone, run:
         live = LiveProgress("reparse", "pages read again")

@@ -23,8 +23,8 @@ from pydantic_core import ErrorDetails
 from flows import schedules
 from flows.schedules import Timetable
 from parsers import registry
-from parsers.article import BadEntry, Source
-from parsers.urls import is_http
+from parsers.model import BadEntry, Source
+from parsers.text.urls import is_http
 
 DEFAULT_FILE = Path("copydesk.toml")
 PREFIX = "COPYDESK_"

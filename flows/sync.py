@@ -2,11 +2,11 @@
 
     sync                              a flow run, one row of counters a source
     └── source (each, side by side)   a task run                 flows/tasks.py
-        ├── discover                  listings to leads          flows/discovering.py
+        ├── discover                  listings to leads          flows/pipeline/discover.py
         └── for each batch
-            ├── fetch                 leads to whole pages       flows/steps.py: fetch
-            ├── parse                 pages to articles          flows/steps.py: read
-            └── upsert                one transaction            flows/steps.py: store
+            ├── fetch                 leads to whole pages       flows/pipeline/steps.py: fetch
+            ├── parse                 pages to articles          flows/pipeline/steps.py: read
+            └── upsert                one transaction            flows/pipeline/steps.py: store
 
 What fails on the way (a listing, a line, a page) is counted, told and kept; the run
 goes on. Only a warehouse that cannot be written ends it.
@@ -27,15 +27,15 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
-from flows.refusing import refused
-from flows.report import Report
-from flows.run import Run
+from flows.pipeline.run import Run
+from flows.pipeline.stats import Report
+from flows.reporting.artifacts import show_run
+from flows.reporting.states import refused
 from flows.serving import claims
 from flows.serving.ending import in_words
 from flows.serving.events import tell
 from flows.serving.leaving import give_up_soon
 from flows.settings import Settings
-from flows.showing import show_run
 from flows.tasks import named, sync_source
 
 give_up_soon()  # here, because the first events of a run come before its first line

@@ -19,14 +19,14 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows import discovering, leases, steps
-from flows.counting import many
 from flows.errors import Interrupted
-from flows.run import Run
-from flows.run_log import Clock, log
+from flows.pipeline import discover, locks, steps
+from flows.pipeline.batch import Batch
+from flows.pipeline.run import Run
+from flows.pipeline.run_log import Clock, log
 from flows.serving.claims import is_deployed
-from flows.work import Batch
-from parsers.article import Source
+from flows.text import many
+from parsers.model import Source
 
 
 @task(name="source", cache_policy=NO_CACHE, persist_result=False, retries=0)
@@ -37,7 +37,7 @@ def sync_source(run: Run, slug: str) -> None:
         return
     is_attended = not is_deployed()
     try:
-        with leases.hold_for_schedule(
+        with locks.hold_for_schedule(
             run.settings,
             slug,
             run_id=run.id,
@@ -48,7 +48,7 @@ def sync_source(run: Run, slug: str) -> None:
             _sync_source(run, slug)
     except Interrupted:
         return
-    except leases.SourceBusy as error:
+    except locks.SourceBusy as error:
         run.tallies[slug].is_broken = run.tallies[slug].is_elsewhere = True
         run.tallies[slug].problems.append(str(error).removeprefix(f"{slug}: "))
 
@@ -68,7 +68,7 @@ def _sync_source(run: Run, slug: str) -> None:
 def _do_steps(run: Run, source: Source) -> None:
     """Discover, then batch after batch, so that memory holds one batch."""
     slug, tally, clock = source.slug, run.tallies[source.slug], Clock()
-    found = discovering.discover(run, source)
+    found = discover.discover(run, source)
     unread = many(found.unread, "listing")
     log(
         f"{slug}: {many(len(found.leads), 'entry', 'entries')} listed in {clock.lap():.1f} s"

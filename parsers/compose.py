@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from bs4 import Tag
 
-from parsers.article import Article, CanonicalUrl, Found, Moment, Page, Source
-from parsers.clean import clean_body
 from parsers.content_hash import content_hash
-from parsers.dates import unknown
 from parsers.errors import IncompleteArticle
-from parsers.text import visible
+from parsers.html.clean import clean_body
+from parsers.model import Article, CanonicalUrl, Found, Moment, Page, Source
+from parsers.text.dates import unknown
+from parsers.text.plain import visible
 
 T = TypeVar("T")
 

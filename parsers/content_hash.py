@@ -2,7 +2,7 @@
 
 The rule (DESIGN.md 3), which never changes under this name:
 
-1. Credit, editor and disclaimer lines go (``parsers.furniture``).
+1. Credit, editor and disclaimer lines go (``parsers.html.boilerplate``).
 2. White space, format characters and punctuation go, except where ``. : / + - % $ ¥``
    (full-width forms and other dashes among them) belong to a number.
 3. Unicode NFKC, case folding, NFKC.
@@ -20,7 +20,7 @@ import re
 import unicodedata
 import uuid
 
-from parsers.furniture import strip_text
+from parsers.html.boilerplate import strip_text
 
 PREFIX = "c1:"
 

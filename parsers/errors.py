@@ -15,7 +15,7 @@ expected, what was found and, where it is not obvious, what to do.
 
 from __future__ import annotations
 
-from parsers.harmless import harmless
+from parsers.text.escape import harmless
 
 
 class ParseError(Exception):

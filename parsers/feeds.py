@@ -1,6 +1,6 @@
 """A feed document to its items: RSS 0.9 to 2.0, RSS 1.0 (RDF), Atom 0.3 and 1.0.
 
-Strict about being a feed, tolerant inside it (``parsers.xmltext`` says what is mended).
+Strict about being a feed, tolerant inside it (``parsers.text.xml`` says what is mended).
 A feed that is not well-formed after mending is never read as if it were whole: each
 item is then judged on its own. The sound ones are items; every other one, and the fact
 that the feed ends before its root does, is a ``BadItem``, which a source hands on as
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from parsers import xmltext
 from parsers.errors import BadListing, LayoutChanged
-from parsers.text import plain_text
-from parsers.urls import absolute, is_http
+from parsers.text import xml as xmltext
+from parsers.text.plain import plain_text
+from parsers.text.urls import absolute, is_http
 
 MAX_ITEMS = 20_000
 _ROOTS = frozenset({"rss", "rdf", "feed"})

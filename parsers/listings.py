@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from parsers import html
-from parsers.article import BadEntry, Entry
 from parsers.errors import BadListing, LayoutChanged, ParseError
-from parsers.urls import absolute
+from parsers.html import select
+from parsers.model import BadEntry, Entry
+from parsers.text.urls import absolute
 
 NO_PARTS = SplitResult("", "", "", "", "")
 
@@ -23,7 +23,7 @@ def records(text: str, name: str) -> list[object]:
     Raises:
         BadListing: The text is not JSON, no object, or the list is not there.
     """
-    answer = html.json_document(text)
+    answer = select.json_document(text)
     if not isinstance(answer, dict):
         raise _refused("a JSON object", _described(answer))
     if name not in answer:
@@ -57,7 +57,7 @@ def fact(line: Mapping[str, object], name: str, where: str = "") -> str:
     """
     if name in line and line[name] is None:
         return ""
-    return html.key(line, name, str, where)
+    return select.key(line, name, str, where)
 
 
 def entry_or_bad(channel: str, raw: str, make: Callable[[], Entry]) -> Entry | BadEntry:

@@ -11,9 +11,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
-from parsers.article import Article, BadEntry, Entry, Listing, Option, Page, Parser, Source
 from parsers.errors import BrokenParser, ParseError, UnknownUrl
 from parsers.listings import entry_or_bad
+from parsers.model import Article, BadEntry, Entry, Listing, Option, Page, Parser, Source
 from parsers.options import OptionError, nearest
 from parsers.sources import feed, finews, generic, ofweek, rsshub, woshipm
 

@@ -1,4 +1,4 @@
-"""All tests but those of `tests.operations`, in processes side by side.
+"""All tests but those of `tests.e2e`, in processes side by side.
 
     python -m tests [options of pytest]
 

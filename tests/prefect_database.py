@@ -29,7 +29,7 @@ def made_database(cache: Path = CACHE) -> Path:
 
 def _make(made: Path) -> None:
     """By a server that starts and ends; whole in one file, or not there."""
-    from tests.operations.serving import server_at
+    from tests.e2e.serving import server_at
 
     with tempfile.TemporaryDirectory(dir=made.parent) as folder:
         with server_at(Path(folder)):

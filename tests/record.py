@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import requests
 
 from parsers import registry
-from parsers.article import Parser
+from parsers.model import Parser
 from tests.recorded import (
     FIXTURES,
     OUTCOMES,

@@ -28,9 +28,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from parsers import charset, registry
-from parsers.article import BadEntry, Entry, Listing, Page, Parser, Source
+from parsers import registry
 from parsers.errors import ParseError
+from parsers.model import BadEntry, Entry, Listing, Page, Parser, Source
+from parsers.text import charset
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SUFFIX = ".expected.json"

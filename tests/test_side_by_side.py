@@ -15,7 +15,7 @@ import pytest
 
 from tests import __main__ as most
 from tests import ports, prefect_database, side_by_side
-from tests.operations import __main__ as operations
+from tests.e2e import __main__ as operations
 
 ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")

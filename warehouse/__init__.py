@@ -4,13 +4,13 @@
 it, ``publish`` makes the copy that readers use. It parses nothing and fetches nothing.
 """
 
-from warehouse.articles import upsert_articles
+from warehouse.care.snapshot import current_snapshot, publish
 from warehouse.db import connect, connect_read_only, transaction
 from warehouse.errors import WarehouseError
-from warehouse.query import connect_for_queries, run_query
+from warehouse.read.query import connect_for_queries, run_query
 from warehouse.rows import ArticleRow, Counters, StoredPost, Upserted
-from warehouse.sights import check_row
-from warehouse.snapshot import current_snapshot, publish
+from warehouse.upsert.articles import upsert_articles
+from warehouse.upsert.observations import check_row
 
 __all__ = [
     "ArticleRow",

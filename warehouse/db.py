@@ -16,9 +16,8 @@ from threading import Lock
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from warehouse import checkpoints, lock, migrate
-from warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseMissing, WriteConflict
-from warehouse.faults import (
+from warehouse import lock, migrate, wal
+from warehouse.duckdb_errors import (
     holder_of,
     interruptible,
     is_lock_conflict,
@@ -26,7 +25,8 @@ from warehouse.faults import (
     translate,
     translated,
 )
-from warehouse.guard import look_at_guard, take_guard
+from warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseMissing, WriteConflict
+from warehouse.upsert.write_lock import look_at_guard, take_guard
 
 STORAGE_VERSION = "v1.5.0"
 """What files are made with: half the size of DuckDB's default, and its write-ahead log
@@ -171,14 +171,14 @@ def write_through(db: DuckDBPyConnection) -> None:
     fifth of what a first import costs. It is no less whole, the file's header is changed
     last. In the presence of another transaction the log is used all the same.
     """
-    checkpoints.soon(db)
+    wal.soon(db)
 
 
 def _begin(db: DuckDBPyConnection, wait_seconds: float) -> None:
     end = time.monotonic() + wait_seconds
     while True:
         try:
-            checkpoints.usual(db)
+            wal.usual(db)
             db.execute("BEGIN")
             take_guard(db)
         except duckdb.Error as error:
@@ -280,7 +280,7 @@ def _connect(path: Path) -> DuckDBPyConnection:
         },
     )
     _prepare(db)
-    checkpoints.usual(db)
+    wal.usual(db)
     return db
 
 

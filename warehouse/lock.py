@@ -23,7 +23,7 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
-from warehouse.faults import busy, translated
+from warehouse.duckdb_errors import busy, translated
 
 _POLL_SECONDS = 0.05
 

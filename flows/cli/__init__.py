@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import click
 
-from flows.cli import again, asking, keeping, parsing, posts, running, serving
+from flows.cli import backfill, erase, parse, posts, query, serve, sync
 from flows.cli.console import (
     FAILED,
     INTERRUPTED,
@@ -40,13 +40,13 @@ def copydesk(context: click.Context) -> None:
 
 
 for _command in (
-    *serving.COMMANDS,
-    *running.COMMANDS,
-    *again.COMMANDS,
+    *serve.COMMANDS,
+    *sync.COMMANDS,
+    *backfill.COMMANDS,
     *posts.COMMANDS,
-    *parsing.COMMANDS,
-    *asking.COMMANDS,
-    *keeping.COMMANDS,
+    *parse.COMMANDS,
+    *query.COMMANDS,
+    *erase.COMMANDS,
 ):
     copydesk.add_command(_command)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from parsers.harmless import harmless
+from parsers.text.escape import harmless
 
 if TYPE_CHECKING:
     from flows.settings import Settings

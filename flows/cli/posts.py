@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from flows.cli.console import Console, tell_unknown_source, with_globals
+from flows.cli.parameters import MOMENT
 from flows.cli.progress import showing_progress
-from flows.cli.running import show
-from flows.cli.values import MOMENT
+from flows.cli.sync import show
 
 FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv", "parquet")
 
@@ -33,8 +33,8 @@ def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) 
     import that was ended goes on where it was when it is asked for again, and files that
     did not change since are only looked at.
     """
-    from flows.launch import run_import
-    from flows.posts.finding import EXTENSIONS
+    from flows.publishing.find_posts import EXTENSIONS
+    from flows.serving.launch import run_import
 
     with showing_progress(console) as progress:
         report = run_import(
@@ -89,8 +89,8 @@ def export(
     were, the one that holds them. Posts in DIR that no exported article accounts for are
     named and left alone; they are no difference for --check.
     """
-    from flows.posts.exporting import export_articles
-    from flows.posts.tables import export_tables
+    from flows.publishing.export_posts import export_articles
+    from flows.publishing.export_tables import export_tables
 
     tell_unknown_source(console, source)
     if format_ == "parquet":

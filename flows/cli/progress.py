@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flows.cli.console import Console
-from flows.counting import span
+from flows.text import span
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from flows.progress import Advance
+    from flows.callbacks import Advance
 
 WINDOW_SECONDS = 30.0
 """The rate is that of the last so many seconds: what a resumed run passes over at once says

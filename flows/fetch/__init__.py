@@ -8,8 +8,6 @@ whole), ``retrying`` (the one layer of retries), ``hosts`` and ``robots`` (polit
 
 from __future__ import annotations
 
-from flows.fetch.archive import Archive
-from flows.fetch.archive_reading import Archived, ArchiveError, Verified, read_record, verify
 from flows.fetch.attempt import Attempt
 from flows.fetch.errors import (
     BadAddress,
@@ -31,14 +29,11 @@ from flows.fetch.errors import (
     UntrustedServer,
 )
 from flows.fetch.fetcher import Fetcher
-from flows.fetch.masks import mask_url, safe_text
+from flows.fetch.messages import Expect, Fetched, FetchFailure, FetchRequest
 from flows.fetch.policy import FetchPolicy
-from flows.fetch.values import Expect, Fetched, FetchFailure, FetchRequest
+from flows.fetch.redact import mask_url, safe_text
 
 __all__ = [
-    "Archive",
-    "ArchiveError",
-    "Archived",
     "Attempt",
     "BadAddress",
     "BadRedirect",
@@ -63,9 +58,6 @@ __all__ = [
     "UnexpectedAnswer",
     "Unreachable",
     "UntrustedServer",
-    "Verified",
     "mask_url",
-    "read_record",
     "safe_text",
-    "verify",
 ]

@@ -14,9 +14,9 @@ from typing import Literal
 
 from urllib3.response import HTTPResponse
 
+from flows.fetch.deadlines import Leash
 from flows.fetch.errors import BrokenBody, TimedOut, TooLarge
-from flows.fetch.masks import safe_text
-from flows.fetch.watchdog import Leash
+from flows.fetch.redact import safe_text
 
 _READ = 65536
 _MAX_MEMBERS = 100

@@ -17,6 +17,7 @@ from requests.structures import CaseInsensitiveDict
 
 from flows.fetch.body import Body, Framing, framing_of, read_body, read_prefix
 from flows.fetch.connection import GuardedAdapter
+from flows.fetch.deadlines import Leash, Watchdog
 from flows.fetch.errors import (
     BadAddress,
     BrokenBody,
@@ -28,11 +29,10 @@ from flows.fetch.errors import (
     Unreachable,
     UntrustedServer,
 )
-from flows.fetch.guard import Guard, Target
-from flows.fetch.masks import mask_url, safe_text
 from flows.fetch.policy import FetchPolicy
+from flows.fetch.redact import mask_url, safe_text
 from flows.fetch.retry_after import read_retry_after
-from flows.fetch.watchdog import Leash, Watchdog
+from flows.fetch.ssrf import Guard, Target
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED_4XX = frozenset({408, 425, 429})

@@ -18,8 +18,8 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from flows.fetch.deadlines import Leash, current_leash
 from flows.fetch.errors import TimedOut, Unreachable
-from flows.fetch.watchdog import Leash, current_leash
 
 _CONNECT_SECONDS = 10.0
 _MAX_INTERIM = 10

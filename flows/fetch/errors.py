@@ -28,7 +28,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from flows.fetch.attempt import Attempt
-from flows.fetch.masks import mask_url
+from flows.fetch.redact import mask_url
 
 
 class FetchError(Exception):

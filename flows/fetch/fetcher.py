@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from flows.fetch.archive import Archive
 from flows.fetch.attempt import Attempt
-from flows.fetch.checks import check_content
+from flows.fetch.attempt_state import Job, is_reusable, is_sendable, outcome_of, without_credentials
 from flows.fetch.client import Answer, Client
+from flows.fetch.content_checks import check_content
+from flows.fetch.deadlines import Watchdog
 from flows.fetch.errors import (
     BadRedirect,
     Deferred,
@@ -22,16 +24,17 @@ from flows.fetch.errors import (
     TimedOut,
     UnexpectedAnswer,
 )
-from flows.fetch.guard import Guard, Resolve, join, read_target
-from flows.fetch.hosts import Hosts
-from flows.fetch.jobs import Job, is_reusable, is_sendable, outcome_of, without_credentials
-from flows.fetch.masks import mask_url
+from flows.fetch.messages import Fetched, FetchFailure, FetchRequest
 from flows.fetch.policy import FetchPolicy
-from flows.fetch.pool import Pool
-from flows.fetch.retrying import Course
-from flows.fetch.robots_book import RobotsBook
-from flows.fetch.values import Fetched, FetchFailure, FetchRequest
-from flows.fetch.watchdog import Watchdog
+from flows.fetch.redact import mask_url
+from flows.fetch.retry import Course
+from flows.fetch.robots_cache import RobotsBook
+from flows.fetch.scheduler import Pool
+from flows.fetch.ssrf import Guard, Resolve, join, read_target
+from flows.fetch.throttle import Hosts
+
+if TYPE_CHECKING:
+    from flows.archive import Archive
 
 log = logging.getLogger("flows.fetch")
 

@@ -17,5 +17,5 @@
     putting_back.py  runs that had not begun at the end, back to their time
     polling.py       Prefect's runner, in a thread: starts a process for each run
 
-``flows/serve.py`` holds them together.
+``flows/serving/supervisor.py`` holds them together.
 """

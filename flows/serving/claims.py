@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from flows.marks import is_marked, mark
-from flows.progress import Say
+from flows.callbacks import Say
+from flows.pipeline.lock_probe import is_marked, mark
 from flows.serving.ending import in_words
 from flows.settings import Settings
 from warehouse.process import Process, this_process

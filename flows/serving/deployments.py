@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # Flow, module: one deployment each, without a schedule (maintenance has its own setting).
 ON_DEMAND = (
     ("backfill", "flows.backfill"),
-    ("import_posts", "flows.import_flow"),
+    ("import_posts", "flows.import_posts"),
     ("reparse", "flows.reparse"),
     ("maintenance", "flows.maintenance"),
 )
@@ -257,7 +257,7 @@ def deployment(
     """
     from prefect.types.entrypoint import EntrypointType
 
-    from flows.forms import with_sources
+    from flows.reporting.parameters import with_sources
 
     # The form then offers the configured sources, and the server refuses others.
     made: Any = with_sources(one.flow, settings).to_deployment(

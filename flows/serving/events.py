@@ -15,10 +15,10 @@ from dataclasses import replace
 from typing import Any
 
 from flows.fetch import mask_url
-from flows.report import Report, Tally
+from flows.pipeline.stats import Report, Tally
 from flows.serving.health import UNANSWERED, impatient
 from flows.settings import Settings
-from parsers.article import Source
+from parsers.model import Source
 
 WORDS_KEPT = 5
 MADE = ("new", "modified", "duplicate")

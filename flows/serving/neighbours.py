@@ -28,8 +28,8 @@ from uuid import uuid4
 
 import httpx
 
+from flows.callbacks import Say
 from flows.errors import RunFailed
-from flows.progress import Say
 from flows.serving.health import ask, impatient, silence
 from warehouse.process import Process, this_process
 

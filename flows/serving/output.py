@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import NamedTuple, TextIO, cast
 
-from flows.counting import many
+from flows.text import many
 
 WAITING_PIECES = 10_000
 AT_ONCE_BYTES = 1 << 20

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flows.errors import RunFailed
-from flows.marks import is_marked, mark, unmark
+from flows.pipeline.lock_probe import is_marked, mark, unmark
 from flows.serving.server import QUIET
 from flows.settings import ConfigurationError, Settings
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from uuid import UUID
 
-from flows.progress import Say
+from flows.callbacks import Say
 from flows.serving import claims, installation
 from flows.serving.deployments import Registered, forgotten, register, remove_stale
 from flows.serving.neighbours import Displaced

@@ -25,8 +25,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from flows.callbacks import Say
 from flows.errors import RunFailed, ServerNotStarted
-from flows.progress import Say
 from flows.serving.health import Pulse
 from flows.serving.health import is_answering as is_answering
 

@@ -13,7 +13,15 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from parsers.extract.words import BLOCKS, HEADINGS, HINT, SKIPPED, SUSPECT, SUSPECT_TAGS, promise
+from parsers.extract.class_names import (
+    BLOCKS,
+    HEADINGS,
+    HINT,
+    SKIPPED,
+    SUSPECT,
+    SUSPECT_TAGS,
+    promise,
+)
 
 END = re.compile(r"[.!?…。！？；;:：][\"'”’»」』）)\]]*(?:\s|$)")
 _COMMA = re.compile(r"[,，;；。]\s?")

@@ -7,9 +7,9 @@ import re
 from lxml import etree
 
 from parsers.extract.blocks import END, Block, Box, Layout, weigh
-from parsers.extract.phrases import ASIDE, END_MATTER, META, NOISE, RIGHTS
+from parsers.extract.boilerplate_phrases import ASIDE, END_MATTER, META, NOISE, RIGHTS
+from parsers.extract.class_names import CONTAINERS, HEADINGS
 from parsers.extract.tree import dropped, fold
-from parsers.extract.words import CONTAINERS, HEADINGS
 
 _HINT_BONUS = 1.25
 _TAIL = frozenset({"p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5"})

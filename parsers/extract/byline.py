@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 
 from lxml import etree
 
-from parsers.article import Found
 from parsers.extract.blocks import Block, Box, Layout, is_hidden
 from parsers.extract.structured import Structured, texts
 from parsers.extract.tree import fold, found, texts_of
+from parsers.model import Found
 
 _ROLE = r"(?:(?:本报|本网|本社|本刊|特约|实习|见习|首席|驻\S{1,8}?|全媒体|融媒体|新华社|[\u4e00-\u9fff]{2,8}?(?:报|网|社|新闻|客户端|台))?(?:记者|記者|通讯员|特派员|撰稿人?|评论员))"
 _NAME = r"[\u4e00-\u9fff·]{2,4}"

@@ -6,9 +6,9 @@ import re
 
 from lxml import etree
 
-from parsers.article import Found
 from parsers.extract.blocks import Layout
 from parsers.extract.structured import Structured
+from parsers.model import Found
 
 _TAG = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*$", re.I)
 _HAN = re.compile(r"[\u3400-\u9fff]")

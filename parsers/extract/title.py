@@ -7,10 +7,10 @@ import re
 
 from lxml import etree
 
-from parsers.article import Found
 from parsers.extract.blocks import Box, Layout
 from parsers.extract.structured import Structured
 from parsers.extract.tree import fold, words_of
+from parsers.model import Found
 
 _SEPARATOR = re.compile(r"\s+[|\-–—·•»«:/~>]+\s+|\s*[|_]+\s*|\s+::\s+|--+|\s*[｜»«]\s*")
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}|\d{2,}|[\u3400-\u9fff]{2}")

@@ -20,11 +20,11 @@ from zoneinfo import ZoneInfo
 
 from bs4 import Tag
 
-from parsers import html
-from parsers.article import Found, Moment
-from parsers.dates import read_time, unknown
 from parsers.errors import LayoutChanged
+from parsers.html import select
 from parsers.listings import parts_of
+from parsers.model import Found, Moment
+from parsers.text.dates import read_time, unknown
 
 HOSTS = frozenset(
     f"{name}.eastmoney.com" for name in ("finance", "stock", "hk", "futures", "mss", "wap")
@@ -52,7 +52,7 @@ def read(text: str, zone: ZoneInfo) -> ArticlePage:
     Raises:
         LayoutChanged: The text or the headline is not where it was.
     """
-    page = html.document(text)
+    page = select.document(text)
     about = _about(page)
     return ArticlePage(
         title=_title(page),
@@ -71,15 +71,15 @@ def article_number(url: str) -> str:
 
 def _title(page: Tag) -> Found[str]:
     selector = "div.contentwrap > div.title, div.newsContent h1"
-    if headline := html.maybe(page, selector):
-        return Found(html.text(headline), f"css:{selector}")
-    whole = html.text(html.one(page, "head title"))
+    if headline := select.maybe(page, selector):
+        return Found(select.text(headline), f"css:{selector}")
+    whole = select.text(select.one(page, "head title"))
     return Found(whole.removesuffix(_SITE), f"css:title without {_SITE}")
 
 
 def _about(page: Tag) -> list[str]:
     """The short lines below the headline: time, medium, author, in no fixed order."""
-    return [html.text(item) for item in page.select("div.infos > div.item, div.time, div.source")]
+    return [select.text(item) for item in page.select("div.infos > div.item, div.time, div.source")]
 
 
 def _published(about: list[str], zone: ZoneInfo) -> Moment:
@@ -113,7 +113,7 @@ def _authors(about: list[str]) -> Found[tuple[str, ...]] | None:
 
 
 def _body(page: Tag) -> Tag:
-    body = html.maybe(page, "#ContentBody") or html.one(page, "div.Body")
+    body = select.maybe(page, "#ContentBody") or select.one(page, "div.Body")
     for summary in body.select("div.b-review"):
         summary.decompose()
     return body

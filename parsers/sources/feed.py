@@ -19,15 +19,15 @@ from dataclasses import replace
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from parsers.article import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
 from parsers.compose import compose
-from parsers.dates import read_time, unknown
 from parsers.errors import IncompleteArticle, LayoutChanged, UnknownUrl
 from parsers.feeds import FeedItem, read_feed
 from parsers.listings import entry_or_bad, one_of_each
+from parsers.model import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
 from parsers.options import choice
 from parsers.sources import generic
-from parsers.urls import canonicalize, is_http
+from parsers.text.dates import read_time, unknown
+from parsers.text.urls import canonicalize, is_http
 
 CHANNEL = "feed"
 

@@ -34,8 +34,12 @@ from functools import partial
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
-from parsers import html
-from parsers.article import (
+from parsers.compose import compose
+from parsers.errors import BadListing, IncompleteArticle, LayoutChanged, UnknownUrl
+from parsers.html import select
+from parsers.html.clean import clean_body
+from parsers.listings import entry_or_bad, fact, host_of, one_of_each, parts_of, record, records
+from parsers.model import (
     Article,
     BadEntry,
     CanonicalUrl,
@@ -47,15 +51,11 @@ from parsers.article import (
     Parser,
     Source,
 )
-from parsers.clean import clean_body
-from parsers.compose import compose
-from parsers.dates import read_time, unknown
-from parsers.errors import BadListing, IncompleteArticle, LayoutChanged, UnknownUrl
-from parsers.listings import entry_or_bad, fact, host_of, one_of_each, parts_of, record, records
 from parsers.options import choice
-from parsers.pinyin import category_slug
 from parsers.sources import eastmoney
-from parsers.urls import canonicalize
+from parsers.text.dates import read_time, unknown
+from parsers.text.pinyin import category_slug
+from parsers.text.urls import canonicalize
 
 LANGUAGE = Found("zh-CN", "source declaration")
 ROLLING = "emnews"
@@ -247,7 +247,7 @@ def _id(line: Mapping[str, object], name: str) -> str:
 def _text(page: Page, channel: str) -> str:
     name = "content" if channel == ROLLING else "text"
     try:
-        answer = html.json_document(page.text, "the text API")
+        answer = select.json_document(page.text, "the text API")
     except BadListing as error:
         raise LayoutChanged(str(error), expected=error.expected, found=error.found) from error
     body = fact(record(answer, "the text API"), name, "the text API")

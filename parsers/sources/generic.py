@@ -22,7 +22,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lxml import etree
 
-from parsers.article import (
+from parsers.compose import compose
+from parsers.errors import IncompleteArticle, NotAnArticle
+from parsers.extract.blocks import Box, Layout, layout
+from parsers.extract.body import best_box, body_of
+from parsers.extract.byline import authors, publisher
+from parsers.extract.categories import categories, lead_image, tags
+from parsers.extract.hosts import Host, host_facts
+from parsers.extract.language import language_of
+from parsers.extract.published import published, updated
+from parsers.extract.structured import Structured, read_structured, texts
+from parsers.extract.title import headline
+from parsers.extract.tree import tree_of
+from parsers.model import (
     Article,
     BadEntry,
     CanonicalUrl,
@@ -33,20 +45,8 @@ from parsers.article import (
     Parser,
     Source,
 )
-from parsers.compose import compose
-from parsers.errors import IncompleteArticle, NotAnArticle
-from parsers.extract.blocks import Box, Layout, layout
-from parsers.extract.body import best_box, body_of
-from parsers.extract.byline import authors, publisher
-from parsers.extract.hosts import Host, host_facts
-from parsers.extract.language import language_of
-from parsers.extract.structured import Structured, read_structured, texts
-from parsers.extract.subjects import categories, lead_image, tags
-from parsers.extract.title import headline
-from parsers.extract.tree import tree_of
-from parsers.extract.when import published, updated
 from parsers.options import OptionError
-from parsers.urls import absolute, canonicalize, is_http
+from parsers.text.urls import absolute, canonicalize, is_http
 
 NO_ZONE = "none"
 AS_DECLARED = "declared"

@@ -1,7 +1,7 @@
 """OFweek, 高科技行业门户 (the high-tech industry's portal). Chinese, about 20 articles a day.
 
 Read directly: the news list and the article pages, all of them GBK (some say gb2312,
-and mean GBK); ``parsers.charset`` has decoded them before they come here.
+and mean GBK); ``parsers.text.charset`` has decoded them before they come here.
 
 * The list links ``div.list-left div.con-details h3 > a``; the same classes in the right
   column are advertisements.
@@ -23,13 +23,13 @@ from zoneinfo import ZoneInfo
 
 from bs4 import Tag
 
-from parsers import html
-from parsers.article import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
 from parsers.compose import compose
-from parsers.dates import read_time, unknown
 from parsers.errors import BadListing, IncompleteArticle, LayoutChanged, UnknownUrl
+from parsers.html import select
 from parsers.listings import entry_or_bad, host_of, is_below, one_of_each, parts_of, rebased
-from parsers.urls import absolute, canonicalize
+from parsers.model import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
+from parsers.text.dates import read_time, unknown
+from parsers.text.urls import absolute, canonicalize
 
 HOME = "https://www.ofweek.com"
 DOMAIN = "ofweek.com"
@@ -56,7 +56,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
         BadListing: The page has no such list.
     """
     try:
-        links = html.some(html.document(page.text), _LINE)
+        links = select.some(select.document(page.text), _LINE)
     except LayoutChanged as error:
         raise BadListing(str(error), expected=error.expected, found=error.found) from error
     return one_of_each(
@@ -74,8 +74,8 @@ def parse(source: Source, page: Page) -> Article:
     """
     _refuse_missing_pages(source, page)
     entry = page.entry or entry_of(source, page.url)
-    soup = html.document(page.text)
-    article = html.one(soup, "div.artical")
+    soup = select.document(page.text)
+    article = select.one(soup, "div.artical")
     link = _address(source, entry, soup)
     name = _source_name(article)
     return compose(
@@ -100,7 +100,7 @@ def more(source: Source, page: Page) -> tuple[str, ...]:
     if not own:
         return ()
     found = {}
-    for link in html.document(page.text).select(_FOLLOWING):
+    for link in select.document(page.text).select(_FOLLOWING):
         url = absolute(page.url, str(link.get("href", "")))
         file = _FILE.fullmatch(parts_of(url).path)
         if file and file[1] == own[1] and int(file[3] or 1) > 1 and file[3] != own[3]:
@@ -154,13 +154,13 @@ def _entry(source: Source, listing: Listing, link: Tag) -> Entry:
         channel=listing.channel,
         url=rebased(address, HOME, _base(source)),
         link=address,
-        facts={"title": html.text(link)},
+        facts={"title": select.text(link)},
     )
 
 
 def _address(source: Source, entry: Entry, soup: Tag) -> str:
     # The list may leave out the sub-domain; the page names its own address.
-    if canonical := html.maybe(soup, "link[rel=canonical][href]"):
+    if canonical := select.maybe(soup, "link[rel=canonical][href]"):
         address = str(canonical["href"]).strip()
         if _is_of(address, entry.source_article_id):
             return address
@@ -175,29 +175,29 @@ def _is_of(url: str, number: str) -> bool:
 def _title(entry: Entry, soup: Tag, article: Tag) -> Found[str]:
     if title := entry.facts.get("title", ""):
         return Found(title, f"listing:{_LINE}")
-    if headline := html.maybe(article, "h1"):
-        return Found(html.text(headline), "css:div.artical h1")
-    whole = html.text(html.one(soup, "head title"))
+    if headline := select.maybe(article, "h1"):
+        return Found(select.text(headline), "css:div.artical h1")
+    whole = select.text(select.one(soup, "head title"))
     return Found(_SITE.sub("", whole), "css:title without the site's name")
 
 
 def _source_name(article: Tag) -> Found[str]:
-    name = _LABEL.sub("", html.text(html.one(article, "div.source-name")))
+    name = _LABEL.sub("", select.text(select.one(article, "div.source-name")))
     if not name:
         return Found(None, "absent: div.source-name is empty")
     return Found(name, "css:div.source-name")
 
 
 def _published(source: Source, article: Tag) -> Moment:
-    raw = html.text(html.one(article, "div.time.fl"))
+    raw = select.text(select.one(article, "div.time.fl"))
     if not raw:
         return unknown(raw, "div.time.fl is empty")
     return read_time(raw, ZoneInfo(source.text("time_zone")), "css:div.time.fl")
 
 
 def _body(page: Page, article: Tag) -> str:
-    parts = [html.one(article, "#articleC")]
-    parts += [html.one(html.document(following.text), "#articleC") for following in page.more]
+    parts = [select.one(article, "#articleC")]
+    parts += [select.one(select.document(following.text), "#articleC") for following in page.more]
     return "\n".join(part.decode_contents() for part in parts)
 
 

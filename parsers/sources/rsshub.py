@@ -5,7 +5,7 @@ What RSSHub does to every item, and what is done about it:
 * A date it could not read is ``Invalid Date``: the time is unknown, never now.
 * A title is cut at display width 150 (a Chinese character counts two) and ends in
   ``...``; the provenance of such a title says so.
-* ``referrerpolicy``, empty ``alt`` and ``onclick`` are its own; ``parsers.clean`` drops them.
+* ``referrerpolicy``, empty ``alt`` and ``onclick`` are its own; ``parsers.html.clean`` drops them.
 * An item without a description gets its title as description.
 * A route without items, or a site it could not read, is an HTML error page.
 * It takes the first page only of an article with several pages.
@@ -26,15 +26,15 @@ from functools import partial
 from unicodedata import east_asian_width
 from zoneinfo import ZoneInfo
 
-from parsers.article import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
 from parsers.compose import compose
-from parsers.dates import read_time, unknown
 from parsers.errors import BadListing, IncompleteArticle, UnknownUrl
 from parsers.feeds import Feed, FeedItem, read_feed
 from parsers.listings import entry_or_bad, host_of, is_below, one_of_each, parts_of
+from parsers.model import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
 from parsers.options import choice
 from parsers.sources import ofweek, woshipm
-from parsers.urls import canonicalize, is_http
+from parsers.text.dates import read_time, unknown
+from parsers.text.urls import canonicalize, is_http
 
 CHANNEL = "feed"
 TITLE_WIDTH = 150

@@ -20,11 +20,9 @@ from zoneinfo import ZoneInfo
 
 from bs4 import Tag
 
-from parsers import html
-from parsers.article import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
 from parsers.compose import compose
-from parsers.dates import read_time, unknown
 from parsers.errors import UnknownUrl
+from parsers.html import select
 from parsers.listings import (
     entry_or_bad,
     fact,
@@ -36,7 +34,9 @@ from parsers.listings import (
     record,
     records,
 )
-from parsers.urls import absolute, canonicalize
+from parsers.model import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
+from parsers.text.dates import read_time, unknown
+from parsers.text.urls import absolute, canonicalize
 
 HOME = "https://www.woshipm.com"
 DOMAIN = "woshipm.com"
@@ -84,7 +84,7 @@ def parse(source: Source, page: Page) -> Article:
         LayoutChanged: The text or the headline is not where it was.
         IncompleteArticle: The title or the text is empty.
     """
-    soup = html.document(page.text)
+    soup = select.document(page.text)
     entry = page.entry or entry_of(source, page.url)
     link = rebased(entry.link, _base(source), HOME)
     return compose(
@@ -141,7 +141,7 @@ def article_id(url: str, hosts: tuple[str, ...] = ()) -> str:
 def _entry(source: Source, channel: str, line: object) -> Entry:
     found = record(line)
     link = absolute(f"{_base(source)}/", fact(found, "permalink"))
-    author = record(html.key(found, "author", dict), "author")
+    author = record(select.key(found, "author", dict), "author")
     return Entry(
         source_article_id=article_id(link, (host_of(_base(source)),)),
         channel=channel,
@@ -159,14 +159,14 @@ def _entry(source: Source, channel: str, line: object) -> Entry:
 def _title(facts: Mapping[str, str], soup: Tag) -> Found[str]:
     if title := facts.get("title", "").strip():
         return Found(title, "listing:title")
-    if headline := html.maybe(soup, ".article--title"):
-        return Found(html.text(headline), "css:.article--title")
-    whole = html.text(html.one(soup, "head title"))
+    if headline := select.maybe(soup, ".article--title"):
+        return Found(select.text(headline), "css:.article--title")
+    whole = select.text(select.one(soup, "head title"))
     return Found(_SITE.sub("", whole), "css:title without the site's name")
 
 
 def _body(soup: Tag) -> Tag:
-    body = html.one(soup, ".article--content, .grap")
+    body = select.one(soup, ".article--content, .grap")
     for request in body.select(".support-author"):
         request.decompose()
     return body
@@ -176,15 +176,15 @@ def _published(source: Source, facts: Mapping[str, str], soup: Tag) -> Moment:
     zone = ZoneInfo(source.text("time_zone"))
     if raw := facts.get("published", ""):
         return read_time(raw, zone, "listing:date")
-    if day := html.maybe(soup, ".author--meta time"):
-        return read_time(html.text(day), zone, "css:.author--meta time")
+    if day := select.maybe(soup, ".author--meta time"):
+        return read_time(select.text(day), zone, "css:.author--meta time")
     return unknown("", "neither the listing nor the page gives a day")
 
 
 def _authors(facts: Mapping[str, str], soup: Tag) -> Found[tuple[str, ...]]:
     if name := facts.get("author", "").strip():
         return Found((name,), "listing:author.name")
-    name = html.text(tag) if (tag := html.maybe(soup, ".author--meta .name")) else ""
+    name = select.text(tag) if (tag := select.maybe(soup, ".author--meta .name")) else ""
     if name:
         return Found((name,), "css:.author--meta .name")
     return Found(None, "absent: neither the listing nor the page names an author")

@@ -21,7 +21,8 @@ def addresses(base: str, latency: int, count: int) -> Iterator[str]:
 def run_ours(base: str, latency: int, count: int, width: int, archive: str | None) -> int:
     """Our fetcher, every check on."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from flows.fetch import Archive, Fetched, Fetcher, FetchPolicy, FetchRequest
+    from flows.archive import Archive
+    from flows.fetch import Fetched, Fetcher, FetchPolicy, FetchRequest
 
     policy = FetchPolicy(
         allow_private_hosts=(base.removeprefix("http://"),),

@@ -17,8 +17,8 @@ from requests.adapters import HTTPAdapter, Retry
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from flows.fetch import Fetched, Fetcher, FetchError, FetchPolicy, FetchRequest
-from tests.fetch.faultserver import FaultServer, html, page
-from tests.fetch.test_many import faulty
+from tests.integration.fetch.faultserver import FaultServer, html, page
+from tests.integration.fetch.test_many import faulty
 
 Get = Callable[[str], bytes]
 

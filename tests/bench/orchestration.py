@@ -37,8 +37,9 @@ import orchestration_site  # noqa: E402
 from orchestration_served import COPYDESK, count, measure_end, measure_served  # noqa: E402
 from orchestration_site import Site  # noqa: E402
 
-from flows import demo, newsstand, settings  # noqa: E402
-from flows.demo import free_port  # noqa: E402
+from flows import demo_site, settings  # noqa: E402
+from flows.cli import demo_run  # noqa: E402
+from flows.cli.demo_run import free_port  # noqa: E402
 from flows.serving import place  # noqa: E402
 from flows.serving.server import PrefectServer  # noqa: E402
 
@@ -46,7 +47,7 @@ CHILD = """
 import json, resource, sys, time
 from pathlib import Path
 way, config = sys.argv[1], Path(sys.argv[2])
-from flows import launch, settings
+from flows import launch, settings  # noqa: E402
 import flows.sync  # import before the clock starts, as for the plain way
 chosen = settings.load(config, {})
 say = lambda words: None
@@ -161,9 +162,9 @@ def compare(args: argparse.Namespace, root: Path, site: Site) -> dict[str, Any]:
 def nothing_new(args: argparse.Namespace, root: Path, site: Site) -> dict[str, float]:
     feed = site.write_config(root / "feed", 1, [("wire", args.pages)])
     found: dict[str, float] = {}
-    with newsstand.serve(free_port(0)) as stand, Server(root / "server", feed) as server:
+    with demo_site.serve(free_port(0)) as stand, Server(root / "server", feed) as server:
         (root / "demo").mkdir()
-        five = demo.write_config(root / "demo", port=stand.port, share_link=demo.SHARE_LINK)
+        five = demo_run.write_config(root / "demo", port=stand.port, share_link=demo_run.SHARE_LINK)
         for name, config in (("demo", five), ("feed", feed)):
             seconds = [cpu_of_sync(config, server.client) for _ in range(1 + args.rounds)]
             found[f"{name}_cpu_seconds"] = statistics.median(seconds[1:])

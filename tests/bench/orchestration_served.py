@@ -20,7 +20,7 @@ import requests
 from orchestration_site import Site
 
 from flows import settings
-from flows.demo import free_port
+from flows.cli.demo_run import free_port
 from flows.serving import place
 from flows.serving.server import PrefectServer
 

@@ -31,7 +31,8 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from warehouse import ArticleRow, connect, publish, snapshot, transaction, upsert_articles
+from warehouse import ArticleRow, connect, publish, transaction, upsert_articles
+from warehouse.care import snapshot
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 _EACH = 20_000

@@ -35,7 +35,8 @@ sys.path.insert(0, str(HERE.parents[1]))
 
 from warehouse_peers import LOADERS  # noqa: E402
 
-from warehouse import ArticleRow, connect, sights, transaction, upsert_articles  # noqa: E402
+from warehouse import ArticleRow, connect, transaction, upsert_articles  # noqa: E402
+from warehouse.upsert import observations  # noqa: E402
 
 Row = dict[str, Any]
 OURS = "copydesk"
@@ -176,10 +177,10 @@ def row(number: str, batch: int) -> ArticleRow:
 def with_made_keys(plain: Any) -> Any:
     """The keys of made articles in place of the real ones, which are computed all the same."""
 
-    def sight(one: ArticleRow) -> sights.Sight:
+    def sight(one: ArticleRow) -> observations.Sight:
         found = plain(one)
         made = MADE.get(one.source_article_id)
-        return found if made is None else sights.Sight(found.row, found.at, *made)
+        return found if made is None else observations.Sight(found.row, found.at, *made)
 
     return sight
 
@@ -290,7 +291,7 @@ def main() -> None:
     )
     loaders = compare(asked.peers, asked.articles, asked.rounds)
     show_loaders(loaders, asked.articles)
-    sights._sight = with_made_keys(sights._sight)
+    observations._sight = with_made_keys(observations._sight)
     growth = [grow(stored) for stored in asked.stored]
     if growth:
         show_growth(growth)

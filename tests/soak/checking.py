@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flows.newsstand import Held, Truth
-from flows.newsstand.editions import CHANNELS
+from flows.demo_site import Held, Truth
+from flows.demo_site.editions import CHANNELS
 from warehouse import connect_read_only
-from warehouse.verify import verify
+from warehouse.care.integrity import verify
 
 WAYS: dict[str, tuple[str, Any]] = {
     "finews": ("finews", "api"),

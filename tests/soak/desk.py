@@ -19,7 +19,7 @@ from uuid import uuid4
 import requests
 
 from flows import settings
-from flows.demo import SHARE_LINK, write_config
+from flows.cli.demo_run import SHARE_LINK, write_config
 from flows.serving.tidying import run_processes
 from tests.ports import lasting_port
 from tests.soak.checking import WAYS

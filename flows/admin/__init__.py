@@ -1,0 +1,1 @@
+"""Administration: checks, erasure, quarantine, maintenance."""

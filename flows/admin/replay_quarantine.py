@@ -1,0 +1,305 @@
+"""The quarantine once more: every failure with today's parsers, after a fix.
+
+What failed as a page, or was carried by a feed, lies whole in the quarantine and needs no
+network. Of a listing, or a line of one, only the articles it leads to are fetched.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from flows.archive import ArchiveError
+from flows.archive.index import fetched_from, listing_pages
+from flows.callbacks import Advance, Say
+from flows.errors import Interrupted
+from flows.pipeline import locks, steps
+from flows.pipeline import rows as bridge
+from flows.pipeline.batch import Arrived, Batch, Lead, page_of
+from flows.pipeline.checkpoint import ChunkRun
+from flows.pipeline.run import Surroundings, surrounded_by
+from flows.pipeline.signals import stopping_on_signals
+from flows.pipeline.stats import Report
+from flows.publishing.import_files import CHANNEL as IMPORTED
+from flows.settings import ConfigurationError, Settings
+from parsers import registry
+from parsers.errors import ParseError
+from parsers.frontmatter import read_post
+from parsers.model import BadEntry, Entry, Listing, Page, Source
+from parsers.text.charset import decode
+from warehouse.duckdb_errors import missing
+from warehouse.errors import BadRow
+from warehouse.read import archived_fetches
+from warehouse.records import quarantine, runs
+from warehouse.rows import ArticleRow, Counters, Quarantined, QuarantineRow, StoredPost, Upserted
+from warehouse.upsert import articles
+from warehouse.upsert.observations import check_row
+
+LEASE_WAIT_SECONDS = 300.0
+"""How long to wait for a sync of the source."""
+
+
+def replay(
+    settings: Settings,
+    *,
+    reason: str | None = None,
+    source: str | None = None,
+    only: str | None = None,
+    say: Say,
+    progress: Advance,
+) -> Report:
+    """Try every open failure again, in this process; it needs no Prefect.
+
+    Args:
+        settings: Where the warehouse is, and the sources.
+        reason: Only failures of this kind (``layout_changed``).
+        source: Only failures of this source.
+        only: One failure by its id, or the beginning of it.
+        say: Told about waits.
+        progress: Told how far it is.
+
+    Raises:
+        ConfigurationError: There is no such source.
+        SourceBusy: A run of a source does not end.
+        WarehouseError: There is none, it could not be written, or no failure has that id.
+    """
+    if source is not None and source not in settings.sources:
+        settings.source(source)
+    if not settings.warehouse.path.exists():
+        raise missing(settings.warehouse.path)
+    stop = threading.Event()
+    surroundings = Surroundings(stop=stop, progress=progress, say=say)
+    with surrounded_by(surroundings), stopping_on_signals(stop, say):
+        run = ChunkRun("replay", settings, ())
+        with run:
+            for slug in _sources_of(run, reason, source, only):
+                with suppress(Interrupted):
+                    _replay_source(run, slug, reason, only)
+                if run.is_stopping:
+                    break
+            report = run.finish()
+            run.publish()
+    return report
+
+
+def _sources_of(
+    run: ChunkRun, reason: str | None, source: str | None, only: str | None
+) -> list[str]:
+    return list(dict.fromkeys(one.row.source for one in _wanted(run, reason, source, only)))
+
+
+def _wanted(
+    run: ChunkRun, reason: str | None, source: str | None, only: str | None
+) -> list[Quarantined]:
+    with run.looking() as store:
+        assert store is not None  # noqa: S101  # only a dry run may find none
+        if only is not None:
+            return [quarantine.get(store, only)]
+        return quarantine.open_failures(store, reason=reason, source=source)
+
+
+def _replay_source(run: ChunkRun, slug: str, reason: str | None, only: str | None) -> None:
+    started, tally = time.monotonic(), run.tally(slug)
+    with run.writing() as store:
+        run.begin_sources(store)
+    with locks.hold(
+        run.settings, slug, flow="replay", run_id=run.id,
+        wait_seconds=LEASE_WAIT_SECONDS, say=run.surroundings.say, stop=run.surroundings.stop,
+    ):  # fmt: skip
+        # Looked up with the lease: a sync may have resolved some meanwhile, or kept a newer page.
+        failures = _wanted(run, reason, slug, only)
+        tally.add(discovered=len(failures))
+        if posts := [one for one in failures if one.row.channel == IMPORTED]:
+            _replay_posts(run, slug, posts)
+        if pages := [one for one in failures if one.row.channel != IMPORTED]:
+            _replay_pages(run, slug, pages)
+        with run.looking() as store:
+            assert store is not None  # noqa: S101  # only a dry run may find none
+            left = quarantine.are_open(store, [one.quarantine_id for one in failures])
+    tally.seconds = time.monotonic() - started
+    tally.notes.append(f"{len(failures) - len(left)} of {len(failures)} resolved")
+    run.surroundings.progress(slug, len(failures), len(failures))
+
+
+# --- imported posts --------------------------------------------------------------------
+
+
+def _replay_posts(run: ChunkRun, slug: str, posts: Sequence[Quarantined]) -> None:
+    rows: list[ArticleRow] = []
+    bad: list[QuarantineRow] = []
+    done: list[str] = []
+    for one in posts:
+        path, data, at = one.row.url, one.row.page, one.row.fetched_at
+        try:
+            post = read_post(data, path, source=slug)
+            own = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
+            row = bridge.article_row(post.article, channel=IMPORTED, seen_at=at, post=own)
+            check_row(row)
+        except (ParseError, BadRow) as error:
+            run.tally(slug).quarantine(f"{path}: {error}")
+            bad.append(bridge.failed_post(slug, path, data, error, at))
+        else:
+            run.tally(slug).add(fetched=1)
+            rows.append(row)
+            done.append(one.quarantine_id)
+    with run.writing() as store:
+        for row in rows:
+            run.tally(row.source)
+        run.begin_sources(store)
+        upserted = articles.upsert_articles(store, rows, run_id=run.id)
+        quarantine.put(store, bad, run_id=run.id)
+        quarantine.resolve(store, run_id=run.id, quarantine_ids=done)
+        for name, tally in run.tallies.items():
+            result = upserted.get(name, Upserted())
+            counts = {
+                key: getattr(result, key) for key in ("new", "modified", "unmodified", "duplicate")
+            }
+            runs.add_counters(store, run.id, name, Counters(**tally.uncounted() | counts))
+            tally.add(**counts)
+            tally.mark_counted()
+
+
+# --- pages, lines and listings ---------------------------------------------------------
+
+
+def _replay_pages(run: ChunkRun, slug: str, failures: Sequence[Quarantined]) -> None:
+    try:
+        source = run.settings.source(slug)
+    except ConfigurationError as error:
+        run.tally(slug).fail(f"{len(failures)} stay where they are: {error}")
+        return
+    _replay_articles(run, source, [one for one in failures if one.row.article_id is not None])
+    lines: dict[tuple[str, datetime], list[Quarantined]] = defaultdict(list)
+    for one in failures:
+        if one.row.article_id is None:
+            url = one.row.url or json.loads(one.row.facts or "{}").get("listing", "")
+            lines[url, one.row.fetched_at].append(one)
+    listings = listing_pages(source) if lines else {}
+    for (url, at), of_listing in lines.items():
+        if run.is_stopping:  # what is not fetched any more is not mended
+            break
+        try:
+            _replay_listing(run, source, listings.get(url), url, at, of_listing)
+        except (ParseError, ArchiveError) as error:
+            for _ in of_listing:
+                run.tally(slug).quarantine(f"listing {url}: {error}")
+
+
+def _replay_articles(run: ChunkRun, source: Source, failures: Sequence[Quarantined]) -> None:
+    """Article pages: all that a replay needs lies in the quarantine."""
+    batch = Batch()
+    for one in failures:
+        entry = bridge.entry_from(one.row.facts)
+        if entry is None:
+            run.tally(source.slug).quarantine(f"{one.row.url}: its line of a listing is not kept")
+            continue
+        try:
+            batch.pages.append(Arrived(entry, _page(source, one.row, entry)))
+        except ParseError as error:
+            run.tally(source.slug).quarantine(str(error))
+    run.tally(source.slug).add(fetched=len(batch.pages))
+    bodies = {(one.row.article_id, one.row.url): one.row for one in failures}
+    steps.read(run, source, batch)
+    batch.bad = [_with_page(bad, bodies.get((bad.article_id, bad.url))) for bad in batch.bad]
+    steps.store(run, source, batch)
+
+
+def _resolve(store: object, run_id: str, ids: Sequence[str]) -> None:
+    quarantine.resolve(store, run_id=run_id, quarantine_ids=ids)  # type: ignore[arg-type]
+
+
+def _with_page(bad: QuarantineRow, before: QuarantineRow | None) -> QuarantineRow:
+    """A failure that is one again keeps its page."""
+    if before is None:
+        return bad
+    return replace(
+        bad, page=before.page, page_more=before.page_more, content_type=before.content_type
+    )
+
+
+def _page(source: Source, row: QuarantineRow, entry: Entry) -> Page:
+    if entry.content is not None:
+        return Page(url=entry.url, text="", fetched_at=row.fetched_at, entry=entry)
+    decoded = decode(row.page, row.content_type)
+    first = Page(
+        url=entry.url,
+        final_url=entry.url,
+        text=decoded.text,
+        fetched_at=row.fetched_at,
+        encoding=decoded.encoding,
+        replacements=decoded.replacements,
+        entry=entry,
+    )
+    if not row.page_more:
+        return first
+    urls = registry.more(source, first)
+    parts = [part.decode("utf-8", "surrogatepass") for part in row.page_more]
+    return replace(
+        first,
+        more=tuple(
+            Page(url=url, text=text, fetched_at=row.fetched_at)
+            for url, text in zip(urls, parts, strict=False)
+        ),
+    )
+
+
+def _replay_listing(
+    run: ChunkRun,
+    source: Source,
+    listing: Listing | None,
+    url: str,
+    at: datetime,
+    failures: Sequence[Quarantined],
+) -> None:
+    """A listing, or lines of it: what they lead to now, and is not stored, is fetched.
+
+    Raises:
+        ParseError: It still cannot be read.
+        ArchiveError: It is archived no more.
+    """
+    if listing is None:
+        raise ArchiveError("it is none of the source's listings now; it stays for the record")
+    page = _listing_page(run, url, at, failures)
+    lines = registry.entries(source, listing, page)
+    still = {
+        line.raw.encode("utf-8", "surrogatepass"): line
+        for line in lines
+        if isinstance(line, BadEntry)
+    }
+    good = [line for line in lines if isinstance(line, Entry)]
+    known = run.known(f"{source.slug}:{line.source_article_id}" for line in good)
+    new = [line for line in good if f"{source.slug}:{line.source_article_id}" not in known]
+    tally = run.tally(source.slug)
+    failed = tally.counts["failed"]
+    batch = steps.fetch(run, source, Batch(Lead(line, page) for line in new))
+    batch = steps.read(run, source, batch)
+    mended = []
+    for one in failures:
+        line = still.get(one.row.page)
+        if line is not None:
+            tally.quarantine(f"{line.channel}: {line.error}")
+            batch.bad.append(bridge.failed_line(source, url, line, at))
+        elif tally.counts["failed"] == failed and not run.is_stopping:
+            mended.append(one.quarantine_id)
+    run.along(lambda store: _resolve(store, run.id, mended))
+    steps.store(run, source, batch)
+
+
+def _listing_page(run: ChunkRun, url: str, at: datetime, failures: Sequence[Quarantined]) -> Page:
+    row = failures[0].row
+    if row.url:
+        decoded = decode(row.page, row.content_type)
+        return Page(url=url, final_url=url, text=decoded.text, fetched_at=at)
+    with run.looking() as store:
+        found = archived_fetches.page_at(store, url, at) if store is not None else None
+    if found is None:
+        raise ArchiveError("it is archived no more; the next sync reads the listing anew")
+    folder = run.settings.archive.path
+    fetched = fetched_from(folder, found.archive_file, found.archive_offset, url)
+    return replace(page_of(fetched, None), fetched_at=at)

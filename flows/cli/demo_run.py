@@ -1,0 +1,218 @@
+"""The main job, offline: the bundled newsstand, every source once, a fresh warehouse."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from flows import demo_site, settings
+from flows.admin.query import ask
+from flows.callbacks import Advance, Say
+from flows.cli.console import table
+from flows.errors import RunFailed
+from flows.pipeline.stats import Report
+from flows.serving.launch import run_sync
+
+NEWSSTAND_PORT = 8765
+CONFIG = """\
+# Written by `copydesk demo`. The newsstand serves every source on loopback; start it again
+# with `copydesk newsstand --port {port}`, then `copydesk --config {file} sync`.
+[warehouse]
+path = "copydesk.duckdb"
+snapshot = "copydesk.read.duckdb"
+
+[archive]
+path = "archive"
+
+[fetch]
+user_agent = "copydesk-demo/0.1 (+{url}/)"
+allow_private_hosts = ["127.0.0.1:{port}"]
+per_host_concurrency = 8
+
+[sources.finews]
+parser = "finews"
+base_url = "{url}"
+article_url = "{url}"
+channels = ["emnews", "media", "market-37", "market-38", "market-39"]
+share_links = ["{share_link}"]
+
+[sources.woshipm]
+parser = "rsshub"
+url = "{url}/woshipm/latest"
+categories = ["新媒体", "人人都是产品经理", "最新文章"]
+
+[sources.woshipm_direct]
+parser = "woshipm"
+base_url = "{url}"
+
+[sources.ofweek]
+parser = "ofweek"
+base_url = "{url}"
+
+[sources.ofweek_feed]
+parser = "rsshub"
+url = "{url}/ofweek/news"
+categories = ["新媒体", "高科技行业门户", "新闻"]
+"""
+
+
+SAMPLE = """
+SELECT source, count(*) AS articles, count(DISTINCT content_hash) AS contents,
+       min(published_at) AS oldest, max(published_at) AS newest
+FROM articles GROUP BY source ORDER BY source"""
+ELSEWHERE = ("COPYDESK_WAREHOUSE__", "COPYDESK_ARCHIVE__", "COPYDESK_SOURCES__")
+QUESTION = "select title from articles limit 5"
+SAMPLE_ARTICLES = """
+SELECT article_id, title, publisher, published_at, published_precision AS precision, revisions
+FROM articles ORDER BY published_at DESC NULLS LAST, article_id LIMIT 8"""
+SAMPLE_QUARANTINE = """
+SELECT source, channel, reason, expected, found FROM quarantine ORDER BY ALL"""
+# An article that no list holds, found by a link that a reader shared.
+SHARE_LINK = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203082300310099"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """What the demo did, and the words that show it.
+
+    Attributes:
+        exit_code: 0 when only what the newsstand breaks on purpose is in quarantine;
+            else the report's own.
+    """
+
+    report: Report
+    words: str
+    exit_code: int
+
+
+def run_demo(keep: Path | None, *, say: Say, progress: Advance, verbosity: int = 0) -> Demo:
+    """Run every source once against the newsstand, into a fresh warehouse.
+
+    Args:
+        keep: The folder to leave everything in; ``None`` for one that is thrown away.
+        say: Told what happens.
+        progress: Told how far it is.
+        verbosity: Of Prefect's own words.
+
+    Raises:
+        RunFailed: The folder already holds a warehouse, or the environment names another one.
+    """
+    _refuse_other_places(os.environ)
+    with _folder(keep) as folder, demo_site.serve(free_port()) as stand:
+        say(f"newsstand: {stand.url} serves the pages of every source")
+        config = write_config(folder, port=stand.port, share_link=SHARE_LINK)
+        chosen = settings.load(config)
+        report = run_sync(
+            chosen, (), config=config, say=say, progress=progress, verbosity=verbosity
+        )
+        shown = [_asked(chosen, sql, say) for sql in (SAMPLE, SAMPLE_ARTICLES)]
+        where = _where(chosen, config, stand.port) if keep else "(not kept: use --keep DIR)"
+        meant = len(demo_site.truth(stand.edition).unusable)
+        quarantined, failed = (report.totals()[name] for name in ("quarantined", "failed"))
+        is_as_meant = report.state == "needs_attention" and (quarantined, failed) == (meant, 0)
+        if is_as_meant:
+            shown.append(f"{meant} lines are broken on purpose, to show what becomes of such:")
+            shown.append(_asked(chosen, SAMPLE_QUARANTINE, say))
+        return Demo(
+            report=report,
+            words="\n\n".join([*shown, where]) + "\n",
+            exit_code=0 if is_as_meant else report.exit_code,
+        )
+
+
+def serve_newsstand(
+    port: int | None, port_file: Path | None, *, edition: int = 1, say: Say
+) -> None:
+    """Serve until interrupted."""
+
+    def ready(stand: demo_site.Newsstand) -> None:
+        say(f"newsstand: {stand.url}, edition {stand.edition}; Ctrl-C stops it")
+
+    try:
+        demo_site.run(
+            free_port() if port is None else port, edition, port_file=port_file, ready=ready
+        )
+    except KeyboardInterrupt:
+        say("newsstand: closed")
+    except ValueError as error:
+        raise RunFailed(f"--edition: {error}") from None
+    except OSError as error:
+        if error.filename:
+            raise RunFailed(f"{error.filename} cannot be written: {error.strerror}") from error
+        raise RunFailed(
+            f"port {port} on 127.0.0.1 cannot be used: {error}; --port 0 picks a free one"
+        ) from error
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="copydesk-demo-") as scratch:
+            yield Path(scratch)
+        return
+    if any((keep / name).exists() for name in ("copydesk.duckdb", "copydesk.toml")):
+        raise RunFailed(
+            f"{keep} already holds a demo, and the demo needs a fresh warehouse: "
+            "name another folder, or remove that one"
+        )
+    keep.mkdir(parents=True, exist_ok=True)
+    yield keep
+
+
+def _asked(chosen: settings.Settings, sql: str, say: Say) -> str:
+    answer = ask(chosen, sql, live=False, say=say)
+    return f"{sql.strip()}\n\n{table(answer.as_json(), answer.columns)}"
+
+
+def _where(chosen: settings.Settings, config: Path, port: int) -> str:
+    return "\n".join(
+        [
+            f"warehouse   {chosen.warehouse.path}",
+            f"snapshot    {chosen.warehouse.snapshot}",
+            f"raw pages   {chosen.archive.path}",
+            f"to ask      copydesk --config {quote(str(config))} query '{QUESTION}'",
+            f"to go on    copydesk newsstand --port {port} --edition 2 &",
+            f"            copydesk --config {quote(str(config))} sync",
+        ]
+    )
+
+
+def _refuse_other_places(environ: Mapping[str, str]) -> None:
+    """Nothing, if the demo's articles go nowhere but into its own folder."""
+    told = sorted(name for name in environ if name.startswith(ELSEWHERE))
+    if told:
+        without = " ".join(f"-u {name}" for name in told)
+        raise RunFailed(
+            f"{', '.join(told)} set in this shell would lead the demo to the corpus that they name: "
+            f"try `env {without} copydesk demo`, or a new shell"
+        )
+
+
+def write_config(folder: Path, *, port: int, share_link: str) -> Path:
+    """Write ``copydesk.toml`` into a folder, every source pointed at the newsstand."""
+    file = folder / "copydesk.toml"
+    url = f"http://127.0.0.1:{port}"
+    file.write_text(
+        CONFIG.format(port=port, url=url, file=file, share_link=share_link), encoding="utf-8"
+    )
+    return file
+
+
+def free_port(wanted: int = NEWSSTAND_PORT) -> int:
+    """The wanted port on loopback if nobody listens there, else any free one."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found: int = probe.getsockname()[1]
+            return found
+    raise OSError("no free port on 127.0.0.1")

@@ -1,0 +1,42 @@
+"""The command that keeps everything running: serve."""
+
+from __future__ import annotations
+
+import click
+
+from flows.cli.console import OK, Console, with_globals
+from flows.cli.parameters import Number
+
+
+@click.command(
+    short_help="Read every source on its schedule, until Ctrl-C.",
+    epilog="Example: copydesk serve --port 4200",
+)
+@click.option(
+    "--port",
+    type=Number(1, 65535),
+    metavar="PORT",
+    help="Port of the Prefect server that is started (default: serve.port, 4200).",
+)
+@with_globals
+@click.pass_obj
+def serve(console: Console, port: int | None) -> int:
+    """Read every source on its schedule until Ctrl-C, with Prefect's UI beside it.
+
+    Starts a Prefect server on loopback, unless PREFECT_API_URL names one. backfill, import,
+    reparse and maintenance can be started from the UI. Ctrl-C or SIGTERM ends all of it in
+    order; what was stored stays stored, and the next start goes on from there.
+    """
+    from flows.serving.supervisor import serve as run
+
+    run(
+        console.settings(),
+        config=console.config,
+        port=port,
+        say=console.note,
+        verbosity=console.verbosity,
+    )
+    return OK
+
+
+COMMANDS = (serve,)

@@ -1,0 +1,154 @@
+"""The newsstand: the seed sources' own pages, bundled, over real HTTP on loopback.
+
+``serve()`` is for tests and the demo, ``run()`` for ``copydesk newsstand``. Every source's
+base URL can be the newsstand's ``url``. The content moves on in editions (1 to 3, and then
+generated ones where they are asked for); ``truth(edition)`` is what a perfect reader holds
+after each.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from flows.demo_site.editions import check_edition
+from flows.demo_site.faults import Fault, Faults
+from flows.demo_site.server import Request, Server
+from flows.demo_site.stories import LAST_EDITION, anomalies
+from flows.demo_site.truth import Held, Said, Truth, truth, words
+
+__all__ = [
+    "Fault",
+    "Faults",
+    "Held",
+    "Newsstand",
+    "Request",
+    "Said",
+    "Truth",
+    "anomalies",
+    "run",
+    "serve",
+    "truth",
+    "words",
+]
+
+POLL_SECONDS = 0.05
+
+
+class Newsstand:
+    """A running newsstand; leaving its ``with`` block stops it and all its threads."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._thread = threading.Thread(
+            target=server.serve_forever, args=(POLL_SECONDS,), name="newsstand-accept", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """The base of every source: ``http://127.0.0.1:PORT``, no slash at the end."""
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.server_port
+
+    @property
+    def edition(self) -> int:
+        """The edition it serves; can be set."""
+        return self._server.edition
+
+    @edition.setter
+    def edition(self, edition: int) -> None:
+        self._server.edition = check_edition(edition, self._server.last_edition)
+
+    def advance(self) -> int:
+        """Move to the next edition and tell its number.
+
+        Raises:
+            ValueError: There is none.
+        """
+        self.edition += 1
+        return self.edition
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """Every request so far, oldest first; its own addresses are left out."""
+        return tuple(self._server.requests)
+
+    def forget_requests(self) -> None:
+        """Empty the log of requests."""
+        self._server.requests.clear()
+
+    def close(self) -> None:
+        """Stop listening, end every connection, wait for the threads. May be repeated."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Newsstand:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def serve(
+    port: int = 0,
+    edition: int = 1,
+    *,
+    faults: Faults | None = None,
+    last_edition: int = LAST_EDITION,
+) -> Newsstand:
+    """A running newsstand on 127.0.0.1; port 0 takes a free one.
+
+    Args:
+        port: Where.
+        edition: Which one to begin with.
+        faults: What goes wrong with a request.
+        last_edition: How far it can move on; those after the third are generated.
+
+    Raises:
+        OSError: The port is taken.
+        ValueError: There is no such edition.
+    """
+    return Newsstand(Server(port, edition, faults, last_edition))
+
+
+def run(
+    port: int = 0,
+    edition: int = 1,
+    *,
+    port_file: Path | None = None,
+    ready: Callable[[Newsstand], None] = lambda _newsstand: None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve until ``stop`` is set or Ctrl-C; ``ready`` is called once it listens.
+
+    ``port_file`` gets the port number as text, complete at the moment it appears.
+    KeyboardInterrupt is passed on after everything is closed.
+    """
+    ended = stop or threading.Event()
+    with serve(port, edition) as newsstand:
+        if port_file is not None:
+            _write_whole(port_file, f"{newsstand.port}\n")
+        ready(newsstand)
+        while not ended.wait(3600):
+            pass
+
+
+def _write_whole(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
+    draft.write_text(text, encoding="ascii")
+    draft.replace(path)

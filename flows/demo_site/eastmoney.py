@@ -1,0 +1,41 @@
+"""Eastmoney's article pages, current and older shape, with the noise of SOURCES.md 1.6."""
+
+from __future__ import annotations
+
+from html import escape
+
+from flows.demo_site import finews
+from flows.demo_site.answers import Answer, page
+from flows.demo_site.editions import opened
+from flows.demo_site.stories import Story
+
+
+def article(edition: int, story_id: str) -> Answer | None:
+    """``/a/<18 digits>.html``, in the story's own shape."""
+    story = opened("finews", story_id, edition)
+    return None if story is None else _answer(story, story.shape)
+
+
+def old_address(edition: int, _column: str, story_id: str) -> Answer | None:
+    """``/news/<column>,<18 digits>.html``, always in the older shape."""
+    story = opened("finews", story_id, edition)
+    return None if story is None else _answer(story, "older")
+
+
+def _answer(story: Story, shape: str) -> Answer:
+    words = {
+        "id": story.id,
+        "title": escape(story.title),
+        "time": story.at.strftime("%Y年%m月%d日 %H:%M"),
+        "medium": escape(story.medium),
+        "digest": escape((story.paragraphs() or (story.title,))[0]),
+        "body": finews.body(story),
+        "original_title": _original_title(story),
+    }
+    return Answer(body=page(f"eastmoney_{shape}", words).encode())
+
+
+def _original_title(story: Story) -> str:
+    if not story.original_title:
+        return ""
+    return f'<div class="sublab">原标题：{escape(story.original_title)}</div>'

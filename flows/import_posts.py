@@ -1,0 +1,55 @@
+"""Existing posts into the warehouse, as a Prefect flow: the work is ``flows.publishing.import_files``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+
+from flows import settings as configuration
+from flows.pipeline import locks
+from flows.pipeline.stats import Report
+from flows.publishing import import_files
+from flows.reporting.progress import show_table
+from flows.reporting.states import refused
+from flows.sync import state_for
+
+
+def _run_name() -> str:
+    given: dict[str, Any] = flow_run.parameters
+    return f"import {' '.join(given.get('paths') or [])}"[:200]
+
+
+def _demand_posts(paths: list[str]) -> None:
+    missing = [path for path in paths if not Path(path).exists()]
+    if missing or not paths:
+        where = f"nothing at {', '.join(missing)}" if missing else "no path"
+        raise configuration.ConfigurationError(
+            f"expected files or folders of posts on the machine that runs this, found {where}"
+        )
+
+
+@flow(name="import", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
+def import_posts(
+    paths: list[str], source: str | None = None, config: str | None = None
+) -> State[Report]:
+    """Bring existing Jekyll or Hexo posts into the warehouse.
+
+    Args:
+        paths: Files and folders on the machine that runs this.
+        source: The source of posts that do not say where they come from.
+        config: The configuration file; ``copydesk.toml`` by default.
+    """
+    try:
+        settings = configuration.load(Path(config) if config else None)
+        _demand_posts(paths)
+    except configuration.ConfigurationError as error:
+        return refused(error)
+    with locks.hold(settings, "import", flow="import", run_id="of posts"):
+        report = import_files.import_posts(settings, [Path(path) for path in paths], source=source)
+    table = [tally.as_json() for tally in report.tallies]
+    show_table("copydesk-import", table, f"Run {report.run_id}: {report.state}", report.problems)
+    return state_for(report)

@@ -1,0 +1,1 @@
+"""The pipeline: discover, fetch, parse, load. It runs without Prefect."""

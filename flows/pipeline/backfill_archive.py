@@ -1,0 +1,97 @@
+"""The pieces of a backfill that are pages of an archive: no network, and the time of their fetch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+
+from flows.archive import ArchiveError
+from flows.archive.index import Index, Place, fetched_from, listed, with_more
+from flows.pipeline import steps
+from flows.pipeline.backfill_context import Work
+from flows.pipeline.batch import Arrived, Batch, page_of
+from flows.pipeline.checkpoint import RECORDS, piece
+from flows.text import many
+from parsers import registry
+from parsers.errors import ParseError
+from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
+
+RECORDS_EACH = 200
+
+
+def pieces(work: Work, found: Index) -> list[NewChunk]:
+    """Pieces for those pages that no piece of the plan holds yet."""
+    planned = {
+        (file, offset)
+        for chunk in work.plan.chunks
+        if chunk.kind == RECORDS
+        for file, offset, *_ in json.loads(chunk.spec)
+    }
+    fresh = [one for one in found.pages if (one.file, one.offset) not in planned]
+    parts = [fresh[i : i + RECORDS_EACH] for i in range(0, len(fresh), RECORDS_EACH)]
+    return [
+        piece(
+            RECORDS,
+            f"{many(len(part), 'page')}, {part[0].at:%Y-%m-%d} to {part[-1].at:%Y-%m-%d}",
+            [[one.file, one.offset, one.url, one.at.isoformat()] for one in part],
+            len(part),
+        )
+        for part in parts
+    ]
+
+
+def read_records(work: Work, found: Index, chunk: Chunk) -> None:
+    """Read and store some pages of an archive; their time is that of their fetch."""
+    places = [
+        Place(file, offset, url, datetime.fromisoformat(at))
+        for file, offset, url, at in json.loads(chunk.spec)
+    ]
+    if work.run.is_dry:
+        work.tally.add(discovered=len(places))
+        work.tally.notes += [f"would read {one.url} of {one.at:%Y-%m-%d %H:%M}" for one in places]
+        work.plan.end(chunk)
+        return
+    batch, state = Batch(), DONE
+    for place in places:
+        try:
+            batch.pages += _arrived(found, place)
+        except (ArchiveError, ParseError) as error:
+            work.tally.add(discovered=1)
+            work.tally.fail(f"{place.url}: {error}")
+            if isinstance(error, ArchiveError):
+                state = INCOMPLETE  # the file may come back whole, from a backup
+    # A listing may carry many articles, or none.
+    work.tally.add(discovered=len(batch.pages), fetched=len(batch.pages))
+    steps.read(work.run, work.source, batch)
+    _leave_recorded(work, found, batch)
+    work.plan.end(chunk, state)
+    work.store(batch)
+
+
+def _arrived(found: Index, place: Place) -> list[Arrived]:
+    fetched = fetched_from(found.folder, place.file, place.offset, place.url)
+    fetched = replace(fetched, fetched_at=place.at)
+    if place.url in found.listings:
+        entries = [entry for entry in listed(found, place) if entry.content is not None]
+        return [Arrived(entry, page_of(fetched, entry)) for entry in entries]
+    arrived = []
+    for entry in found.entries(place):
+        page = page_of(fetched, entry)
+        more = registry.more(found.source, page)
+        following = [at for url in more if (at := found.nearest(url, place.at))]
+        arrived.append(Arrived(entry, with_more(page, found.folder, following), fetched))
+    return arrived
+
+
+def _leave_recorded(work: Work, found: Index, batch: Batch) -> None:
+    """Record the fetches of our own archive that are not recorded: it outlived its warehouse."""
+    is_own = found.folder.resolve() == work.run.settings.archive.path.resolve()
+    places = {
+        (row.archive_file, row.archive_offset): url
+        for url, row in batch.page_rows.items()
+        if row.archive_file is not None and row.archive_offset is not None
+    }
+    known = work.run.recorded(places) if is_own else set(places)
+    for place in known:
+        del batch.page_rows[places[place]]

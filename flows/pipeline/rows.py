@@ -1,0 +1,228 @@
+"""Where a page's meaning meets its storage: Article to ArticleRow, failures to rows.
+
+``Article`` is what a page says, ``ArticleRow`` what is stored and when it was seen.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import TypedDict
+
+from flows.fetch import Fetched, FetchFailure
+from parsers.errors import ParseError
+from parsers.frontmatter.read import POSTS
+from parsers.model import Article, BadEntry, Entry, Page, Source
+from warehouse.rows import ArticleRow, PageRow, QuarantineRow, StoredPost
+
+_SAME = tuple(one.name for one in fields(Article) if one.name != "provenance")
+
+
+def article_row(
+    article: Article, *, channel: str, seen_at: datetime, post: StoredPost | None = None
+) -> ArticleRow:
+    """What is stored of an article that a page showed at a time (aware UTC)."""
+    return ArticleRow(
+        **{name: getattr(article, name) for name in _SAME},
+        provenance=json.dumps(dict(article.provenance), ensure_ascii=False, sort_keys=True),
+        channel=channel,
+        fetched_at=seen_at,
+        post=post,
+    )
+
+
+def entry_facts(entry: Entry | None) -> str:
+    """An entry as JSON text, so that its page can be read again without its listing."""
+    return "" if entry is None else json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True)
+
+
+def entry_from(facts: str) -> Entry | None:
+    """The entry that ``entry_facts`` wrote."""
+    return Entry(**json.loads(facts)) if facts else None
+
+
+def page_row(
+    source: Source,
+    channel: str,
+    fetched: Fetched | FetchFailure,
+    *,
+    entry: Entry | None = None,
+    keep_validators: bool,
+) -> PageRow:
+    """The record of one fetch.
+
+    Args:
+        source: Whose page it was.
+        channel: The listing that led to it.
+        fetched: What came of it.
+        entry: The line of a listing that the page is read with.
+        keep_validators: Whether a later 304 may stand for this page: only when what it
+            said is stored in the same transaction.
+    """
+    if isinstance(fetched, FetchFailure):
+        return PageRow(
+            source=source.slug,
+            channel=channel,
+            url=fetched.url,
+            status=fetched.error.status,
+            attempts=len(fetched.attempts),
+            fetched_at=fetched.fetched_at,
+            entry=entry_facts(entry),
+            error=str(fetched.error),
+            tries=_tries(fetched),
+            retry_at=getattr(fetched.error, "retry_at", None),
+        )
+    return PageRow(
+        source=source.slug,
+        channel=channel,
+        url=fetched.request.url,
+        final_url=fetched.final_url,
+        status=fetched.status,
+        attempts=len(fetched.attempts),
+        bytes=len(fetched.body),
+        etag=fetched.etag if keep_validators else None,
+        last_modified=fetched.last_modified if keep_validators else None,
+        vary=fetched.vary or None,
+        fetched_at=fetched.fetched_at,
+        archive_file=fetched.archive_file,
+        archive_offset=fetched.archive_offset,
+        entry=entry_facts(entry),
+        digest=None if fetched.not_modified else digest_of(fetched),
+        tries=_tries(fetched),
+    )
+
+
+def digest_of(fetched: Fetched) -> str:
+    """SHA-256 of the body, in hex."""
+    return sha256(fetched.body).hexdigest()
+
+
+def _tries(fetched: Fetched | FetchFailure) -> tuple[str, ...]:
+    """What came of each request, in order."""
+    return tuple(
+        f"{one.reason} {one.status}" if one.status else one.reason for one in fetched.attempts
+    )
+
+
+def failed_page(
+    source: Source, entry: Entry, page: Page, fetched: Fetched | None, error: Exception
+) -> QuarantineRow:
+    """A page that became no article, with all that a replay needs.
+
+    What a feed carried has no page of its own: its content stands for one.
+    """
+    carried = (entry.content or "").encode("utf-8", "surrogatepass")
+    return _quarantined(
+        source,
+        error,
+        channel=entry.channel,
+        url=entry.link or entry.url,
+        article_id=f"{source.slug}:{entry.source_article_id}",
+        page=fetched.body if fetched else carried,
+        page_more=tuple(one.text.encode("utf-8", "surrogatepass") for one in page.more),
+        content_type=fetched.content_type if fetched else "text/html; charset=utf-8",
+        facts=entry_facts(entry),
+        fetched_at=page.fetched_at,
+    )
+
+
+def failed_line(source: Source, listing_url: str, bad: BadEntry, at: datetime) -> QuarantineRow:
+    """A line of a listing that could not become an entry; its own bytes tell it from others.
+
+    In lists its message stands for it, and so says where it was.
+    """
+    failed = _quarantined(
+        source,
+        bad.error,
+        channel=bad.channel,
+        url="",
+        article_id=None,
+        page=bad.raw.encode("utf-8", "surrogatepass"),
+        content_type="application/json" if bad.raw.lstrip().startswith("{") else "text/xml",
+        facts=json.dumps({"listing": listing_url}),
+        fetched_at=at,
+    )
+    return replace(failed, message=f"{bad.channel}: {failed.message}")
+
+
+def failed_listing(
+    source: Source, channel: str, fetched: Fetched, error: ParseError
+) -> QuarantineRow:
+    """A listing that could not be read at all."""
+    return _quarantined(
+        source,
+        error,
+        channel=channel,
+        url=fetched.request.url,
+        article_id=None,
+        page=fetched.body,
+        content_type=fetched.content_type,
+        facts="",
+        fetched_at=fetched.fetched_at,
+    )
+
+
+def failed_post(
+    slug: str, path: str, data: bytes, error: Exception, written_at: datetime
+) -> QuarantineRow:
+    """A file of an import that became no article."""
+    return QuarantineRow(
+        source=slug,
+        channel="import",
+        url=path,
+        article_id=getattr(error, "article_id", "") or None,
+        page=data,
+        content_type="text/markdown",
+        fetched_at=written_at,
+        parser="posts",
+        parser_version=POSTS.version,
+        **_said_by(error),
+    )
+
+
+def _quarantined(
+    source: Source,
+    error: Exception,
+    *,
+    channel: str,
+    url: str,
+    article_id: str | None,
+    page: bytes,
+    content_type: str,
+    facts: str,
+    fetched_at: datetime,
+    page_more: tuple[bytes, ...] = (),
+) -> QuarantineRow:
+    return QuarantineRow(
+        source=source.slug,
+        channel=channel,
+        url=url,
+        article_id=article_id,
+        page=page,
+        page_more=page_more,
+        content_type=content_type,
+        facts=facts,
+        fetched_at=fetched_at,
+        parser=source.parser.name,
+        parser_version=source.parser.version,
+        **_said_by(error),
+    )
+
+
+class _Words(TypedDict):
+    reason: str
+    message: str
+    expected: str
+    found: str
+
+
+def _said_by(error: Exception) -> _Words:
+    """An error's own words."""
+    return _Words(
+        reason=getattr(error, "reason", "bad_row"),
+        message="\n".join([str(error), *getattr(error, "__notes__", [])]),
+        expected=getattr(error, "expected", ""),
+        found=getattr(error, "found", ""),
+    )

@@ -1,0 +1,119 @@
+"""Articles as documents: the article JSON, and one file of JSON lines or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from parsers.model import Article
+
+ARTICLE_KEYS = (
+    "article_id", "source", "source_article_id", "url", "canonical_url", "title", "authors",
+    "publisher", "published_at", "published_raw", "published_precision", "updated_at", "categories",
+    "tags", "language", "lead_image", "body_html", "text", "content_hash", "parser",
+    "parser_version", "provenance", "original_url",
+)  # fmt: skip
+"""The article JSON of DESIGN.md 5, in its order."""
+
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+_LONGEST_LINE = 256 * 1024 * 1024
+
+
+def article_document(article: Article) -> dict[str, object]:
+    """The article JSON: its keys in order, times as RFC 3339 in UTC."""
+    values: dict[str, object] = {}
+    for key in ARTICLE_KEYS:
+        value = getattr(article, key)
+        if key in ("published_at", "updated_at") and value is not None:
+            value = value.isoformat().replace("+00:00", "Z")
+        elif isinstance(value, tuple):
+            value = list(value)
+        elif isinstance(value, Mapping):
+            value = dict(value)
+        values[key] = value
+    return values
+
+
+def write_jsonl(articles: Iterable[Article], file: Path) -> int:
+    """One article JSON a line, UTF-8; the number of lines. The file appears whole."""
+    number = 0
+    with whole_file(file) as out:
+        for article in articles:
+            line = json.dumps(article_document(article), ensure_ascii=False)
+            out.write(f"{line}\n".encode("utf-8", "replace"))
+            number += 1
+    return number
+
+
+def write_csv(articles: Iterable[Article], file: Path) -> int:
+    """One article a row, UTF-8 with a byte order mark for spreadsheets; the number of rows.
+
+    Lists and provenance are JSON in their cell. A cell that a spreadsheet would run as
+    a formula (it begins with ``= + - @`` in either width, tab, return or a line end) is
+    preceded by ``'``: this file is made for spreadsheets. Exact data is what JSON lines,
+    Parquet and ``copydesk query`` give.
+    """
+    number = 0
+    with whole_file(file) as out:
+        table = csv.writer(_Encoded(out), lineterminator="\r\n")
+        table.writerow(ARTICLE_KEYS)
+        for article in articles:
+            table.writerow([_cell(value) for value in article_document(article).values()])
+            number += 1
+    return number
+
+
+def is_ours(file: Path) -> bool:
+    """Whether a file is what an export of JSON lines or CSV leaves, by its first line."""
+    try:
+        with file.open("rb") as stream:
+            line = stream.readline(_LONGEST_LINE)
+    except OSError:
+        return False
+    if file.suffix == ".csv":
+        return line.decode("utf-8-sig", "replace").strip() == ",".join(ARTICLE_KEYS)
+    try:
+        found = json.loads(line or b"{}")
+    except ValueError:
+        return False
+    return not line or (isinstance(found, dict) and tuple(found) == ARTICLE_KEYS)
+
+
+@contextmanager
+def whole_file(file: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name when it is complete, or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".copydesk-export-{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        with temporary.open("xb") as out:
+            yield out
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class _Encoded:
+    """The text file that ``csv`` wants, over bytes."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        out.write(b"\xef\xbb\xbf")
+
+    def write(self, text: str) -> int:
+        return self._out.write(text.encode("utf-8", "replace"))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False)
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

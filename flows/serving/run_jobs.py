@@ -1,0 +1,123 @@
+"""From the commands that read something again to their runs, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.callbacks import Advance, Say
+from flows.pipeline.date_range import ask_for
+from flows.pipeline.stats import Report
+from flows.serving.launch import run_flow
+from flows.settings import settled
+from warehouse.duckdb_errors import missing
+from warehouse.errors import WarehouseMissing
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+
+
+def run_backfill(
+    settings: Settings,
+    source: str,
+    *,
+    config: Path | None,
+    first: date | None = None,
+    last: date | None = None,
+    urls: Sequence[str] = (),
+    archive: Path | None = None,
+    dry_run: bool = False,
+    restart: bool = False,
+    say: Say,
+    progress: Advance,
+    verbosity: int = 0,
+) -> Report:
+    """One backfill through Prefect, in this process.
+
+    Raises:
+        ConfigurationError: What is asked for cannot be meant; nothing ran.
+        SourceBusy: Another backfill of the source is under way.
+        RunFailed: Prefect could not run it.
+        WarehouseError: The warehouse could not be written.
+    """
+    asked = ask_for(settings, source, first=first, last=last, urls=urls, archive=archive)
+    parameters = {
+        "source": source,
+        "from_date": first,
+        "to_date": last,
+        "urls_file": str(_kept(settings, asked.urls)) if asked.urls else None,
+        "archive": str(asked.archive) if asked.archive else None,
+        "dry_run": dry_run,
+        "restart": restart,
+        "config": str(file) if (file := settled(config)) else None,
+    }
+    return run_flow(
+        "flows.backfill:backfill",
+        parameters,
+        settings=settings,
+        say=say,
+        progress=progress,
+        verbosity=verbosity,
+    )
+
+
+def _kept(settings: Settings, urls: Sequence[str]) -> Path:
+    """A file with the addresses: too many for a parameter, and they may come from a pipe."""
+    text = "\n".join(urls) + "\n"
+    folder = settings.warehouse.path.parent / "backfills"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{sha256(text.encode()).hexdigest()[:16]}.urls"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def run_reparse(
+    settings: Settings,
+    sources: Sequence[str],
+    *,
+    config: Path | None,
+    since: datetime | None = None,
+    diff: bool = False,
+    say: Say,
+    progress: Advance,
+    verbosity: int = 0,
+) -> Report:
+    """One reparse through Prefect, in this process.
+
+    Raises:
+        ConfigurationError: A source is unknown.
+        RunFailed: Prefect could not run it.
+        WarehouseError: There is no warehouse, or it could not be written.
+    """
+    settings.chosen(tuple(sources))
+    demand_warehouse(settings.warehouse.path)  # before Prefect is started for nothing
+    parameters = {
+        "sources": list(sources) or None,
+        "since": since,
+        "diff": diff,
+        "config": str(file) if (file := settled(config)) else None,
+    }
+    return run_flow(
+        "flows.reparse:reparse",
+        parameters,
+        settings=settings,
+        say=say,
+        progress=progress,
+        verbosity=verbosity,
+    )
+
+
+def demand_warehouse(path: Path) -> None:
+    """Refuse a reparse where nothing was ever stored.
+
+    Raises:
+        WarehouseMissing: There is no warehouse.
+    """
+    if not path.exists():
+        raise WarehouseMissing(
+            f"{missing(path)}, and without one there is nothing to read again. WARC files that are "
+            "still there are read by `copydesk backfill SOURCE --archive FOLDER`"
+        )

@@ -1,0 +1,12 @@
+"""Front matter: posts of Jekyll and Hexo sites read, and written; Hugo written.
+
+``read_post`` keeps a post's bytes beside its Article, so that an unchanged article goes
+back to disk as the file it came from; ``write_post`` makes the post of a new article.
+"""
+
+from parsers.frontmatter.file_names import distinct_paths
+from parsers.frontmatter.raw_post import Dialect
+from parsers.frontmatter.read import Post, read_post
+from parsers.frontmatter.write import PostFile, post_path, write_post
+
+__all__ = ["Dialect", "Post", "PostFile", "distinct_paths", "post_path", "read_post", "write_post"]

@@ -1,0 +1,163 @@
+"""Hand-written posts of any Jekyll or Hexo site, and posts that copydesk wrote.
+
+YAML heads by the two programs' own rules: in Jekyll a space in ``categories`` or ``tags``
+starts another one, in Hexo it does not. Bodies are Markdown, or HTML in ``.html``. A post
+of copydesk names its article by ``article_id`` and so keeps its identity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from zoneinfo import ZoneInfo
+
+from parsers.frontmatter import finews_post, markdown
+from parsers.frontmatter.block import Block
+from parsers.frontmatter.raw_post import SHANGHAI, Dialect, Reading
+from parsers.frontmatter.yaml_head import Value, word, words, yaml_fields
+from parsers.model import Found, Moment
+from parsers.text import dates, urls
+
+SOURCE = "posts"
+_FILE_DATE = re.compile(r"(\d{4}-\d\d-\d\d)-(.+)\Z")
+_OURS = re.compile(r"([^:\s]+):(\S.*)\Z", re.DOTALL)
+_DATE_KEYS = ("date", "published_at", "pubdate", "publishDate")
+_UPDATED_KEYS = ("updated", "last_modified_at", "lastmod", "modified")
+_URL_KEYS = ("source_url", "canonical_url", "original_url", "link", "url")
+_HEXO_KEYS = frozenset({"comments", "headimg", "thumbnail", "abbrlink", "updated", "toc"})
+
+
+def read(block: Block, path: str, source: str, zone: ZoneInfo = SHANGHAI) -> Reading:
+    """The post's values; everything that is missing is named.
+
+    Raises:
+        BadFrontMatter: The head is not YAML.
+    """
+    fields = yaml_fields(block.head, block.first_line, path)
+    dialect = dialect_of(fields, path)
+    ours = _OURS.match(word(fields.get("article_id")))
+    body, link = finews_post.cut_footer(block.body) if ours else (block.body, "")
+    url, url_how = _url(fields, link)
+    return Reading(
+        dialect=dialect,
+        head_rule="YAML",
+        source=ours[1] if ours else source or SOURCE,
+        source_article_id=ours[2] if ours else path,
+        url=url,
+        url_how=url_how,
+        canonical_url=urls.canonicalize(url) if url else "",
+        title=_title(fields, path),
+        body=_html(body, path),
+        body_how="post body" if path.endswith(".html") else "post body, Markdown made HTML",
+        published=_published(fields, path, zone),
+        publisher=_publisher(fields, dialect, is_ours=ours is not None),
+        authors=_authors(fields, dialect, is_ours=ours is not None),
+        updated=_updated(fields, zone),
+        categories=_names(fields, "categories", "category", dialect),
+        tags=_names(fields, "tags", "tag", dialect),
+        language=_maybe(fields, ("lang", "language")),
+        lead_image=_maybe(fields, ("headimg", "cover", "image", "thumbnail")),
+        fields=fields,
+    )
+
+
+def dialect_of(fields: Mapping[str, Value], path: str) -> Dialect:
+    """Whose post this is, told by its folder, its keys, then its file name."""
+    folders = PurePosixPath(path).parts
+    if "source" in folders:
+        return "hexo"
+    if "layout" in fields or "_drafts" in folders or "_posts" in folders:
+        return "jekyll"
+    if _HEXO_KEYS & fields.keys():
+        return "hexo"
+    if "content" in folders or "lastmod" in fields or "draft" in fields:
+        return "hugo"
+    return "jekyll"
+
+
+def _title(fields: Mapping[str, Value], path: str) -> Found[str]:
+    if "title" in fields:
+        return Found(" ".join(word(fields["title"]).split()), "front matter: title")
+    stem = PurePosixPath(path).stem
+    named = _FILE_DATE.match(stem)
+    return Found(named[2] if named else stem, "file name: the head has no title")
+
+
+def _html(body: str, path: str) -> str:
+    return body if path.endswith((".html", ".htm")) else markdown.to_html(body)
+
+
+def _published(fields: Mapping[str, Value], path: str, zone: ZoneInfo) -> Moment:
+    for key in _DATE_KEYS:
+        if raw := word(fields.get(key)):
+            moment = dates.read_time(raw, zone, f"front matter: {key}")
+            return _at_precision(moment, word(fields.get("date_precision")))
+    if named := _FILE_DATE.match(PurePosixPath(path).stem):
+        return dates.read_time(named[1], zone, "file name: the head has no date")
+    return dates.unknown("", "absent: neither the head nor the file name has a date")
+
+
+def _at_precision(moment: Moment, precision: str) -> Moment:
+    if precision != "minute" or moment.precision != "second":
+        return moment
+    return Moment(
+        at=moment.at,
+        raw=moment.raw,
+        precision="minute",
+        zone_from=moment.zone_from,
+        how=f"{moment.how}; its seconds are none (date_precision)",
+    )
+
+
+def _updated(fields: Mapping[str, Value], zone: ZoneInfo) -> Moment | None:
+    for key in _UPDATED_KEYS:
+        if raw := word(fields.get(key)):
+            return dates.read_time(raw, zone, f"front matter: {key}")
+    return None
+
+
+def _publisher(
+    fields: Mapping[str, Value], dialect: Dialect, *, is_ours: bool
+) -> Found[str] | None:
+    # copydesk's Hexo posts keep the dialect's meaning of author: the publication.
+    key = "author" if is_ours and dialect == "hexo" else "publisher"
+    return Found(word(fields[key]), f"front matter: {key}") if word(fields.get(key)) else None
+
+
+def _authors(
+    fields: Mapping[str, Value], dialect: Dialect, *, is_ours: bool
+) -> Found[tuple[str, ...]]:
+    keys = ("authors",) if is_ours else ("authors", "author")
+    for key in keys:
+        if names := words(fields.get(key)):
+            return Found(names, f"front matter: {key}")
+    return Found(None, f"absent: the head has no {' or '.join(keys)}")
+
+
+def _names(
+    fields: Mapping[str, Value], plural: str, singular: str, dialect: Dialect
+) -> Found[tuple[str, ...]]:
+    value = fields.get(plural)
+    if isinstance(value, str) and dialect == "jekyll":
+        return Found(tuple(dict.fromkeys(value.split())), f"front matter: {plural}, apart by space")
+    names = words(value) or words(fields.get(singular))
+    if names:
+        return Found(names, f"front matter: {plural}")
+    return Found(None, f"absent: the head has no {plural}")
+
+
+def _maybe(fields: Mapping[str, Value], keys: tuple[str, ...]) -> Found[str] | None:
+    for key in keys:
+        if value := word(fields.get(key)):
+            return Found(value, f"front matter: {key}")
+    return None
+
+
+def _url(fields: Mapping[str, Value], link: str) -> tuple[str, str]:
+    for key in _URL_KEYS:
+        if urls.is_http(word(fields.get(key))):
+            return word(fields[key]), f"front matter: {key}"
+    if link:
+        return link, "body: link line"
+    return "", "absent: the post does not say where its article stands"

@@ -1,0 +1,116 @@
+"""A YAML head to plain strings, strictly: nothing is guessed, nothing is executed.
+
+Scalars stay the text that stands in the file: ``12:30:45`` is no number of seconds,
+``0800`` no number, ``no`` no truth value and a date no date. The composed nodes are
+walked by hand, so that tags, repeated keys and aliases that multiply are refused with
+their line, and no constructor of PyYAML ever runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import yaml
+
+from parsers.frontmatter.block import bad
+from parsers.frontmatter.fast_head import simple_fields
+
+Value: TypeAlias = "str | tuple[Value, ...] | Mapping[str, Value]"
+
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_MAX_DEPTH = 12
+_MAX_NODES = 10_000
+
+
+def yaml_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
+    """The keys of a YAML head and their values; an empty head has none.
+
+    Raises:
+        BadFrontMatter: Not YAML, not a mapping, a key twice, a tag, or too deep or
+            too many values.
+    """
+    if (simple := simple_fields(head)) is not None:
+        return dict(simple)
+    return composed_fields(head, first_line, path)
+
+
+def composed_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
+    """What ``yaml_fields`` gives, by the YAML parser whatever the head holds."""
+    try:
+        # BaseLoader knows no types, and compose() builds no objects.
+        node = yaml.compose(head, Loader=yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = mark.line if mark else 0
+        found = f"{error.problem or error.context} in {_line(head, at)!r}"
+        raise bad(path, first_line + at, "YAML", found) from None
+    except yaml.YAMLError as error:
+        raise bad(path, first_line, "YAML", str(error).splitlines()[0]) from None
+    except RecursionError:
+        raise bad(path, first_line, "YAML", "values nested too deep to read") from None
+    if node is None:
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        raise bad(path, first_line, "YAML lines 'key: value'", repr(_line(head, 0)))
+    return _Walk(first_line, path).mapping(node, 0)
+
+
+class _Walk:
+    """Nodes to values, counting, so that an alias bomb ends early."""
+
+    def __init__(self, first_line: int, path: str) -> None:
+        self._first_line = first_line
+        self._path = path
+        self._left = _MAX_NODES
+
+    def mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Value]:
+        fields: dict[str, Value] = {}
+        for key_node, value_node in node.value:
+            key = self.value(key_node, depth + 1)
+            if not isinstance(key, str):
+                raise bad(self._path, self._at(key_node), "a word as key", "a list or mapping")
+            if key in fields:
+                raise bad(self._path, self._at(key_node), "each key once", f"{key!r} again")
+            fields[key] = self.value(value_node, depth + 1)
+        return fields
+
+    def value(self, node: yaml.Node, depth: int) -> Value:
+        self._left -= 1
+        if self._left < 0 or depth > _MAX_DEPTH:
+            limit = f"at most {_MAX_NODES} values, {_MAX_DEPTH} deep"
+            raise bad(self._path, self._at(node), limit, "more (aliases that multiply?)")
+        if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
+            raise bad(self._path, self._at(node), "plain YAML", f"the tag {node.tag!r}")
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, depth)
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(self.value(item, depth + 1) for item in node.value)
+        is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        return "" if is_plain and node.value in _NULLS else str(node.value)
+
+    def _at(self, node: yaml.Node) -> int:
+        return self._first_line + int(node.start_mark.line)
+
+
+def _line(head: str, at: int) -> str:
+    lines = head.split("\n")
+    return lines[min(at, len(lines) - 1)].strip()
+
+
+def word(value: Value | None) -> str:
+    """A value that should be one word or phrase; a list or mapping gives ''."""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def words(value: Value | None) -> tuple[str, ...]:
+    """A string, a list, or a list of lists (several paths) as one flat list.
+
+    Order is kept, repeats and empty ones go.
+    """
+    if isinstance(value, str):
+        return (value.strip(),) if value.strip() else ()
+    if not isinstance(value, tuple):
+        return ()
+    flat = [name for item in value for name in words(item)]
+    return tuple(dict.fromkeys(flat))

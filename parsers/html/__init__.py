@@ -1,0 +1,1 @@
+"""HTML: trees, selectors, blocks, clean bodies, boilerplate."""

@@ -1,0 +1,394 @@
+"""A body as a flat list of blocks, and the one HTML and text that blocks become.
+
+Every piece of HTML has exactly one form here: paragraphs hold words, never blocks;
+inline elements stand innermost; lists, quotes and tables nest; anything else is a
+break between paragraphs. What this writes, it reads back as the same blocks, so
+cleaning twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
+from itertools import groupby
+
+from parsers.text.plain import TextBuilder, visible
+
+LISTS = frozenset({"ul", "ol"})
+CELLS = frozenset({"td", "th"})
+# Boxes that may hold words and other boxes, and those whose words need no paragraph.
+FLOW = frozenset({"blockquote", "li", "td", "th", "dd", "dt", "caption", "figcaption", "figure"})
+BARE = FLOW - {"blockquote"}
+WORDS_ONLY = frozenset({"dt", "caption", "figcaption"})
+PARENTS = {
+    "li": LISTS,
+    "tr": frozenset({"table", "thead", "tbody", "tfoot"}),
+    "td": frozenset({"tr"}),
+    "th": frozenset({"tr"}),
+    "thead": frozenset({"table"}),
+    "tbody": frozenset({"table"}),
+    "tfoot": frozenset({"table"}),
+    "caption": frozenset({"table"}),
+    "dt": frozenset({"dl"}),
+    "dd": frozenset({"dl"}),
+    "figcaption": frozenset({"figure"}),
+}
+MAX_BOXES = 40
+
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Element:
+    """An element around words: a box (list, cell, quote) or inline (emphasis, link)."""
+
+    name: str
+    attributes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def start(self) -> str:
+        """Its start tag."""
+        pairs = "".join(f' {name}="{escape(value)}"' for name, value in self.attributes)
+        return f"<{self.name}{pairs}>"
+
+    @property
+    def end(self) -> str:
+        """Its end tag."""
+        return f"</{self.name}>"
+
+
+@dataclass(slots=True)
+class Run:
+    """Words, or an image, with the inline elements around it."""
+
+    words: str
+    around: tuple[Element, ...]
+    image: Element | None = None
+
+
+@dataclass(slots=True)
+class Block:
+    """A paragraph, heading, preformatted text or the bare words of a cell.
+
+    Attributes:
+        name: Its element; empty for words that stand directly in their box.
+        boxes: The boxes around it, outermost first.
+        lines: Its lines, apart by forced breaks.
+    """
+
+    name: str
+    boxes: tuple[Element, ...]
+    lines: list[list[Run]] = field(default_factory=lambda: [[]])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether a reader would see nothing of it."""
+        return not any(self.lines)
+
+
+class Builder:
+    """Blocks from elements and words in document order."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self._boxes: tuple[Element, ...] = ()
+        self._names: list[str] = []
+        self._around: list[Element] = []
+        self._block: Block | None = None
+        self._filled: set[Element] = set()
+
+    def words(self, words: str) -> None:
+        """Words as they stand in the source."""
+        words = visible(words)
+        if self._block is None and not words.strip():
+            return
+        self._append(Run(words, tuple(self._around)))
+
+    def image(self, image: Element) -> None:
+        """An image."""
+        self._append(Run("", tuple(self._around), image))
+
+    def line(self) -> None:
+        """A forced break."""
+        if self._block is None:
+            return
+        if self._block.name == "pre":
+            self._append(Run("\n", tuple(self._around)))
+        else:
+            self._block.lines.append([])
+
+    def split(self) -> None:
+        """The end of a block, or of anything that stands apart."""
+        if self._block is not None and self._block.name == "pre" and self._names[-1:] == ["pre"]:
+            self._append(Run("\n", tuple(self._around)))
+        else:
+            self._block = None
+
+    def open_inline(self, element: Element) -> bool:
+        """An inline element begins; ``False`` when one of its name is open already."""
+        if any(each.name == element.name for each in self._around):
+            return False
+        self._around.append(element)
+        return True
+
+    def close_inline(self) -> None:
+        """The innermost inline element ends."""
+        self._around.pop()
+
+    def open_block(self, name: str) -> bool:
+        """A paragraph or heading begins; ``False`` when it is only a break in another."""
+        current = self._names[-1] if self._names else ""
+        if current == "pre" or (current and name == "p"):
+            self.split()
+            return False
+        self._block = None
+        self._names.append(name)
+        return True
+
+    def close_block(self) -> None:
+        """The innermost paragraph or heading ends."""
+        self._names.pop()
+        self._block = None
+
+    def open_box(self, element: Element) -> Box | None:
+        """A box begins; ``None`` when it cannot stand here and is a mere break."""
+        innermost = self._boxes[-1].name if self._boxes else ""
+        parents = PARENTS.get(element.name)
+        if len(self._boxes) >= MAX_BOXES or (parents and innermost not in parents):
+            self.split()
+            return None
+        box = Box(element, self._boxes, self._names)
+        self._block, self._names = None, []
+        if parents is None and innermost in LISTS:
+            self._boxes = (*self._boxes, Element("li"))
+        elif parents is None:
+            self._leave_rigid_boxes()
+            box.before = self._boxes if self._boxes == box.before else self._renewed(box.before)
+        self._boxes = (*self._boxes, element)
+        return box
+
+    def close_box(self, box: Box) -> None:
+        """A box ends. A cell stays even when it is empty, or its column would be lost."""
+        if box.element.name in CELLS and box.element not in self._filled:
+            self.blocks.append(Block("", self._boxes))
+        self._block, self._boxes, self._names = None, box.before, box.names
+
+    def _append(self, run: Run) -> None:
+        if self._block is None:
+            self._block = self._new_block()
+        self._block.lines[-1].append(run)
+
+    def _new_block(self) -> Block:
+        deep = self._boxes
+        self._leave_rigid_boxes()
+        innermost = self._boxes[-1].name if self._boxes else ""
+        name = self._names[-1] if self._names else ""
+        if innermost in WORDS_ONLY:
+            name = ""
+        elif not name and innermost not in BARE:
+            name = "p"
+        block = Block(name, self._boxes)
+        self._filled.update(self._boxes)
+        if self._boxes != deep:
+            self._boxes = self._renewed(deep)
+        self.blocks.append(block)
+        return block
+
+    def _leave_rigid_boxes(self) -> None:
+        # Words directly in a table, row or list belong before it, as in a browser.
+        boxes = self._boxes
+        while boxes and boxes[-1].name not in FLOW:
+            boxes = boxes[:-1]
+        self._boxes = boxes
+
+    def _renewed(self, boxes: tuple[Element, ...]) -> tuple[Element, ...]:
+        # What follows is another table or list: the words stood between the two.
+        kept = len(self._boxes)
+        return boxes[:kept] + tuple(replace(box) for box in boxes[kept:])
+
+
+@dataclass(slots=True)
+class Box:
+    """An open box, and what to return to when it ends."""
+
+    element: Element
+    before: tuple[Element, ...]
+    names: list[str]
+
+
+def tidy(blocks: Iterable[Block]) -> list[Block]:
+    """Blocks with their white space folded, split at blank lines, empty ones gone."""
+    tidied: list[Block] = []
+    for block in blocks:
+        if block.name == "pre":
+            block.lines = _preformatted(block.lines)
+            tidied.append(block)
+        else:
+            lines = [_folded(line) for line in block.lines]
+            tidied.extend(_paragraphs(replace(block, lines=lines)))
+    return _kept(tidied)
+
+
+def render(blocks: Sequence[Block]) -> tuple[str, str]:
+    """The HTML and the plain text of tidy blocks."""
+    parts: list[str] = []
+    text = TextBuilder()
+    open_boxes: tuple[Element, ...] = ()
+    for block in blocks:
+        _change_boxes(open_boxes, block.boxes, parts, text)
+        open_boxes = block.boxes
+        if block.name:
+            parts.append(f"<{block.name}>")
+            text.open(block.name)
+        _render_lines(block, parts, text)
+        if block.name:
+            parts.append(f"</{block.name}>\n")
+            text.close(block.name)
+    _change_boxes(open_boxes, (), parts, text)
+    return "".join(parts).strip(), text.text()
+
+
+def words_of(line: Iterable[Run]) -> str:
+    """The words of a line without its markup."""
+    return "".join(run.words for run in line)
+
+
+def cut(line: Iterable[Run], length: int) -> list[Run]:
+    """The first ``length`` characters of a line, with the images among them."""
+    kept: list[Run] = []
+    for run in line:
+        if length <= 0 and run.words:
+            break
+        kept.append(replace(run, words=run.words[:length]))
+        length -= len(run.words)
+    return kept
+
+
+def _folded(line: Sequence[Run]) -> list[Run]:
+    folded: list[Run] = []
+    ends_in_space = True
+    for run in _joined(line):
+        words = _SPACE.sub(" ", run.words)
+        if ends_in_space and words.startswith(" "):
+            words = words[1:]
+        if run.image is not None or words:
+            folded.append(Run(words, run.around, run.image))
+            ends_in_space = run.image is None and words.endswith(" ")
+    return _trimmed(folded)
+
+
+def _trimmed(line: list[Run]) -> list[Run]:
+    while line and line[-1].image is None:
+        line[-1].words = line[-1].words.rstrip()
+        if line[-1].words:
+            break
+        line.pop()
+    return line
+
+
+def _joined(line: Iterable[Run]) -> Iterator[Run]:
+    # Several runs are one where only a comment or a dropped element stood between them.
+    for (around, is_image), runs in groupby(line, lambda run: (run.around, run.image is not None)):
+        if is_image:
+            yield from runs
+        else:
+            yield Run("".join(run.words for run in runs), around)
+
+
+def _preformatted(lines: Sequence[Sequence[Run]]) -> list[list[Run]]:
+    runs = [
+        replace(run, words=run.words.replace("\r\n", "\n").replace("\r", "\n"))
+        for run in _joined(run for line in lines for run in line if run.words or run.image)
+    ]
+    while runs and runs[0].image is None:
+        words = runs[0].words
+        blank = len(words) - len(words.lstrip())
+        runs[0].words = words[words.rfind("\n", 0, blank) + 1 :] if words.strip() else ""
+        if runs[0].words:
+            break
+        runs.pop(0)
+    return [_trimmed(runs)]
+
+
+def _paragraphs(block: Block) -> Iterator[Block]:
+    if block.name != "p":
+        yield replace(block, lines=[line for line in block.lines if line])
+        return
+    paragraph: list[list[Run]] = []
+    for line in [*block.lines, []]:
+        if line:
+            paragraph.append(line)
+        elif paragraph:
+            yield replace(block, lines=paragraph)
+            paragraph = []
+
+
+def _kept(blocks: Iterable[Block]) -> list[Block]:
+    listed = list(blocks)
+    seen = {box for block in listed if not block.is_empty for box in block.boxes}
+    kept: list[Block] = []
+    for block in listed:
+        if block.is_empty and not _is_empty_cell(block, seen):
+            continue
+        if kept and not block.name and not kept[-1].name and kept[-1].boxes == block.boxes:
+            kept[-1].lines = [line for line in (*kept[-1].lines, *block.lines) if line]
+        else:
+            kept.append(block)
+    return kept
+
+
+def _is_empty_cell(block: Block, seen: set[Element]) -> bool:
+    while block.boxes:
+        if block.boxes[-1].name not in CELLS:
+            block.boxes = block.boxes[:-1]
+            continue
+        tables = [number for number, box in enumerate(block.boxes) if box.name == "table"]
+        if not tables:
+            return False
+        if block.boxes[tables[-1]] in seen:
+            block.name = ""
+            return True
+        block.boxes = block.boxes[: tables[-1]]
+    return False
+
+
+def _change_boxes(
+    before: tuple[Element, ...], after: tuple[Element, ...], parts: list[str], text: TextBuilder
+) -> None:
+    same = 0
+    while same < min(len(before), len(after)) and before[same] is after[same]:
+        same += 1
+    for box in reversed(before[same:]):
+        parts.append(f"{box.end}\n")
+        text.close(box.name)
+    for box in after[same:]:
+        parts.append(box.start)
+        text.open(box.name)
+
+
+def _render_lines(block: Block, parts: list[str], text: TextBuilder) -> None:
+    for number, line in enumerate(block.lines):
+        if number:
+            parts.append("<br>")
+            text.open("br")
+        around: tuple[Element, ...] = ()
+        for run in line:
+            _change_inline(around, run.around, parts)
+            around = run.around
+            if run.image is not None:
+                parts.append(run.image.start)
+            parts.append(escape(run.words, quote=False))
+            text.words(run.words)
+        _change_inline(around, (), parts)
+
+
+def _change_inline(
+    before: tuple[Element, ...], after: tuple[Element, ...], parts: list[str]
+) -> None:
+    same = 0
+    while same < min(len(before), len(after)) and before[same] is after[same]:
+        same += 1
+    parts.extend(each.end for each in reversed(before[same:]))
+    parts.extend(each.start for each in after[same:])

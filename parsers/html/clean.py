@@ -1,0 +1,334 @@
+"""The body of an article without its site: clean HTML, plain text, credit, lead image.
+
+What is kept is listed (paragraphs, headings, lists, quotes, tables, code, emphasis,
+links, images), everything else goes: nothing that a browser could execute survives,
+because only these few elements and attributes are ever written. What sites weave into
+bodies (SOURCES.md 1.6, 1.7, 2.5) is named below.
+
+The line 原文链接 stays in the text: it is what the publisher says, not furniture, and
+its address becomes ``original_url`` as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bs4 import Tag
+from bs4.element import CData, Comment, NavigableString, PreformattedString
+
+from parsers.html import boilerplate
+from parsers.html.blocks import Block, Builder, Element, cut, render, tidy, words_of
+from parsers.html.select import document
+from parsers.text.plain import BLOCKS, UNSEEN, plain_text, visible
+from parsers.text.urls import absolute, is_http
+
+HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+INLINE = frozenset(
+    {
+        "a", "abbr", "b", "cite", "code", "del", "em", "i", "ins", "kbd", "mark", "q", "rp", "rt",
+        "ruby", "s", "samp", "small", "strong", "sub", "sup", "u", "var",
+    }
+)  # fmt: skip
+BOXES = frozenset(
+    {
+        "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "table", "caption", "thead", "tbody",
+        "tfoot", "tr", "th", "td", "figure", "figcaption",
+    }
+)  # fmt: skip
+# Outdated or foreign names of the same thing.
+SAME = {"strike": "s", "acronym": "abbr", "tt": "code", "listing": "pre", "dir": "ul"}
+
+IMAGE_PROXIES = ("https://cors.zfour.workers.dev/?", "http://cors.zfour.workers.dev/?")
+TRACKERS = frozenset(
+    {
+        "hm.baidu.com", "pixel.wp.com", "stats.wordpress.com", "www.google-analytics.com",
+        "ad.doubleclick.net", "b.scorecardresearch.com", "sb.scorecardresearch.com",
+        "pixel.quantserve.com",
+    }
+)  # fmt: skip
+
+# Advertisements, share buttons and charts that Eastmoney puts between paragraphs.
+_NOISE_CLASSES = frozenset(
+    {"EmImageRemark", "ad_context3", "toplink", "em_handle_adv_close", "support-author"}
+)
+_KEYWORD_CLASSES = frozenset({"keytip", "infokey"})
+_KEYWORD_SPANS = frozenset({"hrefStyle", "em_stock_key_common"})
+_KEYWORD_ID = re.compile(r"(?:stock|bk)_|Info\.")
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|(?:^|[;\s])font-size\s*:\s*0(?:px|em|rem|%|pt)?\s*(?:;|!|$)",
+    re.IGNORECASE,
+)
+_TINY = re.compile(r"(?:^|[;\s])(?:width|height)\s*:\s*[01]px", re.IGNORECASE)
+_LANGUAGE = re.compile(r"(?:language|lang)-[\w+#.-]{1,30}")
+_CREDIT_NAME = re.compile(r"来源\s*[:：]\s*(?P<name>.+?)\s*[)）]?$")
+_EDITOR_NAME = re.compile(r"编辑\s*[:：]\s*(?P<name>.+?)\s*[)）]?$")
+_ORIGINAL = re.compile(r"原文(?:链接|地址|网址|连接)\s*[:：]\s*(?P<url>https?://[\x21-\x7e]+)?")
+_LAZY = ("data-original", "data-src", "data-lazy-src", "data-actualsrc", "data-original-src", "src")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """A clean body and what its furniture said.
+
+    Attributes:
+        html: Well-formed HTML without anything executable.
+        text: The visible words of ``html``.
+        lead_image: The address of its first image.
+        publisher: Whom the credit line names.
+        original_url: Where the text says it first appeared.
+        editor: Whom the editor's line names.
+    """
+
+    html: str
+    text: str
+    lead_image: str | None
+    publisher: str | None
+    original_url: str | None
+    editor: str | None
+
+
+def clean_body(fragment: str | Tag, base_url: str) -> Cleaned:
+    """A body cleaned; cleaning its result again changes nothing.
+
+    Args:
+        fragment: The body as found; of a Tag the contents, hidden or not.
+        base_url: The page's address, which relative links start from.
+    """
+    root = document(f"<body>{fragment}") if isinstance(fragment, str) else fragment
+    reader = _Reader(base_url)
+    reader.read(root)
+    blocks = tidy(reader.builder.blocks)
+    for block in blocks:
+        reader.take_furniture(block)
+    blocks = tidy(blocks)
+    html, text = render(blocks)
+    return Cleaned(
+        html=html,
+        text=text,
+        lead_image=_first_image(blocks),
+        publisher=reader.publisher or None,
+        original_url=_original_url(blocks),
+        editor=reader.editor or None,
+    )
+
+
+class _Reader:
+    """Walks a tree in a loop, so that its depth does not matter."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.builder = Builder()
+        self.publisher = ""
+        self.editor = ""
+
+    def read(self, root: Tag) -> None:
+        is_content = root.name in BOXES or root.name in HEADINGS or root.name in {"p", "pre", "img"}
+        first: list[object] = [root] if is_content else list(root.contents)
+        stack: list[tuple[Iterator[object], Callable[[], None]]] = [(iter(first), _nothing)]
+        until: object = None
+        while stack:
+            children, leave = stack[-1]
+            for child in children:
+                if until is not None:
+                    until = None if child is until else until
+                elif isinstance(child, Tag):
+                    after = self._enter(child, is_root=child is root)
+                    if after is not None:
+                        stack.append((iter(child.contents), after))
+                        break
+                elif isinstance(child, Comment):
+                    until = _end_of_chart(child)
+                elif isinstance(child, NavigableString) and (
+                    not isinstance(child, PreformattedString) or isinstance(child, CData)
+                ):
+                    self.builder.words(str(child))
+            else:
+                stack.pop()
+                leave()
+
+    def take_furniture(self, block: Block) -> None:
+        """Remove credit, editor and disclaimer lines from a tidy block."""
+        if block.name == "pre":
+            return
+        for number, line in enumerate(block.lines):
+            words = words_of(line)
+            if boilerplate.may_hold_furniture(words):
+                found = boilerplate.strip_line(words)
+                self.publisher = self.publisher or found.publisher
+                self.editor = self.editor or found.editor
+                if found.words != words.strip():
+                    indent = len(words) - len(words.lstrip())
+                    block.lines[number] = cut(line, indent + len(found.words))
+
+    def _enter(self, tag: Tag, *, is_root: bool) -> Callable[[], None] | None:
+        """Begin an element; what to do at its end, or ``None`` to pass it over."""
+        name = SAME.get(tag.name, tag.name)
+        if name == "br":
+            self.builder.line()
+            return None
+        if name in {"img", "amp-img"}:
+            self._image(tag)
+            return None
+        if name in UNSEEN or (not is_root and _is_noise(tag)) or self._is_credit(tag):
+            return None
+        if name in INLINE:
+            return self._enter_inline(name, tag)
+        if name in BOXES:
+            box = self.builder.open_box(Element(name, _box_attributes(name, tag)))
+            return (lambda: self.builder.close_box(box)) if box else self.builder.split
+        if name == "p" or name == "pre" or name in HEADINGS:
+            is_open = self.builder.open_block(name)
+            return self.builder.close_block if is_open else self.builder.split
+        if name in BLOCKS or name in {"li", "tr", "td", "th", "dt", "dd", "caption"}:
+            self.builder.split()
+            return self.builder.split
+        return _nothing
+
+    def _enter_inline(self, name: str, tag: Tag) -> Callable[[], None]:
+        attributes: tuple[tuple[str, str], ...] = ()
+        if name == "a":
+            href = "" if _is_keyword(tag) else self._link(tag)
+            if not href:
+                return _nothing
+            attributes = (("href", href), *_texts(tag, "title"))
+        elif name == "code":
+            found = _LANGUAGE.search(_attribute(tag, "class"))
+            attributes = (("class", found.group()),) if found else ()
+        elif name == "abbr":
+            attributes = _texts(tag, "title")
+        is_open = self.builder.open_inline(Element(name, attributes))
+        return self.builder.close_inline if is_open else _nothing
+
+    def _link(self, tag: Tag) -> str:
+        href = absolute(self.base_url, _attribute(tag, "href").strip()) if tag.get("href") else ""
+        return href if is_http(href) or href.startswith("mailto:") else ""
+
+    def _image(self, tag: Tag) -> None:
+        if _is_noise(tag) or _is_tiny(tag):
+            return
+        source = self._source(tag)
+        if source:
+            sizes = tuple(
+                (name, value)
+                for name in ("width", "height")
+                if re.fullmatch(r"[1-9]\d{0,4}", value := _attribute(tag, name))
+            )
+            attributes = (("src", source), *_texts(tag, "alt", "title"), *sizes)
+            self.builder.image(Element("img", attributes))
+
+    def _source(self, tag: Tag) -> str:
+        for name in _LAZY:
+            source = _attribute(tag, name).strip()
+            while source.startswith(IMAGE_PROXIES):
+                source = source.partition("?")[2]
+            address = absolute(self.base_url, source) if source else ""
+            if is_http(address) and not _is_placeholder(address):
+                return address
+        return ""
+
+    def _is_credit(self, tag: Tag) -> bool:
+        # Eastmoney marks both lines; what the marks hold is no text whatever its form.
+        classes = _attribute(tag, "class").split()
+        if "em_media" in classes:
+            found = _CREDIT_NAME.search(" ".join(plain_text(tag).split()))
+            self.publisher = self.publisher or (found["name"] if found else "")
+            return True
+        if "res-edit" in classes:
+            found = _EDITOR_NAME.search(" ".join(plain_text(tag).split()))
+            self.editor = self.editor or (found["name"] if found else "")
+            return True
+        return False
+
+
+def _nothing() -> None:
+    pass
+
+
+def _attribute(tag: Tag, name: str) -> str:
+    value = tag.get(name)
+    return " ".join(value) if isinstance(value, list) else str(value or "")
+
+
+def _texts(tag: Tag, *names: str) -> tuple[tuple[str, str], ...]:
+    folded = ((name, " ".join(visible(_attribute(tag, name)).split())) for name in names)
+    return tuple((name, value) for name, value in folded if value)
+
+
+def _box_attributes(name: str, tag: Tag) -> tuple[tuple[str, str], ...]:
+    if name in {"td", "th"}:
+        spans = ((each, _attribute(tag, each).strip()) for each in ("colspan", "rowspan"))
+        return tuple((each, span) for each, span in spans if re.fullmatch(r"[1-9]\d{0,2}", span))
+    if name == "ol" and re.fullmatch(r"\d{1,6}", start := _attribute(tag, "start")):
+        return (("start", start),)
+    return ()
+
+
+def _is_noise(tag: Tag) -> bool:
+    if not tag.attrs:
+        return False
+    if "hidden" in tag.attrs or _HIDDEN.search(_attribute(tag, "style")):
+        return True
+    return not _NOISE_CLASSES.isdisjoint(_attribute(tag, "class").split())
+
+
+def _is_keyword(tag: Tag) -> bool:
+    parent = tag.parent
+    return not _KEYWORD_CLASSES.isdisjoint(_attribute(tag, "class").split()) or (
+        parent is not None
+        and parent.name == "span"
+        and (
+            _KEYWORD_ID.match(_attribute(parent, "id")) is not None
+            or not _KEYWORD_SPANS.isdisjoint(_attribute(parent, "class").split())
+        )
+    )
+
+
+def _is_tiny(tag: Tag) -> bool:
+    sizes = {_attribute(tag, name).removesuffix("px").strip() for name in ("width", "height")}
+    return not sizes.isdisjoint({"0", "1"}) or _TINY.search(_attribute(tag, "style")) is not None
+
+
+def _is_placeholder(address: str) -> bool:
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    return host in TRACKERS or (host.endswith("picsum.photos") and "random=" in parts.query)
+
+
+def _end_of_chart(comment: Comment) -> object:
+    if "EM_StockImg_Start" not in comment:
+        return None
+    for sibling in comment.next_siblings:
+        if isinstance(sibling, Comment):
+            return sibling if "EM_StockImg_End" in sibling else None
+    return None
+
+
+def _first_image(blocks: list[Block]) -> str | None:
+    for block in blocks:
+        for line in block.lines:
+            for run in line:
+                if run.image is not None:
+                    return dict(run.image.attributes)["src"]
+    return None
+
+
+def _original_url(blocks: list[Block]) -> str | None:
+    for block in blocks:
+        for line in block.lines:
+            found = _ORIGINAL.search(words_of(line))
+            if found is None:
+                continue
+            links = [
+                value
+                for run in line
+                for element in run.around
+                for name, value in element.attributes
+                if name == "href"
+            ]
+            for address in (found["url"] or "", *links):
+                if is_http(address.rstrip(".,;)")):
+                    return absolute("", address.rstrip(".,;)"))
+    return None

@@ -1,0 +1,1 @@
+"""Text: character sets, dates, URLs, XML and escaping."""

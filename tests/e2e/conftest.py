@@ -1,0 +1,65 @@
+"""The desk of the flow tests serves here, too; and homes whose database was made before."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.pipeline import backfill_context
+from flows.serving import run_jobs
+from tests.integration.flows.conftest import Desk, desk, faults, no_thread_is_left
+from tests.prefect_database import made_database
+
+__all__ = ["Desk", "desk", "faults", "no_thread_is_left"]
+
+
+@pytest.fixture(scope="session")
+def prepared() -> Callable[[Path], Path]:
+    """Make a folder a home for Prefect that has its database: making one takes long."""
+
+    def prepare(home: Path) -> Path:
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(made_database(), home / "prefect.db")
+        return home
+
+    return prepare
+
+
+@pytest.fixture
+def client(prefect_server):
+    """Of the session's server; deployments that a test registered there are gone after it."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        before = {one.id for one in client.read_deployments()}
+        yield client
+        for one in client.read_deployments():
+            if one.id not in before:
+                client.delete_deployment(one.id)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Pieces of four articles."""
+    monkeypatch.setattr(backfill_context.Work, "entries_each", 4)
+
+
+@pytest.fixture
+def fill(desk):
+    """Run a backfill at the desk."""
+
+    def run(source, **options):
+        return run_jobs.run_backfill(
+            desk.settings,
+            source,
+            config=desk.config,
+            say=desk.said.append,
+            progress=lambda *far: desk.far.append(far),
+            **options,
+        )
+
+    desk.far = []
+    return run

@@ -1,0 +1,429 @@
+"""Backfills asked for again: what was wrong is told again, what came later is not lost."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from flows.archive import index
+from flows.fetch import FetchFailure
+from flows.fetch.errors import DisallowedByRobots, PolicyRefusal, TimedOut
+from flows.pipeline import backfill_archive, backfill_context, backfill_steps
+from flows.pipeline.checkpoint import CLOSE, ENTRIES, ChunkRun
+from flows.pipeline.date_range import BadRequest, ask_for
+from tests.e2e.filling import window
+from tests.e2e.plainly import plain_desk
+from warehouse import connect, transaction
+from warehouse.care.erasure import forget_article
+
+pytestmark = pytest.mark.e2e
+
+SHARE = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode="
+
+
+@pytest.fixture
+def desk(tmp_path):
+    with plain_desk(tmp_path) as made:
+        yield made
+
+
+# --- addresses ---------------------------------------------------------------------------
+
+LINKS = (
+    f"{SHARE}NW202203082300310099",
+    "http://choicewzp1.eastmoney.com/html_News/NewsShare.html?infoCode=NW202203082300310099",
+    f"{SHARE}NW209901010000000000",
+    "https://elsewhere.example/news.html",
+    "no address",
+)
+
+
+def test_wrong_addresses_are_told_at_every_call(desk):
+    first, _ = desk.backfill("finews", urls=LINKS)
+    second, work = desk.backfill("finews", urls=LINKS)
+
+    assert work.was_done
+    assert (first.exit_code, second.exit_code) == (3, 3)
+    for report in (first, second):
+        told = "\n".join(report.problems)
+        assert "elsewhere.example" in told
+        assert "no address" in told
+        assert any("1 of the addresses lead to articles that others" in one for one in report.notes)
+    assert first.totals()["discovered"] == first.totals()["new"] + first.totals()["failed"] == 4
+
+
+def test_address_whose_page_is_gone_is_named_when_asked_again(desk):
+    first, _ = desk.backfill("finews", urls=LINKS)
+    second, _ = desk.backfill("finews", urls=LINKS)
+
+    assert any("209901010000000000" in words for words in first.problems)
+    (told,) = [words for words in second.notes if "brought nothing" in words]
+    assert "209901010000000000" in told
+    assert "1 of the addresses" in told
+
+
+def test_wrong_address_is_told_by_the_run_that_goes_on_after_a_kill(desk, monkeypatch):
+    monkeypatch.setattr(backfill_context.Work, "entries_each", 1)
+    desk.backfill("finews", urls=LINKS, most=1)
+
+    report, work = desk.backfill("finews", urls=LINKS)
+
+    assert not work.was_done
+    assert any("elsewhere.example" in words for words in report.problems)
+
+
+# --- an archive --------------------------------------------------------------------------
+
+
+def test_damaged_archive_file_needs_attention_at_every_call(desk):
+    desk.sync("woshipm")
+    (file,) = desk.settings.archive.path.glob("*.warc.gz")
+    (file.parent / "broken.warc.gz").write_bytes(b"this is no archive")
+
+    reports = [desk.backfill("woshipm", archive=file.parent)[0] for _ in range(2)]
+
+    for report in reports:
+        assert report.exit_code == 3
+        assert report.totals()["failed"] == 1
+        assert "broken.warc.gz" in report.problems[0]
+    assert reports[0].totals()["discovered"] == reports[0].totals()["fetched"] > 1
+
+
+def record(*fields, body=b"<p>x</p>"):
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + body
+    head = ["WARC/1.0", "WARC-Type: response", "Content-Type: application/http; msgtype=response"]
+    lines = [*head, *fields, f"Content-Length: {len(answer)}"]
+    return gzip.compress("\r\n".join(lines).encode() + b"\r\n\r\n" + answer + b"\r\n\r\n")
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """A folder with a WARC file that others wrote."""
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    url = "WARC-Target-URI: https://www.ofweek.com/1"
+    (folder / "a.warc.gz").write_bytes(
+        record(url)
+        + record("WARC-Date: 2022-03-14T12:00:00Z")
+        + record("WARC-Date: yesterday", url)
+        + record("WARC-Date: 2022-03-14T12:00:00", url)
+        + record("WARC-Date: 2022-03-14T13:00:00Z", url)
+    )
+    return folder
+
+
+def test_records_that_others_wrote_are_read_and_what_they_lack_is_told(desk, foreign):
+    found = index.index(foreign, desk.settings.source("ofweek"))
+
+    places = found.by_url["https://www.ofweek.com/1"]
+    assert [one.at for one in places] == [
+        datetime(2022, 3, 14, hour, tzinfo=UTC) for hour in (12, 13)
+    ]
+    assert ["WARC-Date" in one or "WARC-Target-URI" in one for one in found.damaged] == [True] * 3
+    assert "yesterday" in found.damaged[2]
+
+
+def test_page_dated_without_a_zone_is_stored_under_utc(desk, tmp_path):
+    desk.sync("woshipm")
+    desk_file = next(iter(desk.settings.archive.path.glob("*.warc.gz")))
+    ((at,),) = desk.rows("SELECT max(fetched_at) FROM pages WHERE status = 200")
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
+    plain = gzip.decompress(desk_file.read_bytes())
+    members = [gzip.compress(one) for one in _members(plain, stamp)]
+    (folder / "a.warc.gz").write_bytes(b"".join(members))
+
+    report, _ = desk.backfill("woshipm", archive=folder)
+
+    assert report.totals()["fetched"] > 1
+    assert report.totals()["failed"] == 0
+
+
+def _members(plain, stamp):
+    """The records of a file, their dates without a zone."""
+    for part in plain.split(b"WARC/1.1\r\n")[1:]:
+        head, end, rest = part.partition(b"\r\n\r\n")
+        lines = [
+            line[:-1] if line.startswith(b"WARC-Date: ") and line.endswith(b"Z") else line
+            for line in head.split(b"\r\n")
+        ]
+        yield b"WARC/1.1\r\n" + b"\r\n".join(lines) + end + rest
+
+
+def test_damaged_record_is_tried_again_when_its_file_came_back(desk, tmp_path):
+    desk.sync("woshipm")
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    (file,) = desk.settings.archive.path.glob("*.warc.gz")
+    for one in desk.folder.glob("copydesk.duckdb*"):
+        one.unlink()
+    copy = folder / file.name
+    copy.write_bytes(file.read_bytes())
+
+    def damaged(*_args):
+        raise backfill_archive.ArchiveError("the record is damaged")
+
+    first = _with(
+        backfill_archive, "_arrived", damaged, lambda: desk.backfill("woshipm", archive=folder)[0]
+    )
+    assert first.totals()["failed"] == 1
+
+    second, _ = desk.backfill("woshipm", archive=folder)
+
+    assert second.totals()["new"] > 1
+
+
+def _with(module, name, value, call):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, name, value)
+        return call()
+
+
+# --- a window ----------------------------------------------------------------------------
+
+
+def test_window_whose_listing_was_read_before_it_was_over_is_not_done(desk):
+    """Walked on the last day of the window, the rest done a day later."""
+    asked = window("2022-03-11", "2022-03-13")
+    _, work = desk.backfill("finews", **asked)
+    assert desk.backfill("finews", **asked)[1].was_done
+    before = (work.asked.window.end - timedelta(hours=5)).isoformat()
+
+    with connect(desk.settings.warehouse.path) as db, transaction(db):
+        for n, spec in db.execute(
+            "SELECT n, spec FROM _work.chunks WHERE kind = ?", [CLOSE]
+        ).fetchall():
+            facts = json.dumps(json.loads(spec) | {"since": before})
+            db.execute("UPDATE _work.chunks SET spec = ? WHERE n = ?", [facts, n])
+    desk.stand.forget_requests()
+
+    report, again = desk.backfill("finews", **asked)
+
+    assert not again.was_done
+    assert any("webapi" in one.target for one in desk.stand.requests)
+    assert report.totals()["discovered"] > 0
+
+
+def test_run_that_ends_long_after_its_listing_was_read_says_what_it_cannot_know(desk, monkeypatch):
+    listed = backfill_steps.walk
+
+    def earlier(work, chunk):
+        spec = json.loads(chunk.spec)
+        spec["since"] = (work.asked.window.end - timedelta(hours=5)).isoformat()
+        listed(work, replace(chunk, spec=json.dumps(spec)))
+
+    monkeypatch.setattr(backfill_steps, "walk", earlier)
+
+    report, _ = desk.backfill("finews", **window("2022-03-11", "2022-03-13"))
+
+    assert any("before the window was over; ask again" in words for words in report.notes)
+
+
+def test_counted_gaps_are_those_in_the_table_of_gaps(desk):
+    report, _ = desk.backfill("finews", **window("2022-01-01", "2022-02-10"))
+
+    assert report.exit_code == 3
+    assert any("goes back to 2022-02-08 09:30 only" in words for words in report.problems)
+    assert report.totals()["gaps"] == 0
+    assert desk.rows("SELECT count(*) FROM gaps") == [(0,)]
+
+
+def test_gap_that_a_backfill_finds_is_counted(desk):
+    desk.sync("finews")
+    desk.stand.edition = 3
+
+    report, _ = desk.backfill("finews", **window("2022-03-01", "2022-03-31"))
+
+    assert desk.rows("SELECT count(*) FROM gaps") == [(report.totals()["gaps"],)] == [(1,)]
+
+
+def test_dry_run_leaves_no_file(desk):
+    report, _ = desk.backfill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
+
+    assert any("would fetch" in words for words in report.notes)
+    assert not desk.settings.archive.path.exists()
+    assert not desk.settings.warehouse.path.exists()
+
+
+@pytest.mark.parametrize(("first", "last"), [("0001-01-01", "0001-01-03"), ("1969-12-31",) * 2])
+def test_window_before_all_news_is_refused_in_words(desk, first, last):
+    with pytest.raises(BadRequest, match="expected a window from 1970-01-01 on, found"):
+        ask_for(desk.settings, "finews", **window(first, last))
+
+
+# --- pages that do not come --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "is_done"),
+    [
+        (DisallowedByRobots("robots.txt does not allow it"), True),
+        (PolicyRefusal("it is loopback", rule="loopback"), True),
+        (TimedOut("no answer"), False),
+    ],
+)
+def test_page_that_is_refused_for_good_does_not_keep_a_plan_open(desk, monkeypatch, error, is_done):
+    def refuse(_run, requests):
+        at = datetime.now(UTC)
+        return iter(
+            [
+                FetchFailure(request=one, url=one.url, error=error, fetched_at=at, seconds=0.0)
+                for one in requests
+            ]
+        )
+
+    monkeypatch.setattr(ChunkRun, "fetch_all", refuse)
+
+    report, work = desk.backfill("finews", urls=LINKS[:1])
+
+    assert report.totals()["failed"] == 1
+    assert work.plan.is_done == is_done
+
+
+def test_article_that_is_to_be_forgotten_does_not_keep_a_plan_open(desk):
+    with connect(desk.settings.warehouse.path) as db, transaction(db):
+        forget_article(db, "finews:NW202203082300310099", reason="asked to")
+
+    report, work = desk.backfill("finews", urls=LINKS[:1])
+
+    assert report.totals()["fetched"] == 0
+    assert any("to be forgotten" in words for words in report.notes)
+    assert work.plan.is_done
+
+
+def test_piece_that_takes_long_is_cut_and_the_rest_is_another_piece(desk, monkeypatch):
+    """A site that wants half a minute between two requests."""
+    now = [0.0]
+    fetch = backfill_steps.steps.fetch
+
+    def slow(run, source, batch):
+        now[0] += 30.0 * len(batch.leads)
+        return fetch(run, source, batch)
+
+    monkeypatch.setattr(backfill_steps.steps, "fetch", slow)
+    monkeypatch.setattr(backfill_context.Work, "clock", staticmethod(lambda: now[0]))
+
+    report, work = desk.backfill("finews", **window("2022-03-01", "2022-03-31"))
+
+    pieces = [one for one in work.plan.chunks if one.kind == ENTRIES]
+    assert max(one.entries for one in pieces) <= backfill_context.Work.piece_seconds / 30
+    assert work.plan.is_done
+    ids = {e.source_article_id for one in pieces for e in backfill_context.entries_of(one)}
+    held = {one for (one,) in desk.rows("SELECT source_article_id FROM articles")}
+    assert held <= ids
+    assert sum(one.entries for one in pieces) == len(ids)
+    assert report.totals()["new"] > 20
+
+
+# --- runs that end by an error -----------------------------------------------------------
+
+
+class Broken(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(Broken("the disk sang"), "failed"), (KeyboardInterrupt(), "interrupted")]
+)
+def test_run_that_ends_by_an_error_says_so_in_the_table_of_runs(desk, error, state):
+    run = ChunkRun("backfill", desk.settings, ["finews"])
+
+    with pytest.raises(type(error)), run:
+        raise error
+
+    assert [one[0] for one in desk.rows("SELECT state FROM runs")] == [state]
+    ((told,),) = desk.rows("SELECT error FROM runs")
+    assert type(error).__name__ in told
+    desk.sync("woshipm")
+    assert "crashed" not in {one for (one,) in desk.rows("SELECT state FROM runs")}
+
+
+def test_piece_that_was_not_stored_is_not_done_although_its_run_could_say_how_it_ended(
+    desk, monkeypatch
+):
+    def store(*_args):
+        raise Broken
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backfill_steps.steps, "store", store)
+        with pytest.raises(Broken):
+            desk.backfill("finews", urls=LINKS[:1])
+    assert desk.rows("SELECT state FROM runs") == [("failed",)]
+
+    report, _ = desk.backfill("finews", urls=LINKS[:1])
+
+    assert report.totals()["new"] == 1
+
+
+# --- listings under another address ------------------------------------------------------
+
+
+def test_pages_of_a_feed_are_read_again_after_its_address_changed(desk):
+    desk.sync("woshipm")
+    before = desk.reparse("woshipm")
+    config = desk.config.read_text(encoding="utf-8")
+    assert "/woshipm/latest" in config
+    desk.config.write_text(
+        config.replace("/woshipm/latest", "/woshipm/latest?mode=fulltext"), encoding="utf-8"
+    )
+
+    after = desk.reparse("woshipm")
+
+    assert after.totals()["discovered"] == before.totals()["discovered"] > 1
+
+
+def test_pages_of_a_channel_that_is_gone_are_counted_and_told(desk):
+    desk.sync("finews")
+    config = desk.config.read_text(encoding="utf-8")
+    assert '"market-39"' in config
+    gone = config.replace(', "market-39"', "")
+    assert gone != config
+    desk.config.write_text(gone, encoding="utf-8")
+
+    report = desk.reparse("finews")
+
+    assert any("archived pages of the channel 'market-39'" in words for words in report.notes)
+
+
+# --- what people read --------------------------------------------------------------------
+
+
+def test_reversed_window_is_refused_by_the_run_in_its_own_words(desk, prefect_server):
+    from flows.backfill import backfill
+
+    days = {"from_date": "2022-03-13", "to_date": "2022-03-11"}
+    state = backfill("finews", **days, config=str(desk.config), return_state=True)
+
+    assert state.is_failed()
+    assert "found 2022-03-13 to 2022-03-11; exchange the two" in state.message
+    assert "config" not in state.message
+    assert not desk.settings.warehouse.path.exists()
+
+
+def test_form_says_beside_the_window_what_else_can_be_given():
+    from flows.backfill import backfill
+
+    said = backfill.parameters.properties["from_date"]["description"]
+
+    assert "one of the three" in said
+
+
+def test_list_of_sources_shows_no_password(tmp_path):
+    from flows import settings
+    from flows.admin.check_sources import described
+
+    config = tmp_path / "copydesk.toml"
+    config.write_text(
+        '[sources.feed]\nparser = "feed"\n'
+        'url = "https://reader:hunter2@example.org/rss?token=abc123"\n',
+        encoding="utf-8",
+    )
+
+    (row,) = described(settings.load(config, {}))
+
+    assert row["listings"] == ["https://***@example.org/rss?token=***"]

@@ -1,0 +1,289 @@
+"""backfill, reparse, quarantine and gaps as a person types them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from flows import cli
+from flows.cli.progress import Rate, RateLines
+from flows.demo_site import Fault
+from warehouse import connect, publish, transaction
+from warehouse.records import gaps
+from warehouse.rows import GapRow
+
+pytestmark = pytest.mark.e2e
+
+COUNTERS = [
+    "source", "discovered", "fetched", "not_modified", "new", "modified", "unmodified",
+    "duplicate", "quarantined", "failed", "gaps", "seconds",
+]  # fmt: skip
+
+
+@pytest.fixture
+def typed(desk, capfd):
+    """Type a command at the desk: exit code, stdout, stderr."""
+
+    def run(*words):
+        code = cli.run(["--config", str(desk.config), *(str(word) for word in words)])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_backfill_prints_the_json_of_a_run(typed):
+    code, out, _ = typed(
+        "--json", "backfill", "ofweek", "--from", "2021-05-20", "--to", "2021-05-30"
+    )
+
+    report = json.loads(out)
+    assert code == 3  # OFweek's list names no days: how far back it goes cannot be told
+    assert list(report)[:5] == ["run_id", "flow", "state", "sources", "totals"]
+    assert report["flow"] == "backfill"
+    assert list(report["sources"][0]) == COUNTERS
+    assert report["totals"]["new"] > 5
+
+
+def test_backfill_shows_how_far_it_is_and_a_table(typed):
+    code, out, err = typed(
+        "backfill", "woshipm_direct", "--from", "2022-03-20", "--to", "2022-03-24"
+    )
+
+    assert code == 0
+    far = [line for line in err.splitlines() if line.startswith("woshipm_direct: ")]
+    assert 2 <= len(far) <= 3
+    assert re.fullmatch(r"woshipm_direct: (\d+) of \1, [\d.]+ a second", far[-1])
+    assert "total" in out
+    assert "backfill completed (run " in out
+
+
+def test_backfill_takes_addresses_from_a_pipe_and_from_a_file(typed, desk, monkeypatch):
+    link = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203142308441556"
+    text = f"# links\n\n{link}\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    file = desk.folder / "links.txt"
+    file.write_text("\ufeff" + text, encoding="utf-8")
+
+    code, out, _ = typed("--json", "backfill", "finews", "--urls", "-")
+    again, second, _ = typed("backfill", "finews", "--urls", file)
+
+    assert (code, json.loads(out)["totals"]["new"]) == (0, 1)
+    assert again == 0
+    assert "--restart does it again" in second
+
+
+def test_dry_run_names_the_addresses(typed):
+    code, out, _ = typed(
+        "backfill", "woshipm_direct", "--from", "2022-03-20", "--to", "2022-03-24", "--dry-run"
+    )
+
+    assert code == 0
+    assert "would fetch http://127.0.0.1" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["finews"], "found none of them"),
+        (["finews", "--from", "2022-03-14", "--to", "2022-03-01"], "exchange the two"),
+        (["finews", "--from", "2022-03-14"], "only the first"),
+        (["finew", "--from", "2022-03-14", "--to", "2022-03-15"], "did you mean 'finews'"),
+        (["finews", "--from", "yesterday", "--to", "2022-03-15"], "yesterday"),
+        (["finews", "--urls", "/nowhere/at/all"], "cannot be read"),
+        (["finews", "--urls", os.devnull], "found none in"),
+        (["finews", "--archive", "/nowhere/at/all"], "/nowhere/at/all"),
+    ],
+)
+def test_what_cannot_be_meant_is_exit_code_2_and_nothing_runs(typed, desk, words, expected):
+    code, _, err = typed("backfill", *words)
+
+    assert code == 2
+    assert expected in err
+    assert desk.stand.requests == ()
+
+
+def test_ctrl_c_is_exit_code_130_and_state_is_kept(desk, faults, prefect_server):
+    faults["/2021-05"] = Fault(delay_seconds=0.2)
+    faults["/news"] = Fault(delay_seconds=0.2)
+    words = ["backfill", "ofweek", "--from", "2021-05-20", "--to", "2021-05-30"]
+    typed = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "--config", str(desk.config), "--json", *words],
+        env=os.environ
+        | {"PYTHONPATH": str(Path(__file__).parents[2]), "PREFECT_API_URL": prefect_server},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in typed.stderr:
+        if line.startswith("ofweek: 0 of 11"):
+            break
+    typed.send_signal(signal.SIGINT)
+    out, err = typed.communicate(timeout=60)
+
+    assert typed.returncode == 130, err
+    assert json.loads(out)["state"] == "interrupted"
+    assert "stopping after what is under way" in err
+    assert desk.rows("SELECT state FROM runs") == [("interrupted",)]
+
+
+def test_reparse_diff_is_0_when_nothing_got_worse(typed, desk):
+    desk.sync("ofweek")
+
+    code, out, _ = typed("--json", "reparse", "--source", "ofweek", "--diff")
+
+    report = json.loads(out)
+    assert (code, report["regressed"], report["changed"]) == (0, [], {"ofweek": {}})
+
+
+def test_quarantine_is_listed_shown_and_replayed(typed, desk):
+    desk.sync("finews")
+
+    code, out, _ = typed("--json", "quarantine", "list", "--source", "finews")
+    listed = json.loads(out)["quarantine"]
+    assert code == 3
+    assert {one["reason"] for one in listed} == {"incomplete_article"}
+
+    code, out, _ = typed("quarantine", "list", "--reason", "layout_changed")
+    assert (code, out.strip()) == (
+        0, "nothing is in quarantine for the reason layout_changed",
+    )  # fmt: skip
+
+    file = desk.folder / "page"
+    code, out, _ = typed("quarantine", "show", listed[0]["id"][:8], "--page", file)
+    assert code == 0
+    assert listed[0]["message"].splitlines()[0] in out
+    assert len(file.read_bytes()) == listed[0]["bytes"]
+
+    code, _, err = typed("quarantine", "show", "zzzz")
+    assert code == 1
+    assert "found 0" in err
+
+    code, out, _ = typed("--json", "quarantine", "replay", listed[0]["id"])
+    assert code == 3
+    assert json.loads(out)["flow"] == "replay"
+    assert json.loads(out)["totals"]["discovered"] == 1
+
+
+@pytest.mark.parametrize("words", [["quarantine", "list"], ["gaps"]], ids=" ".join)
+def test_nothing_found_of_a_source_that_is_not_configured_is_told(typed, desk, words):
+    desk.sync("ofweek")
+
+    code, out, err = typed(*words, "--source", "finew")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "'finew' is none of the configured sources (finews, " in err
+
+    _, _, err = typed(*words, "--source", "finews")
+    assert "none of the configured" not in err
+
+
+def test_replay_of_nothing_says_so(typed, desk):
+    desk.sync("ofweek")
+
+    code, _, err = typed("quarantine", "replay", "--reason", "bad_listing", "--source", "ofweek")
+
+    assert code == 0
+    assert "nothing is in quarantine of the source ofweek for the reason bad_listing" in err
+
+
+def test_gaps_are_listed(typed, desk):
+    desk.sync("ofweek")
+    assert typed("gaps")[:2] == (0, "no gaps\n")
+    now = datetime(2022, 3, 14, tzinfo=UTC)
+    with connect(desk.settings.warehouse.path) as db:
+        with transaction(db):
+            row = GapRow(source="ofweek", channel="news", from_at=None, to_at=now, how="none known")
+            gaps.open_gap(db, row, run_id="r")
+        publish(db, desk.settings.warehouse.snapshot)
+
+    code, out, _ = typed("--json", "gaps")
+
+    (gap,) = json.loads(out)["gaps"]
+    assert code == 3
+    assert (gap["channel"], gap["to"], gap["how"]) == (
+        "news", "2022-03-14T00:00:00+00:00", "none known"
+    )  # fmt: skip
+    assert typed("gaps", "--source", "finews")[0] == 0
+    assert typed("gaps", "--closed")[0] == 0
+
+
+def test_rate_counts_from_where_the_run_began():
+    seconds = iter([0.0, 0.0, 10.0])
+    rate = Rate(100, clock=lambda: next(seconds))
+
+    assert rate.at(100, 300) == (0.0, None)
+    assert rate.at(150, 300) == (5.0, 30.0)
+
+
+def test_rate_forgets_what_a_resumed_run_passed_over_at_once():
+    seconds = iter([0.0, 1.0, 20.0, 40.0])
+    rate = Rate(0, clock=lambda: next(seconds))
+
+    assert rate.at(1000, 1100) == (1000.0, 0.1)
+    rate.at(1010, 1100)
+    assert rate.at(1039, 1100) == (1.0, 61.0)
+
+
+@pytest.fixture
+def lines():
+    """Lines of progress with a clock of their own: (lines, now, said)."""
+    said, now = [], [0.0]
+    return RateLines(said.append, clock=lambda: now[0]), now, said
+
+
+def test_lines_tell_rate_and_remaining_time(lines):
+    shown, now, said = lines
+
+    shown.advance("finews", 100, 3000)
+    now[0] = 30.0
+    shown.advance("finews", 400, 3000)
+
+    assert said == [
+        "finews: 100 of 3000",
+        "finews: 400 of 3000, 10.0 a second, 4 minutes left",
+    ]
+
+
+def test_lines_come_when_time_has_passed_and_a_tenth_is_done_and_at_the_end(lines):
+    shown, now, said = lines
+
+    for done in range(601):  # two a second, so 5 minutes
+        now[0] = done / 2
+        shown.advance("fast", done, 600)
+    assert [one.split(",")[0] for one in said] == [
+        f"fast: {done} of 600" for done in range(0, 601, 60)
+    ]
+
+    said.clear()
+    for done in range(31):  # one a minute: a tenth takes longer than 30 seconds
+        now[0] += 60.0
+        shown.advance("slow", done, 30)
+    assert len(said) == 11
+
+    said.clear()
+    shown.advance("short", 0, 40)
+    shown.advance("short", 39, 40)
+    shown.advance("short", 40, 40)
+    assert said == ["short: 0 of 40"]
+    shown.end()
+    assert said == ["short: 0 of 40", "short: 40 of 40"]
+    shown.end()
+    assert len(said) == 2
+
+
+def test_source_with_nothing_to_do_is_not_told_of(lines):
+    shown, _, said = lines
+
+    shown.advance("finews", 0, 0)
+    shown.end()
+
+    assert said == []

@@ -1,0 +1,101 @@
+"""Reading again what is older than what is stored: what came later stands."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.pipeline import locks
+from tests.e2e.plainly import plain_desk
+
+pytestmark = pytest.mark.e2e
+
+OPEN = "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL"
+
+
+@pytest.fixture
+def desk(tmp_path):
+    with plain_desk(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def mended(desk):
+    """A desk whose second edition could be read where the first one could not."""
+    desk.sync("finews")
+    assert desk.rows(OPEN) == [(3,)]
+    desk.stand.edition = 2
+    desk.sync("finews")
+    assert desk.rows(OPEN) == [(1,)]
+    return desk
+
+
+def test_reparse_of_old_pages_opens_no_failure_that_a_later_page_resolved(mended):
+    report = mended.reparse("finews")
+
+    assert mended.rows(OPEN) == [(1,)]
+    assert (report.exit_code, report.problems, report.totals()["quarantined"]) == (0, (), 0)
+    # The third is a line that leads to no page.
+    assert any("2 unreadable pages older than what the article" in words for words in report.notes)
+    mended.sync("finews")
+    assert mended.rows(OPEN) == [(1,)]
+
+
+def test_failure_resolved_while_a_replay_waits_for_its_turn_is_not_tried(desk, monkeypatch):
+    desk.sync("finews")
+    hold = locks.hold
+
+    def held_after_a_sync(*args, **options):
+        monkeypatch.setattr(locks, "hold", hold)
+        desk.stand.edition = 2
+        desk.sync("finews")
+        return hold(*args, **options)
+
+    monkeypatch.setattr(locks, "hold", held_after_a_sync)
+
+    report = desk.replay()
+
+    assert report.totals()["discovered"] == report.totals()["quarantined"] == 1
+    assert desk.rows(OPEN) == [(1,)]
+    assert any("0 of 1 resolved" in words for words in report.notes)
+
+
+def test_replay_says_how_many_still_stand_and_not_how_many_failed(mended):
+    """Failures that an older copydesk had opened again."""
+    from warehouse import connect, transaction
+
+    with connect(mended.settings.warehouse.path) as db, transaction(db):
+        db.execute("UPDATE _store.quarantine SET resolved_at = NULL, resolved_by = NULL")
+
+    report = mended.replay()
+
+    assert any("2 of 3 resolved" in words for words in report.notes)
+    assert mended.rows(OPEN) == [(1,)]
+    assert mended.replay().totals()["discovered"] == 1
+
+
+def test_older_page_that_can_be_read_again_resolves_no_newer_failure(mended, monkeypatch):
+    """The newest page fails; an older one of the same article is read once more."""
+    from dataclasses import replace
+
+    from parsers import registry
+    from parsers.errors import LayoutChanged
+    from parsers.sources import finews
+
+    ((newest, at),) = mended.rows(
+        "SELECT article_id, max(valid_from) FROM revisions GROUP BY 1 HAVING count(*) = 2 "
+        "ORDER BY 1 LIMIT 1"
+    )
+
+    def parse(source, page):
+        found = finews.parse(source, page)
+        if found.article_id == newest and page.fetched_at >= at:
+            raise LayoutChanged("expected a moon, found none")
+        return found
+
+    broken = replace(finews.PARSER, parse=parse)
+    monkeypatch.setattr(registry, "PARSERS", {**registry.PARSERS, "finews": broken})
+
+    mended.reparse("finews")
+
+    standing = mended.rows("SELECT article_id FROM quarantine WHERE resolved_at IS NULL")
+    assert (newest,) in standing

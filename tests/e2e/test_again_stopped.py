@@ -1,0 +1,122 @@
+"""What is stopped or out of time in the middle: nothing of it is called done, nothing is done twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from uuid import uuid4
+
+import pytest
+
+from flows.demo_site import Fault
+from flows.pipeline import backfill_context, steps
+from flows.pipeline.stats import Report, Tally
+from flows.serving import tidying
+from parsers import registry
+from parsers.errors import LayoutChanged
+from parsers.model import BadEntry, Entry
+from tests.e2e.plainly import plain_desk
+
+OPEN_LINES = "SELECT count(*) FROM quarantine WHERE article_id IS NULL AND resolved_at IS NULL"
+
+
+@pytest.fixture
+def desk(tmp_path):
+    with plain_desk(tmp_path) as made:
+        yield made
+
+
+def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(desk, monkeypatch):
+    hidden: list[str] = []
+    read = registry.entries
+
+    def with_broken_lines(source, listing, page):
+        for one in read(source, listing, page):
+            is_shown = not isinstance(one, Entry) or one.content is not None
+            if is_shown or (len(hidden) == 3 and one.source_article_id not in hidden):
+                yield one
+            elif one.source_article_id not in hidden:
+                hidden.append(one.source_article_id)
+                raw = f'{{"n": {len(hidden)}}}'
+                error = LayoutChanged("expected an x, found none")
+                yield BadEntry(channel=one.channel, raw=raw, error=error)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(registry, "entries", lambda *page: tuple(with_broken_lines(*page)))
+        desk.sync("finews")
+    ((lines,),) = desk.rows(OPEN_LINES)
+    assert lines >= 3
+    fetch = steps.fetch
+
+    def interrupted(run, source, batch):
+        if batch.leads:
+            run.surroundings.stop.set()
+        return fetch(run, source, batch)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(steps, "fetch", interrupted)
+        assert desk.replay().state == "interrupted"
+
+    assert desk.rows(OPEN_LINES) == [(lines,)]
+    desk.replay()
+    stored = {one for (one,) in desk.rows("SELECT source_article_id FROM articles")}
+    assert stored >= set(hidden)
+    assert desk.rows(OPEN_LINES) == [(lines - 3,)]
+
+
+def test_piece_out_of_time_that_misses_a_page_is_planned_once(desk, monkeypatch):
+    monkeypatch.setattr(backfill_context.Work, "piece_seconds", 1e-6)
+    desk.sync("ofweek")
+    urls = [url for (url,) in desk.rows("SELECT url FROM articles ORDER BY url")]
+    for file in desk.folder.glob("copydesk.*duckdb*"):
+        file.unlink()
+    desk.faults["/" + urls[0].split("/", 3)[3]] = Fault(status=500)
+
+    plans = []
+    for _ in range(3):
+        _, work = desk.backfill("ofweek", urls=urls)
+        plans.append([(one.entries, one.state) for one in work.plan.chunks])
+
+    assert len(urls) > sum(entries for entries, state in plans[0] if state != "done") > 0
+    assert sum(entries for entries, _ in plans[0]) == len(urls)
+    assert plans[1] == plans[2] == plans[0]
+
+
+def test_reading_process_of_an_import_is_not_taken_for_its_run():
+    """A process that was started by a run carries its id, too; the run's own is the first."""
+    run = uuid4()
+    wait = "import sys; print(flush=True); sys.stdin.read()"
+    both = (
+        "import subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {wait!r}])\n"
+        "child.wait()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", both],
+        env=os.environ | {"PREFECT__FLOW_RUN_ID": str(run)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # both are there
+
+        found = tidying.run_processes().get(run)
+        own = tidying.children()
+        process.communicate(b"")
+
+    assert found == process.pid
+    assert process.pid in own
+
+
+def test_no_run_tells_a_password_of_an_address():
+    tally = Tally(source="feed")
+    tally.fail("https://desk:planted@feeds.example/rss?token=hidden: the record is damaged")
+    tally.notes.append("https://desk:planted@feeds.example/rss")
+    report = Report(run_id="r", flow="sync", state="failed", tallies=(tally,))
+
+    told = f"{report.as_json()} {report.problems} {report.notes}"
+
+    assert "feeds.example/rss" in told
+    assert "planted" not in told
+    assert "hidden" not in told

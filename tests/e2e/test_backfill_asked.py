@@ -1,0 +1,162 @@
+"""What a backfill can be asked for, who refuses the rest, and what Prefect shows of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from flows.pipeline import date_range
+from flows.pipeline.date_range import BadRequest, Window
+from flows.settings import ConfigurationError
+from parsers.model import Entry
+from tests.e2e.filling import SHANGHAI, window
+
+pytestmark = pytest.mark.e2e
+
+
+# --- what can be asked for ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "found none of them"),
+        (window("2022-03-13", "2022-03-11"), "ends on or after its first day"),
+        ({"first": date(2022, 3, 1)}, "found only the first"),
+        ({"last": date(2022, 3, 1)}, "found only the last"),
+        (window("2190-01-01", "2190-01-02"), "a window that has begun"),
+        ({"urls": ["http://x.example"], "first": date(2022, 3, 1)}, "window of days and addresses"),
+        ({"archive": "/nowhere"}, r"\*.warc.gz"),
+    ],
+    ids=["nothing", "reversed", "no end", "no beginning", "future", "two things", "no archive"],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_runs(desk, fill, options, words):
+    with pytest.raises(BadRequest, match=words):
+        fill("finews", **options)
+
+    assert desk.stand.requests == ()
+    assert not desk.settings.warehouse.path.exists()
+
+
+def test_flow_itself_refuses_what_a_form_cannot(desk):
+    from flows.backfill import backfill
+
+    common = {"config": str(desk.config)}
+    with pytest.raises(ConfigurationError, match="ends on or after its first day"):
+        backfill(source="finews", from_date="2022-03-13", to_date="2022-03-11", **common)
+    with pytest.raises(ConfigurationError, match="no source 'finew', did you mean 'finews'"):
+        backfill(source="finew", from_date="2022-03-11", to_date="2022-03-13", **common)
+    assert desk.stand.requests == ()
+    assert not desk.settings.warehouse.path.exists()
+
+
+FORMS = [
+    ({"source": "ofweek_feed", "from_date": "2022-03-11", "to_date": "2022-03-13"}, True),
+    ({"source": "finews", "urls": "http://x.example"}, True),
+    ({"source": "finew", "from_date": "2022-03-11", "to_date": "2022-03-13"}, False),
+    ({"source": "finews", "from_date": "2022-03-11"}, False),
+    ({"source": "finews", "from_date": "2022-03-11", "to_date": None}, False),
+    ({"source": "finews", "from_date": None, "to_date": None, "urls": ""}, False),
+    ({"source": "finews"}, False),
+    ({"source": "finews", "urls": "http://x.example", "url": "http://x.example"}, False),
+]
+
+
+def test_server_makes_no_run_of_what_the_form_refuses(desk):
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    from flows.backfill import backfill
+    from flows.reporting import parameters as forms
+
+    form = forms.with_sources(backfill, desk.settings)
+    deployment = form.to_deployment(name="tried", parameters={"config": str(desk.config)}).apply()
+    accepted = []
+    with get_client(sync_client=True) as client:
+        for parameters, _ in FORMS:
+            try:
+                run = client.create_flow_run_from_deployment(deployment, parameters=parameters)
+            except PrefectHTTPStatusError as error:
+                accepted.append(error.response.status_code != 409)
+            else:
+                accepted.append(True)
+                client.delete_flow_run(run.id)
+
+    assert accepted == [is_accepted for _, is_accepted in FORMS]
+
+
+def test_server_names_the_parameter_that_a_flow_does_not_have(desk):
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    from flows.reparse import reparse
+    from flows.reporting import parameters as forms
+
+    form = forms.with_sources(reparse, desk.settings)
+    deployment = form.to_deployment(name="tried", parameters={"config": str(desk.config)}).apply()
+    with get_client(sync_client=True) as client:
+        with pytest.raises(PrefectHTTPStatusError, match="'source' was unexpected") as refused:
+            client.create_flow_run_from_deployment(deployment, parameters={"source": "finews"})
+        run = client.create_flow_run_from_deployment(deployment, parameters={"sources": ["finews"]})
+        client.delete_flow_run(run.id)
+
+    assert refused.value.response.status_code == 409
+
+
+def test_window_is_whole_days_in_the_zone_of_the_source():
+    one = Window(first=date(2022, 3, 11), last=date(2022, 3, 11), zone=SHANGHAI)
+
+    assert (one.start, one.end) == (
+        datetime(2022, 3, 10, 16, tzinfo=UTC),
+        datetime(2022, 3, 11, 16, tzinfo=UTC),
+    )
+    assert one.holds(datetime(2022, 3, 11, 15, 59, 59, tzinfo=UTC))
+    assert not one.holds(datetime(2022, 3, 11, 16, tzinfo=UTC))
+    assert one.holds(None)
+    facts = {"published": "2022-03-11 23:59:59"}
+    entry = Entry(source_article_id="1", channel="c", url="u", facts=facts)
+    assert one.published(entry) == datetime(2022, 3, 11, 15, 59, 59, tzinfo=UTC)
+
+
+def test_same_addresses_in_another_order_are_the_same_plan(desk):
+    one = date_range.ask_for(desk.settings, "finews", urls=["a", "b", "a"])
+    other = date_range.ask_for(desk.settings, "finews", urls=["b", "a"])
+
+    assert one.urls == ("a", "b")
+    assert one.plan == other.plan
+    assert one.plan != date_range.ask_for(desk.settings, "finews", urls=["a"]).plan
+
+
+# --- as Prefect shows it -----------------------------------------------------------------
+
+
+def test_prefect_shows_progress_chunks_and_a_table(desk, fill):
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        ArtifactFilter,
+        ArtifactFilterFlowRunId,
+        FlowRunFilter,
+        FlowRunFilterId,
+    )
+
+    fill("finews", **window("2022-03-11", "2022-03-13"))
+
+    with get_client(sync_client=True) as client:
+        name = "backfill finews 2022-03-11 to 2022-03-13"
+        runs = client.read_flow_runs(limit=50, sort="EXPECTED_START_TIME_DESC")
+        run = next(one for one in runs if one.name == name)
+        assert {"copydesk", "backfill", "finews"} <= set(run.tags)
+        artifacts = {
+            one.type: one
+            for one in client.read_artifacts(
+                artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
+            )
+        }
+        tasks = client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+        )
+    assert artifacts["progress"].data == 100
+    assert '"new"' in artifacts["table"].data
+    assert all(not task.tags for task in tasks)
+    assert any("listing market-38, page 1" in task.name for task in tasks)

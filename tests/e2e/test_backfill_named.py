@@ -1,0 +1,103 @@
+"""Backfill of addresses and of an archive."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from flows import demo_site
+from flows.demo_site import Fault
+from flows.pipeline import backfill_context
+from tests.e2e.filling import LISTED
+
+pytestmark = pytest.mark.e2e
+
+
+# --- addresses ---------------------------------------------------------------------------
+
+
+def test_share_links_of_every_host_lead_to_their_articles(desk, fill):
+    number = "202203082300310099"
+    links = [
+        f"http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW{number}",
+        "http://choicewzp1.eastmoney.com/html_News/NewsShare.html?infoCode=NW202203082300310099",
+        f"https://finance.eastmoney.com/a/{number}.html",
+        f"http://stock.eastmoney.com/news/1344,{number}.html",
+        f"https://wap.eastmoney.com/a/{number}.html",
+        "https://elsewhere.example/news.html",
+        "# a comment",
+    ]
+
+    report = fill("finews", urls=links)
+
+    ids = [one for (one,) in desk.rows("SELECT source_article_id FROM articles ORDER BY ALL")]
+    assert ids == [number, f"NW{number}"]
+    (problem,) = report.problems
+    assert "elsewhere.example" in problem
+    assert report.exit_code == 3
+
+
+def test_address_of_an_article_known_from_its_listing_replaces_nothing(desk, fill):
+    desk.sync("finews")
+    share = f"http://finews.zning.xyz/html_News/NewsShare.html?infoCode={LISTED}"
+    desk.stand.forget_requests()
+
+    report = fill("finews", urls=[share])
+
+    assert desk.stand.requests == ()
+    assert report.totals()["unmodified"] == 1
+    assert desk.rows(
+        f"SELECT published_precision, revisions FROM articles WHERE source_article_id = '{LISTED}'"
+    ) == [("second", 1)]
+
+
+def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(desk, fill, faults, small):
+    truth = demo_site.truth(1).of("ofweek", "direct")
+    rows = desk.sync("ofweek").totals()["new"]
+    assert rows == len(truth)
+    urls = [url for (url,) in desk.rows("SELECT url FROM articles ORDER BY url")]
+    shutil.rmtree(desk.settings.warehouse.path.parent / "leases", ignore_errors=True)
+    for file in desk.folder.glob("copydesk.*duckdb*"):
+        file.unlink()
+    missing = urls[5].rpartition("/")[2]
+    faults[f"/{urls[5].split('/', 3)[3]}"] = Fault(status=503)
+
+    first = fill("ofweek", urls=urls)
+    faults.clear()
+    desk.stand.forget_requests()
+    second = fill("ofweek", urls=urls)
+
+    assert first.totals()["failed"] == 1
+    assert any("ask again" in words for words in first.notes)
+    assert second.totals()["new"] == 1
+    asked = {one.target for one in desk.stand.requests if "ART-" in one.target}
+    articles = {target for target in asked if "_" not in target}
+    assert len(articles) == backfill_context.Work.entries_each
+    assert any(missing in target for target in articles)
+
+
+# --- an archive --------------------------------------------------------------------------
+
+
+def test_archive_rebuilds_a_lost_warehouse_without_network(desk, fill):
+    desk.sync("finews", "ofweek", "woshipm")
+    sql = "SELECT * EXCLUDE (first_seen_at, last_seen_at) FROM articles ORDER BY article_id"
+    before = desk.rows(sql)
+    for file in desk.folder.glob("copydesk.*duckdb*"):
+        file.unlink()
+    desk.stand.forget_requests()
+
+    reports = [
+        fill(source, archive=desk.settings.archive.path)
+        for source in ("finews", "ofweek", "woshipm")
+    ]
+
+    assert desk.stand.requests == ()
+    assert [report.totals()["failed"] for report in reports] == [0, 0, 0]
+    assert desk.rows(sql) == before
+    pages = desk.rows("SELECT count(*), count(DISTINCT (archive_file, archive_offset)) FROM pages")
+    assert pages[0][0] == pages[0][1] > 50
+
+    again_ = fill("finews", archive=desk.settings.archive.path)
+    assert again_.totals()["discovered"] == 0

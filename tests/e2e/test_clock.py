@@ -1,0 +1,282 @@
+"""The clock jumps, a source is down for a day: nothing is lost, doubled or stuck for ever."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from flows import demo_site, settings
+from flows.demo_site import Fault
+from flows.serving import deployments, events, supervisor
+from flows.serving.clock import Clock
+from flows.serving.place import Served
+
+pytestmark = pytest.mark.e2e
+
+HOUR = timedelta(hours=1)
+
+
+class Moved:
+    """The clock that our own code reads, some time away from the right one."""
+
+    def __init__(self, monkeypatch):
+        self._monkeypatch = monkeypatch
+        self._away = timedelta()
+
+    def move(self, **by):
+        """Be so far away from the right time; SQL's clock and Prefect's stay right."""
+        self._away = timedelta(**by)
+        clock = self
+
+        class Kind(type):
+            def __instancecheck__(cls, one):
+                return isinstance(one, datetime)
+
+            def __getattr__(cls, name):
+                return getattr(datetime, name)
+
+        class Shifted(metaclass=Kind):
+            def __new__(cls, *args, **options):
+                return datetime(*args, **options)  # noqa: DTZ001  # whoever calls gives the zone
+
+            @staticmethod
+            def now(zone=None):
+                return datetime.now(zone) + clock._away
+
+        for name, module in list(sys.modules.items()):
+            is_ours = name.partition(".")[0] in ("flows", "parsers", "warehouse")
+            if is_ours and getattr(module, "datetime", None) is datetime:
+                self._monkeypatch.setattr(module, "datetime", Shifted)
+
+
+@pytest.fixture
+def clock(monkeypatch, desk):
+    desk.sync("ofweek", dry_run=True)  # so that every module is there to be moved
+    desk.stand.forget_requests()
+    return Moved(monkeypatch)
+
+
+def article_of(desk):
+    """The path of an article page of ofweek that no other begins with."""
+    return next(
+        one.target
+        for one in desk.stand.requests
+        if "/ART-" in one.target and "_" not in one.target.rpartition("/")[2]
+    )
+
+
+def corpus(desk, source):
+    return desk.rows(
+        "SELECT source_article_id, title, content_hash, revisions FROM articles "
+        f"WHERE source = '{source}' ORDER BY ALL"
+    )
+
+
+def differences(desk, edition):
+    """What the corpus holds otherwise than a perfect reader of ofweek."""
+    held = demo_site.truth(edition).of("ofweek", "direct")
+    rows = desk.rows("SELECT source_article_id, title, text FROM articles WHERE source = 'ofweek'")
+    found = [(one, held[one].differs_from(title, text)) for one, title, text in rows]
+    assert len(rows) == len({one for one, _, _ in rows})
+    return sorted(held.keys() - {one for one, _, _ in rows}), [pair for pair in found if pair[1]]
+
+
+@pytest.mark.parametrize("jump", [{"hours": 1}, {"days": 1}, {"days": 30}])
+def test_clock_that_jumps_forward_between_two_syncs_changes_nothing(desk, clock, jump):
+    desk.sync("ofweek")
+    before = corpus(desk, "ofweek")
+    clock.move(**jump)
+
+    report = desk.sync("ofweek")
+
+    assert (report.totals()["new"], report.totals()["modified"]) == (0, 0)
+    assert (report.exit_code, report.problems) == (0, ())
+    assert corpus(desk, "ofweek") == before
+    assert differences(desk, 1) == ([], [])
+
+
+def test_clock_that_was_ahead_and_is_right_again_holds_nothing_up(desk, clock, faults):
+    desk.sync("ofweek")
+    waited = article_of(desk)
+    for file in desk.folder.glob("copydesk.*duckdb*"):
+        file.unlink()
+    clock.move(days=1)
+    faults[waited] = Fault(status=429, retry_after="600")
+    ahead = desk.sync("ofweek")
+    assert ahead.totals()["failed"] >= 1
+    faults.clear()
+    clock.move()
+
+    right = desk.sync("ofweek")
+
+    assert right.totals()["failed"] == 0, right.problems
+    assert differences(desk, 1) == ([], [])
+    assert len(right.problems) == 1, right.problems
+    (problem,) = right.problems
+    assert "but a run before was at" in problem
+    assert "see that it is right (timedatectl). New articles are stored as ever" in problem
+    assert right.exit_code == 3
+    marks = desk.rows("SELECT count(*) FROM gaps WHERE from_at > to_at")
+    assert marks == [(0,)]
+
+
+def test_change_that_was_seen_while_the_clock_was_back_is_taken_when_its_time_has_come(desk, clock):
+    clock.move(days=1)
+    desk.sync("ofweek")
+    clock.move()
+    desk.stand.edition = 3
+    held_back = desk.sync("ofweek")
+    clock.move(days=1, hours=1)
+
+    after = desk.sync("ofweek")
+
+    assert held_back.exit_code == 3
+    assert differences(desk, 3) == ([], [])
+    assert not any("the clock says" in words for words in after.problems)
+    assert desk.rows(
+        "SELECT count(*) FROM revisions WHERE valid_to IS NOT NULL AND valid_to < valid_from"
+    ) == [(0,)]
+
+
+def test_patience_that_a_source_asked_for_is_still_kept_with_a_right_clock(desk, faults):
+    desk.sync("ofweek")
+    waited = article_of(desk)
+    for file in desk.folder.glob("copydesk.*duckdb*"):
+        file.unlink()
+    faults[waited] = Fault(status=429, retry_after="600")
+    desk.sync("ofweek")
+    faults.clear()
+    desk.stand.forget_requests()
+
+    second = desk.sync("ofweek")
+
+    assert waited not in {one.target for one in desk.stand.requests}
+    assert any("asked an earlier run to wait" in words for words in second.problems)
+
+
+# --- serve -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wall", "steady", "expected"),
+    [(10, 10, 0), (3610, 10, 0), (-3590, 10, 3600), (-20, 10, 0), (86_400, 86_400, 0)],
+    ids=["goes on", "jumps forward", "jumps back", "is set a little", "a day later"],
+)
+def test_clock_that_goes_back_is_noticed_once(wall, steady, expected):
+    now = [1000.0, 500.0]
+    clock = Clock(lambda: now[0], lambda: now[1])
+    now[:] = [1000.0 + wall, 500.0 + steady]
+
+    assert clock.went_back() == expected
+    assert clock.went_back() == 0
+
+
+def test_serve_makes_its_schedules_anew_when_the_clock_went_back(tmp_path):
+    said, now = [], [90_000.0, 0.0]
+    served = Served(pid=1, api_url="http://127.0.0.1:9/api", is_own=False)
+    desk = supervisor._Desk(
+        settings.Settings(), None, served, tmp_path, stop=threading.Event(), say=said.append
+    )
+    desk._clock = Clock(lambda: now[0], lambda: now[1])
+    now[:] = [90_000.0 - 86_400, 1.0]
+
+    desk._look_at_the_clock()
+
+    assert desk._must_register
+    assert said == [
+        "the system's clock went back by 1 day, 0:00:01; the schedules are made anew, or they "
+        "would wait until it is that late again"
+    ]
+
+
+def register_ofweek(desk):
+    """The deployment of ofweek at the server; its id."""
+    found = deployments.planned(desk.settings, desk.config)
+    one = next(one for one in found if one.name == "ofweek")
+    return deployments.deployment(one, desk.settings).apply()
+
+
+def scheduled_runs(client, deployment):
+    """The runs that the server makes for the next hour, by their time."""
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+
+    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    hour = {"start_time": begin.isoformat(), "end_time": (begin + HOUR).isoformat()}
+    client.request("POST", f"/deployments/{deployment}/schedule", json=hour)
+    runs = client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+    )
+    return {
+        run.expected_start_time: run.id
+        for run in runs
+        if run.state.is_scheduled() and begin <= run.expected_start_time < begin + HOUR
+    }
+
+
+def test_schedule_that_is_made_anew_comes_to_moments_that_were_already(desk):
+    """What `serve` relies on: Prefect itself makes one run for one moment, and no other."""
+    from prefect.client.orchestration import get_client
+    from prefect.states import Completed
+
+    text = desk.config.read_text(encoding="utf-8")
+    given = '[sources.ofweek]\nschedule = "*/10 * * * *"\n'
+    desk.config.write_text(text.replace("[sources.ofweek]\n", given), encoding="utf-8")
+
+    with get_client(sync_client=True) as client:
+        deployment = register_ofweek(desk)
+        first = scheduled_runs(client, deployment)
+        for run in first.values():
+            client.set_flow_run_state(run, Completed(), force=True)
+        assert scheduled_runs(client, deployment) == {}
+        assert register_ofweek(desk) == deployment
+        anew = scheduled_runs(client, deployment)
+        client.delete_deployment(deployment)
+
+    assert len(first) > 3
+    assert anew.keys() >= first.keys()
+    assert set(anew.values()).isdisjoint(first.values())
+
+
+# --- a source that is down for a day ---------------------------------------------------
+
+
+def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
+    desk, clock, faults, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(events, "hand_over", lambda alerts: told.extend(alerts) or True)
+    clock.move(hours=-30)
+    desk.sync("ofweek", "finews")
+    assert [one for one in told if one["event"] == "copydesk.stall"] == []
+    faults["/"] = Fault(status=503)
+    for hours in (-28, -16, -4):
+        clock.move(hours=hours)
+        down = desk.sync("finews")
+        assert (down.state, down.exit_code) == ("failed", 1)
+        assert all("503" in words for words in down.problems)
+    stalls = [one for one in told if one["event"] == "copydesk.stall"]
+    assert {one["resource"]["prefect.resource.id"] for one in stalls} == {"copydesk.source.finews"}
+    assert len(stalls) == 3
+    since_success = desk.rows(
+        "SELECT date_diff('hour', max(started_at), now()) FROM runs "
+        "WHERE source = 'finews' AND state = 'completed'"
+    )
+    assert since_success == [(30,)]
+    faults.clear()
+    desk.stand.edition = 3
+    clock.move()
+    desk.stand.forget_requests()
+
+    back = desk.sync("finews")
+
+    assert back.totals()["new"] > 0
+    assert back.totals()["failed"] == 0
+    assert len(desk.stand.requests) < 120
+    assert desk.rows("SELECT channel FROM gaps ORDER BY ALL") == [("market-38",)]
+    assert any("possible gap in market-38" in words for words in back.problems)
+    assert "copydesk.gap" in [one["event"] for one in told]
+    quiet = desk.sync("finews")
+    assert (quiet.totals()["new"], quiet.totals()["modified"]) == (0, 0)

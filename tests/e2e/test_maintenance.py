@@ -1,0 +1,186 @@
+"""Maintenance: what is cut back, what is left alone, what is told."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from flows.admin import maintenance_tasks
+from flows.import_posts import import_posts
+from flows.maintenance import maintenance
+from flows.pipeline import locks
+from warehouse import connect, transaction
+from warehouse.records import backfill_chunks
+from warehouse.records.backfill_chunks import NewChunk
+
+pytestmark = pytest.mark.e2e
+
+DAY = 86_400
+
+
+def run(desk, **options):
+    state = maintenance(config=str(desk.config), return_state=True, **options)
+    return state, state.result(raise_on_failure=False)
+
+
+def age(file, days):
+    then = time.time() - days * DAY
+    os.utime(file, (then, then), follow_symlinks=False)
+
+
+def test_maintenance_of_nothing_is_done_at_once(desk):
+    state, found = run(desk)
+
+    assert state.is_completed()
+    assert found.problems == []
+    assert found.done["warehouse"] == "there is no warehouse yet"
+
+
+def test_every_thing_is_looked_at_and_the_corpus_stays(desk):
+    desk.sync("ofweek")
+    before = desk.rows("SELECT * FROM articles ORDER BY article_id")
+    for file in desk.settings.archive.path.glob("*.warc.gz"):
+        age(file, 1)
+
+    state, found = run(desk)
+
+    assert state.is_completed()
+    assert set(found.done) == {"Prefect's runs", "snapshots", "warehouse", "plans", "archive"}
+    assert "not worth rewriting" in found.done["warehouse"]
+    assert "records in 1 file verified" in found.done["archive"]
+    assert desk.rows("SELECT * FROM articles ORDER BY article_id") == before
+    _, second = run(desk)
+    assert second.done["archive"] == "1 closed file, all verified before"
+
+
+def test_damaged_archive_is_told_and_the_rest_is_done(desk):
+    desk.sync("ofweek")
+    (file,) = desk.settings.archive.path.glob("*.warc.gz")
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 40] = bytes(40)
+    file.write_bytes(bytes(data))
+    age(file, 1)
+
+    state, found = run(desk)
+
+    assert state.is_failed()
+    (problem,) = found.problems
+    assert problem.startswith("archive: ")
+    assert "put the file back from a backup" in problem
+    assert "snapshots" in found.done
+    assert run(desk)[1].problems == found.problems  # a damaged file is never taken for verified
+
+
+def test_old_snapshots_and_leftovers_of_killed_processes_go(desk):
+    desk.sync("ofweek")
+    link = desk.settings.warehouse.snapshot
+    old = link.with_name(f"{link.name}.20200101T000000.000000Z")
+    part = link.with_name(f"{link.name}.20200101T000000.000000Z.part")
+    fresh = link.with_name(f"{link.name}.20990101T000000.000000Z.part")
+    for file in (old, part, fresh):
+        file.write_bytes(b"")
+    for file in (old, part):
+        age(file, 1)
+
+    _, found = run(desk)
+
+    assert "1 leftovers removed" in found.done["snapshots"]
+    assert [file.exists() for file in (old, part, fresh)] == [False, False, True]
+    assert desk.rows("SELECT count(*) > 0 FROM articles") == [(True,)]
+
+
+def test_compacting_removes_old_fetches_and_keeps_every_article(desk):
+    desk.sync("ofweek")
+    desk.sync("ofweek")
+    before = desk.rows("SELECT * FROM articles ORDER BY article_id")
+    with connect(desk.settings.warehouse.path) as db, transaction(db):
+        db.execute("UPDATE _store.pages SET fetched_at = fetched_at - INTERVAL 400 DAY")
+
+    done = maintenance_tasks.compact_warehouse(desk.settings, "run", pages_days=365)
+
+    assert "became" in done
+    assert "0 fetches removed" not in done
+    maintenance_tasks.tidy_snapshots(desk.settings)
+    assert desk.rows("SELECT * FROM articles ORDER BY article_id") == before
+
+
+def test_warehouse_in_use_is_left_for_the_next_time(desk, monkeypatch):
+    desk.sync("ofweek")
+    monkeypatch.setattr(maintenance_tasks, "_COMPACT_WAIT_SECONDS", 0.2)
+
+    with connect(desk.settings.warehouse.path):
+        done = maintenance_tasks.compact_warehouse(desk.settings, "run", pages_days=365)
+
+    assert "left for the next time" in done
+
+
+def test_old_runs_of_prefect_go_and_recent_ones_stay(desk):
+    from prefect.client.orchestration import get_client
+
+    desk.sync("ofweek")
+    with get_client(sync_client=True) as client:
+        before = len(client.read_flow_runs(limit=200))
+        assert before > 0
+        assert "0 older" in maintenance_tasks.prune_prefect(days=1, most=100)
+        assert len(client.read_flow_runs(limit=200)) == before
+        # Nothing is younger than a day that has not come yet.
+        words = maintenance_tasks.prune_prefect(days=-1, most=1)
+        assert words == "1 older than -1 days deleted, and there are more for the next time"
+        assert len(client.read_flow_runs(limit=200)) == before - 1
+
+
+def test_plans_nobody_asked_for_again_are_forgotten(desk):
+    desk.sync("ofweek")
+    old, now = datetime.now(UTC) - timedelta(days=60), datetime.now(UTC)
+    with connect(desk.settings.warehouse.path) as db, transaction(db):
+        for plan, at in (("old", old), ("new", now)):
+            one = NewChunk(kind="entries", what="x", spec="[]")
+            backfill_chunks.add(db, plan, "ofweek", [one], run_id="r", at=at)
+
+    assert maintenance_tasks.forget_plans(desk.settings, days=30).startswith("1 chunks")
+
+    with connect(desk.settings.warehouse.path) as db:
+        assert [plan.plan for plan in backfill_chunks.list_plans(db)] == ["new"]
+
+
+def test_moved_archive_files_can_still_be_read(desk, tmp_path):
+    from flows.archive import verify
+
+    desk.sync("ofweek")
+    (file,) = desk.settings.archive.path.glob("*.warc.gz")
+    records = verify(desk.settings.archive.path).records
+    age(file, 40)
+
+    _, found = run(desk, keep_archive_days=30, move_archive_to=str(tmp_path / "far"))
+
+    assert "1 file older than 30 days moved" in found.done["archive files"]
+    assert file.is_symlink()
+    assert (tmp_path / "far" / file.name).is_file()
+    assert verify(desk.settings.archive.path).records == records > 0
+    again = maintenance_tasks.move_archive(desk.settings, tmp_path / "far", days=30)
+    assert again.startswith("0 files")
+
+
+def test_two_maintenances_at_once_are_one_too_many(desk):
+    with locks.hold(desk.settings, "maintenance", flow="maintenance", run_id="the-first"):
+        state, error = run(desk)
+
+    assert state.is_failed()
+    assert isinstance(error, locks.SourceBusy)
+    assert "the-first" in str(error)
+
+
+def test_import_as_a_flow_stores_posts_and_refuses_what_is_not_there(desk):
+    post = desk.folder / "2022-03-14-x.md"
+    post.write_text("---\ntitle: T\ndate: 2022-03-14\n---\nWords of it.\n", encoding="utf-8")
+
+    state = import_posts([str(post)], config=str(desk.config), return_state=True)
+    absent = import_posts(["/nowhere/at/all"], config=str(desk.config), return_state=True)
+
+    assert state.result().totals()["new"] == 1
+    assert absent.is_failed()
+    assert "/nowhere/at/all" in str(absent.result(raise_on_failure=False))

@@ -1,0 +1,213 @@
+"""Maintenance asked to end in the middle of each of its things; secrets in what it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+
+from flows import maintenance as module
+from flows.admin import maintenance_tasks
+from flows.maintenance import maintenance
+from flows.serving import deployments
+from tests.e2e.serving import bare_environment
+from warehouse import connect, transaction
+from warehouse.care import compact, snapshot
+from warehouse.records import backfill_chunks
+from warehouse.records.backfill_chunks import NewChunk
+
+pytestmark = pytest.mark.e2e
+
+DAY = 86_400
+THINGS = ("Prefect's runs", "snapshots", "warehouse", "plans", "archive", "archive files")
+IN_PIECES = ("Prefect's runs", "archive", "archive files")
+IN_THE_MIDDLE = {
+    "Prefect's runs": (maintenance_tasks, "_delete_run"),
+    "snapshots": (snapshot, "publish"),
+    "warehouse": (compact, "_rewrite"),
+    "plans": (backfill_chunks, "forget_old"),
+    "archive": (maintenance_tasks, "_verify_one"),
+    "archive files": (maintenance_tasks, "_move"),
+}
+"""Of each thing, what is at work when the signal comes."""
+
+
+def run(desk, **options):
+    state = maintenance(config=str(desk.config), return_state=True, **options)
+    return state, state.result(raise_on_failure=False)
+
+
+@pytest.fixture
+def due(desk, tmp_path, monkeypatch):
+    """A desk that has work for each thing, and how to have it done."""
+    for _ in range(2):
+        desk.sync("ofweek")
+    with connect(desk.settings.warehouse.path) as db, transaction(db):
+        db.execute("UPDATE _store.pages SET fetched_at = fetched_at - INTERVAL 400 DAY")
+        one = NewChunk(kind="entries", what="x", spec="[]")
+        old = db.execute("SELECT now() - INTERVAL 60 DAY").fetchall()[0][0]
+        backfill_chunks.add(db, "old", "ofweek", [one], run_id="r", at=old)
+    for number, file in enumerate(sorted(desk.settings.archive.path.glob("*.warc.gz"))):
+        more = file.with_name(f"another-{number}.warc.gz")
+        more.write_bytes(file.read_bytes())
+        for each in (file, more):
+            os.utime(each, (time.time() - 40 * DAY,) * 2)
+    prune = maintenance_tasks.prune_prefect
+    # Nothing is younger than a day that has not come yet.
+    monkeypatch.setattr(
+        maintenance_tasks, "prune_prefect", lambda *, days, **more: prune(days=-days, **more)
+    )
+    desk.maintain = lambda: run(
+        desk,
+        keep_pages_days=365,
+        keep_archive_days=30,
+        move_archive_to=str(tmp_path / "far"),
+    )
+    return desk
+
+
+def with_a_signal(monkeypatch, thing):
+    """SIGTERM comes when that thing is at work, once."""
+    owner, name = IN_THE_MIDDLE[thing]
+    work, came = getattr(owner, name), []
+
+    def work_under_a_signal(*args, **options):
+        if not came:
+            came.append(thing)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return work(*args, **options)
+
+    monkeypatch.setattr(owner, name, work_under_a_signal)
+    return came
+
+
+@pytest.mark.parametrize("thing", THINGS)
+def test_asked_to_end_it_says_what_is_left_and_the_next_one_does_it(due, monkeypatch, thing):
+    before = due.rows("SELECT * FROM articles ORDER BY article_id")
+    came = with_a_signal(monkeypatch, thing)
+
+    state, found = due.maintain()
+
+    assert came == [thing]
+    later = [*THINGS[THINGS.index(thing) + 1 :]]
+    assert found.left == [f"the rest of {one}" for one in IN_PIECES if one == thing] + later
+    assert set(found.done) == {*THINGS} - {*later}
+    assert found.problems == []
+    if found.left:
+        assert state.is_cancelled()
+        assert state.message.startswith("interrupted; left for the next maintenance: ")
+        assert all(words in state.message for words in found.left)
+    assert due.rows("SELECT * FROM articles ORDER BY article_id") == before
+
+    state, found = due.maintain()
+
+    assert (state.is_completed(), found.left, found.problems) == (True, [], [])
+    assert set(found.done) == {*THINGS}
+    assert due.rows("SELECT * FROM articles ORDER BY article_id") == before
+    files = [*due.settings.archive.path.glob("*.warc.gz")]
+    assert len(files) > 1
+    assert all(file.is_symlink() and file.exists() for file in files)
+    half_done = [
+        file for pattern in ("*.part", "*.compacting*", "*.link", ".verifying")
+        for file in due.folder.rglob(pattern)
+    ]  # fmt: skip
+    assert half_done == []
+
+
+def a_long_query(db, _name):
+    """As comparing a warehouse of many gigabytes: in DuckDB, for longer than anybody waits."""
+    db.execute("SELECT sum(hash(a.range) % 7) FROM range(1000000000) a, range(1000000000)")
+
+
+def test_thing_that_takes_too_long_is_cut_and_the_warehouse_is_as_it_was(due, monkeypatch):
+    monkeypatch.setattr(module, "END_SECONDS", 0.3)
+    before = due.rows("SELECT * FROM articles ORDER BY article_id")
+    pages = due.rows("SELECT count(*) FROM pages")
+    with_a_signal(monkeypatch, "warehouse")
+    with monkeypatch.context() as patch:
+        patch.setattr(compact, "fingerprint", a_long_query)
+
+        state, found = due.maintain()
+
+    assert state.is_cancelled(), state
+    assert found.left == ["warehouse", "plans", "archive", "archive files"]
+    assert not [*due.folder.glob("*.compacting*")]
+    assert due.rows("SELECT * FROM articles ORDER BY article_id") == before
+    assert due.rows("SELECT count(*) FROM pages") == pages
+    state, found = due.maintain()
+    assert (state.is_completed(), set(found.done)) == (True, {*THINGS})
+
+
+def test_run_of_the_deployment_asked_to_end_is_no_crash(desk, prefect_server):
+    """As `serve` carries it out and ends it: in a process of its own, by SIGTERM."""
+    from prefect.client.orchestration import get_client
+
+    desk.sync("ofweek")
+    (one,) = [
+        one for one in deployments.planned(desk.settings, desk.config) if one.name == "maintenance"
+    ]
+    with get_client(sync_client=True) as client:
+        deployment = deployments.applied(one, desk.settings).id
+        made = client.create_flow_run_from_deployment(deployment)
+        environ = {"PREFECT_API_URL": prefect_server, "PREFECT__FLOW_RUN_ID": str(made.id)}
+        lease = desk.settings.warehouse.path.parent / "leases" / "maintenance.lease"
+        # The snapshots wait for the one who writes: so it is in the middle of that.
+        with connect(desk.settings.warehouse.path):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "prefect.engine"],
+                env=bare_environment() | environ, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            try:
+                deadline = time.monotonic() + 120
+                while not (lease.exists() and lease.stat().st_size):
+                    assert process.poll() is None, process.communicate()[0]
+                    assert time.monotonic() < deadline
+                    threading.Event().wait(0.05)
+                process.send_signal(signal.SIGTERM)
+                threading.Event().wait(1.0)
+            except BaseException:
+                process.kill()
+                raise
+        words, _ = process.communicate(timeout=60)
+        state = client.read_flow_run(made.id).state
+        client.delete_deployment(deployment)
+
+    assert state.is_cancelled(), (state, words)
+    assert state.message.startswith("interrupted; left for the next maintenance: ")
+    assert "archive" in state.message
+    assert "Traceback" not in words
+
+
+# --- secrets -----------------------------------------------------------------------------------
+
+PLANTED = "http://desk:planted-secret@127.0.0.1:9/api/x?token=planted-secret"
+
+
+@pytest.mark.parametrize("kind", [OSError, httpx.HTTPError, maintenance_tasks.RunFailed])
+def test_secrets_in_what_a_thing_says_are_masked_everywhere(desk, monkeypatch, kind, capfd):
+    from prefect.client.orchestration import get_client
+
+    def fail(*_args, **_options):
+        raise kind(f"{PLANTED} does not answer")
+
+    monkeypatch.setattr(maintenance_tasks, "prune_prefect", fail)
+    monkeypatch.setattr(
+        maintenance_tasks, "forget_plans", lambda *_args, **_options: f"asked {PLANTED}"
+    )
+
+    state, found = run(desk)
+
+    with get_client(sync_client=True) as client:
+        kept = [one for one in client.read_artifacts() if one.key == "copydesk-maintenance"]
+        log = client.read_logs()
+    assert "//***@127.0.0.1:9" in state.message
+    assert any("//***@127.0.0.1:9" in str(one.data) for one in kept)
+    said = f"{state} {found} {found.as_json()} {kept} {log} {capfd.readouterr()}"
+    assert "planted-secret" not in said

@@ -1,0 +1,209 @@
+"""What the runs of deployments and of the command line leave in Prefect: sentences and log lines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+
+from flows import demo_site
+from flows.backfill import backfill
+from flows.import_posts import import_posts
+from flows.serving import claims
+from flows.sync import sync
+from tests.e2e.filling import window
+from tests.e2e.serving import bare_environment, server_at
+
+pytestmark = pytest.mark.e2e
+
+SYNC = [sys.executable, "-c", "from flows.cli import main; main()", "sync"]
+REVERSED = {"source": "finews", "from_date": "2022-03-13", "to_date": "2022-03-11"}
+SENTENCE = (
+    "expected a window that ends on or after its first day, found 2022-03-13 to 2022-03-11; "
+    "exchange the two"
+)
+
+
+# --- what cannot be meant --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flow", "parameters", "words"),
+    [
+        (backfill, REVERSED, SENTENCE),
+        (
+            backfill,
+            {"source": "finews"},
+            "expected one of: both days of a window (--from and --to), addresses (--urls), an "
+            "archive (--archive); found none of them",
+        ),
+        (backfill, {"source": "finew", "urls": "x"}, "no source 'finew', did you mean 'finews'"),
+        (
+            backfill,
+            {"source": "finews", "urls_file": "/nowhere/urls"},
+            "expected a file of addresses, one a line, found [Errno 2] No such file or directory: "
+            "'/nowhere/urls'",
+        ),
+        (sync, {"sources": ["finew"]}, "no source 'finew', did you mean 'finews'"),
+        (
+            import_posts,
+            {"paths": ["/nowhere"]},
+            "expected files or folders of posts on the machine that runs this, found nothing at "
+            "/nowhere",
+        ),
+        (
+            import_posts,
+            {"paths": []},
+            "expected files or folders of posts on the machine that runs this, found no path",
+        ),
+    ],
+    ids=["reversed", "unbounded", "unknown", "no file", "sync", "import", "import nothing"],
+)
+def test_run_of_a_deployment_that_cannot_be_meant_fails_with_its_sentence(
+    desk, monkeypatch, flow, parameters, words
+):
+    monkeypatch.setattr(claims, "is_deployed", lambda: True)
+
+    state = flow(**parameters, config=str(desk.config), return_state=True)
+
+    assert state.is_failed()
+    assert words in state.message
+    assert state.data is None or not isinstance(state.data, Exception)
+    assert desk.stand.requests == ()
+    assert not desk.settings.warehouse.path.exists()
+
+
+def executed(client, deployment, parameters):
+    """A run of a deployment in a process of its own, as a worker begins it."""
+    run = client.create_flow_run_from_deployment(deployment, parameters=parameters)
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect.engine"],
+        env=os.environ
+        | {
+            "PREFECT__FLOW_RUN_ID": str(run.id),
+            "PREFECT_API_URL": str(client.api_url),
+            "PREFECT_LOGGING_LEVEL": "INFO",
+        },
+        capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    return client.read_flow_run(run.id), done.stdout + done.stderr
+
+
+def test_reversed_window_leaves_one_sentence_and_no_traceback_in_the_log(desk, client):
+    made = backfill.to_deployment(
+        "tried", parameters={"config": str(desk.config)}, entrypoint_type="module-path"
+    )
+
+    run, said = executed(client, made.apply(), REVERSED)
+
+    assert (run.state_type, run.state.message) == ("FAILED", SENTENCE)
+    assert SENTENCE in said
+    assert "Traceback" not in said
+    assert "BadRequest" not in said
+
+
+def test_error_before_the_first_line_of_a_run_leaves_no_traceback_either(desk, client):
+    """Of a flow that lets it through."""
+    from flows.reparse import reparse
+
+    made = reparse.to_deployment(
+        "tried", parameters={"config": "/nowhere.toml"}, entrypoint_type="module-path"
+    )
+
+    run, said = executed(client, made.apply(), {})
+
+    assert run.state_type == "FAILED"
+    assert "/nowhere.toml" in run.state.message
+    assert "Traceback" not in said
+
+
+# --- the log of a run ------------------------------------------------------------------
+
+
+def test_each_chunk_of_a_backfill_says_what_it_found_and_how_far_it_all_is(
+    desk, fill, small, monkeypatch
+):
+    told = []
+    monkeypatch.setattr("flows.backfill.log", told.append)
+
+    fill("finews", **window("2022-03-11", "2022-03-13"))
+
+    backfill_chunks = [words.partition(", ")[0] for words in told]
+    numbers = [int(words.split(" of ")[0]) for words in backfill_chunks]
+    assert sorted(numbers) == list(range(1, len(told) + 1))
+    listing = next(words for words in told if "listing emnews, page 1" in words)
+    assert " articles to read in " in listing
+    entries = [words for words in told if "discovered" in words and "listing" not in words]
+    assert len(entries) > 1
+    assert all(" fetched, " in words for words in entries)
+    total = sum(one.entries for one in plan(desk))
+    assert told[-1].endswith(f"; {total} of {total} articles done")
+
+
+def test_chunk_that_did_not_end_says_so(desk, fill, faults, monkeypatch):
+    told = []
+    monkeypatch.setattr("flows.backfill.log", told.append)
+    faults["/newmarket/web/webapi?marketType=38"] = demo_site.Fault(status=404)
+
+    fill("finews", **window("2022-03-11", "2022-03-13"))
+
+    (listing,) = [words for words in told if "listing market-38" in words]
+    assert "1 failed in " in listing
+    assert "left for when it is asked for again" in listing
+
+
+def plan(desk):
+    from warehouse import connect_read_only
+    from warehouse.records import backfill_chunks
+
+    with connect_read_only(desk.settings.warehouse.path) as db:
+        return backfill_chunks.of_plan(db, "finews 2022-03-11 to 2022-03-13")
+
+
+def test_run_of_the_command_line_has_its_log_at_the_server_and_not_on_the_terminal(
+    desk, tmp_path, prepared
+):
+    with server_at(prepared(tmp_path / "server")) as (server, _):
+        environ = bare_environment() | {
+            "PREFECT_API_URL": server.url,
+            "PREFECT_HOME": str(tmp_path / "client"),
+        }
+        done = subprocess.run(
+            [*SYNC, "ofweek", "--config", str(desk.config)],
+            env=environ, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        logged = logs(server.url)
+
+    assert done.returncode == 0, done.stderr
+    assert any(words.startswith("ofweek: 11 entries listed in ") for words in logged), logged
+    assert any(words.startswith("Finished in state Completed") for words in logged), logged
+    said = done.stdout + done.stderr
+    assert "entries listed" not in said
+    assert "Finished in state" not in said
+
+
+def test_what_a_person_sets_for_the_log_holds(monkeypatch, desk):
+    from flows.serving.ephemeral_server import TERMINAL, _prepare
+
+    chosen = {name: value for name, value in os.environ.items() if name != TERMINAL}
+    monkeypatch.setattr(os, "environ", chosen | {"PREFECT_LOGGING_LEVEL": "WARNING"})
+
+    _prepare(desk.settings, 0)
+
+    assert os.environ["PREFECT_LOGGING_LEVEL"] == "WARNING"
+    assert TERMINAL not in os.environ
+
+
+def logs(url: str) -> list[str]:
+    """What the server knows of the log of its runs, once it has their last line."""
+    found: list[str] = []
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not any("Finished in state Comp" in one for one in found[-1:]):
+        answer = requests.post(f"{url}/logs/filter", json={"sort": "TIMESTAMP_ASC"}, timeout=20)
+        found = [one["message"] for one in answer.json()]
+        time.sleep(0.2)
+    return found

@@ -1,0 +1,181 @@
+"""The RUNBOOK is followed: its commands, taken from its text, under a `serve` of their own.
+
+Commands that need root, systemd or another machine are stood in for: another folder and
+another home are the other machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.serving import OFWEEK, serving_at
+
+ROOT = Path(__file__).parents[2]
+RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")
+CORPUS = "SELECT article_id, content_hash, revision, first_seen_at FROM articles ORDER BY ALL"
+
+pytestmark = pytest.mark.e2e
+
+
+def blocks(heading: str) -> list[str]:
+    """The shell blocks below a heading."""
+    part = RUNBOOK.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    found = re.findall(r"^( *)```sh\n(.*?)^ *```", part, re.DOTALL | re.MULTILINE)
+    return [textwrap.dedent(block) for _indent, block in found]
+
+
+def follow(script, serving, data, **given):
+    """Do what it says, with the names that the RUNBOOK gives; what was printed."""
+    environ = serving.environ | {
+        "PREFECT_API_URL": serving.api,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "DATA": str(data),
+        "BACKUPS": str(data.parent / "backups"),
+        "BIN": str(Path(sys.executable).parent),
+        "CODE": str(ROOT),
+        "COPYDESK_CONFIG": str(serving.config),
+    }
+    if serving.process is None:
+        del environ["PREFECT_API_URL"]
+    done = subprocess.run(
+        ["sh", "-eu", "-c", script], env=environ | given, cwd=data,
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def sync_once(serving):
+    """One run of OFweek under this serve, by hand."""
+    before = serving.completed("sync ofweek")
+    serving.ask("ofweek")
+    serving.wait("a run", lambda: serving.completed("sync ofweek") > before)
+
+
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory, prepared):
+    """A desk whose serve has read OFweek once, and ended; not to be changed."""
+    data = tmp_path_factory.mktemp("read_once")
+    prepared(data / "prefect")
+    with serving_at(data, OFWEEK) as serving:
+        serving.start()
+        sync_once(serving)
+        assert serving.end() == 0
+        yield serving
+
+
+@pytest.fixture
+def old(read_once, tmp_path):
+    """A copy of it of one's own, at the same newsstand."""
+    data = tmp_path / "old"
+    shutil.copytree(read_once.config.parent, data, symlinks=True)
+    (tmp_path / "backups").mkdir()
+    old = replace(read_once, config=data / "copydesk.toml", pids=set())
+    yield old
+    old.kill_everything()
+
+
+def test_moved_to_another_machine_it_goes_on_where_it_was(old, tmp_path, prepared):
+    leave, arrive = blocks("Move to another machine")
+    held = old.rows(CORPUS)
+    new_home, data = tmp_path / "new-home", tmp_path / "new"
+    new_home.mkdir()
+    data.mkdir()
+
+    follow(leave, old, tmp_path / "old")
+    (tmp_path / "old").rename(tmp_path / "switched-off")
+    new = replace(
+        old,
+        config=data / "copydesk.toml",
+        environ=old.environ | {"HOME": str(new_home)},
+        pids=set(),
+    )
+    try:
+        said = follow(arrive, new, data)
+        assert re.search(rf"ofweek\W+{len(held)}\b", said), said
+        assert new.rows(CORPUS) == held
+        prepared(data / "prefect")
+        new.start()
+        sync_once(new)
+        assert new.end() == 0
+    finally:
+        new.kill_everything()
+
+    assert new.rows(CORPUS) == held  # nothing new, nothing doubled
+    runs = new.rows("SELECT new, modified FROM runs WHERE flow = 'sync' ORDER BY started_at")
+    assert runs == [(len(held), 0), (0, 0)]
+    assert not (tmp_path / "old").exists()  # nothing was written where it had been
+
+
+def test_upgrade_looks_before_and_after_and_can_be_gone_back_from(old, tmp_path):
+    before, after = blocks("Upgrade")
+    (restore,) = blocks("Restore")
+    held = old.rows(CORPUS)
+
+    told = follow(before, old, tmp_path / "old"), follow(after, old, tmp_path / "old")
+
+    assert all("copydesk" in words for words in told)
+    assert old.rows(CORPUS) == held
+    assert old.rows("SELECT count(*) FROM runs WHERE flow = 'reparse'") == [(0,)]
+    (tmp_path / "old" / "copydesk.duckdb").write_bytes(b"what a bad version left")
+    follow(restore, old, tmp_path / "old")
+    assert old.rows(CORPUS) == held
+    old.start()
+    sync_once(old)
+
+
+def test_rotated_archive_lies_elsewhere_and_can_still_be_read(old, tmp_path):
+    by_hand, rotate = blocks("Rotate the archive, give back room")
+    data, far = tmp_path / "old", tmp_path / "far"
+    raw = {one.name: one.read_bytes() for one in (data / "archive").glob("*.warc.gz")}
+    assert raw
+    for name in raw:
+        os.utime(data / "archive" / name, (0, 0))
+    old.start()
+
+    follow(by_hand, old, data)
+    follow(rotate, old, data, FAR=str(far), DAYS="30")
+
+    assert {one.name: one.read_bytes() for one in far.glob("*.warc.gz")} == raw
+    assert all((data / "archive" / name).is_symlink() for name in raw)
+    assert len(old.runs("COMPLETED", name="maintenance")) == 2
+    done = old.run("reparse", "--diff")
+    assert done.returncode == 0, done.stderr
+    assert not re.search(r"missing|not there|cannot", done.stdout + done.stderr)
+
+
+def test_backup_of_what_is_not_there_yet_says_so_and_leaves_nothing(tmp_path):
+    data, backups = tmp_path / "data", tmp_path / "backups"
+    data.mkdir()
+
+    done = subprocess.run(
+        ["sh", str(ROOT / "deploy" / "backup.sh"), str(data), str(backups)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "the first run of a source publishes it" in done.stderr
+    assert not backups.exists()
+
+
+def test_backup_that_fails_on_its_way_leaves_nothing_that_looks_like_one(tmp_path):
+    data, backups = tmp_path / "data", tmp_path / "backups"
+    data.mkdir()
+    (data / "copydesk.read.duckdb").mkdir()  # which cp cannot copy
+
+    done = subprocess.run(
+        ["sh", str(ROOT / "deploy" / "backup.sh"), str(data), str(backups)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode != 0
+    assert [*backups.iterdir()] == []

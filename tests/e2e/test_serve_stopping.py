@@ -1,0 +1,187 @@
+"""A run under `serve`, asked to end or to wait: what it had stays, and it says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from flows import settings
+from flows.demo_site import Fault
+from flows.errors import Interrupted
+from flows.pipeline import locks
+from flows.pipeline.run import Surroundings, surrounded_by
+from flows.pipeline.signals import stopping_on_signals
+from flows.serving import deployments
+from tests.e2e.plainly import plain_desk
+from tests.e2e.serving import bare_environment
+
+# --- waiting for a lease ---------------------------------------------------------------
+
+
+def stopped_while_waiting(stop, said):
+    """Hears the words about a wait, and stops it."""
+
+    def say(words):
+        said.append(words)
+        if "waiting for" in words:
+            stop.set()
+
+    return say
+
+
+def other_run(desk, slug):
+    return locks.hold(desk.settings, slug, flow="backfill", run_id="of another")
+
+
+@pytest.mark.timeout(120)
+def test_wait_for_a_lease_ends_when_the_run_is_stopped(tmp_path):
+    chosen = settings.Settings(warehouse={"path": tmp_path / "copydesk.duckdb"})
+    stop, said = threading.Event(), []
+    waiting = locks.hold(
+        chosen, "a", flow="sync", run_id="2", wait_seconds=3600,
+        say=stopped_while_waiting(stop, said), stop=stop,
+    )  # fmt: skip
+    with (
+        locks.hold(chosen, "a", flow="backfill", run_id="1"),
+        pytest.raises(Interrupted),
+        waiting,
+    ):
+        pytest.fail("two have one lease")
+    assert "waiting for backfill run 1" in said[0]
+
+    with locks.hold(chosen, "a", flow="sync", run_id="3"):
+        pass
+
+
+@pytest.mark.timeout(120)
+def test_sync_that_waits_for_a_backfill_can_be_stopped_and_is_interrupted(tmp_path):
+    with plain_desk(tmp_path) as desk:
+        stop = threading.Event()
+        surroundings = Surroundings(stop=stop, say=stopped_while_waiting(stop, desk.said))
+        with other_run(desk, "ofweek"), surrounded_by(surroundings):
+            report = desk.sync("ofweek")
+
+    assert report.state == "interrupted"
+    assert not report.problems
+    assert not any("CATList" in one.target for one in desk.stand.requests)
+
+
+@pytest.mark.timeout(120)
+def test_replay_that_waits_for_a_run_can_be_stopped(tmp_path, monkeypatch):
+    from flows.admin import replay_quarantine
+
+    with plain_desk(tmp_path) as desk:
+        desk.sync("ofweek", "finews")
+        desk.rows("SELECT source FROM quarantine")
+        stop = threading.Event()
+        monkeypatch.setattr(replay_quarantine.threading, "Event", lambda: stop)
+        monkeypatch.setattr(replay_quarantine, "_sources_of", lambda *_args: ["ofweek"])
+        said = stopped_while_waiting(stop, desk.said)
+        with other_run(desk, "ofweek"):
+            report = replay_quarantine.replay(desk.settings, say=said, progress=lambda *_far: None)
+
+    assert report.state == "interrupted"
+
+
+# --- signals ---------------------------------------------------------------------------
+
+
+def test_run_that_does_not_end_in_time_is_interrupted():
+    stop = threading.Event()
+    begun = time.monotonic()
+
+    def go_on_for_a_minute():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(10)
+        threading.Event().wait(60)
+
+    limited = stopping_on_signals(stop, lambda _words: None, within=0.2)
+    with pytest.raises(KeyboardInterrupt), limited:
+        go_on_for_a_minute()
+    assert time.monotonic() - begun < 50
+
+
+def test_run_that_ends_in_time_is_not_interrupted_later():
+    stop = threading.Event()
+    with stopping_on_signals(stop, lambda _words: None, within=0.2):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(10)
+
+    threading.Event().wait(0.5)  # what shall not happen needs time in which to happen
+
+
+# --- runs of deployments ---------------------------------------------------------------
+
+
+@pytest.fixture
+def begin(desk, prefect_server):
+    """Begin a run of a source's deployment in a process of its own, as `serve` does."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        made, begun = [], []
+
+        def start(slug):
+            chosen = desk.settings
+            (one,) = [one for one in deployments.planned(chosen, desk.config) if one.name == slug]
+            made.append(deployments.applied(one, chosen).id)
+            run = client.create_flow_run_from_deployment(made[-1])
+            environ = {"PREFECT_API_URL": prefect_server, "PREFECT__FLOW_RUN_ID": str(run.id)}
+            begun.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "prefect.engine"],
+                    env=bare_environment() | environ, text=True,
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                )
+            )  # fmt: skip
+            return begun[-1], lambda: client.read_flow_run(run.id).state
+
+        yield start
+        for process in begun:
+            process.kill()
+            process.communicate()
+        for one in made:
+            client.delete_deployment(one)
+
+
+@pytest.mark.e2e
+def test_deployments_run_asked_to_end_stores_its_batch_and_is_no_crash(desk, begin, faults):
+    faults["/NewsData"] = Fault(delay_seconds=0.3)
+    process, state = begin("finews")
+    deadline = time.monotonic() + 120
+    while sum("NewsData" in one.target for one in desk.stand.requests) < 8:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.05)
+
+    process.send_signal(signal.SIGTERM)
+    words, _ = process.communicate(timeout=60)
+
+    assert state().is_cancelled(), (state(), words)
+    said = state().message.split("; ")
+    assert said[:2] == ["interrupted", "what was stored stays stored"]
+    assert said[2:] == [one for one in said if "expected an id" in one]  # what it met is told
+    (row,) = desk.rows("SELECT state, new FROM runs")
+    assert row[0] == "interrupted"
+    assert "Traceback" not in words
+
+
+@pytest.mark.e2e
+def test_deployments_run_of_a_source_that_is_down_fails_in_words_and_without_a_traceback(
+    desk, begin, faults
+):
+    faults["/"] = Fault(status=500)
+    process, state = begin("ofweek")
+
+    words, _ = process.communicate(timeout=120)
+
+    assert state().is_failed()
+    assert "ofweek" in state().message
+    assert "Traceback" not in words
+    assert "TypeError" not in words

@@ -1,0 +1,60 @@
+"""The pool's threads: who is woken, and for what."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from types import SimpleNamespace
+
+from flows.fetch.scheduler import Pool
+
+SLOTS, WORKERS, PAGES = 4, 16, 400
+
+
+class OneHost:
+    """A host with some slots; counts how often a thread came when all were taken."""
+
+    def __init__(self) -> None:
+        self.free = SLOTS
+        self.asked: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def admit(self, _key):
+        with self._lock:
+            if not self.free:
+                self.asked["in vain"] += 1
+                return None
+            self.free -= 1
+            return 0.0
+
+    def room(self, _key):
+        return 0.0 if self.free else None
+
+    def step(self, job):
+        time.sleep(0.002)
+        with self._lock:
+            self.free += 1
+        return job
+
+
+def test_thread_is_not_woken_for_a_host_that_takes_no_more() -> None:
+    host = OneHost()
+    pool = Pool(
+        range(PAGES),
+        begin=lambda number: SimpleNamespace(key="host", number=number),
+        admit=host.admit,
+        room=host.room,
+        step=host.step,
+        refuse=lambda job, error: job,
+        clock=lambda: 0.0,  # a host that was full is not looked at again by the clock
+        halt=threading.Event(),
+        cancel=lambda threads: None,
+        workers=WORKERS,
+    )
+
+    done = list(pool.run())
+
+    assert sorted(job.number for job in done) == list(range(PAGES))
+    assert host.free == SLOTS
+    assert host.asked["in vain"] < PAGES / 10, "each takes the other threads' time"

@@ -1,0 +1,134 @@
+"""A desk: a configuration that reads the newsstand, and the ways to run it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import cli, demo_site, settings
+from flows.admin.query import ask
+from flows.cli import demo_run
+from flows.demo_site import Faults, Newsstand
+from flows.pipeline.stats import Report
+from flows.serving import launch
+
+
+@dataclass
+class Desk:
+    """A folder with a configuration, its newsstand, and what was said while it ran."""
+
+    folder: Path
+    stand: Newsstand
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "copydesk.toml"
+
+    @property
+    def settings(self) -> settings.Settings:
+        return settings.load(self.config, {})
+
+    def sync(self, *sources: str, **options: Any) -> Report:
+        return launch.run_sync(
+            self.settings,
+            sources,
+            config=self.config,
+            say=self.said.append,
+            progress=lambda _source, _done, _total: None,
+            **options,
+        )
+
+    def bring_in(self, *paths: Path, source: str | None = None) -> Report:
+        return launch.run_import(
+            self.settings,
+            paths,
+            source=source,
+            say=self.said.append,
+            progress=lambda _source, _done, _total: None,
+        )
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return ask(self.settings, sql, live=False, say=self.said.append).rows
+
+    def counts(self, report: Report, *names: str) -> dict[str, dict[str, int]]:
+        return {
+            tally.source: {name: tally.counts[name] for name in names} for tally in report.tallies
+        }
+
+
+@pytest.fixture
+def faults() -> dict[str, Any]:
+    """Path prefixes and the fault to answer them with; tests fill it in."""
+    return {}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, faults: dict[str, Any], prefect_server: str) -> Iterator[Desk]:
+    def fault_of(target: str, _turn: int) -> Any:
+        return next((fault for start, fault in faults.items() if target.startswith(start)), None)
+
+    hook: Faults = fault_of
+    with demo_site.serve(faults=hook) as stand:
+        demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        config = tmp_path / "copydesk.toml"
+        # Tests that make things fail shall not wait for them to get well.
+        text = config.read_text(encoding="utf-8").replace(
+            "[fetch]", "[fetch]\ndeadline_seconds = 3"
+        )
+        config.write_text(text, encoding="utf-8")
+        yield Desk(tmp_path, stand)
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Iterator[Desk]:
+    """A desk that has read finews and OFweek, once for many tests; not to be changed."""
+    folder = tmp_path_factory.mktemp("synced")
+    with demo_site.serve() as stand:
+        demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
+        desk = Desk(folder, stand)
+        desk.sync("finews", "ofweek")
+        yield desk
+
+
+@pytest.fixture
+def stored(synced: Desk, tmp_path: Path) -> Desk:
+    """A copy of it of one's own, at the same newsstand."""
+    folder = tmp_path / "desk"
+    shutil.copytree(synced.folder, folder, symlinks=True)
+    return Desk(folder, synced.stand)
+
+
+@pytest.fixture
+def typed(capfd):
+    """Type a command in this process: exit code, stdout, stderr."""
+
+    def run(*words):
+        code = cli.run([str(word) for word in words])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    ours = ("newsstand", "fetch", "copydesk")
+    started = set(threading.enumerate()) - before
+    left = [thread for thread in started if thread.name.startswith(ours)]
+    for thread in left:
+        thread.join(2)  # a watchdog ends at its next look
+    assert [thread.name for thread in left if thread.is_alive()] == []
+
+
+def loads(text: str) -> Any:
+    return json.loads(text)

@@ -1,0 +1,67 @@
+"""Run by a test in a process of its own: stores a batch, meets a full disk, goes on.
+
+Prints the error's kind and message, and the articles before, after it, and after there
+is room again, apart by ``|``.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+from pathlib import Path
+
+from flows import demo_site, settings
+from flows.cli import demo_run
+from flows.pipeline.discover import discover
+from flows.pipeline.run import Run
+from flows.pipeline.steps import fetch, read, store
+from warehouse import connect
+from warehouse.errors import WarehouseError
+
+ROOM = 64 * 1024
+UNLIMITED = resource.RLIM_INFINITY
+
+
+def sync(chosen: settings.Settings, slug: str, *, is_full: bool = False) -> None:
+    """One run; with ``is_full`` the disk is full from the moment a batch is to be stored."""
+    source = chosen.source(slug)
+    with Run("sync", chosen, [slug]) as run:
+        for batch in discover(run, source).batches(200):
+            arrived = read(run, source, fetch(run, source, batch))
+            run.sync_archive()
+            if is_full:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, UNLIMITED))
+            try:
+                store(run, source, arrived)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
+        run.finish()
+
+
+def articles(chosen: settings.Settings) -> int:
+    with connect(chosen.warehouse.path) as db:
+        (count,) = db.execute("SELECT count(*) FROM articles").fetchone()
+        return int(count)
+
+
+def main(folder: Path) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with demo_site.serve() as stand:
+        config = demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
+        chosen = settings.load(config, {})
+        sync(chosen, "woshipm")
+        counts = [articles(chosen)]
+        kind = message = "nothing"
+        try:
+            sync(chosen, "finews", is_full=True)
+        except WarehouseError as error:
+            kind, message = type(error).__name__, " ".join(str(error).split())
+        counts.append(articles(chosen))
+        sync(chosen, "finews")
+        counts.append(articles(chosen))
+        print("|".join([kind, message.replace("|", "/"), *map(str, counts)]))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

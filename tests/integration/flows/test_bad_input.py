@@ -1,0 +1,292 @@
+"""What goes wrong gets a clear message and loses nothing: the message, and the state after."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.demo_site import Fault
+from flows.errors import exit_code_of
+from flows.fetch import TransientFetchError
+from flows.settings import ConfigurationError
+from warehouse import connect
+from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull
+
+pytestmark = pytest.mark.e2e
+
+HOLD = """
+import sys
+from warehouse import connect
+with connect(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_listing_that_is_not_json_is_quarantined_and_the_other_channels_go_on(desk, faults):
+    faults["/web/webapi?type=45"] = Fault(body=b"<html><body>busy</body></html>")
+
+    report = desk.sync("finews")
+
+    (problem,) = [one for one in report.problems if "listing media" in one]
+    assert "expected JSON" in problem
+    assert "<html><body>busy" in problem
+    assert report.exit_code == 3
+    assert report.totals()["new"] > 20
+    page = desk.rows("SELECT reason, url FROM quarantine WHERE reason = 'bad_listing'")
+    assert [(reason, "type=45" in url) for reason, url in page] == [("bad_listing", True)]
+
+    faults.clear()
+    repaired = desk.sync("finews")
+
+    assert repaired.totals()["new"] > 0
+    assert not [one for one in repaired.problems if "listing media" in one]
+
+
+def test_renamed_key_is_named_with_the_keys_found(desk, faults):
+    faults["/newmarket/web/webapi?marketType=38"] = Fault(rename=(b'"record"', b'"records"'))
+
+    report = desk.sync("finews")
+
+    (problem,) = [one for one in report.problems if "listing market-38" in one]
+    assert "'record'" in problem
+    assert "records" in problem
+    assert report.totals()["new"] > 20
+
+
+def test_key_renamed_in_the_lines_quarantines_each_line_and_no_other_channel(desk, faults):
+    faults["/newmarket/web/webapi?marketType=38"] = Fault(rename=(b'"medianame"', b'"mediaName"'))
+
+    report = desk.sync("finews")
+
+    lines = desk.rows("SELECT message FROM quarantine WHERE channel = 'market-38'")
+    assert len(lines) >= 5
+    assert all("medianame" in message and "mediaName" in message for (message,) in lines)
+    assert report.totals()["new"] > 20
+
+
+def test_channel_that_suddenly_lists_nothing_is_told(desk, faults):
+    desk.sync("finews")
+    faults["/newmarket/web/webapi?marketType=38"] = Fault(body=b'{"record": []}')
+
+    report = desk.sync("finews")
+
+    assert (report.totals()["failed"], report.exit_code) == (1, 3)
+    assert any("listing market-38 is empty" in problem for problem in report.problems)
+
+
+def test_channel_that_never_listed_anything_is_no_failure(desk, faults):
+    faults["/newmarket/web/webapi?marketType=38"] = Fault(body=b'{"record": []}')
+
+    assert desk.sync("finews").totals()["failed"] == 0
+    assert desk.sync("finews").totals()["failed"] == 0
+
+
+def test_article_without_text_waits_in_quarantine_with_its_page(desk, faults):
+    article = "NW202203142308441556"
+    faults[f"/NewsData/GetNewsText.do?id={article}"] = Fault(body=b'{"text": "", "content": ""}')
+
+    desk.sync("finews")
+
+    sql = (
+        "SELECT reason, message, resolved_at IS NOT NULL FROM quarantine "
+        f"WHERE article_id = 'finews:{article}'"
+    )
+    ((reason, message, is_resolved),) = desk.rows(sql)
+    assert (reason, is_resolved) == ("incomplete_article", False)
+    assert "expected HTML under 'text', found none" in message
+    assert desk.rows(f"SELECT 1 FROM articles WHERE source_article_id = '{article}'") == []
+
+    faults.clear()
+    desk.sync("finews")
+
+    assert desk.rows(sql)[0][2] is True
+    assert desk.rows(f"SELECT 1 FROM articles WHERE source_article_id = '{article}'") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html><head><title>Error</title></head><body>RSSHub error</body></html>", "HTML"),
+        (b"not a feed at all", "feed"),
+        (b'<?xml version="1.0"?><rss version="2.0"><channel><title>t</title><item><title>x', "cut"),
+        (b"", "feed"),
+    ],
+    ids=["error page", "plain text", "cut", "empty"],
+)
+def test_broken_feed_is_told_and_kept(desk, faults, body, words):
+    faults["/woshipm/latest"] = Fault(body=body)
+
+    report = desk.sync("woshipm", "ofweek_feed")
+
+    counts = desk.counts(report, "new", "quarantined", "failed")
+    assert counts["woshipm"]["new"] == 0
+    assert counts["woshipm"]["quarantined"] + counts["woshipm"]["failed"] == 1
+    assert words.lower() in " ".join(report.problems).lower()
+    assert counts["ofweek_feed"]["new"] > 0
+    assert report.exit_code == 3
+
+    faults.clear()
+    assert desk.sync("woshipm").totals()["new"] > 0
+
+
+def test_unknown_source_is_refused_before_anything_runs(desk):
+    with pytest.raises(
+        ConfigurationError, match="no source 'finew', did you mean 'finews'"
+    ) as caught:
+        desk.sync("finew")
+
+    assert exit_code_of(caught.value) == 2
+    assert desk.stand.requests == ()
+    assert not desk.settings.warehouse.path.exists()
+
+
+def test_source_that_is_down_fails_alone(desk, faults):
+    for path in ("/woshipm", "/__api"):
+        faults[path] = Fault(status=503)
+
+    report = desk.sync("woshipm", "ofweek")
+
+    broken = {tally.source: tally.is_broken for tally in report.tallies}
+    assert broken == {"woshipm": True, "ofweek": False}
+    assert report.exit_code == 3
+    assert any("503" in problem for problem in report.problems)
+    states = dict(desk.rows("SELECT source, state FROM runs"))
+    assert states == {"woshipm": "failed", "ofweek": "completed"}
+
+
+def test_every_source_down_is_a_failed_run(desk, faults):
+    faults["/"] = Fault(status=503)
+
+    report = desk.sync("woshipm")
+
+    assert (report.state, report.exit_code) == ("failed", 1)
+
+
+def test_page_that_never_comes_is_counted_and_fetched_by_the_next_run(desk, faults):
+    faults["/NewsData/GetNewsText.do?id=NW202203142308441556"] = Fault(status=503)
+
+    report = desk.sync("finews")
+
+    assert report.totals()["failed"] == 1
+    assert any("NW202203142308441556" in problem for problem in report.problems)
+    error = desk.rows("SELECT error FROM pages WHERE error IS NOT NULL")
+    assert "503" in error[0][0]
+
+    faults.clear()
+    assert desk.sync("finews").totals()["new"] == 1
+
+
+def test_missing_following_page_keeps_no_half_article(desk, faults):
+    faults["/2021-05/ART-260009-8420-30500850_2"] = Fault(status=404)
+
+    report = desk.sync("ofweek")
+
+    assert report.totals()["failed"] == 1
+    assert any("a page of it is missing" in problem for problem in report.problems)
+    assert desk.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == []
+
+    faults.clear()
+    desk.sync("ofweek")
+    assert desk.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == [(1,)]
+
+
+def test_warehouse_that_another_process_holds_names_it_and_loses_nothing(desk):
+    desk.sync("ofweek")
+    before = desk.rows("SELECT count(*) FROM articles")
+    held = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(desk.settings.warehouse.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert held.stdout.readline() == "held\n"
+        text = desk.config.read_text(encoding="utf-8")
+        quick = text.replace("[warehouse]", "[warehouse]\nwait_seconds = 0.3")
+        desk.config.write_text(quick, encoding="utf-8")
+
+        with pytest.raises(WarehouseBusy, match=f"process {held.pid}|PID {held.pid}") as caught:
+            desk.sync("finews")
+
+        assert str(desk.settings.warehouse.path) in str(caught.value)
+        assert exit_code_of(caught.value) == 1
+        assert any(str(held.pid) in words for words in desk.said)
+        assert desk.rows("SELECT count(*) FROM articles") == before
+    finally:
+        held.communicate()
+    assert desk.sync("finews").totals()["new"] > 0
+
+
+def test_reader_is_never_locked_out_while_the_warehouse_is_held(desk):
+    report = desk.sync("ofweek")
+    # On a busy machine fetches may take longer than this desk waits: that would be another story.
+    assert report.totals()["new"] > 0, report.problems
+
+    with connect(desk.settings.warehouse.path):
+        assert desk.rows("SELECT count(*) > 0 FROM articles") == [(True,)]
+
+
+def test_full_disk_ends_the_run_with_whole_batches_and_the_next_run_goes_on(tmp_path):
+    """A size limit on files stands for the disk: the system call fails in the same way."""
+    script = Path(__file__).with_name("full_disk.py")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+
+    full = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert full.returncode == 0, full.stderr
+    kind, message, before, after_failure, after_space = full.stdout.strip().split("|")
+    assert kind == WarehouseFull.__name__
+    assert "no room to write" in message
+    assert "earlier batches are whole: make room" in message
+    assert int(before) == int(after_failure) > 0
+    assert int(after_space) > int(after_failure)
+
+
+def test_full_disk_is_an_expected_error():
+    assert issubclass(WarehouseFull, WarehouseError)
+    assert exit_code_of(WarehouseFull("x")) == 1
+    assert exit_code_of(TransientFetchError("x")) == 1
+    assert exit_code_of(ZeroDivisionError()) is None
+
+
+def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(desk, faults):
+    text = desk.config.read_text(encoding="utf-8") + "\n[run]\nbatch_size = 5\n"
+    desk.config.write_text(text, encoding="utf-8")
+    faults["/NewsData"] = Fault(delay_seconds=0.15)
+
+    def interrupt():
+        while len([one for one in desk.stand.requests if "GetNewsText" in one.target]) < 14:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    helper = threading.Thread(target=interrupt, daemon=True)
+    helper.start()
+    report = desk.sync("finews")
+    helper.join()
+
+    assert (report.state, report.exit_code) == ("interrupted", 130)
+    assert any("stopping" in words for words in desk.said)
+    stored = report.totals()["new"]
+    assert 0 < stored < 40
+    assert dict(desk.rows("SELECT source, state FROM runs")) == {"finews": "interrupted"}
+    assert desk.rows("SELECT count(*) FROM articles")[0][0] >= stored
+
+    faults.clear()
+    desk.sync("finews")
+    ids = desk.rows("SELECT count(*), count(DISTINCT article_id) FROM articles")
+    assert ids == [(43, 43)]

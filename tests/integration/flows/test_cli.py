@@ -1,0 +1,328 @@
+"""The command line as a person types it: words, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flows import demo_site
+from flows.cli import demo_run
+from flows.demo_site import Fault
+
+SEEDS = Path(demo_site.__file__).parent / "seeds"
+COMMAND = [sys.executable, "-m", "flows.cli"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["sink"], "No such command 'sink'"),
+        (["sync", "--limit", "0"], "'--limit'"),
+        (["parse"], "give either one FILE"),
+        (["export", "out"], "'--format'"),
+        (["--config", "absent.toml", "sources"], "there is no configuration file absent.toml"),
+        (["sync", "finew"], "no source 'finew', did you mean 'finews'"),
+        (["query", "select 1", "--format", "parquet"], "--output"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_done_exits_2_and_says_why(typed, elsewhere, words, said):
+    code, out, err = typed(*words)
+
+    assert code == 2
+    assert said in err
+    assert out == ""
+
+
+def test_mistyped_key_exits_2_names_the_key_and_the_nearest(typed, elsewhere):
+    (elsewhere / "copydesk.toml").write_text('[warehouse]\npth = "x"\n', encoding="utf-8")
+
+    code, _, err = typed("sync")
+
+    assert code == 2
+    assert "warehouse.pth: unknown key, did you mean 'warehouse.path'?" in err
+
+
+def test_error_with_json_is_one_document_on_stdout(typed, elsewhere):
+    code, out, err = typed("query", "select 1", "--json")
+
+    document = json.loads(out)
+    assert (code, document["exit_code"]) == (1, 1)
+    assert document["error"] in err
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_global_options_work_before_and_after_the_command(typed, elsewhere, place):
+    words = ["--json", "sources"] if place == "before" else ["sources", "--json"]
+
+    code, out, _ = typed(*words)
+
+    assert code == 0
+    assert [row["source"] for row in json.loads(out)["sources"]] == ["finews", "woshipm", "ofweek"]
+
+
+def test_sources_have_lists_in_their_document(typed, elsewhere):
+    _, out, _ = typed("sources", "--json")
+
+    finews = json.loads(out)["sources"][0]
+    assert finews["channels"] == ["emnews", "media", "market-37", "market-38", "market-39"]
+    assert len(finews["listings"]) == 5
+    assert all(one.startswith("http://finews.zning.xyz/") for one in finews["listings"])
+
+
+def test_sources_are_shown_with_a_line_for_each_listing(typed, elsewhere):
+    code, out, _ = typed("sources")
+
+    lines = out.splitlines()
+    assert (code, len(lines)) == (0, 10)
+    assert lines[0] == "finews: parser finews, read on */5 * * * * (Asia/Shanghai)"
+    assert lines[1].split() == [
+        "emnews", "http://finews.zning.xyz/web/webapi?type=102&count=500&newsid=1",
+    ]  # fmt: skip
+    assert max(map(len, lines)) < 100
+
+
+@pytest.mark.e2e
+def test_sources_check_says_in_one_line_what_each_yields(typed, desk):
+    code, out, _ = typed("sources", "check", "--config", desk.config)
+
+    lines = out.splitlines()
+    assert len(lines) == 5
+    assert code == 0
+    assert lines[0].startswith("finews (finews): ok: 46 entries in 5 listings, 1 unreadable line;")
+    assert all("; for example: " in line for line in lines)
+    assert not desk.settings.warehouse.path.exists()
+
+
+@pytest.mark.e2e
+def test_sources_check_names_what_is_wrong_and_exits_3(typed, desk, faults):
+    faults["/woshipm"] = Fault(body=b"<html></html>")
+
+    code, out, _ = typed("sources", "check", "woshipm", "ofweek", "--config", desk.config, "--json")
+
+    found = {line["source"]: line for line in json.loads(out)["sources"]}
+    assert code == 3
+    assert (found["woshipm"]["ok"], found["ofweek"]["ok"]) == (False, True)
+    assert "HTML" in found["woshipm"]["problems"][0]
+
+
+@pytest.mark.e2e
+def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(typed, desk, faults):
+    faults["/newmarket/web/webapi?marketType=37"] = Fault(rename=(b'"infoCode"', b'"code"'))
+
+    code, out, _ = typed("sources", "check", "finews", "--config", desk.config)
+
+    first, *problems = out.splitlines()
+    assert code == 3
+    assert first.startswith("finews (finews): NOT WELL: ")
+    assert problems[0].startswith("    ! market-37: ")
+    assert "infoCode" in problems[0]
+
+
+@pytest.mark.e2e
+def test_sync_prints_counts_problems_and_the_documented_json(typed, desk):
+    code, out, err = typed("sync", "finews", "--config", desk.config)
+
+    assert code == 3
+    assert "finews" in out
+    assert "! finews: media" in out
+    assert "finews: 47 of 47" in err
+
+    code, out, _ = typed("sync", "--json", "--config", desk.config)
+    document = json.loads(out)
+    counters = {
+        "source", "discovered", "fetched", "not_modified", "new", "modified", "unmodified",
+        "duplicate", "quarantined", "failed", "gaps", "seconds",
+    }  # fmt: skip
+    assert {"run_id", "flow", "state", "sources", "totals"} <= set(document)
+    assert all(set(source) == counters for source in document["sources"])
+    assert set(document["totals"]) == counters - {"source"}
+    assert document["flow"] == "sync"
+
+
+@pytest.mark.e2e
+def test_query_answers_in_every_format(typed, desk, tmp_path):
+    typed("import", SEEDS, "--config", desk.config, "-q")
+    sql = (
+        "select source, count(*) as n, max(published_at) as at from articles group by 1 order by 1"
+    )
+
+    code, table, _ = typed("query", sql, "--config", desk.config)
+    assert code == 0
+    assert table.splitlines()[0].split() == ["source", "n", "at"]
+    assert "2022-04-20 10:11:37+00:00" in table
+
+    rows = json.loads(typed("query", sql, "--json", "--config", desk.config)[1])
+    assert rows[0] == {"source": "finews", "n": 3, "at": "2022-04-20T10:11:37+00:00"}
+
+    assert typed("query", sql, "--format", "csv", "--config", desk.config)[1].startswith(
+        "source,n,at"
+    )
+
+    file = tmp_path / "out.parquet"
+    code, _, err = typed(
+        "query", sql, "--format", "parquet", "--output", file, "--config", desk.config
+    )
+    assert code == 0
+    assert "3 rows written" in err
+    assert file.read_bytes()[:4] == b"PAR1"
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("drop view articles", "only reads"),
+        ("select 1; select 2", "one SQL statement"),
+        ("select nothing from articles", "nothing"),
+        ("select * from read_csv('/etc/passwd')", "disabled"),
+    ],
+)
+def test_query_that_is_refused_says_why(typed, desk, sql, said):
+    typed("import", SEEDS, "--config", desk.config, "-q")
+
+    code, out, err = typed("query", sql, "--config", desk.config)
+
+    assert (code, out) == (1, "")
+    assert said in err
+
+
+def test_query_before_the_first_run_says_what_to_do(typed, elsewhere):
+    code, _, err = typed("query", "select 1")
+
+    assert code == 1
+    assert "copydesk.read.duckdb" in err
+    assert "copydesk sync" in err
+
+
+@pytest.mark.e2e
+def test_import_and_export_from_the_shell(typed, desk, tmp_path):
+    code, out, _ = typed("import", SEEDS, "--json", "--config", desk.config)
+    assert (code, json.loads(out)["totals"]["new"]) == (0, 5)
+
+    for dialect in ("jekyll", "hexo"):
+        code, out, _ = typed(
+            "export", SEEDS, "--format", dialect, "--check", "--json", "--config", desk.config
+        )
+        assert (code, json.loads(out)["identical"]) == (0, 5)
+
+    code, out, _ = typed("export", tmp_path / "o", "--format", "hexo", "--config", desk.config)
+    assert code == 0
+    assert "5 written" in out
+
+
+def test_import_of_a_folder_without_posts_says_so(typed, elsewhere):
+    (elsewhere / "nothing").mkdir()
+
+    code, _, err = typed("import", "nothing")
+
+    assert code == 0
+    assert "no post was found in nothing: expected files that end in .htm" in err
+
+
+@pytest.mark.e2e
+def test_doctor_says_what_to_do(typed, desk):
+    typed("import", SEEDS, "--config", desk.config, "-q")
+
+    code, out, _ = typed("doctor", "--deep", "--json", "--config", desk.config)
+
+    findings = {one["what"]: one for one in json.loads(out)["findings"]}
+    assert findings["duckdb"]["level"] == findings["prefect"]["level"] == "ok"
+    assert "5 articles" in findings["warehouse"]["says"]
+    assert code in (0, 3)
+
+
+def test_doctor_complains_about_the_example_contact(typed, elsewhere):
+    code, out, _ = typed("doctor")
+
+    assert code == 3
+    assert "example contact" in out
+
+
+def test_reader_that_closes_early_is_no_error(elsewhere):
+    piped = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m flows.cli doctor --json | head -c 1"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert "Traceback" not in piped.stderr
+
+
+@pytest.mark.e2e
+def test_newsstand_writes_its_port_and_ends_on_interrupt(elsewhere):
+    served = subprocess.Popen(
+        [*COMMAND, "newsstand", "--port", "0", "--port-file", "port"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not (elsewhere / "port").exists():
+            assert time.monotonic() < deadline, "no port file"
+            assert served.poll() is None
+            time.sleep(0.02)
+        port = int((elsewhere / "port").read_text(encoding="ascii"))
+        assert f"http://127.0.0.1:{port}" in served.stderr.readline()
+    finally:
+        served.send_signal(2)
+        _, said = served.communicate(timeout=30)
+    assert served.returncode == 0
+    assert "closed" in said
+
+
+@pytest.mark.e2e
+def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(tmp_path):
+    """The issue's own words, in processes of their own and with no Prefect server given."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_API")}
+    environment |= {"PREFECT_HOME": str(tmp_path / "prefect")}
+
+    def typed(*words):
+        return subprocess.run(
+            [*COMMAND, *words], cwd=tmp_path, env=environment, capture_output=True, text=True,
+            timeout=240, check=False,
+        )  # fmt: skip
+
+    shown = typed("demo", "--keep", "d", "--json")
+    assert shown.returncode == 0, shown.stderr
+    report = json.loads(shown.stdout)
+    assert all(one["new"] > 0 and one["failed"] == 0 for one in report["sources"])
+
+    port = (tmp_path / "d" / "copydesk.toml").read_text(encoding="utf-8").split("127.0.0.1:")[1]
+    with demo_site.serve(int(port.split('"')[0].split("/")[0])):
+        again = typed("--config", "d/copydesk.toml", "sync", "--json")
+    totals = json.loads(again.stdout)["totals"]
+    assert (totals["new"], totals["modified"], totals["failed"]) == (0, 0, 0)
+    assert totals["not_modified"] > 50
+
+    asked = typed(
+        "--config", "d/copydesk.toml", "query", "--json",
+        "select count(*) as articles, count(distinct content_hash) as contents from articles",
+    )  # fmt: skip
+    (counts,) = json.loads(asked.stdout)
+    assert counts["articles"] > counts["contents"] > 60
+
+    refused = typed("demo", "--keep", "d")
+    assert refused.returncode == 1
+    assert "already holds a demo" in refused.stderr
+
+
+def test_newsstand_has_no_such_edition(typed):
+    code, _, err = typed("newsstand", "--port", 0, "--edition", 99)
+
+    assert code == 1
+    assert "expected an edition from 1 to" in err
+    assert "bug" not in err
+
+
+def test_dry_run_of_a_sync_says_what_would_be_fetched(tmp_path, typed):
+    with demo_site.serve() as stand:
+        config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        _, out, _ = typed("--config", config, "sync", "ofweek", "--dry-run")
+
+    assert out.count(f"ofweek: would fetch {stand.url}/") == 11

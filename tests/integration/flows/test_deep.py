@@ -1,0 +1,223 @@
+"""What ``copydesk doctor --deep`` notices: blocks, words, and archive against tables."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from flows import cli
+from flows.admin import doctor
+from warehouse import connect, publish
+
+pytestmark = pytest.mark.e2e
+
+
+def look(desk, what):
+    """The findings about one thing that are not well, and those that are."""
+    found = [one for one in doctor.examine(desk.settings, deep=True) if one.what == what]
+    return (
+        [(one.level, one.says) for one in found if one.level != "ok"],
+        [one.says for one in found if one.level == "ok"],
+    )
+
+
+def change(desk, *statements):
+    """Changes the warehouse behind everybody's back, and publishes it."""
+    with connect(desk.settings.warehouse.path) as db:
+        for sql in statements:
+            db.execute(sql)
+        publish(db, desk.settings.warehouse.snapshot)
+
+
+def archive_files(desk):
+    return sorted(desk.settings.archive.path.glob("*.warc.gz"))
+
+
+def test_sound_desk_says_how_much_was_read_and_how_fast(stored):
+    ((count,),) = stored.rows("SELECT count(*) FROM pages WHERE archive_file IS NOT NULL")
+
+    for what, words in {
+        "blocks": "every block of 14 tables is readable, every rule holds",
+        "words": "records have the keys and the hash of their words",
+        "archive": f"{count} fetches agree with it",
+    }.items():
+        bad, (good,) = look(stored, what)
+        assert (bad, words in good) == ([], True)
+        assert "a second)" in good
+
+
+def test_revisits_are_compared_with_the_page_they_repeat(stored):
+    stored.sync("finews", "ofweek")
+    ((revisits,),) = stored.rows("SELECT count(*) FROM pages WHERE status = 304")
+
+    bad, (good,) = look(stored, "archive")
+
+    assert bad == []
+    assert revisits > 0
+    assert f"{len(stored.rows('FROM pages'))} fetches agree" in good
+
+
+def test_archive_file_that_is_gone_is_named_with_what_needs_it(stored):
+    (file,) = archive_files(stored)
+    ((count,),) = stored.rows("SELECT count(*) FROM pages")
+    file.rename(file.with_suffix(".away"))
+
+    (((level, says),), _) = look(stored, "archive")
+
+    assert level == "broken"
+    assert f"files that {count} fetches name are gone: {file}" in says
+    assert "put them back from a backup" in says
+
+
+def test_damaged_record_is_named_with_its_place_and_its_fetch(stored):
+    file, offset, url = stored.rows(
+        "SELECT archive_file, archive_offset, url FROM pages ORDER BY archive_offset LIMIT 1"
+    )[0]
+    path = stored.settings.archive.path / file
+    data = bytearray(path.read_bytes())
+    data[offset + 200] ^= 0x10
+    path.write_bytes(data)
+
+    bad, good = look(stored, "archive")
+
+    assert good == []
+    assert [level for level, _ in bad] == ["broken", "broken"]
+    assert bad[0][1].startswith(f"1 record is not as written: {path} at {offset}: ")
+    assert bad[1][1].startswith(f"1 fetch does not agree with the archive: {url}: its page cannot")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("digest = repeat('0', 64)", "is not the one that was fetched"),
+        ("archive_offset = archive_offset + 1", "holds no record that begins at"),
+        ("final_url = 'http://elsewhere.example/'", "the record there"),
+    ],
+)
+def test_fetch_that_does_not_agree_with_the_archive_is_named(stored, damage, said):
+    one = stored.rows("SELECT url FROM pages WHERE digest IS NOT NULL ORDER BY url LIMIT 1")[0][0]
+    change(stored, f"UPDATE _store.pages SET {damage} WHERE url = '{one}'")
+
+    (((level, says),), _) = look(stored, "archive")
+
+    assert level == "broken"
+    assert says.startswith("1 fetch does not agree with the archive: " + one)
+    assert said in says
+
+
+def test_archive_file_that_no_fetch_names_is_told(stored):
+    (file,) = archive_files(stored)
+    other = file.with_name("copydesk-20260101-000000-0badcafe.warc.gz")
+    shutil.copy(file, other)
+    os.utime(other, (1, 1))
+
+    (((level, says),), good) = look(stored, "archive")
+
+    assert level == "attention"
+    assert f"1 file holds pages that no fetch names: {other}" in says
+    assert "copydesk backfill SOURCE --archive" in says
+    assert good
+
+
+def test_file_whose_end_a_killed_process_left_unfinished_is_told(stored):
+    (file,) = archive_files(stored)
+    with file.open("ab") as stream:
+        stream.write(file.read_bytes()[:100])
+
+    (((level, says),), good) = look(stored, "archive")
+
+    assert (level, bool(good)) == ("attention", True)
+    assert f"1 file ends in the middle of a record: {file} at " in says
+
+
+def test_words_that_are_not_those_of_their_hash_are_noticed(stored):
+    article_id = stored.rows("SELECT article_id FROM articles ORDER BY 1 LIMIT 1")[0][0]
+    own = article_id.partition(":")[2]
+    change(stored, f"UPDATE _store.records SET title = '换了' WHERE source_article_id = '{own}'")
+
+    bad, _ = look(stored, "words")
+
+    assert [level for level, _ in bad] == ["broken", "broken"]
+    assert "its record_key is not that of its columns" in bad[0][1]
+    assert f"1 articles do not have the hash of their words: {article_id} (换了)" in bad[1][1]
+
+
+def test_body_that_is_not_that_of_its_key_is_noticed(stored):
+    change(
+        stored,
+        "UPDATE _store.contents SET body_html = '<p>换了</p>' WHERE seq = (SELECT min(seq) FROM _store.contents)",
+    )
+
+    (((level, says),), _) = look(stored, "words")
+
+    assert level == "broken"
+    assert "1 records are not what they were" in says
+    assert "its body_key is not" in says
+
+
+def test_rule_that_does_not_hold_is_told_with_what_to_do(stored):
+    change(stored, "DELETE FROM _store.seen")
+
+    (((level, says),), _) = look(stored, "blocks")
+
+    assert level == "broken"
+    assert "versions nobody saw" in says
+    assert "go back to the snapshot or a backup" in says
+
+
+def test_warehouse_of_an_older_copydesk_is_left_to_the_next_run(stored):
+    change(
+        stored,
+        "DELETE FROM _store.migrations WHERE version = 5",
+        "ALTER TABLE _store.quarantine DROP COLUMN told_at",
+    )
+
+    found = {one.what: one for one in doctor.examine(stored.settings, deep=True)}
+
+    assert found["warehouse"].level == "attention"
+    assert "1 migration behind; the next run applies it" in found["warehouse"].says
+    assert "blocks" not in found
+
+
+def test_deep_check_lets_writers_in_while_it_compares(stored, monkeypatch):
+    """The long part reads the snapshot, so no run waits for it."""
+    written = []
+
+    def write(*arguments):
+        with connect(stored.settings.warehouse.path, wait_seconds=0):
+            written.append(True)
+        return iter(())
+
+    monkeypatch.setattr(doctor, "examine_words", write)
+    look(stored, "words")
+
+    assert written == [True]
+
+
+def test_exit_code_of_a_deep_check_is_that_of_its_worst_finding(stored, capfd):
+    words = ["--config", str(stored.config), "--quiet", "doctor", "--deep"]
+    assert cli.run(words) == 0
+
+    archive_files(stored)[0].unlink()
+    assert cli.run(words) == 1
+    assert "BAD   archive" in capfd.readouterr().out
+
+
+def test_column_that_no_row_can_have_is_told_and_the_rest_is_still_looked_at(stored):
+    one, other = stored.rows(
+        "SELECT source_article_id, content_hash FROM articles ORDER BY 1 LIMIT 2"
+    )
+    change(
+        stored, f"UPDATE _store.contents SET content_hash = 'cd1:?' WHERE content_hash = '{one[1]}'"
+    )
+    change(
+        stored, f"UPDATE _store.records SET title = '换了' WHERE source_article_id = '{other[0]}'"
+    )
+
+    (keys, _), _ = look(stored, "words")
+
+    assert keys[0] == "broken"
+    assert "its content_hash is not that of its columns" in keys[1]
+    assert "its record_key is not that of its columns" in keys[1]

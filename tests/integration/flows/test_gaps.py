@@ -1,0 +1,114 @@
+"""Gaps and watermarks of runs that do not come to their end."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from flows import demo_site, settings
+from flows.cli import demo_run
+from flows.pipeline import steps
+from flows.pipeline.run import Run, Surroundings, surrounded_by
+from flows.sync import sync_plainly
+from warehouse import connect_read_only
+
+
+class Killed(Exception):
+    """Stands for kill -9 between two transactions."""
+
+
+@pytest.mark.parametrize("stored", [1, 5])
+def test_gap_is_told_although_its_run_is_killed_between_two_batches(tmp_path, monkeypatch, stored):
+    with demo_site.serve(edition=2) as stand:
+        config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
+        sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+        stand.advance()  # market-38 drops something
+        store, done = steps.store, []
+
+        def store_some(*args):
+            if len(done) == stored:
+                raise Killed
+            done.append(store(*args))
+
+        monkeypatch.setattr(steps, "store", store_some)
+        with pytest.raises(Killed):
+            sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+        monkeypatch.setattr(steps, "store", store)
+        sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+
+    with connect_read_only(chosen.warehouse.path) as db:
+        told = db.execute("SELECT DISTINCT source, channel FROM gaps").fetchall()
+    assert told == [("finews", "market-38")]
+
+
+def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
+    faults = {"/ART-": demo_site.Fault(status=404)}
+
+    def fault_of(target, _turn):
+        return next((fault for part, fault in faults.items() if part in target), None)
+
+    with demo_site.serve(faults=fault_of) as stand:
+        config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        chosen = settings.load(config, {})
+        nothing = sync_plainly(chosen, ["ofweek"], limit=None, dry_run=False)
+        faults.clear()
+        everything = sync_plainly(chosen, ["ofweek"], limit=None, dry_run=False)
+
+    assert (nothing.totals()["new"], nothing.totals()["failed"]) == (0, 11)
+    assert (everything.totals()["new"], everything.totals()["gaps"]) == (11, 0)
+    assert everything.problems == ()
+
+
+def test_entry_that_another_channel_brought_hides_no_gap(tmp_path):
+    newest = "202203172311110318"  # of market-38 in the third edition
+    with demo_site.serve(edition=2) as stand:
+        link = demo_run.SHARE_LINK.replace(LINKED, newest)
+        config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        sync_plainly(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
+        stand.advance()  # market-38 drops something
+        demo_run.write_config(tmp_path, port=stand.port, share_link=link)
+        text = config.read_text().replace(', "market-37", "market-38", "market-39"]', "]")
+        config.write_text(text, encoding="utf-8")
+        linked = sync_plainly(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
+        config = demo_run.write_config(tmp_path, port=stand.port, share_link=link)
+        whole = sync_plainly(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
+
+    with connect_read_only(tmp_path / "copydesk.duckdb") as db:
+        sql = "SELECT DISTINCT channel FROM sightings WHERE article_id LIKE ?"
+        seen = {channel for (channel,) in db.execute(sql, [f"finews:%{newest}"]).fetchall()}
+    assert seen == {"market-38, share"}
+    assert (linked.totals()["gaps"], whole.totals()["gaps"]) == (0, 1)
+
+
+LINKED = "202203082300310099"  # the last entry of the last batch
+
+
+def test_interrupted_run_moves_no_watermark_and_the_next_one_sees_no_gap(tmp_path):
+    stop = threading.Event()
+
+    def stop_at_the_last_entry(target, _turn):
+        if LINKED in target:
+            stop.set()
+
+    with demo_site.serve(faults=stop_at_the_last_entry) as stand:
+        config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
+        with surrounded_by(Surroundings(stop=stop)):
+            cut = sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+        with connect_read_only(chosen.warehouse.path) as db:
+            reached = db.execute("SELECT * FROM _store.watermarks").fetchall()
+        whole = sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+
+    assert (cut.state, reached) == ("interrupted", [])
+    assert whole.totals()["gaps"] == 0
+
+
+def test_run_that_ends_by_an_error_stops_its_sources_before_their_fetcher_goes(tmp_path):
+    chosen = settings.load(environ={"COPYDESK_WAREHOUSE__PATH": str(tmp_path / "copydesk.duckdb")})
+
+    with pytest.raises(Killed), Run("sync", chosen, ["finews"]) as run:
+        raise Killed
+
+    assert run.is_stopping

@@ -1,0 +1,271 @@
+"""Posts in and out: the seeds byte for byte, twice the same, and every fetched article."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import yaml
+from ruamel.yaml import YAML
+
+from flows import demo_site
+from flows.publishing.export_posts import export_articles
+
+pytestmark = pytest.mark.e2e
+
+SEEDS = Path(demo_site.__file__).parent / "seeds"
+# Jekyll's own rule for front matter (lib/jekyll/document.rb), and Hexo's for its end.
+JEKYLL = re.compile(r"\A(---\s*\n.*?\n?)^((---|\.\.\.)\s*$\n?)", re.MULTILINE | re.DOTALL)
+HEXO = re.compile(r"\A(?:-{3,}\n)?([\s\S]+?)\n(-{3,})(?:$|\n)([\s\S]*)$")
+
+
+@pytest.fixture
+def seeded(desk):
+    desk.first = desk.bring_in(SEEDS)
+    return desk
+
+
+def test_seeds_are_imported_whole(seeded):
+    counts = seeded.counts(seeded.first, "new", "quarantined", "failed")
+
+    assert counts == {
+        "finews": {"new": 3, "quarantined": 0, "failed": 0},
+        "woshipm": {"new": 1, "quarantined": 0, "failed": 0},
+        "ofweek": {"new": 1, "quarantined": 0, "failed": 0},
+    }
+    assert seeded.first.exit_code == 0
+
+
+@pytest.mark.parametrize("dialect", ["jekyll", "hexo"])
+def test_all_five_seeds_survive_import_and_export_check_byte_for_byte(seeded, dialect):
+    checked = export_articles(seeded.settings, SEEDS, dialect, check=True)
+
+    assert checked.exported.counts() == {
+        "identical": 5, "written": 0, "updated": 0, "changed": 0, "missing": 0, "extra": 0, "failed": 0,
+    }  # fmt: skip
+    assert checked.exit_code == 0
+
+
+@pytest.mark.parametrize(("dialect", "own"), [("jekyll", 3), ("hexo", 2)])
+def test_seeds_written_to_a_fresh_folder_keep_their_bytes_in_their_own_dialect(
+    seeded, tmp_path, dialect, own
+):
+    out = tmp_path / "out"
+    export_articles(seeded.settings, out, dialect)
+
+    originals = {seed.name: seed.read_bytes() for seed in SEEDS.glob("*.txt")}
+    written = {file.name: file.read_bytes() for file in out.rglob("*.txt")}
+    assert len(written) == own
+    assert written.items() <= originals.items()
+    again = export_articles(seeded.settings, out, dialect, check=True)
+    assert (again.exported.counts()["identical"], again.exit_code) == (5, 0)
+
+
+def test_one_changed_byte_is_found_and_named(seeded, tmp_path):
+    copies = tmp_path / "copies"
+    shutil.copytree(SEEDS, copies)
+    (seed,) = copies.glob("000_*")
+    seed.write_bytes(seed.read_bytes().replace(b"cailianshe\n", b"cailianshe \n", 1))
+
+    checked = export_articles(seeded.settings, copies, "jekyll", check=True)
+
+    assert checked.exit_code == 4
+    assert checked.exported.changed == [seed.name]
+    assert "line 5" in checked.words()
+
+
+def test_posts_that_are_no_part_of_the_export_are_named_and_no_difference(seeded, tmp_path):
+    copies = tmp_path / "copies"
+    shutil.copytree(SEEDS, copies)
+    for number in range(12):
+        (copies / f"about-{number:02}.md").write_text("# about\n", encoding="utf-8")
+
+    checked = export_articles(seeded.settings, copies, "jekyll", check=True)
+    written = export_articles(seeded.settings, copies, "jekyll")
+
+    for done in (checked, written):
+        assert (done.exit_code, len(done.as_json()["extra_files"])) == (0, 12)
+        assert "12 files stand there that no exported article accounts for" in done.words()
+        assert "about-09.md and 2 more (--json names all)" in done.words()
+    assert checked.as_json()["extra_files"][0] == "about-00.md"
+
+
+def test_check_of_a_missing_folder_says_what_to_do(seeded, tmp_path):
+    with pytest.raises(FileNotFoundError, match="export there first"):
+        export_articles(seeded.settings, tmp_path / "absent", "jekyll", check=True)
+
+
+def test_second_import_changes_nothing(seeded):
+    before = seeded.rows("SELECT * FROM articles ORDER BY article_id")
+
+    again = seeded.bring_in(SEEDS)
+
+    totals = again.totals()
+    assert (totals["new"], totals["modified"], totals["unmodified"]) == (0, 0, 5)
+    assert seeded.rows("SELECT * FROM articles ORDER BY article_id") == before
+
+
+def test_fetched_and_imported_seeds_are_the_same_contents(desk):
+    desk.sync()
+    report = desk.bring_in(SEEDS)
+
+    counts = desk.counts(report, "new", "modified", "unmodified", "duplicate")
+    assert counts["finews"] == {"new": 0, "modified": 0, "unmodified": 3, "duplicate": 0}
+    assert counts["woshipm"] == {"new": 0, "modified": 0, "unmodified": 0, "duplicate": 1}
+    assert counts["ofweek"] == {"new": 0, "modified": 0, "unmodified": 0, "duplicate": 1}
+
+
+def test_imported_post_never_replaces_the_page_fetched_since(desk):
+    desk.sync("finews")
+    sql = "SELECT parser FROM articles WHERE article_id = 'finews:NW202203142308441556'"
+
+    desk.bring_in(SEEDS)
+
+    assert desk.rows(sql) == [("finews",)]
+
+
+def test_post_that_cannot_be_read_waits_in_quarantine_until_it_is_mended(desk, tmp_path):
+    posts = tmp_path / "posts"
+    posts.mkdir()
+    good = b"---\ntitle: A ferry returns\ndate: 2026-03-14 08:00:00 +08:00\n---\nIt is back.\n"
+    broken = posts / "2026-03-14-broken.md"
+    broken.write_bytes(b"---\ntitle: never closed\n\nIt is back.\n")
+    (posts / "2026-03-14-good.md").write_bytes(good)
+
+    report = desk.bring_in(posts, source="harbour")
+
+    assert desk.counts(report, "new", "quarantined") == {"harbour": {"new": 1, "quarantined": 1}}
+    assert report.exit_code == 3
+    sql = "SELECT url, reason, resolved_at IS NOT NULL FROM quarantine"
+    assert desk.rows(sql) == [("2026-03-14-broken.md", "bad_front_matter", False)]
+
+    broken.write_bytes(good.replace(b"returns", b"leaves"))
+    desk.bring_in(posts, source="harbour")
+
+    assert desk.rows(sql) == [("2026-03-14-broken.md", "bad_front_matter", True)]
+
+
+def test_post_with_an_empty_title_is_resolved_by_its_complete_copy(desk, tmp_path):
+    head = '---\nlayout: post\ntitle: "{}"\ndate: {} +0800\ncategories: emnews\ntags: 东财滚动新闻\n---\n'
+    body = "> 快评\n\n<p>示例公司宣布启用新型制冷液。</p>\n\n<{}>\n"
+    empty, whole = (
+        tmp_path / "-202205262391921712.md",
+        tmp_path / "2022-05-26-202205262391921712.md",
+    )
+    link = "http://finance.eastmoney.com/news/1354,202205262391921712.html"
+    empty.write_text(head.format("", "") + body.format(""), encoding="utf-8")
+    sql = "SELECT source, article_id, resolved_at IS NOT NULL FROM quarantine"
+
+    desk.bring_in(empty)
+    assert desk.rows(sql) == [("finews", "finews:202205262391921712", False)]
+
+    complete = head.format("国内首次启用", "2022-05-26 00:19:55") + body.format(link)
+    whole.write_text(complete, encoding="utf-8")
+    desk.bring_in(whole)
+    assert desk.rows(sql) == [("finews", "finews:202205262391921712", True)]
+
+
+def test_every_fetched_article_writes_a_post_that_strict_readers_accept(desk, tmp_path):
+    desk.sync()
+    titles = dict(desk.rows("SELECT article_id, title FROM articles"))
+    strict = YAML(typ="safe", pure=True)
+
+    for dialect, rule in (("jekyll", JEKYLL), ("hexo", HEXO)):
+        out = tmp_path / dialect
+        exported = export_articles(desk.settings, out, dialect).exported
+        files = [out / name for name in exported.written]
+        assert len(files) == len(titles)
+        assert len({str(file).casefold() for file in files}) == len(files)
+        assert all(out.resolve() in file.resolve().parents for file in files)
+        found = set()
+        for file in files:
+            text = file.read_bytes().decode("utf-8")
+            head = rule.match(text).group(1).strip().strip("-").strip()
+            loose, exact = yaml.safe_load(head), strict.load(StringIO(head))
+            assert loose["title"] == exact["title"]
+            found.add(exact["title"])
+        assert found == set(titles.values())
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "csv"])
+def test_one_file_formats_hold_every_article_and_can_be_checked(desk, tmp_path, format_):
+    desk.sync("ofweek")
+    export_articles(desk.settings, tmp_path / "out", format_)
+
+    same = export_articles(desk.settings, tmp_path / "out", format_, check=True)
+    assert (same.exported.identical, same.exit_code) == ([f"articles.{format_}"], 0)
+
+    desk.stand.edition = 2
+    desk.sync("ofweek")
+    assert export_articles(desk.settings, tmp_path / "out", format_, check=True).exit_code == 4
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "csv"])
+@pytest.mark.parametrize(
+    "theirs",
+    [b"name,price\r\n", b'{"name": 1}\n', b"[]\n", b"\xff\xfe\n", b'{"article_id": 1}\n'],
+)
+def test_file_of_somebody_else_is_not_overwritten(desk, tmp_path, format_, theirs):
+    desk.sync("ofweek")
+    file = tmp_path / f"articles.{format_}"
+    file.write_bytes(theirs)
+
+    done = export_articles(desk.settings, tmp_path, format_)
+
+    assert file.read_bytes() == theirs
+    assert done.exit_code == 3
+    assert "copydesk did not write it; move it away" in done.words()
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "csv"])
+def test_earlier_export_is_replaced_even_one_of_no_article(desk, tmp_path, format_):
+    desk.sync("ofweek")
+    none = export_articles(desk.settings, tmp_path, format_, source="finews")
+    some = export_articles(desk.settings, tmp_path, format_, source="ofweek")
+    desk.stand.edition = 2
+    desk.sync("ofweek")
+    more = export_articles(desk.settings, tmp_path, format_)
+
+    name = f"articles.{format_}"
+    assert (none.exported.written, some.exported.updated, more.exported.updated) == (
+        [name],
+        [name],
+        [name],
+    )
+
+
+def test_jsonl_has_the_documented_keys_in_order(desk, tmp_path):
+    desk.sync("ofweek")
+    export_articles(desk.settings, tmp_path, "jsonl")
+
+    lines = (tmp_path / "articles.jsonl").read_text(encoding="utf-8").splitlines()
+    keys = [
+        "article_id",
+        "source",
+        "source_article_id",
+        "url",
+        "canonical_url",
+        "title",
+        "authors",
+        "publisher",
+        "published_at",
+        "published_raw",
+        "published_precision",
+        "updated_at",
+        "categories",
+        "tags",
+        "language",
+        "lead_image",
+        "body_html",
+        "text",
+        "content_hash",
+        "parser",
+        "parser_version",
+        "provenance",
+        "original_url",
+    ]
+    assert [list(json.loads(line)) for line in lines] == [keys] * len(lines)

@@ -1,0 +1,41 @@
+"""A listing that could not be read once, and can be again, is in quarantine no longer."""
+
+from __future__ import annotations
+
+from flows import demo_site, settings
+from flows.cli import demo_run
+from flows.demo_site import Fault
+from flows.sync import sync_plainly
+from warehouse import connect_read_only
+
+
+def test_listing_that_was_busy_for_one_run_is_resolved_by_the_next(tmp_path):
+    def busy_the_second_time(target, turn):
+        is_listing = target.startswith(("/woshipm/latest", "/CATList"))
+        return Fault(body=b"<html>busy</html>") if is_listing and turn == 2 else None
+
+    waiting = []
+    with demo_site.serve(faults=busy_the_second_time) as stand:
+        config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        chosen = settings.load(config, {})
+        for _ in range(3):
+            sync_plainly(chosen, ["woshipm", "ofweek"], limit=None, dry_run=False)
+            with connect_read_only(chosen.warehouse.path) as db:
+                rows = db.execute(
+                    "SELECT source, reason FROM quarantine WHERE resolved_at IS NULL ORDER BY ALL"
+                ).fetchall()
+            waiting.append(rows)
+
+    assert waiting == [[], [("ofweek", "bad_listing"), ("woshipm", "bad_listing")], []]
+
+
+def test_line_that_cannot_be_read_stays_though_its_listing_was(tmp_path):
+    with demo_site.serve() as stand:
+        config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        chosen = settings.load(config, {})
+        for _ in range(2):
+            sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+
+    with connect_read_only(chosen.warehouse.path) as db:
+        found = db.execute("SELECT count(*) FROM quarantine WHERE resolved_at IS NULL").fetchall()
+    assert found == [(3,)]

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from warehouse.care import snapshot
+from warehouse.errors import WarehouseError
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def small_batches(desk):
+    text = desk.config.read_text(encoding="utf-8")
+    own = "[run]\nbatch_size = 3\npublish_batches = 2\n\n[fetch]"
+    desk.config.write_text(text.replace("[fetch]", own, 1), encoding="utf-8")
+    return desk
+
+
+def test_readers_see_what_a_long_run_stored_so_far(small_batches, monkeypatch):
+    published = []
+    publish = snapshot.publish
+
+    def counted(store, path):
+        published.append(store.execute("SELECT count(*) FROM articles").fetchall()[0][0])
+        return publish(store, path)
+
+    monkeypatch.setattr(snapshot, "publish", counted)
+
+    report = small_batches.sync("woshipm")
+
+    stored = report.totals()["new"] + report.totals()["duplicate"]
+    assert published[:2] == [6, 12]
+    assert published[-1] == stored > 12
+    assert published == sorted(published)
+
+
+def test_snapshot_that_fails_on_the_way_is_told_and_the_run_goes_on(small_batches, monkeypatch):
+    tried = []
+    publish = snapshot.publish
+
+    def failing_first(store, path):
+        tried.append(path)
+        if len(tried) == 1:
+            raise WarehouseError("the disk is full")
+        return publish(store, path)
+
+    monkeypatch.setattr(snapshot, "publish", failing_first)
+
+    report = small_batches.sync("woshipm")
+
+    assert report.state == "completed"
+    assert len(tried) > 2
+    assert [words for words in small_batches.said if "readers keep the one before" in words]

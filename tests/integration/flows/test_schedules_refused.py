@@ -1,0 +1,108 @@
+"""Names and schedules that a configuration cannot mean, and the file that is meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows import schedules, settings
+from flows.serving import deployments, launch, run_jobs
+from flows.settings import RESERVED_NAMES, ConfigurationError
+
+SOURCE = '[sources.{slug}]\nparser = "ofweek"\nbase_url = "http://127.0.0.1:1"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0 0 31 2 *", "day 31 of month 2 in the schedule, which never does"),
+        ("0 0 30-31 feb *", "day 30 of month feb"),
+        ("0 0 31 4,6,9,11 *", "day 31 of month 4,6,9,11"),
+        ("0 0 31 2 0-6", "day 31 of month 2"),
+        ("FREQ=DAILY;INTERVAL=0", "expected an INTERVAL of 1 or more"),
+        ("FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30", "it never does"),
+        ("FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30;BYHOUR=1;BYMINUTE=2", "it never does"),
+        ("FREQ=SECONDLY;BYSETPOS=2", "expected BYSETPOS with days or longer only"),
+        ("FREQ=DAILY;BYHOUR=7;BYSETPOS=9", "it never does"),
+        ("FREQ=DAILY;UNTIL=20200101T000000Z", "expected a rule that never ends"),
+    ],
+)
+@pytest.mark.timeout(10)
+def test_schedule_whose_time_never_comes_is_refused_at_once(text, words):
+    with pytest.raises(ValueError, match=words):
+        schedules.read(text, "Asia/Shanghai")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 0 29 2 *",
+        "0 0 31 2 mon",  # cron: the 31st, or a Monday
+        "0 0 31 */2 *",
+        "0 0 */31 2 *",
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO",
+        "FREQ=MONTHLY;BYDAY=FR;BYSETPOS=-1",
+        "FREQ=DAILY;UNTIL=29991231T000000Z",
+    ],
+)
+def test_schedule_whose_time_comes_seldom_is_taken(text):
+    assert schedules.read(text, "Asia/Shanghai").value == text
+
+
+@pytest.mark.parametrize("slug", sorted(RESERVED_NAMES))
+def test_source_called_like_a_schedule_or_lock_of_our_own_is_refused(tmp_path, slug):
+    file = tmp_path / "copydesk.toml"
+    file.write_text(SOURCE.format(slug=slug), encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=f"sources.{slug}: .* give the source another"):
+        settings.load(file, {})
+
+
+def test_names_of_our_own_schedules_are_the_reserved_ones():
+    ours = {name for name, _ in deployments.ON_DEMAND if name in RESERVED_NAMES}
+
+    assert ours | {deployments.EVERYTHING, "import"} == RESERVED_NAMES
+
+
+# --- the file that is meant ------------------------------------------------------------
+
+
+def test_default_file_is_settled_by_its_absolute_path(elsewhere):
+    assert settings.settled(None) is None
+
+    (elsewhere / "copydesk.toml").write_text("", encoding="utf-8")
+
+    assert settings.settled(None) == elsewhere / "copydesk.toml"
+    assert settings.settled(Path("other.toml")) == elsewhere / "other.toml"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What flows are called with, instead of calling them."""
+    given = []
+
+    def run_flow(_entrypoint, parameters, **_options):
+        given.append(parameters)
+
+    monkeypatch.setattr(launch, "run_flow", run_flow)
+    monkeypatch.setattr(run_jobs, "run_flow", run_flow)
+    return given
+
+
+def test_commands_name_the_default_file_so_that_its_loss_is_noticed(elsewhere, asked):
+    file = elsewhere / "copydesk.toml"
+    file.write_text(SOURCE.format(slug="ofweek"), encoding="utf-8")
+    chosen = settings.load()
+    told = {"config": None, "say": print, "progress": print}
+
+    launch.run_sync(chosen, (), **told)
+    chosen.warehouse.path.parent.mkdir()
+    chosen.warehouse.path.touch()  # without one there is nothing to read again
+    run_jobs.run_reparse(chosen, (), **told)
+    run_jobs.run_backfill(chosen, "ofweek", urls=["http://127.0.0.1:1/a"], **told)
+
+    assert [one["config"] for one in asked] == [str(file)] * 3
+    file.unlink()
+    with pytest.raises(ConfigurationError, match="there is no configuration file"):
+        settings.load(Path(asked[0]["config"]), {})

@@ -1,0 +1,172 @@
+"""The configuration: what is accepted, and what a wrong key is told."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from flows import settings
+from flows.settings import ConfigurationError
+
+EXAMPLE = Path(__file__).parents[3] / "deploy" / "copydesk.example.toml"
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "copydesk.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_no_file_means_the_three_built_in_sources(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    found = settings.load(environ={})
+
+    assert [source.slug for source in found.chosen()] == ["finews", "woshipm", "ofweek"]
+    assert found.warehouse.path == tmp_path / "data" / "copydesk.duckdb"
+
+
+def test_example_file_shows_every_key_with_its_default(tmp_path):
+    example = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
+    sections = {name: value for name, value in example.items() if name != "sources"}
+
+    assert sections == settings.Settings().model_dump(mode="json", exclude={"sources"})
+
+
+def test_example_file_is_accepted_and_equals_the_defaults(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = written(tmp_path, EXAMPLE.read_text(encoding="utf-8"))
+
+    found, defaults = settings.load(file, {}), settings.load(environ={})
+
+    assert found.model_dump(exclude={"sources"}) == defaults.model_dump(exclude={"sources"})
+    assert found.chosen() == defaults.chosen()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[warehouse]\npth = "x"', "warehouse.pth: unknown key, did you mean 'warehouse.path'?"),
+        ('[warehose]\npath = "x"', "warehose: unknown key, did you mean 'warehouse'?"),
+        ("[fetch]\ntimeout_seconds = 'soon'", "fetch.timeout_seconds: expected a valid number"),
+        ("[fetch]\nconcurrency = 0", "fetch.concurrency: expected greater than or equal to 1"),
+        ('[sources.x]\nurl = "http://a.example"', "sources.x.parser: this key must be given"),
+        ('[sources.x]\nparser = "rsshubb"', "no parser 'rsshubb', did you mean 'rsshub'?"),
+        ('[sources.x]\nparser = "finews"\nchanels = []', "chanels"),
+        ('[sources.x]\nparser = "finews"\nchannels = "emnews"', "sources.x.channels"),
+        (
+            '[sources.x]\nparser = "finews"\ntime_zone = "Mars"',
+            "sources.x.time_zone: expected a zone",
+        ),
+        (
+            '[sources.x]\nparser = "finews"\ntime_zone = ""',
+            "'Europe/Berlin' or 'UTC', found ''; without a zone to name, leave the key out",
+        ),
+        (
+            '[sources.x]\nparser = "generic"\nurl = "http://a.example"\ntime_zone = "none"',
+            "found 'none'; without a zone to name, leave the key out",
+        ),
+        (
+            '[sources.x]\nparser = "finews"\ntime_zone = "asia/shanghai "',
+            "found 'asia/shanghai ', did you mean 'Asia/Shanghai'?",
+        ),
+        ('[serve]\ntime_zone = ""', "serve.time_zone: expected a zone of the IANA list"),
+        (
+            '[sources.x]\nparser="finews"\nbase_url = "nonsense"',
+            "sources.x.base_url: expected an http",
+        ),
+        (
+            '[sources.x]\nparser="finews"\nbase_url = "ftp://a.example"',
+            "sources.x.base_url: expected an",
+        ),
+        (
+            '[sources.x]\nparser="finews"\nchannels = []',
+            "sources.x.channels: expected at least one",
+        ),
+        (
+            '[sources.x]\nparser="finews"\nshare_links = ["http://evil.example/x"]',
+            "sources.x.share_links: expected a share link",
+        ),
+        ('[sources.x]\nparser="finews"\nschedule = "every minute or so"', "sources.x.schedule"),
+        ('[sources."../up"]\nparser="finews"', "expected a name of small letters"),
+        ('[sources."a:b"]\nparser="finews"', "expected a name of small letters"),
+        ('warehouse = "x.duckdb"', "warehouse: expected a section ([warehouse])"),
+        ("[warehouse", "is not TOML"),
+    ],
+)
+def test_wrong_key_is_named_with_what_was_expected(tmp_path, text, expected):
+    with pytest.raises(ConfigurationError) as caught:
+        settings.load(written(tmp_path, text), {})
+
+    assert expected in str(caught.value)
+
+
+def test_every_wrong_key_is_named_at_once(tmp_path):
+    with pytest.raises(ConfigurationError) as caught:
+        settings.load(written(tmp_path, "[fetch]\nconcurrency = 0\ntimeout = 3"), {})
+
+    assert "fetch.concurrency" in str(caught.value)
+    assert "fetch.timeout: unknown key, did you mean 'fetch.timeout_seconds'?" in str(caught.value)
+
+
+def test_named_file_must_exist(tmp_path):
+    with pytest.raises(ConfigurationError, match="there is no configuration file"):
+        settings.load(tmp_path / "absent.toml", {})
+
+
+def test_environment_overrides_the_file(tmp_path):
+    file = written(tmp_path, "[fetch]\nconcurrency = 3\n[sources.a]\nparser='finews'")
+    environ = {
+        "COPYDESK_FETCH__CONCURRENCY": "5",
+        "COPYDESK_WAREHOUSE__PATH": "/data/news.duckdb",
+        "COPYDESK_FETCH__ALLOW_PRIVATE_HOSTS": '["127.0.0.1:8765"]',
+        "COPYDESK_SOURCES__A__BASE_URL": "http://127.0.0.1:8765",
+        "UNRELATED": "1",
+    }
+
+    found = settings.load(file, environ)
+
+    assert found.fetch.concurrency == 5
+    assert found.warehouse.path == Path("/data/news.duckdb")
+    assert found.fetch.allow_private_hosts == ("127.0.0.1:8765",)
+    assert found.source("a").text("base_url") == "http://127.0.0.1:8765"
+
+
+def test_mistyped_environment_key_is_an_error(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"warehouse\.pth"):
+        settings.load(written(tmp_path, ""), {"COPYDESK_WAREHOUSE__PTH": "x"})
+
+
+def test_environment_can_point_a_built_in_source_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    found = settings.load(environ={"COPYDESK_SOURCES__FINEWS__BASE_URL": "http://127.0.0.1:1"})
+
+    assert found.source("finews").text("base_url") == "http://127.0.0.1:1"
+    assert [source.slug for source in found.chosen()] == ["finews", "woshipm", "ofweek"]
+
+
+def test_unknown_source_is_refused_with_the_nearest_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigurationError, match="no source 'finew', did you mean 'finews'"):
+        settings.load(environ={}).chosen(("finew",))
+
+
+def test_snapshot_lies_beside_its_own_warehouse(tmp_path):
+    file = written(tmp_path, '[warehouse]\npath = "x/a.duckdb"')
+
+    assert settings.load(file, {}).warehouse.snapshot == tmp_path / "x" / "a.read.duckdb"
+    elsewhere = settings.load(file, {"COPYDESK_WAREHOUSE__PATH": "other/o.duckdb"}).warehouse
+    assert elsewhere.snapshot == tmp_path / "other" / "o.read.duckdb"
+
+
+def test_paths_count_from_the_folder_of_the_file(tmp_path):
+    file = written(tmp_path, '[warehouse]\npath = "x/a.duckdb"')
+
+    found = settings.load(file, {})
+
+    assert found.warehouse.path == tmp_path / "x" / "a.duckdb"
+    assert found.archive.path == tmp_path / "data" / "archive"

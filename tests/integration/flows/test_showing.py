@@ -1,0 +1,207 @@
+"""What a run leaves on its page: the table, the failures, the lineage; nothing of it is markup."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from flows import demo_site, settings
+from flows.cli import demo_run
+from flows.pipeline.stats import Report, Tally
+from flows.reporting import artifacts
+from flows.reporting import progress as live
+from flows.reporting.artifacts import Failure, Origin
+from flows.reporting.markdown import code, listed
+from flows.serving.events import materialized
+from flows.sync import sync_plainly
+
+ATTACKS = (
+    "[click](javascript:alert(1))",
+    "![x](http://127.0.0.1/beacon.png)",
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "` [a](http://127.0.0.1) `",
+    "``` \n\n# heading\n\n| a | b |\n|---|---|\n",
+    "https://example.org/ www.example.org desk@example.org",
+    "first\n\n- second\r\n> third\u2028[x]: http://127.0.0.1 'y'",
+    "a\u202egnp.exe\u200b\x00\x1b[31m",
+    "`" * 20,
+    "\\` \\[x](y) &lt;b&gt; &#60;b&#62;",
+)
+RICH = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+HARMLESS = {"text", "code_inline", "softbreak", "strong_open", "strong_close"}
+BLOCKS = {"bullet_list_open", "list_item_open", "paragraph_open", "inline", "paragraph_close",
+          "list_item_close", "bullet_list_close"}  # fmt: skip
+
+
+def markup_of(text: str) -> set[str]:
+    """What a Markdown reader makes of a text, beyond lists, words and code."""
+    tokens = RICH.parse(text)
+    inside = {child.type for token in tokens for child in token.children or ()}
+    return ({token.type for token in tokens} - BLOCKS) | (inside - HARMLESS)
+
+
+def words_outside_code(text: str) -> str:
+    tokens = [child for token in RICH.parse(text) for child in token.children or ()]
+    return "".join(one.content for one in tokens if one.type == "text")
+
+
+@given(st.one_of(st.sampled_from(ATTACKS), st.text(), st.text(alphabet="`[]()<>!#*_|\\\n a-")))
+def test_words_of_a_page_are_never_markup(words):
+    for text in (code(words), listed([words, words])):
+        assert markup_of(text) == set()
+        assert words_outside_code(text).strip() in {"", "(nothing)", "(nothing)(nothing)"}
+
+
+def test_code_keeps_the_words_and_cuts_long_ones():
+    assert code("a `b` c") == "``a `b` c``"
+    assert code("`b`") == "`` `b` ``"
+    assert code("x" * 400) == "`" + "x" * 299 + "…`"
+    assert code("one\n two\u202e\tthree") == "`one two three`"
+    assert code("\u200b") == "(nothing)"
+
+
+# --- the table -------------------------------------------------------------------------
+
+
+def report(*tallies: Tally) -> Report:
+    return Report(run_id="20260301T000000-1", flow="sync", state="needs_attention", tallies=tallies)
+
+
+def tally(source: str, **counts: int) -> Tally:
+    one = Tally(source=source, seconds=1.25)
+    one.add(**counts)
+    return one
+
+
+def test_result_table_has_a_row_a_source_and_a_total_in_the_order_people_read():
+    found = artifacts.result_table(
+        report(tally("a", discovered=9, new=2, failed=1), tally("b", modified=3, gaps=1))
+    )
+
+    names = ["source", "new", "modified", "unmodified", "duplicate", "quarantined", "failed",
+             "gaps", "seconds"]  # fmt: skip
+    assert [list(row) for row in found] == [names] * 3
+    assert [list(row.values()) for row in found] == [
+        ["a", 2, 0, 0, 0, 0, 1, 0, 1.2],
+        ["b", 0, 3, 0, 0, 0, 0, 1, 1.2],
+        ["total", 2, 3, 0, 0, 0, 1, 1, 1.2],
+    ]
+
+
+def test_one_source_needs_no_total():
+    assert [row["source"] for row in artifacts.result_table(report(tally("a", new=1)))] == ["a"]
+
+
+def test_result_says_what_to_do_and_where_things_came_from():
+    one = tally("a", new=2, quarantined=1)
+    one.gap("possible gap at http://desk:planted-secret@127.0.0.1/[list](x)")
+    origin = Origin(source="a", channels=("news",), pages=3, files=("1.warc.gz",))
+
+    words = artifacts.result_words(report(one), [origin], settings.Settings())
+
+    assert "**needs attention**" in words
+    assert "planted-secret" not in words
+    assert "copydesk-quarantine" in words
+    assert "`copydesk gaps`" in words
+    assert "pages, raw in `1.warc.gz` → articles, revisions, sightings → snapshot" in words
+    assert "`copydesk.read.duckdb`" in words
+    assert "- `a`: `news` → 3 pages → 2 new" in words
+    assert markup_of(words) == set()
+
+
+def test_quarantine_names_reason_expected_found_and_the_exact_command():
+    failure = Failure(
+        quarantine_id="1a2b3c4d-0000-0000-0000-000000000000", source="a", channel="news",
+        what="http://desk:planted-secret@127.0.0.1/1", reason="layout_changed",
+        expected="one h1 [here](http://127.0.0.1)", found="<h1>none</h1>\n\n# none", attempts=2,
+    )  # fmt: skip
+
+    words = artifacts.quarantine_words([failure], 3)
+
+    assert "`copydesk quarantine show 1a2b3c4d`" in words
+    assert "- expected: `one h1 [here](http://127.0.0.1)`" in words
+    assert "- found: `<h1>none</h1> # none`" in words
+    assert "attempt 2" in words
+    assert "and 2 more: `copydesk quarantine list`" in words
+    assert "planted-secret" not in words
+    assert markup_of(words) == set()
+
+
+def test_run_is_shown_with_its_own_failures_and_origins(tmp_path, monkeypatch):
+    shown = {}
+
+    def keep(**artifact):
+        shown[artifact["key"]] = artifact
+
+    monkeypatch.setattr(artifacts, "create_table_artifact", keep)
+    monkeypatch.setattr(artifacts, "create_markdown_artifact", keep)
+    with demo_site.serve() as stand:
+        config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        chosen = settings.load(config, {})
+        done = sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+
+    artifacts.show_run(done, chosen)
+
+    (row,) = shown["copydesk-result"]["table"]
+    assert (row["source"], row["quarantined"]) == ("finews", 3)
+    words = shown["copydesk-result"]["description"]
+    assert "- `finews`: `emnews`, `market-37`, `market-38`" in words
+    assert re.search(r"raw in `copydesk-\d{8}-[-0-9a-f]+\.warc\.gz` → articles", words)
+    assert shown["copydesk-quarantine"]["markdown"].count("copydesk quarantine show ") == 3
+
+
+# --- progress --------------------------------------------------------------------------
+
+
+def test_progress_tells_rate_and_what_is_left_and_seldom(monkeypatch):
+    shown, now = [], iter(range(0, 100, 1))
+    monkeypatch.setattr(live, "create_progress_artifact", lambda **one: shown.append(one) or 1)
+    monkeypatch.setattr(live, "update_progress_artifact", lambda _id, **one: shown.append(one))
+    progress = live.LiveProgress("backfill-a", "a 2022", clock=lambda: next(now))
+
+    for done in range(10, 21):
+        progress.show(done, 20, is_last=done == 20)
+
+    told = [(one["progress"], one["description"]) for one in shown]
+    assert told[:3] == [
+        (50.0, "a 2022: 10 of 20"),
+        (60.0, "a 2022: 12 of 20, 0.7 a second, about 12 seconds left"),
+        (70.0, "a 2022: 14 of 20, 0.8 a second, about 8 seconds left"),
+    ]
+    assert told[-1] == (100.0, "a 2022: 20 of 20, 0.9 a second")
+    assert len(told) == 6
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(45, "45 seconds"), (720, "12 minutes"), (12600, "3.5 hours")]
+)
+def test_what_is_left_is_told_as_people_say_it(seconds, words):
+    assert live.span(seconds) == words
+
+
+# --- lineage as events -----------------------------------------------------------------
+
+
+def test_source_that_brought_something_is_an_asset_made_from_its_address():
+    text = """
+        [sources.a]
+        parser = "feed"
+        url = "https://desk:planted-secret@news.example.org/feed.xml?key=planted-secret"
+        [sources.b]
+        parser = "feed"
+        url = "https://other.example.org/feed.xml"
+    """
+    chosen = settings.Settings.model_validate(tomllib.loads(text))
+
+    (found,) = materialized(report(tally("a", new=2), tally("b", unmodified=5)), chosen)
+
+    assert found["event"] == "prefect.asset.materialization.succeeded"
+    assert found["resource"]["prefect.resource.id"] == "copydesk://articles/a"
+    assert found["related"][0]["prefect.resource.id"].endswith("@news.example.org/feed.xml")
+    assert found["payload"] == {"run_id": "20260301T000000-1", "new": 2}
+    assert "planted-secret" not in str(found)

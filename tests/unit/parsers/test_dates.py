@@ -1,0 +1,207 @@
+"""Timestamps: every form of SOURCES.md 2.3, 3.2, 4 and 5.2, and what stays unknown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parsers.model import Moment
+from parsers.text.dates import epoch, find_time, read_time, unknown
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)
+
+
+READ = [
+    # finews
+    ("2022-03-14 20:43:16 +0800", utc(2022, 3, 14, 12, 43, 16), "second", "value"),
+    ("2022-03-14 20:43:16", utc(2022, 3, 14, 12, 43, 16), "second", "source"),
+    ("2022-03-14 20:43", utc(2022, 3, 14, 12, 43), "minute", "source"),
+    # woshipm, Eastmoney, people.com.cn, mydrivers, solidot
+    ("2022/03/23", utc(2022, 3, 22, 16), "day", "source"),
+    ("2026年08月19日 17:46", utc(2026, 8, 19, 9, 46), "minute", "source"),
+    ("2024年04月24日23:52", utc(2024, 4, 24, 15, 52), "minute", "source"),
+    ("2024年04月24日 08时05分", utc(2024, 4, 24, 0, 5), "minute", "source"),
+    ("2024年04月24日 08时05分09秒", utc(2024, 4, 24, 0, 5, 9), "second", "source"),
+    ("2022年3月14日", utc(2022, 3, 13, 16), "day", "source"),
+    ("2019-9-7 21:30:50", utc(2019, 9, 7, 13, 30, 50), "second", "source"),
+    ("2019.09.26 12:11", utc(2019, 9, 26, 4, 11), "minute", "source"),
+    ("2024年04月24日 星期三 23:52", utc(2024, 4, 24, 15, 52), "minute", "source"),
+    ("２０２２－０３－１４　２０：４３：１６", utc(2022, 3, 14, 12, 43, 16), "second", "source"),
+    # RFC 822 and its neighbours
+    ("Wed, 23 Mar 2022 07:45:00 GMT", utc(2022, 3, 23, 7, 45), "second", "value"),
+    ("Fri, 18 Apr 2014", utc(2014, 4, 17, 16), "day", "source"),
+    ("Thu,28 Jul 2022 4:35:5 GMT+9", utc(2022, 7, 27, 19, 35, 5), "second", "value"),
+    ("28 Jul 22 04:35 -0430", utc(2022, 7, 28, 9, 5), "minute", "value"),
+    ("Thursday, 28-Jul-22 04:35:05 UT", utc(2022, 7, 28, 4, 35, 5), "second", "value"),
+    ("Mon, 5 Sept 2022 10:00:00 EDT", utc(2022, 9, 5, 14), "second", "value"),
+    ("28 July 2022 04:35:05 JST", utc(2022, 7, 27, 19, 35, 5), "second", "value"),
+    ("Wed Mar 23 2022 08:00:00 GMT+0800 (CST)", utc(2022, 3, 23), "second", "value"),
+    ("Wed Mar 23 08:00:00 CST 2022", utc(2022, 3, 23), "second", "value"),
+    ("March 23, 2022", utc(2022, 3, 22, 16), "day", "source"),
+    # ISO 8601
+    ("2022-03-14T20:43:16Z", utc(2022, 3, 14, 20, 43, 16), "second", "value"),
+    ("2022-03-14T20:43:16+08:00", utc(2022, 3, 14, 12, 43, 16), "second", "value"),
+    ("2022-03-14T20:43:16.25Z", utc(2022, 3, 14, 20, 43, 16, 250_000), "second", "value"),
+    ("2022-03-14T20:43:16.123456789-0500", utc(2022, 3, 15, 1, 43, 16, 123_456), "second", "value"),
+    ("2022-03-14T20:43", utc(2022, 3, 14, 12, 43), "minute", "source"),
+    ("20220314T204316Z", utc(2022, 3, 14, 20, 43, 16), "second", "value"),
+    ("20220314204316", utc(2022, 3, 14, 12, 43, 16), "second", "source"),
+    ("20220314", utc(2022, 3, 13, 16), "day", "source"),
+    ("2022-03-14T24:00:00Z", utc(2022, 3, 15), "second", "value"),
+    ("2016-12-31T23:59:60Z", utc(2017, 1, 1), "second", "value"),
+    # epochs
+    ("1647261796", utc(2022, 3, 14, 12, 43, 16), "second", "value"),
+    ("1647261796500", utc(2022, 3, 14, 12, 43, 16, 500_000), "second", "value"),
+    # Shanghai was not always eight hours ahead
+    ("1988-07-01 12:00:00", utc(1988, 7, 1, 3), "second", "source"),
+    ("1900-07-01 12:00:00", utc(1900, 7, 1, 3, 54, 17), "second", "source"),
+]
+
+
+@pytest.mark.parametrize(("raw", "at", "precision", "zone_from"), READ)
+def test_time_is_read_with_its_own_precision(
+    raw: str, at: datetime, precision: str, zone_from: str
+) -> None:
+    found = read_time(raw, SHANGHAI, "listing:showtime")
+
+    assert (found.at, found.precision, found.zone_from) == (at, precision, zone_from)
+    assert found.raw == raw
+    assert found.how == "listing:showtime"
+    assert found.at is not None
+    assert found.at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        ("", "no date"),
+        (" +0800", "no date"),
+        ("Invalid Date", "no known form"),
+        ("昨天", "relative"),
+        ("前天 12:30", "relative"),
+        ("3小时前", "relative"),
+        ("几分钟前", "relative"),
+        ("2 hours ago", "relative"),
+        ("10-08", "no year"),
+        ("03-14 20:43", "no year"),
+        ("3月14日 20:43", "no year"),
+        ("14 Mar", "no year"),
+        ("2022-02-30", "no date"),
+        ("2022-13-01 00:00:00", "no date"),
+        ("31 Foo 2022", "no date"),
+        ("2022-03-14 25:00:00", "no time of day"),
+        ("2022-03-14 20:61", "no time of day"),
+        ("0001-01-01T00:00:00", "out of range"),
+        ("9999-12-31 23:59:59", "out of range"),
+        ("2022-03-14 20:43:16 +9900", "no offset"),
+        ("2022-03-14 20:43:16 +0860", "no offset"),
+        ("Wed, 23 Mar 2022 07:45:00 BST", "no zone with one offset"),
+        ("Wed, 23 Mar 2022 07:45:00 XYZ", "no zone with one offset"),
+        ("0000000000", "not a time after 1970"),
+        ("12:30:45", "no known form"),
+        ("2022", "no known form"),
+        pytest.param("1" * 1_000_000, "longer than any date", id="long"),
+        ("2022-03-14 20:43:16 来源：某报", "no known form"),
+    ],
+)
+def test_what_names_no_moment_is_unknown_and_says_why(raw: str, why: str) -> None:
+    found = read_time(raw, SHANGHAI, "css:time")
+
+    assert (found.at, found.precision, found.zone_from, found.raw) == (None, "unknown", "none", raw)
+    assert found.how.startswith("absent: css:time: ")
+    assert why in found.how
+
+
+def test_time_without_any_zone_stays_unknown() -> None:
+    for raw in ("2022-03-14 20:43:16", "2022-03-14"):
+        found = read_time(raw, None, "feed")
+        assert (found.at, found.precision) == (None, "unknown")
+        assert "declares none" in found.how
+
+
+def test_named_offset_needs_no_declared_zone() -> None:
+    assert read_time("2022-03-14T20:43:16Z", None, "feed").at == utc(2022, 3, 14, 20, 43, 16)
+
+
+def test_cst_is_the_declared_zone_where_that_is_its_name_there() -> None:
+    raw = "2022-03-14 20:00:00 CST"
+
+    assert read_time(raw, SHANGHAI, "x").at == utc(2022, 3, 14, 12)
+    assert read_time(raw, ZoneInfo("Europe/Paris"), "x").at == utc(2022, 3, 15, 2)
+
+
+@pytest.mark.parametrize("raw", ["Wed, 23 Mar 2022 00:00:00 GMT", "2022-03-23T00:00:00Z"])
+def test_midnight_in_utc_is_a_day_of_the_declared_zone_where_the_source_prints_days(
+    raw: str,
+) -> None:
+    day = read_time(raw, SHANGHAI, "feed:pubDate", midnight_is_day=True)
+    instant = read_time(raw, SHANGHAI, "feed:pubDate")
+
+    assert (day.at, day.precision, day.zone_from) == (utc(2022, 3, 22, 16), "day", "source")
+    assert (instant.at, instant.precision) == (utc(2022, 3, 23), "second")
+
+
+@pytest.mark.parametrize("raw", ["Wed, 23 Mar 2022 00:00:01 GMT", "2022-03-23 00:00:00 +0800"])
+def test_other_times_stay_instants_where_midnight_is_a_day(raw: str) -> None:
+    assert read_time(raw, SHANGHAI, "x", midnight_is_day=True).precision == "second"
+
+
+def test_epoch_takes_seconds_and_milliseconds() -> None:
+    at = utc(2022, 3, 14, 12, 43, 16)
+
+    assert epoch(1_647_261_796, "json:ctime").at == at
+    assert epoch(1_647_261_796_000, "json:ctime").at == at
+    assert epoch("1647261796", "json:ctime").raw == "1647261796"
+
+
+@pytest.mark.parametrize("value", [0, -1, "", "soon", float("nan"), float("inf"), 1e300, 9e12])
+def test_epoch_that_names_no_time_is_unknown(value: float | str) -> None:
+    assert epoch(value, "json:ctime").at is None
+
+
+def test_unknown_keeps_the_text_and_the_reason() -> None:
+    assert unknown("?", "the feed has none") == Moment(
+        at=None, raw="?", precision="unknown", zone_from="none", how="absent: the feed has none"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "time"),
+    [
+        ("2019-09-07 13:43:45 来源: 某报 举报", "2019-09-07 13:43:45"),
+        ("发布时间：2019年06月15日08:18 来源：某网", "2019年06月15日08:18"),
+        ("2024年04月24日23:52 | 来源：某社", "2024年04月24日23:52"),
+        ("更新于 2022-03-14T20:43:16+08:00。", "2022-03-14T20:43:16+08:00"),
+        ("２０２２年３月１４日", "2022年3月14日"),
+        ("昨天 12:30", ""),
+    ],
+)
+def test_find_time_takes_the_first_date_out_of_other_words(words: str, time: str) -> None:
+    assert find_time(words) == time
+    assert not time or read_time(time, SHANGHAI, "x").at is not None
+
+
+@given(
+    st.text(alphabet="0123456789年月日时分秒 -/.:,TZ+GMTDecMondayago前昨天星期三（(", max_size=40)
+)
+def test_no_text_whatever_raises(raw: str) -> None:
+    found = read_time(raw, SHANGHAI, "x", midnight_is_day=True)
+
+    assert found.raw == raw
+    assert (found.at is None) == (found.precision == "unknown") == (found.zone_from == "none")
+
+
+@given(st.integers(min_value=86_400, max_value=7_258_000_000))
+def test_what_is_written_in_utc_is_read_back(seconds: int) -> None:
+    at = datetime.fromtimestamp(seconds, tz=UTC)
+    for form in ("%Y-%m-%dT%H:%M:%SZ", "%a, %d %b %Y %H:%M:%S GMT", "%Y-%m-%d %H:%M:%S +0000"):
+        assert read_time(at.strftime(form), None, "x").at == at
+    assert epoch(seconds, "x").at == at

@@ -1,0 +1,289 @@
+"""Feeds: strict about being one, tolerant inside, never half a feed as a whole one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parsers.errors import BadListing, LayoutChanged
+from parsers.feeds import MAX_ITEMS, Feed, FeedItem, read_feed
+from parsers.text import charset
+
+CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "feeds"
+HERE = "https://gazette.example/feed.xml"
+
+
+def rss(items: str, channel: str = "<title>T</title><link>https://gazette.example/</link>") -> str:
+    return f'<?xml version="1.0"?><rss version="2.0"><channel>{channel}{items}</channel></rss>'
+
+
+def numbered(count: int) -> str:
+    return "".join(
+        f"<item><title>t{n}</title><link>/{n}</link>"
+        f"<description><![CDATA[<p>item {n}</item> & more</p>]]></description></item>"
+        for n in range(count)
+    )
+
+
+def only(text: str) -> FeedItem:
+    (item,) = read_feed(text, HERE).items
+    return item
+
+
+def titles(feed: Feed) -> list[str]:
+    return [item.title for item in feed.items]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "an empty document"),
+        ("\ufeff \n", "an empty document"),
+        ('{"items": []}', "text that begins with '{\"items\": []}'"),
+        (
+            "<!DOCTYPE html><html><head><title>Error 500</title></head></html>",
+            "an HTML page titled 'Error 500'",
+        ),
+        ('<?xml version="1.0"?><urlset><url/></urlset>', "a document whose root is <urlset>"),
+        ("<!-- never closed <rss>", "an empty document"),
+    ],
+)
+def test_what_is_no_feed_is_refused_by_name(text, found):
+    with pytest.raises(BadListing) as caught:
+        read_feed(text, HERE)
+
+    assert caught.value.found == found
+
+
+def test_rss_item_gives_every_field():
+    item = only(
+        '\ufeff\n<?xml version="1.0" encoding="gb2312"?>\n'
+        '<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"'
+        ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:media="http://search.yahoo.com/mrss/">'
+        "<channel><link>https://gazette.example/news/</link><item>"
+        "<media:title>no</media:title><title> 渡轮 \n恢复 </title><link>1.html</link><guid>g1</guid>"
+        "<pubDate>Thu, 26 May 2022 09:30:00 +0800</pubDate><dc:creator>甲</dc:creator>"
+        "<category>港口</category><category>港口</category><description>摘要</description>"
+        "<content:encoded><![CDATA[<p>正文</p>]]></content:encoded></item></channel></rss>"
+    )
+
+    assert item == FeedItem(
+        title="渡轮 恢复",
+        link="https://gazette.example/news/1.html",
+        guid="g1",
+        published_raw="Thu, 26 May 2022 09:30:00 +0800",
+        updated_raw="",
+        authors=("甲",),
+        categories=("港口",),
+        description="摘要",
+        content="<p>正文</p>",
+        raw=item.raw,
+    )
+    assert item.raw.startswith("<item")
+
+
+def test_atom_entry_gives_every_field():
+    item = only(
+        '<feed xmlns="http://www.w3.org/2005/Atom" xml:base="/a/"><title>T</title>'
+        '<entry xml:base="b/"><title type="html">x &amp;lt; &lt;b&gt;y&lt;/b&gt;</title>'
+        '<link rel="self" href="no"/><link href="1"/><id>urn:1</id><published>2022-05-26T09:30:00Z</published>'
+        "<updated>2022-05-27T00:00:00Z</updated><author><name>甲</name></author>"
+        '<category term="energy" label="能源"/><summary>摘要</summary>'
+        '<content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml"><p>正文<br/></p></div></content>'
+        "</entry></feed>"
+    )
+
+    assert (item.title, item.link, item.guid) == (
+        "x &lt; y",
+        "https://gazette.example/a/b/1",
+        "urn:1",
+    )
+    assert (item.published_raw, item.updated_raw) == (
+        "2022-05-26T09:30:00Z",
+        "2022-05-27T00:00:00Z",
+    )
+    assert (item.authors, item.categories) == (("甲",), ("能源",))
+    assert (item.description, item.content) == ("摘要", "<div><p>正文<br></p></div>")
+
+
+def test_atom_text_is_escaped_so_that_it_means_what_it_says():
+    item = only(
+        '<feed xmlns="http://www.w3.org/2005/Atom"><entry><title type="text">a &lt;b&gt;</title>'
+        '<content type="text">1 &lt; 2</content></entry></feed>'
+    )
+
+    assert (item.title, item.content) == ("a &lt;b&gt;", "1 &lt; 2")
+
+
+def test_rdf_items_stand_beside_the_channel():
+    feed = read_feed(
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/">'
+        '<channel rdf:about="x"><title>T</title><link>https://gazette.example/</link></channel>'
+        '<item rdf:about="https://gazette.example/1"><title>a</title><link>1</link></item></rdf:RDF>'
+    )
+
+    assert [(item.title, item.link, item.guid) for item in feed.items] == [
+        ("a", "https://gazette.example/1", "https://gazette.example/1")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("guid", "link"),
+    [
+        ("<guid>https://gazette.example/1</guid>", "https://gazette.example/1"),
+        ('<guid isPermaLink="false">https://gazette.example/1</guid>', ""),
+        ("<guid>g-1</guid>", ""),
+    ],
+)
+def test_guid_stands_for_a_missing_link_only_if_it_is_one(guid, link):
+    assert only(rss(f"<item><title>a</title>{guid}</item>")).link == link
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("A &amp; B", "A & B"),
+        ("A & B", "A & B"),
+        ("A&nbsp;&mdash;&hellip;", "A —…"),
+        ("A &nosuch; &;", "A &nosuch; &;"),
+        ("&#0;&#xD800;&#x1F600;&#99999999;", "\ufffd\ufffd😀\ufffd"),
+        ("a\x0b\x00b", "ab"),
+        ("<![CDATA[a & &nbsp; b]]>", "a & &nbsp; b"),
+    ],
+)
+def test_what_xml_does_not_allow_is_mended_without_loss(written, read):
+    assert only(rss(f"<item><title>{written}</title></item>")).title == read
+
+
+def test_prefixes_that_nobody_declared_are_read():
+    item = only(rss("<item><title>a</title><dc:creator>甲</dc:creator><foo:bar z:q='1'/></item>"))
+
+    assert (item.title, item.authors) == ("a", ("甲",))
+
+
+def test_document_type_of_old_rss_is_ignored():
+    doctype = (
+        '<!DOCTYPE rss PUBLIC "-//Netscape//DTD RSS 0.91//EN" "http://gazette.example/rss.dtd">'
+    )
+
+    assert titles(read_feed(doctype + rss(numbered(2)))) == ["t0", "t1"]
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        '<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">',
+        '<!ENTITY x SYSTEM "file:///etc/passwd">',
+        '<!ENTITY % p SYSTEM "http://127.0.0.1:9/x.dtd"> %p;',
+        '<!ENTITY a "]>">',
+    ],
+)
+def test_document_that_declares_entities_is_refused(declaration):
+    with pytest.raises(BadListing, match="declares entities of its own"):
+        read_feed(f"<?xml version='1.0'?><!DOCTYPE rss [{declaration}]>{rss('')}")
+
+
+def test_cut_feed_never_reads_as_a_whole_one():
+    text = rss(numbered(4))
+    whole = read_feed(text, HERE)
+    read = 0
+    for cut in range(len(text)):
+        try:
+            feed = read_feed(text[:cut], HERE)
+        except BadListing:
+            continue
+        assert any("the feed is cut" in str(bad.error) for bad in feed.broken), cut
+        assert feed.items == whole.items[: len(feed.items)], cut
+        read += 1
+
+    assert read > 300
+
+
+def test_broken_item_costs_only_itself():
+    broken = numbered(4).replace("<title>t2</title>", "<title>t2<br></title>")
+
+    feed = read_feed(rss(broken), HERE)
+
+    assert titles(feed) == ["t0", "t1", "t3"]
+    assert [(type(bad.error), "t2<br>" in bad.raw) for bad in feed.broken] == [
+        (LayoutChanged, True)
+    ]
+    assert (feed.title, feed.link) == ("T", "https://gazette.example/")
+
+
+def test_item_that_never_ends_costs_only_itself():
+    feed = read_feed(rss(numbered(3).replace("</item><item><title>t1", "<item><title>t1")), HERE)
+
+    assert titles(feed) == ["t1", "t2"]
+    assert len(feed.broken) == 1
+
+
+def test_text_after_the_root_is_ignored():
+    feed = read_feed(rss(numbered(2)) + "<script>track()</script>", HERE)
+
+    assert (titles(feed), feed.broken) == (["t0", "t1"], ())
+
+
+def test_too_many_items_are_refused():
+    with pytest.raises(BadListing, match=f"at most {MAX_ITEMS} items"):
+        read_feed(rss("<item/>" * (MAX_ITEMS + 1)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<rss>" + "<a>" * 50_000 + "</a>" * 50_000 + "</rss>",
+        "<rss>" + "<item>" * 100_000,
+        "<rss><channel><item><title>x" + "<![CDATA[" * 100_000,
+        "<rss>" + "".join(f"<p{n}:a/>" for n in range(20_000)) + "</rss>",
+        "<!--" * 100_000,
+        "<rss " + "a='" * 100_000,
+    ],
+    ids=["deep", "unclosed", "cdata", "prefixes", "comments", "attributes"],
+)
+def test_hostile_document_is_refused_at_once(text):
+    started = time.perf_counter()
+
+    with pytest.raises(BadListing):
+        read_feed(text)
+
+    assert time.perf_counter() - started < 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    place=st.integers(0, 2000),
+    token=st.sampled_from(["<", ">", "&", "]]>", "<item>", "</item>", '"', "\x00"]),
+)
+def test_damage_is_read_or_told_but_never_breaks_the_reader(place, token):
+    whole = rss(numbered(6))
+    at = place % len(whole)
+    try:
+        feed = read_feed(whole[:at] + token + whole[at + 1 :], HERE)
+    except BadListing:
+        return
+
+    assert len(feed.items) + len(feed.broken) >= 5
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="../shared/corpus is not here")
+def test_every_feed_of_the_corpus_is_read_or_refused_by_name():
+    refused = {}
+    for file in sorted(CORPUS.glob("*/*.*")):
+        text = charset.decode(file.read_bytes(), "").text
+        try:
+            feed = read_feed(text, HERE)
+        except BadListing as error:
+            refused[file.name] = error.found
+        else:
+            assert feed.broken == (), file.name
+
+    assert refused == {
+        "_chromium_gb18030_with_no_encoding_specified.html.xml": "an HTML page titled '中国制造的领军者3名'",
+        "feed-sample1.xml": "a document whose root is <products>",
+        "public_transport_agent.xml": "an HTML page",
+    }

@@ -1,0 +1,440 @@
+"""Any page: what the generic parser finds, and what it refuses to guess.
+
+Whole pages with their expected articles are the recorded cases in
+``tests/fixtures/generic``; here are the rules one at a time, and hostile pages.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from parsers import registry
+from parsers.errors import IncompleteArticle, NotAnArticle, UnknownUrl
+from parsers.extract.hosts import HOSTS, SHANGHAI, host_facts
+from parsers.extract.tree import flattened, tree_of, words_of
+from parsers.model import Article, Page
+from parsers.sources import generic
+from parsers.text.charset import decode
+from tests.unit.parsers.corpus import corpus
+
+URL = "https://gazette.example/2024/05/ferry"
+SENTENCES = (
+    "The ferry came back to the harbour on Thursday, a year after the storm.",
+    "Repairs took longer than planned, the harbour office said, and cost more.",
+    "The first crossing leaves at six, and the timetable of last summer returns.",
+)
+TEXT = "\n\n".join(SENTENCES)
+PARAGRAPHS = "".join(f"<p>{words}</p>\n" for words in SENTENCES)
+CHINESE = "".join(
+    f"<p>{words}</p>"
+    for words in (
+        "渡口管理处周四宣布，停航三周的港口航线从今天早上起恢复运行，首班船载着四十名乘客。",
+        "管理处说，新的发动机每天少用三吨柴油，秋天以前还有两条船会换上同样的机器。",
+        "码头上的商店也重新开门，店主们希望周末能迎来更多的客人，票价不变。",
+    )
+)
+
+
+def read(html: str, url: str = URL, **options: str) -> Article:
+    source = registry.source("generic", "generic", options)
+    return registry.read(
+        source, Page(url=url, text=html, fetched_at=datetime(2024, 6, 1, tzinfo=UTC))
+    )
+
+
+def page(head: str = "", before: str = "", body: str = PARAGRAPHS, after: str = "") -> str:
+    return (
+        f"<html><head><title>Ferry returns - Gazette</title>{head}</head><body>"
+        f"<h1>Ferry returns</h1>{before}<div>{body}</div>{after}</body></html>"
+    )
+
+
+def ld(**fields: object) -> str:
+    node = {"@type": "NewsArticle", "headline": "Ferry returns", **fields}
+    return f'<script type="application/ld+json">{json.dumps(node)}</script>'
+
+
+# -- body ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<nav><a href='/a'>Home</a><a href='/b'>News</a></nav>",
+        "<aside><p>Another report tells at length how the storm tore the ramp away, and why.</p></aside>",
+        "<div class='comments'><p>I have waited for this ferry for a year, and here it is at last.</p></div>",
+        "<div style='display:none'><p>Nobody can see these words, which stand in a hidden box, ever.</p></div>",
+        "<h2>Related</h2><div><h3><a href='/x'>Lighthouse painted</a></h3><p>The lighthouse is red, they say.</p></div>",
+        "<p>Sign up for our newsletter, and never miss a story about the harbour again.</p>",
+        "<p>© Gazette. All rights reserved.</p>",
+        "<p>These words may not be republished without leave of the office, ever.</p>",
+        f"<p>{SENTENCES[0]}</p>",
+        "<p>" + "1/1/1/" * 20_000 + "</p>",
+        "<p>" + "word " * 20_000 + "</p>",
+    ],
+)
+def test_what_stands_behind_the_text_is_not_in_it(around: str):
+    assert read(page(after=around)).text == TEXT
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "<h3>Related</h3>",
+        "<p>Read more: the lighthouse is painted, too.</p>",
+        "<aside><p>Short note aside</p></aside>",
+        "<p>(Photo: Example Agency)</p>",
+        "<ul><li><a href='/x'>The lighthouse is painted again, and it is red now</a></li></ul>",
+        '<p>{"layout": 2, "text": "Buy now, and save a lot."}</p>',
+        "<script>var words = 'not text, but code.';</script>",
+    ],
+)
+def test_what_stands_between_the_paragraphs_is_not_in_the_text(between: str):
+    first, rest = PARAGRAPHS.split("\n", 1)
+
+    assert read(page(body=f"{first}{between}{rest}")).text == TEXT
+
+
+def test_a_small_box_headed_by_a_link_announces_another_article():
+    parts = [PARAGRAPHS.replace("ferry", f"ferry of island {number}") for number in range(4)]
+    teaser = (
+        "<div><h3><a href='/x'>Lighthouse is red</a></h3>"
+        "<p>The lighthouse is red, they say, and red it stays.</p></div>"
+    )
+
+    found = read(page(body=teaser.join(parts))).text
+
+    assert "island 3" in found
+    assert "ighthouse" not in found
+
+
+def test_a_zone_that_does_not_exist_is_told_when_the_source_is_made():
+    with pytest.raises(registry.OptionError, match="time_zone: expected a zone"):
+        registry.source("generic", "generic", {"time_zone": "Asia/Nowhere"})
+
+
+def test_subheadings_lists_and_short_lines_of_the_body_belong_to_it():
+    body = PARAGRAPHS + "<h2>Fares</h2><ul><li>Adults: four crowns</li><li>Students: two</li></ul>"
+
+    assert read(page(body=body)).text.split("\n\n", 3)[3].split() == (
+        ["Fares", "Adults:", "four", "crowns", "Students:", "two"]
+    )
+
+
+def test_a_caption_and_the_headline_are_not_in_the_text_but_the_image_is_in_the_body():
+    figure = "<figure><img src='/f.jpg'><figcaption>The ferry at dawn, seen from the pier.</figcaption></figure>"
+    article = read(page(body=f"<h1>Ferry returns</h1>{figure}{PARAGRAPHS}"))
+
+    assert article.text == TEXT
+    assert '<img src="https://gazette.example/f.jpg"' in article.body_html
+
+
+@pytest.mark.parametrize("name", ["sidebar", "comment", "related-content", "share"])
+def test_a_box_is_believed_by_its_sentences_rather_than_its_name(name: str):
+    notice = (
+        "<div class='cookie-notice'><p>"
+        + "We use what browsers store, and we say so here, at length. " * 4
+        + "</p></div>"
+    )
+    html = (
+        f"<html><title>Ferry returns</title><div class='{name}'><article><h1>Ferry returns</h1>"
+        f"{PARAGRAPHS}{PARAGRAPHS.replace('e', 'é')}</article></div>{notice}</html>"
+    )
+
+    assert read(html).text == f"{TEXT}\n\n{TEXT.replace('e', 'é')}"
+
+
+def test_a_standfirst_that_the_description_repeats_is_the_first_paragraph():
+    lead = "After a year of repairs the ferry sails again, to the joy of two islands."
+    article = read(
+        page(
+            f'<meta name="description" content="{lead}">',
+            f"<div class='x'>{lead}</div><ul><li><a href='/'>a</a></li></ul>",
+            f"<article>{PARAGRAPHS}</article>",
+        )
+    )
+
+    assert article.text == f"{lead}\n\n{TEXT}"
+
+
+@pytest.mark.parametrize("depth", [300, 500, 3000, 20_000])
+@pytest.mark.parametrize("tag", ["div", "font", "b"])
+def test_text_survives_any_depth(depth: int, tag: str):
+    assert read(page(body=f"<{tag}>" * depth + PARAGRAPHS + f"</{tag}>" * depth)).text == TEXT
+
+
+def test_a_page_that_is_not_too_deep_is_not_flattened():
+    html = "<div>" * 10 + "<p>words</p>" + "</div>" * 10
+
+    assert flattened(html) == html
+
+
+def test_a_tag_with_a_hundred_thousand_attributes_costs_nothing():
+    many = " ".join(f"data-a{i}='{i}'" for i in range(100_000))
+
+    started = time.process_time()
+
+    assert read(page(before=f"<div {many}>x</div>")).text == TEXT
+    assert time.process_time() - started < 3  # libxml2 alone takes nine seconds
+
+
+def test_text_without_markup_keeps_its_words():
+    root = tree_of("<p>a\x00b\x0bc</p>")
+
+    assert root is not None
+    assert words_of(root) == "abc"
+
+
+# -- title --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "title"),
+    [
+        ('<title>Ferry returns | Gazette</title><h1>Gazette</h1><h1>Ferry returns</h1>', "Ferry returns"),
+        ('<title>Harbour: Ferry returns</title><h1>Harbour</h1><h1>Harbour: Ferry returns</h1>', "Harbour: Ferry returns"),
+        ('<title>Ferry | Gazette</title><meta property="og:title" content="Ferry returns"><script type="application/ld+json">{"@type":"NewsArticle","headline":"Ferry returns"}</script><h1>Ferry</h1>', "Ferry returns"),
+        ('<title>"Quoted" ferry</title><meta property="og:title" content=""><h1>"Quoted" ferry</h1>', '"Quoted" ferry'),
+        ('<title>Ferry &amp; quay_News_Gazette</title>', "Ferry & quay"),
+        ('<title>Gazette</title><meta property="og:site_name" content="Gazette"><meta property="og:title" content="Ferry returns - Gazette">', "Ferry returns"),
+        ('<title>Gazette</title><script type="application/ld+json">{"@type":"NewsArticle","headline":"Ferry &amp; quay"}</script>', "Ferry & quay"),
+        ('<title>Ferry returns to port - Gazette</title><h2 class="headline">Ferry returns to port</h2>', "Ferry returns to port"),
+    ],
+)  # fmt: skip
+def test_title(head: str, title: str):
+    assert read(f"<html>{head}<div>{PARAGRAPHS}</div></html>").title == title
+
+
+# -- byline -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "before", "authors"),
+    [
+        (ld(author=[{"@type": "Person", "name": "Ida Sample"}, {"name": "Bo Sample"}]), "", ("Ida Sample", "Bo Sample")),
+        (ld(author="By Ida Sample and Bo Sample"), "", ("Ida Sample", "Bo Sample")),
+        ('<meta name="author" content="Ida Sample, Reporter">', "", ("Ida Sample",)),
+        ('<meta property="article:author" content="https://social.example/ida">', "", ()),
+        ('<meta name="author" content="admin">', "", ()),
+        ("", "<p>By Ida Sample</p>", ("Ida Sample",)),
+        ("", "<p>Von Ida Sample · 3. Mai 2024</p>", ("Ida Sample",)),
+        ("", "<span class='author'><a href='/ida'>Ida Sample</a></span>", ("Ida Sample",)),
+        ("", "<p>By the end of the day</p>", ()),
+    ],
+)  # fmt: skip
+def test_authors(head: str, before: str, authors: tuple[str, ...]):
+    article = read(page(head, before))
+
+    assert article.authors == authors
+    assert article.provenance["authors"].startswith("absent") == (not authors)
+
+
+@pytest.mark.parametrize(
+    ("line", "authors", "publisher"),
+    [
+        ("2022-03-14 10:00 来源：示例日报 作者：张三", ("张三",), "示例日报"),
+        ("来源：示例日报作者：张三 李四", ("张三", "李四"), "示例日报"),
+        ("示例日报记者 张三 李四", ("张三", "李四"), None),
+        ("文/张三", ("张三",), None),
+        ("张三/示例青年报", ("张三",), None),
+        ("原创 示例文摘 2022-03-14 10:00", ("示例文摘",), None),
+        ("责任编辑：王五", (), None),
+        ("记者从渡口获悉", (), None),
+        ("示例日报记者 近日获悉 报道", (), None),
+        ("来源：示例日报 编辑：王五", (), "示例日报"),
+    ],
+)
+def test_chinese_byline(line: str, authors: tuple[str, ...], publisher: str | None):
+    article = read(
+        f"<html><title>渡口恢复通航</title><h1>渡口恢复通航</h1><div>{line}</div><div>{CHINESE}</div></html>"
+    )
+
+    assert (article.authors, article.publisher) == (authors, publisher)
+
+
+def test_the_site_as_author_of_a_chinese_page_is_no_author():
+    article = read(
+        f"<html><head><title>渡口恢复通航_示例网</title><meta name='author' content='示例网'></head>"
+        f"<h1>渡口恢复通航</h1><div>{CHINESE}</div></html>"
+    )
+
+    assert article.authors == ()
+
+
+# -- time ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "before", "expected"),
+    [
+        (ld(datePublished="2024-05-02T23:30:00-03:00"), "", ("2024-05-03T02:30:00", "second", "value")),
+        ('<meta property="article:published_time" content="2024-05-02T10:00Z">', "", ("2024-05-02T10:00:00", "minute", "value")),
+        ("", '<time datetime="2024-05-02T10:00:00+02:00">today</time>', ("2024-05-02T08:00:00", "second", "value")),
+        ("", "<p>2024-05-02 23:50</p>", ("2024-05-02T00:00:00", "day", "none")),
+        ("", "<p>May 2, 2024</p>", ("2024-05-02T00:00:00", "day", "none")),
+        ("", "<p>2. Mai 2024</p>", ("2024-05-02T00:00:00", "day", "none")),
+        ("", "<p>02.05.2024</p>", ("2024-05-02T00:00:00", "day", "none")),
+        ("", "<p>25/05/2024</p>", ("2024-05-25T00:00:00", "day", "none")),
+        ("", "<p>02/05/2024</p>", (None, "unknown", "none")),
+        ("", "<p><span>28.09.19</span><span>12:44</span></p>", (None, "unknown", "none")),
+        ("", '<aside><time datetime="2023-01-01T10:00:00Z">a</time><time datetime="2023-01-02T10:00:00Z">b</time></aside>', (None, "unknown", "none")),
+        ('<meta property="article:modified_time" content="2024-05-02T10:00Z">', "", (None, "unknown", "none")),
+        ("", "<p>yesterday</p>", (None, "unknown", "none")),
+        ("", "<p>05-02 10:00</p>", (None, "unknown", "none")),
+    ],
+)  # fmt: skip
+def test_published(head: str, before: str, expected: tuple[str | None, str, str]):
+    article = read(page(head, before), "https://gazette.example/ferry")
+    at = article.published_at.strftime("%Y-%m-%dT%H:%M:%S") if article.published_at else None
+
+    assert (at, article.published_precision, article.published_zone_from) == expected
+
+
+def test_a_time_with_a_zone_is_preferred_to_the_same_day_without_one():
+    head = '<meta name="pubdate" content="2024-05-02"><meta name="dc.date" content="2024-05-02T10:00:00Z">'
+
+    assert read(page(head)).published_precision == "second"
+
+
+def test_the_declared_zone_reads_a_time_that_names_none():
+    article = read(page(before="<p>2024-05-02 00:30</p>"), time_zone="Asia/Shanghai")
+
+    assert article.published_at == datetime(2024, 5, 1, 16, 30, tzinfo=UTC)
+    assert article.published_zone_from == "source"
+
+
+def test_a_known_host_declares_its_zone_and_a_host_that_only_looks_like_it_does_not():
+    html = page(before="<p>2024-05-02 00:30</p>")
+
+    assert read(html, "https://news.163.com/1").published_zone_from == "source"
+    assert read(html, "https://not163.com/1").published_zone_from == "none"
+
+
+def test_the_address_gives_the_day_when_nothing_else_does():
+    article = read(page(), "https://gazette.example/2024/05/02/ferry")
+
+    assert article.published_at == datetime(2024, 5, 2, tzinfo=UTC)
+    assert article.provenance["published_at"].startswith("the address")
+
+
+# -- the rest -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "canonical"),
+    [
+        ('<link rel="canonical" href="/a?utm_source=x">', "https://gazette.example/a"),
+        ('<link rel="canonical" href="https://gazette.example/">', URL),
+        ('<link rel="canonical" href="javascript:1">', URL),
+        ('<meta property="og:url" content="https://gazette.example/b#c">', "https://gazette.example/b"),
+        ("", URL),
+    ],
+)  # fmt: skip
+def test_canonical_address_is_the_identity(head: str, canonical: str):
+    article = read(page(head))
+
+    assert article.canonical_url == canonical
+    assert article.article_id == f"generic:{canonical}"
+
+
+@pytest.mark.parametrize(
+    ("html", "body", "language"),
+    [
+        ("<html lang='en-GB'>", PARAGRAPHS, "en-GB"),
+        ("<html>", PARAGRAPHS, None),
+        ("<html lang='en'>", CHINESE, "zh"),
+        ("<html lang='zh-TW'>", CHINESE, "zh-TW"),
+    ],
+)
+def test_language(html: str, body: str, language: str | None):
+    assert (
+        read(f"{html}<title>Ferry returns</title><h1>Ferry returns</h1>{body}").language == language
+    )
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        '{"@type":"NewsArticle","headline":"x",}',
+        "null",
+        '{"@graph":null,"author":[null,1,{"name":null}]}',
+        '{"@type":["NewsArticle",null],"author":{"@id":"#nobody"},"image":[null],"datePublished":7}',
+        "{not json",
+    ],
+)
+def test_broken_structured_data_costs_nothing(script: str):
+    html = page(f'<script type="application/ld+json">{script}</script>')
+
+    assert read(html).text == TEXT
+
+
+def test_structured_data_of_another_article_is_not_this_one():
+    other = {"@type": "NewsArticle", "headline": "Lighthouse painted", "author": "Bo Other"}
+    third = {"@type": "NewsArticle", "headline": "Market moves", "author": "Cy Other"}
+    html = page(f'<script type="application/ld+json">{json.dumps([other, third])}</script>')
+
+    assert read(html).authors == ()
+
+
+@pytest.mark.parametrize(
+    "html", ["", " \n", "\x89PNG\r\n\x1a\n\x00\x01", "plain words, no page", "<html></html>"]
+)
+def test_what_is_no_page_with_sentences_is_incomplete(html: str):
+    with pytest.raises((IncompleteArticle, NotAnArticle)):
+        read(html)
+
+
+def test_a_front_page_is_not_an_article_unless_it_says_so():
+    html = page()
+    with pytest.raises(NotAnArticle):
+        read(html, "https://gazette.example/")
+    assert (
+        read(page('<meta property="og:type" content="article">'), "https://gazette.example/").text
+        == TEXT
+    )
+
+
+def test_any_http_address_is_an_entry_and_nothing_else_is():
+    source = registry.source("generic", "generic", {})
+
+    entry = generic.entry_of(source, "HTTPS://Gazette.example/a?utm_source=x#top")
+    assert entry.source_article_id == "https://gazette.example/a"
+    with pytest.raises(UnknownUrl):
+        generic.entry_of(source, "ftp://gazette.example/a")
+    assert generic.listings(source) == ()
+
+
+def test_the_longest_listed_host_counts():
+    assert host_facts("mp.weixin.qq.com") is HOSTS["mp.weixin.qq.com"]
+    assert host_facts("news.qq.com") is HOSTS["qq.com"]
+    assert host_facts("qq.com.example").zone == ""
+    assert {known.zone for known in HOSTS.values()} == {SHANGHAI}
+
+
+def test_reading_twice_gives_the_same_article():
+    html = page(ld(author="Ida Sample", datePublished="2024-05-02T10:00:00Z"))
+
+    assert read(html) == read(html)
+
+
+@pytest.mark.parametrize("set_name", ["gne_zh", "fundus_eval"])
+def test_real_pages_of_the_corpus_keep_their_words(set_name: str):
+    folder = corpus(f"extraction/{set_name}")
+    truths = json.loads((folder / "gt.json").read_text(encoding="utf-8"))
+    missed = []
+    for name, truth in sorted(truths.items())[:12]:
+        body = gzip.decompress((folder / "html" / f"{name}.html.gz").read_bytes())
+        article = read(decode(body).text, truth.get("url") or f"file:///{name}")
+        paragraphs = [words for wanted, words in truth["paras"] if wanted and len(words) > 40]
+        found = "".join(article.text.split())
+        kept = sum("".join(words.split())[:40] in found for words in paragraphs)
+        if kept < 0.8 * len(paragraphs):
+            missed.append((name, kept, len(paragraphs)))
+
+    assert missed == []

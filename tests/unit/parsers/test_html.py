@@ -1,0 +1,153 @@
+"""The one tree builder, its bounds, and strict selections."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from parsers.errors import BadListing, LayoutChanged
+from parsers.html import tree
+from parsers.html.select import document, json_document, key, maybe, one, some, text
+
+PAGE = document(
+    "<h1>题\n 目</h1><ul><li>一<li>二</ul><p class=em_media>上海<span><a>证券</a></span><span></span>报</p>"
+)
+
+
+def test_unclosed_elements_are_repaired() -> None:
+    page = document("<table><tr><td>1<td>2<tr><td>3</table><p>a<p>b")
+
+    assert [text(cell) for cell in page.select("td")] == ["1", "2", "3"]
+    assert [text(paragraph) for paragraph in page.select("p")] == ["a", "b"]
+
+
+def test_one_is_exactly_one() -> None:
+    assert text(one(PAGE, "h1")) == "题 目"
+    with pytest.raises(LayoutChanged, match="expected one 'h2', found none"):
+        one(PAGE, "h2")
+    with pytest.raises(LayoutChanged, match="expected one 'li', found more than one") as caught:
+        one(PAGE, "li")
+    assert "'li'" in caught.value.expected
+    assert "more than one" in caught.value.found
+
+
+def test_some_is_at_least_one() -> None:
+    assert [text(item) for item in some(PAGE, "li")] == ["一", "二"]
+    with pytest.raises(LayoutChanged, match="expected at least one 'h2', found none"):
+        some(PAGE, "h2")
+
+
+def test_maybe_is_at_most_one() -> None:
+    assert maybe(PAGE, "h2") is None
+    assert maybe(PAGE, "h1") is PAGE.h1
+    with pytest.raises(LayoutChanged, match="at most one 'li'"):
+        maybe(PAGE, "li")
+
+
+def test_text_joins_what_elements_only_decorate() -> None:
+    assert text(one(PAGE, ".em_media")) == "上海证券报"
+
+
+@pytest.mark.parametrize("tag", ["div", "font", "b", "a", "blockquote", "p"])
+def test_sixty_thousand_nested_elements_lose_no_text(tag: str) -> None:
+    start = time.process_time()
+    page = document(f"<{tag}>" * 60_000 + "深" + f"</{tag}>" * 60_000 + "<p>后</p>")
+
+    assert text(page).split() in (["深", "后"], ["深后"])
+    assert page.get_text() == "深后"
+    assert max(len(list(node.parents)) for node in page.find_all(string=True)) <= tree.MAX_DEPTH
+    assert time.process_time() - start < 10
+
+
+def test_what_follows_a_deep_stretch_keeps_its_place() -> None:
+    page = document("<div>" * 1000 + "<i>x</i>" + "</div>" * 1000 + "<section><p>y</p></section>")
+
+    assert text(one(page, "section > p")) == "y"
+    assert one(page, "section").find_parent("div") is None
+
+
+def test_end_tags_of_a_deep_stretch_close_nothing_above_it() -> None:
+    deep = tree.MAX_DEPTH + 50
+    page = document("<div id=outer>" + "<div>" * deep + "x" + "</div>" * deep + "<p>y</p></div>")
+
+    assert text(one(page, "#outer > p")) == "y"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p " + " ".join(f"a{number}=1" for number in range(100_000)) + ">x</p>",
+        '<p title="' + "y" * 10_000_000 + '">x</p>',
+        "<p>x" + "&#8203;" * 200_000 + "</p>",
+        "<!--" * 100_000 + "--><p>x",
+    ],
+    ids=["attributes", "attribute", "entities", "comments"],
+)
+def test_hostile_pages_cost_little(page: str) -> None:
+    start = time.process_time()
+
+    assert text(document(page)) == "x"
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    "page", ["<b>" * (tree.MAX_TAGS + 1), "x" * (tree.MAX_CHARACTERS + 1)], ids=["tags", "size"]
+)
+def test_pages_beyond_any_article_are_refused(page: str) -> None:
+    with pytest.raises(LayoutChanged, match="expected at most 20,000,000 characters"):
+        document(page)
+
+
+def test_characters_that_nothing_may_store_do_not_get_in() -> None:
+    page = document("<p>a\0b\x1bc\ud800d\ufffee\tf\ng</p>")
+
+    assert page.get_text() == "abcde\tf\ng"
+
+
+def test_json_is_read() -> None:
+    assert json_document('\ufeff{"a": [1]}', "list") == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    "words", ["<html>\n <body>502 Bad Gateway", "", '{"a": NaN}', "[" * 100_000, '{"a": 1} x']
+)
+def test_what_is_no_json_says_what_was_there(words: str) -> None:
+    with pytest.raises(BadListing, match="rolling news: expected JSON, found") as caught:
+        json_document(words, "rolling news")
+    assert caught.value.found == " ".join(words.split())[:80]
+
+
+RECORD: dict[str, Any] = {"id": "1", "n": 3, "flag": True, "none": None, "list": []}
+
+
+def test_key_gives_a_value_of_its_type() -> None:
+    assert key(RECORD, "id", str, "records[0]") == "1"
+    assert key(RECORD, "n", int, "records[0]") == 3
+    assert key(RECORD, "flag", bool, "records[0]") is True
+
+
+@pytest.mark.parametrize(
+    ("mapping", "name", "kind", "message"),
+    [
+        (
+            RECORD,
+            "infoCode",
+            str,
+            r"records\[0\]: expected the key 'infoCode', found flag, id, list",
+        ),
+        (RECORD, "n", str, "expected 'n' to be a string, found a whole number: 3"),
+        (RECORD, "none", list, "expected 'none' to be a list, found null"),
+        (RECORD, "flag", int, "expected 'flag' to be a whole number, found true or false"),
+        ([], "id", str, r"expected an object with 'id', found a list: \[\]"),
+        ({}, "id", str, "expected the key 'id', found none"),
+    ],
+)
+def test_key_that_changed_names_what_was_expected_and_found(
+    mapping: object, name: str, kind: type, message: str
+) -> None:
+    with pytest.raises(LayoutChanged, match=message) as caught:
+        key(mapping, name, kind, "records[0]")
+    assert name in caught.value.expected
+    assert caught.value.found

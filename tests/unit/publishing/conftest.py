@@ -1,0 +1,138 @@
+"""Articles made by hand, the seeds, and the three programs' own rules for a head."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ruamel.yaml import YAML
+
+from flows.publishing import import_files
+from flows.publishing.find_posts import PostPath
+from flows.publishing.read_file import Outcome, Reader
+from parsers.model import Article, CanonicalUrl
+from tests.unit.publishing.archive import Truth, write_archive
+from tests.unit.publishing.archive_desk import POSTS_IN_ARCHIVE, bring_in
+
+SEEDS = Path(__file__).parents[3] / "flows" / "demo_site" / "seeds"
+CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "frontmatter"
+
+MakeArticle = Callable[..., Article]
+ReadHead = Callable[[bytes], Mapping[str, Any]]
+
+# jekyll/lib/jekyll/document.rb; Ruby's ^ and $ are per line, its m is Python's DOTALL.
+_JEKYLL = re.compile(r"\A(---\s*\n.*?\n?)^((---|\.\.\.)\s*$\n?)", re.DOTALL | re.MULTILINE)
+# hexo-front-matter/lib/front_matter.ts
+_HEXO = re.compile(r"^(-{3,}|;{3,})\r?\n([\s\S]+?)\r?\n\1\r?\n?([\s\S]*)")
+
+
+def make_article(**changes: Any) -> Article:
+    values: dict[str, Any] = {
+        "article_id": "finews:NW202203142308441556",
+        "source": "finews",
+        "source_article_id": "NW202203142308441556",
+        "url": "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203142308441556",
+        "canonical_url": CanonicalUrl(
+            "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203142308441556"
+        ),
+        "title": "标题",
+        "authors": (),
+        "publisher": "财联社",
+        "published_at": datetime(2022, 3, 14, 12, 43, 16, tzinfo=UTC),
+        "published_raw": "2022-03-14 20:43:16",
+        "published_precision": "second",
+        "published_zone_from": "source",
+        "updated_at": None,
+        "categories": ("cailianshe",),
+        "tags": ("财联社新闻",),
+        "language": "zh-CN",
+        "lead_image": None,
+        "body_html": "<p>正文。</p>",
+        "text": "正文。",
+        "content_hash": "c1:" + "0" * 64,
+        "parser": "finews",
+        "parser_version": "1",
+        "provenance": {},
+        "original_url": None,
+    } | changes
+    if "article_id" not in changes:
+        values["article_id"] = f"{values['source']}:{values['source_article_id']}"
+    return Article(**values)
+
+
+def _jekyll_head(data: bytes) -> Mapping[str, Any]:
+    found = _JEKYLL.match(data.decode("utf-8"))
+    assert found, "Jekyll sees no front matter"
+    return dict(yaml.safe_load(found[1]))
+
+
+def _hexo_head(data: bytes) -> Mapping[str, Any]:
+    found = _HEXO.match(data.decode("utf-8"))
+    assert found, "Hexo sees no front matter"
+    strict = YAML(typ="safe", pure=True)
+    strict.version = (1, 2)
+    return dict(strict.load(io.StringIO(found[2])))
+
+
+@pytest.fixture(params=[_jekyll_head, _hexo_head], ids=["jekyll_and_yaml_11", "hexo_and_yaml_12"])
+def read_head(request: pytest.FixtureRequest) -> ReadHead:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(params=sorted(SEEDS.glob("*.txt")), ids=lambda path: path.name[:3])
+def seed(request: pytest.FixtureRequest) -> Path:
+    return request.param  # type: ignore[no-any-return]
+
+
+# --- an archive, and a warehouse that it was brought into ---
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
+    folder = tmp_path_factory.mktemp("archive")
+    return folder, write_archive(folder, posts=POSTS_IN_ARCHIVE)
+
+
+@pytest.fixture(scope="session")
+def imported(archive: tuple[Path, Truth], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warehouse = tmp_path_factory.mktemp("imported") / "a.duckdb"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_files, "POSTS_EACH", 50)
+        patch.setattr(import_files, "processes_here", lambda: 1)
+        bring_in(warehouse, archive[0])
+    return warehouse
+
+
+@pytest.fixture
+def copy(imported: Path, tmp_path: Path) -> Path:
+    shutil.copy(imported, tmp_path / "a.duckdb")
+    return tmp_path / "a.duckdb"
+
+
+@pytest.fixture
+def read_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that are read, in this process."""
+    paths: list[str] = []
+    plainly = Reader.read
+
+    def noted(self: Reader, found: PostPath) -> Outcome:
+        paths.append(found.relative)
+        return plainly(self, found)
+
+    monkeypatch.setattr(Reader, "read", noted)
+    monkeypatch.setattr(import_files, "processes_here", lambda: 1)
+    return paths
+
+
+@pytest.fixture
+def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_files, "POSTS_EACH", 50)
+    monkeypatch.setattr(import_files, "FEW", 0)
+    monkeypatch.setattr(import_files, "processes_here", lambda: 2)

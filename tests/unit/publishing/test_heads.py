@@ -1,0 +1,61 @@
+"""Simple heads read without a YAML parser are what the YAML parser makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parsers.frontmatter.block import split
+from parsers.frontmatter.fast_head import simple_fields
+from parsers.frontmatter.yaml_head import composed_fields
+from tests.unit.publishing.archive import write_archive
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["a", "b", "标题", "：", ":", " ", "  ", "#", "-", "'", '"', "\\", "~", "null", "yes", "0800",
+         "12:30", ": ", " #", "- ", ",", "[", "]", "{", "}", "&", "*", "!", "|", ">", "%", "@", "`",
+         "?", "? ", "=", "<<", "+", ".", "...", "---", "\t", "\r", "\x85", "\u2028", "\xa0", "\ufeff",
+         "\x7f", "\0", "😀", "(", ")", "/", "\u3000", "é"]
+    ),
+    max_size=6,
+).map("".join)  # fmt: skip
+QUOTED = PIECES.map(lambda words: f'"{words}"') | PIECES.map(lambda words: f"'{words}'")
+VALUES = PIECES | QUOTED | QUOTED.flatmap(lambda words: PIECES.map(lambda more: words + more))
+KEYS = st.sampled_from(["title", "date", "tags", "a-b", "_x", "null", "a"]) | PIECES
+LINES = st.one_of(
+    st.builds("{}: {}".format, KEYS, VALUES),
+    st.builds("{}:{}".format, KEYS, VALUES),
+    st.builds("{}- {}".format, st.sampled_from(["", " ", "  ", "    "]), VALUES),
+    st.sampled_from(["", " ", "tags:", "tags: ", "title: x", "date:  +0800", "- x", " - y"]),
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(LINES, max_size=6).map("\n".join))
+def test_a_simple_head_is_what_yaml_makes_of_it(head: str) -> None:
+    simple = simple_fields(head)
+    if simple is not None:
+        assert list(simple.items()) == list(composed_fields(head, 1, "a.md").items())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'title: "a\\nb"', "title: a # b", "title: a: b", "title: [a, b]", "title: a\n  b", "a: ''''",
+        "title: 'it''s'", "title: |\n  a", "a: 1\na: 2", "null: 1", 'tags: ""\n - x', "tags: ~\n- x",
+        "tags:\n - x\n  - y", "tags:\n- x: y", "tags:\n- ", "- x", "a:b", "a: &x b", "a: *x", "a: !x b",
+        "a: @b", "a: `b`", "a: %b", "a: ? b", "a: 'b' c", 'a: "b" # c', "\ta: b", "a: b\tc", "a:\n\n b",
+    ],
+)  # fmt: skip
+def test_a_head_that_may_mean_more_is_left_to_yaml(head: str) -> None:
+    assert simple_fields(head) is None
+
+
+def test_nearly_every_head_of_an_archive_is_simple(tmp_path: Path) -> None:
+    truth = write_archive(tmp_path, posts=200)
+    read = [path for path, article in truth.files.items() if article]
+    heads = [split((tmp_path / path).read_bytes(), path).head for path in read]
+    assert sum(simple_fields(head) is not None for head in heads) > len(heads) * 0.6

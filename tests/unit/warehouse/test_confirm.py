@@ -1,0 +1,69 @@
+"""Articles that are known, and those a server says have not changed."""
+
+from __future__ import annotations
+
+from duckdb import DuckDBPyConnection
+
+from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
+from warehouse import transaction
+from warehouse.records.not_modified import Confirmed, confirm, known, seen_elsewhere
+
+LAST_SEEN = "SELECT article_id, last_seen_at FROM articles ORDER BY article_id"
+
+
+def confirm_at(db: DuckDBPyConnection, article_id: str, *, hours: int) -> None:
+    with transaction(db):
+        confirmed = Confirmed(channel="emnews", at=NOON + hours * HOUR)
+        confirm(db, {article_id: confirmed}, run_id="confirming")
+
+
+def test_confirmation_moves_last_seen_and_nothing_else(db: DuckDBPyConnection) -> None:
+    upsert(db, article(1), article(2, "加息"))
+    before = everything(db)["revisions"]
+
+    confirm_at(db, "finews:1", hours=2)
+
+    assert rows_of(db, LAST_SEEN) == [("finews:1", NOON + 2 * HOUR), ("finews:2", NOON)]
+    assert [row[:6] for row in everything(db)["revisions"]] == [row[:6] for row in before]
+
+
+def test_confirmation_of_what_is_not_stored_is_passed_over(db: DuckDBPyConnection) -> None:
+    confirm_at(db, "finews:9", hours=1)
+
+    assert rows_of(db, LAST_SEEN) == []
+
+
+def test_confirmation_is_of_what_was_current_then(db: DuckDBPyConnection) -> None:
+    upsert(db, article(1))
+    upsert(db, article(1, "加息", fetched_at=NOON + 3 * HOUR))
+
+    confirm_at(db, "finews:1", hours=1)
+
+    seen = rows_of(db, "SELECT content_hash, last_seen_at FROM sightings ORDER BY last_seen_at")
+    assert [at for _, at in seen] == [NOON + HOUR, NOON + 3 * HOUR]
+    assert rows_of(db, "SELECT title FROM articles") == [("加息",)]
+
+
+def test_replayed_page_from_before_a_confirmation_does_not_become_current(
+    db: DuckDBPyConnection,
+) -> None:
+    upsert(db, article(1))
+    confirm_at(db, "finews:1", hours=4)
+
+    done = upsert(db, article(1, "加息", fetched_at=NOON + 2 * HOUR))
+
+    assert (done.modified, done.unmodified) == (0, 1)
+    assert rows_of(db, "SELECT title FROM articles") == [("降准",)]
+
+
+def test_known_articles_are_those_that_were_stored(db: DuckDBPyConnection) -> None:
+    upsert(db, article(1), article(2, "加息"))
+
+    assert known(db, ["finews:1", "finews:3", "finews:1"]) == {"finews:1"}
+    assert known(db, []) == set()
+
+
+def test_article_seen_elsewhere_is_one_with_another_channel(db: DuckDBPyConnection) -> None:
+    upsert(db, article(1), article(2, "加息", channel="share"))
+
+    assert seen_elsewhere(db, ["finews:1", "finews:2"], channel="share") == {"finews:1"}

@@ -1,0 +1,166 @@
+"""The same schema, upsert and checks on DuckLake, with a DuckDB and a PostgreSQL catalog.
+
+Needs the wheels duckdb-extension-ducklake and duckdb-extension-postgres-scanner (``make
+install`` brings them on Linux) and, for the second catalog, Debian's package postgresql.
+What is missing is skipped and named; in CI (``CI=true``) nothing may be missing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from duckdb import DuckDBPyConnection
+
+from tests.unit.warehouse import lakes, postgres
+from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
+
+# What happens to an article is the same in a lake: these tests run again, on the `db` below.
+from tests.unit.warehouse.test_history import (  # noqa: F401
+    test_a_content_that_returns_gets_a_revision_of_its_own,
+    test_an_older_page_becomes_a_past_revision,
+    test_the_corpus_as_of_a_time_knows_nothing_later,
+)
+from tests.unit.warehouse.test_lookups import test_known_new_and_repeated_rows_mixed_in_one_batch  # noqa: F401
+from tests.unit.warehouse.test_upsert import (  # noqa: F401
+    test_keys_repeated_inside_a_batch,
+    test_second_upsert,
+    test_the_file_of_an_imported_article_is_kept_once_byte_for_byte,
+)
+from warehouse import Upserted, connect, migrate, transaction
+from warehouse.care import erasure
+from warehouse.care.compact import merge_sightings
+from warehouse.care.integrity import TABLES, verify
+from warehouse.records import fetches, quarantine, runs, watermarks
+from warehouse.rows import PageRow
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The catalog in a PostgreSQL server of the tests' own."""
+    _need("postgres_scanner")
+    with postgres.serving() as server:
+        yield f"postgres:{server}"
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def catalog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    _need("ducklake")
+    if request.param == "postgres":
+        return str(request.getfixturevalue("server"))
+    return str(tmp_path_factory.mktemp("lake") / "catalog.ducklake")
+
+
+@pytest.fixture(scope="module")
+def opened(catalog: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBPyConnection]:
+    with lakes.attached(catalog, tmp_path_factory.mktemp("data")) as db:
+        lakes.prepare(db)
+        yield db
+
+
+@pytest.fixture
+def lake(opened: DuckDBPyConnection) -> DuckDBPyConnection:
+    """An empty lake; making one takes seconds, emptying it does not."""
+    for table in set(TABLES) - {"guard", "migrations"}:
+        opened.execute(f"DELETE FROM _store.{table}")
+    return opened
+
+
+@pytest.fixture
+def db(lake: DuckDBPyConnection) -> DuckDBPyConnection:
+    return lake
+
+
+def _need(wheel: str) -> None:
+    if lakes.extension(wheel) is None:
+        name = f"duckdb-extension-{wheel.replace('_', '-')}"
+        postgres.missing(f"the wheel {name} for this version of DuckDB")
+
+
+def tell(db: DuckDBPyConnection) -> list[Upserted]:
+    return [
+        upsert(db, article(), article(2), article(3, "加息")),
+        upsert(db, article(1, "降准了", fetched_at=NOON + HOUR)),
+        upsert(db, article(1, fetched_at=NOON + 2 * HOUR)),
+        upsert(db, article(1, "传降准", fetched_at=NOON - HOUR)),
+        upsert(db, article(), article(2)),
+    ]
+
+
+def test_a_lake_and_a_file_tell_the_same(lake: DuckDBPyConnection, path: Path) -> None:
+    with connect(path) as db:
+        assert tell(lake) == tell(db)
+        assert everything(lake) == everything(db)
+    assert verify(lake, is_deep=True).problems == ()
+    assert migrate.pending(lake, "lake", migrate.migrations()) == ()
+
+
+def test_the_books_are_kept_in_a_lake_too(lake: DuckDBPyConnection) -> None:
+    page = PageRow(source="s", channel="c", url="u", status=200, fetched_at=NOON, etag='"1"')
+    with transaction(lake):
+        run_id = runs.start_run(lake, flow="sync", sources=["finews"], code_version="0")
+        fetches.record(lake, [page], run_id=run_id)
+        watermarks.advance(lake, "finews", "emnews", at=NOON, value="1", run_id=run_id)
+        runs.finish_run(lake, run_id, "finews")
+
+    assert [one.state for one in runs.list_runs(lake)] == ["completed"]
+    assert list(fetches.validators(lake, ["u"])) == ["u"]
+    assert quarantine.open_failures(lake) == []
+    assert rows_of(lake, "SELECT comment FROM duckdb_views() WHERE view_name = 'articles'") == [
+        ("One row per article: its current revision",)
+    ]
+
+
+def test_forgetting_and_merging_work_in_a_lake_too(lake: DuckDBPyConnection) -> None:
+    upsert(lake, article(1), article(2, "加息"))
+    upsert(lake, article(2, "加息", fetched_at=NOON + HOUR))
+    with transaction(lake):
+        assert erasure.forget(lake, ["finews:1"]).articles == 1
+        assert merge_sightings(lake) == (2, 1)
+
+    assert upsert(lake, article(1)) == Upserted(forgotten=1)
+    assert rows_of(lake, "SELECT article_id FROM articles") == [("finews:2",)]
+    assert verify(lake, is_deep=True).problems == ()
+
+
+def test_two_processes_write_to_one_lake_at_once_and_nothing_is_doubled(
+    server: str, tmp_path: Path
+) -> None:
+    """Appends do not conflict in DuckLake; the guard row makes them."""
+    _need("ducklake")
+    with lakes.attached(server, tmp_path, "both") as db:
+        lakes.prepare(db)
+    command = [sys.executable, "-m", "tests.unit.warehouse.lakes", server, str(tmp_path), "both"]
+    with ExitStack() as ended:
+        writers = [
+            ended.enter_context(
+                subprocess.Popen(
+                    [*command, name, "10"], cwd=ROOT, text=True,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                )
+            )
+            for name in ("one", "two")
+        ]  # fmt: skip
+        for writer in writers:
+            assert writer.stdout
+            assert writer.stdout.readline() == "open\n"
+        for writer in writers:  # now both begin
+            assert writer.stdin
+            writer.stdin.write("\n")
+            writer.stdin.flush()
+        said = [writer.communicate(timeout=300)[0].split() for writer in writers]
+
+    assert [writer.returncode for writer in writers] == [0, 0]
+    new, known = (sum(int(n) for one in said for n in one[i::4]) for i in (1, 2))
+    assert (new, known) == (200, 200)
+    with lakes.attached(server, tmp_path, "both") as db:
+        assert rows_of(db, "SELECT count(*), count(DISTINCT article_id) FROM articles") == [
+            (200, 200)
+        ]
+        assert verify(db).problems == ()

@@ -1,0 +1,363 @@
+"""Forgetting, compacting, verifying."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from duckdb import DuckDBPyConnection
+
+from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
+from warehouse import StoredPost, Upserted, connect, transaction
+from warehouse.care import compact, erasure
+from warehouse.care.integrity import Verified, verify, words
+from warehouse.errors import WarehouseBusy, WarehouseError
+from warehouse.records import backfill_chunks, fetches, quarantine, suppression
+from warehouse.rows import PageRow, QuarantineRow
+
+POST = StoredPost(dialect="jekyll", path="a.md", data=b"1")
+
+
+def failure(source: str, article_id: str | None) -> QuarantineRow:
+    return QuarantineRow(
+        source=source, channel="emnews", url=article_id, article_id=article_id, reason="x",
+        message="", page=b"", fetched_at=NOON, parser="finews", parser_version="1",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def desk(db: DuckDBPyConnection) -> DuckDBPyConnection:
+    upsert(
+        db,
+        article(1, post=POST),
+        article(1, "降准了", fetched_at=NOON + HOUR),
+        article(2),  # says what 1 said first
+        article(3, "加息", source="ofweek"),
+    )
+    page = PageRow(
+        source="finews", channel="emnews", url="https://example.org/1", status=200,
+        fetched_at=NOON, archive_file="a.warc.gz", archive_offset=0,
+        entry='{"source_article_id": "1"}',
+    )  # fmt: skip
+    piece = backfill_chunks.NewChunk(
+        kind="entries", what="some", spec='[{"source_article_id": "1"}]'
+    )
+    with transaction(db):
+        quarantine.put(
+            db, [failure("finews", "finews:1"), failure("ofweek", "ofweek:9")], run_id="r"
+        )
+        fetches.record(db, [page], run_id="r")
+        backfill_chunks.add(db, "plan", "finews", [piece, piece], run_id="r")
+    return db
+
+
+def names(db: DuckDBPyConnection) -> list[object]:
+    return [name for (name,) in rows_of(db, "SELECT article_id FROM articles ORDER BY 1")]
+
+
+# --- forgetting ------------------------------------------------------------------------------
+
+
+def test_a_forgotten_article_leaves_nothing_behind_but_what_others_say(
+    desk: DuckDBPyConnection,
+) -> None:
+    with transaction(desk):
+        assert erasure.forget_article(desk, "finews:1", reason="publisher's request") == 1
+
+    assert names(desk) == ["finews:2", "ofweek:3"]
+    assert rows_of(desk, "SELECT text FROM _store.contents ORDER BY 1") == [("加息",), ("降准",)]
+    assert rows_of(desk, "SELECT count(*) FROM _store.posts") == [(0,)]
+    assert rows_of(desk, "SELECT article_id FROM quarantine") == [("ofweek:9",)]
+    assert rows_of(desk, "SELECT count(*) FROM pages") == [(0,)]
+    assert backfill_chunks.of_plan(desk, "plan") == []
+    assert rows_of(desk, "SELECT article_id, reason FROM _store.tombstones") == [
+        ("finews:1", "publisher's request")
+    ]
+    assert verify(desk, is_deep=True).problems == ()
+
+
+def test_the_next_run_does_not_bring_a_forgotten_article_back(desk: DuckDBPyConnection) -> None:
+    with transaction(desk):
+        erasure.forget_article(desk, "finews:1")
+
+    assert upsert(desk, article(1), article(7, "另一篇")) == Upserted(new=1, forgotten=1)
+    assert names(desk) == ["finews:2", "finews:7", "ofweek:3"]
+
+
+def test_an_article_that_is_not_stored_can_be_kept_out(desk: DuckDBPyConnection) -> None:
+    with transaction(desk):
+        assert erasure.forget_article(desk, "finews:99") == 0
+        assert erasure.forget_article(desk, "finews:99") == 0
+
+    assert upsert(desk, article(99)) == Upserted(forgotten=1)
+    assert rows_of(desk, "SELECT count(*) FROM _store.tombstones") == [(1,)]
+
+
+def test_a_forgotten_source_stays_out_whole(desk: DuckDBPyConnection) -> None:
+    with transaction(desk):
+        assert erasure.forget_source(desk, "finews") == 2
+
+    assert names(desk) == ["ofweek:3"]
+    assert upsert(desk, article(50), article(50, source="ofweek")) == Upserted(new=1, forgotten=1)
+    assert verify(desk).problems == ()
+
+
+def test_addresses_that_others_share_take_nothing_of_theirs_away(desk: DuckDBPyConnection) -> None:
+    listing = PageRow(
+        source="finews", channel="emnews", url="https://example.org/feed", status=200,
+        fetched_at=NOON, archive_file="a.warc.gz", archive_offset=9,
+    )  # fmt: skip
+    feed = "https://example.org/feed"
+    with transaction(desk):
+        fetches.record(desk, [listing], run_id="r")
+        line = replace(failure("finews", None), url="")
+        item = replace(failure("finews", "finews:88"), url=feed)
+        quarantine.put(desk, [line, item], run_id="r")
+        empty = backfill_chunks.NewChunk(kind="entries", what="other", spec='[{"channel": ""}]')
+        backfill_chunks.add(desk, "another plan", "finews", [empty], run_id="r")
+    # A feed's item without a link has the feed's address; an imported post may have none.
+    upsert(desk, article(60, "没有链接", url=feed, canonical_url=""))
+    upsert(desk, article(61, "也没有", url=feed, canonical_url=feed))
+    before = rows_of(desk, "SELECT count(*) FROM _store.quarantine")
+
+    with transaction(desk):
+        gone = erasure.forget(desk, ["finews:60"])
+
+    assert gone == erasure.Removed(articles=1, contents=1)
+    assert rows_of(desk, "SELECT count(*) FROM _store.quarantine") == before
+    assert rows_of(desk, f"SELECT count(*) FROM _store.pages WHERE url = '{feed}'") == [(1,)]
+    assert backfill_chunks.of_plan(desk, "another plan")
+    assert "finews:61" in names(desk)
+
+
+def test_a_page_that_is_left_in_the_archive_is_found_by_the_next_wish(
+    desk: DuckDBPyConnection,
+) -> None:
+    with transaction(desk):
+        erasure.forget(desk, ["finews:1"], left=[("a.warc.gz", 0)])
+
+    assert [one.file for one in erasure.archived_pages(desk, ["finews:2"])] == ["a.warc.gz"]
+    with transaction(desk):
+        assert erasure.forget(desk, ["finews:1"]).pages == 1
+    assert erasure.archived_pages(desk, ["finews:1"]) == []
+
+
+def test_a_lifted_tombstone_lets_the_next_run_bring_it_back(desk: DuckDBPyConnection) -> None:
+    with transaction(desk):
+        erasure.forget_article(desk, "finews:1")
+        erasure.forget_source(desk, "ofweek")
+        assert suppression.remember(desk, article_id="finews:1") is True
+        assert suppression.remember(desk, article_id="finews:1") is False
+        assert suppression.remember(desk, source="ofweek") is True
+
+    assert upsert(desk, article(1), article(3, "加息", source="ofweek")).forgotten == 0
+
+
+def test_a_look_says_what_would_go_and_changes_nothing(desk: DuckDBPyConnection) -> None:
+    would = erasure.look(desk, ["finews:1"])
+
+    assert would == erasure.Removed(articles=1, contents=1, posts=1, pages=1, quarantine=1, plans=2)
+    assert erasure.archived_pages(desk, ["finews:1"]) == [
+        erasure.ArchivedPage("finews", "a.warc.gz", 0, "https://example.org/1", is_shared=False)
+    ]
+    assert names(desk) == ["finews:1", "finews:2", "ofweek:3"]
+    assert suppression.every(desk) == []
+    with transaction(desk):
+        assert erasure.forget(desk, ["finews:1"]) == would
+    assert erasure.look(desk, ["finews:1"]) == erasure.Removed()
+
+
+def test_what_others_have_at_other_addresses_stays(desk: DuckDBPyConnection) -> None:
+    with transaction(desk):
+        found = erasure.forget(desk, ["finews:2", "ofweek:3"])
+
+    assert (found.articles, found.contents, found.pages, found.plans) == (2, 1, 0, 0)
+    assert rows_of(desk, "SELECT count(*) FROM pages") == [(1,)]
+    assert len(backfill_chunks.of_plan(desk, "plan")) == 2
+    assert verify(desk, is_deep=True).problems == ()
+
+
+def test_a_failure_of_what_is_forgotten_is_not_kept(desk: DuckDBPyConnection) -> None:
+    with transaction(desk):
+        erasure.forget(desk, ["finews:1"])
+        erasure.forget(desk, source="ofweek")
+        kept = quarantine.put(
+            desk,
+            [
+                failure("finews", "finews:1"),
+                failure("finews", "finews:5"),
+                failure("ofweek", "ofweek:9"),
+            ],
+            run_id="r",
+        )
+
+    assert kept == 1
+    assert rows_of(desk, "SELECT article_id FROM quarantine") == [("finews:5",)]
+
+
+@pytest.mark.parametrize("wrong", ["finews", ":1", "finews:", ""])
+def test_forgetting_wants_a_whole_article_id(desk: DuckDBPyConnection, wrong: str) -> None:
+    with pytest.raises(WarehouseError, match="expected <source>:<source_article_id>"):
+        erasure.forget_article(desk, wrong)
+
+
+# --- compacting ------------------------------------------------------------------------------
+
+
+def test_compacting_merges_sightings_and_changes_nothing_that_is_read(path: Path) -> None:
+    with connect(path) as db:
+        for hour in range(30):
+            upsert(
+                db,
+                *(article(i, f"{i}", fetched_at=NOON + hour * HOUR) for i in range(50)),
+                article(99, "甲" if hour % 3 else "乙", fetched_at=NOON + hour * HOUR),
+            )
+        before = everything(db)
+        comments = rows_of(
+            db, "SELECT table_name, column_name, comment FROM duckdb_columns() ORDER BY ALL"
+        )
+
+    done = compact.compact(path)
+
+    with connect(path) as db:
+        assert everything(db) == before
+        assert comments == rows_of(
+            db, "SELECT table_name, column_name, comment FROM duckdb_columns() ORDER BY ALL"
+        )
+        assert rows_of(db, "SELECT count(*) FROM _store.seen") == [(done.sightings_after,)]
+        assert rows_of(
+            db, "SELECT count(*), max(last_seen_at) FROM articles_as_of(?)", NOON + 5.5 * HOUR
+        ) == [(51, NOON + 5.5 * HOUR)]
+        assert rows_of(db, "SELECT tags FROM duckdb_databases() WHERE database_name = 'desk'") == [
+            ({"storage_version": "v1.5.0+"},)
+        ]
+        assert verify(db, is_deep=True).problems == ()
+        assert upsert(db, article(1, "1")) == Upserted(unmodified=1)
+        assert everything(db) == before
+    assert (done.sightings_before, done.sightings_after) == (30 * 51, 50 + 20)
+    assert done.bytes_after <= done.bytes_before
+
+
+def test_compacting_keeps_the_last_whole_fetch_of_each_address(path: Path) -> None:
+    def page(hour: int, status: int = 200) -> PageRow:
+        return PageRow(
+            source="finews", channel="emnews", url="u", status=status, fetched_at=NOON + hour * HOUR
+        )
+
+    with connect(path) as db, transaction(db):
+        fetches.record(db, [page(0), page(1), page(2, 503), page(9, 503)], run_id="run")
+
+    assert compact.compact(path, pages_before=NOON + 5 * HOUR).pages_removed == 2
+    with connect(path) as db:
+        found = rows_of(db, "SELECT fetched_at, status FROM pages ORDER BY 1")
+    assert found == [(NOON + HOUR, 200), (NOON + 9 * HOUR, 503)]
+
+
+def test_compacting_gives_back_the_room_of_what_was_forgotten(path: Path) -> None:
+    chance = random.Random(1)  # noqa: S311
+    with connect(path) as db:
+        for number in range(40):
+            words = "".join(chr(chance.randrange(0x4E00, 0x9FA5)) for _ in range(20_000))
+            upsert(db, article(number, words))
+    with connect(path) as db, transaction(db):
+        erasure.forget_source(db, "finews")
+
+    done = compact.compact(path)
+
+    assert done.bytes_after < done.bytes_before / 2
+
+
+def test_compacting_that_fails_leaves_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(path) as db:
+        upsert(db, article())
+    sums = iter([{"contents": (1, "a")}, {"contents": (1, "b")}])
+    monkeypatch.setattr(compact, "fingerprint", lambda *_: next(sums))
+
+    with pytest.raises(WarehouseError, match="the old file stays"):
+        compact.compact(path)
+
+    assert not path.with_name(path.name + ".compacting").exists()
+    with connect(path) as db:
+        assert names(db) == ["finews:1"]
+
+
+def test_compacting_wants_the_file_for_itself(path: Path) -> None:
+    with connect(path), pytest.raises(WarehouseBusy, match="open elsewhere in this process"):
+        compact.compact(path)
+
+
+# --- verifying -------------------------------------------------------------------------------
+
+
+def test_a_sound_warehouse_has_no_problems(desk: DuckDBPyConnection) -> None:
+    found = verify(desk, is_deep=True)
+
+    assert found.problems == ()
+    assert found.rows["contents"] == 3
+    assert isinstance(found, Verified)
+
+
+def test_every_record_has_the_keys_of_its_columns(desk: DuckDBPyConnection) -> None:
+    found = list(words(desk, rows_each=2))
+
+    assert sorted((one.row.article_id, one.row.title, one.wrong) for one in found) == [
+        ("finews:1", "降准", ""), ("finews:1", "降准了", ""), ("finews:2", "降准", ""),
+        ("ofweek:3", "加息", ""),
+    ]  # fmt: skip
+    assert rows_of(desk, "SELECT current_setting('disabled_optimizers')") == [("",)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "key"),
+    [
+        ("UPDATE _store.records SET url = 'https://elsewhere.example/'", "record_key"),
+        ("UPDATE _store.records SET source_article_id = '9'", "article_key"),
+        ("UPDATE _store.contents SET text = text || '?'", "body_key"),
+        ("UPDATE _store.contents SET content_hash = 'c1:' || repeat('0', 64)", "content_key"),
+    ],
+)
+def test_a_record_that_is_not_what_its_keys_say_is_noticed(
+    desk: DuckDBPyConnection, damage: str, key: str
+) -> None:
+    desk.execute(damage)
+
+    assert {one.wrong for one in words(desk)} == {key}
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        ("INSERT INTO _store.contents FROM _store.contents LIMIT 1", "contents stored twice: 1"),
+        ("INSERT INTO _store.records FROM _store.records LIMIT 1", "records stored twice: 1"),
+        ("INSERT INTO _store.versions FROM _store.versions LIMIT 1", "given twice: 1"),
+        ("INSERT INTO _store.quarantine FROM _store.quarantine LIMIT 1", "quarantined pages stored twice: 1"),
+        ("INSERT INTO _store.posts FROM _store.posts", "imported files stored twice: 1"),
+        ("DELETE FROM _store.records", "versions without a record: 4"),
+        ("DELETE FROM _store.contents", "versions without a content: 4"),
+        ("DELETE FROM _store.versions", "records without a version: 4"),
+        ("DELETE FROM _store.seen", "versions nobody saw: 4"),
+        ("UPDATE _store.seen SET content_key = uuid()", "sightings without a version: 4"),
+        ("UPDATE _store.posts SET record_key = uuid()", "imported files without a record: 1"),
+        ("UPDATE _store.contents SET content_hash = 'c1:' || repeat('0', 64)", "not that of their hash: 3"),
+        ("UPDATE _store.contents SET content_tag = 1", "contents whose tag is not that of their key: 3"),
+        ("UPDATE _store.versions SET article_tag = 1", "tag is not that of their article: 4"),
+        ("UPDATE _store.versions SET record_tag = 1", "tag is not that of their article: 4"),
+        ("INSERT INTO _store.tombstones VALUES (NULL, NULL, 'ofweek', '', now())", "in spite of a tombstone: 1"),
+        ("UPDATE _store.seen SET last_seen_at = first_seen_at - INTERVAL 1 DAY", "end before they begin: 4"),
+        ("DROP TABLE _store.gaps", "gaps: cannot be read"),
+        ("DROP TABLE _work.chunks", "chunks: cannot be read"),
+        ("INSERT INTO _work.chunks FROM _work.chunks LIMIT 1", "pieces of backfills stored twice: 1"),
+        ("UPDATE _work.chunks SET state = 'lost'", "pieces of backfills in no known state: 2"),
+        ("DELETE FROM _work.chunks WHERE n = 1", "backfills with a piece missing: 1"),
+        ("UPDATE _store.pages SET url_key = uuid()", "fetches whose key is not that of their address: 1"),
+        ("UPDATE _store.pages SET archive_offset = NULL", "name an archive file and no place in it: 1"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_and_counted(
+    desk: DuckDBPyConnection, damage: str, problem: str
+) -> None:
+    desk.execute(damage)
+
+    assert any(problem in one for one in verify(desk, is_deep=True).problems)

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from duckdb import DuckDBPyConnection
+
+from tests.unit.warehouse.made import HOUR, NOON, article, everything, later, rows_of, says, upsert
+from warehouse import ArticleRow, StoredPost, Upserted, transaction, upsert_articles
+from warehouse.errors import BadRow
+from warehouse.upsert.observations import check_row
+
+ROW = article()
+
+
+# --- what a second batch does ------------------------------------------------------------
+
+
+def nothing_changes(row: ArticleRow) -> ArticleRow:
+    return row
+
+
+def page_is_fetched_again(row: ArticleRow) -> ArticleRow:
+    return later(row)
+
+
+def page_is_seen_in_another_channel(row: ArticleRow) -> ArticleRow:
+    return replace(later(row), channel="market-37")
+
+
+def words_change(row: ArticleRow) -> ArticleRow:
+    return later(says(row, "降准半个百分点"))
+
+
+def words_change_at_the_same_moment(row: ArticleRow) -> ArticleRow:
+    return says(row, "降准半个百分点")
+
+
+def date_is_repaired(row: ArticleRow) -> ArticleRow:
+    return replace(later(row), published_at=NOON - 2 * HOUR)
+
+
+def markup_is_cleaner(row: ArticleRow) -> ArticleRow:
+    return replace(later(row), body_html="<p><b>降准</b></p>")
+
+
+def older_page_is_replayed(row: ArticleRow) -> ArticleRow:
+    return later(says(row, "传降准"), -1)
+
+
+def older_page_says_the_same(row: ArticleRow) -> ArticleRow:
+    return later(row, -1)
+
+
+def other_article_says_the_same(row: ArticleRow) -> ArticleRow:
+    return article(2)
+
+
+def other_source_says_the_same(row: ArticleRow) -> ArticleRow:
+    return article(source="ofweek")
+
+
+def other_article_says_something_else(row: ArticleRow) -> ArticleRow:
+    return article(2, "加息")
+
+
+@pytest.mark.parametrize(
+    ("when", "then"),
+    [
+        (nothing_changes, Upserted(unmodified=1)),
+        (page_is_fetched_again, Upserted(unmodified=1)),
+        (page_is_seen_in_another_channel, Upserted(unmodified=1)),
+        (words_change, Upserted(modified=1)),
+        (words_change_at_the_same_moment, Upserted(modified=1)),
+        (date_is_repaired, Upserted(unmodified=1)),
+        (markup_is_cleaner, Upserted(unmodified=1)),
+        (older_page_is_replayed, Upserted(unmodified=1)),
+        (older_page_says_the_same, Upserted(unmodified=1)),
+        (other_article_says_the_same, Upserted(duplicate=1)),
+        (other_source_says_the_same, Upserted(duplicate=1)),
+        (other_article_says_something_else, Upserted(new=1)),
+    ],
+)
+def test_second_upsert(
+    db: DuckDBPyConnection, when: Callable[[ArticleRow], ArticleRow], then: Upserted
+) -> None:
+    assert upsert(db, ROW) == Upserted(new=1)
+
+    assert upsert(db, when(ROW)) == then
+
+    before = everything(db)
+    assert upsert(db, when(ROW)) == Upserted(unmodified=1)
+    assert everything(db) == before
+
+
+# --- what is repeated inside one batch ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "counts", "titles"),
+    [
+        pytest.param([ROW, ROW], Upserted(new=1, unmodified=1), ["降准"], id="row_is_repeated"),
+        pytest.param(
+            [ROW, later(says(ROW, "乙"))],
+            Upserted(new=1, modified=1),
+            ["降准", "乙"],
+            id="one_id_has_two_contents",
+        ),
+        pytest.param(
+            [later(says(ROW, "乙")), ROW],
+            Upserted(new=1, modified=1),
+            ["降准", "乙"],
+            id="newer_page_comes_first",
+        ),
+        pytest.param(
+            [ROW, says(ROW, "乙")],
+            Upserted(new=1, modified=1),
+            ["降准", "乙"],
+            id="two_contents_at_one_moment_the_later_in_the_batch_wins",
+        ),
+        pytest.param(
+            [ROW, later(says(ROW, "乙")), later(ROW, 2)],
+            Upserted(new=1, modified=2),
+            ["降准", "乙", "降准"],
+            id="content_returns",
+        ),
+        pytest.param(
+            [ROW, article(2)],
+            Upserted(new=1, duplicate=1),
+            ["降准"],
+            id="two_ids_have_one_content",
+        ),
+    ],
+)
+def test_keys_repeated_inside_a_batch(
+    db: DuckDBPyConnection, rows: list[ArticleRow], counts: Upserted, titles: list[str]
+) -> None:
+    assert upsert(db, *rows) == counts
+
+    found = rows_of(
+        db, "SELECT title FROM revisions WHERE article_id = 'finews:1' ORDER BY revision"
+    )
+    assert [title for (title,) in found] == titles
+    before = everything(db)
+    assert upsert(db, *rows) == Upserted(unmodified=len(rows))
+    assert everything(db) == before
+
+
+def test_counts_come_by_source(db: DuckDBPyConnection) -> None:
+    with transaction(db):
+        done = upsert_articles(db, [ROW, article(2, "甲"), article(source="ofweek")], run_id="run")
+
+    assert done == {"finews": Upserted(new=2), "ofweek": Upserted(duplicate=1)}
+
+
+def test_an_empty_batch_is_nothing(db: DuckDBPyConnection) -> None:
+    with transaction(db):
+        assert upsert_articles(db, [], run_id="run") == {}
+
+
+# --- imported posts ----------------------------------------------------------------------
+
+
+def test_the_file_of_an_imported_article_is_kept_once_byte_for_byte(
+    db: DuckDBPyConnection,
+) -> None:
+    post = StoredPost(dialect="jekyll", path="_posts/a.md", data=b"\n---\r\n\xff\x00")
+    upsert(db, replace(ROW, post=post))
+    upsert(db, replace(ROW, post=post), replace(ROW, post=replace(post, path="old_post/a.md")))
+
+    assert rows_of(db, "SELECT path, data FROM _store.posts ORDER BY path") == [
+        ("_posts/a.md", post.data),
+        ("old_post/a.md", post.data),
+    ]
+
+
+# --- rows that cannot be stored ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "message"),
+    [
+        (article(""), "source_article_id", "expected an id, found none"),
+        (replace(ROW, article_id="finews:2"), "article_id", "expected <source>:"),
+        (replace(ROW, content_hash="c1:12"), "content_hash", "expected c1: and 64 hex digits"),
+        (replace(ROW, content_hash="c1:" + "z" * 64), "content_hash", "64 hex digits"),
+        (replace(ROW, title="降\ud800准"), "title", "half a surrogate pair at 1"),
+        (replace(ROW, text="\udc80"), "text", "half a surrogate pair at 0"),
+        (replace(ROW, tags=("\udc80",)), "tags", "half a surrogate pair"),
+        (replace(ROW, channel="\udc80"), "channel", "half a surrogate pair"),
+        (
+            replace(ROW, post=StoredPost(dialect="hexo", path="\udc80", data=b"")),
+            "post",
+            "half a surrogate pair",
+        ),
+        (replace(ROW, fetched_at=NOON.replace(tzinfo=None)), "fetched_at", "with a zone"),
+        (replace(ROW, published_at=NOON.replace(tzinfo=None)), "published_at", "with a zone"),
+    ],
+)
+def test_a_row_that_cannot_be_stored_is_named_and_nothing_of_its_batch_is_kept(
+    db: DuckDBPyConnection, row: ArticleRow, field: str, message: str
+) -> None:
+    with pytest.raises(BadRow, match=message) as caught:
+        upsert(db, article(7), row)
+
+    assert caught.value.field == field
+    assert str(caught.value).encode()  # can be printed
+    assert rows_of(db, "SELECT count(*) FROM articles") == [(0,)]
+    with pytest.raises(BadRow, match=message):
+        check_row(row)

@@ -1,0 +1,228 @@
+"""One writer at a time: threads, processes, and readers in the way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.unit.warehouse.made import article, rows_of, upsert
+from warehouse import Upserted, connect, connect_read_only, transaction, upsert_articles
+from warehouse.care.integrity import verify
+from warehouse.errors import WarehouseBusy, WriteConflict
+
+ROOT = Path(__file__).parents[3]
+
+
+def start(*words: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.unit.warehouse.writer", *map(str, words)],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@contextmanager
+def held(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the warehouse open for writing."""
+    child = start("hold", path)
+    assert child.stdout
+    assert child.stdout.readline() == "open\n"
+    try:
+        yield child
+    finally:
+        child.communicate("\n", timeout=30)
+
+
+# --- processes ---------------------------------------------------------------------------
+
+
+def test_a_second_writer_waits_and_says_for_whom(path: Path) -> None:
+    told: list[str] = []
+    with held(path) as child:
+
+        def tell(message: str) -> None:
+            told.append(message)
+            assert child.stdin
+            child.stdin.write("\n")
+            child.stdin.flush()
+
+        with connect(path, wait_seconds=30, on_wait=tell) as db:
+            assert upsert(db, article(2, "加息")) == Upserted(new=1)
+
+    assert told == [f"{path}: held by process {child.pid}, waiting up to 30 seconds"]
+
+
+def test_a_second_writer_gives_up_with_a_message(path: Path) -> None:
+    with held(path) as child, pytest.raises(WarehouseBusy) as caught:
+        connect(path, wait_seconds=0).__enter__()
+
+    assert caught.value.pid == child.pid
+    assert f"{path}: held by process {child.pid}." in str(caught.value)
+    assert "`copydesk query`" in str(caught.value)
+
+
+def test_a_reader_of_the_live_file_is_told_who_writes(path: Path) -> None:
+    with held(path) as child, pytest.raises(WarehouseBusy, match=f"process {child.pid}"):
+        connect_read_only(path).__enter__()
+
+
+def test_a_writer_is_told_who_reads_the_live_file(path: Path) -> None:
+    with connect(path) as db:
+        upsert(db, article())
+    code = (
+        "import sys; from warehouse import connect_read_only\n"
+        "with connect_read_only(sys.argv[1]): print('open', flush=True); sys.stdin.readline()"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], cwd=ROOT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout
+    assert child.stdout.readline() == "open\n"
+
+    told: list[str] = []
+    with pytest.raises(WarehouseBusy, match=f"process {child.pid}") as caught:
+        connect(path, wait_seconds=0.1, on_wait=told.append).__enter__()
+    assert caught.value.pid == child.pid
+    assert [f"held by process {child.pid}" in one for one in told] == [True]
+    child.communicate("\n", timeout=30)
+    with connect(path) as db:
+        assert rows_of(db, "SELECT count(*) FROM articles") == [(1,)]
+
+
+def test_a_writer_that_was_killed_is_not_waited_for(path: Path) -> None:
+    with held(path) as child:
+        child.kill()
+        child.wait()
+        with connect(path, wait_seconds=0) as db:
+            assert rows_of(db, "SELECT count(*) FROM articles") == [(1,)]
+
+
+def test_two_processes_with_the_same_articles_store_each_once(path: Path) -> None:
+    children = [start("add", path, name, 6) for name in ("a", "b")]
+    lines = [child.communicate(timeout=120)[0].splitlines() for child in children]
+
+    counts = [list(map(int, line.split()[1:])) for one in lines for line in one]
+    assert sum(new for new, _ in counts) == 60
+    assert sum(unmodified for _, unmodified in counts) == 60
+    with connect(path) as db:
+        assert rows_of(db, "SELECT count(*) FROM articles") == [(60,)]
+        assert verify(db).problems == ()
+
+
+# --- threads -----------------------------------------------------------------------------
+
+
+def test_threads_with_the_same_articles_store_each_once(path: Path) -> None:
+    def add(db: duckdb.DuckDBPyConnection) -> Upserted:
+        return sum(
+            (upsert(db, *(article(f"{n}-{i}", f"{n}-{i}") for i in range(10))) for n in range(8)),
+            Upserted(),
+        )
+
+    with connect(path) as db, connect(path) as other, ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(add, [db.cursor(), db.cursor(), other]))
+        assert sum(done, Upserted()) == Upserted(new=80, unmodified=160)
+        assert rows_of(db, "SELECT count(*) FROM articles") == [(80,)]
+        assert verify(db).problems == ()
+
+
+def test_a_second_connection_of_this_process_shares_the_lock(path: Path) -> None:
+    with connect(path) as first:
+        with connect(path, wait_seconds=0) as second:
+            upsert(second, article())
+        assert rows_of(first, "SELECT count(*) FROM articles") == [(1,)]
+        child = start("add", path, "other", 1)
+        upsert(first, article(2, "加息"))
+    assert child.communicate(timeout=60)[0] == "other 10 0\n"
+
+
+def test_a_thread_that_waits_too_long_for_its_turn_is_told(path: Path) -> None:
+    with connect(path) as db, transaction(db):
+        other = db.cursor()
+        with pytest.raises(WriteConflict, match=r"desk\.duckdb: another transaction"):
+            transaction(other, wait_seconds=0.05).__enter__()
+
+
+def test_a_transaction_that_fails_leaves_nothing_and_frees_the_next(path: Path) -> None:
+    with connect(path) as db:
+        with pytest.raises(RuntimeError, match="stop"):
+            upsert_and_stop(db)
+        assert rows_of(db, "SELECT count(*) FROM articles") == [(0,)]
+        assert upsert(db, article()) == Upserted(new=1)
+
+
+def upsert_and_stop(db: duckdb.DuckDBPyConnection) -> None:
+    with transaction(db):
+        assert upsert_articles(db, [article()], run_id="run") == {"finews": Upserted(new=1)}
+        raise RuntimeError("stop")
+
+
+def test_this_process_reads_what_it_writes_through_its_own_connection(path: Path) -> None:
+    with connect(path), pytest.raises(WarehouseBusy, match="this process: read through"):
+        connect_read_only(path).__enter__()
+
+
+# --- traps of DuckDB and of the system -----------------------------------------------------
+
+
+def test_opening_and_closing_the_file_does_not_let_another_writer_in(path: Path) -> None:
+    """A POSIX lock goes with the first close of the file in the process; ours does not."""
+    with connect(path) as db:
+        upsert(db, article())
+        shutil.copy(path, path.with_suffix(".copy"))  # drops DuckDB's own lock
+        code = "import sys; from warehouse import connect; connect(sys.argv[1], wait_seconds=0).__enter__()"
+        found = subprocess.run(
+            [sys.executable, "-c", code, str(path)],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert found.returncode == 1
+    assert f"WarehouseBusy: {path}: held by process {os.getpid()}" in found.stderr
+
+
+def test_opening_and_closing_the_file_does_not_let_a_reader_in(path: Path) -> None:
+    with connect(path) as db:
+        upsert(db, article())
+        path.read_bytes()
+        code = "import sys; from warehouse import connect_read_only; connect_read_only(sys.argv[1]).__enter__()"
+        found = subprocess.run(
+            [sys.executable, "-c", code, str(path)],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert f"WarehouseBusy: {path}: held by process {os.getpid()}" in found.stderr
+
+
+def test_a_lookup_against_a_smaller_table_works(path: Path) -> None:
+    """DuckDB then pushes the join's filter down to Arrow, which cannot filter UUIDs."""
+    with connect(path) as db:
+        upsert(db, article())
+        for _ in range(2):
+            upsert(db, *(article(number, str(number)) for number in range(500)))
+        assert rows_of(db, "SELECT count(*) FROM articles") == [(500,)]
+
+
+def test_waiting_ends_when_the_other_thread_is_done(path: Path) -> None:
+    with connect(path) as db:
+        is_inside = threading.Event()
+        may_end = threading.Event()
+
+        def hold_guard() -> None:
+            with transaction(db.cursor()):
+                is_inside.set()
+                may_end.wait(30)
+
+        with ThreadPoolExecutor(1) as pool:
+            holding = pool.submit(hold_guard)
+            assert is_inside.wait(30)
+            threading.Timer(0.05, may_end.set).start()
+            assert upsert(db.cursor(), article()) == Upserted(new=1)
+            holding.result(30)

@@ -1,0 +1,1 @@
+"""Care of the warehouse file: snapshots, compaction, integrity, erasure."""

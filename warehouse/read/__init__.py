@@ -1,0 +1,1 @@
+"""Reading the warehouse: SQL queries, exports, archived fetches."""

@@ -1,0 +1,1 @@
+"""The records beside the articles: fetches, quarantine, gaps, runs, watermarks."""

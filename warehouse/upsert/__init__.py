@@ -1,0 +1,1 @@
+"""The upsert: new, updated, unchanged and duplicate articles in one transaction."""
