@@ -5,11 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+    --custom-compile-command "make pins"
+
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install demo check test test-operations test-duckdb-next test-all soak torture record pins clean debian
+.PHONY: help install demo check test test-operations test-lake test-all soak torture record pins clean debian
 .PHONY: bench bench-warehouse bench-import bench-orchestration
 
 help: ## What there is
@@ -45,21 +48,20 @@ test: check ## check, then the tests: unit, contract, end to end (5 minutes)
 test-operations: install ## Schedules, backfills, kills and lost servers, for real (8 minutes)
 	@$(BIN)/python -m tests.e2e
 
-test-duckdb-next: .cache/next/.installed ## The core suite on duckdb 2.0 (the wheels of DuckLake are for 1.5.5 only)
-	@.cache/next/bin/python -m pytest -p no:cacheprovider --ignore tests/unit/warehouse/test_ducklake.py \
-	    tests/unit/warehouse tests/integration/flows/test_forgetting.py tests/integration/flows/test_deep.py tests/integration/flows/test_tables.py
+test-lake: .cache/lake/.installed ## The schema and the upsert on DuckLake, whose wheels need duckdb 1.5.5
+	@.cache/lake/bin/python -m pytest -p no:cacheprovider tests/unit/warehouse/test_ducklake.py
 
-.cache/next/.installed: $(STAMP) deploy/next.txt
-	@echo "Installing the next duckdb into .cache/next, over all else in $(VENV)"
-	@rm -rf .cache/next && $(BIN)/python -m venv --without-pip .cache/next
-	@$(BIN)/python -m pip --python .cache/next/bin/python install --quiet --disable-pip-version-check --no-deps --require-hashes -r deploy/next.txt
+.cache/lake/.installed: $(STAMP) deploy/lake.txt
+	@echo "Installing duckdb 1.5.5 and its extensions into .cache/lake, over the packages of $(VENV)"
+	@rm -rf .cache/lake && $(BIN)/python -m venv --without-pip .cache/lake
+	@$(BIN)/python -m pip --python .cache/lake/bin/python install --quiet --disable-pip-version-check --no-deps --require-hashes -r deploy/lake.txt
 	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
-	    > "$$(.cache/next/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/all-else.pth"
+	    > "$$(.cache/lake/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/other-packages.pth"
 	@touch $@
 
-test-all: install .cache/next/.installed ## All of these and a sample of the soak side by side, as CI does (12 minutes)
+test-all: install .cache/lake/.installed ## All of these and a sample of the soak side by side, as CI does (12 minutes)
 	@$(BIN)/python -m tests.side_by_side '$(MAKE) test-operations' '$(MAKE) soak MINUTES=2' \
-	    '$(MAKE) test' '$(MAKE) test-duckdb-next' --at-once 2
+	    '$(MAKE) test' '$(MAKE) test-lake' --at-once 2
 
 soak: install ## serve against a misbehaving newsstand, with kills: make soak MINUTES=2
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
@@ -89,10 +91,9 @@ torture: install ## Kill the warehouse's writer 200 times at random points
 record: install ## make record ARGS="finews page.json --case name": save a page as a fixture
 	@$(BIN)/python -m tests.record $(ARGS)
 
-pins: ## Resolve deploy/constraints.txt again (needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-annotate --extra dev --constraint deploy/pins.in --custom-compile-command "make pins" \
-	    pyproject.toml --output-file deploy/constraints.txt
+pins: ## Resolve deploy/constraints.txt and deploy/lake.txt again (needs uv)
+	@$(COMPILE) --no-annotate --extra dev --constraint deploy/pins.in pyproject.toml --output-file deploy/constraints.txt
+	@sed -n '/^lake = /,/^]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml | $(COMPILE) --no-deps - --output-file deploy/lake.txt
 
 clean: ## Remove what the commands above made; your data/ stays
 	@rm -rf $(VENV) .cache build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
