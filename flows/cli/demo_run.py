@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from flows import demo_site, settings
+from flows import settings
 from flows.admin.query import ask
 from flows.callbacks import Advance, Say
 from flows.cli.console import table
 from flows.errors import RunFailed
 from flows.pipeline.stats import Report
 from flows.serving.launch import run_sync
+from tests import site
 
 NEWSSTAND_PORT = 8765
 CONFIG = """\
@@ -104,7 +105,7 @@ def run_demo(keep: Path | None, *, say: Say, progress: Advance, verbosity: int =
         RunFailed: The folder already holds a warehouse, or the environment names another one.
     """
     _refuse_other_places(os.environ)
-    with _folder(keep) as folder, demo_site.serve(free_port()) as stand:
+    with _folder(keep) as folder, site.serve(free_port()) as stand:
         say(f"newsstand: {stand.url} serves the pages of every source")
         config = write_config(folder, port=stand.port, share_link=SHARE_LINK)
         chosen = settings.load(config)
@@ -113,7 +114,7 @@ def run_demo(keep: Path | None, *, say: Say, progress: Advance, verbosity: int =
         )
         shown = [_asked(chosen, sql, say) for sql in (SAMPLE, SAMPLE_ARTICLES)]
         where = _where(chosen, config, stand.port) if keep else "(not kept: use --keep DIR)"
-        meant = len(demo_site.truth(stand.edition).unusable)
+        meant = len(site.truth(stand.edition).unusable)
         quarantined, failed = (report.totals()[name] for name in ("quarantined", "failed"))
         is_as_meant = report.state == "needs_attention" and (quarantined, failed) == (meant, 0)
         if is_as_meant:
@@ -131,13 +132,11 @@ def serve_newsstand(
 ) -> None:
     """Serve until interrupted."""
 
-    def ready(stand: demo_site.Newsstand) -> None:
+    def ready(stand: site.Newsstand) -> None:
         say(f"newsstand: {stand.url}, edition {stand.edition}; Ctrl-C stops it")
 
     try:
-        demo_site.run(
-            free_port() if port is None else port, edition, port_file=port_file, ready=ready
-        )
+        site.run(free_port() if port is None else port, edition, port_file=port_file, ready=ready)
     except KeyboardInterrupt:
         say("newsstand: closed")
     except ValueError as error:

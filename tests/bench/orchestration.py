@@ -37,11 +37,12 @@ import orchestration_site  # noqa: E402
 from orchestration_served import COPYDESK, count, measure_end, measure_served  # noqa: E402
 from orchestration_site import Site  # noqa: E402
 
-from flows import demo_site, settings  # noqa: E402
+from flows import settings  # noqa: E402
 from flows.cli import demo_run  # noqa: E402
 from flows.cli.demo_run import free_port  # noqa: E402
 from flows.serving import place  # noqa: E402
 from flows.serving.server import PrefectServer  # noqa: E402
+from tests import site as test_site  # noqa: E402
 
 CHILD = """
 import json, resource, sys, time
@@ -162,7 +163,7 @@ def compare(args: argparse.Namespace, root: Path, site: Site) -> dict[str, Any]:
 def nothing_new(args: argparse.Namespace, root: Path, site: Site) -> dict[str, float]:
     feed = site.write_config(root / "feed", 1, [("wire", args.pages)])
     found: dict[str, float] = {}
-    with demo_site.serve(free_port(0)) as stand, Server(root / "server", feed) as server:
+    with test_site.serve(free_port(0)) as stand, Server(root / "server", feed) as server:
         (root / "demo").mkdir()
         five = demo_run.write_config(root / "demo", port=stand.port, share_link=demo_run.SHARE_LINK)
         for name, config in (("demo", five), ("feed", feed)):

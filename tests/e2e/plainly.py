@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows import demo_site, settings
+from flows import settings
 from flows.admin import replay_quarantine
 from flows.cli import demo_run
-from flows.demo_site import Fault, Newsstand
 from flows.pipeline import backfill_steps
 from flows.pipeline.backfill_context import Work
 from flows.pipeline.checkpoint import ChunkRun
@@ -20,6 +19,8 @@ from flows.pipeline.reparse_steps import Again
 from flows.pipeline.stats import Report
 from flows.settings import Settings
 from flows.sync import sync_plainly
+from tests import site
+from tests.site import Fault, Newsstand
 from warehouse import connect_read_only
 
 
@@ -88,7 +89,7 @@ def plain_desk(folder: Path) -> Iterator[PlainDesk]:
     def fault_of(target: str, _turn: int) -> Fault | None:
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
-    with demo_site.serve(faults=fault_of) as stand:
+    with site.serve(faults=fault_of) as stand:
         config = demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
         text = config.read_text(encoding="utf-8")
         # Tests that make things fail shall not wait for them to get well.

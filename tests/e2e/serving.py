@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 import requests
 
-from flows import demo_site, settings
+from flows import settings
 from flows.cli.demo_run import free_port
-from flows.demo_site import Fault, Newsstand
 from flows.serving.server import PrefectServer
+from tests import site
+from tests.site import Fault, Newsstand
 from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
 from warehouse.process import exists
@@ -259,7 +260,7 @@ def serving_at(
     def fault_of(target: str, _turn: int) -> Fault | None:
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
-    with demo_site.serve(faults=fault_of) as stand:
+    with site.serve(faults=fault_of) as stand:
         port = free_port(0)
         url = f"http://127.0.0.1:{stand.port}"
         head = f"""

@@ -16,7 +16,7 @@ import pytest
 
 from flows import cli
 from flows.cli.progress import Rate, RateLines
-from flows.demo_site import Fault
+from tests.site import Fault
 from warehouse import connect, publish, transaction
 from warehouse.records import gaps
 from warehouse.rows import GapRow

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 
-from flows.demo_site import Fault
 from flows.pipeline import backfill_context, steps
 from flows.pipeline.stats import Report, Tally
 from flows.serving import tidying
@@ -17,6 +16,7 @@ from parsers import registry
 from parsers.errors import LayoutChanged
 from parsers.model import BadEntry, Entry
 from tests.e2e.plainly import plain_desk
+from tests.site import Fault
 
 OPEN_LINES = "SELECT count(*) FROM quarantine WHERE article_id IS NULL AND resolved_at IS NULL"
 

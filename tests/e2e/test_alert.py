@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.demo_site import Fault
 from tests.e2e.serving import OFWEEK, WOSHIPM, serving_at
+from tests.site import Fault
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")

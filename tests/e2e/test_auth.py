@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flows import demo_site
+from tests import site
 from tests.e2e.serving import OFWEEK, WOSHIPM, Serving, bare_environment, serving_at
 
 pytestmark = pytest.mark.e2e
@@ -57,7 +57,7 @@ class TestServerWithAPassword:
     def test_schedules_and_runs_work(self, serving):
         serving.wait("a run", lambda: serving.completed("sync woshipm"))
 
-        assert serving.articles("woshipm") == set(demo_site.truth(1).of("woshipm", "direct"))
+        assert serving.articles("woshipm") == set(site.truth(1).of("woshipm", "direct"))
         # The source whose address holds secrets fails, and says so.
         serving.wait("its end", lambda: serving.runs("FAILED", name="sync guarded"))
 

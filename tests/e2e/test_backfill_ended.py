@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.demo_site import Fault
 from flows.pipeline import backfill_context, locks
 from flows.pipeline.date_range import ask_for
 from tests.e2e.filling import LISTED, texts, window
+from tests.site import Fault
 from warehouse import connect
 from warehouse.records import backfill_chunks
 

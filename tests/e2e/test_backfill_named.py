@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 
-from flows import demo_site
-from flows.demo_site import Fault
 from flows.pipeline import backfill_context
+from tests import site
 from tests.e2e.filling import LISTED
+from tests.site import Fault
 
 pytestmark = pytest.mark.e2e
 
@@ -53,7 +53,7 @@ def test_address_of_an_article_known_from_its_listing_replaces_nothing(desk, fil
 
 
 def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(desk, fill, faults, small):
-    truth = demo_site.truth(1).of("ofweek", "direct")
+    truth = site.truth(1).of("ofweek", "direct")
     rows = desk.sync("ofweek").totals()["new"]
     assert rows == len(truth)
     urls = [url for (url,) in desk.rows("SELECT url FROM articles ORDER BY url")]

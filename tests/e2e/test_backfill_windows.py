@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from flows import demo_site
+from tests import site
 from tests.e2e.filling import BEFORE, LISTED, SHANGHAI, days, texts, window
 from warehouse import connect, transaction
 from warehouse.records import gaps, watermarks
@@ -23,7 +23,7 @@ def test_window_brings_its_days_and_no_others(desk, fill):
     report = fill("finews", **window("2022-03-11", "2022-03-13"))
 
     assert days(desk) == [date(2022, 3, 11), date(2022, 3, 12), date(2022, 3, 13)]
-    truth = demo_site.truth(1).of("finews", "api")
+    truth = site.truth(1).of("finews", "api")
     inside = {
         one
         for one, held in truth.items()

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows import demo_site, settings
-from flows.demo_site import Fault
+from flows import settings
 from flows.serving import deployments, events, supervisor
 from flows.serving.clock import Clock
 from flows.serving.place import Served
+from tests import site
+from tests.site import Fault
 
 pytestmark = pytest.mark.e2e
 
@@ -77,7 +78,7 @@ def corpus(desk, source):
 
 def differences(desk, edition):
     """What the corpus holds otherwise than a perfect reader of ofweek."""
-    held = demo_site.truth(edition).of("ofweek", "direct")
+    held = site.truth(edition).of("ofweek", "direct")
     rows = desk.rows("SELECT source_article_id, title, text FROM articles WHERE source = 'ofweek'")
     found = [(one, held[one].differs_from(title, text)) for one, title, text in rows]
     assert len(rows) == len({one for one, _, _ in rows})

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import demo_site
+from tests import site
 from tests.e2e.serving import OFWEEK, WOSHIPM, serving_at
 
 DAY = 86_400
@@ -80,7 +80,7 @@ def test_schedules_go_on_and_nothing_is_doubled_when_the_clock_jumps_a_day_ahead
         )
         assert serving.end() == 0
 
-    truth = demo_site.truth(1)
+    truth = site.truth(1)
     ((first, last, again, count, distinct, revisions),) = serving.rows(ALL_SEEN)
     assert (count, distinct, revisions) == (len(truth.of("woshipm", "direct")), count, 1)
     # Stored before the jump: first seen today, and the sightings of tomorrow stay what they were.

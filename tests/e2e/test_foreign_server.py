@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from flows import demo_site
 from flows.cli.demo_run import free_port
-from flows.demo_site import Fault
 from flows.serving.server import PrefectServer
+from tests import site
 from tests.e2e.serving import OFWEEK, WOSHIPM, WOSHIPM_OFTEN, Serving, server_at, serving_at
+from tests.site import Fault
 
 pytestmark = pytest.mark.e2e
 
@@ -86,7 +86,7 @@ class TestForeignServer:
         serving.faults.clear()
         serving.wait_for_words(AWAY)
 
-        assert serving.articles("ofweek") == set(demo_site.truth(1).of("ofweek", "direct"))
+        assert serving.articles("ofweek") == set(site.truth(1).of("ofweek", "direct"))
         assert serving.said().count(AWAY) == 1
         assert "start it again where it runs" in serving.said()
         assert "FlowRunCancellingObserver" not in serving.said()
@@ -140,7 +140,7 @@ class TestForeignServer:
             "SELECT source, count(*), count(DISTINCT article_id), max(revisions) "
             "FROM articles GROUP BY source ORDER BY source"
         )
-        truth = demo_site.truth(1)
+        truth = site.truth(1)
         expected = [(one, len(truth.of(one, "direct"))) for one in ("ofweek", "woshipm")]
         assert rows == [(source, count, count, 1) for source, count in expected]
 
@@ -193,7 +193,7 @@ def test_serve_that_lost_its_place_in_an_outage_ends_and_leaves_the_other_ones_r
     assert "no run of its warehouse begins before it is started again" in first.said()
     second.wait("its end", lambda: second.get(f"/flow_runs/{run['id']}")["state_type"] != "RUNNING")
     assert second.get(f"/flow_runs/{run['id']}")["state_type"] == "COMPLETED"
-    assert second.articles("ofweek") == set(demo_site.truth(1).of("ofweek", "direct"))
+    assert second.articles("ofweek") == set(site.truth(1).of("ofweek", "direct"))
     assert "registered by another installation" in second.said()
     assert "set to Crashed" not in first.said()
     second.wait_for_another("sync woshipm")

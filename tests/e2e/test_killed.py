@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import demo_site
+from tests import site
 from tests.e2e.serving import bare_environment
 from warehouse import connect_read_only
 
@@ -56,7 +56,7 @@ def test_run_killed_in_a_stage_is_ended_and_done_by_the_next(
 ):
     text = desk.config.read_text(encoding="utf-8") + f"\n[run]\nbatch_size = {BATCH}\n"
     desk.config.write_text(text, encoding="utf-8")
-    truth = demo_site.truth(1).of("ofweek", "direct")
+    truth = site.truth(1).of("ofweek", "direct")
 
     kill_at(desk, prefect_server, where, call, when)
 

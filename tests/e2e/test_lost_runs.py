@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import pytest
 
-from flows.demo_site import Fault
 from flows.serving import claims
 from tests.e2e.serving import COPYDESK, bare_environment
+from tests.site import Fault
 from warehouse.process import Process, this_process
 
 pytestmark = pytest.mark.e2e

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows import demo_site
 from flows.cli import demo_run
-from flows.demo_site import Fault
+from tests import site
+from tests.site import Fault
 from warehouse import connect
 
 pytestmark = pytest.mark.e2e
@@ -29,7 +29,7 @@ def slowly(target, _turn):
 
 @pytest.fixture
 def stand():
-    with demo_site.serve(faults=slowly) as stand:
+    with site.serve(faults=slowly) as stand:
         yield stand
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from flows.admin import replay_quarantine
-from flows.demo_site import Fault
 from flows.pipeline import reparse_steps
 from flows.serving import run_jobs
 from parsers.errors import LayoutChanged
 from parsers.sources import finews, ofweek
+from tests.site import Fault
 from warehouse.care.compact import compact
 from warehouse.errors import WarehouseMissing
 

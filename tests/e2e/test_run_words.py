@@ -10,11 +10,11 @@ import time
 import pytest
 import requests
 
-from flows import demo_site
 from flows.backfill import backfill
 from flows.import_posts import import_posts
 from flows.serving import claims
 from flows.sync import sync
+from tests import site
 from tests.e2e.filling import window
 from tests.e2e.serving import bare_environment, server_at
 
@@ -147,7 +147,7 @@ def test_each_chunk_of_a_backfill_says_what_it_found_and_how_far_it_all_is(
 def test_chunk_that_did_not_end_says_so(desk, fill, faults, monkeypatch):
     told = []
     monkeypatch.setattr("flows.backfill.log", told.append)
-    faults["/newmarket/web/webapi?marketType=38"] = demo_site.Fault(status=404)
+    faults["/newmarket/web/webapi?marketType=38"] = site.Fault(status=404)
 
     fill("finews", **window("2022-03-11", "2022-03-13"))
 

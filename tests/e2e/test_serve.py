@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 import yaml
 
-from flows import demo_site
-from flows.demo_site import Fault
 from flows.pipeline import locks
 from flows.serving import place
 from flows.serving.server import is_answering
+from tests import site
 from tests.e2e.serving import OFWEEK, WOSHIPM, Serving, serving_at, with_no_mercy
+from tests.site import Fault
 from warehouse import connect_read_only
 
 
@@ -43,7 +43,7 @@ class TestOneServeFromStartToEnd:
     def test_source_is_read_on_its_schedule_again_and_again(self, serving):
         serving.wait("two runs", lambda: len(serving.runs("COMPLETED", name="sync woshipm")) > 1)
 
-        held = demo_site.truth(1).of("woshipm", "direct")
+        held = site.truth(1).of("woshipm", "direct")
         assert serving.articles("woshipm") == set(held)
         assert serving.articles("ofweek") == set()
         assert (serving.home / "prefect.db").exists()
@@ -158,7 +158,7 @@ class TestOneServeFromStartToEnd:
 
         serving.wait("articles", lambda: serving.articles("ofweek"))
         serving.faults.clear()
-        assert set(demo_site.truth(1).of("ofweek", "direct")) == serving.articles("ofweek")
+        assert set(site.truth(1).of("ofweek", "direct")) == serving.articles("ofweek")
         words = "the Prefect server ended (exit code -9); starting it again"
         serving.wait("end noticed", lambda: words in serving.said())
         serving.wait("the server answers", lambda: is_answering(serving.api))
@@ -235,7 +235,7 @@ class TestOneServeFromStartToEnd:
                 "FROM articles GROUP BY source ORDER BY source"
             ).fetchall()
 
-        truth = demo_site.truth(1)
+        truth = site.truth(1)
         expected = [(one, len(truth.of(one, "direct"))) for one in ("ofweek", "woshipm")]
         assert rows == [(source, count, count, 1) for source, count in expected]
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from flows.demo_site import Fault
 from flows.errors import RunFailed
 from flows.serving import deployments, health, server, supervisor, tidying
 from flows.serving.health import LOOK_SECONDS, Pulse
 from flows.serving.polling import Polls
 from flows.serving.server import PrefectServer, set_broken_database_aside
 from tests.e2e.serving import OFWEEK, WOSHIPM, serving_at
+from tests.site import Fault
 
 # --- asking a server how it is ---------------------------------------------------------
 

@@ -12,7 +12,6 @@ import time
 import pytest
 
 from flows import settings
-from flows.demo_site import Fault
 from flows.errors import Interrupted
 from flows.pipeline import locks
 from flows.pipeline.run import Surroundings, surrounded_by
@@ -20,6 +19,7 @@ from flows.pipeline.signals import stopping_on_signals
 from flows.serving import deployments
 from tests.e2e.plainly import plain_desk
 from tests.e2e.serving import bare_environment
+from tests.site import Fault
 
 # --- waiting for a lease ---------------------------------------------------------------
 

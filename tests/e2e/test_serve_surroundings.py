@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from flows import demo_site, settings
+from flows import settings
 from flows.admin import doctor
 from flows.errors import RunFailed
 from flows.serving import ephemeral_server, place, supervisor
 from flows.serving.launch import _in_words
 from flows.serving.place import Served
 from flows.serving.server import PrefectServer
+from tests import site
 from tests.e2e.serving import bare_environment
 from tests.e2e.test_without_server import SYNC, config_of, stored
 
@@ -189,7 +190,7 @@ def sync(config: Path, **environ: str) -> subprocess.CompletedProcess[str]:
 def desk(tmp_path_factory, prepared):
     folder = tmp_path_factory.mktemp("surroundings")
     prepared(folder / "in" / "prefect")
-    with demo_site.serve() as stand:
+    with site.serve() as stand:
         yield config_of(folder, stand)
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from flows import demo_site, settings
+from flows import settings
 from flows.cli.demo_run import free_port
-from flows.demo_site import Fault
+from tests import site
 from tests.e2e.serving import bare_environment, server_at
+from tests.site import Fault
 from warehouse import connect_read_only
 
 pytestmark = pytest.mark.e2e
@@ -66,7 +67,7 @@ def server(tmp_path_factory, prepared):
 
 
 def test_server_that_was_never_there_costs_a_line_and_no_article(tmp_path):
-    with demo_site.serve() as stand:
+    with site.serve() as stand:
         config = config_of(tmp_path, stand)
         api = f"http://127.0.0.1:{free_port(0)}/api"
 
@@ -77,7 +78,7 @@ def test_server_that_was_never_there_costs_a_line_and_no_article(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert f"the Prefect server {api} does not answer: this run goes on without it" in done.stderr
-    assert stored(config) == len(demo_site.truth(1).of("ofweek", "direct"))
+    assert stored(config) == len(site.truth(1).of("ofweek", "direct"))
 
 
 def test_planted_secrets_are_in_no_log_no_artifact_and_no_parameter(tmp_path, server):
@@ -87,7 +88,7 @@ def test_planted_secrets_are_in_no_log_no_artifact_and_no_parameter(tmp_path, se
         parser = "feed"
         url = "http://desk:planted-in-url@{at}/nothing.xml?access_token=planted-in-query"
         """
-    with demo_site.serve() as stand:
+    with site.serve() as stand:
         config = config_of(tmp_path, stand, secret=secret)
         environ = environ_of(tmp_path, one.url) | SECRETS
         done = subprocess.run(
@@ -110,7 +111,7 @@ def test_server_killed_during_the_run_costs_a_line_and_no_article(tmp_path, serv
     def slow(target: str, _turn: int) -> Fault | None:
         return Fault(delay_seconds=0.5) if target != "/robots.txt" else None
 
-    with demo_site.serve(faults=slow) as stand:
+    with site.serve(faults=slow) as stand:
         config = config_of(tmp_path, stand)
         process = subprocess.Popen(
             [*SYNC, "--config", str(config)],
@@ -137,4 +138,4 @@ def test_server_killed_during_the_run_costs_a_line_and_no_article(tmp_path, serv
             process.communicate(timeout=10)
 
     assert code == 0
-    assert stored(config) == len(demo_site.truth(1).of("ofweek", "direct"))
+    assert stored(config) == len(site.truth(1).of("ofweek", "direct"))

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from flows import demo_site
-from flows.demo_site import Fault
+from tests import site
 from tests.e2e.serving import OFWEEK, Serving, server_at, serving_at
+from tests.site import Fault
 
 pytestmark = pytest.mark.e2e
 
@@ -111,7 +111,7 @@ class TestWorker:
 
         works.wait_for(run, "COMPLETED")
 
-        assert works.desk.articles("ofweek") == set(demo_site.truth(1).of("ofweek", "direct"))
+        assert works.desk.articles("ofweek") == set(site.truth(1).of("ofweek", "direct"))
 
     def test_worker_killed_in_a_run_with_all_its_processes_costs_nothing(self, works):
         desk = works.desk
@@ -133,7 +133,7 @@ class TestWorker:
             "SELECT count(*), count(DISTINCT article_id), max(revisions) FROM articles "
             "WHERE source = 'finews'"
         )
-        count = len(demo_site.truth(1).of("finews", "api"))
+        count = len(site.truth(1).of("finews", "api"))
         assert found == [(count, count, 1)]
 
     def test_runs_of_killed_processes_are_crashed_in_the_warehouse_too(self, works):

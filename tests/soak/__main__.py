@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from flows import demo_site
-from flows.demo_site import Newsstand, Truth
+from tests import site
+from tests.site import Newsstand, Truth
 from tests.soak.checking import WAYS, Corpus, Window, differences, read_corpus
 from tests.soak.desk import SHARED, Desk, Reader, kill, wait
 from tests.soak.mischief import Mischief
@@ -146,7 +146,7 @@ def main() -> int:
 def soak(folder: Path, minutes: float, chance: random.Random) -> int:
     """The whole of it in one folder; the exit code."""
     hook: list[Mischief] = []
-    with demo_site.serve(
+    with site.serve(
         faults=lambda target, turn: hook[0].fault_of(target, turn), last_edition=MOST_EDITIONS
     ) as stand:
         desk = Desk(folder, stand.port)
@@ -158,7 +158,7 @@ def soak(folder: Path, minutes: float, chance: random.Random) -> int:
         finally:
             desk.end(signal.SIGKILL)
             kill(set(desk.marked()))
-        truth = demo_site.truth(stand.edition)
+        truth = site.truth(stand.edition)
         corpus = read_corpus(desk.warehouse, leave_out=[SHARED])
         found = [*told.differences, *reader.refusals, *differences(corpus, truth, told.windows)]
         print(report(told, corpus, truth, len(stand.requests), mischief.done))

@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flows.demo_site import Held, Truth
-from flows.demo_site.editions import CHANNELS
+from tests.site import Held, Truth
+from tests.site.editions import CHANNELS
 from warehouse import connect_read_only
 from warehouse.care.integrity import verify
 

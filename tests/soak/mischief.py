@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from json import loads
 from pathlib import Path
 
-from flows.demo_site import Fault
+from tests.site import Fault
 from tests.soak.checking import WAYS
 from tests.soak.desk import Desk, kill
 

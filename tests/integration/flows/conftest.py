@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from flows import cli, demo_site, settings
+from flows import cli, settings
 from flows.admin.query import ask
 from flows.cli import demo_run
-from flows.demo_site import Faults, Newsstand
 from flows.pipeline.stats import Report
 from flows.serving import launch
+from tests import site
+from tests.site import Faults, Newsstand
 
 
 @dataclass
@@ -76,7 +77,7 @@ def desk(tmp_path: Path, faults: dict[str, Any], prefect_server: str) -> Iterato
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
     hook: Faults = fault_of
-    with demo_site.serve(faults=hook) as stand:
+    with site.serve(faults=hook) as stand:
         demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         config = tmp_path / "copydesk.toml"
         # Tests that make things fail shall not wait for them to get well.
@@ -91,7 +92,7 @@ def desk(tmp_path: Path, faults: dict[str, Any], prefect_server: str) -> Iterato
 def synced(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Iterator[Desk]:
     """A desk that has read finews and OFweek, once for many tests; not to be changed."""
     folder = tmp_path_factory.mktemp("synced")
-    with demo_site.serve() as stand:
+    with site.serve() as stand:
         demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
         desk = Desk(folder, stand)
         desk.sync("finews", "ofweek")

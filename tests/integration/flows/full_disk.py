@@ -11,11 +11,12 @@ import signal
 import sys
 from pathlib import Path
 
-from flows import demo_site, settings
+from flows import settings
 from flows.cli import demo_run
 from flows.pipeline.discover import discover
 from flows.pipeline.run import Run
 from flows.pipeline.steps import fetch, read, store
+from tests import site
 from warehouse import connect
 from warehouse.errors import WarehouseError
 
@@ -47,7 +48,7 @@ def articles(chosen: settings.Settings) -> int:
 
 def main(folder: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    with demo_site.serve() as stand:
+    with site.serve() as stand:
         config = demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {})
         sync(chosen, "woshipm")

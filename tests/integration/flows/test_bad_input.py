@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.demo_site import Fault
 from flows.errors import exit_code_of
 from flows.fetch import TransientFetchError
 from flows.settings import ConfigurationError
+from tests.site import Fault
 from warehouse import connect
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull
 

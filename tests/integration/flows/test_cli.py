@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from flows import demo_site
 from flows.cli import demo_run
-from flows.demo_site import Fault
+from tests import site
+from tests.site import Fault
 
-SEEDS = Path(demo_site.__file__).parent / "seeds"
+SEEDS = Path(site.__file__).parent / "seeds"
 COMMAND = [sys.executable, "-m", "flows.cli"]
 
 
@@ -294,7 +294,7 @@ def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(tmp_path):
     assert all(one["new"] > 0 and one["failed"] == 0 for one in report["sources"])
 
     port = (tmp_path / "d" / "copydesk.toml").read_text(encoding="utf-8").split("127.0.0.1:")[1]
-    with demo_site.serve(int(port.split('"')[0].split("/")[0])):
+    with site.serve(int(port.split('"')[0].split("/")[0])):
         again = typed("--config", "d/copydesk.toml", "sync", "--json")
     totals = json.loads(again.stdout)["totals"]
     assert (totals["new"], totals["modified"], totals["failed"]) == (0, 0, 0)
@@ -321,7 +321,7 @@ def test_newsstand_has_no_such_edition(typed):
 
 
 def test_dry_run_of_a_sync_says_what_would_be_fetched(tmp_path, typed):
-    with demo_site.serve() as stand:
+    with site.serve() as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         _, out, _ = typed("--config", config, "sync", "ofweek", "--dry-run")
 

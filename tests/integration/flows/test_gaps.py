@@ -6,11 +6,12 @@ import threading
 
 import pytest
 
-from flows import demo_site, settings
+from flows import settings
 from flows.cli import demo_run
 from flows.pipeline import steps
 from flows.pipeline.run import Run, Surroundings, surrounded_by
 from flows.sync import sync_plainly
+from tests import site
 from warehouse import connect_read_only
 
 
@@ -20,7 +21,7 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("stored", [1, 5])
 def test_gap_is_told_although_its_run_is_killed_between_two_batches(tmp_path, monkeypatch, stored):
-    with demo_site.serve(edition=2) as stand:
+    with site.serve(edition=2) as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
         sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
@@ -44,12 +45,12 @@ def test_gap_is_told_although_its_run_is_killed_between_two_batches(tmp_path, mo
 
 
 def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
-    faults = {"/ART-": demo_site.Fault(status=404)}
+    faults = {"/ART-": site.Fault(status=404)}
 
     def fault_of(target, _turn):
         return next((fault for part, fault in faults.items() if part in target), None)
 
-    with demo_site.serve(faults=fault_of) as stand:
+    with site.serve(faults=fault_of) as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {})
         nothing = sync_plainly(chosen, ["ofweek"], limit=None, dry_run=False)
@@ -63,7 +64,7 @@ def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
 
 def test_entry_that_another_channel_brought_hides_no_gap(tmp_path):
     newest = "202203172311110318"  # of market-38 in the third edition
-    with demo_site.serve(edition=2) as stand:
+    with site.serve(edition=2) as stand:
         link = demo_run.SHARE_LINK.replace(LINKED, newest)
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         sync_plainly(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
@@ -92,7 +93,7 @@ def test_interrupted_run_moves_no_watermark_and_the_next_one_sees_no_gap(tmp_pat
         if LINKED in target:
             stop.set()
 
-    with demo_site.serve(faults=stop_at_the_last_entry) as stand:
+    with site.serve(faults=stop_at_the_last_entry) as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
         with surrounded_by(Surroundings(stop=stop)):

@@ -12,12 +12,12 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from flows import demo_site
 from flows.publishing.export_posts import export_articles
+from tests import site
 
 pytestmark = pytest.mark.e2e
 
-SEEDS = Path(demo_site.__file__).parent / "seeds"
+SEEDS = Path(site.__file__).parent / "seeds"
 # Jekyll's own rule for front matter (lib/jekyll/document.rb), and Hexo's for its end.
 JEKYLL = re.compile(r"\A(---\s*\n.*?\n?)^((---|\.\.\.)\s*$\n?)", re.MULTILINE | re.DOTALL)
 HEXO = re.compile(r"\A(?:-{3,}\n)?([\s\S]+?)\n(-{3,})(?:$|\n)([\s\S]*)$")

@@ -10,7 +10,6 @@ import requests
 
 from flows import cli
 from flows.admin import doctor
-from flows.demo_site import Fault
 from flows.pipeline.run import Run
 from flows.pipeline.stats import About, Report, Tally, state_of
 from flows.reporting import artifacts
@@ -18,6 +17,7 @@ from flows.serving import events
 from flows.serving.events import events_of
 from flows.settings import Settings
 from flows.sync import state_for
+from tests.site import Fault
 from warehouse import connect
 from warehouse.records import alerts as standing
 from warehouse.records import quarantine

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flows import demo_site, settings
+from flows import settings
 from flows.cli import demo_run
-from flows.demo_site import Fault
 from flows.sync import sync_plainly
+from tests import site
+from tests.site import Fault
 from warehouse import connect_read_only
 
 
@@ -15,7 +16,7 @@ def test_listing_that_was_busy_for_one_run_is_resolved_by_the_next(tmp_path):
         return Fault(body=b"<html>busy</html>") if is_listing and turn == 2 else None
 
     waiting = []
-    with demo_site.serve(faults=busy_the_second_time) as stand:
+    with site.serve(faults=busy_the_second_time) as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {})
         for _ in range(3):
@@ -30,7 +31,7 @@ def test_listing_that_was_busy_for_one_run_is_resolved_by_the_next(tmp_path):
 
 
 def test_line_that_cannot_be_read_stays_though_its_listing_was(tmp_path):
-    with demo_site.serve() as stand:
+    with site.serve() as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {})
         for _ in range(2):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from flows import demo_site, settings
+from flows import settings
 from flows.cli import demo_run
 from flows.pipeline.stats import Report, Tally
 from flows.reporting import artifacts
@@ -19,6 +19,7 @@ from flows.reporting.artifacts import Failure, Origin
 from flows.reporting.markdown import code, listed
 from flows.serving.events import materialized
 from flows.sync import sync_plainly
+from tests import site
 
 ATTACKS = (
     "[click](javascript:alert(1))",
@@ -140,7 +141,7 @@ def test_run_is_shown_with_its_own_failures_and_origins(tmp_path, monkeypatch):
 
     monkeypatch.setattr(artifacts, "create_table_artifact", keep)
     monkeypatch.setattr(artifacts, "create_markdown_artifact", keep)
-    with demo_site.serve() as stand:
+    with site.serve() as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {})
         done = sync_plainly(chosen, ["finews"], limit=None, dry_run=False)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows import demo_site
 from flows.cli import demo_run
+from tests import site
 from tests.integration.flows.conftest import Desk
 from warehouse import connect_read_only
 
@@ -31,7 +31,7 @@ ARTICLES = """
 
 def differences(desk, edition):
     """What the warehouse holds otherwise than a perfect reader, in words."""
-    truth, found = demo_site.truth(edition), []
+    truth, found = site.truth(edition), []
     for source, (publication, via) in WAYS.items():
         held = truth.of(publication, via)
         rows = {row[0]: row[1:] for row in desk.rows(ARTICLES.format(source))}
@@ -59,7 +59,7 @@ def _folded(name):
 def read_once(tmp_path_factory, prefect_server):
     """A desk that has read the first edition; not to be changed."""
     folder = tmp_path_factory.mktemp("read_once")
-    with demo_site.serve() as stand:
+    with site.serve() as stand:
         demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
         desk = Desk(folder, stand)
         desk.first = desk.sync()
@@ -123,7 +123,7 @@ def test_corrected_and_rewritten_articles_show_two_revisions(read_desk):
     read_desk.stand.edition = 2
     report = read_desk.sync()
 
-    revised = demo_site.truth(2).of("finews", "api")
+    revised = site.truth(2).of("finews", "api")
     expected = {f"finews:{one}" for one, held in revised.items() if held.revisions == 2}
     rows = read_desk.rows(
         "SELECT article_id, count(*), count(valid_to), min(valid_to) = max(valid_from) "
@@ -209,7 +209,7 @@ def test_list_that_scrolled_by_is_told_as_a_gap(read_desk):
         read_desk.stand.edition = edition
         report = read_desk.sync("finews")
 
-    missed = {channel for _, channel, _ in demo_site.truth(3).missed}
+    missed = {channel for _, channel, _ in site.truth(3).missed}
     assert {row[0] for row in read_desk.rows("SELECT channel FROM gaps")} == missed == {"market-38"}
     assert report.totals()["gaps"] == 1
     assert any("possible gap in market-38" in problem for problem in report.problems)
@@ -283,5 +283,5 @@ def test_limited_run_takes_the_first_entries_and_the_next_run_the_rest(desk):
 
     assert limited.totals()["new"] == 5
     assert whole.totals()["gaps"] == 0
-    held = demo_site.truth(1).of("woshipm", "direct")
+    held = site.truth(1).of("woshipm", "direct")
     assert desk.rows("SELECT count(*) FROM articles") == [(len(held),)]

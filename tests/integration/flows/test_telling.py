@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from flows.cli.demo_run import free_port
-from flows.demo_site import Fault
 from flows.fetch.errors import FetchError, TimedOut, Unreachable
 from flows.pipeline.stats import PROBLEMS_KEPT, About, Tally, about_fetch, about_page
 from flows.reporting import artifacts
 from flows.reporting.artifacts import Failure
+from tests.site import Fault
 
 
 def tally(*problems):

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows.demo_site import Fault
 from flows.pipeline import run
+from tests.site import Fault
 from warehouse import connect
 
 pytestmark = pytest.mark.e2e

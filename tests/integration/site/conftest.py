@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from flows.demo_site import Newsstand, serve
+from tests.site import Newsstand, serve
 
 Get = Callable[..., requests.Response]
 

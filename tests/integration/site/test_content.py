@@ -11,12 +11,12 @@ from bs4 import BeautifulSoup
 from bs4.element import Comment
 from lxml import etree
 
-from flows.demo_site import anomalies, truth, words
-from flows.demo_site.editions import CHANNELS, listed
-from flows.demo_site.router import represent
-from flows.demo_site.seed_posts import seed_posts
-from flows.demo_site.stories import PUBLICATIONS, stories
-from flows.demo_site.stories import _story as story_of
+from tests.site import anomalies, truth, words
+from tests.site.editions import CHANNELS, listed
+from tests.site.router import represent
+from tests.site.seed_posts import seed_posts
+from tests.site.stories import PUBLICATIONS, stories
+from tests.site.stories import _story as story_of
 
 ROLLING = "/web/webapi?type=102&count=100&newsid=1"
 MEDIA = "/web/webapi?type=45&count=100&newsid=1"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from flows.demo_site import Fault, run, serve
+from tests.site import Fault, run, serve
 
 LIST = "/web/webapi?type=102&count=100&newsid=1"
 TEXT = "/NewsData/GetNewsText.do?id=NW202203142308441556"

@@ -10,12 +10,12 @@ import pytest
 from bs4 import BeautifulSoup
 from lxml import etree
 
-from flows.demo_site import truth
-from flows.demo_site.rsshub import cut_title
-from flows.demo_site.seed_posts import seed_posts
+from tests.site import truth
+from tests.site.rsshub import cut_title
+from tests.site.seed_posts import seed_posts
 
 SHARED_SEEDS = Path(__file__).parents[3].parent / "shared" / "seeds"
-BUNDLED_SEEDS = Path(__file__).parents[3] / "flows" / "demo_site" / "seeds"
+BUNDLED_SEEDS = Path(__file__).parents[3] / "tests" / "site" / "seeds"
 SHOWTIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 LISTS = [

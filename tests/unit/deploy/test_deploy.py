@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from flows import demo_site, settings
+from flows import settings
 from flows.cli.demo_run import SHARE_LINK, write_config
 from flows.serving import deployments, launch
+from tests import site
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -140,7 +141,7 @@ def test_restore_of_the_runbook_brings_the_whole_corpus_back(tmp_path, prefect_s
     """Does what the RUNBOOK says under Back up and Restore, word for word."""
     data, backups, said = tmp_path / "data", tmp_path / "backups", []
     data.mkdir()
-    with demo_site.serve() as stand:
+    with site.serve() as stand:
         config = write_config(data, port=stand.port, share_link=SHARE_LINK)
         before = _sync(config, said)
         held = _articles(config)

@@ -15,7 +15,7 @@ from parsers.errors import IncompleteArticle
 from parsers.model import Article, CanonicalUrl, Found, Listing, Moment, Page, Parser, Source
 from parsers.text.dates import unknown
 
-SEEDS = Path(__file__).parents[3] / "flows" / "demo_site" / "seeds"
+SEEDS = Path(__file__).parents[3] / "tests" / "site" / "seeds"
 URL = "https://finance.example/a/202203142308441556.html"
 
 

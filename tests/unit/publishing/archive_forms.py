@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from flows import demo_site
+from tests import site
 
 MARK = re.compile(r"编号(\d{8})")
 PICTURE = "https://dfscdn.dfcfw.com/download/D2463083413411530401{}_w404h931.jpg"
@@ -70,7 +70,7 @@ class Story:
 
 @cache
 def _windows() -> tuple[str, ...]:
-    folder = Path(demo_site.__file__).parent / "seeds"
+    folder = Path(site.__file__).parent / "seeds"
     text = "\n".join(file.read_text("utf-8") for file in sorted(folder.glob("*.txt")))
     runs = re.findall("[\u4e00-\u9fff]{2,}", text)
     return tuple(sorted({run[at : at + 2] for run in runs for at in range(len(run) - 1)}))

@@ -21,7 +21,7 @@ from parsers.model import Article, CanonicalUrl
 from tests.unit.publishing.archive import Truth, write_archive
 from tests.unit.publishing.archive_desk import POSTS_IN_ARCHIVE, bring_in
 
-SEEDS = Path(__file__).parents[3] / "flows" / "demo_site" / "seeds"
+SEEDS = Path(__file__).parents[3] / "tests" / "site" / "seeds"
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "frontmatter"
 
 MakeArticle = Callable[..., Article]

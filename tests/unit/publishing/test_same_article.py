@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from flows.demo_site import serve
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.frontmatter import read_post
 from parsers.model import Article, Entry, Page, Source
+from tests.site import serve
 from tests.unit.publishing.conftest import SEEDS
 
 IMPORTED = {

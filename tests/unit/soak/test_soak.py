@@ -18,12 +18,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows import demo_site, settings
+from flows import settings
 from flows.cli import demo_run
-from flows.demo_site import Truth
-from flows.demo_site.editions import CHANNELS, listed
-from flows.demo_site.router import represent
 from flows.sync import sync_plainly
+from tests import site
+from tests.site import Truth
+from tests.site.editions import CHANNELS, listed
+from tests.site.router import represent
 from tests.soak.__main__ import Told, report
 from tests.soak.checking import WAYS, Window, differences, read_corpus
 from tests.soak.desk import SHARED
@@ -47,14 +48,14 @@ class Read:
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
     folder, windows = tmp_path_factory.mktemp("soak"), []
-    with demo_site.serve(last_edition=LAST) as stand:
+    with site.serve(last_edition=LAST) as stand:
         config = demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {})
         for edition in range(1, LAST + 1):
             stand.edition, began = edition, datetime.now(UTC)
             sync_plainly(chosen, list(chosen.sources), limit=None, dry_run=False)
             windows.append(Window(edition=edition, began=began, ended=datetime.now(UTC)))
-    return Read(chosen.warehouse.path, demo_site.truth(LAST), windows)
+    return Read(chosen.warehouse.path, site.truth(LAST), windows)
 
 
 @pytest.fixture
@@ -223,7 +224,7 @@ def test_report_has_a_row_a_source_with_what_was_expected_and_what_is_held(read)
 
 
 def test_generated_editions_bring_news_changes_and_floods_without_end():
-    truth = demo_site.truth(40)
+    truth = site.truth(40)
 
     for source, (publication, via) in WAYS.items():
         held = truth.of(publication, via).values()
@@ -238,7 +239,7 @@ def test_generated_editions_bring_news_changes_and_floods_without_end():
 def test_article_that_goes_back_to_what_it_said_has_a_revision_more():
     back = [
         held.history
-        for held in demo_site.truth(40).held
+        for held in site.truth(40).held
         for older, newer in zip(held.history, held.history[2:], strict=False)
         if (older.title, older.text) == (newer.title, newer.text)
     ]
@@ -256,7 +257,7 @@ def test_lists_keep_their_length_and_order_in_every_edition():
 
 
 def test_every_listed_story_of_a_generated_edition_can_be_opened():
-    truth = demo_site.truth(12)
+    truth = site.truth(12)
 
     assert truth.edition == 12
     for channel in CHANNELS["finews"]:

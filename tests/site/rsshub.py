@@ -10,10 +10,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 
-from flows.demo_site import ofweek, woshipm
-from flows.demo_site.answers import BASE, Answer, page, without_referrer
-from flows.demo_site.editions import listed
-from flows.demo_site.stories import Story
+from tests.site import ofweek, woshipm
+from tests.site.answers import BASE, Answer, page, without_referrer
+from tests.site.editions import listed
+from tests.site.stories import Story
 
 CONTENT_TYPE = "application/xml; charset=utf-8"
 INVALID_DATE = "Invalid Date"

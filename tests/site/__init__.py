@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from flows.demo_site.editions import check_edition
-from flows.demo_site.faults import Fault, Faults
-from flows.demo_site.server import Request, Server
-from flows.demo_site.stories import LAST_EDITION, anomalies
-from flows.demo_site.truth import Held, Said, Truth, truth, words
+from tests.site.editions import check_edition
+from tests.site.faults import Fault, Faults
+from tests.site.server import Request, Server
+from tests.site.stories import LAST_EDITION, anomalies
+from tests.site.truth import Held, Said, Truth, truth, words
 
 __all__ = [
     "Fault",

@@ -20,7 +20,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from flows.demo_site.seed_posts import seed_posts
+from tests.site.seed_posts import seed_posts
 
 CHINA = timezone(timedelta(hours=8))
 LAST_EDITION = 3
@@ -136,7 +136,7 @@ def stories(publication: str) -> tuple[Story, ...]:
 
 
 def _content(publication: str) -> str:
-    return files("flows.demo_site").joinpath("content", f"{publication}.toml").read_text("utf-8")
+    return files("tests.site").joinpath("content", f"{publication}.toml").read_text("utf-8")
 
 
 def _twin(by_id: Mapping[str, Table], table: Table) -> Table:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from flows.demo_site.answers import Answer, json_answer, number, page, paragraphs
-from flows.demo_site.editions import listed, opened
-from flows.demo_site.stories import Story
+from tests.site.answers import Answer, json_answer, number, page, paragraphs
+from tests.site.editions import listed, opened
+from tests.site.stories import Story
 
 MARKETS = ("37", "38", "39")
 NO_CREDIT = "-"

@@ -22,11 +22,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-from flows.demo_site.answers import BASE
-from flows.demo_site.editions import check_edition
-from flows.demo_site.faults import Fault, Faults
-from flows.demo_site.router import Representation, represent
-from flows.demo_site.truth import truth
+from tests.site.answers import BASE
+from tests.site.editions import check_edition
+from tests.site.faults import Fault, Faults
+from tests.site.router import Representation, represent
+from tests.site.truth import truth
 
 HOST = "127.0.0.1"
 OWN = "/__newsstand__/"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from html import escape
 
-from flows.demo_site.answers import BASE, Answer, json_answer, page, paragraphs
-from flows.demo_site.editions import listed, opened
-from flows.demo_site.stories import Story
+from tests.site.answers import BASE, Answer, json_answer, page, paragraphs
+from tests.site.editions import listed, opened
+from tests.site.stories import Story
 
 PAGE_LENGTH = 6
 

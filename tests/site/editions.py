@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from flows.demo_site import later
-from flows.demo_site.stories import LAST_EDITION, Story, stories
+from tests.site import later
+from tests.site.stories import LAST_EDITION, Story, stories
 
 CHANNELS = {
     "finews": ("emnews", "media", "market-37", "market-38", "market-39"),

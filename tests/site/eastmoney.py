@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from flows.demo_site import finews
-from flows.demo_site.answers import Answer, page
-from flows.demo_site.editions import opened
-from flows.demo_site.stories import Story
+from tests.site import finews
+from tests.site.answers import Answer, page
+from tests.site.editions import opened
+from tests.site.stories import Story
 
 
 def article(edition: int, story_id: str) -> Answer | None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from flows.demo_site.stories import LAST_EDITION, Change, Story
+from tests.site.stories import LAST_EDITION, Change, Story
 
 BETWEEN = timedelta(hours=6)
 FLOOD_EACH = 2

@@ -13,8 +13,8 @@ from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import parse_qsl, urlsplit
 
-from flows.demo_site import eastmoney, finews, ofweek, rsshub, woshipm
-from flows.demo_site.answers import NOT_FOUND, Answer
+from tests.site import eastmoney, finews, ofweek, rsshub, woshipm
+from tests.site.answers import NOT_FOUND, Answer
 
 FIRST_EDITION_AT = datetime(2022, 5, 27, 0, 0, tzinfo=UTC)
 BETWEEN_EDITIONS = timedelta(hours=6)

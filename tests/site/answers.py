@@ -50,7 +50,7 @@ def page(name: str, words: Mapping[str, str]) -> str:
 
 @cache
 def _template(name: str) -> Template:
-    return Template(files("flows.demo_site").joinpath("pages", f"{name}.html").read_text("utf-8"))
+    return Template(files("tests.site").joinpath("pages", f"{name}.html").read_text("utf-8"))
 
 
 def paragraphs(texts: tuple[str, ...], opening: str = "<p>", joint: str = "\n") -> str:

@@ -26,7 +26,7 @@ class SeedPost:
 @cache
 def seed_posts() -> Mapping[str, SeedPost]:
     """The seeds by the three digits that their file names begin with."""
-    folder = files("flows.demo_site").joinpath("seeds")
+    folder = files("tests.site").joinpath("seeds")
     return {path.name[:3]: _read(path.read_text("utf-8")) for path in folder.iterdir()}
 
 

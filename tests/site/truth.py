@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
 
-from flows.demo_site import finews, ofweek, rsshub, woshipm
-from flows.demo_site.editions import CHANNELS, check_edition, listed, written
-from flows.demo_site.plain import plain
-from flows.demo_site.stories import CHINA, LAST_EDITION, Story
+from tests.site import finews, ofweek, rsshub, woshipm
+from tests.site.editions import CHANNELS, check_edition, listed, written
+from tests.site.plain import plain
+from tests.site.stories import CHINA, LAST_EDITION, Story
 
 Via = Literal["api", "feed", "direct"]
 
