@@ -29,32 +29,37 @@ from prefect.runtime import flow_run
 from flows import settings as configuration
 from flows.errors import Interrupted
 from flows.pipeline import backfill_steps, locks
-from flows.pipeline.backfill_context import Work
-from flows.pipeline.checkpoint import ChunkRun
-from flows.pipeline.date_range import Asked, BadRequest, ask_for, read_addresses
+from flows.pipeline.backfill_context import BackfillContext
+from flows.pipeline.checkpoint import CheckpointedRun
+from flows.pipeline.date_range import (
+    BackfillRequest,
+    InvalidBackfillRequest,
+    parse_request,
+    parse_url_list,
+)
 from flows.pipeline.run_log import Clock, log
-from flows.pipeline.stats import Report
+from flows.pipeline.stats import RunReport
 from flows.reporting import parameters as forms
-from flows.reporting.artifacts import show_run
+from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.progress import LiveProgress
-from flows.reporting.states import refused
+from flows.reporting.states import invalid_request_state
 from flows.sync import state_for
-from flows.text import many
+from flows.text import pluralize
 from warehouse.records.backfill_chunks import DONE, Chunk
 
 LEASE_WAIT_SECONDS = 3600.0
 
 
-def _asked(parameters: dict[str, Any], settings: configuration.Settings) -> Asked:
+def _asked(parameters: dict[str, Any], settings: configuration.Settings) -> BackfillRequest:
     """What some parameters ask for.
 
     Raises:
         ConfigurationError: Something that cannot be meant.
     """
-    urls = list(read_addresses(parameters.get("urls") or ""))
+    urls = list(parse_url_list(parameters.get("urls") or ""))
     if file := parameters.get("urls_file"):
         urls += _addresses_in(file)
-    return ask_for(
+    return parse_request(
         settings,
         parameters["source"],
         first=parameters.get("from_date"),
@@ -66,11 +71,13 @@ def _asked(parameters: dict[str, Any], settings: configuration.Settings) -> Aske
 
 def _addresses_in(file: str) -> tuple[str, ...]:
     try:
-        found = read_addresses(Path(file).read_text(encoding="utf-8-sig"))
+        found = parse_url_list(Path(file).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(f"expected a file of addresses, one a line, found {error}") from None
+        raise InvalidBackfillRequest(
+            f"expected a file of addresses, one a line, found {error}"
+        ) from None
     if not found:
-        raise BadRequest(f"expected addresses, one a line, found none in {file}")
+        raise InvalidBackfillRequest(f"expected addresses, one a line, found none in {file}")
     return found
 
 
@@ -82,29 +89,29 @@ def _run_name() -> str:
 
 
 @task(name="chunk", cache_policy=NO_CACHE, persist_result=False, retries=0)
-def do_chunk(work: Work, chunk: Chunk) -> None:
+def do_chunk(work: BackfillContext, chunk: Chunk) -> None:
     """Do one piece of a backfill, with its source's lease."""
     run = work.run
     if run.is_dry:
         _do_and_tell(work, chunk)
         return
-    lease = locks.hold(
+    lease = locks.acquire(
         run.settings,
         work.source.slug,
         flow="backfill",
         run_id=run.id,
         wait_seconds=LEASE_WAIT_SECONDS,
-        say=run.surroundings.say,
-        stop=run.surroundings.stop,
+        notify=run.environment.notify,
+        stop=run.environment.stop,
     )
     with suppress(Interrupted), lease:  # what is not done is done when it is asked for again
         _do_and_tell(work, chunk)
 
 
-def _do_and_tell(work: Work, chunk: Chunk) -> None:
+def _do_and_tell(work: BackfillContext, chunk: Chunk) -> None:
     """Do a piece, and say in the run's log what it brought and how far the whole is."""
     before, planned, clock = dict(work.tally.counts), work.plan.progress()[1], Clock()
-    backfill_steps.do(work, chunk)
+    backfill_steps.run_chunk(work, chunk)
     done, total = work.plan.progress()
     found = [
         f"{count - before[name]} {name.replace('_', ' ')}"
@@ -112,7 +119,7 @@ def _do_and_tell(work: Work, chunk: Chunk) -> None:
         if count > before[name]
     ]
     if total > planned:
-        found.append(f"{many(total - planned, 'article')} to read")
+        found.append(f"{pluralize(total - planned, 'article')} to read")
     left = (
         ""
         if work.plan.chunks[chunk.n - 1].state == DONE
@@ -120,7 +127,7 @@ def _do_and_tell(work: Work, chunk: Chunk) -> None:
     )
     log(
         f"{chunk.n} of {len(work.plan.chunks)}, {chunk.what}: {', '.join(found) or 'nothing'} "
-        f"in {clock.lap():.1f} s{left}; {done} of {many(total, 'article')} done"
+        f"in {clock.lap():.1f} s{left}; {done} of {pluralize(total, 'article')} done"
     )
 
 
@@ -135,7 +142,7 @@ def backfill(
     dry_run: bool = False,  # switches in Prefect's parameter form
     restart: bool = False,
     config: str | None = None,
-) -> State[Report]:
+) -> State[RunReport]:
     """Bring in what is older, or was missed: a window of days, addresses, or an archive.
 
     Asked for again it goes on where it was. Watermarks stay as they are, and nothing that
@@ -159,23 +166,23 @@ def backfill(
         settings = configuration.load(Path(config) if config else None)
         asked = _asked(given, settings)
     except configuration.ConfigurationError as error:
-        return refused(error)
-    run = ChunkRun("backfill", settings, [asked.source], is_dry=dry_run)
-    whole = locks.hold(settings, f"backfill {source}", flow="backfill", run_id=run.id)
+        return invalid_request_state(error)
+    run = CheckpointedRun("backfill", settings, [asked.source], is_dry=dry_run)
+    whole = locks.acquire(settings, f"backfill {source}", flow="backfill", run_id=run.id)
     # Task runs must not inherit the run's tags: see tasks.py.
     with TagsContext(current_tags=set()), whole, run:
-        report = carry_out(run, asked, restart=restart)
+        report = run_backfill(run, asked, restart=restart)
     _show(report, asked, settings)
     return state_for(report)
 
 
-def carry_out(run: ChunkRun, asked: Asked, *, restart: bool) -> Report:
+def run_backfill(run: CheckpointedRun, asked: BackfillRequest, *, restart: bool) -> RunReport:
     """Do every piece that is not done; what it all came to."""
     tally, started = run.tally(asked.source), time.monotonic()
-    work = Work(run, asked, restart=restart)
+    work = BackfillContext(run, asked, restart=restart)
     live = LiveProgress(f"backfill-{asked.source}".lower().replace("_", "-"), asked.plan)
     try:
-        backfill_steps.begin(work)
+        backfill_steps.plan_chunks(work)
         if work.was_done:
             tally.notes.append(_done_before(work))
         else:
@@ -188,7 +195,7 @@ def carry_out(run: ChunkRun, asked: Asked, *, restart: bool) -> Report:
         tally.seconds = time.monotonic() - started
     if left := work.plan.left():
         tally.notes.append(
-            f"{left} of {many(len(work.plan.chunks), 'chunk is', 'chunks are')} left; ask again"
+            f"{left} of {pluralize(len(work.plan.chunks), 'chunk is', 'chunks are')} left; ask again"
         )
     report = run.finish()
     if not run.is_dry:
@@ -196,8 +203,8 @@ def carry_out(run: ChunkRun, asked: Asked, *, restart: bool) -> Report:
     return report
 
 
-def _do_all(work: Work, live: LiveProgress) -> None:
-    advance = work.run.surroundings.progress
+def _do_all(work: BackfillContext, live: LiveProgress) -> None:
+    advance = work.run.environment.progress
     advance(work.source.slug, *work.plan.progress())
     while not work.run.is_stopping and (chunk := work.plan.take()):
         do_chunk.with_options(task_run_name=f"{chunk.n}: {chunk.what}")(work, chunk)
@@ -206,7 +213,7 @@ def _do_all(work: Work, live: LiveProgress) -> None:
     live.show(*work.plan.progress(), is_last=True)
 
 
-def _done_before(work: Work) -> str:
+def _done_before(work: BackfillContext) -> str:
     last = work.plan.chunks[-1]
     return (
         f"nothing to do: {work.asked.plan} was done at {work.plan.ended_at:%Y-%m-%d %H:%M} UTC "
@@ -214,11 +221,11 @@ def _done_before(work: Work) -> str:
     )
 
 
-def _show(report: Report, asked: Asked, settings: configuration.Settings) -> None:
+def _show(report: RunReport, asked: BackfillRequest, settings: configuration.Settings) -> None:
     """The result table on the run's page, and what is in quarantine."""
     notes = [note for note in report.notes if "would fetch" not in note]
-    show_run(report, settings, key="copydesk-backfill", what=asked.plan, notes=notes)
+    create_run_artifacts(report, settings, key="copydesk-backfill", what=asked.plan, notes=notes)
 
 
 # The form complains about the last way, so that stands last which most people mean.
-forms.demanding(backfill, ("urls",), ("urls_file",), ("archive",), ("from_date", "to_date"))
+forms.require(backfill, ("urls",), ("urls_file",), ("archive",), ("from_date", "to_date"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-Advance = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Called with a source, how many of its entries are done, and how many there are."""
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 """Called with one line of words for the person at the keyboard."""
 
 
-def silent(_source: str, _done: int, _total: int) -> None:
+def no_progress(_source: str, _done: int, _total: int) -> None:
     """Tell nobody."""

@@ -11,10 +11,10 @@ from prefect.runtime import flow_run
 
 from flows import settings as configuration
 from flows.pipeline import locks
-from flows.pipeline.stats import Report
+from flows.pipeline.stats import RunReport
 from flows.publishing import import_files
-from flows.reporting.progress import show_table
-from flows.reporting.states import refused
+from flows.reporting.progress import create_result_table
+from flows.reporting.states import invalid_request_state
 from flows.sync import state_for
 
 
@@ -35,7 +35,7 @@ def _demand_posts(paths: list[str]) -> None:
 @flow(name="import", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
 def import_posts(
     paths: list[str], source: str | None = None, config: str | None = None
-) -> State[Report]:
+) -> State[RunReport]:
     """Bring existing Jekyll or Hexo posts into the warehouse.
 
     Args:
@@ -47,9 +47,11 @@ def import_posts(
         settings = configuration.load(Path(config) if config else None)
         _demand_posts(paths)
     except configuration.ConfigurationError as error:
-        return refused(error)
-    with locks.hold(settings, "import", flow="import", run_id="of posts"):
+        return invalid_request_state(error)
+    with locks.acquire(settings, "import", flow="import", run_id="of posts"):
         report = import_files.import_posts(settings, [Path(path) for path in paths], source=source)
-    table = [tally.as_json() for tally in report.tallies]
-    show_table("copydesk-import", table, f"Run {report.run_id}: {report.state}", report.problems)
+    table = [tally.as_json() for tally in report.stats]
+    create_result_table(
+        "copydesk-import", table, f"Run {report.run_id}: {report.state}", report.problems
+    )
     return state_for(report)

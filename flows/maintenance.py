@@ -30,11 +30,11 @@ from pydantic import Field
 from flows import settings as configuration
 from flows.admin import maintenance_tasks
 from flows.errors import Interrupted
-from flows.fetch.redact import mask_words
+from flows.fetch.redact import redact_text
 from flows.pipeline import locks
-from flows.pipeline.run import END_SECONDS
-from flows.pipeline.signals import stopping_on_signals
-from flows.reporting.progress import show_table
+from flows.pipeline.run import SHUTDOWN_SECONDS
+from flows.pipeline.signals import graceful_shutdown
+from flows.reporting.progress import create_result_table
 from flows.serving import claims
 from flows.serving.installation import identity
 from flows.serving.leaving import give_up_soon
@@ -48,7 +48,7 @@ KEEP_PLANS_DAYS = 30
 
 
 @dataclass(slots=True, kw_only=True)
-class Maintained:
+class MaintenanceResult:
     """What was done; words of errors have their secrets masked.
 
     Attributes:
@@ -92,10 +92,10 @@ class Maintained:
         }
 
 
-class Doing:
+class TaskRunner:
     """What a maintenance has done so far; a plain class, so that Prefect does not look inside."""
 
-    def __init__(self, found: Maintained) -> None:
+    def __init__(self, found: MaintenanceResult) -> None:
         self.found = found
         self.stop = threading.Event()
 
@@ -103,20 +103,20 @@ class Doing:
         """Do one thing; what goes wrong with it is told and does not stop the others."""
         found = self.found
         try:
-            found.done[thing] = mask_words(work())
+            found.done[thing] = redact_text(work())
         except Interrupted as cut:
-            found.done[thing] = mask_words(str(cut))
+            found.done[thing] = redact_text(str(cut))
             found.left.append(f"the rest of {thing}")
         except (KeyboardInterrupt, RuntimeError):  # DuckDB makes the one the other
             if not self.stop.is_set():
                 raise
             found.left.append(thing)  # it was asked to end before, and took too long
         except maintenance_tasks.EXPECTED as error:
-            found.problems.append(mask_words(f"{thing}: {error}"))
+            found.problems.append(redact_text(f"{thing}: {error}"))
 
 
 @task(name="upkeep", cache_policy=NO_CACHE, persist_result=False, retries=0)
-def attempt(doing: Doing, thing: str, work: Callable[[], str]) -> None:
+def run_task(doing: TaskRunner, thing: str, work: Callable[[], str]) -> None:
     """One thing, as a task run."""
     doing.attempt(thing, work)
 
@@ -131,7 +131,7 @@ def maintenance(
     move_archive_to: str | None = None,
     verify_archive: bool = True,  # a switch in Prefect's parameter form
     config: str | None = None,
-) -> State[Maintained]:
+) -> State[MaintenanceResult]:
     """Prune Prefect's runs, remove old snapshots, compact the warehouse, look at the archive.
 
     Args:
@@ -147,7 +147,7 @@ def maintenance(
         config: The configuration file; ``copydesk.toml`` by default.
     """
     settings = configuration.load(Path(config) if config else None)
-    doing = Doing(found := Maintained(run_id=runs.new_run_id()))
+    doing = TaskRunner(found := MaintenanceResult(run_id=runs.new_run_id()))
     started = time.monotonic()
     todo = _things(
         settings,
@@ -162,22 +162,22 @@ def maintenance(
             settings, target, days=keep_archive_days, stopping=doing.stop.is_set
         )
     claims.begin(settings, lambda _words: None)
-    alone = locks.hold(settings, "maintenance", flow="maintenance", run_id=found.run_id)
+    alone = locks.acquire(settings, "maintenance", flow="maintenance", run_id=found.run_id)
     # Prefect's own answer to SIGTERM would cut it in the middle of a thing.
-    signals = stopping_on_signals(doing.stop, lambda _words: None, within=END_SECONDS)
+    signals = graceful_shutdown(doing.stop, lambda _words: None, within=SHUTDOWN_SECONDS)
     # Task runs must not inherit the run's tags: see tasks.py.
     with signals, TagsContext(current_tags=set()), alone:
         for thing, work in todo.items():
             if doing.stop.is_set():
                 found.left.append(thing)
             else:
-                attempt.with_options(task_run_name=thing)(doing, thing, work)
+                run_task.with_options(task_run_name=thing)(doing, thing, work)
         found.seconds = time.monotonic() - started
         _show(found)
     return _state_for(found)
 
 
-def _state_for(found: Maintained) -> State[Maintained]:
+def _state_for(found: MaintenanceResult) -> State[MaintenanceResult]:
     """How the run ends in Prefect."""
     words = found.words()[:2000]
     # Prefect raises what a run of a deployment holds that did not complete, and complains of
@@ -191,18 +191,18 @@ def _state_for(found: Maintained) -> State[Maintained]:
 
 
 def _things(
-    settings: Settings, doing: Doing, runs_days: int, pages_days: int | None, *, verify: bool
+    settings: Settings, doing: TaskRunner, runs_days: int, pages_days: int | None, *, verify: bool
 ) -> dict[str, Callable[[], str]]:
     stopping, run_id = doing.stop.is_set, doing.found.run_id
     things: dict[str, Callable[[], str]] = {
         "Prefect's runs": lambda: maintenance_tasks.prune_prefect(
             days=runs_days, most=MOST_RUNS, installed=identity(settings), stopping=stopping
         ),
-        "snapshots": lambda: maintenance_tasks.tidy_snapshots(settings),
+        "snapshots": lambda: maintenance_tasks.clean_snapshots(settings),
         "warehouse": lambda: maintenance_tasks.compact_warehouse(
             settings, run_id, pages_days=pages_days
         ),
-        "plans": lambda: maintenance_tasks.forget_plans(
+        "plans": lambda: maintenance_tasks.delete_old_checkpoints(
             settings, days=max(runs_days, KEEP_PLANS_DAYS)
         ),
     }
@@ -211,9 +211,9 @@ def _things(
     return things
 
 
-def _show(found: Maintained) -> None:
+def _show(found: MaintenanceResult) -> None:
     table = [{"thing": thing, "done": words} for thing, words in found.done.items()]
     table += [{"thing": "PROBLEM", "done": words} for words in found.problems]
     table += [{"thing": "LEFT", "done": f"{thing}, for the next one"} for thing in found.left]
     words = f"Maintenance {found.run_id}, {found.seconds:.1f} seconds"
-    show_table("copydesk-maintenance", table, words, ())
+    create_result_table("copydesk-maintenance", table, words, ())

@@ -26,11 +26,11 @@ from prefect.runtime import flow_run
 
 from flows import settings as configuration
 from flows.pipeline import locks
-from flows.pipeline.checkpoint import ChunkRun
-from flows.pipeline.reparse_steps import Again, Compared
-from flows.pipeline.stats import Report
+from flows.pipeline.checkpoint import CheckpointedRun
+from flows.pipeline.reparse_steps import ParserDiff, Reparser
+from flows.pipeline.stats import RunReport
 from flows.reporting.artifacts import result_table
-from flows.reporting.progress import LiveProgress, show_table
+from flows.reporting.progress import LiveProgress, create_result_table
 from flows.serving.run_jobs import demand_warehouse
 from flows.sync import state_for
 from warehouse.read.archived_fetches import ArchivedPage
@@ -43,7 +43,7 @@ def _run_name() -> str:
 
 
 @task(name="pages", cache_policy=NO_CACHE, persist_result=False, retries=0)
-def read_pages(again: Again, pages: list[ArchivedPage]) -> None:
+def reparse_pages(again: Reparser, pages: list[ArchivedPage]) -> None:
     """Read some archived pages again, and store them."""
     again.store(again.read(pages))
 
@@ -54,7 +54,7 @@ def reparse(
     since: datetime | None = None,
     diff: bool = False,  # a switch in Prefect's parameter form
     config: str | None = None,
-) -> State[Report]:
+) -> State[RunReport]:
     """Read the archived pages again with today's parsers.
 
     Args:
@@ -68,14 +68,14 @@ def reparse(
     """
     settings = configuration.load(Path(config) if config else None)
     demand_warehouse(settings.warehouse.path)
-    slugs = [source.slug for source in settings.chosen(tuple(sources or ()))]
+    slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
     since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
-    run = ChunkRun("reparse", settings, slugs, is_dry=diff)
-    alone = locks.hold(settings, "reparse", flow="reparse", run_id=run.id)
+    run = CheckpointedRun("reparse", settings, slugs, is_dry=diff)
+    alone = locks.acquire(settings, "reparse", flow="reparse", run_id=run.id)
     # Task runs must not inherit the run's tags: see tasks.py.
     with TagsContext(current_tags=set()), alone, run:
         live = LiveProgress("reparse", "pages read again")
-        every = [Again(run, slug, since=since, diff=diff) for slug in slugs]
+        every = [Reparser(run, slug, since=since, diff=diff) for slug in slugs]
         for again in every:
             _read_source(again, live)
         report = run.finish()
@@ -87,17 +87,17 @@ def reparse(
     return state_for(report)
 
 
-def _read_source(again: Again, live: LiveProgress) -> None:
+def _read_source(again: Reparser, live: LiveProgress) -> None:
     started, done, total = time.monotonic(), 0, again.total()
     tally, slug = again.tally, again.source.slug
     try:
         while not again.run.is_stopping and (pages := again.take()):
-            named = read_pages.with_options(
+            named = reparse_pages.with_options(
                 task_run_name=f"{slug} {done + 1} to {done + len(pages)} of {total}"
             )
             named(again, pages)
             done += len(pages)
-            again.run.surroundings.progress(slug, done, total)
+            again.run.environment.progress(slug, done, total)
             live.show(done, total)
         live.show(done, total, is_last=True)
         again.end()
@@ -116,18 +116,20 @@ def _read_source(again: Again, live: LiveProgress) -> None:
         tally.notes += again.differences.words()
 
 
-def _compared(report: Report, every: Sequence[Again]) -> Compared:
-    return Compared(
+def _compared(report: RunReport, every: Sequence[Reparser]) -> ParserDiff:
+    return ParserDiff(
         run_id=report.run_id,
         flow=report.flow,
         state=report.state,
-        tallies=report.tallies,
-        regressed=tuple(words for again in every for words in again.differences.regressed),
+        stats=report.stats,
+        regressions=tuple(words for again in every for words in again.differences.regressions),
         changed={again.source.slug: again.differences.changed for again in every},
     )
 
 
-def _show(report: Report) -> None:
+def _show(report: RunReport) -> None:
     """The result table on the run's page."""
     words = f"Run {report.run_id}: {report.state}"
-    show_table("copydesk-reparse", result_table(report), words, [*report.problems, *report.notes])
+    create_result_table(
+        "copydesk-reparse", result_table(report), words, [*report.problems, *report.notes]
+    )

@@ -44,7 +44,7 @@ _LATE = datetime(9960, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timetable:
+class Schedule:
     """When something is to run.
 
     Attributes:
@@ -64,7 +64,7 @@ class Timetable:
         return self.text if self.kind == "interval" else f"{self.text} ({self.zone})"
 
     @property
-    def counted_in(self) -> str:
+    def prefect_time_zone(self) -> str:
         """The zone that Prefect is to count in: UTC wherever that gives the same moments.
 
         In the night in which an hour comes twice Prefect passes over the second one, so
@@ -91,7 +91,7 @@ def _has_whole_hours(zone: str) -> bool:
     return all(offset is not None and not offset.total_seconds() % 3600 for offset in offsets)
 
 
-def read(text: str, zone: str) -> Timetable:
+def parse_schedule(text: str, zone: str) -> Schedule:
     """The timetable that a configuration's text means.
 
     Raises:
@@ -102,16 +102,16 @@ def read(text: str, zone: str) -> Timetable:
         seconds = int(found[1] or 1) * _UNITS[found[2]]
         if seconds < 1:
             raise ValueError(f"expected an interval of at least one second, found {text!r}")
-        return Timetable(kind="interval", value=str(seconds), zone=zone, text=text)
+        return Schedule(kind="interval", value=str(seconds), zone=zone, text=text)
     if text.upper().removeprefix("RRULE:").startswith("FREQ="):
         rule = text.upper().removeprefix("RRULE:")
         _check_rule(rule)
-        return Timetable(kind="rrule", value=rule, zone=zone, text=text)
+        return Schedule(kind="rrule", value=rule, zone=zone, text=text)
     if len(text.split()) == len(_FIELDS):
         for part, field in zip(text.lower().split(), _FIELDS, strict=True):
             _check_field(part, *field)
         _check_days(*text.lower().split()[2:])
-        return Timetable(kind="cron", value=text, zone=zone, text=text)
+        return Schedule(kind="cron", value=text, zone=zone, text=text)
     raise ValueError(f"{EXPECTED}, found {text!r}")
 
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from flows import schedules
-from flows.schedules import Timetable
+from flows.schedules import Schedule
 from parsers import registry
 from parsers.model import BadEntry, Source
 from parsers.text.urls import is_http
@@ -32,7 +32,7 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 RESERVED_NAMES = frozenset({"all-sources", "import", "maintenance", "reparse"})
 """What schedules and locks of copydesk's own are called: a source of that name would share them."""
 
-EXAMPLE_AGENT = "copydesk/0.1 (+https://example.org/contact)"
+EXAMPLE_USER_AGENT = "copydesk/0.1 (+https://example.org/contact)"
 
 
 class ConfigurationError(Exception):
@@ -69,7 +69,7 @@ class ArchiveSettings(_Section):
 class FetchSettings(_Section):
     """``[fetch]``: how pages are fetched; see ``flows.fetch.FetchPolicy``."""
 
-    user_agent: str = Field(default=EXAMPLE_AGENT, min_length=3, pattern=r"^[\x20-\x7e]+$")
+    user_agent: str = Field(default=EXAMPLE_USER_AGENT, min_length=3, pattern=r"^[\x20-\x7e]+$")
     timeout_seconds: float = Field(default=20.0, gt=0, le=600)
     deadline_seconds: float = Field(default=120.0, gt=0, le=3600)
     max_body_bytes: int = Field(default=20_000_000, gt=0)
@@ -113,7 +113,7 @@ class ServeSettings(_Section):
     time_zone: str = "Asia/Shanghai"
 
 
-DEFAULT_SOURCES: Mapping[str, Mapping[str, Any]] = {
+BUILT_IN_SOURCES: Mapping[str, Mapping[str, Any]] = {
     "finews": {
         "parser": "finews",
         "base_url": "http://finews.zning.xyz",
@@ -144,7 +144,7 @@ class Settings(_Section):
     serve: ServeSettings = ServeSettings()
     sources: dict[str, SourceSettings] = Field(
         default_factory=lambda: {
-            slug: SourceSettings.model_validate(source) for slug, source in DEFAULT_SOURCES.items()
+            slug: SourceSettings.model_validate(source) for slug, source in BUILT_IN_SOURCES.items()
         }
     )
 
@@ -163,14 +163,14 @@ class Settings(_Section):
             ) from None
         return _source(slug, settings)
 
-    def chosen(self, slugs: tuple[str, ...] = ()) -> tuple[Source, ...]:
+    def selected_sources(self, slugs: tuple[str, ...] = ()) -> tuple[Source, ...]:
         """The named sources, in the configuration's order; all of them if none is named."""
         for slug in slugs:
             self.source(slug)
         return tuple(self.source(slug) for slug in self.sources if not slugs or slug in slugs)
 
 
-def settled(file: Path | None) -> Path | None:
+def resolve_config_file(file: Path | None) -> Path | None:
     """The configuration file that is meant, by its absolute path; ``None`` when there is none.
 
     For whoever reads it again later: ``copydesk.toml`` that is gone by then is missed, and
@@ -202,12 +202,12 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         raise ConfigurationError(_explain(error, file)) from None
     for slug, source in settings.sources.items():
         _source(slug, source)
-    timetables(settings)
-    maintenance_timetable(settings)
+    source_schedules(settings)
+    maintenance_schedule(settings)
     return _with_absolute_paths(settings, file.absolute().parent)
 
 
-def timetables(settings: Settings) -> dict[str, Timetable]:
+def source_schedules(settings: Settings) -> dict[str, Schedule]:
     """When each source is to be read, for those that have a schedule.
 
     Raises:
@@ -220,7 +220,7 @@ def timetables(settings: Settings) -> dict[str, Timetable]:
     }
 
 
-def maintenance_timetable(settings: Settings) -> Timetable | None:
+def maintenance_schedule(settings: Settings) -> Schedule | None:
     """When maintenance is to run, if it has a schedule.
 
     Raises:
@@ -232,10 +232,10 @@ def maintenance_timetable(settings: Settings) -> Timetable | None:
     return _timetable("serve", "maintenance", serve.maintenance, serve.time_zone)
 
 
-def _timetable(section: str, key: str, text: str, zone: str) -> Timetable:
+def _timetable(section: str, key: str, text: str, zone: str) -> Schedule:
     _check_zone(f"{section}.time_zone", zone)
     try:
-        return schedules.read(text, zone)
+        return schedules.parse_schedule(text, zone)
     except ValueError as error:
         raise ConfigurationError(f"{section}.{key}: {error}") from None
 
@@ -290,7 +290,7 @@ def _toml_value(text: str) -> Any:
 def _put(given: dict[str, Any], path: list[str], value: Any) -> None:
     *sections, key = path
     if sections[:1] == ["sources"] and "sources" not in given:
-        given["sources"] = {slug: dict(source) for slug, source in DEFAULT_SOURCES.items()}
+        given["sources"] = {slug: dict(source) for slug, source in BUILT_IN_SOURCES.items()}
     for section in sections:
         inner = given.setdefault(section, {})
         if not isinstance(inner, dict):
@@ -322,7 +322,7 @@ def _source(slug: str, settings: SourceSettings) -> Source:
     if "time_zone" in parser.options and "time_zone" in settings.model_fields_set:
         options["time_zone"] = settings.time_zone
     try:
-        source = registry.source(slug, settings.parser, options)
+        source = registry.make_source(slug, settings.parser, options)
     except registry.OptionError as error:
         raise ConfigurationError(f"sources.{slug}.{error}") from None
     _check_addresses(source)
@@ -340,7 +340,7 @@ def _check_addresses(source: Source) -> None:
             raise ConfigurationError(
                 f"sources.{source.slug}.{name}: expected at least one, found none"
             )
-    for line in registry.shared_entries(source):
+    for line in registry.article_url_entries(source):
         if isinstance(line, BadEntry):
             raise ConfigurationError(f"sources.{source.slug}.share_links: {line.error}")
 

@@ -27,10 +27,10 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
-from flows.pipeline.run import Run
-from flows.pipeline.stats import Report
-from flows.reporting.artifacts import show_run
-from flows.reporting.states import refused
+from flows.pipeline.run import RunContext
+from flows.pipeline.stats import RunReport
+from flows.reporting.artifacts import create_run_artifacts
+from flows.reporting.states import invalid_request_state
 from flows.serving import claims
 from flows.serving.ending import in_words
 from flows.serving.events import tell
@@ -64,7 +64,7 @@ def sync(
     limit: int | None = None,
     dry_run: bool = False,  # a switch in Prefect's parameter form
     config: str | None = None,
-) -> State[Report]:
+) -> State[RunReport]:
     """Fetch what is new into the warehouse.
 
     Args:
@@ -75,35 +75,35 @@ def sync(
     """
     try:
         settings = configuration.load(Path(config) if config else None)
-        slugs = [source.slug for source in settings.chosen(tuple(sources or ()))]
+        slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
     except configuration.ConfigurationError as refusal:
-        return refused(refusal)
+        return invalid_request_state(refusal)
     # Task runs must not inherit the run's tags: see tasks.py.
     untagged = TagsContext(current_tags=set())
-    with untagged, Run("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
+    with untagged, RunContext("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
         started = [named(sync_source, slug).submit(run, slug) for slug in slugs]
         errors = [error for future in started if (error := _error_of(future))]
         report = run.finish()
         if not dry_run:
             told = tell(report, settings)
-            if run.spares_known:  # on a schedule, where alerts are listened to
+            if run.alert_only_new:  # on a schedule, where alerts are listened to
                 run.mark_told(told)
             run.publish()
     if errors:
         raise errors[0]
-    show_run(report, settings)
+    create_run_artifacts(report, settings)
     return state_for(report)
 
 
-def sync_plainly(
+def sync_without_prefect(
     settings: Settings, slugs: list[str], *, limit: int | None, dry_run: bool
-) -> Report:
+) -> RunReport:
     """The same run without Prefect, for when its server cannot be reached.
 
     Raises:
         WarehouseError: The warehouse could not be written.
     """
-    with Run("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
+    with RunContext("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
         with ThreadPoolExecutor(SOURCES_AT_ONCE, thread_name_prefix="copydesk-source") as pool:
             # Each in a context of its own, for the surroundings.
             started = [pool.submit(copy_context().run, sync_source.fn, run, slug) for slug in slugs]
@@ -122,7 +122,7 @@ def _error_of(future: Any) -> Exception | None:
     return found if isinstance(found, Exception) else None
 
 
-def _words(report: Report) -> str:
+def _words(report: RunReport) -> str:
     """What the state of a run says: what is wrong first."""
     told = [*report.problems[:PROBLEMS_TOLD]]
     if more := len(report.problems) - len(told):
@@ -130,7 +130,7 @@ def _words(report: Report) -> str:
     return "; ".join([*(told or ["all well"]), *report.standing])
 
 
-def state_for(report: Report) -> State[Report]:
+def state_for(report: RunReport) -> State[RunReport]:
     """The run's state as Prefect shows it; the report travels inside, in memory."""
     words = _words(report)
     # In a run of a deployment nobody asks for the report, and Prefect, which raises what a

@@ -22,39 +22,39 @@ from prefect.cache_policies import NO_CACHE
 from flows.errors import Interrupted
 from flows.pipeline import discover, locks, steps
 from flows.pipeline.batch import Batch
-from flows.pipeline.run import Run
+from flows.pipeline.run import RunContext
 from flows.pipeline.run_log import Clock, log
 from flows.serving.claims import is_deployed
-from flows.text import many
+from flows.text import pluralize
 from parsers.model import Source
 
 
 @task(name="source", cache_policy=NO_CACHE, persist_result=False, retries=0)
-def sync_source(run: Run, slug: str) -> None:
+def sync_source(run: RunContext, slug: str) -> None:
     """Everything of one source, unless another run is at it; told, not raised."""
     if run.is_dry:
         _sync_source(run, slug)
         return
     is_attended = not is_deployed()
     try:
-        with locks.hold_for_schedule(
+        with locks.acquire_for_sync(
             run.settings,
             slug,
             run_id=run.id,
             is_attended=is_attended,
-            say=run.surroundings.say if is_attended else log,
-            stop=run.surroundings.stop,
+            notify=run.environment.notify if is_attended else log,
+            stop=run.environment.stop,
         ):
             _sync_source(run, slug)
     except Interrupted:
         return
-    except locks.SourceBusy as error:
-        run.tallies[slug].is_broken = run.tallies[slug].is_elsewhere = True
-        run.tallies[slug].problems.append(str(error).removeprefix(f"{slug}: "))
+    except locks.SourceLocked as error:
+        run.stats[slug].is_broken = run.stats[slug].is_locked = True
+        run.stats[slug].problems.append(str(error).removeprefix(f"{slug}: "))
 
 
-def _sync_source(run: Run, slug: str) -> None:
-    started, tally = time.monotonic(), run.tallies[slug]
+def _sync_source(run: RunContext, slug: str) -> None:
+    started, tally = time.monotonic(), run.stats[slug]
     try:
         _do_steps(run, run.settings.source(slug))
     except Exception as error:
@@ -65,13 +65,13 @@ def _sync_source(run: Run, slug: str) -> None:
         tally.seconds = time.monotonic() - started
 
 
-def _do_steps(run: Run, source: Source) -> None:
+def _do_steps(run: RunContext, source: Source) -> None:
     """Discover, then batch after batch, so that memory holds one batch."""
-    slug, tally, clock = source.slug, run.tallies[source.slug], Clock()
+    slug, tally, clock = source.slug, run.stats[source.slug], Clock()
     found = discover.discover(run, source)
-    unread = many(found.unread, "listing")
+    unread = pluralize(found.unread, "listing")
     log(
-        f"{slug}: {many(len(found.leads), 'entry', 'entries')} listed in {clock.lap():.1f} s"
+        f"{slug}: {pluralize(len(found.leads), 'entry', 'entries')} listed in {clock.lap():.1f} s"
         + (f"; {unread} could not be read" if found.unread else "")
     )
     if run.is_dry:
@@ -81,26 +81,26 @@ def _do_steps(run: Run, source: Source) -> None:
     for number, batch in enumerate(batches, 1):
         done += len(batch.leads)
         _do_batch(run, source, batch, f"{slug} {number}/{len(batches)}")
-        run.surroundings.progress(slug, done, len(found.leads))
+        run.environment.progress(slug, done, len(found.leads))
         if run.is_stopping:
             if batch is not batches[-1]:
-                steps.store(run, source, found.failures())
+                steps.load(run, source, found.failures())
             return
     tally.is_done = True
 
 
-def _do_batch(run: Run, source: Source, batch: Batch, which: str) -> None:
+def _do_batch(run: RunContext, source: Source, batch: Batch, which: str) -> None:
     """Fetch, parse, upsert."""
     clock = Clock()
     entries = len(batch.leads)
     batch = steps.fetch(run, source, batch)
     fetched, fetching = len(batch.pages), clock.lap()
-    batch = steps.read(run, source, batch)
+    batch = steps.parse(run, source, batch)
     articles, reading = len(batch.rows), clock.lap()
-    steps.store(run, source, batch)
+    steps.load(run, source, batch)
     if entries:
         log(
-            f"{which}: of {many(entries, 'entry', 'entries')} {fetched} fetched in {fetching:.1f} s, "
+            f"{which}: of {pluralize(entries, 'entry', 'entries')} {fetched} fetched in {fetching:.1f} s, "
             f"{articles} read in {reading:.1f} s, stored in {clock.lap():.1f} s"
         )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 
-def many(count: int, one: str, several: str = "") -> str:
+def pluralize(count: int, one: str, several: str = "") -> str:
     """A number and its noun: ``1 page``, ``2 pages``; an irregular plural is given."""
     return f"{count} {one if count == 1 else several or one + 's'}"
 
 
-def span(seconds: float) -> str:
+def humanize_duration(seconds: float) -> str:
     """A time that is left, as people say it: 45 seconds, 12 minutes, 3.5 hours."""
     if seconds < 120:
         return f"{seconds:.0f} seconds"

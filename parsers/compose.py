@@ -11,13 +11,13 @@ from bs4 import Tag
 from parsers.content_hash import content_hash
 from parsers.errors import IncompleteArticle
 from parsers.html.clean import clean_body
-from parsers.model import Article, CanonicalUrl, Found, Moment, Page, Source
-from parsers.text.dates import unknown
+from parsers.model import Article, CanonicalUrl, Extracted, Moment, Page, Source
+from parsers.text.dates import unknown_time
 from parsers.text.plain import visible
 
 T = TypeVar("T")
 
-NOTHING: Found[tuple[str, ...]] = Found((), "absent: this source names none")
+NOTHING: Extracted[tuple[str, ...]] = Extracted((), "absent: this source names none")
 
 
 def compose(
@@ -27,17 +27,17 @@ def compose(
     source_article_id: str,
     url: str,
     canonical_url: CanonicalUrl,
-    title: Found[str],
+    title: Extracted[str],
     body: str | Tag,
     published: Moment,
-    publisher: Found[str] | None = None,
-    authors: Found[tuple[str, ...]] | None = None,
+    publisher: Extracted[str] | None = None,
+    authors: Extracted[tuple[str, ...]] | None = None,
     updated: Moment | None = None,
-    categories: Found[tuple[str, ...]] | None = None,
-    tags: Found[tuple[str, ...]] | None = None,
-    language: Found[str] | None = None,
-    lead_image: Found[str] | None = None,
-    original_url: Found[str] | None = None,
+    categories: Extracted[tuple[str, ...]] | None = None,
+    tags: Extracted[tuple[str, ...]] | None = None,
+    language: Extracted[str] | None = None,
+    lead_image: Extracted[str] | None = None,
+    original_url: Extracted[str] | None = None,
 ) -> Article:
     """An Article from what a parser found; the body is cleaned, the rest derived from it.
 
@@ -52,20 +52,22 @@ def compose(
     article_id = source_article_id.strip()
     _demand(article_id, heading, title.how, cleaned.text, url)
 
-    named = _first(publisher, Found(cleaned.publisher, "body: credit line"), "no credit line")
+    named = _first(publisher, Extracted(cleaned.publisher, "body: credit line"), "no credit line")
     image = _first(
-        lead_image, Found(cleaned.lead_image, "body: first image"), "no image in the body"
+        lead_image, Extracted(cleaned.lead_image, "body: first image"), "no image in the body"
     )
     original = _first(
-        original_url, Found(cleaned.original_url, "body: 原文链接"), "the body names no original"
+        original_url,
+        Extracted(cleaned.original_url, "body: 原文链接"),
+        "the body names no original",
     )
-    changed = updated or unknown("", "this source names no time of change")
+    changed = updated or unknown_time("", "this source names no time of change")
     lists = {
         "authors": authors or NOTHING,
         "categories": categories or NOTHING,
         "tags": tags or NOTHING,
     }
-    words = language or Found(None, "absent: this source declares no language")
+    words = language or Extracted(None, "absent: this source declares no language")
     return Article(
         article_id=f"{source.slug}:{article_id}",
         source=source.slug,
@@ -78,7 +80,7 @@ def compose(
         published_at=published.at,
         published_raw=published.raw,
         published_precision=published.precision,
-        published_zone_from=published.zone_from,
+        published_timezone_source=published.timezone_source,
         updated_at=changed.at,
         categories=_names(lists["categories"]),
         tags=_names(lists["tags"]),
@@ -121,23 +123,23 @@ def _demand(article_id: str, title: str, title_how: str, text: str, url: str) ->
         )
 
 
-def _first(given: Found[str] | None, derived: Found[str], why_not: str) -> Found[str]:
+def _first(given: Extracted[str] | None, derived: Extracted[str], why_not: str) -> Extracted[str]:
     value = one_line(given.value) if given is not None and given.value else ""
     if given is not None and value:
-        return Found(value, given.how)
+        return Extracted(value, given.how)
     if derived.value:
         return derived
-    return Found(
+    return Extracted(
         None, given.how if given is not None and given.value is None else f"absent: {why_not}"
     )
 
 
-def _names(found: Found[tuple[str, ...]]) -> tuple[str, ...]:
+def _names(found: Extracted[tuple[str, ...]]) -> tuple[str, ...]:
     lines = (one_line(name) for name in found.value or ())
     return tuple(dict.fromkeys(line for line in lines if line))
 
 
-def _list_how(found: Found[tuple[str, ...]]) -> str:
+def _list_how(found: Extracted[tuple[str, ...]]) -> str:
     if _names(found) or found.how.startswith("absent"):
         return found.how
     return f"absent: {found.how} names none"

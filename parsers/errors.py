@@ -15,7 +15,7 @@ expected, what was found and, where it is not obvious, what to do.
 
 from __future__ import annotations
 
-from parsers.text.escape import harmless
+from parsers.text.escape import escape_controls
 
 
 class ParseError(Exception):
@@ -32,7 +32,7 @@ class ParseError(Exception):
     reason = "parse_error"
 
     def __init__(self, message: str, *, expected: str = "", found: str = "") -> None:
-        super().__init__(harmless(message))
+        super().__init__(escape_controls(message))
         self.expected = expected
         self.found = found
         self.article_id = ""

@@ -93,7 +93,7 @@ class Feed:
     broken: tuple[BadItem, ...] = ()
 
 
-def read_feed(text: str, base_url: str = "") -> Feed:
+def parse_feed(text: str, base_url: str = "") -> Feed:
     """The feed that a decoded text holds.
 
     Args:

@@ -57,10 +57,10 @@ def fact(line: Mapping[str, object], name: str, where: str = "") -> str:
     """
     if name in line and line[name] is None:
         return ""
-    return select.key(line, name, str, where)
+    return select.json_value(line, name, str, where)
 
 
-def entry_or_bad(channel: str, raw: str, make: Callable[[], Entry]) -> Entry | BadEntry:
+def entry_or_error(channel: str, raw: str, make: Callable[[], Entry]) -> Entry | BadEntry:
     """The entry of one line, or the line with what was wrong with it."""
     try:
         return make()
@@ -68,7 +68,7 @@ def entry_or_bad(channel: str, raw: str, make: Callable[[], Entry]) -> Entry | B
         return BadEntry(channel=channel, raw=raw, error=error)
 
 
-def one_of_each(lines: Iterable[Entry | BadEntry]) -> tuple[Entry | BadEntry, ...]:
+def unique_entries(lines: Iterable[Entry | BadEntry]) -> tuple[Entry | BadEntry, ...]:
     """The lines in their order, each article once.
 
     Of several lines of one article the one with the fewest empty facts stays, the first

@@ -16,14 +16,14 @@ CanonicalUrl = NewType("CanonicalUrl", str)
 """An address in its one canonical form; only functions of ``parsers.text.urls`` make one."""
 
 Precision = Literal["second", "minute", "day", "unknown"]
-ZoneFrom = Literal["value", "source", "none"]
+TimezoneSource = Literal["value", "source", "none"]
 Option = str | bool | tuple[str, ...]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Generic[T]):
+class Extracted(Generic[T]):
     """A value and how it was found, or ``None`` and why there is none.
 
     Attributes:
@@ -54,7 +54,7 @@ class Moment:
     at: datetime | None
     raw: str
     precision: Precision
-    zone_from: ZoneFrom
+    timezone_source: TimezoneSource
     how: str
 
 
@@ -170,7 +170,7 @@ class Article:
     published_at: datetime | None
     published_raw: str
     published_precision: Precision
-    published_zone_from: ZoneFrom
+    published_timezone_source: TimezoneSource
     updated_at: datetime | None
     categories: tuple[str, ...]
     tags: tuple[str, ...]
@@ -220,7 +220,9 @@ class Parser:
     expect: range = range(1_000_000)
     names: tuple[str, ...] = ()
     is_closed: bool = False
-    older: Callable[[Source, str, int], Listing | None] = lambda _source, _channel, _turn: None
+    older_listing: Callable[[Source, str, int], Listing | None] = lambda _source, _channel, _turn: (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,26 +12,26 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from parsers.errors import BrokenParser, ParseError, UnknownUrl
-from parsers.listings import entry_or_bad
+from parsers.listings import entry_or_error
 from parsers.model import Article, BadEntry, Entry, Listing, Option, Page, Parser, Source
 from parsers.options import OptionError, nearest
 from parsers.sources import feed, finews, generic, ofweek, rsshub, woshipm
 
 T = TypeVar("T")
 
-SHARED = "share"
+SHARE_LINK = "share"
 """The channel of articles that the configuration names one by one."""
 
 __all__ = [
     "PARSERS",
-    "SHARED",
+    "SHARE_LINK",
     "OptionError",
+    "article_url_entries",
     "entries",
-    "more",
+    "make_source",
+    "next_pages",
+    "parse",
     "parser_for",
-    "read",
-    "shared_entries",
-    "source",
 ]
 
 _MODULES = (
@@ -46,7 +46,7 @@ _MODULES = (
 PARSERS: Mapping[str, Parser] = MappingProxyType({parser.name: parser for parser in _MODULES})
 
 
-def source(slug: str, parser: str | Parser, options: Mapping[str, object]) -> Source:
+def make_source(slug: str, parser: str | Parser, options: Mapping[str, object]) -> Source:
     """A configured source, defaults filled in and every option checked.
 
     Args:
@@ -76,7 +76,7 @@ def source(slug: str, parser: str | Parser, options: Mapping[str, object]) -> So
     return made
 
 
-def read(source: Source, page: Page) -> Article:
+def parse(source: Source, page: Page) -> Article:
     """Read one page with the parser of its source.
 
     Raises:
@@ -94,7 +94,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     return _asked(source, page, lambda: source.parser.entries(source, listing, page))
 
 
-def more(source: Source, page: Page) -> tuple[str, ...]:
+def next_pages(source: Source, page: Page) -> tuple[str, ...]:
     """The addresses of the following pages of an article, given its first.
 
     Raises:
@@ -103,7 +103,7 @@ def more(source: Source, page: Page) -> tuple[str, ...]:
     return _asked(source, page, lambda: source.parser.more(source, page))
 
 
-def shared_entries(source: Source) -> tuple[Entry | BadEntry, ...]:
+def article_url_entries(source: Source) -> tuple[Entry | BadEntry, ...]:
     """The entries of the source's ``share_links``, which no listing is needed for.
 
     An address that the source does not recognize is a bad entry.
@@ -111,7 +111,7 @@ def shared_entries(source: Source) -> tuple[Entry | BadEntry, ...]:
     if "share_links" not in source.options:
         return ()
     return tuple(
-        entry_or_bad(SHARED, link, partial(source.parser.entry_of, source, link))
+        entry_or_error(SHARE_LINK, link, partial(source.parser.entry_of, source, link))
         for link in source.texts("share_links")
     )
 
@@ -122,7 +122,7 @@ def parser_for(url: str) -> Parser | None:
         if _required(parser) or parser is generic.PARSER:
             continue  # reads any site, so it recognizes none
         try:
-            parser.entry_of(source(parser.name, parser, {}), url)
+            parser.entry_of(make_source(parser.name, parser, {}), url)
         except UnknownUrl:
             continue
         return parser

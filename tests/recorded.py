@@ -73,7 +73,7 @@ def case_in(parser: Parser, file: Path) -> Case:
 
 def outcome(case: Case) -> dict[str, Any]:
     """What reading the page gives today, in the form of the expected JSON."""
-    source = registry.source(
+    source = registry.make_source(
         case.expected.get("slug", case.parser.name), case.parser, case.expected.get("options", {})
     )
     page = _page(case)
@@ -82,7 +82,7 @@ def outcome(case: Case) -> dict[str, Any]:
             return {"entries": [_line(line) for line in _entries(source, case, page)]}
         if "item" in case.expected:
             page = _item_page(source, case, page)
-        article = registry.read(source, page)
+        article = registry.parse(source, page)
     except ParseError as error:
         return {"error": {"type": type(error).__name__, "message": str(error)}}
     return {"article": _plain(asdict(article))}

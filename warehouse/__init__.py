@@ -8,7 +8,7 @@ from warehouse.care.snapshot import current_snapshot, publish
 from warehouse.db import connect, connect_read_only, transaction
 from warehouse.errors import WarehouseError
 from warehouse.read.query import connect_for_queries, run_query
-from warehouse.rows import ArticleRow, Counters, StoredPost, Upserted
+from warehouse.rows import ArticleRow, Counters, StoredPost, UpsertCounts
 from warehouse.upsert.articles import upsert_articles
 from warehouse.upsert.observations import check_row
 
@@ -16,7 +16,7 @@ __all__ = [
     "ArticleRow",
     "Counters",
     "StoredPost",
-    "Upserted",
+    "UpsertCounts",
     "WarehouseError",
     "check_row",
     "connect",

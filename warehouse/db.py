@@ -21,12 +21,12 @@ from warehouse.duckdb_errors import (
     holder_of,
     interruptible,
     is_lock_conflict,
-    missing,
-    translate,
-    translated,
+    missing_error,
+    translate_error,
+    translate_errors,
 )
 from warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseMissing, WriteConflict
-from warehouse.upsert.write_lock import look_at_guard, take_guard
+from warehouse.upsert.write_lock import lock_for_write, read_sequence
 
 STORAGE_VERSION = "v1.5.0"
 """What files are made with: half the size of DuckDB's default, and its write-ahead log
@@ -65,7 +65,7 @@ def connect(
             migrate.apply(db, migrate.migrations())
             yield db
         return
-    path = real(path)
+    path = resolve_path(path)
     held = lock.acquire(path, wait_seconds=wait_seconds, on_wait=on_wait)
     try:
         db = _open(path, held, wait_seconds=wait_seconds, on_wait=on_wait)
@@ -73,13 +73,13 @@ def connect(
             with interruptible(db):
                 yield db
         finally:
-            with translated(path):
+            with translate_errors(path):
                 db.close()
     finally:
         lock.release(held)
 
 
-def real(path: Path | str) -> Path:
+def resolve_path(path: Path | str) -> Path:
     """The one name of a warehouse, however its folder is spelled."""
     path = Path(path).absolute()
     return path.parent.resolve() / path.name
@@ -113,15 +113,15 @@ def opened(
         is_sealed: Nothing outside the file can be reached, and no setting changed.
     """
     path = Path(path)
-    with translated(path):
+    with translate_errors(path):
         if not path.exists():
-            raise missing(path)
+            raise missing_error(path)
         path = path.resolve()
-    with lock.shared(path):
+    with lock.shared_lock(path):
         db = duckdb.connect(MEMORY, config={**_CONFIG, **(config or {})})
         try:
             _prepare(db)
-            with translated(path):
+            with translate_errors(path):
                 _attach_for_reading(db, path)
             if is_sealed:
                 db.execute("SET enable_external_access = false")
@@ -153,15 +153,15 @@ def transaction(db: DuckDBPyConnection, *, wait_seconds: float = 30.0) -> Iterat
     _begin(db, wait_seconds)
     try:
         yield
-        guard = look_at_guard(db)
+        guard = read_sequence(db)
         db.execute("COMMIT")
     except duckdb.Error as error:
         _rollback(db)
-        raise translate(error, _name(db)) from error
+        raise translate_error(error, _name(db)) from error
     except BaseException:
         _rollback(db)
         raise
-    lock.note_commit(guard.warehouse_id, guard.n)
+    lock.record_commit(guard.warehouse_id, guard.n)
 
 
 def write_through(db: DuckDBPyConnection) -> None:
@@ -171,19 +171,19 @@ def write_through(db: DuckDBPyConnection) -> None:
     fifth of what a first import costs. It is no less whole, the file's header is changed
     last. In the presence of another transaction the log is used all the same.
     """
-    wal.soon(db)
+    wal.early_checkpoints(db)
 
 
 def _begin(db: DuckDBPyConnection, wait_seconds: float) -> None:
     end = time.monotonic() + wait_seconds
     while True:
         try:
-            wal.usual(db)
+            wal.default_checkpoints(db)
             db.execute("BEGIN")
-            take_guard(db)
+            lock_for_write(db)
         except duckdb.Error as error:
             _rollback(db)
-            translation = translate(error, _name(db))
+            translation = translate_error(error, _name(db))
             if not isinstance(translation, WriteConflict) or time.monotonic() >= end:
                 raise translation from error
         else:
@@ -210,13 +210,13 @@ def _name(db: DuckDBPyConnection) -> str:
 
 def _open(
     path: Path,
-    held: lock.Held,
+    held: lock.HeldLock,
     *,
     wait_seconds: float,
     on_wait: Callable[[str], None] | None,
 ) -> DuckDBPyConnection:
     known = migrate.migrations()
-    with _opening, translated(path):
+    with _opening, translate_errors(path):
         is_new = not path.exists()
         if is_new and _wal(path).exists():
             raise WarehouseDamaged(
@@ -224,7 +224,7 @@ def _open(
                 "file back, or move the log away to begin anew"
             )
         if is_new:
-            lock.forget_notes(held)
+            lock.clear_commit_log(held)
         db = _attach(path, wait_seconds, on_wait)
         try:
             todo = migrate.pending(db, str(path), known)
@@ -280,7 +280,7 @@ def _connect(path: Path) -> DuckDBPyConnection:
         },
     )
     _prepare(db)
-    wal.usual(db)
+    wal.default_checkpoints(db)
     return db
 
 
@@ -288,7 +288,7 @@ def _prepare(db: DuckDBPyConnection) -> None:
     db.execute("SET TimeZone = 'UTC'")
 
 
-def _must_be_empty(db: DuckDBPyConnection, path: Path, held: lock.Held) -> None:
+def _must_be_empty(db: DuckDBPyConnection, path: Path, held: lock.HeldLock) -> None:
     """Refuses somebody else's DuckDB file, and one that has lost everything."""
     found = db.execute("SELECT table_name FROM duckdb_tables() LIMIT 1").fetchone()
     if found:
@@ -296,7 +296,7 @@ def _must_be_empty(db: DuckDBPyConnection, path: Path, held: lock.Held) -> None:
             f"{path}: a DuckDB file with other tables ({found[0]}), not a warehouse: "
             "check [warehouse] path"
         )
-    if noted := lock.last_noted(held):
+    if noted := lock.last_commit(held):
         raise _commits_missing(path, 0, noted[1])
 
 
@@ -310,15 +310,15 @@ def _saved(db: DuckDBPyConnection, path: Path, version: int) -> DuckDBPyConnecti
     return _connect(path)
 
 
-def _check_memory(db: DuckDBPyConnection, path: Path, held: lock.Held) -> None:
+def _check_memory(db: DuckDBPyConnection, path: Path, held: lock.HeldLock) -> None:
     """Compares the warehouse with the last commit its lock file remembers."""
-    guard = look_at_guard(db)
-    noted = lock.last_noted(held)
+    guard = read_sequence(db)
+    noted = lock.last_commit(held)
     if noted is None or noted[0] != str(guard.warehouse_id):
         held.note(guard.warehouse_id, guard.n)
     elif noted[1] > guard.n:
         raise _commits_missing(path, guard.n, noted[1])
-    lock.know(guard.warehouse_id, held)
+    lock.register(guard.warehouse_id, held)
 
 
 def _commits_missing(path: Path, found: int, acknowledged: int) -> WarehouseDamaged:

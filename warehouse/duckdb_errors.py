@@ -52,7 +52,7 @@ def holder_of(error: duckdb.Error) -> int | None:
 
 
 @contextmanager
-def translated(path: Path | str) -> Iterator[None]:
+def translate_errors(path: Path | str) -> Iterator[None]:
     """Turns what DuckDB and the system raise inside into errors of ours.
 
     Raises:
@@ -63,7 +63,7 @@ def translated(path: Path | str) -> Iterator[None]:
     except WarehouseError:
         raise
     except duckdb.Error as error:
-        raise translate(error, path) from error
+        raise translate_error(error, path) from error
     except OSError as error:
         raise _of_system(error, path) from error
 
@@ -84,12 +84,12 @@ def interruptible(db: DuckDBPyConnection) -> Iterator[None]:
         raise KeyboardInterrupt from error
 
 
-def translate(error: duckdb.Error, path: Path | str) -> WarehouseError:
+def translate_error(error: duckdb.Error, path: Path | str) -> WarehouseError:
     """The error of ours that says what DuckDB's means and what to do."""
     text = str(error)
     first = text.splitlines()[0] if text else type(error).__name__
     if is_lock_conflict(error):
-        return busy(path, holder_of(error))
+        return busy_error(path, holder_of(error))
     if "Is a directory" in text:
         return _a_folder(path)
     if "sqlite_scanner" in text:
@@ -117,13 +117,13 @@ def translate(error: duckdb.Error, path: Path | str) -> WarehouseError:
     if "not a valid DuckDB database file" in text:
         return WarehouseMissing(f"{path}: not a DuckDB file: check [warehouse] path")
     if "does not exist" in text and "database" in text:
-        return missing(path)
+        return missing_error(path)
     if any(words in text for words in _DAMAGED):
-        return damaged(path, first)
+        return damaged_error(path, first)
     return WarehouseError(f"{path}: {first}")
 
 
-def busy(path: Path | str, pid: int | None, who: str = "") -> WarehouseBusy:
+def busy_error(path: Path | str, pid: int | None, who: str = "") -> WarehouseBusy:
     """The error for a file that another process holds."""
     name = f"process {pid}" if pid else "another process"
     return WarehouseBusy(
@@ -133,7 +133,7 @@ def busy(path: Path | str, pid: int | None, who: str = "") -> WarehouseBusy:
     )
 
 
-def damaged(path: Path | str, what: str) -> WarehouseDamaged:
+def damaged_error(path: Path | str, what: str) -> WarehouseDamaged:
     """The error for a file or write-ahead log that cannot be read."""
     return WarehouseDamaged(
         f"{path}: damaged ({what}). Nothing was changed. Keep {path} and {path}.wal as they "
@@ -141,7 +141,7 @@ def damaged(path: Path | str, what: str) -> WarehouseDamaged:
     )
 
 
-def missing(path: Path | str) -> WarehouseMissing:
+def missing_error(path: Path | str) -> WarehouseMissing:
     """The error for a file that is not there."""
     return WarehouseMissing(
         f"{path}: no such warehouse: `copydesk sync` or `copydesk import` makes one"
@@ -169,7 +169,7 @@ def _of_system(error: OSError, path: Path | str) -> WarehouseError:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return _read_only(path, what)
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-        return missing(path)
+        return missing_error(path)
     if error.errno == errno.EISDIR:
         return _a_folder(path)
     return WarehouseError(f"{path}: {what}")

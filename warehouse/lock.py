@@ -23,13 +23,13 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
-from warehouse.duckdb_errors import busy, translated
+from warehouse.duckdb_errors import busy_error, translate_errors
 
 _POLL_SECONDS = 0.05
 
 
 @dataclass(slots=True)
-class Held:
+class HeldLock:
     """A lock this process holds, shared by its connections to one file."""
 
     path: Path
@@ -43,8 +43,8 @@ class Held:
         _write(self.fd, {"pid": os.getpid(), "warehouse_id": str(warehouse_id), "n": n})
 
 
-_held: dict[Path, Held] = {}
-_by_warehouse: dict[UUID, Held] = {}
+_held: dict[Path, HeldLock] = {}
+_by_warehouse: dict[UUID, HeldLock] = {}
 _mutex = Lock()
 
 
@@ -53,7 +53,7 @@ def lock_file(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
 
-def acquire(path: Path, *, wait_seconds: float, on_wait: Callable[[str], None] | None) -> Held:
+def acquire(path: Path, *, wait_seconds: float, on_wait: Callable[[str], None] | None) -> HeldLock:
     """The lock of a warehouse, after waiting for other processes.
 
     Raises:
@@ -64,7 +64,7 @@ def acquire(path: Path, *, wait_seconds: float, on_wait: Callable[[str], None] |
         if held := _held.get(path):
             held.users += 1
             return held
-        with translated(path):
+        with translate_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(lock_file(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -72,13 +72,13 @@ def acquire(path: Path, *, wait_seconds: float, on_wait: Callable[[str], None] |
         except BaseException:
             os.close(fd)
             raise
-        held = _held[path] = Held(path, fd)
+        held = _held[path] = HeldLock(path, fd)
         _write(fd, _read(fd) | {"pid": os.getpid()})
         return held
 
 
 @contextmanager
-def shared(path: Path) -> Iterator[None]:
+def shared_lock(path: Path) -> Iterator[None]:
     """Keeps writers out while this process reads; a snapshot has no writers and no lock.
 
     Raises:
@@ -86,7 +86,7 @@ def shared(path: Path) -> Iterator[None]:
     """
     with _mutex:
         if path in _held:
-            raise busy(path, os.getpid(), "this process: read through the connection it has")
+            raise busy_error(path, os.getpid(), "this process: read through the connection it has")
     try:
         fd = os.open(lock_file(path), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -94,7 +94,7 @@ def shared(path: Path) -> Iterator[None]:
         return
     try:
         if not _try(fd, fcntl.LOCK_SH):
-            raise busy(path, _holder(fd))
+            raise busy_error(path, _holder(fd))
         yield
     finally:
         os.close(fd)
@@ -114,7 +114,7 @@ def wait_for(
     while not is_free():
         pid = _holder(fd) if fd is not None else None
         if time.monotonic() >= end:
-            raise busy(path, pid)
+            raise busy_error(path, pid)
         if on_wait and not has_told:
             has_told = True
             name = f"process {pid}" if pid else "another process"
@@ -122,7 +122,7 @@ def wait_for(
         time.sleep(_POLL_SECONDS)
 
 
-def release(held: Held) -> None:
+def release(held: HeldLock) -> None:
     """Lets go; the last user of a file frees it for other processes."""
     with _mutex:
         held.users -= 1
@@ -142,7 +142,7 @@ def is_shared(path: Path) -> bool:
         return held is not None and held.users > 1
 
 
-def last_noted(held: Held) -> tuple[str, int] | None:
+def last_commit(held: HeldLock) -> tuple[str, int] | None:
     """Which warehouse the lock file knows, and how far it had come."""
     found = _read(held.fd)
     try:
@@ -163,18 +163,18 @@ def warehouse_of(path: Path) -> str | None:
     return None
 
 
-def forget_notes(held: Held) -> None:
+def clear_commit_log(held: HeldLock) -> None:
     """Empties the lock file's memory, for a new warehouse in the old one's place."""
     _write(held.fd, {"pid": os.getpid()})
 
 
-def know(warehouse_id: UUID, held: Held) -> None:
-    """Lets ``note_commit`` find the lock of a warehouse."""
+def register(warehouse_id: UUID, held: HeldLock) -> None:
+    """Lets ``record_commit`` find the lock of a warehouse."""
     with _mutex:
         _by_warehouse[warehouse_id] = held
 
 
-def note_commit(warehouse_id: UUID, n: int) -> None:
+def record_commit(warehouse_id: UUID, n: int) -> None:
     """Remembers an acknowledged commit; nothing for a warehouse without a lock."""
     with _mutex:
         if held := _by_warehouse.get(warehouse_id):

@@ -33,10 +33,10 @@ class Process:
             return True
         if self.boot != me.boot:
             return False
-        return exists(self.pid) and self.started == _started(self.pid)
+        return process_exists(self.pid) and self.started == _started(self.pid)
 
     @property
-    def is_surely_alive(self) -> bool | None:
+    def is_known_alive(self) -> bool | None:
         """Whether it still runs; ``None`` when that cannot be told from here.
 
         Names of machines repeat, and so do numbers in containers: only a process under the
@@ -47,7 +47,7 @@ class Process:
             return self.is_alive if self.host == me.host else None
         if (self.boot, self.space) != (me.boot, me.space):
             return None
-        return exists(self.pid) and self.started == _started(self.pid)
+        return process_exists(self.pid) and self.started == _started(self.pid)
 
 
 def this_process() -> Process:
@@ -84,7 +84,7 @@ def _started(pid: int) -> str:
     return facts[19] if len(facts) > 19 else ""
 
 
-def exists(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
     """Whether that process is there and has not ended; one that nobody waited for has."""
     try:
         os.kill(pid, 0)

@@ -51,7 +51,7 @@ class ArticleRow:
     published_at: datetime | None = None
     published_raw: str = ""
     published_precision: str = "unknown"
-    published_zone_from: str = "none"
+    published_timezone_source: str = "none"
     updated_at: datetime | None = None
     categories: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ ARTICLE_COLUMNS: tuple[str, ...] = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Upserted:
+class UpsertCounts:
     """What one upsert did for one source, in rows.
 
     Attributes:
@@ -94,8 +94,8 @@ class Upserted:
     duplicate: int = 0
     forgotten: int = 0
 
-    def __add__(self, other: Upserted) -> Upserted:
-        return Upserted(
+    def __add__(self, other: UpsertCounts) -> UpsertCounts:
+        return UpsertCounts(
             self.new + other.new,
             self.modified + other.modified,
             self.unmodified + other.unmodified,
@@ -152,7 +152,7 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageRow:
+class FetchRow:
     """One fetch, whatever came of it.
 
     Attributes:
@@ -205,7 +205,7 @@ class Validators:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantineRow:
+class NewQuarantineEntry:
     """A page, listing line or post that failed, with all that is needed to try again.
 
     Attributes:
@@ -235,7 +235,7 @@ class QuarantineRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quarantined:
+class QuarantineEntry:
     """A row of the quarantine as stored.
 
     Attributes:
@@ -245,7 +245,7 @@ class Quarantined:
     """
 
     quarantine_id: str
-    row: QuarantineRow
+    row: NewQuarantineEntry
     attempts: int
     first_failed_at: datetime
     last_failed_at: datetime
@@ -271,7 +271,7 @@ class Watermark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GapRow:
+class NewGap:
     """A stretch of a channel that may have been missed.
 
     Attributes:
@@ -291,7 +291,7 @@ class Gap:
     """A gap as stored."""
 
     gap_id: str
-    row: GapRow
+    row: NewGap
     noticed_at: datetime
     run_id: str
     closed_at: datetime | None
@@ -299,7 +299,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class ResultSet:
     """What a query returned.
 
     Attributes:
@@ -313,5 +313,5 @@ class Result:
     rows: list[tuple[object, ...]] = field(default_factory=list)
 
 
-Totals = Mapping[str, Upserted]
+Totals = Mapping[str, UpsertCounts]
 """What an upsert did, by source."""

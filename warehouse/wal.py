@@ -25,18 +25,18 @@ _mutex = Lock()
 _is_copying = Event()
 
 
-def usual(db: DuckDBPyConnection) -> None:
+def default_checkpoints(db: DuckDBPyConnection) -> None:
     """Back to the usual threshold, but for the time of a copy."""
     _ask_for(db, USUAL)
 
 
-def soon(db: DuckDBPyConnection) -> None:
+def early_checkpoints(db: DuckDBPyConnection) -> None:
     """A large transaction goes into the file at its commit, but for the time of a copy."""
     _ask_for(db, BULK)
 
 
 @contextmanager
-def none(db: DuckDBPyConnection) -> Iterator[None]:
+def no_checkpoints(db: DuckDBPyConnection) -> Iterator[None]:
     """No checkpoint by itself: what is committed meanwhile stays in the log.
 
     One at a time in a process.

@@ -9,7 +9,7 @@ Level = Literal["ok", "attention", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at.
 
     Attributes:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flows.fetch import Fetcher, FetchFailure, FetchRequest, mask_url
-from flows.pipeline.batch import page_of
-from flows.pipeline.run import policy_of
+from flows.fetch import Fetcher, FetchFailure, FetchRequest, redact_url
+from flows.pipeline.batch import decode_page
+from flows.pipeline.run import fetch_policy
 from flows.settings import Settings
-from flows.text import many
+from flows.text import pluralize
 from parsers import registry
 from parsers.errors import BadListing, ParseError
 from parsers.model import BadEntry, Entry, Listing, Page, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class SourceCheck:
     """What one source yielded just now.
 
     Attributes:
@@ -55,19 +55,19 @@ class Checked:
     def words(self) -> str:
         """One line, and one for each problem."""
         verdict = "ok" if self.exit_code == 0 else "NOT WELL"
-        bad = f", {many(self.bad, 'unreadable line')}" if self.bad else ""
+        bad = f", {pluralize(self.bad, 'unreadable line')}" if self.bad else ""
         sample = f"; for example: {self.sample}" if self.sample else ""
         problems = "".join(f"\n    ! {problem}" for problem in self.problems)
         return (
-            f"{self.source} ({self.parser}): {verdict}: {many(self.entries, 'entry', 'entries')} "
-            f"in {many(self.listings, 'listing')}{bad}{sample}{problems}"
+            f"{self.source} ({self.parser}): {verdict}: {pluralize(self.entries, 'entry', 'entries')} "
+            f"in {pluralize(self.listings, 'listing')}{bad}{sample}{problems}"
         )
 
 
-def described(settings: Settings) -> list[dict[str, Any]]:
+def describe_sources(settings: Settings) -> list[dict[str, Any]]:
     """The configured sources, one row each, with the channels and the addresses of their listings."""
     rows = []
-    for source in settings.chosen():
+    for source in settings.selected_sources():
         listings = source.parser.listings(source)
         channels = dict.fromkeys(one.channel for one in listings)
         rows.append(
@@ -76,17 +76,17 @@ def described(settings: Settings) -> list[dict[str, Any]]:
                 "parser": source.parser.name,
                 "schedule": settings.sources[source.slug].schedule,
                 "channels": list(channels),
-                "listings": [mask_url(one.url) for one in listings],
+                "listings": [redact_url(one.url) for one in listings],
             }
         )
     return rows
 
 
-def in_words(settings: Settings) -> str:
+def sources_text(settings: Settings) -> str:
     """The configured sources for people: a line each, and below it one for each listing."""
     blocks = [
         "\n".join([_headline(settings, source), *_listing_lines(source)])
-        for source in settings.chosen()
+        for source in settings.selected_sources()
     ]
     return "\n".join(blocks) or "no source is configured: add a [sources.<name>] section"
 
@@ -100,21 +100,21 @@ def _headline(settings: Settings, source: Source) -> str:
 def _listing_lines(source: Source) -> list[str]:
     listings = source.parser.listings(source)
     width = max((len(one.channel) for one in listings), default=0)
-    return [f"    {one.channel:<{width}}  {mask_url(one.url)}" for one in listings]
+    return [f"    {one.channel:<{width}}  {redact_url(one.url)}" for one in listings]
 
 
-def check_sources(settings: Settings, names: tuple[str, ...] = ()) -> list[Checked]:
+def check_sources(settings: Settings, names: tuple[str, ...] = ()) -> list[SourceCheck]:
     """Fetch each listing of the named sources (all by default) and one article; store nothing.
 
     Raises:
         ConfigurationError: A source is unknown.
     """
-    sources = settings.chosen(names)
-    with Fetcher(policy_of(settings.fetch, settings.chosen())) as fetcher:
+    sources = settings.selected_sources(names)
+    with Fetcher(fetch_policy(settings.fetch, settings.selected_sources())) as fetcher:
         return [_check(fetcher, source) for source in sources]
 
 
-def _check(fetcher: Fetcher, source: Source) -> Checked:
+def _check(fetcher: Fetcher, source: Source) -> SourceCheck:
     listings = source.parser.listings(source)
     good: list[tuple[Entry, Page]] = []
     bad, problems = 0, []
@@ -124,7 +124,7 @@ def _check(fetcher: Fetcher, source: Source) -> Checked:
         if isinstance(result, FetchFailure):
             problems.append(f"{listing.channel}: {result.error}")
             continue
-        page = page_of(result, None)
+        page = decode_page(result, None)
         try:
             lines = registry.entries(source, listing, page)
         except ParseError as error:
@@ -139,7 +139,7 @@ def _check(fetcher: Fetcher, source: Source) -> Checked:
         elif not entries or any(isinstance(line.error, BadListing) for line in broken):
             problems.append(f"{listing.channel}: {broken[-1].error}")
     sample, problem = _read_one(fetcher, source, good)
-    return Checked(
+    return SourceCheck(
         source=source.slug,
         parser=source.parser.name,
         listings=len(listings),
@@ -169,8 +169,8 @@ def _read_one(
 
 def _read_entry(fetcher: Fetcher, source: Source, entry: Entry, listing: Page) -> str:
     if entry.content is not None:
-        return registry.read(source, replace(listing, entry=entry)).title
+        return registry.parse(source, replace(listing, entry=entry)).title
     result = next(fetcher.fetch_all([FetchRequest(url=entry.url)]), None)
     if result is None or isinstance(result, FetchFailure):
         raise LookupError(str(result.error) if result else "interrupted")
-    return registry.read(source, page_of(result, entry)).title
+    return registry.parse(source, decode_page(result, entry)).title

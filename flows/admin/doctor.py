@@ -12,17 +12,17 @@ from pathlib import Path
 
 import duckdb
 
-from flows.admin.check import Finding
-from flows.admin.integrity import blocks, examine_archive, examine_words
-from flows.callbacks import Advance, silent
-from flows.pipeline.run import policy_of
+from flows.admin.check import CheckResult
+from flows.admin.integrity import check_archive, check_blocks, check_hashes
+from flows.callbacks import OnProgress, no_progress
+from flows.pipeline.run import fetch_policy
 from flows.settings import Settings
-from flows.text import many
+from flows.text import pluralize
 from warehouse import connect_read_only, current_snapshot, migrate
-from warehouse.duckdb_errors import translate
+from warehouse.duckdb_errors import translate_error
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseMissing, WrongSnapshot
 
-TRIED = {"duckdb": ("1.5.5", "2.0.0"), "prefect": ("3.8.8",)}
+TESTED_VERSIONS = {"duckdb": ("1.5.5", "2.0.0"), "prefect": ("3.8.8",)}
 FREE_BYTES = 2_000_000_000
 _WAITING = {
     "quarantine list": "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL",
@@ -30,7 +30,9 @@ _WAITING = {
 }
 
 
-def examine(settings: Settings, *, deep: bool = False, progress: Advance = silent) -> list[Finding]:
+def check_installation(
+    settings: Settings, *, deep: bool = False, progress: OnProgress = no_progress
+) -> list[CheckResult]:
     """Every finding, in the order of the way of an article.
 
     Args:
@@ -38,7 +40,7 @@ def examine(settings: Settings, *, deep: bool = False, progress: Advance = silen
         deep: Read every block of the warehouse and every record of the archive, and compare.
         progress: Told how far a deep examination is.
     """
-    looks: list[Callable[[], Iterator[Finding]]] = [
+    looks: list[Callable[[], Iterator[CheckResult]]] = [
         _versions,
         lambda: _politeness(settings),
         lambda: _sources(settings),
@@ -52,100 +54,100 @@ def examine(settings: Settings, *, deep: bool = False, progress: Advance = silen
     return [finding for look in looks for finding in look()]
 
 
-def _versions() -> Iterator[Finding]:
-    yield Finding("python", "ok", sys.version.split()[0])
-    for package, tried in TRIED.items():
+def _versions() -> Iterator[CheckResult]:
+    yield CheckResult("python", "ok", sys.version.split()[0])
+    for package, tried in TESTED_VERSIONS.items():
         try:
             found = version(package)
         except PackageNotFoundError:
-            yield Finding(package, "broken", "not installed; run `make install`")
+            yield CheckResult(package, "broken", "not installed; run `make install`")
             continue
         if found in tried:
-            yield Finding(package, "ok", found)
+            yield CheckResult(package, "ok", found)
         else:
             says = f"{found}; this copydesk was tried with {' and '.join(tried)}"
-            yield Finding(package, "attention", says)
+            yield CheckResult(package, "attention", says)
     try:
         version("pytz")
     except PackageNotFoundError:
-        yield Finding("pytz", "broken", "not installed; DuckDB needs it to return times")
+        yield CheckResult("pytz", "broken", "not installed; DuckDB needs it to return times")
 
 
-def _politeness(settings: Settings) -> Iterator[Finding]:
-    complaints = policy_of(settings.fetch, ()).complaints()
-    for complaint in complaints:
-        yield Finding("politeness", "attention", complaint)
-    if not complaints:
-        yield Finding("politeness", "ok", settings.fetch.user_agent)
+def _politeness(settings: Settings) -> Iterator[CheckResult]:
+    policy_warnings = fetch_policy(settings.fetch, ()).policy_warnings()
+    for complaint in policy_warnings:
+        yield CheckResult("politeness", "attention", complaint)
+    if not policy_warnings:
+        yield CheckResult("politeness", "ok", settings.fetch.user_agent)
 
 
-def _sources(settings: Settings) -> Iterator[Finding]:
+def _sources(settings: Settings) -> Iterator[CheckResult]:
     slugs = ", ".join(settings.sources)
     if slugs:
-        yield Finding("sources", "ok", f"{slugs} (`copydesk sources check` asks them)")
+        yield CheckResult("sources", "ok", f"{slugs} (`copydesk sources check` asks them)")
     else:
-        yield Finding("sources", "attention", "none; add a [sources.<name>] section")
+        yield CheckResult("sources", "attention", "none; add a [sources.<name>] section")
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
+def _disk(settings: Settings) -> Iterator[CheckResult]:
     for folder in dict.fromkeys(
         _existing(path.parent)
         for path in (settings.warehouse.path, settings.warehouse.snapshot, settings.archive.path)
     ):
         free = shutil.disk_usage(folder).free
         if not os.access(folder, os.W_OK):
-            yield Finding("disk", "broken", f"{folder} may not be written; change its owner")
+            yield CheckResult("disk", "broken", f"{folder} may not be written; change its owner")
         elif free < FREE_BYTES:
-            yield Finding("disk", "attention", f"{folder} has only {free / 1e9:.1f} GB free")
+            yield CheckResult("disk", "attention", f"{folder} has only {free / 1e9:.1f} GB free")
         else:
-            yield Finding("disk", "ok", f"{folder} has {free / 1e9:.0f} GB free")
+            yield CheckResult("disk", "ok", f"{folder} has {free / 1e9:.0f} GB free")
 
 
 def _existing(folder: Path) -> Path:
     return next(one for one in (folder, *folder.parents) if one.exists())
 
 
-def _archive(settings: Settings, *, deep: bool) -> Iterator[Finding]:
+def _archive(settings: Settings, *, deep: bool) -> Iterator[CheckResult]:
     path = settings.archive.path
     if not path.exists():
-        yield Finding("archive", "ok", f"{path}: nothing fetched yet")
+        yield CheckResult("archive", "ok", f"{path}: nothing fetched yet")
     elif not deep:
-        yield Finding("archive", "ok", f"{path} (`--deep` reads every record)")
+        yield CheckResult("archive", "ok", f"{path} (`--deep` reads every record)")
 
 
-def _warehouse(settings: Settings, *, deep: bool) -> Iterator[Finding]:
+def _warehouse(settings: Settings, *, deep: bool) -> Iterator[CheckResult]:
     path = settings.warehouse.path
     try:
         with connect_read_only(path) as db:
             if behind := len(migrate.pending(db, str(path), migrate.migrations())):
                 it = "it" if behind == 1 else "them"
-                says = f"{path}: {many(behind, 'migration')} behind; the next run applies {it}"
-                yield Finding("warehouse", "attention", says)
+                says = f"{path}: {pluralize(behind, 'migration')} behind; the next run applies {it}"
+                yield CheckResult("warehouse", "attention", says)
                 return
             if deep:
-                yield from blocks(path, db)
+                yield from check_blocks(path, db)
             (count,) = db.execute("SELECT count(*) FROM articles").fetchall()[0]
-            yield Finding("warehouse", "ok", f"{path}: {many(count, 'article')}")
+            yield CheckResult("warehouse", "ok", f"{path}: {pluralize(count, 'article')}")
             yield from _waiting(db)
     except WarehouseMissing:
-        yield Finding("warehouse", "ok", f"{path}: not there yet; the first run makes it")
+        yield CheckResult("warehouse", "ok", f"{path}: not there yet; the first run makes it")
     except WarehouseBusy as error:
-        yield Finding("warehouse", "attention", f"{error}")
+        yield CheckResult("warehouse", "attention", f"{error}")
     except WarehouseError as error:
-        yield Finding("warehouse", "broken", str(error))
+        yield CheckResult("warehouse", "broken", str(error))
     except duckdb.Error as error:
-        yield Finding("warehouse", "broken", str(translate(error, path)))
+        yield CheckResult("warehouse", "broken", str(translate_error(error, path)))
 
 
-def _waiting(db: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+def _waiting(db: duckdb.DuckDBPyConnection) -> Iterator[CheckResult]:
     """What runs have told and nobody has mended: no fault of the installation."""
     for what, sql in _WAITING.items():
         (count,) = db.execute(sql).fetchall()[0]
         says = f"{count} open: `copydesk {what}`" if count else "nothing is open"
-        yield Finding(what.split()[0], "ok", says)
+        yield CheckResult(what.split()[0], "ok", says)
 
 
-def _compared(settings: Settings, progress: Advance) -> Iterator[Finding]:
+def _compared(settings: Settings, progress: OnProgress) -> Iterator[CheckResult]:
     """The words and the archive, against the read snapshot."""
     path: Path | None = None
     with suppress(WarehouseMissing, WrongSnapshot):
@@ -156,35 +158,35 @@ def _compared(settings: Settings, progress: Advance) -> Iterator[Finding]:
                 is_older = bool(migrate.pending(db, str(path), migrate.migrations()))
             path = None if is_older else path
         if path is not None:
-            yield from examine_words(path, progress)
+            yield from check_hashes(path, progress)
         if settings.archive.path.exists():
-            yield from examine_archive(settings.archive.path, path, progress)
+            yield from check_archive(settings.archive.path, path, progress)
     except WarehouseError as error:
-        yield Finding("snapshot", "broken", str(error))
+        yield CheckResult("snapshot", "broken", str(error))
     except duckdb.Error as error:
-        yield Finding("snapshot", "broken", str(translate(error, path or "the snapshot")))
+        yield CheckResult("snapshot", "broken", str(translate_error(error, path or "the snapshot")))
 
 
-def _snapshot(settings: Settings) -> Iterator[Finding]:
+def _snapshot(settings: Settings) -> Iterator[CheckResult]:
     try:
         snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
     except WarehouseMissing:
-        yield Finding("snapshot", "ok", "none yet; the first run publishes it")
+        yield CheckResult("snapshot", "ok", "none yet; the first run publishes it")
         return
     except WrongSnapshot as error:
-        yield Finding("snapshot", "broken", str(error))
+        yield CheckResult("snapshot", "broken", str(error))
         return
     minutes = snapshot.age().total_seconds() / 60
-    yield Finding("snapshot", "ok", f"{settings.warehouse.snapshot}: {minutes:.0f} minutes old")
+    yield CheckResult("snapshot", "ok", f"{settings.warehouse.snapshot}: {minutes:.0f} minutes old")
 
 
-def _server(settings: Settings) -> Iterator[Finding]:
+def _server(settings: Settings) -> Iterator[CheckResult]:
     from flows.serving import installation
     from flows.serving.neighbours import why_unusable
     from flows.serving.place import find_served, know_own_password, named_server, prefect_home
 
     if wrong := installation.trouble(settings):
-        yield Finding("installation", "broken", wrong)
+        yield CheckResult("installation", "broken", wrong)
     url, start = named_server(os.environ), "; start it or unset PREFECT_API_URL"
     if url is None and (served := find_served(prefect_home(settings))):
         url = served.api_url
@@ -192,8 +194,8 @@ def _server(settings: Settings) -> Iterator[Finding]:
         if served.is_own:
             know_own_password(os.environ, served.api_url)
     if not url:
-        yield Finding("server", "ok", "no PREFECT_API_URL: each run starts Prefect for itself")
+        yield CheckResult("server", "ok", "no PREFECT_API_URL: each run starts Prefect for itself")
     elif why := why_unusable(url):
-        yield Finding("server", "broken", f"{url} {why}{start if 'answer' in why else ''}")
+        yield CheckResult("server", "broken", f"{url} {why}{start if 'answer' in why else ''}")
     else:
-        yield Finding("server", "ok", f"{url} answers")
+        yield CheckResult("server", "ok", f"{url} answers")

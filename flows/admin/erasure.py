@@ -21,40 +21,40 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from flows.admin.erasure_request import Forgotten, Wish, counted
+from flows.admin.erasure_request import ErasureRequest, ErasureResult, counted
 from flows.archive import ArchiveError
-from flows.archive.index import fetched_from
-from flows.archive.redact import erase
-from flows.callbacks import Advance, Say
+from flows.archive.index import read_response
+from flows.archive.redact import redact_record
+from flows.callbacks import Notify, OnProgress
 from flows.pipeline import locks
-from flows.pipeline.batch import page_of
+from flows.pipeline.batch import decode_page
 from flows.settings import ConfigurationError, Settings
-from flows.text import many
+from flows.text import pluralize
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.text.urls import is_http
 from warehouse import db
 from warehouse.care import compact, snapshot
 from warehouse.care import erasure as store
-from warehouse.care.erasure import ArchivedPage
-from warehouse.duckdb_errors import missing
+from warehouse.care.erasure import ArchivedPageLocation
+from warehouse.duckdb_errors import missing_error
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull
 from warehouse.records import suppression
-from warehouse.records.suppression import Tombstone
+from warehouse.records.suppression import Suppression
 
 _COMPACT_WAIT_SECONDS = 60.0
 
 
-def look(settings: Settings, wish: Wish) -> str:
-    """What ``forget`` would do, in words; nothing is changed.
+def preview(settings: Settings, wish: ErasureRequest) -> str:
+    """What ``redact_record`` would do, in words; nothing is changed.
 
     Raises:
         WarehouseError: There is no warehouse, or an id is malformed.
     """
     with _opened(settings) as one:
         pages = store.archived_pages(one, wish.article_ids, source=wish.source)
-        found = store.look(one, wish.article_ids, source=wish.source)
-        absent = list(store.absent(one, wish.article_ids, source=wish.source))
+        found = store.preview(one, wish.article_ids, source=wish.source)
+        absent = list(store.not_stored(one, wish.article_ids, source=wish.source))
     nothing = f"nothing of {', '.join(absent)} is stored, it would only be kept out from now on"
     if set(absent) == set(wish.names) and not pages:
         return nothing
@@ -63,7 +63,7 @@ def look(settings: Settings, wish: Wish) -> str:
     return f"{some}; {nothing}" if absent else some
 
 
-def refuse_malformed(wish: Wish) -> None:
+def require_article_ids(wish: ErasureRequest) -> None:
     """Refuse what cannot be the id of an article.
 
     Raises:
@@ -79,7 +79,7 @@ def refuse_malformed(wish: Wish) -> None:
             )
 
 
-def refuse_addresses(settings: Settings, wish: Wish) -> None:
+def reject_urls(settings: Settings, wish: ErasureRequest) -> None:
     """Refuse an address in place of an id; the message names the articles that have it.
 
     Raises:
@@ -88,16 +88,16 @@ def refuse_addresses(settings: Settings, wish: Wish) -> None:
     """
     for address in filter(is_http, wish.article_ids):
         with _opened(settings) as one:
-            found = store.at_address(one, address)
+            found = store.articles_at_url(one, address)
         which = f"it is the address of {', '.join(found)}" if found else "no stored article has it"
         raise ConfigurationError(
             f"expected an id (<source>:<source_article_id>), found the address {address}: {which}"
         )
 
 
-def forget(
-    settings: Settings, wish: Wish, *, reason: str, say: Say, progress: Advance
-) -> Forgotten:
+def erase(
+    settings: Settings, wish: ErasureRequest, *, reason: str, notify: Notify, progress: OnProgress
+) -> ErasureResult:
     """Remove what is wished from everywhere, and keep it out from now on.
 
     Raises:
@@ -106,7 +106,7 @@ def forget(
     """
     with ExitStack() as resting:
         for slug in wish.sources:
-            resting.enter_context(locks.hold(settings, slug, flow="forget", run_id="on request"))
+            resting.enter_context(locks.acquire(settings, slug, flow="forget", run_id="on request"))
         with _opened(settings) as one:
             pages = store.archived_pages(one, wish.article_ids, source=wish.source)
             urls = [] if wish.source else _following(settings, pages)
@@ -116,8 +116,8 @@ def forget(
                 pages = [page for page in more if page not in pages] + pages
         erased, left = _erase(settings, pages, progress)
         with _opened(settings) as one, db.transaction(one):
-            absent = store.absent(one, wish.article_ids, source=wish.source)
-            removed = store.forget(
+            absent = store.not_stored(one, wish.article_ids, source=wish.source)
+            removed = store.erase(
                 one,
                 wish.article_ids,
                 source=wish.source,
@@ -126,29 +126,31 @@ def forget(
                 reason=reason,
             )
         remains = [why for _, why in left]
-        found = Forgotten(wish=wish, removed=removed, erased=erased, absent=absent, remains=remains)
+        found = ErasureResult(
+            wish=wish, removed=removed, erased=erased, absent=absent, remains=remains
+        )
     if found.is_nothing:
         return found
-    _write_anew(settings, found, say)
+    _write_anew(settings, found, notify)
     _tell_the_rest(settings, found)
     return found
 
 
-def _following(settings: Settings, pages: Sequence[ArchivedPage]) -> list[str]:
+def _following(settings: Settings, pages: Sequence[ArchivedPageLocation]) -> list[str]:
     """The addresses of the second and later pages of articles, which no row names as theirs."""
     urls: dict[str, None] = {}
     for one in pages:
         if one.source in settings.sources:
             with suppress(ArchiveError, ParseError, ValueError):
-                fetched = fetched_from(settings.archive.path, one.file, one.offset, one.url)
-                more = registry.more(settings.source(one.source), page_of(fetched, None))
+                fetched = read_response(settings.archive.path, one.file, one.offset, one.url)
+                more = registry.next_pages(settings.source(one.source), decode_page(fetched, None))
                 urls.update(dict.fromkeys(more))
     return list(urls)
 
 
 def _erase(
-    settings: Settings, pages: Sequence[ArchivedPage], progress: Advance
-) -> tuple[int, list[tuple[ArchivedPage, str]]]:
+    settings: Settings, pages: Sequence[ArchivedPageLocation], progress: OnProgress
+) -> tuple[int, list[tuple[ArchivedPageLocation, str]]]:
     """How many pages of the archive were overwritten, and why others were not."""
     erased, left = 0, []
     for number, one in enumerate(pages, 1):
@@ -161,7 +163,7 @@ def _erase(
             left.append((one, why))
             continue
         try:
-            erased += erase(settings.archive.path, one.file, one.offset)
+            erased += redact_record(settings.archive.path, one.file, one.offset)
         except ArchiveError as error:
             why = f"the raw page of {one.url}, not erased: {error}: put that right, then ask again"
             left.append((one, why))
@@ -169,12 +171,12 @@ def _erase(
     return erased, left
 
 
-def _write_anew(settings: Settings, found: Forgotten, say: Say) -> None:
+def _write_anew(settings: Settings, found: ErasureResult, notify: Notify) -> None:
     """Write the file without the deleted rows, publish it, remove the older copies."""
     warehouse = settings.warehouse
-    say(f"writing {warehouse.path} anew, because deleted rows stay in its blocks")
+    notify(f"writing {warehouse.path} anew, because deleted rows stay in its blocks")
     try:
-        compact.compact(warehouse.path, wait_seconds=_COMPACT_WAIT_SECONDS, on_wait=say)
+        compact.compact(warehouse.path, wait_seconds=_COMPACT_WAIT_SECONDS, on_wait=notify)
     except (WarehouseBusy, WarehouseFull) as error:
         found.remains.append(
             f"deleted words in free blocks of {warehouse.path} ({error}): run `copydesk compact`"
@@ -192,11 +194,11 @@ def _write_anew(settings: Settings, found: Forgotten, say: Say) -> None:
     found.remains += [
         f"the older read snapshot {old}, which a reader has open: run `copydesk compact` when it "
         "has ended, or delete the file"
-        for old in snapshot.remove_all_but(warehouse.snapshot, published.path)
+        for old in snapshot.remove_other_snapshots(warehouse.snapshot, published.path)
     ]
 
 
-def _tell_the_rest(settings: Settings, found: Forgotten) -> None:
+def _tell_the_rest(settings: Settings, found: ErasureResult) -> None:
     path = settings.warehouse.path
     found.remains += [
         f"{one}, the copy made before an upgrade: delete it"
@@ -225,26 +227,28 @@ def _tell_the_rest(settings: Settings, found: Forgotten) -> None:
 # --- tombstones ----------------------------------------------------------------------------
 
 
-def listed(settings: Settings) -> list[Tombstone]:
+def list_suppressed(settings: Settings) -> list[Suppression]:
     """What is kept out, oldest first.
 
     Raises:
         WarehouseMissing: There is no warehouse.
     """
     with _opened(settings) as one:
-        return suppression.every(one)
+        return suppression.list_suppressions(one)
 
 
-def lift(settings: Settings, wish: Wish) -> dict[str, bool]:
+def restore(settings: Settings, wish: ErasureRequest) -> dict[str, bool]:
     """Lift tombstones; by what was named, whether there was one.
 
     Raises:
         WarehouseMissing: There is no warehouse.
     """
     with _opened(settings) as one, db.transaction(one):
-        lifted = {name: suppression.remember(one, article_id=name) for name in wish.article_ids}
+        lifted = {
+            name: suppression.lift_suppression(one, article_id=name) for name in wish.article_ids
+        }
         if wish.source:
-            lifted[wish.source] = suppression.remember(one, source=wish.source)
+            lifted[wish.source] = suppression.lift_suppression(one, source=wish.source)
     return lifted
 
 
@@ -252,7 +256,7 @@ def lift(settings: Settings, wish: Wish) -> dict[str, bool]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tightened:
+class CompactionResult:
     """What compacting did.
 
     Attributes:
@@ -260,7 +264,7 @@ class Tightened:
     """
 
     path: Path
-    done: compact.Compacted
+    done: compact.CompactResult
     left: tuple[Path, ...]
 
     @property
@@ -281,14 +285,16 @@ class Tightened:
         done = self.done
         lines = [
             f"{self.path}: {done.bytes_before / 1e6:.1f} MB became {done.bytes_after / 1e6:.1f} MB; "
-            f"{many(done.sightings_before, 'sighting')} became {done.sightings_after}, "
-            f"{many(done.pages_removed, 'fetch', 'fetches')} removed"
+            f"{pluralize(done.sightings_before, 'sighting')} became {done.sightings_after}, "
+            f"{pluralize(done.fetches_removed, 'fetch', 'fetches')} removed"
         ]
         lines += [f"! {one} stays: a reader has it open" for one in self.left]
         return "\n".join(lines)
 
 
-def tighten(settings: Settings, *, pages_before: datetime | None, say: Say) -> Tightened:
+def compact_warehouse(
+    settings: Settings, *, fetches_before: datetime | None, notify: Notify
+) -> CompactionResult:
     """Write the warehouse anew without its holes, publish it, remove older snapshots.
 
     Raises:
@@ -296,24 +302,24 @@ def tighten(settings: Settings, *, pages_before: datetime | None, say: Say) -> T
     """
     warehouse = settings.warehouse
     if not warehouse.path.exists():
-        raise missing(warehouse.path)
-    say(f"writing {warehouse.path} anew ({warehouse.path.stat().st_size / 1e6:.0f} MB)")
+        raise missing_error(warehouse.path)
+    notify(f"writing {warehouse.path} anew ({warehouse.path.stat().st_size / 1e6:.0f} MB)")
     done = compact.compact(
         warehouse.path,
-        pages_before=pages_before,
+        fetches_before=fetches_before,
         wait_seconds=warehouse.wait_seconds,
-        on_wait=say,
+        on_wait=notify,
     )
     with _opened(settings) as one:
         published = snapshot.publish(one, warehouse.snapshot)
-    left = snapshot.remove_all_but(warehouse.snapshot, published.path)
-    return Tightened(path=warehouse.path, done=done, left=tuple(left))
+    left = snapshot.remove_other_snapshots(warehouse.snapshot, published.path)
+    return CompactionResult(path=warehouse.path, done=done, left=tuple(left))
 
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[DuckDBPyConnection]:
     warehouse = settings.warehouse
     if not warehouse.path.exists():
-        raise missing(warehouse.path)
+        raise missing_error(warehouse.path)
     with db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as one:
         yield one

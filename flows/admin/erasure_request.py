@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from flows.text import many
-from warehouse.care.erasure import Removed
+from flows.text import pluralize
+from warehouse.care.erasure import ErasedRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ErasureRequest:
     """What is to be forgotten: some articles, or a whole source."""
 
     article_ids: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Wish:
         """The articles, or the source."""
         return (self.source,) if self.source else self.article_ids
 
-    def without(self, names: Sequence[str]) -> Wish:
+    def without(self, names: Sequence[str]) -> ErasureRequest:
         """The wish for the other articles only."""
         return replace(self, article_ids=tuple(one for one in self.article_ids if one not in names))
 
@@ -43,7 +43,7 @@ class Wish:
 
 
 @dataclass(slots=True, kw_only=True)
-class Forgotten:
+class ErasureResult:
     """What was removed, and what is still on the disk.
 
     Attributes:
@@ -54,8 +54,8 @@ class Forgotten:
         notes: What nobody can see from here, to be thought of.
     """
 
-    wish: Wish
-    removed: Removed
+    wish: ErasureRequest
+    removed: ErasedRows
     erased: int = 0
     absent: dict[str, bool] = field(default_factory=dict)
     remains: list[str] = field(default_factory=list)
@@ -103,7 +103,7 @@ class Forgotten:
         return "\n".join([*lines, *self.notes])
 
 
-def not_there(wish: Wish, name: str) -> str:
+def not_there(wish: ErasureRequest, name: str) -> str:
     """That nothing of a name is stored, and what to do."""
     if wish.source:
         return (
@@ -118,12 +118,12 @@ def not_there(wish: Wish, name: str) -> str:
     )
 
 
-def counted(found: Removed, pages_in_archive: int) -> str:
+def counted(found: ErasedRows, pages_in_archive: int) -> str:
     """How much there is (or was), in words."""
-    contents = many(found.contents, "content")
+    contents = pluralize(found.contents, "content")
     return (
-        f"{many(found.articles, 'article')}, {contents} that no other article says, "
-        f"{many(found.posts, 'imported file')}, {many(found.quarantine, 'page')} in quarantine, "
-        f"{many(found.pages, 'fetch', 'fetches')}, "
-        f"{many(pages_in_archive, 'raw page')} in the archive"
+        f"{pluralize(found.articles, 'article')}, {contents} that no other article says, "
+        f"{pluralize(found.posts, 'imported file')}, {pluralize(found.quarantine, 'page')} in quarantine, "
+        f"{pluralize(found.pages, 'fetch', 'fetches')}, "
+        f"{pluralize(pages_in_archive, 'raw page')} in the archive"
     )

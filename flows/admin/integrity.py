@@ -23,14 +23,14 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from flows.admin.check import Finding, Level
+from flows.admin.check import CheckResult, Level
 from flows.archive import ArchiveError, read_record
-from flows.archive.scan import CUT, Record, walk
-from flows.callbacks import Advance
-from flows.text import many
+from flows.archive.scan import CUT, ArchiveRecord, scan_records
+from flows.callbacks import OnProgress
+from flows.text import pluralize
 from parsers.content_hash import PREFIX, content_hash
 from warehouse import connect_read_only
-from warehouse.care.integrity import verify, words
+from warehouse.care.integrity import stored_records, verify
 
 _TOLD = 5
 _EACH = 20_000
@@ -73,12 +73,12 @@ class Problems:
         return "; ".join(self.told) + more
 
 
-def blocks(path: Path, db: DuckDBPyConnection) -> Iterator[Finding]:
+def check_blocks(path: Path, db: DuckDBPyConnection) -> Iterator[CheckResult]:
     """Every block of the warehouse read, every rule of its tables held against them."""
     started = time.monotonic()
     found = verify(db, is_deep=True)
     if found.problems:
-        yield Finding(
+        yield CheckResult(
             "blocks",
             "broken",
             f"{path}: {'; '.join(found.problems[:_TOLD])}: keep the file and its log as they are, "
@@ -87,7 +87,7 @@ def blocks(path: Path, db: DuckDBPyConnection) -> Iterator[Finding]:
         )
         return
     rows = sum(found.rows.values())
-    yield Finding(
+    yield CheckResult(
         "blocks",
         "ok",
         f"every block of {len(found.rows)} tables is readable, every rule holds: {rows} rows, "
@@ -95,13 +95,13 @@ def blocks(path: Path, db: DuckDBPyConnection) -> Iterator[Finding]:
     )
 
 
-def examine_words(snapshot: Path, progress: Advance) -> Iterator[Finding]:
+def check_hashes(snapshot: Path, progress: OnProgress) -> Iterator[CheckResult]:
     """Every content hash and every key computed anew from the stored words."""
     started, count = time.monotonic(), 0
     keys, hashes = Problems(), Problems()
     with connect_read_only(snapshot) as db:
         total = int(db.execute("SELECT count(*) FROM _store.records").fetchall()[0][0])
-        for count, one in enumerate(words(db), 1):
+        for count, one in enumerate(stored_records(db), 1):
             row = one.row
             if one.wrong:
                 keys.add(f"{row.article_id}: its {one.wrong} is not that of its columns")
@@ -112,19 +112,19 @@ def examine_words(snapshot: Path, progress: Advance) -> Iterator[Finding]:
             if count % _EACH == 0:
                 progress("words", count, total)
     if keys.count:
-        yield Finding(
+        yield CheckResult(
             "words", "broken", f"{keys.count} records are not what they were: {keys.words()}: "
             "restore a backup"
         )  # fmt: skip
     if hashes.count:
-        yield Finding(
+        yield CheckResult(
             "words",
             "broken",
             f"{hashes.count} articles do not have the hash of their words: {hashes.words()}: see "
             "what `copydesk reparse --diff` says of them",
         )
     if not keys.count and not hashes.count:
-        yield Finding(
+        yield CheckResult(
             "words",
             "ok",
             f"{count} records have the keys and the hash of their words, "
@@ -153,21 +153,22 @@ class _Comparison:
             count = sum(map(len, fetches.values()))
             first = next(iter(fetches.values()))[0]
             self.gone.add(
-                f"{path} ({many(count, 'fetch', 'fetches')}, {first.url} the first)", count=count
+                f"{path} ({pluralize(count, 'fetch', 'fetches')}, {first.url} the first)",
+                count=count,
             )
             return
         self.files += 1
         left = dict(fetches)
         pages = 0
-        for record in walk(path):
+        for record in scan_records(path):
             pages += self._record(path, record, left.pop(record.offset, []))
         for offset, missing in left.items():
             self.wrong.add(f"{missing[0].url}: {path} holds no record that begins at {offset}")
         self.pages += pages
         if pages and not fetches and path.stat().st_mtime < self._since:
-            self.unnamed.add(f"{path} ({many(pages, 'page')})")
+            self.unnamed.add(f"{path} ({pluralize(pages, 'page')})")
 
-    def _record(self, path: Path, record: Record, fetches: list[Fetch]) -> int:
+    def _record(self, path: Path, record: ArchiveRecord, fetches: list[Fetch]) -> int:
         """Look at one record and the fetches that name it; 1 when it is a page."""
         if record.kind == CUT:
             self.cut.add(f"{path} at {record.offset}")
@@ -185,7 +186,7 @@ class _Comparison:
         self.loose += is_page and not fetches
         return is_page
 
-    def _compare(self, path: Path, record: Record, fetch: Fetch) -> None:
+    def _compare(self, path: Path, record: ArchiveRecord, fetch: Fetch) -> None:
         where = f"{path} at {record.offset}"
         if record.kind == CUT or record.wrong:
             self.wrong.add(f"{fetch.url}: its page cannot be read ({where})")
@@ -201,7 +202,7 @@ class _Comparison:
         else:
             self.compared += 1
 
-    def _digest(self, record: Record) -> str | None:
+    def _digest(self, record: ArchiveRecord) -> str | None:
         if record.origin is None:
             return record.digest
         if found := self._known.get(record.origin):
@@ -211,7 +212,9 @@ class _Comparison:
         return None
 
 
-def examine_archive(folder: Path, snapshot: Path | None, progress: Advance) -> Iterator[Finding]:
+def check_archive(
+    folder: Path, snapshot: Path | None, progress: OnProgress
+) -> Iterator[CheckResult]:
     """Every record of the archive, and whether fetches and archive agree.
 
     Args:
@@ -260,36 +263,38 @@ def _fetches(snapshot: Path | None) -> Iterator[Fetch]:
                 yield Fetch(*row)
 
 
-def _told(folder: Path, found: _Comparison, *, has_rows: bool, started: float) -> Iterator[Finding]:
+def _told(
+    folder: Path, found: _Comparison, *, has_rows: bool, started: float
+) -> Iterator[CheckResult]:
     bad: list[tuple[Problems, Level, str, str]] = [
         (found.damaged, "broken",
-         many(found.damaged.count, "record is", "records are") + " not as written",
+         pluralize(found.damaged.count, "record is", "records are") + " not as written",
          "put the file back from a backup"),
         (found.gone, "broken",
-         f"files that {many(found.gone.count, 'fetch names', 'fetches name')} are gone",
+         f"files that {pluralize(found.gone.count, 'fetch names', 'fetches name')} are gone",
          "put them back from a backup; until then those pages cannot be read again"),
         (found.wrong, "broken",
-         many(found.wrong.count, "fetch does", "fetches do") + " not agree with the archive",
+         pluralize(found.wrong.count, "fetch does", "fetches do") + " not agree with the archive",
          "put the archive back from the backup that goes with the warehouse"),
         (found.cut, "attention",
-         many(found.cut.count, "file ends", "files end") + " in the middle of a record",
+         pluralize(found.cut.count, "file ends", "files end") + " in the middle of a record",
          "a killed process left them so, and nothing that was reported as kept is missing"),
         (found.unnamed, "attention",
-         many(found.unnamed.count, "file holds", "files hold") + " pages that no fetch names",
+         pluralize(found.unnamed.count, "file holds", "files hold") + " pages that no fetch names",
          "a run was killed before it stored them, or they belong to another warehouse: "
          "`copydesk backfill SOURCE --archive` reads such files"),
     ]  # fmt: skip
     for problems, level, what, to_do in bad:
         if problems.count:
-            yield Finding("archive", level, f"{what}: {problems.words()}: {to_do}")
+            yield CheckResult("archive", level, f"{what}: {problems.words()}: {to_do}")
     if not (found.damaged.count or found.wrong.count or found.gone.count):
-        loose = f", {many(found.loose, 'page')} that no fetch names" if found.loose else ""
-        agree = many(found.compared, "fetch agrees", "fetches agree")
+        loose = f", {pluralize(found.loose, 'page')} that no fetch names" if found.loose else ""
+        agree = pluralize(found.compared, "fetch agrees", "fetches agree")
         compared = f", {agree} with it{loose}" if has_rows else ""
-        yield Finding(
+        yield CheckResult(
             "archive",
             "ok",
-            f"{folder}: {many(found.records, 'record')} in {many(found.files, 'file')} whole{compared}, "
+            f"{folder}: {pluralize(found.records, 'record')} in {pluralize(found.files, 'file')} whole{compared}, "
             f"{_speed(found.pages, started, 'pages')}",
         )
 

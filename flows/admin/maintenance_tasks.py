@@ -37,7 +37,7 @@ from flows.errors import Interrupted, RunFailed
 from flows.serving.deployments import TAG
 from flows.serving.installation import is_others
 from flows.settings import ConfigurationError, Settings
-from flows.text import many
+from flows.text import pluralize
 from warehouse import db
 from warehouse.care import compact, snapshot
 from warehouse.errors import WarehouseBusy, WarehouseError
@@ -120,7 +120,7 @@ def _delete_run(client: Any, run_id: UUID) -> None:
         client.delete_flow_run(run_id)
 
 
-def tidy_snapshots(settings: Settings) -> str:
+def clean_snapshots(settings: Settings) -> str:
     """Publish a fresh read copy, which removes old ones, and what killed processes left."""
     warehouse = settings.warehouse
     if not warehouse.path.exists():
@@ -163,12 +163,12 @@ def compact_warehouse(settings: Settings, run_id: str, *, pages_days: int | None
         return f"{_megabytes(size)}, {share:.0%} of it unused: not worth rewriting"
     before = datetime.now(UTC) - timedelta(days=pages_days) if pages_days else None
     try:
-        done = compact.compact(path, pages_before=before, wait_seconds=_COMPACT_WAIT_SECONDS)
+        done = compact.compact(path, fetches_before=before, wait_seconds=_COMPACT_WAIT_SECONDS)
     except WarehouseBusy as error:
         return f"in use, left for the next time: {error}"
     return (
         f"{_megabytes(done.bytes_before)} became {_megabytes(done.bytes_after)}; sightings "
-        f"{done.sightings_before} became {done.sightings_after}, {done.pages_removed} fetches removed"
+        f"{done.sightings_before} became {done.sightings_after}, {done.fetches_removed} fetches removed"
     )
 
 
@@ -182,7 +182,7 @@ def unused_share(store: Any) -> float:
     return float(free / total) if total else 0.0
 
 
-def forget_plans(settings: Settings, *, days: int) -> str:
+def delete_old_checkpoints(settings: Settings, *, days: int) -> str:
     """Forget what backfills did that nobody has asked for again for a long time."""
     warehouse = settings.warehouse
     if not warehouse.path.exists():
@@ -192,7 +192,7 @@ def forget_plans(settings: Settings, *, days: int) -> str:
         db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as store,
         db.transaction(store, wait_seconds=warehouse.wait_seconds),
     ):
-        count = backfill_chunks.forget_old(store, before=before)
+        count = backfill_chunks.delete_old_plans(store, before=before)
     return f"{count} chunks of backfills older than {days} days forgotten"
 
 
@@ -208,7 +208,7 @@ def verify_archive(settings: Settings, *, stopping: Stopping = go_on) -> str:
     known = _known(folder)
     fresh = {file.name: _state(file) for file in files if known.get(file.name) != _state(file)}
     if not fresh:
-        return f"{many(len(files), 'closed file')}, all verified before"
+        return f"{pluralize(len(files), 'closed file')}, all verified before"
     records, damaged = 0, []
     read, known = 0, {one: known[one] for one in known if (folder / one).exists()}
     next_note = time.monotonic() + _NOTE_SECONDS
@@ -229,13 +229,13 @@ def verify_archive(settings: Settings, *, stopping: Stopping = go_on) -> str:
         _remember(folder, known)
     if damaged:
         raise ArchiveError(
-            f"{many(len(damaged), 'record is', 'records are')} not as written "
+            f"{pluralize(len(damaged), 'record is', 'records are')} not as written "
             f"({'; '.join(damaged[:3])}): put "
             "the file back from a backup; `copydesk doctor --deep` lists all"
         )
     if read < len(fresh):
-        raise Interrupted(f"{read} of {many(len(fresh), 'file')} verified")
-    verified = f"{many(records, 'record')} in {many(len(fresh), 'file')} verified"
+        raise Interrupted(f"{read} of {pluralize(len(fresh), 'file')} verified")
+    verified = f"{pluralize(records, 'record')} in {pluralize(len(fresh), 'file')} verified"
     return f"{verified}, {len(files) - len(fresh)} before"
 
 
@@ -288,11 +288,11 @@ def move_archive(settings: Settings, target: Path, *, days: int, stopping: Stopp
         if not file.is_symlink() and file.stat().st_mtime < before:
             if stopping():
                 raise Interrupted(
-                    f"{many(moved, 'file')} older than {many(days, 'day')} moved to {target}"
+                    f"{pluralize(moved, 'file')} older than {pluralize(days, 'day')} moved to {target}"
                 )
             _move(file, target / file.name)
             moved += 1
-    return f"{many(moved, 'file')} older than {many(days, 'day')} moved to {target}"
+    return f"{pluralize(moved, 'file')} older than {pluralize(days, 'day')} moved to {target}"
 
 
 def _move(file: Path, to: Path) -> None:

@@ -10,16 +10,16 @@ from duckdb import DuckDBPyConnection
 from flows.settings import Settings
 from warehouse import connect_read_only, current_snapshot
 from warehouse.records import gaps, quarantine
-from warehouse.rows import Gap, Quarantined
+from warehouse.rows import Gap, QuarantineEntry
 
 
-def quarantined(
+def list_quarantine(
     settings: Settings,
     *,
     reason: str | None = None,
     source: str | None = None,
     is_resolved: bool = False,
-) -> list[Quarantined]:
+) -> list[QuarantineEntry]:
     """The failures that stand, or those resolved since; oldest first.
 
     Raises:
@@ -31,7 +31,7 @@ def quarantined(
         )
 
 
-def quarantined_one(settings: Settings, quarantine_id: str) -> Quarantined:
+def get_failure(settings: Settings, quarantine_id: str) -> QuarantineEntry:
     """One failure by its id, or the beginning of it.
 
     Raises:
@@ -42,7 +42,7 @@ def quarantined_one(settings: Settings, quarantine_id: str) -> Quarantined:
         return quarantine.get(store, quarantine_id)
 
 
-def known_gaps(
+def list_gaps(
     settings: Settings, *, source: str | None = None, is_closed: bool = False
 ) -> list[Gap]:
     """The open gaps, or those closed since; oldest first.

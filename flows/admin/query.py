@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flows.callbacks import Say
+from flows.callbacks import Notify
 from flows.settings import Settings
-from flows.text import many
+from flows.text import pluralize
 from warehouse import connect_for_queries, current_snapshot, run_query
 from warehouse.read.query import run_query_arrow
-from warehouse.rows import Result
+from warehouse.rows import ResultSet
 
 OLD_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """The rows of a query and the ways to write them down."""
 
-    result: Result
+    result: ResultSet
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -58,41 +58,43 @@ class Answer:
         return out.getvalue()
 
 
-def ask(settings: Settings, sql: str, *, live: bool, say: Say) -> Answer:
+def query(settings: Settings, sql: str, *, live: bool, notify: Notify) -> QueryResult:
     """The answer to one read-only statement.
 
     Raises:
         WarehouseMissing: Nothing was published yet.
         BadQuery: The statement is refused or fails.
     """
-    with connect_for_queries(_file(settings, live=live, say=say)) as db:
-        return Answer(run_query(db, sql))
+    with connect_for_queries(_file(settings, live=live, notify=notify)) as db:
+        return QueryResult(run_query(db, sql))
 
 
-def ask_to_parquet(settings: Settings, sql: str, file: Path, *, live: bool, say: Say) -> int:
+def query_to_parquet(
+    settings: Settings, sql: str, file: Path, *, live: bool, notify: Notify
+) -> int:
     """The answer as a Parquet file; how many rows it has."""
     import pyarrow.parquet
 
-    with connect_for_queries(_file(settings, live=live, say=say)) as db:
+    with connect_for_queries(_file(settings, live=live, notify=notify)) as db:
         found = run_query_arrow(db, sql)
     pyarrow.parquet.write_table(found, file, compression="zstd")
     rows: int = found.num_rows
     return rows
 
 
-def _file(settings: Settings, *, live: bool, say: Say) -> Path:
+def _file(settings: Settings, *, live: bool, notify: Notify) -> Path:
     if live:
         return settings.warehouse.path
     snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
     seconds = snapshot.age().total_seconds()
     if seconds > OLD_SECONDS:
-        say(f"the snapshot is {_age(seconds)} old; `--live` asks the writer's own file")
+        notify(f"the snapshot is {_age(seconds)} old; `--live` asks the writer's own file")
     return snapshot.path
 
 
 def _age(seconds: float) -> str:
     hours = seconds / 3600
-    return many(round(hours), "hour") if hours < 48 else many(round(hours / 24), "day")
+    return pluralize(round(hours), "hour") if hours < 48 else pluralize(round(hours / 24), "day")
 
 
 def _as_json(value: object) -> object:

@@ -16,16 +16,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from flows.archive import ArchiveError
-from flows.archive.index import fetched_from, listing_pages
-from flows.callbacks import Advance, Say
+from flows.archive.index import listing_pages, read_response
+from flows.callbacks import Notify, OnProgress
 from flows.errors import Interrupted
 from flows.pipeline import locks, steps
 from flows.pipeline import rows as bridge
-from flows.pipeline.batch import Arrived, Batch, Lead, page_of
-from flows.pipeline.checkpoint import ChunkRun
-from flows.pipeline.run import Surroundings, surrounded_by
-from flows.pipeline.signals import stopping_on_signals
-from flows.pipeline.stats import Report
+from flows.pipeline.batch import Batch, FetchedPage, FetchTarget, decode_page
+from flows.pipeline.checkpoint import CheckpointedRun
+from flows.pipeline.run import RunEnvironment, use_environment
+from flows.pipeline.signals import graceful_shutdown
+from flows.pipeline.stats import RunReport
 from flows.publishing.import_files import CHANNEL as IMPORTED
 from flows.settings import ConfigurationError, Settings
 from parsers import registry
@@ -33,11 +33,18 @@ from parsers.errors import ParseError
 from parsers.frontmatter import read_post
 from parsers.model import BadEntry, Entry, Listing, Page, Source
 from parsers.text.charset import decode
-from warehouse.duckdb_errors import missing
+from warehouse.duckdb_errors import missing_error
 from warehouse.errors import BadRow
 from warehouse.read import archived_fetches
 from warehouse.records import quarantine, runs
-from warehouse.rows import ArticleRow, Counters, Quarantined, QuarantineRow, StoredPost, Upserted
+from warehouse.rows import (
+    ArticleRow,
+    Counters,
+    NewQuarantineEntry,
+    QuarantineEntry,
+    StoredPost,
+    UpsertCounts,
+)
 from warehouse.upsert import articles
 from warehouse.upsert.observations import check_row
 
@@ -45,15 +52,15 @@ LEASE_WAIT_SECONDS = 300.0
 """How long to wait for a sync of the source."""
 
 
-def replay(
+def replay_quarantine(
     settings: Settings,
     *,
     reason: str | None = None,
     source: str | None = None,
     only: str | None = None,
-    say: Say,
-    progress: Advance,
-) -> Report:
+    notify: Notify,
+    progress: OnProgress,
+) -> RunReport:
     """Try every open failure again, in this process; it needs no Prefect.
 
     Args:
@@ -61,7 +68,7 @@ def replay(
         reason: Only failures of this kind (``layout_changed``).
         source: Only failures of this source.
         only: One failure by its id, or the beginning of it.
-        say: Told about waits.
+        notify: Told about waits.
         progress: Told how far it is.
 
     Raises:
@@ -72,11 +79,11 @@ def replay(
     if source is not None and source not in settings.sources:
         settings.source(source)
     if not settings.warehouse.path.exists():
-        raise missing(settings.warehouse.path)
+        raise missing_error(settings.warehouse.path)
     stop = threading.Event()
-    surroundings = Surroundings(stop=stop, progress=progress, say=say)
-    with surrounded_by(surroundings), stopping_on_signals(stop, say):
-        run = ChunkRun("replay", settings, ())
+    environment = RunEnvironment(stop=stop, progress=progress, notify=notify)
+    with use_environment(environment), graceful_shutdown(stop, notify):
+        run = CheckpointedRun("replay", settings, ())
         with run:
             for slug in _sources_of(run, reason, source, only):
                 with suppress(Interrupted):
@@ -89,14 +96,14 @@ def replay(
 
 
 def _sources_of(
-    run: ChunkRun, reason: str | None, source: str | None, only: str | None
+    run: CheckpointedRun, reason: str | None, source: str | None, only: str | None
 ) -> list[str]:
     return list(dict.fromkeys(one.row.source for one in _wanted(run, reason, source, only)))
 
 
 def _wanted(
-    run: ChunkRun, reason: str | None, source: str | None, only: str | None
-) -> list[Quarantined]:
+    run: CheckpointedRun, reason: str | None, source: str | None, only: str | None
+) -> list[QuarantineEntry]:
     with run.looking() as store:
         assert store is not None  # noqa: S101  # only a dry run may find none
         if only is not None:
@@ -104,13 +111,13 @@ def _wanted(
         return quarantine.open_failures(store, reason=reason, source=source)
 
 
-def _replay_source(run: ChunkRun, slug: str, reason: str | None, only: str | None) -> None:
+def _replay_source(run: CheckpointedRun, slug: str, reason: str | None, only: str | None) -> None:
     started, tally = time.monotonic(), run.tally(slug)
     with run.writing() as store:
         run.begin_sources(store)
-    with locks.hold(
+    with locks.acquire(
         run.settings, slug, flow="replay", run_id=run.id,
-        wait_seconds=LEASE_WAIT_SECONDS, say=run.surroundings.say, stop=run.surroundings.stop,
+        wait_seconds=LEASE_WAIT_SECONDS, notify=run.environment.notify, stop=run.environment.stop,
     ):  # fmt: skip
         # Looked up with the lease: a sync may have resolved some meanwhile, or kept a newer page.
         failures = _wanted(run, reason, slug, only)
@@ -121,18 +128,18 @@ def _replay_source(run: ChunkRun, slug: str, reason: str | None, only: str | Non
             _replay_pages(run, slug, pages)
         with run.looking() as store:
             assert store is not None  # noqa: S101  # only a dry run may find none
-            left = quarantine.are_open(store, [one.quarantine_id for one in failures])
+            left = quarantine.open_ids(store, [one.quarantine_id for one in failures])
     tally.seconds = time.monotonic() - started
     tally.notes.append(f"{len(failures) - len(left)} of {len(failures)} resolved")
-    run.surroundings.progress(slug, len(failures), len(failures))
+    run.environment.progress(slug, len(failures), len(failures))
 
 
 # --- imported posts --------------------------------------------------------------------
 
 
-def _replay_posts(run: ChunkRun, slug: str, posts: Sequence[Quarantined]) -> None:
+def _replay_posts(run: CheckpointedRun, slug: str, posts: Sequence[QuarantineEntry]) -> None:
     rows: list[ArticleRow] = []
-    bad: list[QuarantineRow] = []
+    bad: list[NewQuarantineEntry] = []
     done: list[str] = []
     for one in posts:
         path, data, at = one.row.url, one.row.page, one.row.fetched_at
@@ -143,7 +150,7 @@ def _replay_posts(run: ChunkRun, slug: str, posts: Sequence[Quarantined]) -> Non
             check_row(row)
         except (ParseError, BadRow) as error:
             run.tally(slug).quarantine(f"{path}: {error}")
-            bad.append(bridge.failed_post(slug, path, data, error, at))
+            bad.append(bridge.post_failure(slug, path, data, error, at))
         else:
             run.tally(slug).add(fetched=1)
             rows.append(row)
@@ -155,8 +162,8 @@ def _replay_posts(run: ChunkRun, slug: str, posts: Sequence[Quarantined]) -> Non
         upserted = articles.upsert_articles(store, rows, run_id=run.id)
         quarantine.put(store, bad, run_id=run.id)
         quarantine.resolve(store, run_id=run.id, quarantine_ids=done)
-        for name, tally in run.tallies.items():
-            result = upserted.get(name, Upserted())
+        for name, tally in run.stats.items():
+            result = upserted.get(name, UpsertCounts())
             counts = {
                 key: getattr(result, key) for key in ("new", "modified", "unmodified", "duplicate")
             }
@@ -168,14 +175,14 @@ def _replay_posts(run: ChunkRun, slug: str, posts: Sequence[Quarantined]) -> Non
 # --- pages, lines and listings ---------------------------------------------------------
 
 
-def _replay_pages(run: ChunkRun, slug: str, failures: Sequence[Quarantined]) -> None:
+def _replay_pages(run: CheckpointedRun, slug: str, failures: Sequence[QuarantineEntry]) -> None:
     try:
         source = run.settings.source(slug)
     except ConfigurationError as error:
         run.tally(slug).fail(f"{len(failures)} stay where they are: {error}")
         return
     _replay_articles(run, source, [one for one in failures if one.row.article_id is not None])
-    lines: dict[tuple[str, datetime], list[Quarantined]] = defaultdict(list)
+    lines: dict[tuple[str, datetime], list[QuarantineEntry]] = defaultdict(list)
     for one in failures:
         if one.row.article_id is None:
             url = one.row.url or json.loads(one.row.facts or "{}").get("listing", "")
@@ -191,30 +198,32 @@ def _replay_pages(run: ChunkRun, slug: str, failures: Sequence[Quarantined]) -> 
                 run.tally(slug).quarantine(f"listing {url}: {error}")
 
 
-def _replay_articles(run: ChunkRun, source: Source, failures: Sequence[Quarantined]) -> None:
+def _replay_articles(
+    run: CheckpointedRun, source: Source, failures: Sequence[QuarantineEntry]
+) -> None:
     """Article pages: all that a replay needs lies in the quarantine."""
     batch = Batch()
     for one in failures:
-        entry = bridge.entry_from(one.row.facts)
+        entry = bridge.entry_from_json(one.row.facts)
         if entry is None:
             run.tally(source.slug).quarantine(f"{one.row.url}: its line of a listing is not kept")
             continue
         try:
-            batch.pages.append(Arrived(entry, _page(source, one.row, entry)))
+            batch.pages.append(FetchedPage(entry, _page(source, one.row, entry)))
         except ParseError as error:
             run.tally(source.slug).quarantine(str(error))
     run.tally(source.slug).add(fetched=len(batch.pages))
     bodies = {(one.row.article_id, one.row.url): one.row for one in failures}
-    steps.read(run, source, batch)
+    steps.parse(run, source, batch)
     batch.bad = [_with_page(bad, bodies.get((bad.article_id, bad.url))) for bad in batch.bad]
-    steps.store(run, source, batch)
+    steps.load(run, source, batch)
 
 
 def _resolve(store: object, run_id: str, ids: Sequence[str]) -> None:
     quarantine.resolve(store, run_id=run_id, quarantine_ids=ids)  # type: ignore[arg-type]
 
 
-def _with_page(bad: QuarantineRow, before: QuarantineRow | None) -> QuarantineRow:
+def _with_page(bad: NewQuarantineEntry, before: NewQuarantineEntry | None) -> NewQuarantineEntry:
     """A failure that is one again keeps its page."""
     if before is None:
         return bad
@@ -223,7 +232,7 @@ def _with_page(bad: QuarantineRow, before: QuarantineRow | None) -> QuarantineRo
     )
 
 
-def _page(source: Source, row: QuarantineRow, entry: Entry) -> Page:
+def _page(source: Source, row: NewQuarantineEntry, entry: Entry) -> Page:
     if entry.content is not None:
         return Page(url=entry.url, text="", fetched_at=row.fetched_at, entry=entry)
     decoded = decode(row.page, row.content_type)
@@ -238,7 +247,7 @@ def _page(source: Source, row: QuarantineRow, entry: Entry) -> Page:
     )
     if not row.page_more:
         return first
-    urls = registry.more(source, first)
+    urls = registry.next_pages(source, first)
     parts = [part.decode("utf-8", "surrogatepass") for part in row.page_more]
     return replace(
         first,
@@ -250,12 +259,12 @@ def _page(source: Source, row: QuarantineRow, entry: Entry) -> Page:
 
 
 def _replay_listing(
-    run: ChunkRun,
+    run: CheckpointedRun,
     source: Source,
     listing: Listing | None,
     url: str,
     at: datetime,
-    failures: Sequence[Quarantined],
+    failures: Sequence[QuarantineEntry],
 ) -> None:
     """A listing, or lines of it: what they lead to now, and is not stored, is fetched.
 
@@ -277,21 +286,23 @@ def _replay_listing(
     new = [line for line in good if f"{source.slug}:{line.source_article_id}" not in known]
     tally = run.tally(source.slug)
     failed = tally.counts["failed"]
-    batch = steps.fetch(run, source, Batch(Lead(line, page) for line in new))
-    batch = steps.read(run, source, batch)
+    batch = steps.fetch(run, source, Batch(FetchTarget(line, page) for line in new))
+    batch = steps.parse(run, source, batch)
     mended = []
     for one in failures:
         line = still.get(one.row.page)
         if line is not None:
             tally.quarantine(f"{line.channel}: {line.error}")
-            batch.bad.append(bridge.failed_line(source, url, line, at))
+            batch.bad.append(bridge.entry_failure(source, url, line, at))
         elif tally.counts["failed"] == failed and not run.is_stopping:
             mended.append(one.quarantine_id)
     run.along(lambda store: _resolve(store, run.id, mended))
-    steps.store(run, source, batch)
+    steps.load(run, source, batch)
 
 
-def _listing_page(run: ChunkRun, url: str, at: datetime, failures: Sequence[Quarantined]) -> Page:
+def _listing_page(
+    run: CheckpointedRun, url: str, at: datetime, failures: Sequence[QuarantineEntry]
+) -> Page:
     row = failures[0].row
     if row.url:
         decoded = decode(row.page, row.content_type)
@@ -301,5 +312,5 @@ def _listing_page(run: ChunkRun, url: str, at: datetime, failures: Sequence[Quar
     if found is None:
         raise ArchiveError("it is archived no more; the next sync reads the listing anew")
     folder = run.settings.archive.path
-    fetched = fetched_from(folder, found.archive_file, found.archive_offset, url)
-    return replace(page_of(fetched, None), fetched_at=at)
+    fetched = read_response(folder, found.archive_file, found.archive_offset, url)
+    return replace(decode_page(fetched, None), fetched_at=at)

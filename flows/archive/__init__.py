@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.archive.reader import Archived, ArchiveError, Verified, read_record, verify
-from flows.archive.writer import Archive
+from flows.archive.reader import ArchivedResponse, ArchiveError, Verified, read_record, verify
+from flows.archive.writer import ArchiveWriter
 
-__all__ = ["Archive", "ArchiveError", "Archived", "Verified", "read_record", "verify"]
+__all__ = ["ArchiveError", "ArchiveWriter", "ArchivedResponse", "Verified", "read_record", "verify"]

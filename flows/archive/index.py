@@ -18,9 +18,9 @@ from requests.structures import CaseInsensitiveDict
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from flows.archive import Archived, ArchiveError, read_record
-from flows.fetch import Fetched, FetchRequest
-from flows.pipeline.batch import page_of
+from flows.archive import ArchivedResponse, ArchiveError, read_record
+from flows.fetch import FetchRequest, FetchResponse
+from flows.pipeline.batch import decode_page
 from parsers import registry
 from parsers.errors import ParseError, UnknownUrl
 from parsers.model import Entry, Listing, Page, Source
@@ -31,7 +31,7 @@ _TAKES_ANYTHING = frozenset({"feed", "generic"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordLocation:
     """Where a page lies in an archive, and which address it is of."""
 
     file: str
@@ -41,7 +41,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class Index:
+class ArchiveIndex:
     """What an archive holds for a source.
 
     Attributes:
@@ -58,11 +58,11 @@ class Index:
     lines: dict[str, list[tuple[datetime, Entry]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    by_url: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
-    pages: list[Place] = field(default_factory=list)
+    by_url: dict[str, list[RecordLocation]] = field(default_factory=lambda: defaultdict(list))
+    pages: list[RecordLocation] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
-    def entries(self, place: Place) -> list[Entry]:
+    def entries(self, place: RecordLocation) -> list[Entry]:
         """The lines that led to a page: of each article and channel the last one before it.
 
         Without a line, what the page's own address says.
@@ -82,18 +82,18 @@ class Index:
             return []
         return [entry] if entry.url == place.url else []
 
-    def nearest(self, url: str, at: datetime) -> Place | None:
+    def nearest(self, url: str, at: datetime) -> RecordLocation | None:
         """The page of an address that was fetched nearest to a time."""
         return min(self.by_url.get(url, ()), key=lambda one: abs(one.at - at), default=None)
 
 
-def index(folder: Path, source: Source) -> Index:
+def build_index(folder: Path, source: Source) -> ArchiveIndex:
     """What a folder of WARC files holds for a source; one pass over all of it."""
-    found = Index(folder, source, listing_pages(source))
-    for entry in registry.shared_entries(source):
+    found = ArchiveIndex(folder, source, listing_pages(source))
+    for entry in registry.article_url_entries(source):
         if isinstance(entry, Entry):
             found.lines[entry.url].append((_BEFORE_ALL, entry))
-    places: list[Place] = []
+    places: list[RecordLocation] = []
     for file in sorted(folder.glob("*.warc.gz")):
         try:
             places += _places(file, found.damaged)
@@ -116,14 +116,14 @@ def listing_pages(source: Source) -> dict[str, Listing]:
     found = {one.url: one for one in regular}
     for channel in dict.fromkeys(one.channel for one in regular):
         for turn in range(1, LISTING_PAGES):
-            listing = source.parser.older(source, channel, turn)
+            listing = source.parser.older_listing(source, channel, turn)
             if listing is None:
                 break
             found[listing.url] = listing
     return found
 
 
-def _places(file: Path, damaged: list[str]) -> Iterator[Place]:
+def _places(file: Path, damaged: list[str]) -> Iterator[RecordLocation]:
     """The pages of a file; what a record of it lacks is told, and the others are read."""
     with file.open("rb") as stream:
         # warcio itself would parse the answer, and fails at a record without an address.
@@ -142,7 +142,7 @@ def _is_page(record: Any) -> bool:
     return bool(protocol.startswith(b"HTTP/")) and rest.split()[:1] == [b"200"]
 
 
-def _place(file: str, offset: int, head: Any) -> Place:
+def _place(file: str, offset: int, head: Any) -> RecordLocation:
     """Where a record lies, of what, and from when: without a zone its date is UTC (WARC 1.1)."""
     url, date = head.get_header("WARC-Target-URI"), head.get_header("WARC-Date")
     if not url:
@@ -153,12 +153,12 @@ def _place(file: str, offset: int, head: Any) -> Place:
         at = datetime.fromisoformat(date)
     except ValueError:
         raise ValueError(f"expected a WARC-Date, found {date!r}; it is of {url}") from None
-    return Place(file, offset, url, at if at.tzinfo else at.replace(tzinfo=UTC))
+    return RecordLocation(file, offset, url, at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
-def _take_listing(found: Index, place: Place) -> None:
+def _take_listing(found: ArchiveIndex, place: RecordLocation) -> None:
     try:
-        entries = listed(found, place)
+        entries = listing_entries(found, place)
     except (ArchiveError, ParseError) as error:
         found.damaged.append(f"listing {place.url} in {place.file}: {error}")
         return
@@ -168,29 +168,29 @@ def _take_listing(found: Index, place: Place) -> None:
         found.lines[entry.url].append((place.at, entry))
 
 
-def listed(found: Index, place: Place) -> list[Entry]:
+def listing_entries(found: ArchiveIndex, place: RecordLocation) -> list[Entry]:
     """The good lines of an archived listing.
 
     Raises:
         ArchiveError: The record is damaged.
         ParseError: It cannot be read.
     """
-    page = page_of(fetched_from(found.folder, place.file, place.offset, place.url), None)
+    page = decode_page(read_response(found.folder, place.file, place.offset, place.url), None)
     lines = registry.entries(found.source, found.listings[place.url], page)
     return [line for line in lines if isinstance(line, Entry)]
 
 
-def fetched_from(
+def read_response(
     folder: Path, file: str, offset: int, url: str, final_url: str | None = None
-) -> Fetched:
+) -> FetchResponse:
     """An archived page as the fetch returned it.
 
     Raises:
         ArchiveError: There is no such record, or it is damaged.
     """
-    archived: Archived = read_record(folder, file, offset)
+    archived: ArchivedResponse = read_record(folder, file, offset)
     headers = CaseInsensitiveDict(archived.headers)
-    return Fetched(
+    return FetchResponse(
         request=FetchRequest(url=url),
         url=url,
         final_url=final_url or archived.url,
@@ -210,7 +210,9 @@ def fetched_from(
     )
 
 
-def with_more(page: Page, folder: Path, following: Sequence[Place]) -> Page:
+def with_next_pages(page: Page, folder: Path, following: Sequence[RecordLocation]) -> Page:
     """A page together with those that follow it."""
-    more = [page_of(fetched_from(folder, one.file, one.offset, one.url), None) for one in following]
+    more = [
+        decode_page(read_response(folder, one.file, one.offset, one.url), None) for one in following
+    ]
     return replace(page, more=tuple(more))

@@ -29,7 +29,7 @@ class ArchiveError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Archived:
+class ArchivedResponse:
     """One page out of the archive.
 
     Attributes:
@@ -80,17 +80,17 @@ def _record_at(stream: IO[bytes], path: str | Path, file: str, offset: int) -> A
     return record
 
 
-def read_head(path: str | Path, file: str, offset: int) -> dict[str, str]:
+def read_warc_headers(path: str | Path, file: str, offset: int) -> dict[str, str]:
     """The WARC fields of a record.
 
     Raises:
         ArchiveError: There is no such record, or it is damaged.
     """
-    with closing(Heads(path)) as heads:
+    with closing(WarcHeaderReader(path)) as heads:
         return heads.read(file, offset)
 
 
-class Heads:
+class WarcHeaderReader:
     """The WARC fields of records by their places; for one thread at a time.
 
     The files that were read last stay open, and are believed as long as their names lead to
@@ -157,7 +157,7 @@ class Heads:
             self._open.popitem()[1].close()
 
 
-def read_record(path: str | Path, file: str, offset: int) -> Archived:
+def read_record(path: str | Path, file: str, offset: int) -> ArchivedResponse:
     """One page by the place that ``Archive.write`` returned.
 
     Raises:
@@ -188,7 +188,7 @@ def read_record(path: str | Path, file: str, offset: int) -> Archived:
     else:
         _check_digest(head.get_header("WARC-Payload-Digest"), wire, f"{file} at {offset}")
         body = inflate_all(wire, fields)
-    return Archived(
+    return ArchivedResponse(
         url=head.get_header("WARC-Target-URI"),
         status=status,
         headers=fields,

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from flows.archive.reader import ArchiveError, read_head
+from flows.archive.reader import ArchiveError, read_warc_headers
 
 _CHUNK = 1 << 16
 _HAS_COMMENT = 0x10
 
 
-def erase(path: str | Path, file: str, offset: int) -> bool:
+def redact_record(path: str | Path, file: str, offset: int) -> bool:
     """Overwrite the record at a place; False when it was erased before.
 
     Safe while another process appends to the file. The bytes are on the disk for good
@@ -29,7 +29,7 @@ def erase(path: str | Path, file: str, offset: int) -> bool:
     Raises:
         ArchiveError: There is no such record, it is damaged, or the file may not be written.
     """
-    head = read_head(path, file, offset)
+    head = read_warc_headers(path, file, offset)
     if head.get("WARC-Type") == "metadata":
         return False
     place = Path(path) / file

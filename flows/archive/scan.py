@@ -25,7 +25,7 @@ _MAGIC = b"\x1f\x8b\x08"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class ArchiveRecord:
     """One record of an archive file.
 
     Attributes:
@@ -49,7 +49,7 @@ class Record:
     wrong: str = ""
 
 
-def walk(file: Path) -> Iterator[Record]:
+def scan_records(file: Path) -> Iterator[ArchiveRecord]:
     """Every record of a file in order, one in memory at a time.
 
     Behind a damaged record the next one that can be read is looked for.
@@ -60,17 +60,17 @@ def walk(file: Path) -> Iterator[Record]:
             while at is not None:
                 plain, end, wrong = _member(stream, at)
                 if wrong:
-                    yield Record(offset=at, wrong=wrong)
+                    yield ArchiveRecord(offset=at, wrong=wrong)
                     at = _next(stream, at + 1)
                 elif end is None:
                     if plain is not None:
-                        yield Record(offset=at, kind=CUT)
+                        yield ArchiveRecord(offset=at, kind=CUT)
                     return
                 else:
                     yield _read(at, plain or b"")
                     at = end
     except OSError as error:
-        yield Record(offset=at or 0, wrong=f"the file cannot be read: {error.strerror}")
+        yield ArchiveRecord(offset=at or 0, wrong=f"the file cannot be read: {error.strerror}")
 
 
 def _member(stream: IO[bytes], at: int) -> tuple[bytes | None, int | None, str]:
@@ -110,11 +110,11 @@ def _next(stream: IO[bytes], at: int) -> int | None:
     return None
 
 
-def _read(at: int, plain: bytes) -> Record:
+def _read(at: int, plain: bytes) -> ArchiveRecord:
     try:
         record = next(iter(ArchiveIterator(io.BytesIO(plain))), None)
         if record is None:
-            return Record(offset=at, wrong="empty")
+            return ArchiveRecord(offset=at, wrong="empty")
         head, wire = record.rec_headers, record.raw_stream.read()
         first = head.get_header("WARC-Refers-To-Filename")
         place = head.get_header("WARC-Refers-To-File-Offset")
@@ -126,7 +126,7 @@ def _read(at: int, plain: bytes) -> Record:
                 wrong = f"its digest was {named} and is {is_now}"
             fields = tuple(record.http_headers.headers) if record.http_headers else ()
             digest = sha256(inflate_all(wire, fields)).hexdigest()
-        return Record(
+        return ArchiveRecord(
             offset=at,
             kind=record.rec_type,
             url=head.get_header("WARC-Target-URI") or "",
@@ -136,4 +136,4 @@ def _read(at: int, plain: bytes) -> Record:
             wrong=wrong,
         )
     except (ArchiveLoadFailed, ArchiveError, FetchError, zlib.error, ValueError) as error:
-        return Record(offset=at, wrong=str(error))
+        return ArchiveRecord(offset=at, wrong=str(error))

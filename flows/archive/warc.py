@@ -13,7 +13,7 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.utils import Digester
 from warcio.warcwriter import WARCWriter
 
-from flows.fetch.client import Answer
+from flows.fetch.client import HttpResponse
 
 _SAME = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
 _NOT_MODIFIED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
@@ -57,7 +57,7 @@ def file_head(name: str) -> bytes:
 
 
 def page_records(
-    answer: Answer, digest: str, date: str, earlier: Place | None
+    answer: HttpResponse, digest: str, date: str, earlier: Place | None
 ) -> tuple[bytes, bytes]:
     """The response (or revisit) record and the request record, compressed."""
     url = answer.target.url
@@ -99,7 +99,7 @@ def page_records(
     return _member(response, level=6), _member(request, level=6, memory=3)
 
 
-def _as_kept(answer: Answer, length: int, *, is_revisit: bool) -> Iterator[tuple[str, str]]:
+def _as_kept(answer: HttpResponse, length: int, *, is_revisit: bool) -> Iterator[tuple[str, str]]:
     """Header fields that fit the bytes kept: chunk framing is not among them."""
     is_length_given = False
     for name, value in answer.fields:

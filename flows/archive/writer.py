@@ -20,15 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from flows.archive.reader import ArchiveError, Heads
+from flows.archive.reader import ArchiveError, WarcHeaderReader
 from flows.archive.warc import Place, file_head, page_records, sha1
-from flows.fetch.client import Answer
+from flows.fetch.client import HttpResponse
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 _KNOWN = 20_000
 
 
-class Archive:
+class ArchiveWriter:
     """A folder of WARC files, open for writing; safe for threads.
 
     Args:
@@ -56,7 +56,7 @@ class Archive:
         self._day = ""
         self._size = 0
         self._known: OrderedDict[str, Place] = OrderedDict()
-        self._heads = Heads(self._path)
+        self._heads = WarcHeaderReader(self._path)
         self._reading = threading.Lock()
         try:
             self._path.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,9 @@ class Archive:
                 "that can"
             )
 
-    def write(self, answer: Answer, *, known: tuple[str, int] | None = None) -> tuple[str, int]:
+    def write(
+        self, answer: HttpResponse, *, known: tuple[str, int] | None = None
+    ) -> tuple[str, int]:
         """The file name and offset at which the answer is now kept.
 
         Args:
@@ -101,7 +103,9 @@ class Archive:
                     self._known.popitem(last=False)
         return name, offset
 
-    def _earlier(self, digest: str, answer: Answer, known: tuple[str, int] | None) -> Place | None:
+    def _earlier(
+        self, digest: str, answer: HttpResponse, known: tuple[str, int] | None
+    ) -> Place | None:
         if answer.kind == "redirect" or (answer.kind == "page" and not answer.body.wire):
             return None
         with self._lock:
@@ -195,7 +199,7 @@ class Archive:
         with self._reading:
             self._heads.close()
 
-    def __enter__(self) -> Archive:
+    def __enter__(self) -> ArchiveWriter:
         return self
 
     def __exit__(self, *_exc: object) -> None:

@@ -23,10 +23,10 @@ from flows.cli.console import (
 from flows.cli.parameters import DAY, MOMENT, OutFile
 from flows.cli.progress import showing_progress
 from flows.cli.sync import show
-from flows.text import many
+from flows.text import pluralize
 
 if TYPE_CHECKING:
-    from warehouse.rows import Quarantined
+    from warehouse.rows import QuarantineEntry
 
 
 @click.command(
@@ -79,7 +79,7 @@ def backfill(
             archive=archive,
             dry_run=dry_run,
             restart=restart,
-            say=console.note,
+            notify=console.note,
             progress=progress,
             verbosity=console.verbosity,
         )
@@ -122,7 +122,7 @@ def reparse(
             config=console.config,
             since=since,
             diff=diff,
-            say=console.note,
+            notify=console.note,
             progress=progress,
             verbosity=console.verbosity,
         )
@@ -156,9 +156,9 @@ def quarantine(context: click.Context) -> None:
 @click.pass_obj
 def list_(console: Console, reason: str | None, source: str | None, *, resolved: bool) -> int:
     """Show what is in quarantine, oldest first. Exit code 3 when something is."""
-    from flows.admin.quarantine import quarantined
+    from flows.admin.quarantine import list_quarantine
 
-    found = quarantined(console.settings(), reason=reason, source=source, is_resolved=resolved)
+    found = list_quarantine(console.settings(), reason=reason, source=source, is_resolved=resolved)
     lines = [_line(one) for one in found]
     columns = ("id", "source", "reason", "attempts", "last_failed_at", "what")
     console.document(
@@ -181,16 +181,16 @@ def list_(console: Console, reason: str | None, source: str | None, *, resolved:
 @click.pass_obj
 def show_(console: Console, id_: str, page: Path | None) -> int:
     """Show one failure: what was expected, what was found, the page itself."""
-    from flows.admin.quarantine import quarantined_one
+    from flows.admin.quarantine import get_failure
 
-    found = quarantined_one(console.settings(), id_)
+    found = get_failure(console.settings(), id_)
     document = _document(found) | {"page": found.row.page.decode("utf-8", "backslashreplace")}
     words = "\n".join(
         f"{name}: {value}" for name, value in document.items() if value not in (None, "")
     )
     if page is not None:
         page.write_bytes(found.row.page)
-        console.note(f"{many(len(found.row.page), 'byte')} written to {page}")
+        console.note(f"{pluralize(len(found.row.page), 'byte')} written to {page}")
     console.document(document, words)
     return OK
 
@@ -212,7 +212,7 @@ def replay(console: Console, id_: str | None, reason: str | None, source: str | 
 
     What can be read now is stored and resolved. Exit code 3 when some still fail.
     """
-    from flows.admin.replay_quarantine import replay as replay_all
+    from flows.admin.replay_quarantine import replay_quarantine as replay_all
 
     with showing_progress(console) as progress:
         report = replay_all(
@@ -220,10 +220,10 @@ def replay(console: Console, id_: str | None, reason: str | None, source: str | 
             reason=reason,
             source=source,
             only=id_,
-            say=console.note,
+            notify=console.note,
             progress=progress,
         )
-    if not report.tallies:
+    if not report.stats:
         console.note(_nothing(reason, source, is_resolved=False))
     console.list(report.notes)
     return show(console, report)
@@ -242,9 +242,9 @@ def gaps(console: Console, source: str | None, *, closed: bool) -> int:
 
     A backfill of their days closes them where the source still lists so far back.
     """
-    from flows.admin.quarantine import known_gaps
+    from flows.admin.quarantine import list_gaps
 
-    found = known_gaps(console.settings(), source=source, is_closed=closed)
+    found = list_gaps(console.settings(), source=source, is_closed=closed)
     lines = [
         {
             "id": gap.gap_id,
@@ -270,7 +270,7 @@ def gaps(console: Console, source: str | None, *, closed: bool) -> int:
 def _addresses(urls: str | None) -> Sequence[str]:
     if urls is None:
         return ()
-    from flows.pipeline.date_range import read_addresses
+    from flows.pipeline.date_range import parse_url_list
 
     try:
         text = (
@@ -280,7 +280,7 @@ def _addresses(urls: str | None) -> Sequence[str]:
         )
     except (OSError, UnicodeDecodeError) as error:
         usage(f"--urls: {urls} cannot be read: {error}")
-    found = read_addresses(text)
+    found = parse_url_list(text)
     if not found:
         usage(f"--urls: expected addresses, one a line, found none in {urls}")
     return found
@@ -297,7 +297,7 @@ def _nothing(reason: str | None, source: str | None, *, is_resolved: bool) -> st
     return f"{which} is in quarantine{of}{kind}"
 
 
-def _line(one: Quarantined) -> dict[str, Any]:
+def _line(one: QuarantineEntry) -> dict[str, Any]:
     row = one.row
     return {
         "id": one.quarantine_id[:8],
@@ -309,7 +309,7 @@ def _line(one: Quarantined) -> dict[str, Any]:
     }
 
 
-def _document(one: Quarantined) -> dict[str, Any]:
+def _document(one: QuarantineEntry) -> dict[str, Any]:
     row = one.row
     return {
         "id": one.quarantine_id,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from parsers.text.escape import harmless
+from parsers.text.escape import escape_controls
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -58,11 +58,11 @@ class Console:
 
     def document(self, document: Any, words: str) -> None:
         """Print the result: as JSON when asked for, else in words."""
-        click.echo(dump(document) if self.json else harmless(words))
+        click.echo(dump(document) if self.json else escape_controls(words))
 
     def say(self, words: str) -> None:
         """Print a result that is words and has no document."""
-        click.echo(harmless(words))
+        click.echo(escape_controls(words))
 
     def list(self, notes: Sequence[str]) -> None:
         """Print what a run noted, a line each; its document has them, too."""
@@ -73,18 +73,18 @@ class Console:
     def note(self, words: str) -> None:
         """Say something on the way; not with ``--quiet``."""
         if self.verbosity >= 0:
-            click.echo(harmless(words), err=True)
+            click.echo(escape_controls(words), err=True)
 
     def detail(self, words: str) -> None:
         """Say something that only ``--verbose`` wants."""
         if self.verbosity > 0:
-            click.echo(harmless(words), err=True)
+            click.echo(escape_controls(words), err=True)
 
     def fail(self, words: str, code: int) -> int:
         """Say what went wrong; the exit code."""
         if self.json:
             click.echo(dump({"error": words, "exit_code": code}))
-        click.echo(f"copydesk: {harmless(words)}", err=True)
+        click.echo(f"copydesk: {escape_controls(words)}", err=True)
         return code
 
     def fail_with(self, error: Exception) -> int:
@@ -99,7 +99,9 @@ class Console:
         if code is None:
             import traceback
 
-            click.echo(harmless("".join(traceback.format_exception(error))), err=True, nl=False)
+            click.echo(
+                escape_controls("".join(traceback.format_exception(error))), err=True, nl=False
+            )
             return self.fail(f"this is a bug in copydesk: {type(error).__name__}: {error}", FAILED)
         notes = [*getattr(error, "__notes__", []), *filter(None, [advice(error)])]
         return self.fail("\n".join([str(error), *notes]), code)
@@ -111,7 +113,7 @@ def dump(document: Any) -> str:
     What could act on a terminal and JSON would let stand is escaped: only strings can
     hold such characters, and written as an escape they are the same strings.
     """
-    return harmless(json.dumps(document, ensure_ascii=False, indent=2, default=_encode))
+    return escape_controls(json.dumps(document, ensure_ascii=False, indent=2, default=_encode))
 
 
 def _encode(value: Any) -> Any:
@@ -248,7 +250,7 @@ def _cell(value: Any) -> str:
     )
     if isinstance(value, bytes | bytearray):
         text = f"({len(value)} bytes)"
-    return harmless(" ".join(text.split()))
+    return escape_controls(" ".join(text.split()))
 
 
 def _pad(text: str, width: int, *, right: bool) -> str:

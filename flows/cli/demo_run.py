@@ -12,15 +12,15 @@ from pathlib import Path
 from shlex import quote
 
 from flows import settings
-from flows.admin.query import ask
-from flows.callbacks import Advance, Say
+from flows.admin.query import query
+from flows.callbacks import Notify, OnProgress
 from flows.cli.console import table
 from flows.errors import RunFailed
-from flows.pipeline.stats import Report
+from flows.pipeline.stats import RunReport
 from flows.serving.launch import run_sync
 from tests import site
 
-NEWSSTAND_PORT = 8765
+DEMO_SITE_PORT = 8765
 CONFIG = """\
 # Written by `copydesk demo`. The newsstand serves every source on loopback; start it again
 # with `copydesk newsstand --port {port}`, then `copydesk --config {file} sync`.
@@ -87,17 +87,19 @@ class Demo:
             else the report's own.
     """
 
-    report: Report
+    report: RunReport
     words: str
     exit_code: int
 
 
-def run_demo(keep: Path | None, *, say: Say, progress: Advance, verbosity: int = 0) -> Demo:
+def run_demo(
+    keep: Path | None, *, notify: Notify, progress: OnProgress, verbosity: int = 0
+) -> Demo:
     """Run every source once against the newsstand, into a fresh warehouse.
 
     Args:
         keep: The folder to leave everything in; ``None`` for one that is thrown away.
-        say: Told what happens.
+        notify: Told what happens.
         progress: Told how far it is.
         verbosity: Of Prefect's own words.
 
@@ -106,20 +108,20 @@ def run_demo(keep: Path | None, *, say: Say, progress: Advance, verbosity: int =
     """
     _refuse_other_places(os.environ)
     with _folder(keep) as folder, site.serve(free_port()) as stand:
-        say(f"newsstand: {stand.url} serves the pages of every source")
+        notify(f"newsstand: {stand.url} serves the pages of every source")
         config = write_config(folder, port=stand.port, share_link=SHARE_LINK)
         chosen = settings.load(config)
         report = run_sync(
-            chosen, (), config=config, say=say, progress=progress, verbosity=verbosity
+            chosen, (), config=config, notify=notify, progress=progress, verbosity=verbosity
         )
-        shown = [_asked(chosen, sql, say) for sql in (SAMPLE, SAMPLE_ARTICLES)]
+        shown = [_asked(chosen, sql, notify) for sql in (SAMPLE, SAMPLE_ARTICLES)]
         where = _where(chosen, config, stand.port) if keep else "(not kept: use --keep DIR)"
         meant = len(site.truth(stand.edition).unusable)
         quarantined, failed = (report.totals()[name] for name in ("quarantined", "failed"))
         is_as_meant = report.state == "needs_attention" and (quarantined, failed) == (meant, 0)
         if is_as_meant:
             shown.append(f"{meant} lines are broken on purpose, to show what becomes of such:")
-            shown.append(_asked(chosen, SAMPLE_QUARANTINE, say))
+            shown.append(_asked(chosen, SAMPLE_QUARANTINE, notify))
         return Demo(
             report=report,
             words="\n\n".join([*shown, where]) + "\n",
@@ -127,18 +129,18 @@ def run_demo(keep: Path | None, *, say: Say, progress: Advance, verbosity: int =
         )
 
 
-def serve_newsstand(
-    port: int | None, port_file: Path | None, *, edition: int = 1, say: Say
+def serve_demo_site(
+    port: int | None, port_file: Path | None, *, edition: int = 1, notify: Notify
 ) -> None:
     """Serve until interrupted."""
 
     def ready(stand: site.Newsstand) -> None:
-        say(f"newsstand: {stand.url}, edition {stand.edition}; Ctrl-C stops it")
+        notify(f"newsstand: {stand.url}, edition {stand.edition}; Ctrl-C stops it")
 
     try:
         site.run(free_port() if port is None else port, edition, port_file=port_file, ready=ready)
     except KeyboardInterrupt:
-        say("newsstand: closed")
+        notify("newsstand: closed")
     except ValueError as error:
         raise RunFailed(f"--edition: {error}") from None
     except OSError as error:
@@ -164,8 +166,8 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     yield keep
 
 
-def _asked(chosen: settings.Settings, sql: str, say: Say) -> str:
-    answer = ask(chosen, sql, live=False, say=say)
+def _asked(chosen: settings.Settings, sql: str, notify: Notify) -> str:
+    answer = query(chosen, sql, live=False, notify=notify)
     return f"{sql.strip()}\n\n{table(answer.as_json(), answer.columns)}"
 
 
@@ -203,7 +205,7 @@ def write_config(folder: Path, *, port: int, share_link: str) -> Path:
     return file
 
 
-def free_port(wanted: int = NEWSSTAND_PORT) -> int:
+def free_port(wanted: int = DEMO_SITE_PORT) -> int:
     """The wanted port on loopback if nobody listens there, else any free one."""
     for port in (wanted, 0):
         with socket.socket() as probe:

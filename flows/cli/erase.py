@@ -11,10 +11,10 @@ import click
 from flows.cli.console import ATTENTION, FAILED, OK, Console, table, usage, with_globals
 from flows.cli.parameters import Number
 from flows.cli.progress import showing_progress
-from parsers.text.escape import harmless
+from parsers.text.escape import escape_controls
 
 if TYPE_CHECKING:
-    from flows.admin.erasure_request import Wish
+    from flows.admin.erasure_request import ErasureRequest
 
 
 @click.command(
@@ -36,10 +36,10 @@ def compact(console: Console, keep_pages_days: int | None) -> int:
     it replaces only when it holds the same rows: that needs room for both, and the
     warehouse for itself. Killed on the way, it leaves the old file as it was.
     """
-    from flows.admin.erasure import tighten
+    from flows.admin.erasure import compact_warehouse
 
     before = datetime.now(UTC) - timedelta(days=keep_pages_days) if keep_pages_days else None
-    done = tighten(console.settings(), pages_before=before, say=console.note)
+    done = compact_warehouse(console.settings(), fetches_before=before, notify=console.note)
     console.document(done.as_json(), done.words())
     return done.exit_code
 
@@ -74,40 +74,40 @@ def forget(
     what to do), or when nothing of that name was there: it is kept out all the same. Pages whose records were removed before (--keep-pages-days) are not found.
     """
     from flows.admin import erasure
-    from flows.admin.erasure_request import Wish
+    from flows.admin.erasure_request import ErasureRequest
 
     if show:
         return _show(console)
     if bool(article_ids) == bool(source):
         usage("name the articles (<source>:<id>), or give --source; --list shows what is kept out")
     settings = console.settings()
-    wish = Wish(article_ids=tuple(dict.fromkeys(article_ids)), source=source or "")
-    erasure.refuse_malformed(wish)
+    wish = ErasureRequest(article_ids=tuple(dict.fromkeys(article_ids)), source=source or "")
+    erasure.require_article_ids(wish)
     if undo:
         return _undo(console, wish)
-    erasure.refuse_addresses(settings, wish)
+    erasure.reject_urls(settings, wish)
     if not yes and not _is_wanted(console, wish):
         return console.fail("nothing was deleted", FAILED)
     with showing_progress(console) as progress:
-        done = erasure.forget(settings, wish, reason=reason, say=console.note, progress=progress)
+        done = erasure.erase(settings, wish, reason=reason, notify=console.note, progress=progress)
     console.document(done.as_json(), done.words())
     return done.exit_code
 
 
-def _is_wanted(console: Console, wish: Wish) -> bool:
+def _is_wanted(console: Console, wish: ErasureRequest) -> bool:
     """Whether a person at a terminal says yes."""
     from flows.admin import erasure
 
-    found = erasure.look(console.settings(), wish)
+    found = erasure.preview(console.settings(), wish)
     if console.json or not sys.stdin.isatty():
         usage(f"{found}; add --yes to do it")
-    return click.confirm(harmless(f"{found}. Do it?"), err=True)
+    return click.confirm(escape_controls(f"{found}. Do it?"), err=True)
 
 
-def _undo(console: Console, wish: Wish) -> int:
+def _undo(console: Console, wish: ErasureRequest) -> int:
     from flows.admin import erasure
 
-    lifted = erasure.lift(console.settings(), wish)
+    lifted = erasure.restore(console.settings(), wish)
     lines = [
         f"{name}: may come back with the next run that finds it"
         if was
@@ -128,7 +128,7 @@ def _show(console: Console) -> int:
             "reason": one.reason,
             "forgotten_at": one.forgotten_at,
         }
-        for one in erasure.listed(console.settings())
+        for one in erasure.list_suppressed(console.settings())
     ]
     words = [{**one, "article_id": one["article_id"] or f"{one['source']}:*"} for one in lines]
     console.document(

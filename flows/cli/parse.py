@@ -55,16 +55,16 @@ def parse(
     if page is not None and batch is not None:
         usage(f"give either one FILE, URL or -, or --batch; found --batch and {page}")
     if batch is not None:
-        from flows.pipeline.parse_batch import run_batch
+        from flows.pipeline.parse_batch import parse_manifest
 
         manifest, out = batch
-        done = run_batch(manifest, out)
+        done = parse_manifest(manifest, out)
         console.note(done.words())
         return 0
-    from flows.pipeline.parse_page import parse_one
+    from flows.pipeline.parse_page import parse_page
 
     assert page is not None  # noqa: S101  # refused above
-    article = parse_one(console.settings(), page, source=source, url=url, format_=format_)
+    article = parse_page(console.settings(), page, source=source, url=url, format_=format_)
     click.echo(article, nl=not article.endswith("\n"))
     return 0
 

@@ -41,7 +41,7 @@ def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) 
             console.settings(),
             paths,
             source=source,
-            say=console.note,
+            notify=console.note,
             progress=progress,
         )
     if not report.totals()["discovered"]:

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flows.cli.console import Console
-from flows.text import span
+from flows.text import humanize_duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from flows.callbacks import Advance
+    from flows.callbacks import OnProgress
 
 WINDOW_SECONDS = 30.0
 """The rate is that of the last so many seconds: what a resumed run passes over at once says
@@ -25,7 +25,7 @@ STEPS = 10
 
 
 @contextmanager
-def showing_progress(console: Console) -> Iterator[Advance]:
+def showing_progress(console: Console) -> Iterator[OnProgress]:
     """A callback ``(source, done, total)`` that shows how far each source is, and how fast."""
     if console.verbosity < 0:
         yield lambda _source, _done, _total: None
@@ -126,9 +126,9 @@ class RateLines:
     """
 
     def __init__(
-        self, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
+        self, notify: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._say = say
+        self._say = notify
         self._clock = clock
         self._rates: dict[str, Rate] = {}
         self._said: dict[str, tuple[float, int, int]] = {}
@@ -141,7 +141,7 @@ class RateLines:
         per_second, left = self._rates[source].at(done, total)
         how = f", {per_second:.1f} a second" if per_second else ""
         if left:
-            how += f", {span(left)} left"
+            how += f", {humanize_duration(left)} left"
         self._last[source] = done, total, how
         if self._is_due(source, done, total):
             self._tell(source)

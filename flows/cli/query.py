@@ -20,7 +20,7 @@ from flows.cli.console import (
 )
 from flows.cli.parameters import OutFile
 from flows.cli.progress import showing_progress
-from flows.text import many
+from flows.text import pluralize
 
 
 @click.command(
@@ -54,16 +54,16 @@ def query(
     csv holds the exact values: a spreadsheet may take a title that begins with = for a
     formula. For spreadsheets: copydesk export DIR --format csv.
     """
-    from flows.admin.query import ask, ask_to_parquet
+    from flows.admin.query import query, query_to_parquet
 
     settings, format_ = console.settings(), "json" if console.json else format_ or "table"
     if format_ == "parquet":
         if output is None:
             usage("--format parquet needs --output FILE")
-        rows = ask_to_parquet(settings, sql, output, live=live, say=console.note)
-        console.note(f"{many(rows, 'row')} written to {output}")
+        rows = query_to_parquet(settings, sql, output, live=live, notify=console.note)
+        console.note(f"{pluralize(rows, 'row')} written to {output}")
         return OK
-    answer = ask(settings, sql, live=live, say=console.note)
+    answer = query(settings, sql, live=live, notify=console.note)
     if format_ == "json":
         words = dump(answer.as_json()) + "\n"
     elif format_ == "csv":
@@ -75,7 +75,7 @@ def query(
         click.echo(words, nl=False)
     else:
         output.write_text(words, encoding="utf-8", newline="")
-        console.note(f"{many(len(answer.rows), 'row')} written to {output}")
+        console.note(f"{pluralize(len(answer.rows), 'row')} written to {output}")
     return OK
 
 
@@ -90,10 +90,10 @@ def query(
 @click.pass_obj
 def doctor(console: Console, *, deep: bool) -> int:
     """Check versions, configuration, files, locks, disk and server; say what to do."""
-    from flows.admin.doctor import examine
+    from flows.admin.doctor import check_installation
 
     with showing_progress(console) as progress:
-        findings = examine(console.settings(), deep=deep, progress=progress)
+        findings = check_installation(console.settings(), deep=deep, progress=progress)
     console.document(
         {"findings": [finding.as_json() for finding in findings]},
         "\n".join(finding.words() for finding in findings),

@@ -33,7 +33,7 @@ def serve(console: Console, port: int | None) -> int:
         console.settings(),
         config=console.config,
         port=port,
-        say=console.note,
+        notify=console.note,
         verbosity=console.verbosity,
     )
     return OK

@@ -12,14 +12,14 @@ from flows.cli.parameters import Number, OutFile
 from flows.cli.progress import showing_progress
 
 if TYPE_CHECKING:
-    from flows.pipeline.stats import Report
+    from flows.pipeline.stats import RunReport
 
 
-def show(console: Console, report: Report) -> int:
+def show(console: Console, report: RunReport) -> int:
     """Print what a run did; its exit code."""
     from flows.pipeline.stats import COUNTERS
 
-    rows = [*(tally.as_json() for tally in report.tallies), {"source": "total", **report.totals()}]
+    rows = [*(tally.as_json() for tally in report.stats), {"source": "total", **report.totals()}]
     names = (*COUNTERS, "seconds")
     found = table(rows, ("source", *names))
     if not fits(found):
@@ -53,7 +53,7 @@ def demo(console: Console, keep: Path | None) -> int:
     from flows.cli.demo_run import run_demo
 
     with showing_progress(console) as progress:
-        shown = run_demo(keep, say=console.note, progress=progress, verbosity=console.verbosity)
+        shown = run_demo(keep, notify=console.note, progress=progress, verbosity=console.verbosity)
     if not console.json:
         console.say(shown.words)
     show(console, shown.report)
@@ -90,9 +90,9 @@ def newsstand(console: Console, port: int | None, port_file: Path | None, editio
     The lists move on to the next edition with:
     curl -X POST -d 2 http://127.0.0.1:PORT/__newsstand__/edition
     """
-    from flows.cli.demo_run import serve_newsstand
+    from flows.cli.demo_run import serve_demo_site
 
-    serve_newsstand(port, port_file, edition=edition, say=console.note)
+    serve_demo_site(port, port_file, edition=edition, notify=console.note)
     return OK
 
 
@@ -107,12 +107,12 @@ def sources(context: click.Context) -> int:
     """Show what is configured; `sources check` fetches the listings of each."""
     if context.invoked_subcommand is not None:
         return OK
-    from flows.admin.check_sources import described, in_words
+    from flows.admin.check_sources import describe_sources, sources_text
 
     console = context.find_object(Console)
     assert console is not None  # noqa: S101  # the group always has one
     settings = console.settings()
-    console.document({"sources": described(settings)}, in_words(settings))
+    console.document({"sources": describe_sources(settings)}, sources_text(settings))
     return OK
 
 
@@ -167,7 +167,7 @@ def sync(console: Console, names: tuple[str, ...], limit: int | None, *, dry_run
             config=console.config,
             limit=limit,
             dry_run=dry_run,
-            say=console.note,
+            notify=console.note,
             progress=progress,
             verbosity=console.verbosity,
         )

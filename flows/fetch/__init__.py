@@ -12,33 +12,33 @@ from flows.fetch.attempt import Attempt
 from flows.fetch.errors import (
     BadAddress,
     BadRedirect,
-    BrokenBody,
-    Deferred,
+    Cancelled,
+    ConnectionFailed,
     DisallowedByRobots,
     FailedContentCheck,
     FetchError,
+    IncompleteBody,
     PermanentFetchError,
     PolicyRefusal,
+    RateLimited,
     RefusedByServer,
-    Stopped,
     TimedOut,
     TooLarge,
     TransientFetchError,
-    UnexpectedAnswer,
-    Unreachable,
+    UnexpectedStatus,
     UntrustedServer,
 )
 from flows.fetch.fetcher import Fetcher
-from flows.fetch.messages import Expect, Fetched, FetchFailure, FetchRequest
+from flows.fetch.messages import Expect, FetchFailure, FetchRequest, FetchResponse
 from flows.fetch.policy import FetchPolicy
-from flows.fetch.redact import mask_url, safe_text
+from flows.fetch.redact import redact_url, safe_text
 
 __all__ = [
     "Attempt",
     "BadAddress",
     "BadRedirect",
-    "BrokenBody",
-    "Deferred",
+    "Cancelled",
+    "ConnectionFailed",
     "DisallowedByRobots",
     "Expect",
     "FailedContentCheck",
@@ -46,18 +46,18 @@ __all__ = [
     "FetchFailure",
     "FetchPolicy",
     "FetchRequest",
-    "Fetched",
+    "FetchResponse",
     "Fetcher",
+    "IncompleteBody",
     "PermanentFetchError",
     "PolicyRefusal",
+    "RateLimited",
     "RefusedByServer",
-    "Stopped",
     "TimedOut",
     "TooLarge",
     "TransientFetchError",
-    "UnexpectedAnswer",
-    "Unreachable",
+    "UnexpectedStatus",
     "UntrustedServer",
-    "mask_url",
+    "redact_url",
     "safe_text",
 ]

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from flows.fetch.attempt import Attempt
-from flows.fetch.client import Answer
+from flows.fetch.client import HttpResponse
 from flows.fetch.errors import (
+    Cancelled,
+    ConnectionFailed,
     FetchError,
     PolicyRefusal,
     StaleConnection,
-    Stopped,
     TimedOut,
-    Unreachable,
 )
 from flows.fetch.messages import FetchRequest
-from flows.fetch.redact import mask_url
-from flows.fetch.retry import Course
-from flows.fetch.ssrf import Target, read_target
+from flows.fetch.redact import redact_url
+from flows.fetch.retry import RetrySession
+from flows.fetch.ssrf import Target, parse_target
 from flows.fetch.throttle import Outcome
 
 _MAX_VALIDATOR = 1024
 
 
-class Job:
+class FetchAttemptState:
     """One request on its way through redirects, attempts and waits.
 
     Attributes:
@@ -42,7 +42,7 @@ class Job:
         self.home = target
         self.target = target
         self.seen = {target.url}
-        self.course: Course[Answer] | None = None
+        self.course: RetrySession[HttpResponse] | None = None
         self.attempts: list[Attempt] = []
         self.outcome: Outcome = "cancelled"
         self.started: float | None = None
@@ -55,9 +55,9 @@ class Job:
 
 def outcome_of(error: FetchError) -> Outcome:
     """What an error says about its host."""
-    if isinstance(error, StaleConnection | Stopped | PolicyRefusal):
+    if isinstance(error, StaleConnection | Cancelled | PolicyRefusal):
         return "cancelled"
-    if isinstance(error, Unreachable | TimedOut):
+    if isinstance(error, ConnectionFailed | TimedOut):
         return "unreachable"
     return "overloaded" if error.status in (429, 503) else "answered"
 
@@ -65,9 +65,9 @@ def outcome_of(error: FetchError) -> Outcome:
 def without_credentials(url: str) -> str:
     """The address in its parsed form, without user name and password."""
     try:
-        return read_target(url).url
+        return parse_target(url).url
     except FetchError:
-        return mask_url(url)
+        return redact_url(url)
 
 
 def is_sendable(value: str) -> bool:

@@ -14,8 +14,8 @@ from typing import Literal
 
 from urllib3.response import HTTPResponse
 
-from flows.fetch.deadlines import Leash
-from flows.fetch.errors import BrokenBody, TimedOut, TooLarge
+from flows.fetch.deadlines import Deadline
+from flows.fetch.errors import IncompleteBody, TimedOut, TooLarge
 from flows.fetch.redact import safe_text
 
 _READ = 65536
@@ -73,7 +73,7 @@ def framing_of(raw: HTTPResponse) -> Framing:
     transfer = [part for part in transfer if part]
     if transfer:
         if transfer != ["chunked"]:
-            raise BrokenBody(f"expected the transfer coding chunked, found {_show(transfer)}")
+            raise IncompleteBody(f"expected the transfer coding chunked, found {_show(transfer)}")
         return Framing(kind="chunked", length=None, codings=codings)
     lengths = {
         part.strip() for field in raw.headers.getlist("content-length") for part in field.split(",")
@@ -82,7 +82,7 @@ def framing_of(raw: HTTPResponse) -> Framing:
         return Framing(kind="close", length=None, codings=codings)
     length = lengths.pop()
     if lengths or not re.fullmatch(r"[0-9]{1,15}", length):
-        raise BrokenBody(
+        raise IncompleteBody(
             f"expected one Content-Length in digits, found {_show([length, *lengths])}"
         )
     return Framing(kind="length", length=int(length), codings=codings)
@@ -93,7 +93,7 @@ def _codings(raw: HTTPResponse) -> tuple[str, ...]:
     codings = tuple(part.strip() for part in named if part.strip() not in ("", "identity"))
     unknown = [part for part in codings if part not in ("gzip", "x-gzip", "deflate")]
     if unknown or len(codings) > 2:
-        raise BrokenBody(
+        raise IncompleteBody(
             f"expected the content coding gzip or deflate, found {_show(list(codings))}"
         )
     return codings
@@ -103,7 +103,7 @@ def _show(values: list[str]) -> str:
     return safe_text(", ".join(repr(value) for value in values), limit=120)
 
 
-def read_body(raw: HTTPResponse, *, framing: Framing, limit: int, leash: Leash) -> Body:
+def read_body(raw: HTTPResponse, *, framing: Framing, limit: int, leash: Deadline) -> Body:
     """The whole body.
 
     Raises:
@@ -121,7 +121,7 @@ def read_body(raw: HTTPResponse, *, framing: Framing, limit: int, leash: Leash) 
     return Body(wire=wire, content=content, framing=framing)
 
 
-def _read_wire(raw: HTTPResponse, framing: Framing, limit: int, leash: Leash) -> bytes:
+def _read_wire(raw: HTTPResponse, framing: Framing, limit: int, leash: Deadline) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -137,11 +137,11 @@ def _read_wire(raw: HTTPResponse, framing: Framing, limit: int, leash: Leash) ->
         if size == framing.length:
             break
     if framing.length is not None and size != framing.length:
-        raise BrokenBody(f"expected {framing.length} bytes, the connection ended after {size}")
+        raise IncompleteBody(f"expected {framing.length} bytes, the connection ended after {size}")
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def read_prefix(raw: HTTPResponse, *, limit: int, leash: Leash) -> bytes:
+def read_prefix(raw: HTTPResponse, *, limit: int, leash: Deadline) -> bytes:
     """At most ``limit`` raw bytes of an answer whose content does not matter."""
     parts: list[bytes] = []
     size = 0
@@ -174,13 +174,15 @@ def _inflate(data: bytes, coding: str, limit: int) -> bytes:
         try:
             part = inflater.decompress(rest, limit - size + 1)
         except zlib.error as error:
-            raise BrokenBody(f"expected {coding} data, it does not decompress: {error}") from error
+            raise IncompleteBody(
+                f"expected {coding} data, it does not decompress: {error}"
+            ) from error
         size += len(part)
         if size > limit:
             raise TooLarge(_too_large(size, limit, "after decompression, and more to come"))
         parts.append(part)
         if not inflater.eof:
-            raise BrokenBody(
+            raise IncompleteBody(
                 f"the {coding} data ends too early: {len(data)} bytes give {size}, and its end "
                 "mark is missing"
             )
@@ -188,7 +190,7 @@ def _inflate(data: bytes, coding: str, limit: int) -> bytes:
         if not rest:
             return parts[0] if len(parts) == 1 else b"".join(parts)
         if coding == "deflate" or not rest.startswith(_GZIP):
-            raise BrokenBody(f"{len(rest)} bytes follow the end of the {coding} data")
+            raise IncompleteBody(f"{len(rest)} bytes follow the end of the {coding} data")
     raise TooLarge(f"expected at most {_MAX_MEMBERS} gzip members in one body, found more")
 
 
@@ -208,7 +210,7 @@ def _refuse_double(raw: HTTPResponse, framing: Framing, content: bytes) -> None:
     named = str(raw.url or "").partition("?")[0].lower()
     if _KEPT_COMPRESSED.search(kind) or (named.endswith((".gz", ".tgz")) and not framing.codings):
         return
-    raise BrokenBody(
+    raise IncompleteBody(
         f"the body is still gzip data after its declared coding ({_show(list(framing.codings))}) "
         f"was undone; its type is {safe_text(kind)!r}"
     )

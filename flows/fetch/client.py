@@ -17,22 +17,22 @@ from requests.structures import CaseInsensitiveDict
 
 from flows.fetch.body import Body, Framing, framing_of, read_body, read_prefix
 from flows.fetch.connection import GuardedAdapter
-from flows.fetch.deadlines import Leash, Watchdog
+from flows.fetch.deadlines import Deadline, Watchdog
 from flows.fetch.errors import (
     BadAddress,
-    BrokenBody,
+    ConnectionFailed,
     FetchError,
+    IncompleteBody,
     RefusedByServer,
     StaleConnection,
     TimedOut,
-    UnexpectedAnswer,
-    Unreachable,
+    UnexpectedStatus,
     UntrustedServer,
 )
 from flows.fetch.policy import FetchPolicy
-from flows.fetch.redact import mask_url, safe_text
-from flows.fetch.retry_after import read_retry_after
-from flows.fetch.ssrf import Guard, Target
+from flows.fetch.redact import redact_url, safe_text
+from flows.fetch.retry_after import parse_retry_after
+from flows.fetch.ssrf import AddressPolicy, Target
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED_4XX = frozenset({408, 425, 429})
@@ -40,7 +40,7 @@ _DRAINED = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpResponse:
     """A complete answer to one request.
 
     Attributes:
@@ -68,14 +68,14 @@ class Answer:
     at: datetime
 
 
-class Client:
+class HttpClient:
     """Makes requests for one run."""
 
     def __init__(
         self,
         policy: FetchPolicy,
         *,
-        guard: Guard,
+        guard: AddressPolicy,
         watchdog: Watchdog,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -102,7 +102,7 @@ class Client:
         validators: Mapping[str, str] | None = None,
         credentials: tuple[str, str] | None = None,
         limit: int | None = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         """The answer to one GET.
 
         Args:
@@ -119,7 +119,7 @@ class Client:
         if credentials is not None:
             fields["Authorization"] = _basic(credentials)
         end = min(deadline, self._clock() + self._policy.attempt_limit_seconds)
-        leash = Leash(
+        leash = Deadline(
             self._guard,
             deadline=end,
             silence_seconds=self._policy.timeout_seconds,
@@ -143,8 +143,8 @@ class Client:
                 raise self._watchdog.verdict(leash, _typed(error, leash)) from error
 
     def _exchange(
-        self, target: Target, fields: Mapping[str, str], leash: Leash, limit: int | None
-    ) -> Answer:
+        self, target: Target, fields: Mapping[str, str], leash: Deadline, limit: int | None
+    ) -> HttpResponse:
         silence = max(0.01, min(leash.left(), leash.silence_seconds))
         response = self._adapter.send(
             _prepare(target, fields), stream=True, timeout=silence, verify=self._verify
@@ -153,14 +153,14 @@ class Client:
         try:
             kind = self._judge(raw, response, fields)
             body = self._body(raw, kind, leash, limit)
-        except (RefusedByServer, UnexpectedAnswer):
+        except (RefusedByServer, UnexpectedStatus):
             _drain(raw, leash)
             raise
         finally:
             if not raw.isclosed():
                 raw.close()
             raw.release_conn()
-        return Answer(
+        return HttpResponse(
             kind=kind,
             target=target,
             status=raw.status,
@@ -173,7 +173,9 @@ class Client:
             at=self._now(),
         )
 
-    def _body(self, raw: urllib3.HTTPResponse, kind: str, leash: Leash, limit: int | None) -> Body:
+    def _body(
+        self, raw: urllib3.HTTPResponse, kind: str, leash: Deadline, limit: int | None
+    ) -> Body:
         if kind == "page":
             framing = framing_of(raw)
             if limit is None or framing.codings:
@@ -201,13 +203,13 @@ class Client:
             raise RefusedByServer(f"expected 200, the server answered {words}", status=status)
         retry_after = None
         if status >= 400:
-            retry_after = read_retry_after(
+            retry_after = parse_retry_after(
                 response.headers.get("Retry-After"),
                 now=self._now(),
                 date=response.headers.get("Date"),
             )
         expected = "200" if status >= 400 else "200 to an unconditional request for a whole page"
-        raise UnexpectedAnswer(
+        raise UnexpectedStatus(
             f"expected {expected}, the server answered {words}",
             status=status,
             retry_after=retry_after,
@@ -218,7 +220,7 @@ class Client:
         self._adapter.close()
 
 
-def _drain(raw: urllib3.HTTPResponse, leash: Leash) -> None:
+def _drain(raw: urllib3.HTTPResponse, leash: Deadline) -> None:
     """Read a short error page to its end, so that the connection can be kept."""
     length = raw.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) <= _DRAINED:
@@ -263,10 +265,10 @@ def _innermost(causes: list[BaseException]) -> str:
     foreign = requests.RequestException | urllib3.exceptions.HTTPError
     plain = [cause for cause in causes if not isinstance(cause, foreign)]
     first = (plain or causes)[-1]
-    return mask_url(str(first)[:200]) if plain and str(first) else type(first).__name__
+    return redact_url(str(first)[:200]) if plain and str(first) else type(first).__name__
 
 
-def _typed(error: Exception, leash: Leash) -> FetchError:
+def _typed(error: Exception, leash: Deadline) -> FetchError:
     """A foreign error as one of ours."""
     causes = list(_causes(error))
     for cause in causes:
@@ -281,13 +283,13 @@ def _typed(error: Exception, leash: Leash) -> FetchError:
     if any(isinstance(c, TimeoutError | urllib3.exceptions.TimeoutError) for c in causes):
         return TimedOut(f"no byte for {leash.silence_seconds:g} s")
     if isinstance(error, urllib3.exceptions.HTTPError):
-        return BrokenBody(f"the connection broke in the middle of the body: {words}")
+        return IncompleteBody(f"the connection broke in the middle of the body: {words}")
     if isinstance(error, ValueError) and not isinstance(error, requests.RequestException):
-        return BrokenBody(f"the answer is malformed: {words}")
+        return IncompleteBody(f"the answer is malformed: {words}")
     if isinstance(error, requests.exceptions.InvalidHeader) or any(
         isinstance(c, HTTPException) and not isinstance(c, RemoteDisconnected) for c in causes
     ):
-        return BrokenBody(f"the answer is malformed: {words}")
+        return IncompleteBody(f"the answer is malformed: {words}")
     if leash.is_reused:
         return StaleConnection(f"a kept connection was closed by the server: {words}")
-    return Unreachable(f"no usable answer: {words}")
+    return ConnectionFailed(f"no usable answer: {words}")

@@ -18,8 +18,8 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from flows.fetch.deadlines import Leash, current_leash
-from flows.fetch.errors import TimedOut, Unreachable
+from flows.fetch.deadlines import Deadline, current_deadline
+from flows.fetch.errors import ConnectionFailed, TimedOut
 
 _CONNECT_SECONDS = 10.0
 _MAX_INTERIM = 10
@@ -61,7 +61,7 @@ class _Guarded(HTTPConnection):
     _handle: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
-        leash = current_leash()
+        leash = current_deadline()
         port = self.port or self.default_port
         answers = leash.guard.addresses(
             self._dns_host, port, seconds=_patience(leash), is_over=lambda: leash.is_over
@@ -84,9 +84,9 @@ class _Guarded(HTTPConnection):
                 return sock
         if isinstance(trouble, TimeoutError) or trouble is None:
             raise TimedOut(f"{self.host} port {port} took no connection in time")
-        raise Unreachable(f"{self.host} port {port} takes no connection: {trouble}")
+        raise ConnectionFailed(f"{self.host} port {port} takes no connection: {trouble}")
 
-    def _watch(self, leash: Leash, sock: socket.socket) -> None:
+    def _watch(self, leash: Deadline, sock: socket.socket) -> None:
         # TLS moves the descriptor to another object; a duplicate stays ours.
         self._forget()
         self._handle = sock.dup()
@@ -100,7 +100,7 @@ class _Guarded(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request, the attempt's deadline tied to the socket."""
         if self._handle is not None and self.sock is not None:
-            leash = current_leash()
+            leash = current_deadline()
             if not leash.holds(self._handle):
                 leash.hold(self._handle, is_reused=True)
         super().request(*args, **kwargs)
@@ -113,7 +113,7 @@ class _Guarded(HTTPConnection):
             self._forget()
 
 
-def _patience(leash: Leash) -> float:
+def _patience(leash: Deadline) -> float:
     return min(leash.left(), leash.silence_seconds, _CONNECT_SECONDS)
 
 

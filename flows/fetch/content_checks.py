@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from flows.fetch.body import Body
-from flows.fetch.errors import BrokenBody, FailedContentCheck
+from flows.fetch.errors import FailedContentCheck, IncompleteBody
 from flows.fetch.messages import FetchRequest
 from flows.fetch.redact import safe_text
 
@@ -38,7 +38,7 @@ def check_content(request: FetchRequest, body: Body, content_type: str) -> None:
     if request.expect != "any":
         wrong = _CHECKS[request.expect](content)
         if wrong is not None and not body.framing.is_provable:
-            raise BrokenBody(f"{_UNPROVED}: {wrong}")
+            raise IncompleteBody(f"{_UNPROVED}: {wrong}")
         if wrong is not None:
             raise FailedContentCheck(wrong)
     elif not body.framing.is_provable:
@@ -58,7 +58,7 @@ def _prove_end(content: bytes, content_type: str) -> None:
     else:
         wrong = _not_html(content)
     if wrong is not None:
-        raise BrokenBody(f"{_UNPROVED}: {wrong}")
+        raise IncompleteBody(f"{_UNPROVED}: {wrong}")
 
 
 def _show(content: bytes, *, tail: bool = False) -> str:

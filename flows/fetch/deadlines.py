@@ -10,13 +10,13 @@ import socket
 import threading
 from collections.abc import Callable, Container
 
-from flows.fetch.errors import Stopped, TimedOut, TransientFetchError
-from flows.fetch.ssrf import Guard
+from flows.fetch.errors import Cancelled, TimedOut, TransientFetchError
+from flows.fetch.ssrf import AddressPolicy
 
 _TICK_SECONDS = 0.05
 
 
-class Leash:
+class Deadline:
     """One attempt's time and socket.
 
     Attributes:
@@ -40,7 +40,12 @@ class Leash:
     )
 
     def __init__(
-        self, guard: Guard, *, deadline: float, silence_seconds: float, clock: Callable[[], float]
+        self,
+        guard: AddressPolicy,
+        *,
+        deadline: float,
+        silence_seconds: float,
+        clock: Callable[[], float],
     ) -> None:
         self.guard = guard
         self.deadline = deadline
@@ -79,14 +84,14 @@ class Leash:
 _active = threading.local()
 
 
-def current_leash() -> Leash:
+def current_deadline() -> Deadline:
     """The attempt this thread is making.
 
     Raises:
         RuntimeError: There is none: our connections are used by nobody else.
     """
     leash = getattr(_active, "leash", None)
-    if not isinstance(leash, Leash):
+    if not isinstance(leash, Deadline):
         raise RuntimeError("a guarded connection was used outside of an attempt")  # noqa: TRY004
     return leash
 
@@ -97,11 +102,11 @@ class Watchdog:
     def __init__(self, stop: threading.Event, halt: threading.Event) -> None:
         self._stop = stop
         self._halt = halt
-        self._held: set[Leash] = set()
+        self._held: set[Deadline] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def attempt(self, leash: Leash) -> _Attempt:
+    def attempt(self, leash: Deadline) -> _Attempt:
         """A context in which ``leash`` is the thread's attempt."""
         return _Attempt(self, leash)
 
@@ -112,7 +117,7 @@ class Watchdog:
                 self._thread = threading.Thread(target=self._watch, name="fetch-watch", daemon=True)
                 self._thread.start()
 
-    def enter(self, leash: Leash) -> None:
+    def enter(self, leash: Deadline) -> None:
         """Start watching."""
         if self._thread is None:
             self.start()
@@ -122,7 +127,7 @@ class Watchdog:
             leash.cut()
         _active.leash = leash
 
-    def leave(self, leash: Leash) -> None:
+    def leave(self, leash: Deadline) -> None:
         """Stop watching."""
         _active.leash = None
         with self._lock:
@@ -151,10 +156,10 @@ class Watchdog:
         self._halt.set()
         self.cut_all()
 
-    def verdict(self, leash: Leash, error: Exception) -> Exception:
+    def verdict(self, leash: Deadline, error: Exception) -> Exception:
         """The error as it really was: a shut socket looks like a broken connection."""
         if self._halt.is_set() or self._stop.is_set():
-            return Stopped("the run was interrupted")
+            return Cancelled("the run was interrupted")
         if leash.is_over or leash.left() <= 0:
             found = error if isinstance(error, TransientFetchError) else None
             detail = "" if found is None else f" (last seen: {found.args[0]})"
@@ -165,11 +170,11 @@ class Watchdog:
 class _Attempt:
     __slots__ = ("_dog", "_leash")
 
-    def __init__(self, dog: Watchdog, leash: Leash) -> None:
+    def __init__(self, dog: Watchdog, leash: Deadline) -> None:
         self._dog = dog
         self._leash = leash
 
-    def __enter__(self) -> Leash:
+    def __enter__(self) -> Deadline:
         self._dog.enter(self._leash)
         return self._leash
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from flows.fetch.attempt import Attempt
-from flows.fetch.redact import mask_url
+from flows.fetch.redact import redact_url
 
 
 class FetchError(Exception):
@@ -46,7 +46,7 @@ class FetchError(Exception):
 
     def __init__(self, message: str, *, url: str = "", status: int | None = None) -> None:
         super().__init__(message)
-        self.url = mask_url(url)
+        self.url = redact_url(url)
         self.status = status
         self.attempts: tuple[Attempt, ...] = ()
         self.archived: tuple[str, int] | None = None
@@ -64,13 +64,13 @@ class TransientFetchError(FetchError):
     reason = "transient"
 
 
-class Unreachable(TransientFetchError):
+class ConnectionFailed(TransientFetchError):
     """No answer at all: the name, the connection or the handshake failed."""
 
     reason = "unreachable"
 
 
-class StaleConnection(Unreachable):
+class StaleConnection(ConnectionFailed):
     """A kept connection had been closed by the server; a new one is tried at once."""
 
     reason = "stale_connection"
@@ -82,13 +82,13 @@ class TimedOut(TransientFetchError):
     reason = "timed_out"
 
 
-class BrokenBody(TransientFetchError):
+class IncompleteBody(TransientFetchError):
     """The body is cut, garbled, wrongly labelled, or cannot be proved complete."""
 
     reason = "broken_body"
 
 
-class UnexpectedAnswer(TransientFetchError):
+class UnexpectedStatus(TransientFetchError):
     """A status that is worth another try, or that nobody asked for.
 
     Attributes:
@@ -166,7 +166,7 @@ class PolicyRefusal(FetchError):
         self.rule = rule
 
 
-class Deferred(FetchError):
+class RateLimited(FetchError):
     """Handed to the next run: its time lies beyond this run's patience.
 
     Attributes:
@@ -187,7 +187,7 @@ class Deferred(FetchError):
         self.retry_at = retry_at
 
 
-class Stopped(FetchError):
+class Cancelled(FetchError):
     """The run was interrupted; the page was not fetched and nothing was lost."""
 
     reason = "stopped"

@@ -11,30 +11,36 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flows.fetch.attempt import Attempt
-from flows.fetch.attempt_state import Job, is_reusable, is_sendable, outcome_of, without_credentials
-from flows.fetch.client import Answer, Client
+from flows.fetch.attempt_state import (
+    FetchAttemptState,
+    is_reusable,
+    is_sendable,
+    outcome_of,
+    without_credentials,
+)
+from flows.fetch.client import HttpClient, HttpResponse
 from flows.fetch.content_checks import check_content
 from flows.fetch.deadlines import Watchdog
 from flows.fetch.errors import (
     BadRedirect,
-    Deferred,
+    Cancelled,
     FailedContentCheck,
     FetchError,
-    Stopped,
+    RateLimited,
     TimedOut,
-    UnexpectedAnswer,
+    UnexpectedStatus,
 )
-from flows.fetch.messages import Fetched, FetchFailure, FetchRequest
+from flows.fetch.messages import FetchFailure, FetchRequest, FetchResponse
 from flows.fetch.policy import FetchPolicy
-from flows.fetch.redact import mask_url
-from flows.fetch.retry import Course
-from flows.fetch.robots_cache import RobotsBook
-from flows.fetch.scheduler import Pool
-from flows.fetch.ssrf import Guard, Resolve, join, read_target
-from flows.fetch.throttle import Hosts
+from flows.fetch.redact import redact_url
+from flows.fetch.retry import RetrySession
+from flows.fetch.robots_cache import RobotsCache
+from flows.fetch.scheduler import FetchScheduler
+from flows.fetch.ssrf import AddressPolicy, Resolve, join, parse_target
+from flows.fetch.throttle import HostThrottle
 
 if TYPE_CHECKING:
-    from flows.archive import Archive
+    from flows.archive import ArchiveWriter
 
 log = logging.getLogger("flows.fetch")
 
@@ -59,7 +65,7 @@ class Fetcher:
         self,
         policy: FetchPolicy,
         *,
-        archive: Archive | None = None,
+        archive: ArchiveWriter | None = None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
@@ -77,17 +83,17 @@ class Fetcher:
         self._sleep = sleep or self._halt.wait
         self._random = random
         self._now = now
-        self._guard = Guard(
+        self._guard = AddressPolicy(
             allow_private_hosts=policy.allow_private_hosts,
             source_hosts=policy.source_hosts,
             resolve=resolve,
         )
         self._watchdog = Watchdog(self._stop, self._halt)
-        self._client = Client(
+        self._client = HttpClient(
             policy, guard=self._guard, watchdog=self._watchdog, clock=clock, now=now
         )
-        self.hosts = Hosts(policy, clock=clock, now=now)
-        self._robots = RobotsBook(
+        self.hosts = HostThrottle(policy, clock=clock, now=now)
+        self._robots = RobotsCache(
             policy, client=self._client, guard=self._guard, clock=clock, random=random
         )
 
@@ -103,16 +109,16 @@ class Fetcher:
         self._watchdog.close()
         self._client.close()
 
-    def fetch(self, request: FetchRequest) -> Fetched:
+    def fetch(self, request: FetchRequest) -> FetchResponse:
         """The page, whole and checked.
 
         Raises:
             FetchError: Why there is none; its ``attempts`` tell the story.
         """
         begun = self._begin(request)
-        while isinstance(begun, Job):
+        while isinstance(begun, FetchAttemptState):
             outcome = self._turn(begun)
-            if isinstance(outcome, Fetched):
+            if isinstance(outcome, FetchResponse):
                 return outcome
             if isinstance(outcome, FetchFailure):
                 begun = outcome
@@ -120,17 +126,17 @@ class Fetcher:
                 self._sleep(outcome)
         raise begun.error
 
-    def fetch_all(self, requests: Iterable[FetchRequest]) -> Iterator[Fetched | FetchFailure]:
+    def fetch_all(self, requests: Iterable[FetchRequest]) -> Iterator[FetchResponse | FetchFailure]:
         """Every request's outcome, in the order they are done.
 
         ``requests`` is read as needed, so that memory stays flat. When ``stop`` is set the
         iterator ends; what it has not yielded was not fetched.
         """
         self._watchdog.start()
-        pool = Pool(
+        pool = FetchScheduler(
             requests,
             begin=self._begin,
-            admit=self.hosts.admit,
+            acquire=self.hosts.acquire,
             room=self.hosts.room,
             step=self.step,
             refuse=self._fail,
@@ -141,34 +147,34 @@ class Fetcher:
         )
         return pool.run()
 
-    def leave_alone(self, url: str, seconds: float, reason: str) -> None:
+    def pause(self, url: str, seconds: float, reason: str) -> None:
         """Ask nothing of an address's host for so long: what it told an earlier run.
 
         Raises:
             BadAddress: It is no address.
         """
-        self.hosts.pause(read_target(url).host_key, seconds, reason)
+        self.hosts.pause(parse_target(url).host_key, seconds, reason)
 
-    def _begin(self, request: FetchRequest) -> Job | FetchFailure:
+    def _begin(self, request: FetchRequest) -> FetchAttemptState | FetchFailure:
         try:
-            target = read_target(request.url)
+            target = parse_target(request.url)
             self._guard.check(target)
         except FetchError as error:
             return self._failure(request, error, [], 0.0)
-        return Job(request, target)
+        return FetchAttemptState(request, target)
 
-    def _turn(self, job: Job) -> Fetched | FetchFailure | float:
+    def _turn(self, job: FetchAttemptState) -> FetchResponse | FetchFailure | float:
         if self._halt.is_set() or self._stop.is_set():
-            return self._fail(job, Stopped("the run was interrupted"))
+            return self._fail(job, Cancelled("the run was interrupted"))
         try:
-            wait = self.hosts.admit(job.key)
-        except Deferred as error:
+            wait = self.hosts.acquire(job.key)
+        except RateLimited as error:
             return self._fail(job, error)
         if wait is None:
             return _FULL_WAIT
         return self.step(job) if wait == 0.0 else wait
 
-    def step(self, job: Job) -> Fetched | FetchFailure | float:
+    def step(self, job: FetchAttemptState) -> FetchResponse | FetchFailure | float:
         """One request for a job whose host admitted it: its outcome, or seconds to wait."""
         began = self._clock()
         key = job.key
@@ -183,7 +189,7 @@ class Fetcher:
         finally:
             self.hosts.release(key, job.outcome, seconds=self._clock() - began)
 
-    def _advance(self, job: Job) -> Fetched | float:
+    def _advance(self, job: FetchAttemptState) -> FetchResponse | float:
         if self.policy.respect_robots and not self._robots.is_known(job.target):
             return self._load_robots(job)
         if job.course is None:
@@ -201,10 +207,10 @@ class Fetcher:
         self._follow(job, answer)
         return 0.0
 
-    def _course(self, job: Job) -> Course[Answer]:
+    def _course(self, job: FetchAttemptState) -> RetrySession[HttpResponse]:
         if self.policy.respect_robots:
             self._robots.check(job.target)
-        return Course(
+        return RetrySession(
             lambda: self._attempt(job),
             policy=self.policy,
             left=lambda: self._left(job),
@@ -212,7 +218,7 @@ class Fetcher:
             random=self._random,
         )
 
-    def _load_robots(self, job: Job) -> float:
+    def _load_robots(self, job: FetchAttemptState) -> float:
         wait, job.outcome = self._robots.load(job.target)
         if wait is not None:
             self.hosts.pause(job.key, wait, "its robots.txt is tried again")
@@ -220,14 +226,14 @@ class Fetcher:
             self.hosts.set_crawl_delay(job.key, self._robots.crawl_delay(job.target))
         return 0.0
 
-    def _left(self, job: Job) -> float:
+    def _left(self, job: FetchAttemptState) -> float:
         started = self._clock() if job.started is None else job.started
         return started + self.policy.deadline_seconds - self._clock()
 
-    def _attempt(self, job: Job) -> Answer:
+    def _attempt(self, job: FetchAttemptState) -> HttpResponse:
         """One request, recorded whatever happens."""
         began, at = self._clock(), self._now()
-        answer: Answer | None = None
+        answer: HttpResponse | None = None
         try:
             answer = self._ask(job)
             self._check(job, answer)
@@ -242,7 +248,7 @@ class Fetcher:
         self._record(job, began, at, reason, answer.status, answer, "")
         return answer
 
-    def _ask(self, job: Job) -> Answer:
+    def _ask(self, job: FetchAttemptState) -> HttpResponse:
         is_home = job.target.origin == job.home.origin
         return self._client.get(
             job.target,
@@ -251,17 +257,17 @@ class Fetcher:
             credentials=job.home.credentials if is_home else None,
         )
 
-    def _validators(self, job: Job) -> dict[str, str]:
+    def _validators(self, job: FetchAttemptState) -> dict[str, str]:
         request = job.request
         if not request.is_conditional:
             return {}
         owner = request.validators_for
-        if job.target.url != (read_target(owner).url if owner else job.home.url):
+        if job.target.url != (parse_target(owner).url if owner else job.home.url):
             return {}
         named = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
         return {name: value for name, value in named.items() if value and is_sendable(value)}
 
-    def _check(self, job: Job, answer: Answer) -> None:
+    def _check(self, job: FetchAttemptState, answer: HttpResponse) -> None:
         if answer.kind != "page":
             return
         try:
@@ -273,17 +279,17 @@ class Fetcher:
 
     def _record(
         self,
-        job: Job,
+        job: FetchAttemptState,
         began: float,
         at: datetime,
         reason: str,
         status: int | None,
-        answer: Answer | None,
+        answer: HttpResponse | None,
         words: str,
     ) -> None:
         job.attempts.append(
             Attempt(
-                url=mask_url(job.target.url),
+                url=redact_url(job.target.url),
                 started_at=at,
                 seconds=self._clock() - began,
                 status=status,
@@ -293,23 +299,23 @@ class Fetcher:
             )
         )
 
-    def _heed(self, job: Job, error: FetchError) -> None:
+    def _heed(self, job: FetchAttemptState, error: FetchError) -> None:
         """Do for the whole host what an answer asks for.
 
         Raises:
             Deferred: It asks for more time than there is.
         """
-        if not isinstance(error, UnexpectedAnswer):
+        if not isinstance(error, UnexpectedStatus):
             return
         if error.retry_after is None:
             if error.status == 429:
                 self.hosts.slow_down(job.key)
             return
         self.hosts.pause(job.key, error.retry_after, f"Retry-After with a {error.status}")
-        if error.retry_after > min(self.policy.patience_seconds, self._left(job)):
-            raise self.hosts.deferral(job.key, status=error.status) from error
+        if error.retry_after > min(self.policy.max_wait_seconds, self._left(job)):
+            raise self.hosts.rate_limited_error(job.key, status=error.status) from error
 
-    def _follow(self, job: Job, answer: Answer) -> None:
+    def _follow(self, job: FetchAttemptState, answer: HttpResponse) -> None:
         """Turn a job to where a redirect points.
 
         Raises:
@@ -324,19 +330,19 @@ class Fetcher:
             found = join(job.target, answer.location)
         except ValueError:
             raise BadRedirect(
-                f"it redirects to {mask_url(answer.location)!r}, which is no address",
+                f"it redirects to {redact_url(answer.location)!r}, which is no address",
                 status=answer.status,
             ) from None
         try:
-            target = read_target(found)
+            target = parse_target(found)
             self._guard.check(target)
         except FetchError as error:
-            error.args = (f"it redirects to {mask_url(found)}; {error.args[0]}",)
+            error.args = (f"it redirects to {redact_url(found)}; {error.args[0]}",)
             raise
         self._guard.check_redirect(job.target, target)
         if target.url in job.seen:
             raise BadRedirect(
-                f"it redirects in a circle, back to {mask_url(target.url)}; a site that wants "
+                f"it redirects in a circle, back to {redact_url(target.url)}; a site that wants "
                 "cookies does that, and none are kept",
                 status=answer.status,
             )
@@ -350,7 +356,7 @@ class Fetcher:
         job.target = target
         job.course = None
 
-    def _fetched(self, job: Job, answer: Answer) -> Fetched:
+    def _fetched(self, job: FetchAttemptState, answer: HttpResponse) -> FetchResponse:
         place = None
         if self._archive is not None:
             place = self._archive.write(answer, known=job.request.archived)
@@ -362,7 +368,7 @@ class Fetcher:
         modified = headers.get("Last-Modified") or (
             job.request.last_modified if is_unmodified else None
         )
-        return Fetched(
+        return FetchResponse(
             request=job.request,
             url=job.home.url,
             final_url=answer.target.url,
@@ -381,14 +387,14 @@ class Fetcher:
             archive_offset=place[1] if place else None,
         )
 
-    def _fail(self, job: Job, error: FetchError) -> FetchFailure:
+    def _fail(self, job: FetchAttemptState, error: FetchError) -> FetchFailure:
         seconds = 0.0 if job.started is None else self._clock() - job.started
         return self._failure(job.request, error, job.attempts, seconds)
 
     def _failure(
         self, request: FetchRequest, error: FetchError, attempts: list[Attempt], seconds: float
     ) -> FetchFailure:
-        error.url = mask_url(request.url)
+        error.url = redact_url(request.url)
         error.attempts = tuple(attempts)
         log.debug("%s", error)
         return FetchFailure(

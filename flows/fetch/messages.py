@@ -49,7 +49,7 @@ class FetchRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class FetchResponse:
     """A page that is whole, or the word that it has not changed.
 
     Attributes:

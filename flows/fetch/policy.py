@@ -60,7 +60,7 @@ class FetchPolicy:
     backoff_seconds: float = 0.5
     backoff_floor_seconds: float = 0.1
     backoff_cap_seconds: float = 30.0
-    patience_seconds: float = 60.0
+    max_wait_seconds: float = 60.0
     retry_ratio: float = 2.0
     slow_down_seconds: float = 1.0
     breaker_failures: int = 5
@@ -93,7 +93,7 @@ class FetchPolicy:
         """The longest one attempt may take."""
         return min(self.attempt_seconds or 3 * self.timeout_seconds, self.deadline_seconds)
 
-    def complaints(self) -> tuple[str, ...]:
+    def policy_warnings(self) -> tuple[str, ...]:
         """What a site owner would object to; for ``copydesk doctor``."""
         found = []
         if _EXAMPLE.search(self.user_agent):

@@ -14,12 +14,12 @@ _CONTROL = re.compile(
 )
 
 
-def mask_url(url: str) -> str:
+def redact_url(url: str) -> str:
     """The address without user names, passwords, tokens and control characters."""
     return safe_text(_SECRET.sub(r"\1***", _USERINFO.sub("***@", url)), limit=500)
 
 
-def mask_words(words: str) -> str:
+def redact_text(words: str) -> str:
     """Words with every address in them masked."""
     return _SECRET.sub(r"\1***", _USERINFO.sub("***@", words))
 

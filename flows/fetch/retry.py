@@ -13,13 +13,13 @@ from typing import Generic, TypeVar, cast
 
 from tenacity import DoAttempt, DoSleep, RetryCallState, Retrying, retry_if_exception_type
 
-from flows.fetch.errors import FetchError, StaleConnection, TransientFetchError, UnexpectedAnswer
+from flows.fetch.errors import FetchError, StaleConnection, TransientFetchError, UnexpectedStatus
 from flows.fetch.policy import FetchPolicy
 
 T = TypeVar("T")
 
 
-class Course(Generic[T]):
+class RetrySession(Generic[T]):
     """All attempts at one hop.
 
     Args:
@@ -90,7 +90,7 @@ class Course(Generic[T]):
         roof = policy.backoff_seconds * 2.0 ** (state.attempt_number - 1)
         roof = min(roof, policy.backoff_cap_seconds)
         wait = max(policy.backoff_floor_seconds, self._random() * roof)
-        if isinstance(error, UnexpectedAnswer) and error.retry_after is not None:
+        if isinstance(error, UnexpectedStatus) and error.retry_after is not None:
             wait = max(wait, error.retry_after)
         return wait
 

@@ -23,7 +23,7 @@ _FORMS = tuple(
 )
 
 
-def read_http_date(value: str, *, now: datetime) -> datetime | None:
+def parse_http_date(value: str, *, now: datetime) -> datetime | None:
     """An HTTP-date as aware UTC, or ``None`` if it is none.
 
     A two-digit year that would lie more than 50 years ahead means the past
@@ -65,7 +65,7 @@ def _zone(text: str) -> timezone:
     return timezone(-offset if text[0] == "-" else offset)
 
 
-def read_retry_after(value: str | None, *, now: datetime, date: str | None = None) -> float | None:
+def parse_retry_after(value: str | None, *, now: datetime, date: str | None = None) -> float | None:
     """Seconds to wait, or ``None`` if the field is missing or makes no sense.
 
     Args:
@@ -78,8 +78,8 @@ def read_retry_after(value: str | None, *, now: datetime, date: str | None = Non
     text = value.strip(" \t")
     if re.fullmatch(r"[0-9]+", text, re.ASCII):
         return MAX_SECONDS if len(text) > 9 else min(float(text), MAX_SECONDS)
-    at = read_http_date(text, now=now)
+    at = parse_http_date(text, now=now)
     if at is None:
         return None
-    base = read_http_date(date, now=now) if date else None
+    base = parse_http_date(date, now=now) if date else None
     return min(max(0.0, (at - (base or now)).total_seconds()), MAX_SECONDS)

@@ -63,7 +63,7 @@ class Rules:
 ALLOW_ALL = Rules(why="no robots.txt")
 
 
-def read_rules(data: bytes, token: str) -> Rules:
+def parse_robots(data: bytes, token: str) -> Rules:
     """What a robots.txt says to a product token; lines that make no sense are skipped.
 
     Args:

@@ -7,23 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flows.fetch.attempt_state import outcome_of
-from flows.fetch.client import Answer, Client
+from flows.fetch.client import HttpClient, HttpResponse
 from flows.fetch.errors import (
     BadAddress,
     BadRedirect,
-    Deferred,
     DisallowedByRobots,
     FetchError,
     PolicyRefusal,
+    RateLimited,
     RefusedByServer,
     TooLarge,
     TransientFetchError,
-    UnexpectedAnswer,
+    UnexpectedStatus,
 )
 from flows.fetch.policy import FetchPolicy
-from flows.fetch.retry import Course
-from flows.fetch.robots import ALLOW_ALL, MAX_AGE_SECONDS, MAX_BYTES, Rules, read_rules
-from flows.fetch.ssrf import Guard, Target, join, read_target
+from flows.fetch.retry import RetrySession
+from flows.fetch.robots import ALLOW_ALL, MAX_AGE_SECONDS, MAX_BYTES, Rules, parse_robots
+from flows.fetch.ssrf import AddressPolicy, Target, join, parse_target
 from flows.fetch.throttle import Outcome
 
 _MAX_HOPS = 5
@@ -33,7 +33,7 @@ _MAX_SITES = 10_000
 
 @dataclass(slots=True)
 class _Entry:
-    course: Course[Rules]
+    course: RetrySession[Rules]
     rules: Rules | None = None
     trouble: str = ""
     until: float = 0.0
@@ -41,7 +41,7 @@ class _Entry:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class RobotsBook:
+class RobotsCache:
     """What each site allows; safe for threads.
 
     RFC 9309 2.3.1: 4xx and more than five redirects mean that everything is allowed; 5xx,
@@ -52,8 +52,8 @@ class RobotsBook:
         self,
         policy: FetchPolicy,
         *,
-        client: Client,
-        guard: Guard,
+        client: HttpClient,
+        guard: AddressPolicy,
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
@@ -79,7 +79,7 @@ class RobotsBook:
         """
         entry = self._entries[target.origin]
         if entry.rules is None:
-            raise Deferred(
+            raise RateLimited(
                 f"nothing of {target.host} is fetched in this run, because its robots.txt cannot "
                 f"be read ({entry.trouble}); the next run asks again",
                 url=target.url,
@@ -147,7 +147,7 @@ class RobotsBook:
                 entry.outcome = outcome_of(error)
                 raise
 
-        course = Course(
+        course = RetrySession(
             attempt,
             policy=self._policy,
             left=lambda: deadline - self._clock(),
@@ -158,20 +158,20 @@ class RobotsBook:
         return entry
 
     def _ask(self, target: Target, deadline: float) -> Rules:
-        at = read_target(f"{target.origin}/robots.txt")
+        at = parse_target(f"{target.origin}/robots.txt")
         try:
             answer = self._follow(at, deadline)
         except RefusedByServer as error:
             return Rules(why=f"robots.txt answered {error.status}")
         except (BadRedirect, BadAddress):
             return ALLOW_ALL
-        except UnexpectedAnswer as error:
+        except UnexpectedStatus as error:
             if error.status is not None and 200 <= error.status < 300:
                 return ALLOW_ALL
             raise
-        return read_rules(answer.body.content, self._policy.product_token)
+        return parse_robots(answer.body.content, self._policy.product_token)
 
-    def _follow(self, target: Target, deadline: float) -> Answer:
+    def _follow(self, target: Target, deadline: float) -> HttpResponse:
         for hop in range(_MAX_HOPS + 1):
             answer = self._client.get(target, deadline=deadline, limit=MAX_BYTES)
             if answer.kind != "redirect":
@@ -183,7 +183,7 @@ class RobotsBook:
 
     def _next(self, target: Target, location: str) -> Target:
         try:
-            found = read_target(join(target, location))
+            found = parse_target(join(target, location))
             self._guard.check(found)
         except (ValueError, PolicyRefusal) as error:
             raise BadRedirect("it redirects to an address that cannot be asked") from error

@@ -17,11 +17,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from flows.fetch.errors import Deferred, FetchError, Stopped
-from flows.fetch.messages import Fetched, FetchFailure, FetchRequest
+from flows.fetch.errors import Cancelled, FetchError, RateLimited
+from flows.fetch.messages import FetchFailure, FetchRequest, FetchResponse
 
 if TYPE_CHECKING:
-    from flows.fetch.attempt_state import Job
+    from flows.fetch.attempt_state import FetchAttemptState
 
 _WINDOW = 10_000
 _GULP = 64
@@ -29,10 +29,10 @@ _TICK = 0.1
 _FULL_WAIT = 0.05
 _NEVER = float("inf")
 
-Result = Fetched | FetchFailure
+Result = FetchResponse | FetchFailure
 
 
-class Pool:
+class FetchScheduler:
     """One pass over a stream of requests.
 
     Args:
@@ -54,11 +54,11 @@ class Pool:
         self,
         requests: Iterable[FetchRequest],
         *,
-        begin: Callable[[FetchRequest], Job | FetchFailure],
-        admit: Callable[[str], float | None],
+        begin: Callable[[FetchRequest], FetchAttemptState | FetchFailure],
+        acquire: Callable[[str], float | None],
         room: Callable[[str], float | None],
-        step: Callable[[Job], Result | float],
-        refuse: Callable[[Job, FetchError], FetchFailure],
+        step: Callable[[FetchAttemptState], Result | float],
+        refuse: Callable[[FetchAttemptState, FetchError], FetchFailure],
         clock: Callable[[], float],
         halt: threading.Event,
         cancel: Callable[[set[int | None]], None],
@@ -66,7 +66,7 @@ class Pool:
     ) -> None:
         self._requests = iter(requests)
         self._begin = begin
-        self._admit = admit
+        self._admit = acquire
         self._room = room
         self._step = step
         self._refuse = refuse
@@ -190,7 +190,7 @@ class Pool:
                 self._crash = error
                 self._done.notify()
 
-    def _take(self) -> Job | None:
+    def _take(self) -> FetchAttemptState | None:
         with self._lock:
             while not (self._is_closed or self._crash or self._halt.is_set()):
                 if len(self._results) >= self._backlog:
@@ -204,7 +204,7 @@ class Pool:
                     self._sleep(wait)
         return None
 
-    def _pick(self) -> tuple[Job | None, float]:
+    def _pick(self) -> tuple[FetchAttemptState | None, float]:
         """A job whose host admitted it, or seconds until a host may be ready."""
         if not self._ready:
             return None, _TICK
@@ -222,7 +222,7 @@ class Pool:
             return None, 0.0
         try:
             wait = self._admit(key)
-        except Deferred as error:
+        except RateLimited as error:
             self._finish(self._refuse(lane.pop(now), error))
             self._relist(key, not_before=now)
             return None, 0.0
@@ -234,7 +234,7 @@ class Pool:
         self._relist(key, not_before=now + (_FULL_WAIT if room is None else room))
         return job, 0.0
 
-    def _put(self, job: Job, key: str, outcome: Result | float) -> None:
+    def _put(self, job: FetchAttemptState, key: str, outcome: Result | float) -> None:
         """What became of a job; the thread that says it is the next to look."""
         with self._lock:
             now = self._clock()
@@ -247,7 +247,7 @@ class Pool:
             self._relist(key, not_before=now)
 
     def _finish(self, result: Result) -> None:
-        if isinstance(result, FetchFailure) and isinstance(result.error, Stopped):
+        if isinstance(result, FetchFailure) and isinstance(result.error, Cancelled):
             return  # it was not fetched, and is not reported as if it had been tried
         self._results.append(result)
         self._done.notify()
@@ -259,14 +259,14 @@ class _Lane:
     __slots__ = ("again", "fresh")
 
     def __init__(self) -> None:
-        self.fresh: deque[Job] = deque()
-        self.again: list[tuple[float, int, Job]] = []
+        self.fresh: deque[FetchAttemptState] = deque()
+        self.again: list[tuple[float, int, FetchAttemptState]] = []
 
     def has_due(self, now: float) -> bool:
         """True when there is a job that can run."""
         return bool(self.fresh) or bool(self.again and self.again[0][0] <= now)
 
-    def pop(self, now: float) -> Job:
+    def pop(self, now: float) -> FetchAttemptState:
         """The job to run: what has begun goes on first."""
         if self.again and self.again[0][0] <= now:
             return heapq.heappop(self.again)[2]

@@ -18,8 +18,8 @@ from typing import Any
 
 import ada_url
 
-from flows.fetch.errors import BadAddress, PolicyRefusal, Unreachable
-from flows.fetch.redact import mask_url, safe_text
+from flows.fetch.errors import BadAddress, ConnectionFailed, PolicyRefusal
+from flows.fetch.redact import redact_url, safe_text
 
 _TICK = 0.05
 MAX_URL = 2048
@@ -116,7 +116,7 @@ def refused_address(address: str) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def read_target(url: str) -> Target:
+def parse_target(url: str) -> Target:
     """The parsed form of an address.
 
     Raises:
@@ -164,7 +164,7 @@ def _resolve(host: str, port: int) -> Iterable[Any]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
-class Guard:
+class AddressPolicy:
     """The rules of one run, asked for every address and inside every connection."""
 
     def __init__(
@@ -215,7 +215,7 @@ class Guard:
         if same_site(origin.host, target.host) or self._anywhere or self._is_source(target):
             return
         raise PolicyRefusal(
-            f"it redirects to {mask_url(target.url)}, another site that is no configured source; "
+            f"it redirects to {redact_url(target.url)}, another site that is no configured source; "
             f"if that is right, add {target.host!r} to fetch.source_hosts",
             url=origin.url,
             rule="redirect to another site",
@@ -281,12 +281,12 @@ class Guard:
             if outcome or is_over():
                 break
         if not outcome:
-            raise Unreachable(f"the name {host!r} did not resolve within {seconds:.1f} s")
+            raise ConnectionFailed(f"the name {host!r} did not resolve within {seconds:.1f} s")
         answers = outcome[0]
         if isinstance(answers, BaseException):
-            raise Unreachable(f"the name {host!r} does not resolve: {answers}") from answers
+            raise ConnectionFailed(f"the name {host!r} does not resolve: {answers}") from answers
         if not answers:
-            raise Unreachable(f"the name {host!r} has no address")
+            raise ConnectionFailed(f"the name {host!r} has no address")
         return answers
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from flows.fetch.errors import Deferred
+from flows.fetch.errors import RateLimited
 from flows.fetch.policy import FetchPolicy
 
 Outcome = Literal["ok", "answered", "overloaded", "unreachable", "cancelled"]
@@ -41,7 +41,7 @@ class _Host:
     retries: int = 0
 
 
-class Hosts:
+class HostThrottle:
     """The state of every host a run talks to; safe for threads."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Hosts:
         self._most = _MAX_HOSTS
         self._lock = threading.Lock()
 
-    def admit(self, key: str) -> float | None:
+    def acquire(self, key: str) -> float | None:
         """0.0 and a slot taken; seconds to wait; or ``None`` until a slot is released.
 
         Raises:
@@ -105,14 +105,14 @@ class Hosts:
     def _spacing(self, host: _Host) -> float:
         return max(self._policy.per_host_delay_seconds, host.crawl_delay, host.delay)
 
-    def deferral(self, key: str, *, status: int | None = None) -> Deferred:
+    def rate_limited_error(self, key: str, *, status: int | None = None) -> RateLimited:
         """The error for a page whose host asked for more time than there is."""
         with self._lock:
             return self._paused(key, self._hosts[key], self._clock(), status)
 
-    def _paused(self, key: str, host: _Host, now: float, status: int | None = None) -> Deferred:
+    def _paused(self, key: str, host: _Host, now: float, status: int | None = None) -> RateLimited:
         seconds = host.paused_until - now
-        return Deferred(
+        return RateLimited(
             f"{key} asked to be left alone for {seconds:.0f} s ({host.pause_reason}), longer than "
             f"this run waits; the next run tries again",
             status=status,
@@ -120,18 +120,18 @@ class Hosts:
         )
 
     def _lose_patience(self, key: str, host: _Host, now: float) -> None:
-        patience = self._policy.patience_seconds
+        patience = self._policy.max_wait_seconds
         if host.paused_until - now > patience:
             raise self._paused(key, host, now)
         is_down = host.failures >= self._policy.breaker_failures
         if is_down and now - host.failing_since > patience:
-            raise Deferred(
+            raise RateLimited(
                 f"{key} has not answered for {now - host.failing_since:.0f} s "
                 f"({host.failures} requests in a row); the next run tries again"
             )
         if host.next_at - now > patience:
             seconds = host.next_at - now
-            raise Deferred(
+            raise RateLimited(
                 f"{key} wants {self._spacing(host):.0f} s between requests; the next run goes on",
                 retry_at=self._now() + timedelta(seconds=seconds),
             )

@@ -7,12 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from flows.archive import ArchiveError
-from flows.archive.index import Index, Place, fetched_from, listed, with_more
+from flows.archive.index import (
+    ArchiveIndex,
+    RecordLocation,
+    listing_entries,
+    read_response,
+    with_next_pages,
+)
 from flows.pipeline import steps
-from flows.pipeline.backfill_context import Work
-from flows.pipeline.batch import Arrived, Batch, page_of
-from flows.pipeline.checkpoint import RECORDS, piece
-from flows.text import many
+from flows.pipeline.backfill_context import BackfillContext
+from flows.pipeline.batch import Batch, FetchedPage, decode_page
+from flows.pipeline.checkpoint import READ_ARCHIVE, new_chunk
+from flows.text import pluralize
 from parsers import registry
 from parsers.errors import ParseError
 from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
@@ -20,20 +26,20 @@ from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
 RECORDS_EACH = 200
 
 
-def pieces(work: Work, found: Index) -> list[NewChunk]:
+def pieces(work: BackfillContext, found: ArchiveIndex) -> list[NewChunk]:
     """Pieces for those pages that no piece of the plan holds yet."""
     planned = {
         (file, offset)
         for chunk in work.plan.chunks
-        if chunk.kind == RECORDS
+        if chunk.kind == READ_ARCHIVE
         for file, offset, *_ in json.loads(chunk.spec)
     }
     fresh = [one for one in found.pages if (one.file, one.offset) not in planned]
     parts = [fresh[i : i + RECORDS_EACH] for i in range(0, len(fresh), RECORDS_EACH)]
     return [
-        piece(
-            RECORDS,
-            f"{many(len(part), 'page')}, {part[0].at:%Y-%m-%d} to {part[-1].at:%Y-%m-%d}",
+        new_chunk(
+            READ_ARCHIVE,
+            f"{pluralize(len(part), 'page')}, {part[0].at:%Y-%m-%d} to {part[-1].at:%Y-%m-%d}",
             [[one.file, one.offset, one.url, one.at.isoformat()] for one in part],
             len(part),
         )
@@ -41,10 +47,10 @@ def pieces(work: Work, found: Index) -> list[NewChunk]:
     ]
 
 
-def read_records(work: Work, found: Index, chunk: Chunk) -> None:
+def read_records(work: BackfillContext, found: ArchiveIndex, chunk: Chunk) -> None:
     """Read and store some pages of an archive; their time is that of their fetch."""
     places = [
-        Place(file, offset, url, datetime.fromisoformat(at))
+        RecordLocation(file, offset, url, datetime.fromisoformat(at))
         for file, offset, url, at in json.loads(chunk.spec)
     ]
     if work.run.is_dry:
@@ -63,28 +69,28 @@ def read_records(work: Work, found: Index, chunk: Chunk) -> None:
                 state = INCOMPLETE  # the file may come back whole, from a backup
     # A listing may carry many articles, or none.
     work.tally.add(discovered=len(batch.pages), fetched=len(batch.pages))
-    steps.read(work.run, work.source, batch)
+    steps.parse(work.run, work.source, batch)
     _leave_recorded(work, found, batch)
     work.plan.end(chunk, state)
     work.store(batch)
 
 
-def _arrived(found: Index, place: Place) -> list[Arrived]:
-    fetched = fetched_from(found.folder, place.file, place.offset, place.url)
+def _arrived(found: ArchiveIndex, place: RecordLocation) -> list[FetchedPage]:
+    fetched = read_response(found.folder, place.file, place.offset, place.url)
     fetched = replace(fetched, fetched_at=place.at)
     if place.url in found.listings:
-        entries = [entry for entry in listed(found, place) if entry.content is not None]
-        return [Arrived(entry, page_of(fetched, entry)) for entry in entries]
+        entries = [entry for entry in listing_entries(found, place) if entry.content is not None]
+        return [FetchedPage(entry, decode_page(fetched, entry)) for entry in entries]
     arrived = []
     for entry in found.entries(place):
-        page = page_of(fetched, entry)
-        more = registry.more(found.source, page)
+        page = decode_page(fetched, entry)
+        more = registry.next_pages(found.source, page)
         following = [at for url in more if (at := found.nearest(url, place.at))]
-        arrived.append(Arrived(entry, with_more(page, found.folder, following), fetched))
+        arrived.append(FetchedPage(entry, with_next_pages(page, found.folder, following), fetched))
     return arrived
 
 
-def _leave_recorded(work: Work, found: Index, batch: Batch) -> None:
+def _leave_recorded(work: BackfillContext, found: ArchiveIndex, batch: Batch) -> None:
     """Record the fetches of our own archive that are not recorded: it outlived its warehouse."""
     is_own = found.folder.resolve() == work.run.settings.archive.path.resolve()
     places = {

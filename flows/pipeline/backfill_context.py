@@ -10,13 +10,19 @@ from functools import cached_property
 from flows.archive import index as records
 from flows.pipeline import steps
 from flows.pipeline.batch import Batch
-from flows.pipeline.checkpoint import CLOSE, ENTRIES, WALK, ChunkRun, Plan
-from flows.pipeline.date_range import Asked
+from flows.pipeline.checkpoint import (
+    CLOSE_GAPS,
+    FETCH_ENTRIES,
+    LIST_PAGES,
+    CheckpointedRun,
+    JobPlan,
+)
+from flows.pipeline.date_range import BackfillRequest
 from parsers.model import Entry, Source
 from warehouse.records.backfill_chunks import Chunk
 
 
-class Work:
+class BackfillContext:
     """One backfill under way: what its pieces share.
 
     Attributes:
@@ -26,16 +32,18 @@ class Work:
         clock: Seconds that never go back.
     """
 
-    entries_each = 100
-    piece_seconds = 300.0
+    entries_per_chunk = 100
+    chunk_seconds = 300.0
     clock = staticmethod(time.monotonic)
 
-    def __init__(self, run: ChunkRun, asked: Asked, *, restart: bool = False) -> None:
+    def __init__(
+        self, run: CheckpointedRun, asked: BackfillRequest, *, restart: bool = False
+    ) -> None:
         self.run = run
         self.asked = asked
         self.source: Source = run.settings.source(asked.source)
         self.tally = run.tally(asked.source)
-        self.plan = Plan(run, asked.plan, asked.source)
+        self.plan = JobPlan(run, asked.plan, asked.source)
         self.was_done = self.plan.is_done and not self._is_open_ended()
         if restart or (self.plan.is_done and not self.was_done and not asked.archive):
             self.plan.restart()
@@ -44,15 +52,15 @@ class Work:
         self.planned = {
             entry.source_article_id
             for chunk in self.plan.chunks
-            if chunk.kind == ENTRIES
+            if chunk.kind == FETCH_ENTRIES
             for entry in entries_of(chunk)
         }
 
     @cached_property
-    def index(self) -> records.Index:
+    def index(self) -> records.ArchiveIndex:
         """What the archive holds."""
         assert self.asked.archive is not None  # noqa: S101  # only an archive has records
-        return records.index(self.asked.archive, self.source)
+        return records.build_index(self.asked.archive, self.source)
 
     def _is_open_ended(self) -> bool:
         """Whether there may be more by now: of a window that was not over, of an archive."""
@@ -65,13 +73,15 @@ class Work:
         return min(self._listed_at(), default=ended) < window.end
 
     def _listed_at(self) -> list[datetime]:
-        specs = (json.loads(one.spec) for one in self.plan.chunks if one.kind in (WALK, CLOSE))
+        specs = (
+            json.loads(one.spec) for one in self.plan.chunks if one.kind in (LIST_PAGES, CLOSE_GAPS)
+        )
         return [aware(spec["since"]) for spec in specs if spec["since"]]
 
     def store(self, batch: Batch) -> None:
         """Store a batch, and what became of its piece with it."""
         if not self.run.is_dry:
-            steps.store(self.run, self.source, batch)
+            steps.load(self.run, self.source, batch)
 
 
 def entries_of(chunk: Chunk) -> list[Entry]:

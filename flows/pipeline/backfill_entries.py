@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from flows.pipeline import steps
-from flows.pipeline.backfill_context import Work, entries_of
-from flows.pipeline.batch import Batch, Lead
-from flows.pipeline.checkpoint import ENTRIES, piece
-from flows.pipeline.stats import PROBLEMS_KEPT
+from flows.pipeline.backfill_context import BackfillContext, entries_of
+from flows.pipeline.batch import Batch, FetchTarget
+from flows.pipeline.checkpoint import FETCH_ENTRIES, new_chunk
+from flows.pipeline.stats import MAX_MESSAGES
 from parsers import registry
 from parsers.errors import UnknownUrl
 from parsers.model import Entry
@@ -24,7 +24,7 @@ _FIRST_ENTRIES = 8
 """How many are fetched before it is known how long one takes."""
 
 
-def named(work: Work, urls: Sequence[str]) -> list[NewChunk]:
+def named(work: BackfillContext, urls: Sequence[str]) -> list[NewChunk]:
     """The pieces of a list of addresses; one that the source does not know is told."""
     entries: dict[str, Entry] = {}
     merged = 0
@@ -42,36 +42,38 @@ def named(work: Work, urls: Sequence[str]) -> list[NewChunk]:
     return pieces(work, list(entries.values()), "addresses")
 
 
-def tell_lost(work: Work) -> None:
+def tell_lost(work: BackfillContext) -> None:
     """Say again which addresses brought nothing, and will not be tried again."""
     urls = [
         entry.url
         for chunk in work.plan.chunks
-        if chunk.kind == ENTRIES and chunk.state == DONE
+        if chunk.kind == FETCH_ENTRIES and chunk.state == DONE
         for entry in entries_of(chunk)
     ]
     with work.run.looking() as store:
-        lost = archived_fetches.without_page(store, urls) if store is not None else {}
+        lost = archived_fetches.last_fetch_errors(store, urls) if store is not None else {}
     if lost:
         words = [error if url in error else f"{url}: {error}" for url, error in lost.items()]
-        told = "; ".join(words[:PROBLEMS_KEPT])
+        told = "; ".join(words[:MAX_MESSAGES])
         work.tally.notes.append(
             f"{len(lost)} of the addresses brought nothing and are not tried again "
             f"(--restart does): {told}"
         )
 
 
-def pieces(work: Work, entries: Sequence[Entry], what: str) -> list[NewChunk]:
+def pieces(work: BackfillContext, entries: Sequence[Entry], what: str) -> list[NewChunk]:
     """New pieces of a plan for some articles; ``what`` says which, for people."""
-    each = work.entries_each
+    each = work.entries_per_chunk
     parts = [entries[i : i + each] for i in range(0, len(entries), each)]
     return [
-        piece(ENTRIES, f"{len(part)} of {what}", [asdict(entry) for entry in part], len(part))
+        new_chunk(
+            FETCH_ENTRIES, f"{len(part)} of {what}", [asdict(entry) for entry in part], len(part)
+        )
         for part in parts
     ]
 
 
-def read_entries(work: Work, chunk: Chunk) -> None:
+def read_entries(work: BackfillContext, chunk: Chunk) -> None:
     """Fetch, read and store the articles of a piece."""
     run, tally = work.run, work.tally
     planned = entries_of(chunk)
@@ -92,13 +94,13 @@ def read_entries(work: Work, chunk: Chunk) -> None:
             chunk,
             INCOMPLETE if missing else DONE,
             entries=len(own),
-            spec=piece(ENTRIES, "", own).spec,
+            spec=new_chunk(FETCH_ENTRIES, "", own).spec,
         )
         work.plan.grow(pieces(work, rest, "a piece that took long"))
     work.store(batch)
 
 
-def _fetch_in_time(work: Work, entries: list[Entry]) -> tuple[Batch, list[Entry]]:
+def _fetch_in_time(work: BackfillContext, entries: list[Entry]) -> tuple[Batch, list[Entry]]:
     """The articles that come in the time that one piece has, and the entries left over.
 
     A site may ask for many seconds between two requests, and the schedule waits meanwhile.
@@ -107,16 +109,16 @@ def _fetch_in_time(work: Work, entries: list[Entry]) -> tuple[Batch, list[Entry]
     size = _FIRST_ENTRIES
     while rest and not work.run.is_stopping:
         part, rest = rest[:size], rest[size:]
-        batch = steps.fetch(work.run, work.source, Batch(Lead(one, None) for one in part))
-        whole.add(steps.read(work.run, work.source, batch))
+        batch = steps.fetch(work.run, work.source, Batch(FetchTarget(one, None) for one in part))
+        whole.add(steps.parse(work.run, work.source, batch))
         spent = work.clock() - started
-        size = int((work.piece_seconds - spent) * (len(entries) - len(rest)) / max(spent, 1e-3))
+        size = int((work.chunk_seconds - spent) * (len(entries) - len(rest)) / max(spent, 1e-3))
         if size < 1:
             break
     return whole, rest
 
 
-def _left_to_listings(work: Work, entries: list[Entry]) -> list[Entry]:
+def _left_to_listings(work: BackfillContext, entries: list[Entry]) -> list[Entry]:
     """Those entries that no listing tells more of than their page does.
 
     The page behind a share link gives a time to the minute where the listing gave the
@@ -125,9 +127,9 @@ def _left_to_listings(work: Work, entries: list[Entry]) -> list[Entry]:
     shared = {
         f"{work.source.slug}:{entry.source_article_id}"
         for entry in entries
-        if entry.channel == registry.SHARED
+        if entry.channel == registry.SHARE_LINK
     }
-    known = work.run.seen_elsewhere(shared, channel=registry.SHARED)
+    known = work.run.seen_elsewhere(shared, channel=registry.SHARE_LINK)
     if known:
         work.tally.add(unmodified=len(known))
         work.tally.notes.append(f"{len(known)} known from their listings, which tell more")
@@ -141,7 +143,7 @@ def _may_come(url: str, batch: Batch) -> bool:
     return url in batch.failed or url not in batch.page_rows
 
 
-def note_days(work: Work, batch: Batch) -> None:
+def note_days(work: BackfillContext, batch: Batch) -> None:
     """Learn how far back undated listings go from the articles themselves.
 
     What turns out to be of other days is stored all the same: it has been read.

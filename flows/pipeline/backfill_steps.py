@@ -15,28 +15,28 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from flows.fetch import Fetched, FetchFailure, FetchRequest, Stopped
+from flows.fetch import Cancelled, FetchFailure, FetchRequest, FetchResponse
 from flows.pipeline import backfill_archive, rows, steps
-from flows.pipeline.backfill_context import Work, aware
+from flows.pipeline.backfill_context import BackfillContext, aware
 from flows.pipeline.backfill_entries import named, note_days, pieces, read_entries, tell_lost
-from flows.pipeline.batch import Arrived, Batch, page_of
-from flows.pipeline.checkpoint import CLOSE, ENTRIES, RECORDS, WALK, piece
-from flows.pipeline.date_range import Window
-from flows.pipeline.discover import goes_on, unseen
-from flows.pipeline.stats import About, about_fetch
-from flows.text import many
+from flows.pipeline.batch import Batch, FetchedPage, decode_page
+from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES, READ_ARCHIVE, new_chunk
+from flows.pipeline.date_range import DateRange
+from flows.pipeline.discover import gap_reason, is_continuous
+from flows.pipeline.stats import Problem, fetch_problem
+from flows.text import pluralize
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.model import BadEntry, Entry, Listing, Source
 from warehouse.records import gaps
 from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
-from warehouse.rows import GapRow
+from warehouse.rows import NewGap
 
 MOST_PAGES = 5000
 _GONE = frozenset({404, 410})
 
 
-def begin(work: Work) -> None:
+def plan_chunks(work: BackfillContext) -> None:
     """Make the first pieces of a plan that has none; an archive may have grown.
 
     What is wrong with the addresses or the archive is told at every call.
@@ -57,16 +57,16 @@ def begin(work: Work) -> None:
             work.plan.grow(from_addresses)
 
 
-def do(work: Work, chunk: Chunk) -> None:
+def run_chunk(work: BackfillContext, chunk: Chunk) -> None:
     """Do one piece, whatever it is."""
-    if chunk.kind == WALK:
-        walk(work, chunk)
-    elif chunk.kind == ENTRIES:
+    if chunk.kind == LIST_PAGES:
+        list_pages(work, chunk)
+    elif chunk.kind == FETCH_ENTRIES:
         read_entries(work, chunk)
-    elif chunk.kind == RECORDS:
+    elif chunk.kind == READ_ARCHIVE:
         backfill_archive.read_records(work, work.index, chunk)
     else:
-        close(work, chunk)
+        close_gaps(work, chunk)
 
 
 # --- a window: listing pages, further and further back ---------------------------------
@@ -74,7 +74,7 @@ def do(work: Work, chunk: Chunk) -> None:
 
 def _walk(channel: str, turn: int = 0, oldest: str = "", since: str = "") -> NewChunk:
     spec = {"channel": channel, "turn": turn, "oldest": oldest, "since": since}
-    return piece(WALK, f"listing {channel}, page {turn + 1}", spec)
+    return new_chunk(LIST_PAGES, f"listing {channel}, page {turn + 1}", spec)
 
 
 def _listings(source: Source) -> tuple[Listing, ...]:
@@ -88,10 +88,10 @@ def listing_at(source: Source, channel: str, turn: int) -> Listing | None:
         return regular[turn]
     if turn >= MOST_PAGES:
         return None
-    return source.parser.older(source, channel, turn - len(regular) + 1)
+    return source.parser.older_listing(source, channel, turn - len(regular) + 1)
 
 
-def walk(work: Work, chunk: Chunk) -> None:
+def list_pages(work: BackfillContext, chunk: Chunk) -> None:
     """Read one listing page: its entries of the window become pieces."""
     spec = json.loads(chunk.spec)
     channel, turn = spec["channel"], spec["turn"]
@@ -103,7 +103,7 @@ def walk(work: Work, chunk: Chunk) -> None:
         work.store(batch)
         return
     answer = next(iter(work.run.fetch_all([FetchRequest(url=listing.url)])), None)
-    if answer is None or (isinstance(answer, FetchFailure) and isinstance(answer.error, Stopped)):
+    if answer is None or (isinstance(answer, FetchFailure) and isinstance(answer.error, Cancelled)):
         return
     lines = _lines(work, listing, answer, batch)
     if lines is None:
@@ -112,7 +112,7 @@ def walk(work: Work, chunk: Chunk) -> None:
             _end_walk(work, spec, None)
         else:
             if isinstance(answer, FetchFailure):
-                about = about_fetch("listing", channel, answer.error)
+                about = fetch_problem("listing", channel, answer.error)
                 work.tally.fail(str(answer.error), about)
         work.plan.end(chunk, DONE if has_ended else INCOMPLETE)
     else:
@@ -126,28 +126,28 @@ def walk(work: Work, chunk: Chunk) -> None:
 
 
 def _lines(
-    work: Work, listing: Listing, answer: Fetched | FetchFailure, batch: Batch
+    work: BackfillContext, listing: Listing, answer: FetchResponse | FetchFailure, batch: Batch
 ) -> list[Entry] | None:
     """The good lines of a listing page; ``None`` when it cannot be read."""
     batch.note(work.source, listing.channel, answer)
     if isinstance(answer, FetchFailure):
         return None
     try:
-        lines = registry.entries(work.source, listing, page_of(answer, None))
+        lines = registry.entries(work.source, listing, decode_page(answer, None))
     except ParseError as error:
-        work.tally.quarantine(str(error), About("listing", listing.channel))
-        batch.bad.append(rows.failed_listing(work.source, listing.channel, answer, error))
+        work.tally.quarantine(str(error), Problem("listing", listing.channel))
+        batch.bad.append(rows.listing_failure(work.source, listing.channel, answer, error))
         return None
     for line in lines:
         if isinstance(line, BadEntry):
             work.tally.add(discovered=1)
-            work.tally.quarantine(str(line.error), About("line", line.channel))
-            batch.bad.append(rows.failed_line(work.source, listing.url, line, answer.fetched_at))
+            work.tally.quarantine(str(line.error), Problem("line", line.channel))
+            batch.bad.append(rows.entry_failure(work.source, listing.url, line, answer.fetched_at))
     return [line for line in lines if isinstance(line, Entry)]
 
 
 def _watch_for_gap(
-    work: Work, listing: Listing, at: datetime, lines: list[Entry], batch: Batch
+    work: BackfillContext, listing: Listing, at: datetime, lines: list[Entry], batch: Batch
 ) -> None:
     """Note a gap that the next sync could no longer see, because it will know these entries."""
     (mark,) = work.run.watermarks(work.source.slug, [listing.channel]).values() or (None,)
@@ -155,11 +155,11 @@ def _watch_for_gap(
     if mark is None or listing.is_whole or regular > 1 or not lines:
         return
     listed = [f"{work.source.slug}:{one.source_article_id}" for one in lines]
-    if not goes_on(work.run, listing.channel, listed, mark.value):
-        how = f"{unseen(len(lines))}; found by a backfill"
+    if not is_continuous(work.run, listing.channel, listed, mark.value):
+        how = f"{gap_reason(len(lines))}; found by a backfill"
         work.tally.gap(f"possible gap in {listing.channel}: {how}")
         batch.gaps.append(
-            GapRow(
+            NewGap(
                 source=work.source.slug,
                 channel=listing.channel,
                 from_at=min(mark.at, at) if mark.at else None,
@@ -170,7 +170,11 @@ def _watch_for_gap(
 
 
 def _take(
-    work: Work, listing: Listing, answer: Fetched | FetchFailure, lines: list[Entry], batch: Batch
+    work: BackfillContext,
+    listing: Listing,
+    answer: FetchResponse | FetchFailure,
+    lines: list[Entry],
+    batch: Batch,
 ) -> None:
     """The entries of the window: what the listing carries is read now, the rest planned."""
     window = work.asked.window
@@ -184,14 +188,14 @@ def _take(
     carried = [entry for entry in new if entry.content is not None]
     what = f"{listing.channel}, {_days(window, new)}"
     work.plan.grow(pieces(work, [one for one in new if one.content is None], what))
-    if carried and isinstance(answer, Fetched):
+    if carried and isinstance(answer, FetchResponse):
         work.tally.add(discovered=len(carried), fetched=len(carried))
-        batch.pages = [Arrived(entry, page_of(answer, entry)) for entry in carried]
-        steps.read(work.run, work.source, batch)
+        batch.pages = [FetchedPage(entry, decode_page(answer, entry)) for entry in carried]
+        steps.parse(work.run, work.source, batch)
         note_days(work, batch)
 
 
-def _days(window: Window, entries: Sequence[Entry]) -> str:
+def _days(window: DateRange, entries: Sequence[Entry]) -> str:
     days = sorted(at for entry in entries if (at := window.published(entry)))
     if not days:
         return "days unknown"
@@ -199,7 +203,9 @@ def _days(window: Window, entries: Sequence[Entry]) -> str:
     return str(first) if first == last else f"{first} to {last}"
 
 
-def _go_on(work: Work, listing: Listing, spec: dict[str, str], lines: list[Entry]) -> None:
+def _go_on(
+    work: BackfillContext, listing: Listing, spec: dict[str, str], lines: list[Entry]
+) -> None:
     """Plan the next page, unless this one reaches back beyond the window or is the last."""
     window = work.asked.window
     assert window is not None  # noqa: S101  # only a window has walks
@@ -216,22 +222,22 @@ def _go_on(work: Work, listing: Listing, spec: dict[str, str], lines: list[Entry
         _end_walk(work, spec, dated[-1] if dated else None)
 
 
-def _end_walk(work: Work, spec: dict[str, str], reached: datetime | None) -> None:
+def _end_walk(work: BackfillContext, spec: dict[str, str], reached: datetime | None) -> None:
     """Plan the last piece of a channel: how far back its listing went."""
     facts = {
         "channel": spec["channel"],
         "since": spec["since"],
         "reached": reached.isoformat() if reached else "",
     }
-    work.plan.grow([piece(CLOSE, f"channel {spec['channel']}", facts)])
+    work.plan.grow([new_chunk(CLOSE_GAPS, f"channel {spec['channel']}", facts)])
 
 
-def close(work: Work, chunk: Chunk) -> None:
+def close_gaps(work: BackfillContext, chunk: Chunk) -> None:
     """Close the gaps of a channel that was covered; say so of one that was not."""
     window, run = work.asked.window, work.run
     assert window is not None  # noqa: S101  # only a window has walks
     spec = json.loads(chunk.spec)
-    if any(one.state != DONE for one in work.plan.chunks if one.kind != CLOSE):
+    if any(one.state != DONE for one in work.plan.chunks if one.kind != CLOSE_GAPS):
         return  # pages are missing: nothing is closed before they came
     reached = datetime.fromisoformat(spec["reached"]) if spec["reached"] else None
     reached = reached or work.oldest.get(spec["channel"])
@@ -246,7 +252,7 @@ def close(work: Work, chunk: Chunk) -> None:
         until = min(window.end, aware(spec["since"]))
         run.along(
             lambda store: work.tally.notes.extend(
-                [f"closed {many(count, 'gap')} of {spec['channel']}"]
+                [f"closed {pluralize(count, 'gap')} of {spec['channel']}"]
                 if (
                     count := gaps.close_gaps(
                         store, work.source.slug, spec["channel"],
@@ -260,7 +266,7 @@ def close(work: Work, chunk: Chunk) -> None:
     work.store(Batch())
 
 
-def _tell_uncovered(work: Work, channel: str, reached: datetime | None) -> None:
+def _tell_uncovered(work: BackfillContext, channel: str, reached: datetime | None) -> None:
     window = work.asked.window
     assert window is not None  # noqa: S101  # only a window has walks
     far = (

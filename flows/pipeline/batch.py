@@ -11,21 +11,21 @@ from datetime import datetime
 
 from flows.fetch import (
     Expect,
-    Fetched,
     FetchFailure,
     FetchRequest,
+    FetchResponse,
     PermanentFetchError,
     PolicyRefusal,
 )
 from flows.pipeline import rows
 from parsers.model import Entry, Page, Source
 from parsers.text.charset import decode
-from warehouse.records.not_modified import Confirmed
-from warehouse.rows import ArticleRow, GapRow, PageRow, QuarantineRow, Validators
+from warehouse.records.not_modified import NotModified
+from warehouse.rows import ArticleRow, FetchRow, NewGap, NewQuarantineEntry, Validators
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class FetchTarget:
     """An entry, and the page of the listing that led to it, if one did."""
 
     entry: Entry
@@ -33,7 +33,7 @@ class Lead:
 
 
 @dataclass(slots=True)
-class Arrived:
+class FetchedPage:
     """A page to be read.
 
     Attributes:
@@ -43,8 +43,8 @@ class Arrived:
 
     entry: Entry
     page: Page
-    fetched: Fetched | None = None
-    is_vouched: bool = True
+    fetched: FetchResponse | None = None
+    is_trusted: bool = True
 
 
 FOR_GOOD = (PermanentFetchError, PolicyRefusal)
@@ -59,14 +59,14 @@ class Batch:
         never: Those of them that were refused for good: the page is gone, or not allowed.
     """
 
-    def __init__(self, leads: Iterable[Lead] = ()) -> None:
+    def __init__(self, leads: Iterable[FetchTarget] = ()) -> None:
         self.leads = list(leads)
-        self.pages: list[Arrived] = []
-        self.confirmed: dict[str, Confirmed] = {}
+        self.pages: list[FetchedPage] = []
+        self.confirmed: dict[str, NotModified] = {}
         self.rows: list[ArticleRow] = []
-        self.page_rows: dict[str, PageRow] = {}
-        self.bad: list[QuarantineRow] = []
-        self.gaps: list[GapRow] = []
+        self.page_rows: dict[str, FetchRow] = {}
+        self.bad: list[NewQuarantineEntry] = []
+        self.gaps: list[NewGap] = []
         self.reached: dict[str, tuple[datetime, str]] = {}
         self.answered: list[str] = []  # addresses of listings: what failed of them is over
         self.forgotten = 0
@@ -77,7 +77,7 @@ class Batch:
         self,
         source: Source,
         channel: str,
-        fetched: Fetched | FetchFailure | None,
+        fetched: FetchResponse | FetchFailure | None,
         *,
         entry: Entry | None = None,
         keep_validators: bool = False,
@@ -90,7 +90,7 @@ class Batch:
             self.failed.add(fetched.request.url)
             if isinstance(fetched.error, FOR_GOOD):
                 self.never.add(fetched.request.url)
-        row = rows.page_row(source, channel, fetched, entry=entry, keep_validators=keep_validators)
+        row = rows.fetch_row(source, channel, fetched, entry=entry, keep_validators=keep_validators)
         self.page_rows[row.url] = replace(row, error=error or row.error)
 
     def add(self, other: Batch) -> None:
@@ -113,7 +113,7 @@ class Batch:
         self.answered += other.answered
 
 
-class Found:
+class DiscoveryResult:
     """What discovering a source yielded.
 
     Attributes:
@@ -127,7 +127,7 @@ class Found:
     """
 
     def __init__(self) -> None:
-        self.leads: list[Lead] = []
+        self.leads: list[FetchTarget] = []
         self.answered: set[str] = set()
         self.garbled: set[str] = set()
         self.unread = 0
@@ -149,7 +149,7 @@ class Found:
         return batches
 
 
-def request_for(
+def build_request(
     url: str,
     known: Validators | None,
     entry: Entry | None = None,
@@ -164,7 +164,7 @@ def request_for(
     ever: what was last fetched whole before ``trusted_since`` is fetched whole again.
     """
     is_stale = known and trusted_since and known.fetched_at < trusted_since
-    if known is None or is_stale or known.entry != rows.entry_facts(entry):
+    if known is None or is_stale or known.entry != rows.entry_json(entry):
         return FetchRequest(url=url, expect=expect)
     archived = None
     if known.archive_file is not None and known.archive_offset is not None:
@@ -179,7 +179,7 @@ def request_for(
     )
 
 
-def page_of(fetched: Fetched, entry: Entry | None) -> Page:
+def decode_page(fetched: FetchResponse, entry: Entry | None) -> Page:
     """What was fetched, decoded."""
     decoded = decode(fetched.body, fetched.content_type)
     return Page(

@@ -14,19 +14,19 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from flows.pipeline.run import Run
+from flows.pipeline.run import RunContext
 from warehouse.read import archived_fetches
 from warehouse.records import backfill_chunks
 from warehouse.records.backfill_chunks import DONE, WAITING, Chunk, NewChunk
 
 Write = Callable[[DuckDBPyConnection], None]
 
-WALK, ENTRIES, RECORDS, CLOSE = "walk", "entries", "records", "close"
-_RANK = {WALK: 0, ENTRIES: 1, RECORDS: 1, CLOSE: 2}
+LIST_PAGES, FETCH_ENTRIES, READ_ARCHIVE, CLOSE_GAPS = "walk", "entries", "records", "close"
+_RANK = {LIST_PAGES: 0, FETCH_ENTRIES: 1, READ_ARCHIVE: 1, CLOSE_GAPS: 2}
 """Listings are read before their articles, so that the amount of work is known early."""
 
 
-class ChunkRun(Run):
+class CheckpointedRun(RunContext):
     """A run that can write something along with what its next step stores."""
 
     def along(self, write: Write) -> None:
@@ -56,22 +56,22 @@ class ChunkRun(Run):
     def stored_chunks(self, plan: str) -> list[Chunk]:
         """The pieces of a plan that a run before this left."""
         with self.looking() as store:
-            return backfill_chunks.of_plan(store, plan) if store else []
+            return backfill_chunks.chunks_of_plan(store, plan) if store else []
 
     def recorded(self, places: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
         """Those of some places in the archive that a fetch is recorded for."""
         with self.looking() as store:
-            return archived_fetches.are_recorded(store, list(places)) if store else set()
+            return archived_fetches.recorded_locations(store, list(places)) if store else set()
 
 
-class Plan:
+class JobPlan:
     """The pieces of one plan: taken one by one, growing while listings are read.
 
     Attributes:
         chunks: Every piece, in the order of its number.
     """
 
-    def __init__(self, run: ChunkRun, words: str, source: str) -> None:
+    def __init__(self, run: CheckpointedRun, words: str, source: str) -> None:
         self.words = words
         self.source = source
         self.chunks = run.stored_chunks(words)
@@ -82,7 +82,7 @@ class Plan:
         """Forget what was done."""
         self.chunks.clear()
         if not self._run.is_dry:
-            self._run.along(lambda store: backfill_chunks.forget(store, self.words))
+            self._run.along(lambda store: backfill_chunks.delete_plan(store, self.words))
 
     def grow(self, new: Sequence[NewChunk]) -> None:
         """Add pieces; stored with the next transaction."""
@@ -129,7 +129,7 @@ class Plan:
         )  # fmt: skip
         if not self._run.is_dry:
             self._run.along(
-                lambda store: backfill_chunks.end(
+                lambda store: backfill_chunks.finish(
                     store,
                     chunk,
                     state=state,
@@ -168,7 +168,7 @@ class Plan:
         return sum(one.state != DONE for one in self.chunks)
 
 
-def piece(kind: str, what: str, spec: Any, entries: int = 0) -> NewChunk:
+def new_chunk(kind: str, what: str, spec: Any, entries: int = 0) -> NewChunk:
     """A new piece; ``spec`` as JSON."""
     text = json.dumps(spec, ensure_ascii=False, sort_keys=True)
     return NewChunk(kind=kind, what=what, spec=text, entries=entries)

@@ -15,18 +15,18 @@ from zoneinfo import ZoneInfo
 
 from flows.settings import ConfigurationError, Settings
 from parsers.model import Entry, Moment, Source
-from parsers.text.dates import read_time
+from parsers.text.dates import parse_time
 
 EARLIEST = date(1970, 1, 1)
-LONGEST = timedelta(days=366 * 30)
+MAX_RANGE = timedelta(days=366 * 30)
 
 
-class BadRequest(ConfigurationError):
+class InvalidBackfillRequest(ConfigurationError):
     """A backfill that cannot be what is meant; the message says what to ask instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class DateRange:
     """Whole days, both ends included, in the zone that the source's times are in."""
 
     first: date
@@ -53,11 +53,11 @@ class Window:
         return self._moment(entry).at
 
     def _moment(self, entry: Entry) -> Moment:
-        return read_time(entry.facts.get("published", ""), self.zone, "listing")
+        return parse_time(entry.facts.get("published", ""), self.zone, "listing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class BackfillRequest:
     """A backfill that can be done; exactly one of the last three is given.
 
     Attributes:
@@ -65,7 +65,7 @@ class Asked:
     """
 
     source: str
-    window: Window | None = None
+    window: DateRange | None = None
     urls: tuple[str, ...] = ()
     archive: Path | None = None
 
@@ -85,7 +85,7 @@ class Asked:
         return f"{len(self.urls)} addresses {digest}"
 
 
-def ask_for(
+def parse_request(
     settings: Settings,
     source: str,
     *,
@@ -93,7 +93,7 @@ def ask_for(
     last: date | None = None,
     urls: Iterable[str] = (),
     archive: str | Path | None = None,
-) -> Asked:
+) -> BackfillRequest:
     """What a backfill of those parameters means.
 
     Raises:
@@ -110,18 +110,20 @@ def ask_for(
     }
     given = [name for name, is_given in ways.items() if is_given]
     if len(given) != 1:
-        raise BadRequest(
+        raise InvalidBackfillRequest(
             "expected one of: both days of a window (--from and --to), addresses (--urls), "
             f"an archive (--archive); found {' and '.join(given) or 'none of them'}"
         )
     if archive is not None:
-        return Asked(source=source, archive=_folder(archive))
+        return BackfillRequest(source=source, archive=_folder(archive))
     if addresses:
-        return Asked(source=source, urls=addresses)
-    return Asked(source=source, window=_window(first, last, zone_of(settings, found)))
+        return BackfillRequest(source=source, urls=addresses)
+    return BackfillRequest(
+        source=source, window=_window(first, last, time_zone_of(settings, found))
+    )
 
 
-def zone_of(settings: Settings, source: Source) -> ZoneInfo:
+def time_zone_of(settings: Settings, source: Source) -> ZoneInfo:
     """The zone that a source's times without one are in."""
     own = source.options.get("time_zone")
     return ZoneInfo(
@@ -129,7 +131,7 @@ def zone_of(settings: Settings, source: Source) -> ZoneInfo:
     )
 
 
-def read_addresses(text: str) -> tuple[str, ...]:
+def parse_url_list(text: str) -> tuple[str, ...]:
     """The addresses in a text: one a line; empty lines and ``#`` comments do not count."""
     return tuple(filter(None, map(_address, text.splitlines())))
 
@@ -139,26 +141,34 @@ def _address(line: str) -> str:
     return "" if line.startswith("#") else line
 
 
-def _window(first: date | None, last: date | None, zone: ZoneInfo) -> Window:
+def _window(first: date | None, last: date | None, zone: ZoneInfo) -> DateRange:
     if first is None or last is None:
         found = f"only the {'last' if first is None else 'first'} ({first or last})"
-        raise BadRequest(f"expected both days of the window (--from and --to), found {found}")
+        raise InvalidBackfillRequest(
+            f"expected both days of the window (--from and --to), found {found}"
+        )
     if last < first:
-        raise BadRequest(
+        raise InvalidBackfillRequest(
             f"expected a window that ends on or after its first day, found {first} to {last}; "
             "exchange the two"
         )
     if first < EARLIEST:
-        raise BadRequest(f"expected a window from {EARLIEST} on, found {first} to {last}")
+        raise InvalidBackfillRequest(
+            f"expected a window from {EARLIEST} on, found {first} to {last}"
+        )
     if first > datetime.now(zone).date():
-        raise BadRequest(f"expected a window that has begun, found {first} to {last}")
-    if last - first > LONGEST:
-        raise BadRequest(f"expected a window of at most 30 years, found {first} to {last}")
-    return Window(first=first, last=last, zone=zone)
+        raise InvalidBackfillRequest(f"expected a window that has begun, found {first} to {last}")
+    if last - first > MAX_RANGE:
+        raise InvalidBackfillRequest(
+            f"expected a window of at most 30 years, found {first} to {last}"
+        )
+    return DateRange(first=first, last=last, zone=zone)
 
 
 def _folder(archive: str | Path) -> Path:
     folder = Path(archive).expanduser().absolute()
     if not any(folder.glob("*.warc.gz")):
-        raise BadRequest(f"expected a folder with *.warc.gz files, found none in {folder}")
+        raise InvalidBackfillRequest(
+            f"expected a folder with *.warc.gz files, found none in {folder}"
+        )
     return folder

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flows.fetch import Fetched, FetchFailure
+from flows.fetch import FetchFailure, FetchResponse
 from flows.pipeline import rows
-from flows.pipeline.batch import Found, Lead, page_of, request_for
-from flows.pipeline.run import Run
-from flows.pipeline.stats import About, about_fetch
+from flows.pipeline.batch import DiscoveryResult, FetchTarget, build_request, decode_page
+from flows.pipeline.run import RunContext
+from flows.pipeline.stats import Problem, fetch_problem
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.model import BadEntry, Entry, Listing, Page, Source
-from warehouse.rows import GapRow
+from warehouse.rows import NewGap
 
 
-def discover(run: Run, source: Source) -> Found:
+def discover(run: RunContext, source: Source) -> DiscoveryResult:
     """What the source's listings lead to; failed listings are told, not raised."""
-    found, tally = Found(), run.tallies[source.slug]
+    found, tally = DiscoveryResult(), run.stats[source.slug]
     if run.forbidden.source(source.slug):
         tally.notes.append(
             f"{source.slug} is to be forgotten, so nothing is fetched: remove [sources."
@@ -40,28 +40,28 @@ def discover(run: Run, source: Source) -> Found:
 
 
 def _fetch_listings(
-    run: Run, listings: Sequence[Listing]
-) -> list[tuple[Listing, Fetched | FetchFailure]]:
+    run: RunContext, listings: Sequence[Listing]
+) -> list[tuple[Listing, FetchResponse | FetchFailure]]:
     """Each listing with its answer, in the order configured; none once interrupted."""
     # Only a listing that carries its articles is asked for conditionally: elsewhere the
     # listing may stay as it is while an article behind it changes.
     known = run.validators([one.url for one in listings if one.carries_articles])
-    requests = [request_for(one.url, known.get(one.url)) for one in listings]
+    requests = [build_request(one.url, known.get(one.url)) for one in listings]
     answers = {answer.request.url: answer for answer in run.fetch_all(requests)}
     return [(one, answers[one.url]) for one in listings if one.url in answers]
 
 
 def _take_answer(
-    run: Run,
+    run: RunContext,
     source: Source,
     listing: Listing,
-    fetched: Fetched | FetchFailure,
-    found: Found,
+    fetched: FetchResponse | FetchFailure,
+    found: DiscoveryResult,
 ) -> bool:
     """Take what a listing says; False when it says nothing that can be read."""
-    tally = run.tallies[source.slug]
+    tally = run.stats[source.slug]
     if isinstance(fetched, FetchFailure):
-        tally.fail(str(fetched.error), about_fetch("listing", listing.channel, fetched.error))
+        tally.fail(str(fetched.error), fetch_problem("listing", listing.channel, fetched.error))
         found.rest.note(source, listing.channel, fetched)
         return False
     if fetched.not_modified:
@@ -69,14 +69,14 @@ def _take_answer(
         found.rest.answered.append(listing.url)
         found.rest.note(source, listing.channel, fetched, keep_validators=True)
         return True
-    page = page_of(fetched, None)
+    page = decode_page(fetched, None)
     try:
         lines = registry.entries(source, listing, page)
     except ParseError as error:
-        failed = rows.failed_listing(source, listing.channel, fetched, error)
+        failed = rows.listing_failure(source, listing.channel, fetched, error)
         found.rest.bad.append(failed)
-        about = About("listing", listing.channel)
-        tally.quarantine(str(error), about, is_known=run.was_told(failed))
+        about = Problem("listing", listing.channel)
+        tally.quarantine(str(error), about, is_known=run.is_known_failure(failed))
         found.rest.note(source, listing.channel, fetched)
         return False
     found.answered.add(listing.channel)
@@ -88,25 +88,25 @@ def _take_answer(
 
 
 def _take_lines(
-    run: Run,
+    run: RunContext,
     source: Source,
     listing: Listing,
     page: Page,
     lines: Sequence[Entry | BadEntry],
-    found: Found,
+    found: DiscoveryResult,
 ) -> bool:
     """Add a listing's good lines as leads; True when there were no others."""
-    tally = run.tallies[source.slug]
+    tally = run.stats[source.slug]
     bad = [line for line in lines if isinstance(line, BadEntry)]
     tally.add(discovered=len(bad))
     if bad:
         found.garbled.add(listing.channel)
     for line in bad:
-        failed = rows.failed_line(source, listing.url, line, page.fetched_at)
+        failed = rows.entry_failure(source, listing.url, line, page.fetched_at)
         found.rest.bad.append(failed)
-        is_known = run.was_told(failed)
-        tally.quarantine(str(line.error), About("line", line.channel), is_known=is_known)
-    leads = [Lead(line, page) for line in lines if isinstance(line, Entry)]
+        is_known = run.is_known_failure(failed)
+        tally.quarantine(str(line.error), Problem("line", line.channel), is_known=is_known)
+    leads = [FetchTarget(line, page) for line in lines if isinstance(line, Entry)]
     found.leads += leads
     if leads:
         first = f"{source.slug}:{leads[0].entry.source_article_id}"
@@ -114,7 +114,9 @@ def _take_lines(
     return not bad
 
 
-def _watch_for_gaps(run: Run, source: Source, listings: Sequence[Listing], found: Found) -> None:
+def _watch_for_gaps(
+    run: RunContext, source: Source, listings: Sequence[Listing], found: DiscoveryResult
+) -> None:
     """Notice a channel of which nothing was seen before: something may have scrolled by."""
     if run.limit is not None:
         # The lines beyond the limit are not read, so nothing is done up to here.
@@ -133,28 +135,30 @@ def _watch_for_gaps(run: Run, source: Source, listings: Sequence[Listing], found
     for channel in set(ids) & found.answered:
         if not ids[channel]:
             nothing = "has no line that can be read" if channel in found.garbled else "is empty"
-            run.tallies[source.slug].fail(
+            run.stats[source.slug].fail(
                 f"listing {channel} {nothing}; the newest entry before was {marks[channel].value}"
             )
     for channel, of_channel in ids.items():
-        if of_channel and not goes_on(run, channel, of_channel, marks[channel].value):
-            how = f"{unseen(len(of_channel))}; the newest before was {marks[channel].value}"
+        if of_channel and not is_continuous(run, channel, of_channel, marks[channel].value):
+            how = f"{gap_reason(len(of_channel))}; the newest before was {marks[channel].value}"
             until, _ = found.rest.reached[channel]
             since = marks[channel].at
             since = min(since, until) if since else None  # the clock may have been set back
-            gap = GapRow(source=source.slug, channel=channel, from_at=since, to_at=until, how=how)
+            gap = NewGap(source=source.slug, channel=channel, from_at=since, to_at=until, how=how)
             found.rest.gaps.append(gap)
-            run.tallies[source.slug].gap(f"possible gap in {channel}: {how}")
+            run.stats[source.slug].gap(f"possible gap in {channel}: {how}")
 
 
-def unseen(entries: int) -> str:
+def gap_reason(entries: int) -> str:
     """That a channel lists nothing that was seen there."""
     if entries == 1:
         return "the only entry listed now was not seen there before"
     return f"none of the {entries} entries listed now was seen there before"
 
 
-def goes_on(run: Run, channel: str, listed: Sequence[str], newest_before: str | None) -> bool:
+def is_continuous(
+    run: RunContext, channel: str, listed: Sequence[str], newest_before: str | None
+) -> bool:
     """Whether what a channel lists now follows on what it listed the last time.
 
     An entry that another channel brought tells nothing of this one. The newest one of the
@@ -165,18 +169,18 @@ def goes_on(run: Run, channel: str, listed: Sequence[str], newest_before: str | 
     return bool(run.seen_in(listed, channel=channel))
 
 
-def _take_links(run: Run, source: Source, found: Found) -> None:
+def _take_links(run: RunContext, source: Source, found: DiscoveryResult) -> None:
     """Add the articles that the configuration names one by one.
 
     A listing tells more of an article than its page does (the seconds of its time, say),
     so what a listing led to, now or before, is left to the listing.
     """
     linked: dict[str, Entry] = {}
-    for line in registry.shared_entries(source):
+    for line in registry.article_url_entries(source):
         if isinstance(line, Entry):
             linked[f"{source.slug}:{line.source_article_id}"] = line
         else:
-            run.tallies[source.slug].fail(f"share link {line.raw}: {line.error}")
+            run.stats[source.slug].fail(f"share link {line.raw}: {line.error}")
     listed = {f"{source.slug}:{lead.entry.source_article_id}" for lead in found.leads}
-    listed |= run.seen_elsewhere(linked.keys() - listed, channel=registry.SHARED)
-    found.leads += [Lead(entry, None) for one, entry in linked.items() if one not in listed]
+    listed |= run.seen_elsewhere(linked.keys() - listed, channel=registry.SHARE_LINK)
+    found.leads += [FetchTarget(entry, None) for one, entry in linked.items() if one not in listed]

@@ -7,7 +7,7 @@ import zlib
 _GZIP = b"\x1f\x8b"
 
 
-def unpacked(data: bytes, name: object, *, most: int) -> bytes:
+def gunzip(data: bytes, name: object, *, most: int) -> bytes:
     """The content of a gzip file, of at most so many bytes; other data as they are.
 
     Raises:

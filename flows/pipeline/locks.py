@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.callbacks import Say
+from flows.callbacks import Notify
 from flows.errors import Interrupted, RunFailed
 from flows.pipeline.lock_probe import is_marked, mark, unmark
 from flows.settings import Settings
@@ -33,12 +33,12 @@ _POLL_SECONDS = 0.05
 _TELL_SECONDS = 1.0
 
 
-class SourceBusy(RunFailed):
+class SourceLocked(RunFailed):
     """Another run works on the source; the message names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class LockOwner:
     """Who has a lease.
 
     Attributes:
@@ -56,14 +56,14 @@ class Holder:
 
 
 @contextmanager
-def hold(
+def acquire(
     settings: Settings,
     name: str,
     *,
     flow: str,
     run_id: str,
     wait_seconds: float = 0.0,
-    say: Say = lambda _words: None,
+    notify: Notify = lambda _words: None,
     stop: threading.Event | None = None,
 ) -> Iterator[None]:
     """The lease of a source (or of anything with a name), let go at the end.
@@ -78,11 +78,11 @@ def hold(
     file = folder / f"{_safe(name)}.lease"
     end = time.monotonic() + wait_seconds
     with (
-        _locked(file.with_suffix(".turn"), file, name, end, say, stop) as turnstile,
-        _locked(file, file, name, end, say, stop) as fd,
+        _locked(file.with_suffix(".turn"), file, name, end, notify, stop) as turnstile,
+        _locked(file, file, name, end, notify, stop) as fd,
     ):
         fcntl.flock(turnstile, fcntl.LOCK_UN)
-        _write(fd, Holder(flow=flow, run_id=run_id, since=_now(), process=this_process()))
+        _write(fd, LockOwner(flow=flow, run_id=run_id, since=_now(), process=this_process()))
         mark(fd)
         try:
             yield
@@ -91,7 +91,7 @@ def hold(
             os.ftruncate(fd, 0)
 
 
-def holder(settings: Settings, name: str) -> Holder | None:
+def lock_owner(settings: Settings, name: str) -> LockOwner | None:
     """Who has a lease now; ``None`` when nobody has, whatever a dead process left behind.
 
     Looking takes no lock: a run that begins in that moment does not find the lease taken.
@@ -102,7 +102,7 @@ def holder(settings: Settings, name: str) -> Holder | None:
 
 @contextmanager
 def _locked(
-    file: Path, named_in: Path, name: str, end: float, say: Say, stop: threading.Event
+    file: Path, named_in: Path, name: str, end: float, notify: Notify, stop: threading.Event
 ) -> Iterator[int]:
     fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
@@ -113,7 +113,7 @@ def _locked(
             if not has_told and time.monotonic() - began > _TELL_SECONDS:
                 has_told = True
                 found = _read(named_in)
-                say(f"{name}: waiting for {found.words() if found else 'another run'}")
+                notify(f"{name}: waiting for {found.words() if found else 'another run'}")
             if stop.wait(_POLL_SECONDS):
                 raise Interrupted(f"{name}: stopped while it waited for another run")
         yield fd
@@ -121,11 +121,11 @@ def _locked(
         os.close(fd)
 
 
-def _busy(name: str, file: Path) -> SourceBusy:
+def _busy(name: str, file: Path) -> SourceLocked:
     found = _read(file)
     who = found.words() if found else "another run"
     stop = f"kill {found.process.pid}" if found else "its process"
-    return SourceBusy(
+    return SourceLocked(
         f"{name}: {who} is under way, and two runs of one source never overlap; wait for it, or "
         f"end it ({stop}): what it has stored stays"
     )
@@ -139,17 +139,17 @@ def _try(fd: int) -> bool:
     return True
 
 
-def _write(fd: int, held: Holder) -> None:
+def _write(fd: int, held: LockOwner) -> None:
     data = json.dumps(asdict(held)).encode()
     os.ftruncate(fd, 0)
     os.pwrite(fd, data, 0)
 
 
-def _read(file: Path) -> Holder | None:
+def _read(file: Path) -> LockOwner | None:
     # A holder writes its name after it has the lock: for a moment there may be none.
     with suppress(OSError, ValueError, TypeError, KeyError):
         found = json.loads(file.read_bytes())
-        return Holder(**{**found, "process": Process(**found["process"])})
+        return LockOwner(**{**found, "process": Process(**found["process"])})
     return None
 
 
@@ -169,13 +169,13 @@ _PATIENCE_UNATTENDED_SECONDS = 300.0
 
 
 @contextmanager
-def hold_for_schedule(
+def acquire_for_sync(
     settings: Settings,
     slug: str,
     *,
     run_id: str,
     is_attended: bool = True,
-    say: Say = lambda _words: None,
+    notify: Notify = lambda _words: None,
     stop: threading.Event | None = None,
 ) -> Iterator[None]:
     """The lease of a source for a sync: it waits for a chunk of a backfill.
@@ -187,17 +187,17 @@ def hold_for_schedule(
         SourceBusy: Another sync of the source is under way.
         Interrupted: ``stop`` was set while it waited.
     """
-    found = holder(settings, slug)
+    found = lock_owner(settings, slug)
     wait_seconds = _PATIENCE_SECONDS.get(found.flow, 0.0) if found else 1.0
     if not is_attended:
         wait_seconds = max(wait_seconds, _PATIENCE_UNATTENDED_SECONDS)
-    with hold(
+    with acquire(
         settings,
         slug,
         flow="sync",
         run_id=run_id,
         wait_seconds=wait_seconds,
-        say=say,
+        notify=notify,
         stop=stop,
     ):
         yield

@@ -24,13 +24,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from flows.errors import RunFailed
-from flows.pipeline.gunzip import unpacked
-from flows.text import many
+from flows.pipeline.gunzip import gunzip
+from flows.text import pluralize
 from parsers import registry
 from parsers.errors import LayoutChanged, ParseError, UnknownUrl
 from parsers.model import Article, Page, Source
 from parsers.text.charset import decode
-from parsers.text.dates import find_time
+from parsers.text.dates import find_time_text
 
 PROCESSES = 2
 WINDOW = 8
@@ -42,7 +42,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True, kw_only=True)
-class BatchDone:
+class BatchResult:
     """What a batch did.
 
     Attributes:
@@ -57,13 +57,11 @@ class BatchDone:
 
     def words(self) -> str:
         """One line for people."""
-        return (
-            f"{many(self.pages, 'page')} in {self.seconds:.1f} s, {self.failed} without an article"
-        )
+        return f"{pluralize(self.pages, 'page')} in {self.seconds:.1f} s, {self.failed} without an article"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ManifestLine:
     """One line of a manifest: a page in a file."""
 
     id: str
@@ -75,7 +73,7 @@ class PageTimeoutError(Exception):
     """A page that was given up on."""
 
 
-def run_batch(manifest: Path, out: Path, *, processes: int = PROCESSES) -> BatchDone:
+def parse_manifest(manifest: Path, out: Path, *, processes: int = PROCESSES) -> BatchResult:
     """Parse every page of a manifest into ``{id: article JSON with "ms"}``.
 
     ``ms`` is the CPU time of decoding and parsing. An address that belongs to a built-in
@@ -92,7 +90,7 @@ def run_batch(manifest: Path, out: Path, *, processes: int = PROCESSES) -> Batch
         RunFailed: A line of the manifest is not such an object, or an id comes twice.
     """
     started = time.monotonic()
-    done = BatchDone()
+    done = BatchResult()
     part = out.with_name(f".{out.name}.part")
     try:
         with part.open("w", encoding="utf-8", errors="replace") as file:
@@ -109,12 +107,12 @@ def run_batch(manifest: Path, out: Path, *, processes: int = PROCESSES) -> Batch
     return done
 
 
-def parse_line(line: Line) -> str:
+def parse_line(line: ManifestLine) -> str:
     """The record of one page as JSON; an error record instead of any exception."""
     started = time.thread_time()
     try:
         with _at_most(PAGE_SECONDS):
-            body = read_page(line.html)
+            body = read_page_file(line.html)
             article = _article(line, body)
     except (ParseError, OSError, PageTimeoutError, MemoryError, ValueError) as error:
         return json.dumps(
@@ -124,9 +122,9 @@ def parse_line(line: Line) -> str:
             },
             ensure_ascii=False,
         )
-    from flows.publishing.documents import article_document
+    from flows.publishing.documents import article_json
 
-    document = article_document(article)
+    document = article_json(article)
     document["date"] = printed_day(article)
     document["ms"] = round((time.thread_time() - started) * 1000, 2)
     return json.dumps(document, ensure_ascii=False)
@@ -136,14 +134,14 @@ def printed_day(article: Article) -> str | None:
     """The calendar day as the page prints it, before any conversion to UTC."""
     if article.published_at is None:
         return None
-    printed = find_time(article.published_raw)[:10]
+    printed = find_time_text(article.published_raw)[:10]
     try:
         return datetime.strptime(printed, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
     except ValueError:
         return article.published_at.date().isoformat()
 
 
-def read_page(path: Path) -> bytes:
+def read_page_file(path: Path) -> bytes:
     """The bytes of a page, unpacked when they are gzip, at most ``MAX_BYTES``.
 
     Raises:
@@ -151,10 +149,10 @@ def read_page(path: Path) -> bytes:
     """
     with path.open("rb") as file:
         body = file.read(MAX_BYTES)
-    return unpacked(body, path, most=MAX_BYTES)
+    return gunzip(body, path, most=MAX_BYTES)
 
 
-def _article(line: Line, body: bytes) -> Article:
+def _article(line: ManifestLine, body: bytes) -> Article:
     decoded = decode(body)
     url = line.url or line.html.resolve().as_uri()
     source = _source_of(url)
@@ -171,10 +169,10 @@ def _article(line: Line, body: bytes) -> Article:
             url=url, text=decoded.text, fetched_at=_EPOCH, encoding=decoded.encoding, entry=entry
         )
         try:
-            return registry.read(source, known)
+            return registry.parse(source, known)
         except (LayoutChanged, UnknownUrl):
             source = _source("generic")
-    return registry.read(source, page)
+    return registry.parse(source, page)
 
 
 def _source_of(url: str) -> Source:
@@ -184,10 +182,10 @@ def _source_of(url: str) -> Source:
 
 @lru_cache(maxsize=16)
 def _source(name: str) -> Source:
-    return registry.source(name, name, {})
+    return registry.make_source(name, name, {})
 
 
-def _lines(manifest: Path) -> Iterator[Line]:
+def _lines(manifest: Path) -> Iterator[ManifestLine]:
     seen: set[str] = set()
     with manifest.open(encoding="utf-8-sig") as file:
         for number, text in enumerate(file, start=1):
@@ -200,7 +198,7 @@ def _lines(manifest: Path) -> Iterator[Line]:
             yield line
 
 
-def _line(manifest: Path, number: int, text: str) -> Line:
+def _line(manifest: Path, number: int, text: str) -> ManifestLine:
     try:
         given = json.loads(text)
     except ValueError as error:
@@ -214,14 +212,14 @@ def _line(manifest: Path, number: int, text: str) -> Line:
     path = Path(given["html"])
     if not path.is_absolute() and not path.exists():
         path = manifest.parent / path
-    return Line(id=given["id"], html=path, url=given.get("url") or "")
+    return ManifestLine(id=given["id"], html=path, url=given.get("url") or "")
 
 
-def _records(lines: Iterator[Line], processes: int) -> Iterator[tuple[str, str]]:
+def _records(lines: Iterator[ManifestLine], processes: int) -> Iterator[tuple[str, str]]:
     """Each line's id and record, as they come; pages that killed a process alone again."""
-    waiting: list[Line] = []
+    waiting: list[ManifestLine] = []
     pool = _pool(processes)
-    under_way: dict[Future[str], Line] = {}
+    under_way: dict[Future[str], ManifestLine] = {}
     try:
         for line in lines:
             try:
@@ -244,7 +242,7 @@ def _records(lines: Iterator[Line], processes: int) -> Iterator[tuple[str, str]]
 
 
 def _arrived(
-    under_way: dict[Future[str], Line], broken: list[Line], *, wait_for_all: bool
+    under_way: dict[Future[str], ManifestLine], broken: list[ManifestLine], *, wait_for_all: bool
 ) -> Iterator[tuple[str, str]]:
     wanted = list(under_way)
     finished = wait(wanted, return_when="ALL_COMPLETED" if wait_for_all else FIRST_COMPLETED).done
@@ -256,7 +254,7 @@ def _arrived(
             broken.append(line)
 
 
-def _one_at_a_time(lines: list[Line]) -> Iterator[tuple[str, str]]:
+def _one_at_a_time(lines: list[ManifestLine]) -> Iterator[tuple[str, str]]:
     """Pages that were under way when a process died: any of them may be the one it died of."""
     pool: ProcessPoolExecutor | None = None
     try:

@@ -11,10 +11,10 @@ from typing import cast
 
 from flows.errors import RunFailed
 from flows.fetch import Fetcher
-from flows.pipeline.batch import page_of, request_for
-from flows.pipeline.gunzip import unpacked
-from flows.pipeline.run import policy_of
-from flows.publishing.documents import article_document
+from flows.pipeline.batch import build_request, decode_page
+from flows.pipeline.gunzip import gunzip
+from flows.pipeline.run import fetch_policy
+from flows.publishing.documents import article_json
 from flows.settings import ConfigurationError, Settings
 from parsers import registry
 from parsers.errors import ParseError
@@ -22,13 +22,13 @@ from parsers.frontmatter import Dialect, write_post
 from parsers.model import Article, Entry, Page, Source
 from parsers.sources import generic
 from parsers.text.charset import decode
-from parsers.text.escape import harmless
+from parsers.text.escape import escape_controls
 from parsers.text.urls import is_http
 
 MAX_PAGE_BYTES = 50_000_000
 
 
-def parse_one(
+def parse_page(
     settings: Settings, page: str, *, source: str | None, url: str | None, format_: str
 ) -> str:
     """The article of a page, as JSON or as a post.
@@ -59,7 +59,7 @@ def parse_one(
     if is_http(page):
         article = _fetched(settings, chosen, page)
     elif address:
-        article = registry.read(chosen, _from_file(chosen, page, address))
+        article = registry.parse(chosen, _from_file(chosen, page, address))
     else:
         article = _without_address(chosen, page)
     return _written(article, format_)
@@ -68,7 +68,7 @@ def parse_one(
 def _without_address(source: Source, name: str) -> Article:
     page = _from_file(source, name, "")
     try:
-        return registry.read(source, page)
+        return registry.parse(source, page)
     except ParseError as error:
         what = "standard input" if name == "-" else name
         raise RunFailed(
@@ -83,7 +83,7 @@ def _source(settings: Settings, name: str | None, address: str) -> Source:
     if name is not None:
         is_parser = name in registry.PARSERS and name not in settings.sources
         return _unconfigured(name) if is_parser else settings.source(name)
-    for source in settings.chosen() if address else ():
+    for source in settings.selected_sources() if address else ():
         if _entry(source, address):
             return source
     parser = registry.parser_for(address) if address else None
@@ -92,7 +92,7 @@ def _source(settings: Settings, name: str | None, address: str) -> Source:
 
 def _unconfigured(parser: str) -> Source:
     try:
-        return registry.source(parser, parser, {})
+        return registry.make_source(parser, parser, {})
     except registry.OptionError as error:
         raise ConfigurationError(
             f"parser {parser!r} needs a configured source: {error}; "
@@ -111,18 +111,18 @@ def _entry(source: Source, address: str) -> Entry | None:
 
 def _fetched(settings: Settings, source: Source, address: str) -> Article:
     entry = source.parser.entry_of(source, address)
-    with Fetcher(policy_of(settings.fetch, [source, *settings.chosen()])) as fetcher:
-        page = page_of(fetcher.fetch(request_for(entry.url, None)), entry)
+    with Fetcher(fetch_policy(settings.fetch, [source, *settings.selected_sources()])) as fetcher:
+        page = decode_page(fetcher.fetch(build_request(entry.url, None)), entry)
         following = [
-            page_of(fetcher.fetch(request_for(one, None)), None)
-            for one in registry.more(source, page)
+            decode_page(fetcher.fetch(build_request(one, None)), None)
+            for one in registry.next_pages(source, page)
         ]
-    return registry.read(source, replace(page, more=tuple(following)))
+    return registry.parse(source, replace(page, more=tuple(following)))
 
 
 def _from_file(source: Source, name: str, address: str) -> Page:
     try:
-        data = unpacked(_bytes_of(name), name, most=MAX_PAGE_BYTES)
+        data = gunzip(_bytes_of(name), name, most=MAX_PAGE_BYTES)
     except ValueError as error:
         raise RunFailed(str(error)) from None
     decoded = decode(data)
@@ -169,5 +169,5 @@ def _no_such_file(name: str) -> str:
 
 def _written(article: Article, format_: str) -> str:
     if format_ == "json":
-        return harmless(json.dumps(article_document(article), ensure_ascii=False, indent=2))
+        return escape_controls(json.dumps(article_json(article), ensure_ascii=False, indent=2))
     return write_post(article, cast(Dialect, format_)).data.decode("utf-8")

@@ -16,12 +16,12 @@ from duckdb import DuckDBPyConnection
 
 from warehouse.errors import WarehouseError
 from warehouse.records import quarantine, suppression
-from warehouse.records.suppression import Forbidden
-from warehouse.rows import ArticleRow, QuarantineRow
+from warehouse.records.suppression import SuppressionList
+from warehouse.rows import ArticleRow, NewQuarantineEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class UnresolvedFailures:
     """What became of the failures of one source.
 
     Attributes:
@@ -38,15 +38,15 @@ class Judged:
 
 
 @dataclass(slots=True)
-class Unread:
+class ReparseFailures:
     """The failures of one source so far, the latest one of each page; without their bytes."""
 
     source: str
-    _pages: dict[tuple[str, str], QuarantineRow] = field(default_factory=dict)
+    _pages: dict[tuple[str, str], NewQuarantineEntry] = field(default_factory=dict)
     _listings: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     _read: dict[str, datetime] = field(default_factory=dict)
 
-    def page(self, bad: QuarantineRow) -> None:
+    def page(self, bad: NewQuarantineEntry) -> None:
         """A page of an article, or the text that a feed carried, could not be read."""
         key = bad.article_id or "", bad.url
         before = self._pages.get(key)
@@ -64,16 +64,16 @@ class Unread:
             at = self._read.get(row.article_id, row.fetched_at)
             self._read[row.article_id] = max(at, row.fetched_at)
 
-    def judged(self, store: DuckDBPyConnection | None) -> Judged:
+    def judged(self, store: DuckDBPyConnection | None) -> UnresolvedFailures:
         """What stands of all that failed; all of it where the warehouse cannot be asked."""
         rows = list(self._pages.values())
         late: set[int] = set()
         resolved: dict[str, datetime] = {}
         if store is not None:
             with suppress(WarehouseError):
-                forbidden = Forbidden(suppression.every(store))
+                forbidden = SuppressionList(suppression.list_suppressions(store))
                 rows = [row for row in rows if (row.article_id or "") not in forbidden]
-                late = quarantine.overtaken(store, rows)
+                late = quarantine.superseded(store, rows)
                 resolved = quarantine.resolved_listings(store, self.source, self._listings)
         pages = [
             _words(row) for i, row in enumerate(rows) if i not in late and not self._is_older(row)
@@ -83,17 +83,17 @@ class Unread:
             for url, (at, words) in self._listings.items()
             if url not in resolved or resolved[url] < at
         ]
-        return Judged(
+        return UnresolvedFailures(
             pages=pages,
             listings=listings,
             pages_over=len(rows) - len(pages),
             listings_over=len(self._listings) - len(listings),
         )
 
-    def _is_older(self, row: QuarantineRow) -> bool:
+    def _is_older(self, row: NewQuarantineEntry) -> bool:
         read = self._read.get(row.article_id or "")
         return read is not None and read > row.fetched_at
 
 
-def _words(row: QuarantineRow) -> tuple[str, str]:
+def _words(row: NewQuarantineEntry) -> tuple[str, str]:
     return (row.article_id or "").partition(":")[2], row.message.partition("\n")[0]

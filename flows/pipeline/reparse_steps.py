@@ -13,20 +13,20 @@ from datetime import datetime
 from typing import Any
 
 from flows.archive import ArchiveError
-from flows.archive.index import fetched_from, listing_pages
-from flows.fetch import Fetched
+from flows.archive.index import listing_pages, read_response
+from flows.fetch import FetchResponse
 from flows.pipeline import rows, steps
-from flows.pipeline.batch import Arrived, Batch, page_of
-from flows.pipeline.checkpoint import ChunkRun
-from flows.pipeline.reparse_failures import Unread
-from flows.pipeline.stats import EXIT_CODES, PROBLEMS_KEPT, Report, about_page
-from flows.text import many
+from flows.pipeline.batch import Batch, FetchedPage, decode_page
+from flows.pipeline.checkpoint import CheckpointedRun
+from flows.pipeline.reparse_failures import ReparseFailures
+from flows.pipeline.stats import EXIT_CODES, MAX_MESSAGES, RunReport, page_problem
+from flows.text import pluralize
 from parsers import registry
 from parsers.errors import NotAnArticle, ParseError
 from parsers.model import Entry, Listing, Page, Source
 from warehouse.read import archived_fetches
 from warehouse.read.archived_fetches import ArchivedPage
-from warehouse.rows import ArticleRow, QuarantineRow
+from warehouse.rows import ArticleRow, NewQuarantineEntry
 
 PAGES_EACH = 200
 
@@ -42,7 +42,7 @@ _MUST_STAY = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared(Report):
+class ParserDiff(RunReport):
     """What a comparison found.
 
     Attributes:
@@ -50,35 +50,35 @@ class Compared(Report):
         changed: How many articles of each source differ, by field.
     """
 
-    regressed: tuple[str, ...]
+    regressions: tuple[str, ...]
     changed: dict[str, dict[str, int]]
 
     @property
     def exit_code(self) -> int:
         """4 when something got worse, else that of the run."""
-        return DIFFERENT if self.regressed else EXIT_CODES[self.state]
+        return DIFFERENT if self.regressions else EXIT_CODES[self.state]
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Everything that needs attention; what got worse comes first."""
         found = [
-            f"{tally.source}: {words}" for tally in self.tallies for words in tally.all_problems()
+            f"{tally.source}: {words}" for tally in self.stats for words in tally.all_problems()
         ]
-        more = len(self.regressed) - PROBLEMS_KEPT
-        kept = [f"worse: {words}" for words in self.regressed[:PROBLEMS_KEPT]]
+        more = len(self.regressions) - MAX_MESSAGES
+        kept = [f"worse: {words}" for words in self.regressions[:MAX_MESSAGES]]
         return (*kept, *([f"and {more} more that got worse"] if more > 0 else []), *found)
 
     def as_json(self) -> dict[str, Any]:
         """The run's JSON document."""
         return {
-            **super(Compared, self).as_json(),
-            "regressed": list(self.regressed),
+            **super(ParserDiff, self).as_json(),
+            "regressed": list(self.regressions),
             "changed": self.changed,
         }
 
 
 @dataclass(slots=True)
-class Differences:
+class FieldChanges:
     """What today's parsers say otherwise, counted up page by page.
 
     Attributes:
@@ -89,34 +89,36 @@ class Differences:
     """
 
     changed: dict[str, int] = field(default_factory=dict)
-    regressed: list[str] = field(default_factory=list)
+    regressions: list[str] = field(default_factory=list)
     same: int = 0
     unknown: int = 0
 
     def words(self) -> list[str]:
         """What is worth knowing, in lines."""
         lines = [
-            f"{many(count, 'article differs', 'articles differ')} in {name}"
+            f"{pluralize(count, 'article differs', 'articles differ')} in {name}"
             for name, count in sorted(self.changed.items())
         ]
-        return [f"{many(self.same, 'page says', 'pages say')} what they said", *lines]
+        return [f"{pluralize(self.same, 'page says', 'pages say')} what they said", *lines]
 
 
-class Again:
+class Reparser:
     """Reading the pages of one source again."""
 
-    def __init__(self, run: ChunkRun, slug: str, *, since: datetime | None, diff: bool) -> None:
+    def __init__(
+        self, run: CheckpointedRun, slug: str, *, since: datetime | None, diff: bool
+    ) -> None:
         self.run = run
         self.source: Source = run.settings.source(slug)
         self.since = since
         self.is_diff = diff
         self.tally = run.tally(slug)
-        self.differences = Differences()
-        self._unread = Unread(slug)
+        self.differences = FieldChanges()
+        self._unread = ReparseFailures(slug)
         self._listings = listing_pages(self.source)
         regular = self.source.parser.listings(self.source)
         self._carrying = {one.channel: one for one in regular if one.carries_articles}
-        self._channels = {one.channel for one in regular} | {registry.SHARED}
+        self._channels = {one.channel for one in regular} | {registry.SHARE_LINK}
         self._following: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._passed_over: dict[str, int] = {}
@@ -171,13 +173,13 @@ class Again:
             self._compare(batch)
         return batch
 
-    def _read_one(self, one: Arrived, batch: Batch) -> None:
+    def _read_one(self, one: FetchedPage, batch: Batch) -> None:
         """As ``steps.read`` does, but nothing is counted before later pages were read."""
         try:
-            row = steps.article_or_failure(self.source, one)
+            row = steps.parse_fetched_page(self.source, one)
         except NotAnArticle:
             return
-        if isinstance(row, QuarantineRow):
+        if isinstance(row, NewQuarantineEntry):
             batch.bad.append(row)
             self._unread.page(row)
         else:
@@ -188,35 +190,35 @@ class Again:
         with self.run.looking() as store:
             judged = self._unread.judged(store)
         for article, words in judged.pages:
-            self.tally.quarantine(words, about_page(article, words))
+            self.tally.quarantine(words, page_problem(article, words))
         for words in judged.listings:
             self.tally.fail(words)
         # Stored, what is older than its article was told as it was stored.
         over = judged.listings_over + (judged.pages_over if self.is_diff else 0)
         if over:
             self.tally.notes.append(
-                f"{many(over, 'unreadable page')} of the archive passed over, because later ones were "
+                f"{pluralize(over, 'unreadable page')} of the archive passed over, because later ones were "
                 "read: `copydesk quarantine list --resolved` shows those kept"
             )
 
     def store(self, batch: Batch) -> None:
         """Store what was read, in one transaction."""
         if not self.is_diff:
-            steps.store(self.run, self.source, batch)
+            steps.load(self.run, self.source, batch)
 
-    def _arrived(self, page: ArchivedPage) -> list[Arrived]:
+    def _arrived(self, page: ArchivedPage) -> list[FetchedPage]:
         """The articles of an archived page: one, those a listing carries, or none."""
         fetched = self._fetched(page)
         if listing := self._listing_of(page):
             return self._carried(listing, fetched)
-        entry = rows.entry_from(page.entry)
+        entry = rows.entry_from_json(page.entry)
         if entry is None:
             if page.url not in self._following and page.channel not in self._channels:
                 passed = self._passed_over.get(page.channel, 0)
                 self._passed_over[page.channel] = passed + 1
             return []  # a following page, read with the first one, or a listing without articles
-        whole = self._with_following(page, page_of(fetched, entry))
-        return [Arrived(entry, whole, fetched)]
+        whole = self._with_following(page, decode_page(fetched, entry))
+        return [FetchedPage(entry, whole, fetched)]
 
     def _listing_of(self, page: ArchivedPage) -> Listing | None:
         """The listing that a page is of, also under an address that it had before."""
@@ -225,10 +227,10 @@ class Again:
         carrying = None if page.entry else self._carrying.get(page.channel)
         return replace(carrying, url=page.url) if carrying else None
 
-    def _carried(self, listing: Listing, fetched: Fetched) -> list[Arrived]:
-        lines = registry.entries(self.source, listing, page_of(fetched, None))
+    def _carried(self, listing: Listing, fetched: FetchResponse) -> list[FetchedPage]:
+        lines = registry.entries(self.source, listing, decode_page(fetched, None))
         return [
-            Arrived(line, page_of(fetched, line))
+            FetchedPage(line, decode_page(fetched, line))
             for line in lines
             if isinstance(line, Entry) and line.content is not None
         ]
@@ -236,7 +238,7 @@ class Again:
     def _with_following(self, page: ArchivedPage, first: Page) -> Page:
         urls: tuple[str, ...] = ()
         with suppress(ParseError):  # what the parser cannot make of the page, reading it will say
-            urls = registry.more(self.source, first)
+            urls = registry.next_pages(self.source, first)
         if not urls:
             return first
         self._following.update(urls)
@@ -246,12 +248,12 @@ class Again:
                 if store is not None
                 else {}
             )
-        more = [page_of(self._fetched(found[url]), None) for url in urls if url in found]
+        more = [decode_page(self._fetched(found[url]), None) for url in urls if url in found]
         return replace(first, more=tuple(more))
 
-    def _fetched(self, page: ArchivedPage) -> Fetched:
+    def _fetched(self, page: ArchivedPage) -> FetchResponse:
         folder = self.run.settings.archive.path
-        fetched = fetched_from(
+        fetched = read_response(
             folder, page.archive_file, page.archive_offset, page.url, page.final_url
         )
         return replace(fetched, fetched_at=page.fetched_at)
@@ -259,8 +261,8 @@ class Again:
     def _compare(self, batch: Batch) -> None:
         asked = [(row.article_id, row.fetched_at) for row in batch.rows]
         with self.run.looking() as store:
-            before = archived_fetches.said(store, asked) if store is not None else {}
-            lost = archived_fetches.were_read(store, batch.bad) if store is not None else set()
+            before = archived_fetches.articles_as_of(store, asked) if store is not None else {}
+            lost = archived_fetches.parsed_before(store, batch.bad) if store is not None else set()
         for row in batch.rows:
             self._compare_one(row, before.get((row.article_id, row.fetched_at)))
         for number in sorted(lost):
@@ -277,7 +279,7 @@ class Again:
         found.same += not changed
         for name in changed:
             found.changed[name] = found.changed.get(name, 0) + 1
-            if lost := loss(name, before[name], getattr(row, name)):
+            if lost := regression_of(name, before[name], getattr(row, name)):
                 self._regress(row.article_id, name, f"{name}: {lost}")
         counted = "modified" if row.content_hash != before["content_hash"] else "unmodified"
         self.tally.add(**{counted: 1})
@@ -286,10 +288,10 @@ class Again:
         """Keep what an article lost in a field, or all of it: once, however often it was fetched."""
         if (article_id, name) not in self._told:
             self._told.add((article_id, name))
-            self.differences.regressed.append(f"{article_id}: {words}")
+            self.differences.regressions.append(f"{article_id}: {words}")
 
 
-def loss(name: str, before: Any, now: Any) -> str:
+def regression_of(name: str, before: Any, now: Any) -> str:
     """What a field lost, in words; empty when it lost nothing."""
     if before and not now:
         return f"was {_short(before)}, is missing now"

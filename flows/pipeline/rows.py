@@ -11,11 +11,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TypedDict
 
-from flows.fetch import Fetched, FetchFailure
+from flows.fetch import FetchFailure, FetchResponse
 from parsers.errors import ParseError
-from parsers.frontmatter.read import POSTS
+from parsers.frontmatter.read import POST_PARSER
 from parsers.model import Article, BadEntry, Entry, Page, Source
-from warehouse.rows import ArticleRow, PageRow, QuarantineRow, StoredPost
+from warehouse.rows import ArticleRow, FetchRow, NewQuarantineEntry, StoredPost
 
 _SAME = tuple(one.name for one in fields(Article) if one.name != "provenance")
 
@@ -33,24 +33,24 @@ def article_row(
     )
 
 
-def entry_facts(entry: Entry | None) -> str:
+def entry_json(entry: Entry | None) -> str:
     """An entry as JSON text, so that its page can be read again without its listing."""
     return "" if entry is None else json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True)
 
 
-def entry_from(facts: str) -> Entry | None:
-    """The entry that ``entry_facts`` wrote."""
+def entry_from_json(facts: str) -> Entry | None:
+    """The entry that ``entry_json`` wrote."""
     return Entry(**json.loads(facts)) if facts else None
 
 
-def page_row(
+def fetch_row(
     source: Source,
     channel: str,
-    fetched: Fetched | FetchFailure,
+    fetched: FetchResponse | FetchFailure,
     *,
     entry: Entry | None = None,
     keep_validators: bool,
-) -> PageRow:
+) -> FetchRow:
     """The record of one fetch.
 
     Args:
@@ -62,19 +62,19 @@ def page_row(
             said is stored in the same transaction.
     """
     if isinstance(fetched, FetchFailure):
-        return PageRow(
+        return FetchRow(
             source=source.slug,
             channel=channel,
             url=fetched.url,
             status=fetched.error.status,
             attempts=len(fetched.attempts),
             fetched_at=fetched.fetched_at,
-            entry=entry_facts(entry),
+            entry=entry_json(entry),
             error=str(fetched.error),
             tries=_tries(fetched),
             retry_at=getattr(fetched.error, "retry_at", None),
         )
-    return PageRow(
+    return FetchRow(
         source=source.slug,
         channel=channel,
         url=fetched.request.url,
@@ -88,27 +88,27 @@ def page_row(
         fetched_at=fetched.fetched_at,
         archive_file=fetched.archive_file,
         archive_offset=fetched.archive_offset,
-        entry=entry_facts(entry),
-        digest=None if fetched.not_modified else digest_of(fetched),
+        entry=entry_json(entry),
+        digest=None if fetched.not_modified else body_sha256(fetched),
         tries=_tries(fetched),
     )
 
 
-def digest_of(fetched: Fetched) -> str:
+def body_sha256(fetched: FetchResponse) -> str:
     """SHA-256 of the body, in hex."""
     return sha256(fetched.body).hexdigest()
 
 
-def _tries(fetched: Fetched | FetchFailure) -> tuple[str, ...]:
+def _tries(fetched: FetchResponse | FetchFailure) -> tuple[str, ...]:
     """What came of each request, in order."""
     return tuple(
         f"{one.reason} {one.status}" if one.status else one.reason for one in fetched.attempts
     )
 
 
-def failed_page(
-    source: Source, entry: Entry, page: Page, fetched: Fetched | None, error: Exception
-) -> QuarantineRow:
+def page_failure(
+    source: Source, entry: Entry, page: Page, fetched: FetchResponse | None, error: Exception
+) -> NewQuarantineEntry:
     """A page that became no article, with all that a replay needs.
 
     What a feed carried has no page of its own: its content stands for one.
@@ -123,12 +123,14 @@ def failed_page(
         page=fetched.body if fetched else carried,
         page_more=tuple(one.text.encode("utf-8", "surrogatepass") for one in page.more),
         content_type=fetched.content_type if fetched else "text/html; charset=utf-8",
-        facts=entry_facts(entry),
+        facts=entry_json(entry),
         fetched_at=page.fetched_at,
     )
 
 
-def failed_line(source: Source, listing_url: str, bad: BadEntry, at: datetime) -> QuarantineRow:
+def entry_failure(
+    source: Source, listing_url: str, bad: BadEntry, at: datetime
+) -> NewQuarantineEntry:
     """A line of a listing that could not become an entry; its own bytes tell it from others.
 
     In lists its message stands for it, and so says where it was.
@@ -147,9 +149,9 @@ def failed_line(source: Source, listing_url: str, bad: BadEntry, at: datetime) -
     return replace(failed, message=f"{bad.channel}: {failed.message}")
 
 
-def failed_listing(
-    source: Source, channel: str, fetched: Fetched, error: ParseError
-) -> QuarantineRow:
+def listing_failure(
+    source: Source, channel: str, fetched: FetchResponse, error: ParseError
+) -> NewQuarantineEntry:
     """A listing that could not be read at all."""
     return _quarantined(
         source,
@@ -164,11 +166,11 @@ def failed_listing(
     )
 
 
-def failed_post(
+def post_failure(
     slug: str, path: str, data: bytes, error: Exception, written_at: datetime
-) -> QuarantineRow:
+) -> NewQuarantineEntry:
     """A file of an import that became no article."""
-    return QuarantineRow(
+    return NewQuarantineEntry(
         source=slug,
         channel="import",
         url=path,
@@ -177,7 +179,7 @@ def failed_post(
         content_type="text/markdown",
         fetched_at=written_at,
         parser="posts",
-        parser_version=POSTS.version,
+        parser_version=POST_PARSER.version,
         **_said_by(error),
     )
 
@@ -194,8 +196,8 @@ def _quarantined(
     facts: str,
     fetched_at: datetime,
     page_more: tuple[bytes, ...] = (),
-) -> QuarantineRow:
-    return QuarantineRow(
+) -> NewQuarantineEntry:
+    return NewQuarantineEntry(
         source=source.slug,
         channel=channel,
         url=url,

@@ -19,12 +19,12 @@ from urllib.parse import urlsplit
 
 from duckdb import DuckDBPyConnection
 
-from flows.archive import Archive
-from flows.callbacks import Advance, Say, silent
+from flows.archive import ArchiveWriter
+from flows.callbacks import Notify, OnProgress, no_progress
 from flows.errors import Interrupted, RunFailed
-from flows.fetch import Fetched, Fetcher, FetchFailure, FetchPolicy, FetchRequest
-from flows.pipeline.signals import stopping_on_signals
-from flows.pipeline.stats import Report, State, Tally, state_of
+from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
+from flows.pipeline.signals import graceful_shutdown
+from flows.pipeline.stats import RunReport, SourceStats, State, run_state
 from flows.serving import claims
 from flows.settings import FetchSettings, Settings
 from parsers.model import Source
@@ -32,11 +32,11 @@ from warehouse import db
 from warehouse.care import snapshot
 from warehouse.errors import WarehouseError
 from warehouse.records import alerts, fetches, not_modified, runs, suppression, watermarks
-from warehouse.records.alerts import Standing
-from warehouse.records.suppression import Forbidden
-from warehouse.rows import Counters, QuarantineRow, Validators, Watermark
+from warehouse.records.alerts import AlertedFailures
+from warehouse.records.suppression import SuppressionList
+from warehouse.rows import Counters, NewQuarantineEntry, Validators, Watermark
 
-END_SECONDS = 15.0
+SHUTDOWN_SECONDS = 15.0
 """What a run of a deployment has to end in; ``copydesk serve`` waits a little longer."""
 
 REPEATED = "sync"
@@ -51,53 +51,53 @@ _RUN_STATES: Mapping[State, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class RunEnvironment:
     """What the process around a run gives it.
 
     Attributes:
         stop: Set when the run shall end after what it is doing.
         progress: Told after each batch.
-        say: Told about waits.
+        notify: Told about waits.
         signals: Entered for as long as the run lasts: it takes SIGINT and SIGTERM, the
             latter back from Prefect, which would end the flow in the middle of a step.
         reports: What runs came to, in case Prefect loses its server before it can say so.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
-    progress: Advance = silent
-    say: Say = lambda _words: None
+    progress: OnProgress = no_progress
+    notify: Notify = lambda _words: None
     signals: Callable[[], AbstractContextManager[None]] = nullcontext
-    reports: list[Report] = field(default_factory=list)
+    reports: list[RunReport] = field(default_factory=list)
 
 
-_SURROUNDINGS: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
+_SURROUNDINGS: ContextVar[RunEnvironment | None] = ContextVar("surroundings", default=None)
 
 
 @contextmanager
-def surrounded_by(surroundings: Surroundings) -> Iterator[None]:
+def use_environment(environment: RunEnvironment) -> Iterator[None]:
     """Runs begun inside use these surroundings."""
-    token = _SURROUNDINGS.set(surroundings)
+    token = _SURROUNDINGS.set(environment)
     try:
         yield
     finally:
         _SURROUNDINGS.reset(token)
 
 
-def _of_this_process() -> Surroundings:
+def _of_this_process() -> RunEnvironment:
     """Those of a run that nobody here began: of a deployment, its end is asked for by a signal.
 
     Prefect's own answer to SIGTERM would cut it in the middle of a batch.
     """
     if not claims.is_deployed():
-        return Surroundings()
+        return RunEnvironment()
     stop = threading.Event()
-    return Surroundings(
+    return RunEnvironment(
         stop=stop,
-        signals=lambda: stopping_on_signals(stop, lambda _words: None, within=END_SECONDS),
+        signals=lambda: graceful_shutdown(stop, lambda _words: None, within=SHUTDOWN_SECONDS),
     )
 
 
-class Run:
+class RunContext:
     """One run of a flow over some sources; a context manager.
 
     Attributes:
@@ -120,32 +120,32 @@ class Run:
         self.limit = limit
         self.is_dry = is_dry
         self.id = runs.new_run_id()
-        self.tallies: dict[str, Tally] = {}
+        self.stats: dict[str, SourceStats] = {}
         for slug in sources:
             self.tally(slug)
-        self.surroundings = _SURROUNDINGS.get() or _of_this_process()
+        self.environment = _SURROUNDINGS.get() or _of_this_process()
         self._resources = ExitStack()
         self._one_writer = threading.Lock()
         self._begun: set[str] = set()
         self._stored = 0
         self._pauses: Mapping[str, datetime] = {}
-        self._standing: dict[str, Standing] = {}
-        self.forbidden = Forbidden()
+        self._standing: dict[str, AlertedFailures] = {}
+        self.forbidden = SuppressionList()
         self._is_finished = False
 
     # --- beginning and end ---
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> RunContext:
         with ExitStack() as undone:
             undone.enter_context(self._resources)
-            self._resources.enter_context(self.surroundings.signals())
-            claims.begin(self.settings, self.surroundings.say)
+            self._resources.enter_context(self.environment.signals())
+            claims.begin(self.settings, self.environment.notify)
             if not self.is_dry:
                 with self.writing() as store:
                     self._look_at_the_clock(runs.last_time(store))
                     self.begin_sources(store)
                     self._pauses = fetches.pauses(store, datetime.now(UTC))
-                    self.forbidden = Forbidden(suppression.every(store))
+                    self.forbidden = SuppressionList(suppression.list_suppressions(store))
             undone.pop_all()
         return self
 
@@ -154,7 +154,7 @@ class Run:
         now = datetime.now(UTC)
         if last is None or last <= now + fetches.CLOCKS_DIFFER:
             return
-        for tally in self.tallies.values():
+        for tally in self.stats.values():
             tally.warn(
                 f"the clock says {now:%Y-%m-%d %H:%M} UTC, but a run before was at "
                 f"{last:%Y-%m-%d %H:%M}: see that it is right (timedatectl). New articles are "
@@ -164,7 +164,7 @@ class Run:
 
     def begin_sources(self, store: DuckDBPyConnection) -> None:
         """Write the row of this run for each source that has none yet."""
-        new = [slug for slug in self.tallies if slug not in self._begun]
+        new = [slug for slug in self.stats if slug not in self._begun]
         runs.start_run(
             store,
             flow=self.flow,
@@ -180,9 +180,11 @@ class Run:
         )
         self._begun.update(new)
 
-    def tally(self, slug: str) -> Tally:
+    def tally(self, slug: str) -> SourceStats:
         """The counters of a source; begun at the first call."""
-        return self.tallies.setdefault(slug, Tally(source=slug, spares_known=self.spares_known))
+        return self.stats.setdefault(
+            slug, SourceStats(source=slug, alert_only_new=self.alert_only_new)
+        )
 
     def __exit__(
         self,
@@ -193,7 +195,7 @@ class Run:
         if error is not None:
             # Sources may still be at work in threads of their own: without the fetcher they
             # would take what they cannot fetch for done.
-            self.surroundings.stop.set()
+            self.environment.stop.set()
             self._end_by(error)
         self._resources.close()
 
@@ -206,8 +208,8 @@ class Run:
         words = f"{type(error).__name__}: {error}"
         # Run's own transaction: what waits to be written along belongs to rows that are not
         # stored, and would say of a piece of work that it was done.
-        with suppress(WarehouseError), Run.writing(self) as store:
-            for tally in self.tallies.values():
+        with suppress(WarehouseError), RunContext.writing(self) as store:
+            for tally in self.stats.values():
                 told = tally.all_problems()
                 runs.finish_run(
                     store,
@@ -218,13 +220,13 @@ class Run:
                     error="\n".join(told if words in told else [*told, words]),
                 )
 
-    def finish(self) -> Report:
+    def finish(self) -> RunReport:
         """Write the end of the run for each source; what it all came to."""
-        state = state_of(self.tallies.values(), interrupted=self.is_stopping)
+        state = run_state(self.stats.values(), interrupted=self.is_stopping)
         if not self.is_dry:
             with self.writing() as store:
-                for tally in self.tallies.values():
-                    own = state_of([tally], interrupted=self.is_stopping and not tally.is_done)
+                for tally in self.stats.values():
+                    own = run_state([tally], interrupted=self.is_stopping and not tally.is_done)
                     runs.finish_run(
                         store,
                         self.id,
@@ -234,40 +236,38 @@ class Run:
                         error="\n".join(tally.all_problems()) or None,
                     )
         self._is_finished = True
-        report = Report(
-            run_id=self.id, flow=self.flow, state=state, tallies=tuple(self.tallies.values())
+        report = RunReport(
+            run_id=self.id, flow=self.flow, state=state, stats=tuple(self.stats.values())
         )
-        self.surroundings.reports.append(report)
+        self.environment.reports.append(report)
         for words in report.standing:
-            self.surroundings.say(words)
+            self.environment.notify(words)
         return report
 
     @property
     def is_stopping(self) -> bool:
         """Whether somebody asked the run to end."""
-        return self.surroundings.stop.is_set()
+        return self.environment.stop.is_set()
 
     # --- the network ---
 
     @cached_property
-    def _archive(self) -> Archive:
-        archive = Archive(self.settings.archive.path)
+    def _archive(self) -> ArchiveWriter:
+        archive = ArchiveWriter(self.settings.archive.path)
         self._resources.callback(archive.close)
         return archive
 
     @cached_property
     def _fetcher(self) -> Fetcher:
-        policy = policy_of(self.settings.fetch, self.settings.chosen())
+        policy = fetch_policy(self.settings.fetch, self.settings.selected_sources())
         archive = None if self.is_dry else self._archive  # a dry run stores nothing
-        fetcher = Fetcher(policy, archive=archive, stop=self.surroundings.stop)
+        fetcher = Fetcher(policy, archive=archive, stop=self.environment.stop)
         for url, until in self._pauses.items():
             seconds = (until - datetime.now(UTC)).total_seconds()
-            fetcher.leave_alone(
-                url, seconds, f"it asked an earlier run to wait until {until:%c} UTC"
-            )
+            fetcher.pause(url, seconds, f"it asked an earlier run to wait until {until:%c} UTC")
         return self._resources.enter_context(fetcher)
 
-    def fetch_all(self, requests: Iterable[FetchRequest]) -> Iterator[Fetched | FetchFailure]:
+    def fetch_all(self, requests: Iterable[FetchRequest]) -> Iterator[FetchResponse | FetchFailure]:
         """Fetch each, whole or not at all; results in the order they are done."""
         requests = list(requests)
         return self._fetcher.fetch_all(requests) if requests else iter(())
@@ -286,10 +286,12 @@ class Run:
 
     @contextmanager
     def _opened(self) -> Iterator[DuckDBPyConnection]:
-        warehouse, say = self.settings.warehouse, self.surroundings.say
+        warehouse, notify = self.settings.warehouse, self.environment.notify
         with (
             self._one_writer,
-            db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds, on_wait=say) as store,
+            db.connect(
+                warehouse.path, wait_seconds=warehouse.wait_seconds, on_wait=notify
+            ) as store,
         ):
             yield store
 
@@ -320,25 +322,25 @@ class Run:
             return fetches.validators(store, urls) if store else {}
 
     @property
-    def spares_known(self) -> bool:
+    def alert_only_new(self) -> bool:
         """Whether what an earlier run told needs no telling again: nobody asked for this one."""
         return claims.is_deployed()
 
-    def was_told(self, failed: QuarantineRow) -> bool:
+    def is_known_failure(self, failed: NewQuarantineEntry) -> bool:
         """Whether a failure stands in quarantine since an earlier run, which told it."""
         if self.flow != REPEATED or self.is_dry:
             return False
         if failed.source not in self._standing:
             with self._reading() as store:
-                told = alerts.told(store, failed.source) if store else frozenset()
+                told = alerts.alerted_failures(store, failed.source) if store else frozenset()
             self._standing[failed.source] = told
-        return alerts.is_among(self._standing[failed.source], failed)
+        return alerts.is_alerted(self._standing[failed.source], failed)
 
     def mark_told(self, sources: Sequence[str]) -> None:
         """Note that what this run met of some sources was told where somebody listens."""
-        if any(self.tallies[slug].first_told for slug in sources):
+        if any(self.stats[slug].unalerted for slug in sources):
             with self.writing() as store:
-                alerts.mark_told(store, sources, run_id=self.id)
+                alerts.mark_alerted(store, sources, run_id=self.id)
 
     def known(self, article_ids: Iterable[str]) -> set[str]:
         """Those of the articles that are stored."""
@@ -346,12 +348,14 @@ class Run:
         if not article_ids:
             return set()
         with self._reading() as store:
-            return not_modified.known(store, article_ids) if store else set()
+            return not_modified.stored_ids(store, article_ids) if store else set()
 
     def seen_in(self, article_ids: Iterable[str], *, channel: str) -> set[str]:
         """Those of the articles that were seen in this channel."""
         with self._reading() as store:
-            return not_modified.seen_in(store, article_ids, channel=channel) if store else set()
+            return (
+                not_modified.ids_in_channel(store, article_ids, channel=channel) if store else set()
+            )
 
     def seen_elsewhere(self, article_ids: Iterable[str], *, channel: str) -> set[str]:
         """Those of the articles that were seen in any channel but this one."""
@@ -360,7 +364,9 @@ class Run:
             return set()
         with self._reading() as store:
             return (
-                not_modified.seen_elsewhere(store, article_ids, channel=channel) if store else set()
+                not_modified.ids_in_other_channels(store, article_ids, channel=channel)
+                if store
+                else set()
             )
 
     def watermarks(self, source: str, channels: Iterable[str]) -> dict[str, Watermark]:
@@ -371,7 +377,7 @@ class Run:
             marks = {channel: watermarks.get(store, source, channel) for channel in channels}
         return {channel: mark for channel, mark in marks.items() if mark is not None}
 
-    def publish_now_and_then(self) -> None:
+    def publish_periodically(self) -> None:
         """After each batch: every so many, readers are given what a long run stored so far."""
         with self._one_writer:
             self._stored += 1
@@ -380,7 +386,7 @@ class Run:
             try:
                 self.publish()
             except RunFailed as error:
-                self.surroundings.say(f"{error}. The run goes on and tries again")
+                self.environment.notify(f"{error}. The run goes on and tries again")
 
     def publish(self) -> None:
         """Publish the read snapshot, so that readers see what this run stored.
@@ -399,7 +405,7 @@ class Run:
             ) from error
 
 
-def policy_of(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy:
+def fetch_policy(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy:
     """The fetch policy of the settings; redirects may lead to the sources' own hosts."""
     hosts = {
         urlsplit(value).netloc

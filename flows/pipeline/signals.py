@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from flows.callbacks import Say
+from flows.callbacks import Notify
 
 SAME_REQUEST_SECONDS = 0.5
 
@@ -29,14 +29,14 @@ _asked_at: WeakKeyDictionary[threading.Event, float] = WeakKeyDictionary()
 
 
 @contextmanager
-def stopping_on_signals(
-    stop: threading.Event, say: Say, *, within: float | None = None, hangup: bool = False
+def graceful_shutdown(
+    stop: threading.Event, notify: Notify, *, within: float | None = None, hangup: bool = False
 ) -> Iterator[None]:
     """The first SIGINT or SIGTERM sets ``stop``; a later one interrupts at once.
 
     Args:
         stop: Looked at by what is under way.
-        say: Told about the first one.
+        notify: Told about the first one.
         within: Seconds after which the next one comes by itself.
         hangup: SIGHUP is one, too.
     """
@@ -60,7 +60,7 @@ def stopping_on_signals(
         stop.set()
         if late is not None and not late.is_alive():  # a signal may come into this one
             late.start()
-        say("stopping after what is under way; once more to stop at once")
+        notify("stopping after what is under way; once more to stop at once")
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     if hangup and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:

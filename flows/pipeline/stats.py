@@ -8,9 +8,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from flows.fetch.errors import FetchError
-from flows.fetch.redact import mask_words
-from flows.text import many
-from warehouse.rows import Upserted
+from flows.fetch.redact import redact_text
+from flows.text import pluralize
+from warehouse.rows import UpsertCounts
 
 State = Literal["completed", "needs_attention", "failed", "interrupted"]
 
@@ -30,8 +30,8 @@ COUNTERS = (
 that arrived whole (or came complete inside a feed), ``failed`` listings and pages that did
 not; the rest count articles."""
 
-PROBLEMS_KEPT = 20
-NAMES_TOLD = 6
+MAX_MESSAGES = 20
+MAX_NAMES = 6
 
 EXIT_CODES: Mapping[State, int] = {
     "completed": 0,
@@ -46,7 +46,7 @@ Kind = Literal["listing", "line", "page"]
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class Problem:
     """What a problem is about: alike ones are told as one, with the names of all.
 
     Attributes:
@@ -69,16 +69,16 @@ class About:
         return words if self.host or is_named else f"{self.name}: {words}"
 
 
-def about_page(name: str, words: str) -> About:
+def page_problem(name: str, words: str) -> Problem:
     """About a page that could not be read; some errors begin with its address."""
     head, _, rest = words.partition(": ")
-    return About("page", name, alike=rest if name in head else words)
+    return Problem("page", name, alike=rest if name in head else words)
 
 
-def about_fetch(kind: Kind, name: str, error: FetchError) -> About:
+def fetch_problem(kind: Kind, name: str, error: FetchError) -> Problem:
     """About something that was not fetched: alike are those that one host fails in one way."""
     host = urlsplit(error.url).netloc.rpartition("@")[2]
-    return About(kind, name, alike=str(error.args[0]), host=host or error.url)
+    return Problem(kind, name, alike=str(error.args[0]), host=host or error.url)
 
 
 @dataclass(slots=True)
@@ -89,10 +89,10 @@ class _Alike:
     count: int = 0
     names: dict[str, None] = field(default_factory=dict)
 
-    def words(self, about: About, alike: str) -> str:
-        told, more = list(self.names)[:NAMES_TOLD], len(self.names) - NAMES_TOLD
+    def words(self, about: Problem, alike: str) -> str:
+        told, more = list(self.names)[:MAX_NAMES], len(self.names) - MAX_NAMES
         which = ", ".join(told) + (f" and {more} more" if more > 0 else "")
-        what = many(self.count, about.kind)
+        what = pluralize(self.count, about.kind)
         of = f" of {about.host}" if about.host else ""
         if about.kind == "line" and len(self.names) == 1:
             return f"{what} of {which}: {alike}"
@@ -100,12 +100,12 @@ class _Alike:
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class SourceStats:
     """The counters of one source in one run, counted up while it runs.
 
     Attributes:
         problems: What needs attention, one sentence for all that is alike; at most
-            ``PROBLEMS_KEPT``, for the counters and the tables hold them all.
+            ``MAX_MESSAGES``, for the counters and the tables hold them all.
         notes: What is worth knowing and needs nobody.
         known: How many of the pages and lines quarantined stood there before, and were
             told then.
@@ -125,11 +125,11 @@ class Tally:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     is_broken: bool = False
-    is_elsewhere: bool = False
-    is_odd: bool = False
+    is_locked: bool = False
+    has_warning: bool = False
     is_done: bool = False
     known: int = 0
-    spares_known: bool = True
+    alert_only_new: bool = True
     known_listings: int = 0
     _stored: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     _more_problems: int = 0
@@ -140,12 +140,14 @@ class Tally:
         for name, count in counts.items():
             self.counts[name] += count
 
-    def fail(self, words: str, about: About | None = None) -> None:
+    def fail(self, words: str, about: Problem | None = None) -> None:
         """Count a listing or page that did not arrive, and say why."""
         self.add(failed=1)
         self._tell(words, about)
 
-    def quarantine(self, words: str, about: About | None = None, *, is_known: bool = False) -> None:
+    def quarantine(
+        self, words: str, about: Problem | None = None, *, is_known: bool = False
+    ) -> None:
         """Count a page, line or listing that could not be read, and say why.
 
         What is known stands in quarantine since an earlier run, which told it: it is
@@ -165,7 +167,7 @@ class Tally:
 
     def warn(self, words: str) -> None:
         """Say what somebody should look at, though nothing failed."""
-        self.is_odd = True
+        self.has_warning = True
         self._tell(words)
 
     def uncounted(self) -> dict[str, int]:
@@ -179,17 +181,17 @@ class Tally:
     @property
     def fresh(self) -> int:
         """How many were quarantined that somebody has to look at."""
-        return self.counts["quarantined"] - (self.known if self.spares_known else 0)
+        return self.counts["quarantined"] - (self.known if self.alert_only_new else 0)
 
     @property
-    def first_told(self) -> int:
+    def unalerted(self) -> int:
         """How many were quarantined that no earlier run told."""
         return self.counts["quarantined"] - self.known - self.known_listings
 
     def all_problems(self) -> list[str]:
         """The problems kept, how many more there were, and what stands and is not spared."""
         more = [f"and {self._more_problems} more like these"] if self._more_problems else []
-        stands = [] if self.spares_known or not self.known else [self.standing()]
+        stands = [] if self.alert_only_new or not self.known else [self.standing()]
         return self.problems + more + stands
 
     def standing(self) -> str:
@@ -197,7 +199,7 @@ class Tally:
         if not self.known:
             return ""
         return (
-            f"{many(self.known, 'known failure')} met again, still in quarantine and told by an "
+            f"{pluralize(self.known, 'known failure')} met again, still in quarantine and told by an "
             f"earlier run: `copydesk quarantine list --source {self.source}`"
         )
 
@@ -205,15 +207,15 @@ class Tally:
         """The source's part of the run's JSON."""
         return {"source": self.source, **self.counts, "seconds": round(self.seconds, 3)}
 
-    def _tell(self, words: str, about: About | None = None) -> None:
+    def _tell(self, words: str, about: Problem | None = None) -> None:
         if about is not None and self._is_told_with_others(words, about):
             return
-        if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append(mask_words(about.one(words) if about else words))
+        if len(self.problems) < MAX_MESSAGES:
+            self.problems.append(redact_text(about.one(words) if about else words))
         else:
             self._more_problems += 1
 
-    def _is_told_with_others(self, words: str, about: About) -> bool:
+    def _is_told_with_others(self, words: str, about: Problem) -> bool:
         """Whether a sentence about others like it could take it in."""
         alike = about.alike or words
         key = about.kind, about.host, alike
@@ -221,20 +223,20 @@ class Tally:
         known.count += 1
         if about.name:
             known.names[about.name] = None
-        if known.count == 1 or known.place >= PROBLEMS_KEPT:
+        if known.count == 1 or known.place >= MAX_MESSAGES:
             return False
-        self.problems[known.place] = mask_words(known.words(about, alike))
+        self.problems[known.place] = redact_text(known.words(about, alike))
         return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class RunReport:
     """What one run did."""
 
     run_id: str
     flow: str
     state: State
-    tallies: tuple[Tally, ...]
+    stats: tuple[SourceStats, ...]
 
     @property
     def exit_code(self) -> int:
@@ -244,13 +246,13 @@ class Report:
     @property
     def problems(self) -> tuple[str, ...]:
         """Everything that needs attention, source first."""
-        return tuple(f"{t.source}: {words}" for t in self.tallies for words in t.all_problems())
+        return tuple(f"{t.source}: {words}" for t in self.stats for words in t.all_problems())
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth knowing and needs nobody, source first."""
         return self.standing + tuple(
-            f"{t.source}: {mask_words(n)}" for t in self.tallies for n in t.notes
+            f"{t.source}: {redact_text(n)}" for t in self.stats for n in t.notes
         )
 
     @property
@@ -258,14 +260,14 @@ class Report:
         """What was in quarantine before and still is, where it needs nobody; source first."""
         return tuple(
             f"{t.source}: {words}"
-            for t in self.tallies
-            if t.spares_known and (words := t.standing())
+            for t in self.stats
+            if t.alert_only_new and (words := t.standing())
         )
 
     def totals(self) -> dict[str, Any]:
         """The counters of all sources together."""
-        return {name: sum(t.counts[name] for t in self.tallies) for name in COUNTERS} | {
-            "seconds": round(max((t.seconds for t in self.tallies), default=0.0), 3)
+        return {name: sum(t.counts[name] for t in self.stats) for name in COUNTERS} | {
+            "seconds": round(max((t.seconds for t in self.stats), default=0.0), 3)
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -274,14 +276,14 @@ class Report:
             "run_id": self.run_id,
             "flow": self.flow,
             "state": self.state,
-            "sources": [tally.as_json() for tally in self.tallies],
+            "sources": [tally.as_json() for tally in self.stats],
             "totals": self.totals(),
             "problems": list(self.problems),
             "notes": list(self.notes),
         }
 
 
-def counts_of(done: Upserted) -> dict[str, int]:
+def upsert_counts(done: UpsertCounts) -> dict[str, int]:
     """The counters that an upsert gives."""
     return {
         "new": done.new,
@@ -291,17 +293,17 @@ def counts_of(done: Upserted) -> dict[str, int]:
     }
 
 
-def state_of(tallies: Iterable[Tally], *, interrupted: bool = False) -> State:
+def run_state(stats: Iterable[SourceStats], *, interrupted: bool = False) -> State:
     """How a run ended, from its counters."""
-    tallies = tuple(tallies)
+    stats = tuple(stats)
     if interrupted:
         return "interrupted"
-    if tallies and all(tally.is_broken for tally in tallies):
+    if stats and all(tally.is_broken for tally in stats):
         return "failed"
-    return "needs_attention" if any(map(_needs_attention, tallies)) else "completed"
+    return "needs_attention" if any(map(_needs_attention, stats)) else "completed"
 
 
-def _needs_attention(tally: Tally) -> bool:
+def _needs_attention(tally: SourceStats) -> bool:
     """Whether something is wrong; on a schedule, whether something is that no run told before."""
     is_wrong = tally.fresh or tally.counts["failed"] or tally.counts["gaps"]
-    return bool(tally.is_broken or tally.is_odd or is_wrong)
+    return bool(tally.is_broken or tally.has_warning or is_wrong)

@@ -25,7 +25,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "
 _LONGEST_LINE = 256 * 1024 * 1024
 
 
-def article_document(article: Article) -> dict[str, object]:
+def article_json(article: Article) -> dict[str, object]:
     """The article JSON: its keys in order, times as RFC 3339 in UTC."""
     values: dict[str, object] = {}
     for key in ARTICLE_KEYS:
@@ -43,9 +43,9 @@ def article_document(article: Article) -> dict[str, object]:
 def write_jsonl(articles: Iterable[Article], file: Path) -> int:
     """One article JSON a line, UTF-8; the number of lines. The file appears whole."""
     number = 0
-    with whole_file(file) as out:
+    with atomic_file(file) as out:
         for article in articles:
-            line = json.dumps(article_document(article), ensure_ascii=False)
+            line = json.dumps(article_json(article), ensure_ascii=False)
             out.write(f"{line}\n".encode("utf-8", "replace"))
             number += 1
     return number
@@ -60,16 +60,16 @@ def write_csv(articles: Iterable[Article], file: Path) -> int:
     Parquet and ``copydesk query`` give.
     """
     number = 0
-    with whole_file(file) as out:
+    with atomic_file(file) as out:
         table = csv.writer(_Encoded(out), lineterminator="\r\n")
         table.writerow(ARTICLE_KEYS)
         for article in articles:
-            table.writerow([_cell(value) for value in article_document(article).values()])
+            table.writerow([_cell(value) for value in article_json(article).values()])
             number += 1
     return number
 
 
-def is_ours(file: Path) -> bool:
+def is_copydesk_file(file: Path) -> bool:
     """Whether a file is what an export of JSON lines or CSV leaves, by its first line."""
     try:
         with file.open("rb") as stream:
@@ -86,7 +86,7 @@ def is_ours(file: Path) -> bool:
 
 
 @contextmanager
-def whole_file(file: Path) -> Iterator[IO[bytes]]:
+def atomic_file(file: Path) -> Iterator[IO[bytes]]:
     """A file that appears under its name when it is complete, or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".copydesk-export-{os.getpid()}.tmp")

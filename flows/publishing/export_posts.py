@@ -14,16 +14,22 @@ from typing import Any, cast
 
 from duckdb import DuckDBPyConnection
 
-from flows.publishing.documents import is_ours, write_csv, write_jsonl
-from flows.publishing.write_files import JOURNAL, Exported, Planned, stands, write_files
+from flows.publishing.documents import is_copydesk_file, write_csv, write_jsonl
+from flows.publishing.write_files import (
+    JOURNAL,
+    ExportResult,
+    PlannedFile,
+    file_exists,
+    write_files,
+)
 from flows.settings import Settings
-from flows.text import many
+from flows.text import pluralize
 from parsers.frontmatter import Dialect, post_path, write_post
 from parsers.model import Article
 from warehouse import connect_read_only, current_snapshot
 from warehouse.read import articles as read
 from warehouse.records import posts
-from warehouse.records.posts import Outline, StoredFile
+from warehouse.records.posts import ArticleInfo, StoredFile
 from warehouse.rows import ArticleRow
 
 ONE_FILE = {"jsonl": write_jsonl, "csv": write_csv}
@@ -33,10 +39,10 @@ _FIELDS = tuple(one.name for one in fields(Article) if one.name != "provenance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class ExportReport:
     """What an export did or found, and how to say it."""
 
-    exported: Exported
+    exported: ExportResult
     directory: Path
     is_check: bool
 
@@ -84,7 +90,7 @@ def _extra_words(extra: Sequence[str]) -> list[str]:
         return []
     some, more = ", ".join(extra[:_NAMED]), len(extra) - _NAMED
     which = some + (f" and {more} more (--json names all)" if more > 0 else "")
-    stand = many(len(extra), "file stands", "files stand")
+    stand = pluralize(len(extra), "file stands", "files stand")
     return [f"{stand} there that no exported article accounts for, left alone: {which}"]
 
 
@@ -96,7 +102,7 @@ def export_articles(
     source: str | None = None,
     since: datetime | None = None,
     check: bool = False,
-) -> Published:
+) -> ExportReport:
     """Write the current articles, or with ``check`` compare what stands in the folder.
 
     Args:
@@ -122,7 +128,7 @@ def export_articles(
             exported = _one_file(chosen, directory, format_, check=check)
         else:
             exported = _posts(chosen, directory, cast(Dialect, format_), check=check)
-    return Published(exported=exported, directory=directory, is_check=check)
+    return ExportReport(exported=exported, directory=directory, is_check=check)
 
 
 def no_folder(directory: Path) -> FileNotFoundError:
@@ -139,15 +145,15 @@ def in_utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and is_naive else moment
 
 
-def _one_file(chosen: _Chosen, directory: Path, format_: str, *, check: bool) -> Exported:
-    exported, name = Exported(), f"articles.{format_}"
+def _one_file(chosen: _Chosen, directory: Path, format_: str, *, check: bool) -> ExportResult:
+    exported, name = ExportResult(), f"articles.{format_}"
     file = directory / name
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / name
         ONE_FILE[format_](chosen.articles(), made)
         if file.exists() and filecmp.cmp(made, file, shallow=False):
             exported.identical.append(name)
-        elif file.exists() and not is_ours(file):
+        elif file.exists() and not is_copydesk_file(file):
             exported.changed.append(name)
             exported.differences[name] = NOT_OURS
         elif check and file.exists():
@@ -161,7 +167,7 @@ def _one_file(chosen: _Chosen, directory: Path, format_: str, *, check: bool) ->
     return exported
 
 
-def _posts(chosen: _Chosen, directory: Path, dialect: Dialect, *, check: bool) -> Exported:
+def _posts(chosen: _Chosen, directory: Path, dialect: Dialect, *, check: bool) -> ExportResult:
     """Files that were imported go back as they came, all others are written.
 
     An article that says what one of its files says gives all its files back: copies, and
@@ -175,8 +181,8 @@ def _posts(chosen: _Chosen, directory: Path, dialect: Dialect, *, check: bool) -
     own = _own_files(files, directory, dialect)
     anew = {one.article_id: one for one in outlines if one.article_id not in own and not inside}
     own = {key: one for key, one in own.items() if one.path.startswith(inside)}
-    plan = [Planned(key=key, path=one.path, digest=one.digest) for key, one in own.items()]
-    plan += [Planned(key=key, path=post_path(one, dialect)) for key, one in anew.items()]
+    plan = [PlannedFile(key=key, path=one.path, digest=one.digest) for key, one in own.items()]
+    plan += [PlannedFile(key=key, path=post_path(one, dialect)) for key, one in anew.items()]
     keys = {one.seq: key for key, one in own.items()}
     contents = chain(
         ((keys[seq], data) for seq, data in chosen.file_data(list(keys))),
@@ -193,7 +199,7 @@ def _own_files(
     files: Sequence[StoredFile], directory: Path, dialect: Dialect
 ) -> dict[str, StoredFile]:
     """The files that go back as they came: the one of each article by its id, and others."""
-    standing = {one.seq for one in files if stands(directory, one.path)}
+    standing = {one.seq for one in files if file_exists(directory, one.path)}
     is_restored = not standing or (directory / JOURNAL).exists()
     fit = [one for one in files if one.dialect == dialect or one.seq in standing]
     fit.sort(key=lambda one: (one.is_current, one.seq in standing, one.seq))
@@ -216,9 +222,13 @@ def _part_of_site(directory: Path, files: Sequence[StoredFile]) -> str:
     """
     inside = f"{directory.absolute().name}/"
     site = directory.absolute().parent
-    if any(stands(directory, one.path) for one in files):
+    if any(file_exists(directory, one.path) for one in files):
         return ""
-    return inside if any(f.path.startswith(inside) and stands(site, f.path) for f in files) else ""
+    return (
+        inside
+        if any(f.path.startswith(inside) and file_exists(site, f.path) for f in files)
+        else ""
+    )
 
 
 class _Chosen:
@@ -233,8 +243,8 @@ class _Chosen:
         rows = read.read_articles(self._db, source=self._source, published_since=self._since)
         return (_article(row) for row in rows)
 
-    def outlines(self) -> tuple[list[Outline], list[StoredFile]]:
-        found = posts.outlines(self._db, source=self._source, published_since=self._since)
+    def outlines(self) -> tuple[list[ArticleInfo], list[StoredFile]]:
+        found = posts.article_infos(self._db, source=self._source, published_since=self._since)
         chosen = {one.article_id for one in found}
         files = posts.stored_files(self._db, source=self._source)
         return found, [one for one in files if one.article_id in chosen]

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from flows.publishing.export_posts import NOT_OURS, Published, in_utc, no_folder
-from flows.publishing.write_files import Exported
+from flows.publishing.export_posts import NOT_OURS, ExportReport, in_utc, no_folder
+from flows.publishing.write_files import ExportResult
 from flows.settings import Settings
 from warehouse import connect_read_only, current_snapshot
-from warehouse.duckdb_errors import translated
+from warehouse.duckdb_errors import translate_errors
 
 TABLES = ("articles", "revisions", "sightings")
 _MARK = "copydesk"
@@ -40,7 +40,7 @@ def export_tables(
     source: str | None = None,
     since: datetime | None = None,
     check: bool = False,
-) -> Published:
+) -> ExportReport:
     """Write the tables, or with ``check`` compare what stands in the folder row by row.
 
     Args:
@@ -59,19 +59,21 @@ def export_tables(
         raise no_folder(directory)
     since = in_utc(since)
     snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
-    exported = Exported()
+    exported = ExportResult()
     with connect_read_only(snapshot.path) as db:
         is_all = source is None and since is None
         if not is_all:
             db.execute(_CHOSEN, {"source": source, "since": since})
         for table in TABLES:
             rows = f"FROM {table}" + ("" if is_all else " SEMI JOIN chosen USING (article_id)")
-            with translated(directory / f"{table}.parquet"):
+            with translate_errors(directory / f"{table}.parquet"):
                 _one(db, rows, directory / f"{table}.parquet", exported, check=check)
-    return Published(exported=exported, directory=directory, is_check=check)
+    return ExportReport(exported=exported, directory=directory, is_check=check)
 
 
-def _one(db: DuckDBPyConnection, rows: str, file: Path, exported: Exported, *, check: bool) -> None:
+def _one(
+    db: DuckDBPyConnection, rows: str, file: Path, exported: ExportResult, *, check: bool
+) -> None:
     if not file.exists():
         if check:
             exported.missing.append(file.name)

@@ -34,7 +34,7 @@ class PostPath:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BadPost:
+class UnreadablePost:
     """A file that gave no article, for quarantine.
 
     Attributes:
@@ -50,7 +50,7 @@ class BadPost:
     error: ParseError | OSError
 
 
-def shared_folder(paths: Iterable[Path]) -> Path | None:
+def common_folder(paths: Iterable[Path]) -> Path | None:
     """The folder that holds all that was named, when that lies in several folders.
 
     ``site/_posts`` and ``site/old_post`` may both hold ``a.md``: named together, their
@@ -60,7 +60,9 @@ def shared_folder(paths: Iterable[Path]) -> Path | None:
     return Path(os.path.commonpath(folders)) if len(folders) > 1 else None
 
 
-def find_posts(paths: Iterable[Path], *, below: Path | None = None) -> Iterator[PostPath | BadPost]:
+def find_posts(
+    paths: Iterable[Path], *, below: Path | None = None
+) -> Iterator[PostPath | UnreadablePost]:
     """Every file that may be a post, in the order of its path, each once.
 
     Folders are walked whole; names that begin with a dot are skipped, links inside a
@@ -80,8 +82,8 @@ def find_posts(paths: Iterable[Path], *, below: Path | None = None) -> Iterator[
 
 
 def read_posts(
-    found: Iterable[PostPath | BadPost], *, source: str = ""
-) -> Iterator[Post | BadPost]:
+    found: Iterable[PostPath | UnreadablePost], *, source: str = ""
+) -> Iterator[Post | UnreadablePost]:
     """Each file read: a Post, or what is wrong with it.
 
     Args:
@@ -89,14 +91,14 @@ def read_posts(
         source: The source of posts that do not say theirs.
     """
     for each in found:
-        if isinstance(each, BadPost):
+        if isinstance(each, UnreadablePost):
             yield each
         else:
-            data = bytes_of(each)
-            yield post_of(each, data, source) if isinstance(data, bytes) else data
+            data = read_bytes(each)
+            yield parse_post(each, data, source) if isinstance(data, bytes) else data
 
 
-_Found = Iterator[tuple[PostPath | BadPost, str]]
+_Found = Iterator[tuple[PostPath | UnreadablePost, str]]
 """Files, and the one name that each really has."""
 
 
@@ -113,8 +115,8 @@ def _found(path: Path, below: Path | None) -> _Found:
 
 def _walk(root: Path, below: Path | None) -> _Found:
     real_root = os.path.realpath(root)
-    files: list[tuple[PostPath | BadPost, str]] = []
-    bad: list[BadPost] = []
+    files: list[tuple[PostPath | UnreadablePost, str]] = []
+    bad: list[UnreadablePost] = []
 
     def report(error: OSError) -> None:
         at = Path(error.filename or root)
@@ -141,7 +143,7 @@ def _walk(root: Path, below: Path | None) -> _Found:
     yield from sorted(files, key=lambda each: each[0].relative)
 
 
-def _link(file: Path, relative: str, real_root: Path) -> list[BadPost]:
+def _link(file: Path, relative: str, real_root: Path) -> list[UnreadablePost]:
     # What a link inside the folder leads to is found under its own name.
     target = Path(os.path.realpath(file))
     if target.is_relative_to(real_root) and target.exists():
@@ -149,7 +151,7 @@ def _link(file: Path, relative: str, real_root: Path) -> list[BadPost]:
     return [_bad(file, relative, OSError(f"{relative}: a link out of the folder: not followed"))]
 
 
-def bytes_of(found: PostPath) -> bytes | BadPost:
+def read_bytes(found: PostPath) -> bytes | UnreadablePost:
     """The bytes of a file, unless it is too large for a post or cannot be read."""
     try:
         with found.file.open("rb") as file:
@@ -162,20 +164,20 @@ def bytes_of(found: PostPath) -> bytes | BadPost:
     return data
 
 
-def post_of(found: PostPath, data: bytes, source: str) -> Post | BadPost:
+def parse_post(found: PostPath, data: bytes, source: str) -> Post | UnreadablePost:
     """What a file's bytes say, or what is wrong with them."""
     try:
         return read_post(data, found.relative, source=source)
     except ParseError as error:
-        return BadPost(file=found.file, relative=found.relative, data=data, error=error)
+        return UnreadablePost(file=found.file, relative=found.relative, data=data, error=error)
     except Exception as error:  # noqa: BLE001 - one file nobody foresaw must not end an import
         broken = BrokenParser(f"{found.relative}: {error!r}")
         broken.__cause__ = error
-        return BadPost(file=found.file, relative=found.relative, data=data, error=broken)
+        return UnreadablePost(file=found.file, relative=found.relative, data=data, error=broken)
 
 
-def _bad(file: Path, relative: str, error: OSError) -> BadPost:
-    return BadPost(file=file, relative=relative, data=b"", error=error)
+def _bad(file: Path, relative: str, error: OSError) -> UnreadablePost:
+    return UnreadablePost(file=file, relative=relative, data=b"", error=error)
 
 
 def _is_post_name(name: str) -> bool:

@@ -19,17 +19,23 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from flows.pipeline.run import Run
-from flows.pipeline.stats import Report, Tally, counts_of
-from flows.publishing.find_posts import BadPost, PostPath, bytes_of, find_posts, shared_folder
-from flows.publishing.read_file import CHANNEL, Outcome, Reader, seen_at, written_at
+from flows.pipeline.run import RunContext
+from flows.pipeline.stats import RunReport, SourceStats, upsert_counts
+from flows.publishing.find_posts import (
+    PostPath,
+    UnreadablePost,
+    common_folder,
+    find_posts,
+    read_bytes,
+)
+from flows.publishing.read_file import CHANNEL, PostOutcome, PostReader, modified_at, seen_at
 from flows.publishing.readers import Readers, processes_here
 from flows.settings import Settings
-from parsers.frontmatter.read import POSTS
+from parsers.frontmatter.read import POST_PARSER
 from warehouse import db
 from warehouse.records import not_modified, posts, quarantine, runs
 from warehouse.records.posts import KnownPost
-from warehouse.rows import Counters, Upserted
+from warehouse.rows import Counters, UpsertCounts
 from warehouse.upsert import articles
 
 __all__ = ["CHANNEL", "import_posts"]
@@ -45,7 +51,7 @@ HOLD_SECONDS = 10.0
 """The warehouse stays open from batch to batch for so long: closing writes the unfinished
 part of each table anew, and others want to write, too."""
 
-Files = Sequence[PostPath | BadPost]
+Files = Sequence[PostPath | UnreadablePost]
 Known = Mapping[str, Sequence[KnownPost]]
 
 
@@ -54,7 +60,7 @@ class _Batch:
     """Files of one transaction, as far as they are known, and those to be read."""
 
     files: Files
-    unread: list[PostPath | BadPost] = field(default_factory=list)
+    unread: list[PostPath | UnreadablePost] = field(default_factory=list)
     known: list[KnownPost] = field(default_factory=list)
 
 
@@ -64,7 +70,7 @@ def import_posts(
     *,
     source: str | None,
     processes: int | None = None,
-) -> Report:
+) -> RunReport:
     """Store every post of some files and folders; what cannot be read goes to quarantine.
 
     Where two files of one name tell of one article at one time, the one in ``_posts`` is
@@ -81,30 +87,30 @@ def import_posts(
         WarehouseError: The warehouse could not be written; earlier batches are whole.
     """
     started = time.monotonic()
-    found = sorted(find_posts(paths, below=shared_folder(paths)), key=_by_name)
+    found = sorted(find_posts(paths, below=common_folder(paths)), key=_by_name)
     slug = source or UNKNOWN
     processes = processes_here() if processes is None else processes
-    with Run("import", settings, ()) as run:
+    with RunContext("import", settings, ()) as run:
         with _Held(run) as held:
-            run.surroundings.progress("import", 0, len(found))
+            run.environment.progress("import", 0, len(found))
             known = _known(held.store, found, slug)
             with _reader(len(found) - len(known), processes, slug) as read:
                 done = 0
                 for batch, outcomes in read(_batches(found, known)):
                     _store(run, batch, outcomes, slug)
                     done += len(batch.files)
-                    run.surroundings.progress("import", done, len(found))
+                    run.environment.progress("import", done, len(found))
                     if run.is_stopping:
                         break
                     held.renew()
-        for tally in run.tallies.values():
+        for tally in run.stats.values():
             tally.seconds = time.monotonic() - started
         report = run.finish()
         run.publish()
     return report
 
 
-def _by_name(found: PostPath | BadPost) -> tuple[str, bool]:
+def _by_name(found: PostPath | UnreadablePost) -> tuple[str, bool]:
     # Names begin with the day, so this is nearly the order of time; and copies of a file
     # are neighbours, to be read once.
     return found.file.name, "_posts" in found.file.parts
@@ -119,7 +125,7 @@ def _known(store: DuckDBPyConnection, found: Files, source: str) -> Known:
         [one.relative for one in found if isinstance(one, PostPath)],
         source=source,
         channel=CHANNEL,
-        parser=(POSTS.name, POSTS.version),
+        parser=(POST_PARSER.name, POST_PARSER.version),
     )
 
 
@@ -135,13 +141,13 @@ def _batches(found: Files, known: Known) -> Iterator[_Batch]:
         yield batch
 
 
-def _before(found: PostPath | BadPost, known: Known) -> KnownPost | None:
+def _before(found: PostPath | UnreadablePost, known: Known) -> KnownPost | None:
     """What an earlier import made of these very bytes, where it would be the same today."""
     if not isinstance(found, PostPath) or not (stored := known.get(found.relative)):
         return None
-    data = bytes_of(found)
+    data = read_bytes(found)
     try:
-        written = written_at(found)
+        written = modified_at(found)
     except OSError:
         return None  # reading it will tell
     digest = sha256(data).hexdigest() if isinstance(data, bytes) else ""
@@ -155,14 +161,14 @@ def _before(found: PostPath | BadPost, known: Known) -> KnownPost | None:
 
 # --- what is read ----------------------------------------------------------------------
 
-_Read = Callable[[Iterator[_Batch]], Iterator[tuple[_Batch, list[Outcome]]]]
+_Read = Callable[[Iterator[_Batch]], Iterator[tuple[_Batch, list[PostOutcome]]]]
 
 
 @contextmanager
 def _reader(files: int, processes: int, source: str) -> Iterator[_Read]:
     """The way to read batches: in processes where that pays."""
     if files < FEW or processes < 2:
-        reader = Reader(source)
+        reader = PostReader(source)
         yield lambda batches: (
             (batch, [reader.read(one) for one in batch.unread]) for batch in batches
         )
@@ -182,7 +188,7 @@ class _Held:
 
     store: DuckDBPyConnection
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunContext) -> None:
         self._run = run
         self._stack = ExitStack()
         self._since = 0.0
@@ -201,14 +207,14 @@ class _Held:
             self._open()
 
     def _open(self) -> None:
-        warehouse, say = self._run.settings.warehouse, self._run.surroundings.say
+        warehouse, notify = self._run.settings.warehouse, self._run.environment.notify
         self.store = self._stack.enter_context(
-            db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds, on_wait=say)
+            db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds, on_wait=notify)
         )
         self._since = time.monotonic()
 
 
-def _store(run: Run, batch: _Batch, outcomes: Sequence[Outcome], source: str) -> None:
+def _store(run: RunContext, batch: _Batch, outcomes: Sequence[PostOutcome], source: str) -> None:
     """Count a batch, and store in one transaction what is new of it."""
     for known in batch.known:
         _count_known(run.tally(known.source), known)
@@ -223,20 +229,20 @@ def _store(run: Run, batch: _Batch, outcomes: Sequence[Outcome], source: str) ->
         done = articles.upsert_articles(store, rows, run_id=run.id)
         quarantine.put(store, bad, run_id=run.id)
         # An article that was complete before is not missing because a worse copy follows.
-        complete = not_modified.known(store, {one.article_id for one in bad if one.article_id})
-        mended = posts.mended_failures(store, rows, source=source)
+        complete = not_modified.stored_ids(store, {one.article_id for one in bad if one.article_id})
+        mended = posts.resolved_failures(store, rows, source=source)
         quarantine.resolve(store, run_id=run.id, article_ids=complete, quarantine_ids=mended)
-        for slug, tally in run.tallies.items():
-            counts = tally.uncounted() | counts_of(done.get(slug, Upserted()))
+        for slug, tally in run.stats.items():
+            counts = tally.uncounted() | upsert_counts(done.get(slug, UpsertCounts()))
             if any(counts.values()):
                 runs.add_counters(store, run.id, slug, Counters(**counts))
-    for slug, tally in run.tallies.items():
-        tally.add(**counts_of(done.get(slug, Upserted())))
+    for slug, tally in run.stats.items():
+        tally.add(**upsert_counts(done.get(slug, UpsertCounts())))
         tally.mark_counted()
-    run.publish_now_and_then()
+    run.publish_periodically()
 
 
-def _count(tally: Tally, outcome: Outcome) -> None:
+def _count(tally: SourceStats, outcome: PostOutcome) -> None:
     tally.add(discovered=1)
     if outcome.row:
         tally.add(fetched=1)
@@ -246,7 +252,7 @@ def _count(tally: Tally, outcome: Outcome) -> None:
         tally.fail(outcome.problem)
 
 
-def _count_known(tally: Tally, known: KnownPost) -> None:
+def _count_known(tally: SourceStats, known: KnownPost) -> None:
     tally.add(discovered=1)
     if known.problem and not known.is_resolved:
         tally.quarantine(known.problem)

@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from flows.pipeline import rows
-from flows.publishing.find_posts import BadPost, PostPath, bytes_of, post_of
+from flows.publishing.find_posts import PostPath, UnreadablePost, parse_post, read_bytes
 from parsers.errors import ParseError
 from parsers.frontmatter import Post
 from warehouse.errors import BadRow
-from warehouse.rows import ArticleRow, QuarantineRow, StoredPost
+from warehouse.rows import ArticleRow, NewQuarantineEntry, StoredPost
 from warehouse.upsert.observations import check_row
 
 CHANNEL = "import"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class PostOutcome:
     """What came of one file; just one of ``row``, ``bad`` and neither.
 
     Attributes:
@@ -33,11 +33,11 @@ class Outcome:
 
     source: str
     row: ArticleRow | None = None
-    bad: QuarantineRow | None = None
+    bad: NewQuarantineEntry | None = None
     problem: str = ""
 
 
-class Reader:
+class PostReader:
     """Reads the files of an import, one after the other.
 
     The same file in two folders, one after the other, is read once: half of an archive
@@ -52,34 +52,34 @@ class Reader:
         # Name and digest of the last file that may be met in another folder, and the post.
         self._last: tuple[str, bytes, Post] | None = None
 
-    def read(self, found: PostPath | BadPost) -> Outcome:
+    def read(self, found: PostPath | UnreadablePost) -> PostOutcome:
         """What a file holds."""
         post = self._post(found)
         try:
-            written = written_at(found)
+            written = modified_at(found)
         except OSError as error:
-            lost = post.error if isinstance(post, BadPost) else error
-            return Outcome(source=self._source, problem=str(lost))
-        if isinstance(post, BadPost):
-            return refused(post, written, self._source)
+            lost = post.error if isinstance(post, UnreadablePost) else error
+            return PostOutcome(source=self._source, problem=str(lost))
+        if isinstance(post, UnreadablePost):
+            return quarantined_post(post, written, self._source)
         return _article(post, written)
 
-    def _post(self, found: PostPath | BadPost) -> Post | BadPost:
-        if isinstance(found, BadPost):
+    def _post(self, found: PostPath | UnreadablePost) -> Post | UnreadablePost:
+        if isinstance(found, UnreadablePost):
             return found
-        data = bytes_of(found)
+        data = read_bytes(found)
         if not isinstance(data, bytes):
             return data
         name, digest = found.file.name, sha256(data).digest()
         if self._last and self._last[:2] == (name, digest):
             return replace(self._last[2], path=found.relative)
-        post = post_of(found, data, self._source)
+        post = parse_post(found, data, self._source)
         if isinstance(post, Post) and post.is_movable:
             self._last = (name, digest, post)
         return post
 
 
-def written_at(found: PostPath | BadPost) -> datetime:
+def modified_at(found: PostPath | UnreadablePost) -> datetime:
     """When the file itself was last written, aware UTC."""
     return datetime.fromtimestamp(found.file.stat().st_mtime, UTC)
 
@@ -94,23 +94,23 @@ def seen_at(published: datetime | None, written: datetime) -> datetime:
     return min(published, written) if published else written
 
 
-def refused(post: BadPost, written: datetime, source: str) -> Outcome:
+def quarantined_post(post: UnreadablePost, written: datetime, source: str) -> PostOutcome:
     """What is kept of a file that is no article."""
     if not isinstance(post.error, ParseError):
-        return Outcome(source=source, problem=str(post.error))
+        return PostOutcome(source=source, problem=str(post.error))
     if post.error.article_id:
         source = post.error.article_id.partition(":")[0]
-    bad = rows.failed_post(source, post.relative, post.data, post.error, written)
-    return Outcome(source=source, bad=bad, problem=str(post.error))
+    bad = rows.post_failure(source, post.relative, post.data, post.error, written)
+    return PostOutcome(source=source, bad=bad, problem=str(post.error))
 
 
-def _article(post: Post, written: datetime) -> Outcome:
+def _article(post: Post, written: datetime) -> PostOutcome:
     own = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
     at = seen_at(post.article.published_at, written)
     row = rows.article_row(post.article, channel=CHANNEL, seen_at=at, post=own)
     try:
         check_row(row)
     except BadRow as error:
-        bad = rows.failed_post(post.source, post.path, post.data, error, at)
-        return Outcome(source=post.source, bad=bad, problem=f"{post.path}: {error}")
-    return Outcome(source=post.source, row=row)
+        bad = rows.post_failure(post.source, post.path, post.data, error, at)
+        return PostOutcome(source=post.source, bad=bad, problem=f"{post.path}: {error}")
+    return PostOutcome(source=post.source, row=row)

@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from typing import IO, Any
 
 from flows.publishing.find_posts import PostPath
-from flows.publishing.read_file import Reader
+from flows.publishing.read_file import PostReader
 
 _LENGTH = struct.Struct(">Q")
 
@@ -35,10 +35,10 @@ def main() -> None:
     threading.Thread(target=_listen, args=(questions,), daemon=True).start()
     try:
         send(answers, "ready")
-        reader: Reader | None = None
+        reader: PostReader | None = None
         while True:
             source, files = questions.get()
-            reader = reader or Reader(source)  # a process serves one import
+            reader = reader or PostReader(source)  # a process serves one import
             for found in files:
                 send(answers, reader.read(found))
     except BrokenPipeError:

@@ -22,8 +22,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from flows.errors import RunFailed
-from flows.publishing.find_posts import MAX_POST_BYTES, BadPost, PostPath
-from flows.publishing.read_file import Outcome, refused, written_at
+from flows.publishing.find_posts import MAX_POST_BYTES, PostPath, UnreadablePost
+from flows.publishing.read_file import PostOutcome, modified_at, quarantined_post
 from flows.publishing.reader_process import receive, send
 from parsers.errors import BrokenParser
 
@@ -39,7 +39,7 @@ MAX_FATAL = 10
 
 _ENDED_WELL_SECONDS = 10.0
 
-Files = Sequence[PostPath | BadPost]
+Files = Sequence[PostPath | UnreadablePost]
 Batch = TypeVar("Batch")
 
 
@@ -87,7 +87,9 @@ class Readers:
     ) -> None:
         self._close()
 
-    def read(self, batches: Iterable[tuple[Batch, Files]]) -> Iterator[tuple[Batch, list[Outcome]]]:
+    def read(
+        self, batches: Iterable[tuple[Batch, Files]]
+    ) -> Iterator[tuple[Batch, list[PostOutcome]]]:
         """What came of the files of each batch, in order; a few batches are read ahead.
 
         Args:
@@ -96,7 +98,7 @@ class Readers:
         Raises:
             RunFailed: The processes cannot start, or end on one file after the other.
         """
-        ahead: deque[tuple[Batch, list[Future[list[Outcome]]]]] = deque()
+        ahead: deque[tuple[Batch, list[Future[list[PostOutcome]]]]] = deque()
         for batch, files in batches:
             parts = [
                 self._threads.submit(self._read, files[at : at + FILES_EACH])
@@ -108,10 +110,10 @@ class Readers:
         while ahead:
             yield _gathered(*ahead.popleft())
 
-    def _read(self, files: Files) -> list[Outcome]:
+    def _read(self, files: Files) -> list[PostOutcome]:
         process = self._idle.get()
         try:
-            outcomes: list[Outcome] = []
+            outcomes: list[PostOutcome] = []
             deaths = 0
             while len(outcomes) < len(files):
                 before = len(outcomes)
@@ -130,7 +132,7 @@ class Readers:
         finally:
             self._idle.put(process)
 
-    def _fatal_file(self, found: PostPath | BadPost, how: str) -> Outcome:
+    def _fatal_file(self, found: PostPath | UnreadablePost, how: str) -> PostOutcome:
         self._fatal += 1
         if self._fatal > MAX_FATAL:
             raise RunFailed(
@@ -192,7 +194,7 @@ class _Process:
             ) from None
         self._is_ready = True
 
-    def read(self, files: Files, source: str, outcomes: list[Outcome]) -> None:
+    def read(self, files: Files, source: str, outcomes: list[PostOutcome]) -> None:
         """Add the outcome of each file, as it comes.
 
         Raises:
@@ -227,11 +229,13 @@ class _Process:
                 continue
 
 
-def _gathered(batch: Batch, parts: Iterable[Future[list[Outcome]]]) -> tuple[Batch, list[Outcome]]:
+def _gathered(
+    batch: Batch, parts: Iterable[Future[list[PostOutcome]]]
+) -> tuple[Batch, list[PostOutcome]]:
     return batch, [outcome for part in parts for outcome in part.result()]
 
 
-def _fatal(found: PostPath | BadPost, source: str, how: str) -> Outcome:
+def _fatal(found: PostPath | UnreadablePost, source: str, how: str) -> PostOutcome:
     """A file that ended two processes, kept with its bytes."""
     error = BrokenParser(
         f"{found.relative}: reading it ended the reading process, twice ({how}): the file is "
@@ -240,8 +244,8 @@ def _fatal(found: PostPath | BadPost, source: str, how: str) -> Outcome:
     try:
         with found.file.open("rb") as file:
             data = file.read(MAX_POST_BYTES)
-        written = written_at(found)
+        written = modified_at(found)
     except OSError as lost:
-        return Outcome(source=source, problem=str(lost))
-    bad = BadPost(file=found.file, relative=found.relative, data=data, error=error)
-    return refused(bad, written, source)
+        return PostOutcome(source=source, problem=str(lost))
+    bad = UnreadablePost(file=found.file, relative=found.relative, data=data, error=error)
+    return quarantined_post(bad, written, source)

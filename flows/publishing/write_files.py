@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from flows.publishing.documents import whole_file
+from flows.publishing.documents import atomic_file
 from flows.publishing.find_posts import EXTENSIONS
 from parsers.frontmatter import Dialect, distinct_paths, post_path, write_post
 from parsers.frontmatter.file_names import is_inside
@@ -50,7 +50,7 @@ class ExportRows(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class Exported:
+class ExportResult:
     """What an export did, or with ``check`` would find, by path relative to DIR.
 
     Attributes:
@@ -86,7 +86,7 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class PlannedFile:
     """A file that an export makes.
 
     Attributes:
@@ -107,7 +107,7 @@ def write_posts(
     *,
     check: bool = False,
     overwrite: bool = False,
-) -> Exported:
+) -> ExportResult:
     """Export articles as posts.
 
     Args:
@@ -134,14 +134,14 @@ def write_posts(
 
 
 def write_files(
-    plan: Sequence[Planned],
+    plan: Sequence[PlannedFile],
     contents: Iterable[tuple[str, bytes]],
     directory: Path,
     *,
     check: bool = False,
     overwrite: bool = False,
     inside: str = "",
-) -> Exported:
+) -> ExportResult:
     """Write or compare files.
 
     Args:
@@ -153,7 +153,7 @@ def write_files(
         inside: Only posts below this part of ``directory`` are looked for as extra.
     """
     paths = _paths(plan, directory)
-    exported = Exported()
+    exported = ExportResult()
     if not check:
         directory.mkdir(parents=True, exist_ok=True)
     with _Journal(directory, is_read_only=check) as journal:
@@ -167,7 +167,7 @@ def write_files(
     return exported
 
 
-def _paths(plan: Sequence[Planned], directory: Path) -> dict[str, str]:
+def _paths(plan: Sequence[PlannedFile], directory: Path) -> dict[str, str]:
     number = Counter(one.path for one in plan)
     # Two imported folders may hold one path: the article whose file stands there keeps it.
     keep = {
@@ -189,14 +189,14 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _planned(row: ExportRow, directory: Path, dialect: Dialect) -> Planned:
+def _planned(row: ExportRow, directory: Path, dialect: Dialect) -> PlannedFile:
     own, article_id = row.post, row.article.article_id
-    if own and (own.dialect == dialect or stands(directory, own.path)):
-        return Planned(key=article_id, path=own.path, digest=_sha256(own.data))
-    return Planned(key=article_id, path=post_path(row.article, dialect))
+    if own and (own.dialect == dialect or file_exists(directory, own.path)):
+        return PlannedFile(key=article_id, path=own.path, digest=_sha256(own.data))
+    return PlannedFile(key=article_id, path=post_path(row.article, dialect))
 
 
-def stands(directory: Path, path: str) -> bool:
+def file_exists(directory: Path, path: str) -> bool:
     """Whether a file is under a path of an import."""
     return is_inside(path) and _inside(directory, path).is_file()
 
@@ -205,7 +205,7 @@ def _inside(directory: Path, path: str) -> Path:
     return directory.joinpath(*path.split("/"))
 
 
-def _compare(directory: Path, path: str, data: bytes, exported: Exported) -> None:
+def _compare(directory: Path, path: str, data: bytes, exported: ExportResult) -> None:
     standing = _standing(directory, path, exported)
     if path in exported.failed:
         return
@@ -223,7 +223,7 @@ def _write(
     path: str,
     data: bytes,
     journal: _Journal,
-    exported: Exported,
+    exported: ExportResult,
     *,
     overwrite: bool,
 ) -> None:
@@ -241,7 +241,7 @@ def _write(
         file = _inside(directory, path)
         file.parent.mkdir(parents=True, exist_ok=True)
         journal.add(path, data)
-        with whole_file(file) as out:
+        with atomic_file(file) as out:
             out.write(data)
     except OSError as error:
         exported.failed[path] = str(error)
@@ -249,7 +249,7 @@ def _write(
         (exported.written if standing is None else exported.updated).append(path)
 
 
-def _standing(directory: Path, path: str, exported: Exported) -> bytes | None:
+def _standing(directory: Path, path: str, exported: ExportResult) -> bytes | None:
     """What stands at a path; a path that leads through a link is refused."""
     file = _inside(directory, path)
     try:

@@ -14,13 +14,13 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.settings import PREFECT_API_URL
 
-from flows.fetch import mask_url
-from flows.pipeline.stats import Report
-from flows.reporting.markdown import code, listed
-from flows.reporting.progress import AWAY
+from flows.fetch import redact_url
+from flows.pipeline.stats import RunReport
+from flows.reporting.markdown import bullet_list, code_span
+from flows.reporting.progress import SERVER_ERRORS
 from flows.serving.health import ANSWER_SECONDS, is_answering
 from flows.settings import Settings
-from flows.text import many
+from flows.text import pluralize
 from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
 
@@ -68,9 +68,9 @@ class Origin:
     files: tuple[str, ...]
 
 
-def result_table(report: Report) -> list[dict[str, Any]]:
+def result_table(report: RunReport) -> list[dict[str, Any]]:
     """One row a source, and one for all of them where there are several."""
-    rows = [tally.as_json() for tally in report.tallies]
+    rows = [tally.as_json() for tally in report.stats]
     if len(rows) > 1:
         rows.append({"source": "total", **report.totals()})
     return [
@@ -80,8 +80,8 @@ def result_table(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def result_words(
-    report: Report,
+def result_markdown(
+    report: RunReport,
     origins: Sequence[Origin],
     settings: Settings,
     *,
@@ -89,46 +89,46 @@ def result_words(
     notes: Sequence[str] = (),
 ) -> str:
     """What to know beside the table: what needs attention and what to do, then the lineage."""
-    parts = [f"Run {code(report.run_id)}: **{report.state.replace('_', ' ')}**"]
+    parts = [f"Run {code_span(report.run_id)}: **{report.state.replace('_', ' ')}**"]
     if what:
-        parts.append(code(what))
+        parts.append(code_span(what))
     if report.problems:
-        parts.append(listed(mask_url(one) for one in report.problems))
+        parts.append(bullet_list(redact_url(one) for one in report.problems))
     totals = report.totals()
-    if any(tally.fresh for tally in report.tallies):
+    if any(tally.fresh for tally in report.stats):
         parts.append("In quarantine: see the artifact **copydesk-quarantine** of this run.")
     if report.standing:
-        parts.append(listed(report.standing))
+        parts.append(bullet_list(report.standing))
     if totals["gaps"]:
         parts.append("Gaps: `copydesk gaps` lists them; a backfill of their days closes them.")
     if notes:
-        parts.append(listed(mask_url(one) for one in notes))
+        parts.append(bullet_list(redact_url(one) for one in notes))
     if origins:
         parts.append(lineage(report, origins, settings))
     return "\n\n".join(parts)
 
 
-def lineage(report: Report, origins: Iterable[Origin], settings: Settings) -> str:
+def lineage(report: RunReport, origins: Iterable[Origin], settings: Settings) -> str:
     """Each source's way: channels, raw pages, tables, snapshot."""
-    counts = {tally.source: tally.counts for tally in report.tallies}
+    counts = {tally.source: tally.counts for tally in report.stats}
     known = [one for one in origins if one.source in counts]
     files = dict.fromkeys(file for one in known for file in one.files)
-    snapshot = code(settings.warehouse.snapshot.name)
+    snapshot = code_span(settings.warehouse.snapshot.name)
     lines = [
-        f"Where it came from and went to: pages, raw in {', '.join(map(code, files))} → "
+        f"Where it came from and went to: pages, raw in {', '.join(map(code_span, files))} → "
         f"articles, revisions, sightings → snapshot {snapshot}",
         "",
     ]
     for one in known:
         found = counts[one.source]
         stored = ", ".join(f"{found[name]} {name}" for name in _CHANGES if found[name])
-        channels = ", ".join(map(code, one.channels))
-        pages = many(one.pages, "page")
-        lines.append(f"- {code(one.source)}: {channels} → {pages} → {stored or 'nothing new'}")
+        channels = ", ".join(map(code_span, one.channels))
+        pages = pluralize(one.pages, "page")
+        lines.append(f"- {code_span(one.source)}: {channels} → {pages} → {stored or 'nothing new'}")
     return "\n".join(lines)
 
 
-def quarantine_words(failures: Sequence[Failure], total: int) -> str:
+def quarantine_markdown(failures: Sequence[Failure], total: int) -> str:
     """Each failure with what was expected and found, and the command that shows its page."""
     parts = [
         f"**{total}** failed to be read in this run. Nothing is lost: each is kept with its page. "
@@ -149,21 +149,21 @@ def _alike_words(alike: Sequence[Failure]) -> str:
     one = alike[0]
     count = f"{len(alike)} times, " if len(alike) > 1 else ""
     lines = [
-        f"**{one.reason.replace('_', ' ')}**, {count}{code(one.source)}, {code(one.channel)}",
-        f"- expected: {code(one.expected)}",
-        f"- found: {code(one.found)}",
+        f"**{one.reason.replace('_', ' ')}**, {count}{code_span(one.source)}, {code_span(one.channel)}",
+        f"- expected: {code_span(one.expected)}",
+        f"- found: {code_span(one.found)}",
     ]
     for each in alike:
         again = f", attempt {each.attempts}" if each.attempts > 1 else ""
-        what = f": {code(mask_url(each.what))}" if each.what else ""
+        what = f": {code_span(redact_url(each.what))}" if each.what else ""
         lines.append(
             f"- look at it: `copydesk quarantine show {each.quarantine_id[:8]}`{what}{again}"
         )
     return "\n".join(lines)
 
 
-def show_run(
-    report: Report,
+def create_run_artifacts(
+    report: RunReport,
     settings: Settings,
     *,
     key: str = "copydesk-result",
@@ -183,20 +183,20 @@ def show_run(
     if url and not is_answering(url, seconds=ANSWER_SECONDS):
         return  # Prefect's client would ask for a quarter of a minute, for each of the two
     failures, origins = _read(report, settings)
-    words = result_words(report, origins, settings, what=what, notes=notes)
-    with suppress(*AWAY):
+    words = result_markdown(report, origins, settings, what=what, notes=notes)
+    with suppress(*SERVER_ERRORS):
         create_table_artifact(key=key, table=result_table(report), description=words)
         if failures:
             total = max(report.totals()["quarantined"], len(failures))
             create_markdown_artifact(
-                key="copydesk-quarantine", markdown=quarantine_words(failures, total)
+                key="copydesk-quarantine", markdown=quarantine_markdown(failures, total)
             )
 
 
-def _read(report: Report, settings: Settings) -> tuple[list[Failure], list[Origin]]:
+def _read(report: RunReport, settings: Settings) -> tuple[list[Failure], list[Origin]]:
     """What the snapshot that the run published says of it; nothing of a run without news."""
     totals = report.totals()
-    is_news = any(tally.fresh for tally in report.tallies)
+    is_news = any(tally.fresh for tally in report.stats)
     if not is_news and not any(totals[name] for name in _CHANGES):
         return [], []
     try:

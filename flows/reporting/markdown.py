@@ -12,7 +12,7 @@ from collections.abc import Iterable
 WORDS_KEPT = 300
 
 
-def code(words: str, most: int = WORDS_KEPT) -> str:
+def code_span(words: str, most: int = WORDS_KEPT) -> str:
     """Words as a Markdown code span on one line, whatever they hold; long ones are cut."""
     seen = "".join(
         " " if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp") else one for one in words
@@ -25,6 +25,6 @@ def code(words: str, most: int = WORDS_KEPT) -> str:
     return f"{fence}{edge}{text}{edge}{fence}" if text else "(nothing)"
 
 
-def listed(lines: Iterable[str]) -> str:
+def bullet_list(lines: Iterable[str]) -> str:
     """Sentences that may hold words of pages, as a Markdown list."""
-    return "\n".join(f"- {code(line)}" for line in lines)
+    return "\n".join(f"- {code_span(line)}" for line in lines)

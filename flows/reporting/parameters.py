@@ -27,7 +27,7 @@ class _Form(ParameterSchema):
 
 
 @dataclass(frozen=True, slots=True)
-class Offering:
+class ParameterSchemaFlow:
     """A flow together with the form that its deployments shall have."""
 
     flow: Flow[Any, Any]
@@ -41,7 +41,7 @@ class Offering:
         return deployment
 
 
-def with_sources(flow: Flow[Any, Any], settings: Settings) -> Offering:
+def with_source_enum(flow: Flow[Any, Any], settings: Settings) -> ParameterSchemaFlow:
     """The flow with a form that offers the configured sources and no others.
 
     The form is closed: a parameter the flow does not have is refused by its name, where
@@ -54,7 +54,7 @@ def with_sources(flow: Flow[Any, Any], settings: Settings) -> Offering:
             form.properties[name] = _choice(schema, offered)
         elif name == "sources":
             form.properties[name] = _choices(schema, offered)
-    return Offering(flow, form)
+    return ParameterSchemaFlow(flow, form)
 
 
 def _choice(schema: dict[str, Any], offered: list[str]) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _choices(schema: dict[str, Any], offered: list[str]) -> dict[str, Any]:
     return schema
 
 
-def demanding(flow: Flow[Any, Any], *ways: tuple[str, ...]) -> Flow[Any, Any]:
+def require(flow: Flow[Any, Any], *ways: tuple[str, ...]) -> Flow[Any, Any]:
     """The flow, its form demanding that every parameter of one of the ways is given.
 
     Written as one ``if`` inside the other: what is not required of a deployment's own

@@ -20,10 +20,10 @@ from prefect.artifacts import (
 )
 from prefect.exceptions import PrefectException
 
-from flows.reporting.markdown import listed
-from flows.text import span
+from flows.reporting.markdown import bullet_list
+from flows.text import humanize_duration
 
-AWAY = (httpx.HTTPError, PrefectException, OSError, RuntimeError)
+SERVER_ERRORS = (httpx.HTTPError, PrefectException, OSError, RuntimeError)
 """What a server that is down, or too new, or too old, answers with."""
 
 EVERY_SECONDS = 2.0
@@ -60,7 +60,7 @@ class LiveProgress:
         self._next = now + EVERY_SECONDS
         percent = 100.0 if is_last and done >= total else 100.0 * done / total if total else 0.0
         words = f"{self._words}: {done} of {total}{self._rate(done, total, now)}"
-        with suppress(*AWAY):
+        with suppress(*SERVER_ERRORS):
             self._write(percent, words)
             self.updates += 1
 
@@ -72,7 +72,7 @@ class LiveProgress:
         return (
             rate
             if done >= total
-            else f"{rate}, about {span((total - done) * seconds / fresh)} left"
+            else f"{rate}, about {humanize_duration((total - done) * seconds / fresh)} left"
         )
 
     def _write(self, percent: float, words: str) -> None:
@@ -83,8 +83,10 @@ class LiveProgress:
             update_progress_artifact(self._artifact, progress=percent, description=words)
 
 
-def show_table(key: str, table: list[dict[str, Any]], words: str, lines: Iterable[str]) -> None:
+def create_result_table(
+    key: str, table: list[dict[str, Any]], words: str, lines: Iterable[str]
+) -> None:
     """Show the result of a run: a table, and what else is worth knowing below it."""
-    text = words + "\n\n" + listed(lines)
-    with suppress(*AWAY):
+    text = words + "\n\n" + bullet_list(lines)
+    with suppress(*SERVER_ERRORS):
         create_table_artifact(key=key, table=table, description=text)

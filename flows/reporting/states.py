@@ -11,7 +11,7 @@ from flows.serving import claims
 from flows.settings import ConfigurationError
 
 
-def refused(error: ConfigurationError) -> State[Any]:
+def invalid_request_state(error: ConfigurationError) -> State[Any]:
     """The state of a run that began nothing: its message is the error's own.
 
     At the keyboard the error itself is wanted, for its exit code; in a run of a deployment

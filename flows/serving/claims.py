@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from flows.callbacks import Say
+from flows.callbacks import Notify
 from flows.pipeline.lock_probe import is_marked, mark
 from flows.serving.ending import in_words
 from flows.settings import Settings
@@ -58,14 +58,14 @@ class Claim:
         """Whether its process still runs, in whatever container of this machine it does."""
         if self.is_marked_by_the_living and self.process.boot == this_process().boot:
             # A copy of the folder has the note, too, but not its mark.
-            return is_marked(self.file) or self.process.is_surely_alive is True
+            return is_marked(self.file) or self.process.is_known_alive is True
         return self.process.is_alive
 
 
 _kept_open: list[int] = []  # the mark on a note is gone when its file is closed
 
 
-def begin(settings: Settings, say: Say) -> None:
+def begin(settings: Settings, notify: Notify) -> None:
     """Claim the flow run that this process is in, and end those of dead processes.
 
     Outside of a flow run there is nothing to do; a server that is away is no reason to stop.
@@ -79,7 +79,7 @@ def begin(settings: Settings, say: Say) -> None:
 
     with suppress(httpx.HTTPError, OSError):
         if names := end_lost_runs(settings):
-            say(words(names))
+            notify(words(names))
 
 
 def words(names: Sequence[str]) -> str:

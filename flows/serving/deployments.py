@@ -27,14 +27,14 @@ from zoneinfo import ZoneInfo
 from flows import settings as configuration
 from flows.errors import RunFailed
 from flows.serving import installation
-from flows.settings import Settings, maintenance_timetable, timetables
+from flows.settings import Settings, maintenance_schedule, source_schedules
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
     from prefect.deployments.runner import RunnerDeployment
-    from prefect.schedules import Schedule
+    from prefect.schedules import Schedule as PrefectSchedule
 
-    from flows.schedules import Timetable
+    from flows.schedules import Schedule
 
 # Flow, module: one deployment each, without a schedule (maintenance has its own setting).
 ON_DEMAND = (
@@ -65,7 +65,7 @@ class Planned:
     flow: Any
     parameters: dict[str, Any]
     tags: tuple[str, ...]
-    timetable: Timetable | None
+    timetable: Schedule | None
     description: str
 
 
@@ -203,7 +203,7 @@ def planned(settings: Settings, config: Path | None) -> list[Planned]:
     from flows.sync import sync
 
     common = {"config": str(config.absolute()) if config else None}
-    tables = timetables(settings)
+    tables = source_schedules(settings)
     found = [
         Planned(
             name=slug,
@@ -239,7 +239,7 @@ def _on_demand(settings: Settings, common: dict[str, Any]) -> Iterator[Planned]:
             flow=flow,
             parameters={key: value for key, value in common.items() if key in accepted},
             tags=(TAG, flow.name),
-            timetable=maintenance_timetable(settings) if name == "maintenance" else None,
+            timetable=maintenance_schedule(settings) if name == "maintenance" else None,
             description=(flow.description or flow.name).splitlines()[0],
         )
 
@@ -257,10 +257,10 @@ def deployment(
     """
     from prefect.types.entrypoint import EntrypointType
 
-    from flows.reporting.parameters import with_sources
+    from flows.reporting.parameters import with_source_enum
 
     # The form then offers the configured sources, and the server refuses others.
-    made: Any = with_sources(one.flow, settings).to_deployment(
+    made: Any = with_source_enum(one.flow, settings).to_deployment(
         name=one.name,
         schedules=[replace(schedule(one.timetable), active=is_active)] if one.timetable else [],
         paused=is_paused,
@@ -272,18 +272,18 @@ def deployment(
     return cast("RunnerDeployment", made)
 
 
-def schedule(timetable: Timetable) -> Schedule:
+def schedule(timetable: Schedule) -> PrefectSchedule:
     """The timetable as Prefect has it."""
     from prefect.schedules import Cron, Interval, RRule
 
     if timetable.kind == "cron":
-        return Cron(timetable.value, timezone=timetable.counted_in)
+        return Cron(timetable.value, timezone=timetable.prefect_time_zone)
     if timetable.kind == "rrule":
-        return RRule(timetable.value, timezone=timetable.counted_in)
+        return RRule(timetable.value, timezone=timetable.prefect_time_zone)
     return Interval(
         timedelta(seconds=float(timetable.value)),
         anchor_date=_COUNTED_FROM.replace(tzinfo=ZoneInfo(timetable.zone)),
-        timezone=timetable.counted_in,
+        timezone=timetable.prefect_time_zone,
     )
 
 

@@ -195,9 +195,9 @@ def sift(
             if run.auto_scheduled and is_due:
                 drop.append((run, "dropped, because the run before it was still under way"))
         elif run.auto_scheduled and is_due:
-            if older := newest.get(run.deployment_id):
+            if older_listing := newest.get(run.deployment_id):
                 until = f"{run.expected_start_time:%Y-%m-%d %H:%M:%S}"
-                drop.append((older, f"late; the run of {until} UTC stands for it"))
+                drop.append((older_listing, f"late; the run of {until} UTC stands for it"))
             newest[run.deployment_id] = run
         elif is_due:
             asked.append(run)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.callbacks import Say
+from flows.callbacks import Notify
 from flows.errors import RunFailed
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ TERMINAL_LEVELS = {-1: "CRITICAL", 0: "CRITICAL", 1: "INFO"}
 
 @contextmanager
 def prefect_ready(
-    settings: Settings, *, stop: threading.Event, say: Say, verbosity: int = 0
+    settings: Settings, *, stop: threading.Event, notify: Notify, verbosity: int = 0
 ) -> Iterator[None]:
     """Inside, flows can run: against the server that is there, or one of our own.
 
@@ -54,14 +54,14 @@ def prefect_ready(
     if served := find_served(home):
         if served.is_own:
             know_own_password(os.environ, served.api_url)
-        _await(served, stop=stop, say=say)
-        say(f"using the Prefect server of `copydesk serve` at {served.api_url}")
+        _await(served, stop=stop, notify=notify)
+        notify(f"using the Prefect server of `copydesk serve` at {served.api_url}")
         os.environ[API_URL] = served.api_url
         yield
         return
     is_new = not (home / "prefect.db").exists()
     took = "the first time takes up to half a minute" if is_new else "a few seconds"
-    say(f"starting Prefect for this run ({took}; set {API_URL} to use a server)")
+    notify(f"starting Prefect for this run ({took}; set {API_URL} to use a server)")
     know_own_password(os.environ)
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
@@ -71,7 +71,7 @@ def prefect_ready(
         told |= {"PREFECT_UI_ENABLED": "0", "PREFECT_SERVER_API_PORT": str(port)}
         if level := told.pop(TERMINAL, None):  # its own words are kept in its log
             told["PREFECT_LOGGING_LEVEL"] = level
-        if not server.start(told, stop=stop, say=say):
+        if not server.start(told, stop=stop, notify=notify):
             raise KeyboardInterrupt
         os.environ[API_URL] = url
         yield
@@ -81,7 +81,7 @@ def prefect_ready(
         server.stop()
 
 
-def _await(served: Served, *, stop: threading.Event, say: Say) -> None:
+def _await(served: Served, *, stop: threading.Event, notify: Notify) -> None:
     """Wait a while for the server of a ``serve`` that may be starting.
 
     Raises:
@@ -92,7 +92,7 @@ def _await(served: Served, *, stop: threading.Event, say: Say) -> None:
     end, has_told = time.monotonic() + AWAIT_SECONDS, False
     while not is_answering(served.api_url):
         if not has_told:
-            say(f"waiting for the Prefect server of `copydesk serve` at {served.api_url}")
+            notify(f"waiting for the Prefect server of `copydesk serve` at {served.api_url}")
             has_told = True
         if stop.wait(0.2):
             raise KeyboardInterrupt

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from flows.fetch import mask_url
-from flows.pipeline.stats import Report, Tally
+from flows.fetch import redact_url
+from flows.pipeline.stats import RunReport, SourceStats
 from flows.serving.health import UNANSWERED, impatient
 from flows.settings import Settings
 from parsers.model import Source
@@ -24,36 +24,36 @@ WORDS_KEPT = 5
 MADE = ("new", "modified", "duplicate")
 
 
-def events_of(report: Report) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def events_of(report: RunReport) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name, source and payload of each event that a run gives rise to."""
-    for tally in report.tallies:
+    for tally in report.stats:
         counts = tally.counts
         payload = {
             "run_id": report.run_id,
             "counts": {name: count for name, count in counts.items() if count},
-            "problems": [mask_url(words) for words in tally.problems[:WORDS_KEPT]],
+            "problems": [redact_url(words) for words in tally.problems[:WORDS_KEPT]],
         }
         if counts["gaps"]:
             yield "copydesk.gap", tally.source, payload
-        if tally.first_told:
+        if tally.unalerted:
             yield "copydesk.drift", tally.source, payload
         if _is_stalled(tally):
             yield "copydesk.stall", tally.source, payload
 
 
-def _is_stalled(tally: Tally) -> bool:
-    if tally.is_elsewhere:
+def _is_stalled(tally: SourceStats) -> bool:
+    if tally.is_locked:
         return False
     return tally.is_broken or not (tally.counts["discovered"] or tally.counts["not_modified"])
 
 
-def materialized(report: Report, settings: Settings) -> Iterator[dict[str, Any]]:
+def materialized(report: RunReport, settings: Settings) -> Iterator[dict[str, Any]]:
     """Of each source that brought something: its articles as an asset made from its address.
 
     What ``@materialize`` would send, without a task run for it: one event, and none where
     nothing is new. Prefect's open-source server keeps them as events and no more.
     """
-    for tally in report.tallies:
+    for tally in report.stats:
         made = {name: tally.counts[name] for name in MADE if tally.counts[name]}
         if made and tally.source in settings.sources:
             origin = {"prefect.resource.id": _address(settings.source(tally.source))}
@@ -70,10 +70,10 @@ def materialized(report: Report, settings: Settings) -> Iterator[dict[str, Any]]
 
 def _address(source: Source) -> str:
     given = source.options.get("url") or source.options.get("base_url") or ""
-    return mask_url(str(given)).split("?")[0] or f"copydesk://pages/{source.slug}"
+    return redact_url(str(given)).split("?")[0] or f"copydesk://pages/{source.slug}"
 
 
-def tell(report: Report, settings: Settings) -> tuple[str, ...]:
+def tell(report: RunReport, settings: Settings) -> tuple[str, ...]:
     """Tell the server the run's events; the sources of which it has heard all there is.
 
     Of a run that was interrupted those sources are told that were done. Alerts are handed
@@ -82,7 +82,7 @@ def tell(report: Report, settings: Settings) -> tuple[str, ...]:
     """
     from prefect.events import emit_event
 
-    report = replace(report, tallies=tuple(_over(report)))
+    report = replace(report, stats=tuple(_over(report)))
     for asset in materialized(report, settings):
         emit_event(**asset)
     alerts: list[dict[str, Any]] = [
@@ -100,12 +100,12 @@ def tell(report: Report, settings: Settings) -> tuple[str, ...]:
         for alert in alerts:
             emit_event(**alert)  # it may be back in time
         return ()
-    return tuple(tally.source for tally in report.tallies)
+    return tuple(tally.source for tally in report.stats)
 
 
-def _over(report: Report) -> Iterator[Tally]:
+def _over(report: RunReport) -> Iterator[SourceStats]:
     is_whole = report.state != "interrupted"
-    return (tally for tally in report.tallies if is_whole or tally.is_done)
+    return (tally for tally in report.stats if is_whole or tally.is_done)
 
 
 def hand_over(alerts: Sequence[Mapping[str, Any]]) -> bool:

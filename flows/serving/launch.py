@@ -12,14 +12,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.callbacks import Advance, Say
+from flows.callbacks import Notify, OnProgress
 from flows.errors import RunFailed, ServerNotStarted
-from flows.pipeline.signals import stopping_on_signals
-from flows.pipeline.stats import Report
-from flows.settings import ConfigurationError, settled
+from flows.pipeline.signals import graceful_shutdown
+from flows.pipeline.stats import RunReport
+from flows.settings import ConfigurationError, resolve_config_file
 
 if TYPE_CHECKING:
-    from flows.pipeline.run import Surroundings
+    from flows.pipeline.run import RunEnvironment
     from flows.settings import Settings
 
 
@@ -30,10 +30,10 @@ def run_sync(
     config: Path | None,
     limit: int | None = None,
     dry_run: bool = False,
-    say: Say,
-    progress: Advance,
+    notify: Notify,
+    progress: OnProgress,
     verbosity: int = 0,
-) -> Report:
+) -> RunReport:
     """One sync through Prefect, in this process.
 
     Raises:
@@ -41,28 +41,28 @@ def run_sync(
         RunFailed: Prefect could not run it.
         WarehouseError: The warehouse could not be written.
     """
-    slugs = [source.slug for source in settings.chosen(sources)]
+    slugs = [source.slug for source in settings.selected_sources(sources)]
     if (why := _why_not_the_server(settings)) is not None:
-        say(f"the Prefect server {why}: this run goes on without it")
-        return _without_prefect(settings, slugs, limit, dry_run, say=say, progress=progress)
+        notify(f"the Prefect server {why}: this run goes on without it")
+        return _without_prefect(settings, slugs, limit, dry_run, notify=notify, progress=progress)
     parameters = {
         "sources": list(sources) or None,
         "limit": limit,
         "dry_run": dry_run,
-        "config": str(file) if (file := settled(config)) else None,
+        "config": str(file) if (file := resolve_config_file(config)) else None,
     }
     try:
         return run_flow(
             "flows.sync:sync",
             parameters,
             settings=settings,
-            say=say,
+            notify=notify,
             progress=progress,
             verbosity=verbosity,
         )
     except ServerNotStarted as error:
-        say(f"{error}\nthis run goes on without it; `copydesk doctor` looks what is wrong")
-        return _without_prefect(settings, slugs, limit, dry_run, say=say, progress=progress)
+        notify(f"{error}\nthis run goes on without it; `copydesk doctor` looks what is wrong")
+        return _without_prefect(settings, slugs, limit, dry_run, notify=notify, progress=progress)
 
 
 def _why_not_the_server(settings: Settings) -> str | None:
@@ -85,16 +85,16 @@ def _without_prefect(
     limit: int | None,
     dry_run: bool,
     *,
-    say: Say,
-    progress: Advance,
-) -> Report:
-    from flows.pipeline.run import Surroundings, surrounded_by
-    from flows.sync import sync_plainly
+    notify: Notify,
+    progress: OnProgress,
+) -> RunReport:
+    from flows.pipeline.run import RunEnvironment, use_environment
+    from flows.sync import sync_without_prefect
 
     stop = threading.Event()
-    surroundings = Surroundings(stop=stop, progress=progress, say=say)
-    with surrounded_by(surroundings), stopping_on_signals(stop, say):
-        return sync_plainly(settings, slugs, limit=limit, dry_run=dry_run)
+    environment = RunEnvironment(stop=stop, progress=progress, notify=notify)
+    with use_environment(environment), graceful_shutdown(stop, notify):
+        return sync_without_prefect(settings, slugs, limit=limit, dry_run=dry_run)
 
 
 def run_import(
@@ -102,20 +102,20 @@ def run_import(
     paths: Sequence[Path],
     *,
     source: str | None,
-    say: Say,
-    progress: Advance,
-) -> Report:
+    notify: Notify,
+    progress: OnProgress,
+) -> RunReport:
     """One import, in this process; it needs no Prefect.
 
     Raises:
         WarehouseError: The warehouse could not be written.
     """
-    from flows.pipeline.run import Surroundings, surrounded_by
+    from flows.pipeline.run import RunEnvironment, use_environment
     from flows.publishing.import_files import import_posts
 
     stop = threading.Event()
-    surroundings = Surroundings(stop=stop, progress=progress, say=say)
-    with surrounded_by(surroundings), stopping_on_signals(stop, say):
+    environment = RunEnvironment(stop=stop, progress=progress, notify=notify)
+    with use_environment(environment), graceful_shutdown(stop, notify):
         return import_posts(settings, paths, source=source)
 
 
@@ -124,10 +124,10 @@ def run_flow(
     parameters: dict[str, Any],
     *,
     settings: Settings,
-    say: Say,
-    progress: Advance,
+    notify: Notify,
+    progress: OnProgress,
     verbosity: int = 0,
-) -> Report:
+) -> RunReport:
     """Call a flow in this process and give back its report, whatever its state.
 
     Ctrl-C (or SIGTERM) asks it to end after what it is doing; a second one ends it at once.
@@ -137,33 +137,33 @@ def run_flow(
             its settings stand.
         parameters: Of the flow.
         settings: Where Prefect's home goes.
-        say: Told about waits.
+        notify: Told about waits.
         progress: Told how far it is.
         verbosity: Of Prefect's own words.
 
     Raises:
         RunFailed: Prefect cannot run it here; the message says why.
     """
-    from flows.pipeline.run import Surroundings, surrounded_by
+    from flows.pipeline.run import RunEnvironment, use_environment
     from flows.serving.ephemeral_server import prefect_ready
 
     stop = threading.Event()
-    surroundings = Surroundings(
-        stop=stop, progress=progress, say=say, signals=lambda: stopping_on_signals(stop, say)
+    environment = RunEnvironment(
+        stop=stop, progress=progress, notify=notify, signals=lambda: graceful_shutdown(stop, notify)
     )
     with (
-        stopping_on_signals(stop, say),
-        prefect_ready(settings, stop=stop, say=say, verbosity=verbosity),
-        surrounded_by(surroundings),
+        graceful_shutdown(stop, notify),
+        prefect_ready(settings, stop=stop, notify=notify, verbosity=verbosity),
+        use_environment(environment),
     ):
         module, _, name = entrypoint.partition(":")
         flow = getattr(import_module(module), name)
-        return _called(flow, parameters, surroundings, tags=_tags(settings, say))
+        return _called(flow, parameters, environment, tags=_tags(settings, notify))
 
 
 def _called(
-    flow: Any, parameters: dict[str, Any], surroundings: Surroundings, *, tags: tuple[str, ...]
-) -> Report:
+    flow: Any, parameters: dict[str, Any], environment: RunEnvironment, *, tags: tuple[str, ...]
+) -> RunReport:
     import httpx
     import prefect
 
@@ -173,29 +173,29 @@ def _called(
             state = flow(**parameters, return_state=True)
         found = state.result(raise_on_failure=False)
     except httpx.TransportError as error:
-        if not surroundings.reports:
+        if not environment.reports:
             raise _in_words(error) from error
-        surroundings.say(
+        environment.notify(
             "the Prefect server went away during the run; everything is stored all the same"
         )
-        return surroundings.reports[-1]
+        return environment.reports[-1]
     except Exception as error:
         raise _in_words(error) from error
-    if isinstance(found, Report):
+    if isinstance(found, RunReport):
         return found
     if isinstance(found, Exception):
         raise _in_words(found)
     raise RunFailed(f"Prefect ended the run as {state.type.value}: {state.message}")
 
 
-def _tags(settings: Settings, say: Say) -> tuple[str, ...]:
+def _tags(settings: Settings, notify: Notify) -> tuple[str, ...]:
     """The installation's tag; a run goes without it where it cannot be had."""
     from flows.serving.installation import tag
 
     try:
         return (tag(settings),)
     except (ConfigurationError, OSError) as error:
-        say(f"{error}; this run goes on without the tag of its installation")
+        notify(f"{error}; this run goes on without the tag of its installation")
         return ()
 
 

@@ -28,7 +28,7 @@ from uuid import uuid4
 
 import httpx
 
-from flows.callbacks import Say
+from flows.callbacks import Notify
 from flows.errors import RunFailed
 from flows.serving.health import ask, impatient, silence
 from warehouse.process import Process, this_process
@@ -81,7 +81,7 @@ class Seat:
         home: Prefect's folder of this warehouse.
         installation: Whose place it is.
         owns_server: The server is a child of this process.
-        say: Told when another one's place is taken, and about waiting.
+        notify: Told when another one's place is taken, and about waiting.
         stop: Ends waiting.
 
     Attributes:
@@ -95,13 +95,13 @@ class Seat:
         installation: str,
         *,
         owns_server: bool,
-        say: Say,
+        notify: Notify,
         stop: threading.Event | None = None,
     ) -> None:
         self.is_lost = self.is_taken = False
         self._installation = installation
         self._owns_server = owns_server
-        self._say = say
+        self._say = notify
         self._stop = stop or threading.Event()
         self._note = Note(
             home=str(home),
@@ -178,7 +178,7 @@ class Seat:
         if replace(note.process, space=self._note.process.space) == self._note.process:
             return
         is_other = bool(note.installation) and note.installation != self._installation
-        is_alive = note.process.is_surely_alive
+        is_alive = note.process.is_known_alive
         if self._owns_server:
             if is_other or is_alive:
                 self._say(
@@ -226,7 +226,7 @@ def _refusal(note: Note, api_url: str, *, is_other: bool, is_alive: bool | None)
             f"{VARIABLE}`, or Variables in the UI) and start this one again: its schedules there "
             "are then replaced"
         )
-    elif note.process.is_surely_alive is None:
+    elif note.process.is_known_alive is None:
         gone = "; if it ended a moment ago, try again in two minutes"
     else:
         gone = ""

@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import NamedTuple, TextIO, cast
 
-from flows.text import many
+from flows.text import pluralize
 
 WAITING_PIECES = 10_000
 AT_ONCE_BYTES = 1 << 20
@@ -193,7 +193,7 @@ class Unfailing(io.TextIOBase):
 
     def _words(self) -> str:
         begin = "\n" if self._is_cut else ""
-        return f"{begin}({many(self._lost, 'line')} could not be written here: {self._why})\n"
+        return f"{begin}({pluralize(self._lost, 'line')} could not be written here: {self._why})\n"
 
 
 class _Piece(NamedTuple):

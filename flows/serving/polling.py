@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from flows.schedules import Timetable
+from flows.schedules import Schedule
 from flows.serving.due import PREFETCH_SECONDS, Due, Rules
 from flows.serving.health import UNANSWERED
 from flows.serving.putting_back import cancel_or_put_back
@@ -153,7 +153,7 @@ def look_on(observer: Any) -> None:
     observer._handle_polling_task_done = lambda _task: None
 
 
-def poll_seconds(timetables: Iterable[Timetable]) -> float:
+def poll_seconds(timetables: Iterable[Schedule]) -> float:
     """How often to ask for runs: seldom, unless a schedule counts in seconds."""
     intervals = [float(one.value) for one in timetables if one.kind == "interval"]
     is_hurried = min(intervals, default=HURRIED_SECONDS) < HURRIED_SECONDS

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from uuid import UUID
 
-from flows.callbacks import Say
+from flows.callbacks import Notify
 from flows.serving import claims, installation
 from flows.serving.deployments import Registered, forgotten, register, remove_stale
 from flows.serving.neighbours import Displaced
@@ -24,7 +24,7 @@ class Registry:
         installed: The installation's id.
         is_own: The server is this installation's alone.
         stop: Ends registering before its time.
-        say: Told what changed at the server.
+        notify: Told what changed at the server.
 
     Attributes:
         registered: What the server was last told.
@@ -39,7 +39,7 @@ class Registry:
         installed: str,
         is_own: bool,
         stop: threading.Event,
-        say: Say,
+        notify: Notify,
     ) -> None:
         self.registered: list[Registered] = []
         self.is_ours = are_ours(installed, config, is_own=is_own)
@@ -48,7 +48,7 @@ class Registry:
         self._installed = installed
         self._is_own = is_own
         self._stop = stop
-        self._say = say
+        self._say = notify
 
     @property
     def ids(self) -> list[UUID]:

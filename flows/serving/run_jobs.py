@@ -8,12 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.callbacks import Advance, Say
-from flows.pipeline.date_range import ask_for
-from flows.pipeline.stats import Report
+from flows.callbacks import Notify, OnProgress
+from flows.pipeline.date_range import parse_request
+from flows.pipeline.stats import RunReport
 from flows.serving.launch import run_flow
-from flows.settings import settled
-from warehouse.duckdb_errors import missing
+from flows.settings import resolve_config_file
+from warehouse.duckdb_errors import missing_error
 from warehouse.errors import WarehouseMissing
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ def run_backfill(
     archive: Path | None = None,
     dry_run: bool = False,
     restart: bool = False,
-    say: Say,
-    progress: Advance,
+    notify: Notify,
+    progress: OnProgress,
     verbosity: int = 0,
-) -> Report:
+) -> RunReport:
     """One backfill through Prefect, in this process.
 
     Raises:
@@ -43,7 +43,7 @@ def run_backfill(
         RunFailed: Prefect could not run it.
         WarehouseError: The warehouse could not be written.
     """
-    asked = ask_for(settings, source, first=first, last=last, urls=urls, archive=archive)
+    asked = parse_request(settings, source, first=first, last=last, urls=urls, archive=archive)
     parameters = {
         "source": source,
         "from_date": first,
@@ -52,13 +52,13 @@ def run_backfill(
         "archive": str(asked.archive) if asked.archive else None,
         "dry_run": dry_run,
         "restart": restart,
-        "config": str(file) if (file := settled(config)) else None,
+        "config": str(file) if (file := resolve_config_file(config)) else None,
     }
     return run_flow(
         "flows.backfill:backfill",
         parameters,
         settings=settings,
-        say=say,
+        notify=notify,
         progress=progress,
         verbosity=verbosity,
     )
@@ -81,10 +81,10 @@ def run_reparse(
     config: Path | None,
     since: datetime | None = None,
     diff: bool = False,
-    say: Say,
-    progress: Advance,
+    notify: Notify,
+    progress: OnProgress,
     verbosity: int = 0,
-) -> Report:
+) -> RunReport:
     """One reparse through Prefect, in this process.
 
     Raises:
@@ -92,19 +92,19 @@ def run_reparse(
         RunFailed: Prefect could not run it.
         WarehouseError: There is no warehouse, or it could not be written.
     """
-    settings.chosen(tuple(sources))
+    settings.selected_sources(tuple(sources))
     demand_warehouse(settings.warehouse.path)  # before Prefect is started for nothing
     parameters = {
         "sources": list(sources) or None,
         "since": since,
         "diff": diff,
-        "config": str(file) if (file := settled(config)) else None,
+        "config": str(file) if (file := resolve_config_file(config)) else None,
     }
     return run_flow(
         "flows.reparse:reparse",
         parameters,
         settings=settings,
-        say=say,
+        notify=notify,
         progress=progress,
         verbosity=verbosity,
     )
@@ -118,6 +118,6 @@ def demand_warehouse(path: Path) -> None:
     """
     if not path.exists():
         raise WarehouseMissing(
-            f"{missing(path)}, and without one there is nothing to read again. WARC files that are "
+            f"{missing_error(path)}, and without one there is nothing to read again. WARC files that are "
             "still there are read by `copydesk backfill SOURCE --archive FOLDER`"
         )

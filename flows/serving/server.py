@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from flows.callbacks import Say
+from flows.callbacks import Notify
 from flows.errors import RunFailed, ServerNotStarted
 from flows.serving.health import Pulse
 from flows.serving.health import is_answering as is_answering
@@ -82,7 +82,7 @@ class PrefectServer:
         """The server's process, while there is one."""
         return self._process.pid if self._process else None
 
-    def start(self, environ: dict[str, str], *, stop: threading.Event, say: Say) -> bool:
+    def start(self, environ: dict[str, str], *, stop: threading.Event, notify: Notify) -> bool:
         """Start it and wait until it answers; False if ``stop`` was set before that.
 
         Two that start at once would both make the database that is not there yet, and one of
@@ -95,12 +95,12 @@ class PrefectServer:
         self._refuse_taken_port()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with _alone(self.log.with_name("server.starting"), stop) as is_alone:
-            return is_alone and self._start(environ, stop=stop, say=say)
+            return is_alone and self._start(environ, stop=stop, notify=notify)
 
-    def _start(self, environ: dict[str, str], *, stop: threading.Event, say: Say) -> bool:
+    def _start(self, environ: dict[str, str], *, stop: threading.Event, notify: Notify) -> bool:
         if DATABASE_URL not in environ:
             is_suspect = self._pulse.is_database_lost
-            set_broken_database_aside(self._database, say, is_suspect=is_suspect)
+            set_broken_database_aside(self._database, notify, is_suspect=is_suspect)
         self._rotate_log()
         with self.log.open("ab") as log:
             before = log.tell()
@@ -247,7 +247,7 @@ def _alone(file: Path, stop: threading.Event) -> Iterator[bool]:
         yield True
 
 
-def set_broken_database_aside(database: Path, say: Say, *, is_suspect: bool = False) -> None:
+def set_broken_database_aside(database: Path, notify: Notify, *, is_suspect: bool = False) -> None:
     """Rename a database that SQLite cannot read; the server then begins a new one.
 
     It holds schedules, which the configuration has too, and the history of runs, which
@@ -255,7 +255,7 @@ def set_broken_database_aside(database: Path, say: Say, *, is_suspect: bool = Fa
 
     Args:
         database: The file.
-        say: Told where it went.
+        notify: Told where it went.
         is_suspect: A server could not use it: every page is looked at, not only the first.
     """
     if not database.exists():
@@ -277,7 +277,7 @@ def set_broken_database_aside(database: Path, say: Say, *, is_suspect: bool = Fa
         database.rename(aside)
         for suffix in ("-wal", "-shm"):
             database.with_name(database.name + suffix).unlink(missing_ok=True)
-        say(
+        notify(
             f"Prefect's database could not be read ({error}); it is now {aside}, "
             "and a new one begins. Articles are not in it."
         )

@@ -16,9 +16,9 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from flows.callbacks import Say
+from flows.callbacks import Notify
 from flows.errors import RunFailed
-from flows.pipeline.signals import stopping_on_signals
+from flows.pipeline.signals import graceful_shutdown
 from flows.serving import installation, place
 from flows.serving.clock import Clock
 from flows.serving.due import Rules
@@ -31,7 +31,7 @@ from flows.serving.polling import RunnerThread, poll_seconds
 from flows.serving.registry import Registry
 from flows.serving.server import PrefectServer
 from flows.serving.telling import announcement, why
-from flows.settings import Settings, settled, timetables
+from flows.settings import Settings, resolve_config_file, source_schedules
 
 LOOK_SECONDS = 1.0
 FOREIGN_LOOK_SECONDS = 5.0
@@ -45,7 +45,7 @@ def serve(
     settings: Settings,
     *,
     config: Path | None,
-    say: Say,
+    notify: Notify,
     port: int | None = None,
     verbosity: int = 0,
     stop: threading.Event | None = None,
@@ -72,24 +72,24 @@ def serve(
     with unfailing_output():
         with (
             place.held(home, served, warehouse=warehouse),
-            stopping_on_signals(stop, say, hangup=True),
+            graceful_shutdown(stop, notify, hangup=True),
         ):
             _prepare(settings, home, api_url, is_own=not foreign, verbosity=verbosity)
             desk = _Desk(
                 settings,
-                settled(config),
+                resolve_config_file(config),
                 served,
                 home,
                 installed=installation.identity(settings),
                 stop=stop,
-                say=say,
+                notify=notify,
             )
             try:
                 desk.run()
             finally:
                 notify("STOPPING=1")
                 desk.close()
-        say("stopped; nothing of it is left running")
+        notify("stopped; nothing of it is left running")
 
 
 def _prepare(settings: Settings, home: Path, api_url: str, *, is_own: bool, verbosity: int) -> None:
@@ -118,17 +118,17 @@ class _Desk:
         *,
         installed: str = "",
         stop: threading.Event,
-        say: Say,
+        notify: Notify,
     ) -> None:
         self._settings = settings
         self._served = served
         self._home = home
         self._stop = stop
-        self._say = say
+        self._say = notify
         self._registry = Registry(
-            settings, config, installed=installed, is_own=served.is_own, stop=stop, say=say
+            settings, config, installed=installed, is_own=served.is_own, stop=stop, notify=notify
         )
-        self._seat = Seat(home, installed, owns_server=served.is_own, say=say, stop=stop)
+        self._seat = Seat(home, installed, owns_server=served.is_own, notify=notify, stop=stop)
         self._server: PrefectServer | None = None
         self._runner: RunnerThread | None = None
         self._patience = _Patience()
@@ -199,7 +199,7 @@ class _Desk:
             + (" (the first time takes up to half a minute)" if is_new else "")
         )
         environ = place.own_server_environment(self._settings, self._home) | dict(os.environ)
-        self._server.start(environ, stop=self._stop, say=self._say)
+        self._server.start(environ, stop=self._stop, notify=self._say)
 
     def _look_after_server(self) -> None:
         if self._server is None:
@@ -255,7 +255,7 @@ class _Desk:
         self._runner = RunnerThread(
             self._registry.ids,
             runs_at_once=self._settings.serve.runs_at_once,
-            poll_seconds=poll_seconds(timetables(self._settings).values()),
+            poll_seconds=poll_seconds(source_schedules(self._settings).values()),
             rules=Rules(
                 may_begin=self._seat.may_begin,
                 is_ours=self._registry.is_ours,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from flows.serving import installation
-from warehouse.process import exists
+from warehouse.process import process_exists
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -142,7 +142,9 @@ def end_processes(pids: Collection[int], *, seconds: float = _TERM_SECONDS) -> N
             with suppress(OSError):
                 os.kill(pid, number)
         deadline = time.monotonic() + wait
-        while (pids := [pid for pid in pids if exists(pid)]) and time.monotonic() < deadline:
+        while (
+            pids := [pid for pid in pids if process_exists(pid)]
+        ) and time.monotonic() < deadline:
             time.sleep(0.05)
 
 

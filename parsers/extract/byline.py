@@ -11,7 +11,7 @@ from lxml import etree
 from parsers.extract.blocks import Block, Box, Layout, is_hidden
 from parsers.extract.structured import Structured, texts
 from parsers.extract.tree import fold, found, texts_of
-from parsers.model import Found
+from parsers.model import Extracted
 
 _ROLE = r"(?:(?:本报|本网|本社|本刊|特约|实习|见习|首席|驻\S{1,8}?|全媒体|融媒体|新华社|[\u4e00-\u9fff]{2,8}?(?:报|网|社|新闻|客户端|台))?(?:记者|記者|通讯员|特派员|撰稿人?|评论员))"
 _NAME = r"[\u4e00-\u9fff·]{2,4}"
@@ -111,7 +111,7 @@ _DATE = re.compile(
 
 def authors(
     declared: Structured, page: Layout, box: Box | None, *, publisher: str
-) -> Found[tuple[str, ...]]:
+) -> Extracted[tuple[str, ...]]:
     """The names of the people, or failing them the desk, that the article names as authors.
 
     An editor (责任编辑) is no author; a name that only repeats the publication is none.
@@ -120,7 +120,7 @@ def authors(
     from_lines = _chinese(page, box) if page.is_cjk else ()
     person = _of_json_ld(declared)
     if named := _clean(person, taboo if page.is_cjk else set()):
-        return Found(named, "json-ld:author")
+        return Extracted(named, "json-ld:author")
     keys = ("author", "article:author", "og:article:author", "byl", "parsely-author", "sailthru.author",
             "dc.creator", "dcterms.creator", "dc.contributor.author", "cxenseparse:author", "twitter:data1", "citation_author")  # fmt: skip
     for key in keys[: -2 if page.is_cjk else None]:
@@ -142,47 +142,47 @@ def authors(
             if not (page.is_cjk and fold(n) in title_end)
         )
         if named and not (page.is_cjk and from_lines):
-            return Found(named, f"meta:{key}")
+            return Extracted(named, f"meta:{key}")
     if from_lines:
-        return Found(from_lines, "a byline beside the text")
+        return Extracted(from_lines, "a byline beside the text")
     if not page.is_cjk:
         named = _clean(list(_bylines(page, box)), taboo)
         if named:
-            return Found(named, "a byline beside the text")
+            return Extracted(named, "a byline beside the text")
     named = _clean(list(_marked(page)), taboo)
     if named:
-        return Found(named, "an element marked as author")
+        return Extracted(named, "an element marked as author")
     linked = dict.fromkeys(_pieces(link) for link in found(page.boxes[0].node, _AUTHOR_PAGE)[:40])
     named = _clean([name for name in linked if name], taboo)
     if len(named) == 1 and " " in named[0]:
-        return Found(named, "the only author's page it links to")
-    return Found((), "absent: no declaration, byline or author element names one")
+        return Extracted(named, "the only author's page it links to")
+    return Extracted((), "absent: no declaration, byline or author element names one")
 
 
-def publisher(declared: Structured, page: Layout, box: Box | None) -> Found[str] | None:
+def publisher(declared: Structured, page: Layout, box: Box | None) -> Extracted[str] | None:
     """The publication, by the credit line, then by declaration; ``None`` when not said."""
     if page.is_cjk:
         for block in _near(page, box, before=40, inside=3, behind=6):
             found = _SOURCE.search(block.text)
             if found and block.size < 150:
-                return Found(found["name"].strip("：: "), "the line 来源")
+                return Extracted(found["name"].strip("：: "), "the line 来源")
         value, how = declared.meta(
             "source", "contentsource", "article:source", "og:article:source", "mediaid"
         )
         value = re.sub(r"^(?:来源|來源)\s*[:：]\s*", "", value).split(" ")[0]
         if value and not value.isdigit() and not _BAD.search(value):
-            return Found(value, how)
+            return Extracted(value, how)
     node = declared.resolved(declared.article.get("publisher"))
     for item in node if isinstance(node, list) else [node]:
         if isinstance(item, Mapping):
             for name in texts(item.get("name")):
-                return Found(name, "json-ld:publisher")
+                return Extracted(name, "json-ld:publisher")
         elif isinstance(item, str) and item and not item.startswith("http"):
-            return Found(item, "json-ld:publisher")
+            return Extracted(item, "json-ld:publisher")
     name, how = declared.meta(
         "og:site_name", "application-name", "dc.publisher", "citation_journal_title"
     )
-    return Found(html.unescape(name), how) if name else None
+    return Extracted(html.unescape(name), how) if name else None
 
 
 def _of_json_ld(declared: Structured) -> list[str]:

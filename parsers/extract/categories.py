@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from parsers.extract.structured import Structured, texts
-from parsers.model import Found
+from parsers.model import Extracted
 from parsers.text.urls import absolute, is_http
 
 _COMMA = re.compile(r"\s*[,;，；、|]\s*")
@@ -16,30 +16,32 @@ _LOGO = re.compile(
 )
 
 
-def categories(declared: Structured) -> Found[tuple[str, ...]]:
+def categories(declared: Structured) -> Extracted[tuple[str, ...]]:
     """The sections the article is declared to stand in."""
     found = tuple(dict.fromkeys(texts(declared.article.get("articleSection"))))
     if found:
-        return Found(found, "json-ld:articleSection")
+        return Extracted(found, "json-ld:articleSection")
     found = _metas(declared, "article:section", split=False)
-    return Found(found, "meta:article:section" if found else "absent: the page declares no section")
+    return Extracted(
+        found, "meta:article:section" if found else "absent: the page declares no section"
+    )
 
 
-def tags(declared: Structured) -> Found[tuple[str, ...]]:
+def tags(declared: Structured) -> Extracted[tuple[str, ...]]:
     """The keywords the article is declared to have."""
     words = [
         part for value in texts(declared.article.get("keywords")) for part in _COMMA.split(value)
     ]
     found = tuple(dict.fromkeys(word for word in words if word))
     if found:
-        return Found(found[:50], "json-ld:keywords")
+        return Extracted(found[:50], "json-ld:keywords")
     for name in ("article:tag", "news_keywords", "keywords"):
         if found := _metas(declared, name, split=True):
-            return Found(found[:50], f"meta:{name}")
-    return Found((), "absent: the page declares no keywords")
+            return Extracted(found[:50], f"meta:{name}")
+    return Extracted((), "absent: the page declares no keywords")
 
 
-def lead_image(declared: Structured, base: str) -> Found[str] | None:
+def lead_image(declared: Structured, base: str) -> Extracted[str] | None:
     """The declared image that is no logo; ``None`` leaves it to the body's first."""
     for value, how in (
         _json_ld_image(declared),
@@ -47,7 +49,7 @@ def lead_image(declared: Structured, base: str) -> Found[str] | None:
     ):
         url = absolute(base, html.unescape(value)) if value else ""
         if is_http(url) and not _LOGO.search(url):
-            return Found(url, how)
+            return Extracted(url, how)
     return None
 
 

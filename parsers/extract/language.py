@@ -8,7 +8,7 @@ from lxml import etree
 
 from parsers.extract.blocks import Layout
 from parsers.extract.structured import Structured
-from parsers.model import Found
+from parsers.model import Extracted
 
 _TAG = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*$", re.I)
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -18,14 +18,14 @@ _HANGUL = re.compile(r"[\uac00-\ud7af]")
 
 def language_of(
     configured: str, root: etree._Element, declared: Structured, page: Layout
-) -> Found[str]:
+) -> Extracted[str]:
     """A language tag (``zh``, ``zh-CN``, ``en``), or why there is none.
 
     A page in Han, kana or hangul that declares a European language inherited a template:
     the script is right. Latin or Cyrillic letters alone prove no language.
     """
     if configured:
-        return Found(configured, "source declaration")
+        return Extracted(configured, "source declaration")
     script = _script(page)
     html = root if root.tag == "html" else root.find(".//html")
     declarations = (
@@ -38,10 +38,10 @@ def language_of(
     for value, how in declarations:
         tag = value.strip().replace("_", "-")
         if _TAG.match(tag) and (not script or tag.lower().split("-")[0] in (script, "yue", "lzh")):
-            return Found(tag, how)
+            return Extracted(tag, how)
     if script:
-        return Found(script, "the script of the text")
-    return Found(None, "absent: the page declares none and its script proves none")
+        return Extracted(script, "the script of the text")
+    return Extracted(None, "absent: the page declares none and its script proves none")
 
 
 def _script(page: Layout) -> str:

@@ -16,9 +16,9 @@ from lxml import etree
 
 from parsers.extract.blocks import Block, Box, Layout
 from parsers.extract.structured import Structured
-from parsers.extract.tree import found, words_of
+from parsers.extract.tree import found, text_of
 from parsers.model import Moment
-from parsers.text.dates import find_time, read_time, unknown
+from parsers.text.dates import find_time_text, parse_time, unknown_time
 
 _UTC = ZoneInfo("UTC")
 _PUBLISHED = (
@@ -103,7 +103,7 @@ def published(
                 return moment
         elif best is None:
             best = moment
-    return best or unknown(
+    return best or unknown_time(
         first_raw, "no readable date in declarations, time elements, lines or address"
     )
 
@@ -118,17 +118,17 @@ def updated(declared: Structured, zone: ZoneInfo | None) -> Moment | None:
 
 def moment_of(raw: str, zone: ZoneInfo | None, how: str) -> Moment:
     """One text as a moment; without any zone the printed day alone."""
-    moment = read_time(raw, zone, how)
+    moment = parse_time(raw, zone, how)
     if moment.at is None and (form := _normal(raw)) and form != raw:
-        moment = replace(read_time(form, zone, how), raw=raw)
+        moment = replace(parse_time(form, zone, how), raw=raw)
     if moment.at is not None or zone is not None:
         return moment
-    day = read_time(_normal(raw) or raw, _UTC, how)
-    if day.at is None or day.zone_from == "value":
+    day = parse_time(_normal(raw) or raw, _UTC, how)
+    if day.at is None or day.timezone_source == "value":
         return moment
     at = day.at.replace(hour=0, minute=0, second=0, microsecond=0)
     why = f"{how}; no zone is declared, so the printed day alone"
-    return Moment(at=at, raw=raw, precision="day", zone_from="none", how=why)
+    return Moment(at=at, raw=raw, precision="day", timezone_source="none", how=why)
 
 
 def _is_near(day: Moment, moment: Moment) -> bool:
@@ -160,11 +160,11 @@ def _candidates(
             + ("pubdate" if node.get("pubdate") is not None else "")
         )
         if re.search("publi|pubdate|entry-date|created", mark, re.I):
-            yield node.get("datetime") or words_of(node), "css:time, marked as published"
+            yield node.get("datetime") or text_of(node), "css:time, marked as published"
     marked = "//*[@itemprop='datePublished' and not(self::meta) and not(self::time)]"
     for node in found(root, marked)[:3]:
         yield (
-            node.get("content") or node.get("datetime") or words_of(node),
+            node.get("content") or node.get("datetime") or text_of(node),
             "css:[itemprop=datePublished]",
         )
     for line in _lines(page, box):
@@ -172,7 +172,7 @@ def _candidates(
             yield day, "a line beside the headline"
     for node in times:
         if node.tag == "time" and (len(times) == 1 or _is_beside(node, box)):
-            yield node.get("datetime") or words_of(node), "css:time"
+            yield node.get("datetime") or text_of(node), "css:time"
     if found_url := _IN_URL.search(url):
         parts = [part for part in found_url.groups() if part]
         yield "-".join(parts), "the address"
@@ -228,7 +228,7 @@ def _names(box: Box) -> str:
 
 
 def _in_line(line: str) -> str:
-    if day := find_time(line):
+    if day := find_time_text(line):
         return day
     for form in (_DAY_MONTH_YEAR, _MONTH_DAY_YEAR, _DOTTED, _SLASHED, _SHORT_YEAR):
         if (match := form.search(line)) and _normal(match[0]):
@@ -239,7 +239,7 @@ def _in_line(line: str) -> str:
 def _normal(raw: str) -> str:
     """A day in another language or order as ISO; empty when its order is not certain."""
     raw = " ".join(raw.split())
-    if day := find_time(raw):
+    if day := find_time_text(raw):
         return day
     if match := _DAY_MONTH_YEAR.search(raw):
         return _iso(match[3], str(_MONTHS.get(match[2].casefold(), "")), match[1])

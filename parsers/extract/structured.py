@@ -11,7 +11,7 @@ from typing import Any
 
 from lxml import etree
 
-from parsers.extract.tree import fold, words_of
+from parsers.extract.tree import fold, text_of
 
 _ARTICLE = re.compile(r"(?:Article|Posting|Report|Review|Recipe|HowTo)$|^(?:schema:)?NewsItem$")
 _MAX_NODES = 4000
@@ -81,7 +81,7 @@ def read_structured(root: etree._Element) -> Structured:
             if "ld+json" in (node.get("type") or "").lower() and node.text:
                 scripts.append(node.text)
         elif not title and (parent := node.getparent()) is not None and parent.tag != "svg":
-            title = words_of(node)
+            title = text_of(node)
     nodes = list(_nodes(scripts))
     return Structured(
         article=_article(nodes, title, root),
@@ -143,7 +143,7 @@ def _article(nodes: list[Node], title: str, root: etree._Element) -> Node:
     found = [node for node in nodes if any(_ARTICLE.search(kind) for kind in types(node))]
     if not found:
         return {}
-    wanted = [fold(title), *(fold(words_of(node)) for node in root.iter("h1"))]
+    wanted = [fold(title), *(fold(text_of(node)) for node in root.iter("h1"))]
     for node in found:
         for headline in (*texts(node.get("headline")), *texts(node.get("name"))):
             folded = fold(headline)

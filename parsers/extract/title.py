@@ -9,8 +9,8 @@ from lxml import etree
 
 from parsers.extract.blocks import Box, Layout
 from parsers.extract.structured import Structured
-from parsers.extract.tree import fold, words_of
-from parsers.model import Found
+from parsers.extract.tree import fold, text_of
+from parsers.model import Extracted
 
 _SEPARATOR = re.compile(r"\s+[|\-–—·•»«:/~>]+\s+|\s*[|_]+\s*|\s+::\s+|--+|\s*[｜»«]\s*")
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}|\d{2,}|[\u3400-\u9fff]{2}")
@@ -19,7 +19,7 @@ _NAMED = re.compile(r"title|headline|\bhead\b|biaoti|subject|activity-name", re.
 
 def headline(
     root: etree._Element, declared: Structured, page: Layout, box: Box | None
-) -> Found[str]:
+) -> Extracted[str]:
     """The article's title; an empty value means that the page has none.
 
     Where JSON-LD and ``og:title`` agree, that is the title: two declarations, and neither
@@ -33,29 +33,31 @@ def headline(
     ld, ld_how = declared.text("headline", "name")
     told = [fold(words) for words in (og, ld, declared.page_title) if words]
     names = site_names(declared)
-    headings = [words for node in root.iter("h1") if 1 < len(words := words_of(node)) < 400]
+    headings = [words for node in root.iter("h1") if 1 < len(words := text_of(node)) < 400]
     if ld and fold(ld) == fold(og) and fold(ld) not in names:
-        return Found(ld, f"{ld_how}, as og:title says")
+        return Extracted(ld, f"{ld_how}, as og:title says")
     confirmed = [h for h in headings if _is_told(fold(h), told) and fold(h) not in names]
     if confirmed:
-        return Found(max(confirmed, key=len), "css:h1, as the page's title says")
+        return Extracted(max(confirmed, key=len), "css:h1, as the page's title says")
     if ld and fold(ld) not in names and (not og or fold(ld) != fold(declared.page_title)):
-        return Found(ld, ld_how)
+        return Extracted(ld, ld_how)
     unique = list(dict.fromkeys(h for h in headings if fold(h) not in names))
     if len(unique) == 1 and _is_alike(unique[0], og or declared.page_title):
-        return Found(unique[0], "css:h1, the only one, much as the page's title")
+        return Extracted(unique[0], "css:h1, the only one, much as the page's title")
     if line := _told_line(page, box, told, names):
-        return Found(line, "a line that the page's title repeats")
+        return Extracted(line, "a line that the page's title repeats")
     if og:
         cut = _without_site(og, names)
-        return Found(cut, og_how)
+        return Extracted(cut, og_how)
     if len(unique) == 1 and not _is_site_heading(unique[0], declared.page_title):
-        return Found(unique[0], "css:h1, the only one")
+        return Extracted(unique[0], "css:h1, the only one")
     if declared.page_title:
-        return Found(_without_site(declared.page_title, names), "css:title without the site's name")
+        return Extracted(
+            _without_site(declared.page_title, names), "css:title without the site's name"
+        )
     if unique:
-        return Found(unique[0], "css:h1, the first")
-    return Found("", "absent: no title, heading or declaration")
+        return Extracted(unique[0], "css:h1, the first")
+    return Extracted("", "absent: no title, heading or declaration")
 
 
 def site_names(declared: Structured) -> frozenset[str]:

@@ -35,7 +35,7 @@ _NEVER_NESTED = frozenset(
 _TOO_DEEP = "Excessive depth"
 
 
-def tree_of(text: str) -> etree._Element | None:
+def parse_tree(text: str) -> etree._Element | None:
     """The root element of a page; ``None`` when there is no element at all."""
     if len(text) > MAX_CHARACTERS:
         text = text[:MAX_CHARACTERS]
@@ -44,7 +44,7 @@ def tree_of(text: str) -> etree._Element | None:
     text = _HUGE_TAG.sub(_modest, text)
     root, is_whole = _parse(text)
     if not is_whole:
-        root, _ = _parse(flattened(text))
+        root, _ = _parse(flatten(text))
     return root
 
 
@@ -68,7 +68,7 @@ def _parse(text: str) -> tuple[etree._Element | None, bool]:
     return root, is_whole
 
 
-def flattened(text: str, depth: int = DEPTH) -> str:
+def flatten(text: str, depth: int = DEPTH) -> str:
     """The page with every element below ``depth`` dissolved, its text kept. Linear."""
     open_tags: list[tuple[str, bool]] = []
     kept = 0
@@ -110,7 +110,7 @@ def found(node: etree._Element, xpath: str) -> list[etree._Element]:
     return [one for one in selected if isinstance(one, etree._Element)]
 
 
-def words_of(node: etree._Element) -> str:
+def text_of(node: etree._Element) -> str:
     """The text of a node on one line."""
     return " ".join("".join(texts_of(node)).split())
 

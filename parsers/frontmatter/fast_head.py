@@ -23,7 +23,7 @@ _ITEM = re.compile(rf"(?P<indent> *)- +{_VALUE} *\Z")
 _NULLS = frozenset({"~", "null", "Null", "NULL"})
 
 
-def simple_fields(head: str) -> dict[str, str | tuple[str, ...]] | None:
+def fast_fields(head: str) -> dict[str, str | tuple[str, ...]] | None:
     """The keys of a head and their values; ``None`` when only a YAML parser can tell."""
     lines = head.split("\n")
     if len(lines) > _MAX_LINES:

@@ -16,7 +16,7 @@ from parsers.errors import BadFrontMatter, IncompleteArticle
 from parsers.frontmatter.block import Block
 from parsers.frontmatter.raw_post import SHANGHAI, Reading
 from parsers.frontmatter.yaml_head import Value, word, words, yaml_fields
-from parsers.model import Found, Moment
+from parsers.model import Extracted, Moment
 from parsers.text import dates, urls
 
 SOURCE = "finews"
@@ -77,15 +77,15 @@ def read(block: Block, path: str) -> Reading | None:
         url=link,
         url_how="body: link line" if link else "absent: the link line is empty or missing",
         canonical_url=canonical_url(source_id) if source_id else link,
-        title=Found(title, f"front matter: title; id from {id_how}"),
+        title=Extracted(title, f"front matter: title; id from {id_how}"),
         body=body,
         body_how=body_how,
         published=_published(word(fields["date"])),
         publisher=_publisher(medium),
-        authors=Found(None, "absent: finews posts name no author"),
-        categories=Found(_one(fields["categories"]), "front matter: categories, one medium"),
-        tags=Found(_one(fields["tags"]), "front matter: tags"),
-        language=Found("zh-CN", "source declaration: finews is Chinese"),
+        authors=Extracted(None, "absent: finews posts name no author"),
+        categories=Extracted(_one(fields["categories"]), "front matter: categories, one medium"),
+        tags=Extracted(_one(fields["tags"]), "front matter: tags"),
+        language=Extracted("zh-CN", "source declaration: finews is Chinese"),
         fields=fields,
     )
 
@@ -159,15 +159,15 @@ def _identity(link: str, path: str) -> tuple[str, str]:
 
 def _published(raw: str) -> Moment:
     if raw in ("", "+0800"):
-        return dates.unknown(raw, "absent: the post's date is empty")
-    return dates.read_time(raw, SHANGHAI, "front matter: date")
+        return dates.unknown_time(raw, "absent: the post's date is empty")
+    return dates.parse_time(raw, SHANGHAI, "front matter: date")
 
 
-def _publisher(medium: str) -> Found[str] | None:
+def _publisher(medium: str) -> Extracted[str] | None:
     # Rolling news has the agency's own tag; its medium is the credit in the body.
     if not medium or medium == ROLLING:
         return None
-    return Found(medium, "front matter: tags without 新闻")
+    return Extracted(medium, "front matter: tags without 新闻")
 
 
 def _one(value: Value) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from parsers.frontmatter import finews_post, markdown
 from parsers.frontmatter.block import Block
 from parsers.frontmatter.raw_post import SHANGHAI, Dialect, Reading
 from parsers.frontmatter.yaml_head import Value, word, words, yaml_fields
-from parsers.model import Found, Moment
+from parsers.model import Extracted, Moment
 from parsers.text import dates, urls
 
 SOURCE = "posts"
@@ -76,12 +76,12 @@ def dialect_of(fields: Mapping[str, Value], path: str) -> Dialect:
     return "jekyll"
 
 
-def _title(fields: Mapping[str, Value], path: str) -> Found[str]:
+def _title(fields: Mapping[str, Value], path: str) -> Extracted[str]:
     if "title" in fields:
-        return Found(" ".join(word(fields["title"]).split()), "front matter: title")
+        return Extracted(" ".join(word(fields["title"]).split()), "front matter: title")
     stem = PurePosixPath(path).stem
     named = _FILE_DATE.match(stem)
-    return Found(named[2] if named else stem, "file name: the head has no title")
+    return Extracted(named[2] if named else stem, "file name: the head has no title")
 
 
 def _html(body: str, path: str) -> str:
@@ -91,11 +91,11 @@ def _html(body: str, path: str) -> str:
 def _published(fields: Mapping[str, Value], path: str, zone: ZoneInfo) -> Moment:
     for key in _DATE_KEYS:
         if raw := word(fields.get(key)):
-            moment = dates.read_time(raw, zone, f"front matter: {key}")
+            moment = dates.parse_time(raw, zone, f"front matter: {key}")
             return _at_precision(moment, word(fields.get("date_precision")))
     if named := _FILE_DATE.match(PurePosixPath(path).stem):
-        return dates.read_time(named[1], zone, "file name: the head has no date")
-    return dates.unknown("", "absent: neither the head nor the file name has a date")
+        return dates.parse_time(named[1], zone, "file name: the head has no date")
+    return dates.unknown_time("", "absent: neither the head nor the file name has a date")
 
 
 def _at_precision(moment: Moment, precision: str) -> Moment:
@@ -105,7 +105,7 @@ def _at_precision(moment: Moment, precision: str) -> Moment:
         at=moment.at,
         raw=moment.raw,
         precision="minute",
-        zone_from=moment.zone_from,
+        timezone_source=moment.timezone_source,
         how=f"{moment.how}; its seconds are none (date_precision)",
     )
 
@@ -113,44 +113,46 @@ def _at_precision(moment: Moment, precision: str) -> Moment:
 def _updated(fields: Mapping[str, Value], zone: ZoneInfo) -> Moment | None:
     for key in _UPDATED_KEYS:
         if raw := word(fields.get(key)):
-            return dates.read_time(raw, zone, f"front matter: {key}")
+            return dates.parse_time(raw, zone, f"front matter: {key}")
     return None
 
 
 def _publisher(
     fields: Mapping[str, Value], dialect: Dialect, *, is_ours: bool
-) -> Found[str] | None:
+) -> Extracted[str] | None:
     # copydesk's Hexo posts keep the dialect's meaning of author: the publication.
     key = "author" if is_ours and dialect == "hexo" else "publisher"
-    return Found(word(fields[key]), f"front matter: {key}") if word(fields.get(key)) else None
+    return Extracted(word(fields[key]), f"front matter: {key}") if word(fields.get(key)) else None
 
 
 def _authors(
     fields: Mapping[str, Value], dialect: Dialect, *, is_ours: bool
-) -> Found[tuple[str, ...]]:
+) -> Extracted[tuple[str, ...]]:
     keys = ("authors",) if is_ours else ("authors", "author")
     for key in keys:
         if names := words(fields.get(key)):
-            return Found(names, f"front matter: {key}")
-    return Found(None, f"absent: the head has no {' or '.join(keys)}")
+            return Extracted(names, f"front matter: {key}")
+    return Extracted(None, f"absent: the head has no {' or '.join(keys)}")
 
 
 def _names(
     fields: Mapping[str, Value], plural: str, singular: str, dialect: Dialect
-) -> Found[tuple[str, ...]]:
+) -> Extracted[tuple[str, ...]]:
     value = fields.get(plural)
     if isinstance(value, str) and dialect == "jekyll":
-        return Found(tuple(dict.fromkeys(value.split())), f"front matter: {plural}, apart by space")
+        return Extracted(
+            tuple(dict.fromkeys(value.split())), f"front matter: {plural}, apart by space"
+        )
     names = words(value) or words(fields.get(singular))
     if names:
-        return Found(names, f"front matter: {plural}")
-    return Found(None, f"absent: the head has no {plural}")
+        return Extracted(names, f"front matter: {plural}")
+    return Extracted(None, f"absent: the head has no {plural}")
 
 
-def _maybe(fields: Mapping[str, Value], keys: tuple[str, ...]) -> Found[str] | None:
+def _maybe(fields: Mapping[str, Value], keys: tuple[str, ...]) -> Extracted[str] | None:
     for key in keys:
         if value := word(fields.get(key)):
-            return Found(value, f"front matter: {key}")
+            return Extracted(value, f"front matter: {key}")
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from parsers.frontmatter.yaml_head import Value
-from parsers.model import Found, Moment
+from parsers.model import Extracted, Moment
 
 Dialect = Literal["jekyll", "hexo", "hugo"]
 
@@ -39,15 +39,15 @@ class Reading:
     url: str
     url_how: str
     canonical_url: str
-    title: Found[str]
+    title: Extracted[str]
     body: str
     body_how: str
     published: Moment
-    publisher: Found[str] | None = None
-    authors: Found[tuple[str, ...]] | None = None
+    publisher: Extracted[str] | None = None
+    authors: Extracted[tuple[str, ...]] | None = None
     updated: Moment | None = None
-    categories: Found[tuple[str, ...]]
-    tags: Found[tuple[str, ...]]
-    language: Found[str] | None = None
-    lead_image: Found[str] | None = None
+    categories: Extracted[tuple[str, ...]]
+    tags: Extracted[tuple[str, ...]]
+    language: Extracted[str] | None = None
+    lead_image: Extracted[str] | None = None
     fields: Mapping[str, Value] = field(default_factory=dict)

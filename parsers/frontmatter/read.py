@@ -88,7 +88,7 @@ def read_post(data: bytes, path: str, *, source: str = "", zone: ZoneInfo = SHAN
 
 def _article(reading: Reading, block: Block) -> Article:
     article = compose(
-        Source(slug=reading.source, parser=POSTS, options={}),
+        Source(slug=reading.source, parser=POST_PARSER, options={}),
         Page(url=reading.url, text=block.body, fetched_at=_NOT_FETCHED),
         source_article_id=reading.source_article_id,
         url=reading.url,
@@ -128,7 +128,7 @@ def _no_parse(_source: Source, page: Page) -> Article:
     raise NotAnArticle(f"{page.url}: posts are imported from files, not fetched")
 
 
-POSTS = Parser(
+POST_PARSER = Parser(
     name="posts",
     version="1",
     options={},

@@ -16,7 +16,7 @@ from parsers.errors import BadFrontMatter
 from parsers.frontmatter.block import Block
 from parsers.frontmatter.raw_post import SHANGHAI, Reading
 from parsers.frontmatter.yaml_head import Value, word, words, yaml_fields
-from parsers.model import Found, Moment
+from parsers.model import Extracted, Moment
 from parsers.registry import PARSERS
 from parsers.text import dates, pinyin
 
@@ -63,14 +63,14 @@ def read(block: Block, path: str) -> Reading | None:
         url="",
         url_how="absent: the aggregator lost the article's address",
         canonical_url="",
-        title=Found(title, title_how),
+        title=Extracted(title, title_how),
         body=_body(braces(block.body)),
         body_how="post body without its <div>",
         published=_published(head["date"].strip(), source_slug(site)),
-        publisher=Found(site or None, "front matter: author, which is the site"),
-        authors=Found(None, "absent: the post's author is the site"),
-        categories=Found(categories, "front matter: category, site, route"),
-        tags=Found(None, "absent: aggregator posts have no tags"),
+        publisher=Extracted(site or None, "front matter: author, which is the site"),
+        authors=Extracted(None, "absent: the post's author is the site"),
+        categories=Extracted(categories, "front matter: category, site, route"),
+        tags=Extracted(None, "absent: aggregator posts have no tags"),
         language=None,
         lead_image=_lead_image(braces(head["headimg"] or "")),
         fields=fields,
@@ -120,19 +120,19 @@ def _rule(block: Block, path: str, title: str, categories: tuple[str, ...]) -> s
 def _published(raw: str, source: str) -> Moment:
     if _ZONELESS.fullmatch(raw):
         why = "absent: a date without zone is when the aggregator ran (UTC), not the article's"
-        return dates.unknown(raw, why)
+        return dates.unknown_time(raw, why)
     # woshipm says a day in China; RSSHub, running in UTC, made it midnight GMT.
     is_day = source == "woshipm"
-    return dates.read_time(raw, SHANGHAI, "front matter: date", midnight_is_day=is_day)
+    return dates.parse_time(raw, SHANGHAI, "front matter: date", midnight_is_day=is_day)
 
 
-def _lead_image(headimg: str) -> Found[str] | None:
+def _lead_image(headimg: str) -> Extracted[str] | None:
     image = headimg.removeprefix(IMAGE_PROXY).strip()
     if not image:
         return None
     if _PLACEHOLDER.match(image):
-        return Found(None, "absent: headimg is a random placeholder picture")
-    return Found(image, "front matter: headimg")
+        return Extracted(None, "absent: headimg is a random placeholder picture")
+    return Extracted(image, "front matter: headimg")
 
 
 def _body(body: str) -> str:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import yaml
 
 from parsers.frontmatter.block import bad
-from parsers.frontmatter.fast_head import simple_fields
+from parsers.frontmatter.fast_head import fast_fields
 
 Value: TypeAlias = "str | tuple[Value, ...] | Mapping[str, Value]"
 
@@ -30,12 +30,12 @@ def yaml_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
         BadFrontMatter: Not YAML, not a mapping, a key twice, a tag, or too deep or
             too many values.
     """
-    if (simple := simple_fields(head)) is not None:
+    if (simple := fast_fields(head)) is not None:
         return dict(simple)
-    return composed_fields(head, first_line, path)
+    return parsed_fields(head, first_line, path)
 
 
-def composed_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
+def parsed_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
     """What ``yaml_fields`` gives, by the YAML parser whatever the head holds."""
     try:
         # BaseLoader knows no types, and compose() builds no objects.

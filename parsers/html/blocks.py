@@ -60,7 +60,7 @@ class Element:
 
 
 @dataclass(slots=True)
-class Run:
+class InlineRun:
     """Words, or an image, with the inline elements around it."""
 
     words: str
@@ -80,7 +80,7 @@ class Block:
 
     name: str
     boxes: tuple[Element, ...]
-    lines: list[list[Run]] = field(default_factory=lambda: [[]])
+    lines: list[list[InlineRun]] = field(default_factory=lambda: [[]])
 
     @property
     def is_empty(self) -> bool:
@@ -104,25 +104,25 @@ class Builder:
         words = visible(words)
         if self._block is None and not words.strip():
             return
-        self._append(Run(words, tuple(self._around)))
+        self._append(InlineRun(words, tuple(self._around)))
 
     def image(self, image: Element) -> None:
         """An image."""
-        self._append(Run("", tuple(self._around), image))
+        self._append(InlineRun("", tuple(self._around), image))
 
     def line(self) -> None:
         """A forced break."""
         if self._block is None:
             return
         if self._block.name == "pre":
-            self._append(Run("\n", tuple(self._around)))
+            self._append(InlineRun("\n", tuple(self._around)))
         else:
             self._block.lines.append([])
 
     def split(self) -> None:
         """The end of a block, or of anything that stands apart."""
         if self._block is not None and self._block.name == "pre" and self._names[-1:] == ["pre"]:
-            self._append(Run("\n", tuple(self._around)))
+            self._append(InlineRun("\n", tuple(self._around)))
         else:
             self._block = None
 
@@ -175,7 +175,7 @@ class Builder:
             self.blocks.append(Block("", self._boxes))
         self._block, self._boxes, self._names = None, box.before, box.names
 
-    def _append(self, run: Run) -> None:
+    def _append(self, run: InlineRun) -> None:
         if self._block is None:
             self._block = self._new_block()
         self._block.lines[-1].append(run)
@@ -250,14 +250,14 @@ def render(blocks: Sequence[Block]) -> tuple[str, str]:
     return "".join(parts).strip(), text.text()
 
 
-def words_of(line: Iterable[Run]) -> str:
+def words_of(line: Iterable[InlineRun]) -> str:
     """The words of a line without its markup."""
     return "".join(run.words for run in line)
 
 
-def cut(line: Iterable[Run], length: int) -> list[Run]:
+def cut(line: Iterable[InlineRun], length: int) -> list[InlineRun]:
     """The first ``length`` characters of a line, with the images among them."""
-    kept: list[Run] = []
+    kept: list[InlineRun] = []
     for run in line:
         if length <= 0 and run.words:
             break
@@ -266,20 +266,20 @@ def cut(line: Iterable[Run], length: int) -> list[Run]:
     return kept
 
 
-def _folded(line: Sequence[Run]) -> list[Run]:
-    folded: list[Run] = []
+def _folded(line: Sequence[InlineRun]) -> list[InlineRun]:
+    folded: list[InlineRun] = []
     ends_in_space = True
     for run in _joined(line):
         words = _SPACE.sub(" ", run.words)
         if ends_in_space and words.startswith(" "):
             words = words[1:]
         if run.image is not None or words:
-            folded.append(Run(words, run.around, run.image))
+            folded.append(InlineRun(words, run.around, run.image))
             ends_in_space = run.image is None and words.endswith(" ")
     return _trimmed(folded)
 
 
-def _trimmed(line: list[Run]) -> list[Run]:
+def _trimmed(line: list[InlineRun]) -> list[InlineRun]:
     while line and line[-1].image is None:
         line[-1].words = line[-1].words.rstrip()
         if line[-1].words:
@@ -288,16 +288,16 @@ def _trimmed(line: list[Run]) -> list[Run]:
     return line
 
 
-def _joined(line: Iterable[Run]) -> Iterator[Run]:
+def _joined(line: Iterable[InlineRun]) -> Iterator[InlineRun]:
     # Several runs are one where only a comment or a dropped element stood between them.
     for (around, is_image), runs in groupby(line, lambda run: (run.around, run.image is not None)):
         if is_image:
             yield from runs
         else:
-            yield Run("".join(run.words for run in runs), around)
+            yield InlineRun("".join(run.words for run in runs), around)
 
 
-def _preformatted(lines: Sequence[Sequence[Run]]) -> list[list[Run]]:
+def _preformatted(lines: Sequence[Sequence[InlineRun]]) -> list[list[InlineRun]]:
     runs = [
         replace(run, words=run.words.replace("\r\n", "\n").replace("\r", "\n"))
         for run in _joined(run for line in lines for run in line if run.words or run.image)
@@ -316,7 +316,7 @@ def _paragraphs(block: Block) -> Iterator[Block]:
     if block.name != "p":
         yield replace(block, lines=[line for line in block.lines if line])
         return
-    paragraph: list[list[Run]] = []
+    paragraph: list[list[InlineRun]] = []
     for line in [*block.lines, []]:
         if line:
             paragraph.append(line)

@@ -53,7 +53,7 @@ class Line:
     editor: str = ""
 
 
-def may_hold_furniture(text: str) -> bool:
+def may_hold_boilerplate(text: str) -> bool:
     """Whether any of the patterns can match: one quick look instead of many."""
     return _HINT.search(text) is not None
 
@@ -62,7 +62,7 @@ def strip_line(line: str) -> Line:
     """A line without credit, editor and disclaimer; repeated until nothing is left to take."""
     words = line.strip()
     publisher = editor = ""
-    while words and may_hold_furniture(words):
+    while words and may_hold_boilerplate(words):
         tail = max(0, len(words) - _TAIL)
         # Editors first: 本文来源：新京报 责任编辑：… names both.
         if found := _EDITOR_LINE.fullmatch(words) or _EDITOR_TAIL.search(words, tail):
@@ -79,10 +79,10 @@ def strip_line(line: str) -> Line:
 
 def strip_text(text: str) -> str:
     """A plain text without the furniture in its lines."""
-    if not may_hold_furniture(text):
+    if not may_hold_boilerplate(text):
         return text
     return "\n".join(
-        strip_line(line).words if may_hold_furniture(line) else line for line in text.split("\n")
+        strip_line(line).words if may_hold_boilerplate(line) else line for line in text.split("\n")
     )
 
 

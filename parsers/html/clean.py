@@ -155,7 +155,7 @@ class _Reader:
             return
         for number, line in enumerate(block.lines):
             words = words_of(line)
-            if boilerplate.may_hold_furniture(words):
+            if boilerplate.may_hold_boilerplate(words):
                 found = boilerplate.strip_line(words)
                 self.publisher = self.publisher or found.publisher
                 self.editor = self.editor or found.editor

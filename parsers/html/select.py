@@ -16,7 +16,7 @@ from parsers.text.plain import plain_text
 T = TypeVar("T")
 
 
-def one(node: Tag, css: str) -> Tag:
+def select_one(node: Tag, css: str) -> Tag:
     """The only match of a CSS selector.
 
     Raises:
@@ -28,7 +28,7 @@ def one(node: Tag, css: str) -> Tag:
     return found[0]
 
 
-def some(node: Tag, css: str) -> list[Tag]:
+def select_all(node: Tag, css: str) -> list[Tag]:
     """Every match of a CSS selector, at least one.
 
     Raises:
@@ -40,7 +40,7 @@ def some(node: Tag, css: str) -> list[Tag]:
     return found
 
 
-def maybe(node: Tag, css: str) -> Tag | None:
+def select_optional(node: Tag, css: str) -> Tag | None:
     """The only match of a CSS selector, or ``None``.
 
     Raises:
@@ -52,7 +52,7 @@ def maybe(node: Tag, css: str) -> Tag | None:
     return found[0] if found else None
 
 
-def text(node: Tag) -> str:
+def text_of(node: Tag) -> str:
     """The visible words of a node on one line."""
     return " ".join(plain_text(node).split())
 
@@ -74,7 +74,7 @@ def json_document(text: str, what: str = "") -> Any:
         ) from error
 
 
-def key(mapping: Any, name: str, kind: type[T], where: str = "") -> T:
+def json_value(mapping: Any, name: str, kind: type[T], where: str = "") -> T:
     """The value under a key that must be there and of one type.
 
     Raises:
@@ -135,7 +135,7 @@ def _no_constant(name: str) -> float:
 
 def _unexpected(node: Tag, wanted: str, css: str, count: int) -> LayoutChanged:
     counted = "none" if count == 0 else "more than one"
-    start = " ".join(text(node).split())[:80]
+    start = " ".join(text_of(node).split())[:80]
     return LayoutChanged(
         f"expected {wanted}, found {counted} in <{node.name}> {start!r}",
         expected=wanted,

@@ -23,8 +23,8 @@ from bs4 import Tag
 from parsers.errors import LayoutChanged
 from parsers.html import select
 from parsers.listings import parts_of
-from parsers.model import Found, Moment
-from parsers.text.dates import read_time, unknown
+from parsers.model import Extracted, Moment
+from parsers.text.dates import parse_time, unknown_time
 
 HOSTS = frozenset(
     f"{name}.eastmoney.com" for name in ("finance", "stock", "hk", "futures", "mss", "wap")
@@ -39,10 +39,10 @@ _TIME = re.compile(r"[0-9]{4}年[0-9]{1,2}月[0-9]{1,2}日(?:\s*[0-9]{1,2}:[0-9]
 class ArticlePage:
     """What an article page says; ``publisher`` is ``None`` when only the body may tell."""
 
-    title: Found[str]
+    title: Extracted[str]
     published: Moment
-    publisher: Found[str] | None
-    authors: Found[tuple[str, ...]] | None
+    publisher: Extracted[str] | None
+    authors: Extracted[tuple[str, ...]] | None
     body: Tag
 
 
@@ -69,51 +69,53 @@ def article_number(url: str) -> str:
     return found[1] if found else ""
 
 
-def _title(page: Tag) -> Found[str]:
+def _title(page: Tag) -> Extracted[str]:
     selector = "div.contentwrap > div.title, div.newsContent h1"
-    if headline := select.maybe(page, selector):
-        return Found(select.text(headline), f"css:{selector}")
-    whole = select.text(select.one(page, "head title"))
-    return Found(whole.removesuffix(_SITE), f"css:title without {_SITE}")
+    if headline := select.select_optional(page, selector):
+        return Extracted(select.text_of(headline), f"css:{selector}")
+    whole = select.text_of(select.select_one(page, "head title"))
+    return Extracted(whole.removesuffix(_SITE), f"css:title without {_SITE}")
 
 
 def _about(page: Tag) -> list[str]:
     """The short lines below the headline: time, medium, author, in no fixed order."""
-    return [select.text(item) for item in page.select("div.infos > div.item, div.time, div.source")]
+    return [
+        select.text_of(item) for item in page.select("div.infos > div.item, div.time, div.source")
+    ]
 
 
 def _published(about: list[str], zone: ZoneInfo) -> Moment:
     found = [match[0] for line in about if (match := _TIME.search(line))]
     if not found:
-        return unknown("", "the page gives no time")
+        return unknown_time("", "the page gives no time")
     if len(set(found)) > 1:
         raise LayoutChanged(
             f"expected one time below the headline, found {found}",
             expected="one time",
             found=str(found),
         )
-    return read_time(found[0], zone, "css:div.infos > div.item, div.time")
+    return parse_time(found[0], zone, "css:div.infos > div.item, div.time")
 
 
-def _publisher(about: list[str]) -> Found[str] | None:
+def _publisher(about: list[str]) -> Extracted[str] | None:
     names = [line for line in about if line and not _TIME.search(line)]
     labelled = [name.removeprefix("来源：").strip() for name in names if name.startswith("来源：")]
     bare = [name for name in names if "：" not in name and not _COUNT.fullmatch(name)]
     candidates = set(labelled or bare) - {""}
     if len(candidates) != 1:
         return None
-    return Found(candidates.pop(), "css:div.infos > div.item, div.source")
+    return Extracted(candidates.pop(), "css:div.infos > div.item, div.source")
 
 
-def _authors(about: list[str]) -> Found[tuple[str, ...]] | None:
+def _authors(about: list[str]) -> Extracted[tuple[str, ...]] | None:
     names = [line.removeprefix("作者：").strip() for line in about if line.startswith("作者：")]
     if not any(names):
         return None
-    return Found(tuple(filter(None, names)), "css:div.infos > div.item")
+    return Extracted(tuple(filter(None, names)), "css:div.infos > div.item")
 
 
 def _body(page: Tag) -> Tag:
-    body = select.maybe(page, "#ContentBody") or select.one(page, "div.Body")
+    body = select.select_optional(page, "#ContentBody") or select.select_one(page, "div.Body")
     for summary in body.select("div.b-review"):
         summary.decompose()
     return body

@@ -21,12 +21,12 @@ from zoneinfo import ZoneInfo
 
 from parsers.compose import compose
 from parsers.errors import IncompleteArticle, LayoutChanged, UnknownUrl
-from parsers.feeds import FeedItem, read_feed
-from parsers.listings import entry_or_bad, one_of_each
-from parsers.model import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
+from parsers.feeds import FeedItem, parse_feed
+from parsers.listings import entry_or_error, unique_entries
+from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
 from parsers.options import choice
 from parsers.sources import generic
-from parsers.text.dates import read_time, unknown
+from parsers.text.dates import parse_time, unknown_time
 from parsers.text.urls import canonicalize, is_http
 
 CHANNEL = "feed"
@@ -45,10 +45,10 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     Raises:
         BadListing: The answer is no feed.
     """
-    feed = read_feed(page.text, page.final_url or listing.url)
+    feed = parse_feed(page.text, page.final_url or listing.url)
     shared = _shared_links(feed.items) if source.text("identity") == "link" else frozenset()
     lines = [
-        entry_or_bad(
+        entry_or_error(
             listing.channel,
             item.raw,
             partial(_entry, source, listing, item, feed.title, shared),
@@ -58,7 +58,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     broken = [
         BadEntry(channel=listing.channel, raw=bad.raw, error=bad.error) for bad in feed.broken
     ]
-    return one_of_each([*lines, *broken])
+    return unique_entries([*lines, *broken])
 
 
 def parse(source: Source, page: Page) -> Article:
@@ -80,11 +80,13 @@ def parse(source: Source, page: Page) -> Article:
         source_article_id=entry.source_article_id,
         url=entry.link,
         canonical_url=canonicalize(entry.link),
-        title=Found(facts["title"], "feed:title"),
+        title=Extracted(facts["title"], "feed:title"),
         body=entry.content,
         published=_time(source, facts["published"], "publication"),
         updated=_time(source, facts["updated"], "change"),
-        publisher=Found(facts["publisher"], "feed:channel title") if facts["publisher"] else None,
+        publisher=Extracted(facts["publisher"], "feed:channel title")
+        if facts["publisher"]
+        else None,
         authors=_words(facts["author"], "author"),
         categories=_categories(source),
         tags=_words(facts["category"], "category"),
@@ -121,7 +123,7 @@ def _completed(source: Source, page: Page, article: Article) -> Article:
             published_at=published.at,
             published_raw=published.raw,
             published_precision=published.precision,
-            published_zone_from=published.zone_from,
+            published_timezone_source=published.timezone_source,
         )
         times = ("published_at", "published_raw", "published_precision", "published_zone_from")
         how |= dict.fromkeys(times, published.how)
@@ -194,28 +196,28 @@ def _id(source: Source, item: FeedItem, link: str) -> str:
 
 def _time(source: Source, raw: str, what: str) -> Moment:
     if not raw:
-        return unknown(raw, f"the item gives no time of its {what}")
+        return unknown_time(raw, f"the item gives no time of its {what}")
     zone = source.text("time_zone")
-    return read_time(raw, ZoneInfo(zone) if zone else None, f"feed:time of its {what}")
+    return parse_time(raw, ZoneInfo(zone) if zone else None, f"feed:time of its {what}")
 
 
-def _words(lines: str, name: str) -> Found[tuple[str, ...]]:
+def _words(lines: str, name: str) -> Extracted[tuple[str, ...]]:
     if not lines:
-        return Found(None, f"absent: the item has no {name}")
-    return Found(tuple(lines.split("\n")), f"feed:{name}")
+        return Extracted(None, f"absent: the item has no {name}")
+    return Extracted(tuple(lines.split("\n")), f"feed:{name}")
 
 
-def _categories(source: Source) -> Found[tuple[str, ...]]:
+def _categories(source: Source) -> Extracted[tuple[str, ...]]:
     if categories := source.texts("categories"):
-        return Found(categories, "source declaration")
-    return Found(None, "absent: the source declares no categories")
+        return Extracted(categories, "source declaration")
+    return Extracted(None, "absent: the source declares no categories")
 
 
-def _language(source: Source) -> Found[str]:
+def _language(source: Source) -> Extracted[str]:
     language = source.text("language")
     if language:
-        return Found(language, "source declaration")
-    return Found(None, "absent: the source declares no language")
+        return Extracted(language, "source declaration")
+    return Extracted(None, "absent: the source declares no language")
 
 
 PARSER = Parser(

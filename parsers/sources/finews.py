@@ -38,13 +38,21 @@ from parsers.compose import compose
 from parsers.errors import BadListing, IncompleteArticle, LayoutChanged, UnknownUrl
 from parsers.html import select
 from parsers.html.clean import clean_body
-from parsers.listings import entry_or_bad, fact, host_of, one_of_each, parts_of, record, records
+from parsers.listings import (
+    entry_or_error,
+    fact,
+    host_of,
+    parts_of,
+    record,
+    records,
+    unique_entries,
+)
 from parsers.model import (
     Article,
     BadEntry,
     CanonicalUrl,
     Entry,
-    Found,
+    Extracted,
     Listing,
     Moment,
     Page,
@@ -53,11 +61,11 @@ from parsers.model import (
 )
 from parsers.options import choice
 from parsers.sources import eastmoney
-from parsers.text.dates import read_time, unknown
+from parsers.text.dates import parse_time, unknown_time
 from parsers.text.pinyin import category_slug
 from parsers.text.urls import canonicalize
 
-LANGUAGE = Found("zh-CN", "source declaration")
+LANGUAGE = Extracted("zh-CN", "source declaration")
 ROLLING = "emnews"
 SHARED = "share"
 
@@ -124,7 +132,7 @@ def listings(source: Source) -> tuple[Listing, ...]:
     return tuple(Listing(channel=name, url=base + _SHAPES[name].path) for name in channels)
 
 
-def older(source: Source, channel: str, turn: int) -> Listing | None:
+def older_listing(source: Source, channel: str, turn: int) -> Listing | None:
     """The same list, twice as long at each turn: its only known way back in time.
 
     ``count`` is the one thing these interfaces were ever asked with different values of;
@@ -145,7 +153,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     """
     shape = _SHAPES[listing.channel]
     lines = records(page.text, shape.lines)
-    return one_of_each(_line(source, listing.channel, shape, line) for line in lines)
+    return unique_entries(_line(source, listing.channel, shape, line) for line in lines)
 
 
 def parse(source: Source, page: Page) -> Article:
@@ -170,7 +178,7 @@ def parse(source: Source, page: Page) -> Article:
         source_article_id=number,
         url=page.entry.link,
         canonical_url=_canonical(number),
-        title=Found(page.entry.facts["title"], "listing:title"),
+        title=Extracted(page.entry.facts["title"], "listing:title"),
         body=body,
         published=_published(source, page.entry),
         publisher=medium,
@@ -202,7 +210,7 @@ def entry_of(source: Source, url: str) -> Entry:
 
 def _line(source: Source, channel: str, shape: _Shape, line: object) -> Entry | BadEntry:
     raw = json.dumps(line, ensure_ascii=False)
-    return entry_or_bad(channel, raw, partial(_entry, source, channel, shape, line))
+    return entry_or_error(channel, raw, partial(_entry, source, channel, shape, line))
 
 
 def _entry(source: Source, channel: str, shape: _Shape, line: object) -> Entry:
@@ -263,32 +271,32 @@ def _text(page: Page, channel: str) -> str:
 def _published(source: Source, entry: Entry) -> Moment:
     raw = entry.facts["published"]
     if not raw.strip():
-        return unknown(raw, "the listing gives no time")
-    return read_time(raw, ZoneInfo(source.text("time_zone")), "listing:time")
+        return unknown_time(raw, "the listing gives no time")
+    return parse_time(raw, ZoneInfo(source.text("time_zone")), "listing:time")
 
 
-def _medium(entry: Entry, body: str) -> Found[str]:
+def _medium(entry: Entry, body: str) -> Extracted[str]:
     if name := entry.facts.get("publisher", "").strip():
-        return Found(name, "listing:medium")
+        return Extracted(name, "listing:medium")
     if credit := clean_body(body, entry.link).publisher:
-        return Found(credit, "credit in the body")
-    return Found(None, "absent: neither the listing nor the body names a medium")
+        return Extracted(credit, "credit in the body")
+    return Extracted(None, "absent: neither the listing nor the body names a medium")
 
 
-def _categories(channel: str, medium: Found[str]) -> Found[tuple[str, ...]]:
+def _categories(channel: str, medium: Extracted[str]) -> Extracted[tuple[str, ...]]:
     if channel == ROLLING:
-        return Found((ROLLING,), "channel")
+        return Extracted((ROLLING,), "channel")
     if medium.value is None:
-        return Found(None, "absent: no medium is named")
-    return Found((category_slug(medium.value),), f"pinyin of the publisher ({medium.how})")
+        return Extracted(None, "absent: no medium is named")
+    return Extracted((category_slug(medium.value),), f"pinyin of the publisher ({medium.how})")
 
 
-def _tags(channel: str, medium: Found[str]) -> Found[tuple[str, ...]]:
+def _tags(channel: str, medium: Extracted[str]) -> Extracted[tuple[str, ...]]:
     if channel == ROLLING:
-        return Found(("东财滚动新闻",), "channel")
+        return Extracted(("东财滚动新闻",), "channel")
     if medium.value is None:
-        return Found(None, "absent: no medium is named")
-    return Found((f"{medium.value}新闻",), f"publisher ({medium.how})")
+        return Extracted(None, "absent: no medium is named")
+    return Extracted((f"{medium.value}新闻",), f"publisher ({medium.how})")
 
 
 # An article page.
@@ -362,5 +370,5 @@ PARSER = Parser(
     entry_of=entry_of,
     is_closed=True,
     expect=range(50, 3000),
-    older=older,
+    older_listing=older_listing,
 )

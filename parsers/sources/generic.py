@@ -33,13 +33,13 @@ from parsers.extract.language import language_of
 from parsers.extract.published import published, updated
 from parsers.extract.structured import Structured, read_structured, texts
 from parsers.extract.title import headline
-from parsers.extract.tree import tree_of
+from parsers.extract.tree import parse_tree
 from parsers.model import (
     Article,
     BadEntry,
     CanonicalUrl,
     Entry,
-    Found,
+    Extracted,
     Listing,
     Page,
     Parser,
@@ -124,7 +124,7 @@ def entry_of(_source: Source, url: str) -> Entry:
 
 
 def _take_apart(page: Page) -> _Read:
-    root = tree_of(page.text)
+    root = parse_tree(page.text)
     if root is None:
         raise IncompleteArticle(
             f"{page.url}: expected an HTML page, found {len(page.text)} characters without an element",
@@ -177,7 +177,7 @@ def _refuse_front_page(read: _Read) -> None:
         )
 
 
-def _body(read: _Read, title: Found[str]) -> str:
+def _body(read: _Read, title: Extracted[str]) -> str:
     if read.box is None:
         return ""
     node = body_of(

@@ -26,9 +26,9 @@ from bs4 import Tag
 from parsers.compose import compose
 from parsers.errors import BadListing, IncompleteArticle, LayoutChanged, UnknownUrl
 from parsers.html import select
-from parsers.listings import entry_or_bad, host_of, is_below, one_of_each, parts_of, rebased
-from parsers.model import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
-from parsers.text.dates import read_time, unknown
+from parsers.listings import entry_or_error, host_of, is_below, parts_of, rebased, unique_entries
+from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
+from parsers.text.dates import parse_time, unknown_time
 from parsers.text.urls import absolute, canonicalize
 
 HOME = "https://www.ofweek.com"
@@ -56,11 +56,11 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
         BadListing: The page has no such list.
     """
     try:
-        links = select.some(select.document(page.text), _LINE)
+        links = select.select_all(select.document(page.text), _LINE)
     except LayoutChanged as error:
         raise BadListing(str(error), expected=error.expected, found=error.found) from error
-    return one_of_each(
-        entry_or_bad(listing.channel, str(link), partial(_entry, source, listing, link))
+    return unique_entries(
+        entry_or_error(listing.channel, str(link), partial(_entry, source, listing, link))
         for link in links
     )
 
@@ -75,7 +75,7 @@ def parse(source: Source, page: Page) -> Article:
     _refuse_missing_pages(source, page)
     entry = page.entry or entry_of(source, page.url)
     soup = select.document(page.text)
-    article = select.one(soup, "div.artical")
+    article = select.select_one(soup, "div.artical")
     link = _address(source, entry, soup)
     name = _source_name(article)
     return compose(
@@ -87,10 +87,10 @@ def parse(source: Source, page: Page) -> Article:
         title=_title(entry, soup, article),
         body=_body(page, article),
         published=_published(source, article),
-        publisher=Found(name.value, name.how),
-        authors=Found((name.value,) if name.value else None, name.how),
-        categories=Found(source.texts("categories"), "source declaration"),
-        language=Found("zh-CN", "source declaration"),
+        publisher=Extracted(name.value, name.how),
+        authors=Extracted((name.value,) if name.value else None, name.how),
+        categories=Extracted(source.texts("categories"), "source declaration"),
+        language=Extracted("zh-CN", "source declaration"),
     )
 
 
@@ -154,13 +154,13 @@ def _entry(source: Source, listing: Listing, link: Tag) -> Entry:
         channel=listing.channel,
         url=rebased(address, HOME, _base(source)),
         link=address,
-        facts={"title": select.text(link)},
+        facts={"title": select.text_of(link)},
     )
 
 
 def _address(source: Source, entry: Entry, soup: Tag) -> str:
     # The list may leave out the sub-domain; the page names its own address.
-    if canonical := select.maybe(soup, "link[rel=canonical][href]"):
+    if canonical := select.select_optional(soup, "link[rel=canonical][href]"):
         address = str(canonical["href"]).strip()
         if _is_of(address, entry.source_article_id):
             return address
@@ -172,32 +172,34 @@ def _is_of(url: str, number: str) -> bool:
     return is_below(host_of(url), DOMAIN) and file is not None and file[2] == number
 
 
-def _title(entry: Entry, soup: Tag, article: Tag) -> Found[str]:
+def _title(entry: Entry, soup: Tag, article: Tag) -> Extracted[str]:
     if title := entry.facts.get("title", ""):
-        return Found(title, f"listing:{_LINE}")
-    if headline := select.maybe(article, "h1"):
-        return Found(select.text(headline), "css:div.artical h1")
-    whole = select.text(select.one(soup, "head title"))
-    return Found(_SITE.sub("", whole), "css:title without the site's name")
+        return Extracted(title, f"listing:{_LINE}")
+    if headline := select.select_optional(article, "h1"):
+        return Extracted(select.text_of(headline), "css:div.artical h1")
+    whole = select.text_of(select.select_one(soup, "head title"))
+    return Extracted(_SITE.sub("", whole), "css:title without the site's name")
 
 
-def _source_name(article: Tag) -> Found[str]:
-    name = _LABEL.sub("", select.text(select.one(article, "div.source-name")))
+def _source_name(article: Tag) -> Extracted[str]:
+    name = _LABEL.sub("", select.text_of(select.select_one(article, "div.source-name")))
     if not name:
-        return Found(None, "absent: div.source-name is empty")
-    return Found(name, "css:div.source-name")
+        return Extracted(None, "absent: div.source-name is empty")
+    return Extracted(name, "css:div.source-name")
 
 
 def _published(source: Source, article: Tag) -> Moment:
-    raw = select.text(select.one(article, "div.time.fl"))
+    raw = select.text_of(select.select_one(article, "div.time.fl"))
     if not raw:
-        return unknown(raw, "div.time.fl is empty")
-    return read_time(raw, ZoneInfo(source.text("time_zone")), "css:div.time.fl")
+        return unknown_time(raw, "div.time.fl is empty")
+    return parse_time(raw, ZoneInfo(source.text("time_zone")), "css:div.time.fl")
 
 
 def _body(page: Page, article: Tag) -> str:
-    parts = [select.one(article, "#articleC")]
-    parts += [select.one(select.document(following.text), "#articleC") for following in page.more]
+    parts = [select.select_one(article, "#articleC")]
+    parts += [
+        select.select_one(select.document(following.text), "#articleC") for following in page.more
+    ]
     return "\n".join(part.decode_contents() for part in parts)
 
 

@@ -28,12 +28,12 @@ from zoneinfo import ZoneInfo
 
 from parsers.compose import compose
 from parsers.errors import BadListing, IncompleteArticle, UnknownUrl
-from parsers.feeds import Feed, FeedItem, read_feed
-from parsers.listings import entry_or_bad, host_of, is_below, one_of_each, parts_of
-from parsers.model import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
+from parsers.feeds import Feed, FeedItem, parse_feed
+from parsers.listings import entry_or_error, host_of, is_below, parts_of, unique_entries
+from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
 from parsers.options import choice
 from parsers.sources import ofweek, woshipm
-from parsers.text.dates import read_time, unknown
+from parsers.text.dates import parse_time, unknown_time
 from parsers.text.urls import canonicalize, is_http
 
 CHANNEL = "feed"
@@ -83,13 +83,13 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     """
     feed = _feed(page.text, listing.url)
     lines = [
-        entry_or_bad(listing.channel, item.raw, partial(_entry, source, listing, item))
+        entry_or_error(listing.channel, item.raw, partial(_entry, source, listing, item))
         for item in feed.items
     ]
     broken = [
         BadEntry(channel=listing.channel, raw=bad.raw, error=bad.error) for bad in feed.broken
     ]
-    return one_of_each([*lines, *broken])
+    return unique_entries([*lines, *broken])
 
 
 def parse(source: Source, page: Page) -> Article:
@@ -139,7 +139,7 @@ def entry_of(_source: Source, url: str) -> Entry:
 
 def _feed(text: str, url: str) -> Feed:
     try:
-        return read_feed(text, url)
+        return parse_feed(text, url)
     except BadListing as error:
         if "HTML page" not in error.found:
             raise
@@ -204,22 +204,22 @@ def _publication(source: Source) -> Publication | None:
     return next((KNOWN[part] for part in parts if part in KNOWN), None)
 
 
-def _title(title: str) -> Found[str]:
+def _title(title: str) -> Extracted[str]:
     width = sum(2 if east_asian_width(letter) in "WF" else 1 for letter in title)
     if title.endswith("...") and width >= TITLE_WIDTH:
-        return Found(title, f"feed:title, cut by RSSHub at width {TITLE_WIDTH}")
-    return Found(title, "feed:title")
+        return Extracted(title, f"feed:title, cut by RSSHub at width {TITLE_WIDTH}")
+    return Extracted(title, "feed:title")
 
 
 def _published(source: Source, raw: str) -> Moment:
     if not raw:
-        return unknown(raw, "the item has no pubDate")
+        return unknown_time(raw, "the item has no pubDate")
     if raw == INVALID_DATE:
-        return unknown(raw, "RSSHub could not read the date of the site")
+        return unknown_time(raw, "RSSHub could not read the date of the site")
     midnight = source.text("midnight")
     publication = _publication(source)
     declared = midnight == "declared" and publication is not None and publication.midnight_is_day
-    return read_time(
+    return parse_time(
         raw,
         ZoneInfo(source.text("time_zone")),
         "feed:pubDate",
@@ -227,39 +227,39 @@ def _published(source: Source, raw: str) -> Moment:
     )
 
 
-def _publisher(source: Source, authors: str) -> Found[str] | None:
+def _publisher(source: Source, authors: str) -> Extracted[str] | None:
     publication = _publication(source)
     if publication is None:
         return None
     if publication.publisher:
-        return Found(publication.publisher, "declared for the publication")
+        return Extracted(publication.publisher, "declared for the publication")
     # OFweek: RSSHub's author is the page's source name; see parsers.sources.ofweek.
-    return Found(authors, "feed:author") if authors and "\n" not in authors else None
+    return Extracted(authors, "feed:author") if authors and "\n" not in authors else None
 
 
-def _authors(authors: str) -> Found[tuple[str, ...]]:
+def _authors(authors: str) -> Extracted[tuple[str, ...]]:
     if not authors:
-        return Found(None, "absent: the item names no author")
-    return Found(tuple(authors.split("\n")), "feed:author")
+        return Extracted(None, "absent: the item names no author")
+    return Extracted(tuple(authors.split("\n")), "feed:author")
 
 
-def _categories(source: Source) -> Found[tuple[str, ...]]:
+def _categories(source: Source) -> Extracted[tuple[str, ...]]:
     if categories := source.texts("categories"):
-        return Found(categories, "source declaration")
-    return Found(None, "absent: the source declares no categories")
+        return Extracted(categories, "source declaration")
+    return Extracted(None, "absent: the source declares no categories")
 
 
-def _tags(categories: str) -> Found[tuple[str, ...]]:
+def _tags(categories: str) -> Extracted[tuple[str, ...]]:
     if not categories:
-        return Found(None, "absent: the item names no category")
-    return Found(tuple(categories.split("\n")), "feed:category")
+        return Extracted(None, "absent: the item names no category")
+    return Extracted(tuple(categories.split("\n")), "feed:category")
 
 
-def _language(source: Source) -> Found[str]:
+def _language(source: Source) -> Extracted[str]:
     if _publication(source):
-        return Found("zh-CN", "declared for the publication")
+        return Extracted("zh-CN", "declared for the publication")
     # The feed's own language element is RSSHub's default, whatever the site.
-    return Found(None, "absent: RSSHub does not know the language of a site")
+    return Extracted(None, "absent: RSSHub does not know the language of a site")
 
 
 PARSER = Parser(

@@ -24,18 +24,18 @@ from parsers.compose import compose
 from parsers.errors import UnknownUrl
 from parsers.html import select
 from parsers.listings import (
-    entry_or_bad,
+    entry_or_error,
     fact,
     host_of,
     is_below,
-    one_of_each,
     parts_of,
     rebased,
     record,
     records,
+    unique_entries,
 )
-from parsers.model import Article, BadEntry, Entry, Found, Listing, Moment, Page, Parser, Source
-from parsers.text.dates import read_time, unknown
+from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
+from parsers.text.dates import parse_time, unknown_time
 from parsers.text.urls import absolute, canonicalize
 
 HOME = "https://www.woshipm.com"
@@ -54,7 +54,7 @@ def listings(source: Source) -> tuple[Listing, ...]:
     return tuple(Listing(channel=CHANNEL, url=stream + page) for page in _PAGES)
 
 
-def older(source: Source, channel: str, turn: int) -> Listing | None:
+def older_listing(source: Source, channel: str, turn: int) -> Listing | None:
     """The stream goes on, page by page, until one is empty."""
     url = f"{_base(source)}/__api/v1/stream-list/page/{len(_PAGES) + turn}"
     return Listing(channel=channel, url=url)
@@ -67,8 +67,8 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
         BadListing: The answer is not JSON, or its list is not where it was.
     """
     lines = records(page.text, "payload")
-    return one_of_each(
-        entry_or_bad(
+    return unique_entries(
+        entry_or_error(
             listing.channel,
             json.dumps(line, ensure_ascii=False),
             partial(_entry, source, listing.channel, line),
@@ -96,10 +96,10 @@ def parse(source: Source, page: Page) -> Article:
         title=_title(entry.facts, soup),
         body=_body(soup),
         published=_published(source, entry.facts, soup),
-        publisher=Found(PUBLISHER, "source declaration"),
+        publisher=Extracted(PUBLISHER, "source declaration"),
         authors=_authors(entry.facts, soup),
-        categories=Found(source.texts("categories"), "source declaration"),
-        language=Found("zh-CN", "source declaration"),
+        categories=Extracted(source.texts("categories"), "source declaration"),
+        language=Extracted("zh-CN", "source declaration"),
     )
 
 
@@ -141,7 +141,7 @@ def article_id(url: str, hosts: tuple[str, ...] = ()) -> str:
 def _entry(source: Source, channel: str, line: object) -> Entry:
     found = record(line)
     link = absolute(f"{_base(source)}/", fact(found, "permalink"))
-    author = record(select.key(found, "author", dict), "author")
+    author = record(select.json_value(found, "author", dict), "author")
     return Entry(
         source_article_id=article_id(link, (host_of(_base(source)),)),
         channel=channel,
@@ -156,17 +156,17 @@ def _entry(source: Source, channel: str, line: object) -> Entry:
     )
 
 
-def _title(facts: Mapping[str, str], soup: Tag) -> Found[str]:
+def _title(facts: Mapping[str, str], soup: Tag) -> Extracted[str]:
     if title := facts.get("title", "").strip():
-        return Found(title, "listing:title")
-    if headline := select.maybe(soup, ".article--title"):
-        return Found(select.text(headline), "css:.article--title")
-    whole = select.text(select.one(soup, "head title"))
-    return Found(_SITE.sub("", whole), "css:title without the site's name")
+        return Extracted(title, "listing:title")
+    if headline := select.select_optional(soup, ".article--title"):
+        return Extracted(select.text_of(headline), "css:.article--title")
+    whole = select.text_of(select.select_one(soup, "head title"))
+    return Extracted(_SITE.sub("", whole), "css:title without the site's name")
 
 
 def _body(soup: Tag) -> Tag:
-    body = select.one(soup, ".article--content, .grap")
+    body = select.select_one(soup, ".article--content, .grap")
     for request in body.select(".support-author"):
         request.decompose()
     return body
@@ -175,19 +175,21 @@ def _body(soup: Tag) -> Tag:
 def _published(source: Source, facts: Mapping[str, str], soup: Tag) -> Moment:
     zone = ZoneInfo(source.text("time_zone"))
     if raw := facts.get("published", ""):
-        return read_time(raw, zone, "listing:date")
-    if day := select.maybe(soup, ".author--meta time"):
-        return read_time(select.text(day), zone, "css:.author--meta time")
-    return unknown("", "neither the listing nor the page gives a day")
+        return parse_time(raw, zone, "listing:date")
+    if day := select.select_optional(soup, ".author--meta time"):
+        return parse_time(select.text_of(day), zone, "css:.author--meta time")
+    return unknown_time("", "neither the listing nor the page gives a day")
 
 
-def _authors(facts: Mapping[str, str], soup: Tag) -> Found[tuple[str, ...]]:
+def _authors(facts: Mapping[str, str], soup: Tag) -> Extracted[tuple[str, ...]]:
     if name := facts.get("author", "").strip():
-        return Found((name,), "listing:author.name")
-    name = select.text(tag) if (tag := select.maybe(soup, ".author--meta .name")) else ""
+        return Extracted((name,), "listing:author.name")
+    name = (
+        select.text_of(tag) if (tag := select.select_optional(soup, ".author--meta .name")) else ""
+    )
     if name:
-        return Found((name,), "css:.author--meta .name")
-    return Found(None, "absent: neither the listing nor the page names an author")
+        return Extracted((name,), "css:.author--meta .name")
+    return Extracted(None, "absent: neither the listing nor the page names an author")
 
 
 def _base(source: Source) -> str:
@@ -209,5 +211,5 @@ PARSER = Parser(
     is_closed=True,
     expect=range(5, 100),
     names=(PUBLISHER,),
-    older=older,
+    older_listing=older_listing,
 )

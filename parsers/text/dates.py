@@ -97,7 +97,7 @@ class _UnreadableError(ValueError):
     """Why a text is no moment."""
 
 
-def read_time(
+def parse_time(
     raw: str, zone: ZoneInfo | None, how: str, *, midnight_is_day: bool = False
 ) -> Moment:
     """The moment that a text names; unknown, with the reason, when it names none.
@@ -115,15 +115,17 @@ def read_time(
             raise _UnreadableError(f"{folded[:40]!r}... is longer than any date")
         return _read(raw, folded, zone, how, midnight_is_day)
     except _UnreadableError as why:
-        return unknown(raw, f"{how}: {why}")
+        return unknown_time(raw, f"{how}: {why}")
 
 
-def unknown(raw: str, why: str) -> Moment:
+def unknown_time(raw: str, why: str) -> Moment:
     """No moment, and why."""
-    return Moment(at=None, raw=raw, precision="unknown", zone_from="none", how=f"absent: {why}")
+    return Moment(
+        at=None, raw=raw, precision="unknown", timezone_source="none", how=f"absent: {why}"
+    )
 
 
-def epoch(value: float | str, how: str) -> Moment:
+def from_epoch(value: float | str, how: str) -> Moment:
     """The moment that seconds or milliseconds since 1970 name.
 
     Values from 100,000,000,000 on are milliseconds: as seconds they lie after the
@@ -134,19 +136,19 @@ def epoch(value: float | str, how: str) -> Moment:
         number = float(value)
         seconds = number / 1000 if abs(number) >= 1e11 else number
         if seconds <= 0:
-            return unknown(raw, f"{how}: {raw[:40]!r} is not a time after 1970")
+            return unknown_time(raw, f"{how}: {raw[:40]!r} is not a time after 1970")
         at = datetime.fromtimestamp(seconds, tz=UTC)
     except (ValueError, OverflowError, OSError):
-        return unknown(raw, f"{how}: {raw[:40]!r} is no number of seconds or milliseconds")
+        return unknown_time(raw, f"{how}: {raw[:40]!r} is no number of seconds or milliseconds")
     if at.year > LAST_YEAR:
-        return unknown(raw, f"{how}: the year {at.year} is out of range")
-    return Moment(at=at, raw=raw, precision="second", zone_from="value", how=how)
+        return unknown_time(raw, f"{how}: the year {at.year} is out of range")
+    return Moment(at=at, raw=raw, precision="second", timezone_source="value", how=how)
 
 
-def find_time(words: str) -> str:
+def find_time_text(words: str) -> str:
     """The first date, with its time of day if one follows, inside other words; or empty.
 
-    For lines such as ``2019-09-07 13:43:45 来源: X 举报``; the result is for ``read_time``.
+    For lines such as ``2019-09-07 13:43:45 来源: X 举报``; the result is for ``parse_time``.
     """
     found = _FIND.search(unicodedata.normalize("NFKC", words))
     return found.group().strip() if found else ""
@@ -154,12 +156,12 @@ def find_time(words: str) -> str:
 
 def _read(raw: str, folded: str, zone: ZoneInfo | None, how: str, midnight_is_day: bool) -> Moment:
     if re.fullmatch(r"\d{10}|\d{13}", folded):
-        at_epoch = epoch(folded, how)
+        at_epoch = from_epoch(folded, how)
         return Moment(
             at=at_epoch.at,
             raw=raw,
             precision=at_epoch.precision,
-            zone_from=at_epoch.zone_from,
+            timezone_source=at_epoch.timezone_source,
             how=at_epoch.how,
         )
     parts = _parts(folded)
@@ -175,7 +177,11 @@ def _read(raw: str, folded: str, zone: ZoneInfo | None, how: str, midnight_is_da
         return _whole_day(raw, day, zone, f"{how}, midnight in UTC stands for the day")
     at = _utc(datetime.combine(day, clock), offset or zone or UTC, extra)
     return Moment(
-        at=at, raw=raw, precision=precision, zone_from="value" if offset else "source", how=how
+        at=at,
+        raw=raw,
+        precision=precision,
+        timezone_source="value" if offset else "source",
+        how=how,
     )
 
 
@@ -247,7 +253,7 @@ def _whole_day(raw: str, day: date, zone: ZoneInfo | None, how: str) -> Moment:
     if zone is None:
         raise _UnreadableError(f"{day} names no zone and the source declares none")
     at = _utc(datetime.combine(day, time()), zone, timedelta())
-    return Moment(at=at, raw=raw, precision="day", zone_from="source", how=how)
+    return Moment(at=at, raw=raw, precision="day", timezone_source="source", how=how)
 
 
 def _utc(local: datetime, zone: tzinfo, extra: timedelta) -> datetime:

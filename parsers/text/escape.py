@@ -15,6 +15,6 @@ _HARMFUL = re.compile(
 )
 
 
-def harmless(words: str) -> str:
+def escape_controls(words: str) -> str:
     """The words with what could act written out; tabs and line feeds stay."""
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", words)

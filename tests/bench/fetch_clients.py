@@ -21,19 +21,19 @@ def addresses(base: str, latency: int, count: int) -> Iterator[str]:
 def run_ours(base: str, latency: int, count: int, width: int, archive: str | None) -> int:
     """Our fetcher, every check on."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from flows.archive import Archive
-    from flows.fetch import Fetched, Fetcher, FetchPolicy, FetchRequest
+    from flows.archive import ArchiveWriter
+    from flows.fetch import Fetcher, FetchPolicy, FetchRequest, FetchResponse
 
     policy = FetchPolicy(
         allow_private_hosts=(base.removeprefix("http://"),),
         concurrency=width,
         per_host_concurrency=width,
     )
-    store = Archive(archive) if archive else None
+    store = ArchiveWriter(archive) if archive else None
     requests = (FetchRequest(url=url, expect="html") for url in addresses(base, latency, count))
     with Fetcher(policy, archive=store) as fetcher:
         good = sum(
-            isinstance(page, Fetched) and len(page.body) == SIZE
+            isinstance(page, FetchResponse) and len(page.body) == SIZE
             for page in fetcher.fetch_all(requests)
         )
     if store is not None:

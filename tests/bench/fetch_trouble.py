@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter, Retry
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from flows.fetch import Fetched, Fetcher, FetchError, FetchPolicy, FetchRequest
+from flows.fetch import Fetcher, FetchError, FetchPolicy, FetchRequest, FetchResponse
 from tests.integration.fetch.faultserver import FaultServer, html, page
 from tests.integration.fetch.test_many import faulty
 
@@ -144,7 +144,7 @@ def _until_good(servers: list[FaultServer], bad: list[FaultServer]) -> float:
     good = 0
     with Fetcher(policy) as fetcher:
         for result in fetcher.fetch_all(requests_):
-            good += isinstance(result, Fetched)
+            good += isinstance(result, FetchResponse)
             if good == 40 * len(servers):
                 break
     return time.perf_counter() - began

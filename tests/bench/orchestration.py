@@ -116,7 +116,7 @@ class Server:
         }  # fmt: skip
 
     def __enter__(self) -> Server:
-        self._server.start(dict(self._told), stop=threading.Event(), say=print)
+        self._server.start(dict(self._told), stop=threading.Event(), notify=print)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -221,7 +221,7 @@ def measure_end(site: Site, folder: Path) -> dict[str, float]:
     home, port = folder / "server", free_port(0)
     home.mkdir()
     server = PrefectServer(home, url=f"http://127.0.0.1:{port}/api", host="127.0.0.1", port=port)
-    server.start(os.environ | {"PREFECT_HOME": str(home)}, stop=threading.Event(), say=print)
+    server.start(os.environ | {"PREFECT_HOME": str(home)}, stop=threading.Event(), notify=print)
     site.slowly, asked = 0.3, site.asked
     environ = os.environ | {"PREFECT_API_URL": server.url, "PREFECT_HOME": str(folder / "client")}
     process = subprocess.Popen(

@@ -177,10 +177,10 @@ def row(number: str, batch: int) -> ArticleRow:
 def with_made_keys(plain: Any) -> Any:
     """The keys of made articles in place of the real ones, which are computed all the same."""
 
-    def sight(one: ArticleRow) -> observations.Sight:
+    def sight(one: ArticleRow) -> observations.Observation:
         found = plain(one)
         made = MADE.get(one.source_article_id)
-        return found if made is None else observations.Sight(found.row, found.at, *made)
+        return found if made is None else observations.Observation(found.row, found.at, *made)
 
     return sight
 

@@ -44,7 +44,7 @@ def client(prefect_server):
 @pytest.fixture
 def small(monkeypatch):
     """Pieces of four articles."""
-    monkeypatch.setattr(backfill_context.Work, "entries_each", 4)
+    monkeypatch.setattr(backfill_context.BackfillContext, "entries_each", 4)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def fill(desk):
             desk.settings,
             source,
             config=desk.config,
-            say=desk.said.append,
+            notify=desk.said.append,
             progress=lambda *far: desk.far.append(far),
             **options,
         )

@@ -7,17 +7,17 @@ from datetime import date
 from pathlib import Path
 
 from flows import settings
-from flows.pipeline.backfill_context import Work
+from flows.pipeline.backfill_context import BackfillContext
 from flows.serving.run_jobs import run_backfill
 
 file, source, first, last = sys.argv[1:]
-Work.entries_each = 4
+BackfillContext.entries_per_chunk = 4
 run_backfill(
     settings.load(Path(file), {}),
     source,
     config=Path(file),
     first=date.fromisoformat(first),
     last=date.fromisoformat(last),
-    say=lambda _words: None,
+    notify=lambda _words: None,
     progress=lambda _source, done, total: print(f"{done} {total}", flush=True),
 )

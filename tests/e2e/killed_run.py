@@ -46,6 +46,6 @@ run_sync(
     settings.load(Path(file), {}),
     (source,),
     config=Path(file),
-    say=lambda _words: None,
+    notify=lambda _words: None,
     progress=lambda _source, _done, _total: None,
 )

@@ -12,13 +12,13 @@ from flows import settings
 from flows.admin import replay_quarantine
 from flows.cli import demo_run
 from flows.pipeline import backfill_steps
-from flows.pipeline.backfill_context import Work
-from flows.pipeline.checkpoint import ChunkRun
-from flows.pipeline.date_range import Asked, ask_for
-from flows.pipeline.reparse_steps import Again
-from flows.pipeline.stats import Report
+from flows.pipeline.backfill_context import BackfillContext
+from flows.pipeline.checkpoint import CheckpointedRun
+from flows.pipeline.date_range import BackfillRequest, parse_request
+from flows.pipeline.reparse_steps import Reparser
+from flows.pipeline.stats import RunReport
 from flows.settings import Settings
-from flows.sync import sync_plainly
+from flows.sync import sync_without_prefect
 from tests import site
 from tests.site import Fault, Newsstand
 from warehouse import connect_read_only
@@ -42,36 +42,38 @@ class PlainDesk:
     def settings(self) -> Settings:
         return settings.load(self.config, self.environment)
 
-    def sync(self, *sources: str) -> Report:
-        return sync_plainly(self.settings, list(sources), limit=None, dry_run=False)
+    def sync(self, *sources: str) -> RunReport:
+        return sync_without_prefect(self.settings, list(sources), limit=None, dry_run=False)
 
-    def reparse(self, source: str) -> Report:
-        run = ChunkRun("reparse", self.settings, [source])
+    def reparse(self, source: str) -> RunReport:
+        run = CheckpointedRun("reparse", self.settings, [source])
         with run:
-            again = Again(run, source, since=None, diff=False)
+            again = Reparser(run, source, since=None, diff=False)
             again.total()
             while pages := again.take():
                 again.store(again.read(pages))
             again.end()
             return run.finish()
 
-    def replay(self, **options: Any) -> Report:
-        return replay_quarantine.replay(
-            self.settings, say=self.said.append, progress=lambda *_far: None, **options
+    def replay(self, **options: Any) -> RunReport:
+        return replay_quarantine.replay_quarantine(
+            self.settings, notify=self.said.append, progress=lambda *_far: None, **options
         )
 
-    def ask(self, source: str, **options: Any) -> Asked:
-        return ask_for(self.settings, source, **options)
+    def ask(self, source: str, **options: Any) -> BackfillRequest:
+        return parse_request(self.settings, source, **options)
 
-    def backfill(self, source: str, *, most: int = 10_000, **options: Any) -> tuple[Report, Work]:
+    def backfill(
+        self, source: str, *, most: int = 10_000, **options: Any
+    ) -> tuple[RunReport, BackfillContext]:
         """A backfill, ended after ``most`` pieces; its report and its plan."""
         dry, restart = options.pop("dry_run", False), options.pop("restart", False)
-        run = ChunkRun("backfill", self.settings, [source], is_dry=dry)
+        run = CheckpointedRun("backfill", self.settings, [source], is_dry=dry)
         with run:
-            work = Work(run, self.ask(source, **options), restart=restart)
-            backfill_steps.begin(work)
+            work = BackfillContext(run, self.ask(source, **options), restart=restart)
+            backfill_steps.plan_chunks(work)
             while not work.was_done and most and (chunk := work.plan.take()):
-                backfill_steps.do(work, chunk)
+                backfill_steps.run_chunk(work, chunk)
                 most -= 1
             return run.finish(), work
 

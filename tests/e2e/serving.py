@@ -25,7 +25,7 @@ from tests import site
 from tests.site import Fault, Newsstand
 from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
-from warehouse.process import exists
+from warehouse.process import process_exists
 
 COPYDESK = [sys.executable, "-c", "from flows.cli import main; main()"]
 WOSHIPM = """
@@ -150,7 +150,7 @@ class Serving:
             self.process = None
 
     def alive(self) -> set[int]:
-        return {pid for pid in self.pids if exists(pid)}
+        return {pid for pid in self.pids if process_exists(pid)}
 
     # --- its server ---
 
@@ -302,7 +302,7 @@ def server_at(home: Path, **environ: str) -> Iterator[tuple[PrefectServer, Calla
     told |= {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
     def start() -> None:
-        one.start(told, stop=threading.Event(), say=lambda _words: None)
+        one.start(told, stop=threading.Event(), notify=lambda _words: None)
 
     start()
     try:

@@ -13,12 +13,12 @@ from flows.archive import index
 from flows.fetch import FetchFailure
 from flows.fetch.errors import DisallowedByRobots, PolicyRefusal, TimedOut
 from flows.pipeline import backfill_archive, backfill_context, backfill_steps
-from flows.pipeline.checkpoint import CLOSE, ENTRIES, ChunkRun
-from flows.pipeline.date_range import BadRequest, ask_for
+from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, CheckpointedRun
+from flows.pipeline.date_range import InvalidBackfillRequest, parse_request
 from tests.e2e.filling import window
 from tests.e2e.plainly import plain_desk
 from warehouse import connect, transaction
-from warehouse.care.erasure import forget_article
+from warehouse.care.erasure import erase_article
 
 pytestmark = pytest.mark.e2e
 
@@ -67,7 +67,7 @@ def test_address_whose_page_is_gone_is_named_when_asked_again(desk):
 
 
 def test_wrong_address_is_told_by_the_run_that_goes_on_after_a_kill(desk, monkeypatch):
-    monkeypatch.setattr(backfill_context.Work, "entries_each", 1)
+    monkeypatch.setattr(backfill_context.BackfillContext, "entries_each", 1)
     desk.backfill("finews", urls=LINKS, most=1)
 
     report, work = desk.backfill("finews", urls=LINKS)
@@ -117,7 +117,7 @@ def foreign(tmp_path):
 
 
 def test_records_that_others_wrote_are_read_and_what_they_lack_is_told(desk, foreign):
-    found = index.index(foreign, desk.settings.source("ofweek"))
+    found = index.build_index(foreign, desk.settings.source("ofweek"))
 
     places = found.by_url["https://www.ofweek.com/1"]
     assert [one.at for one in places] == [
@@ -196,7 +196,7 @@ def test_window_whose_listing_was_read_before_it_was_over_is_not_done(desk):
 
     with connect(desk.settings.warehouse.path) as db, transaction(db):
         for n, spec in db.execute(
-            "SELECT n, spec FROM _work.chunks WHERE kind = ?", [CLOSE]
+            "SELECT n, spec FROM _work.chunks WHERE kind = ?", [CLOSE_GAPS]
         ).fetchall():
             facts = json.dumps(json.loads(spec) | {"since": before})
             db.execute("UPDATE _work.chunks SET spec = ? WHERE n = ?", [facts, n])
@@ -210,14 +210,14 @@ def test_window_whose_listing_was_read_before_it_was_over_is_not_done(desk):
 
 
 def test_run_that_ends_long_after_its_listing_was_read_says_what_it_cannot_know(desk, monkeypatch):
-    listed = backfill_steps.walk
+    listed = backfill_steps.list_pages
 
     def earlier(work, chunk):
         spec = json.loads(chunk.spec)
         spec["since"] = (work.asked.window.end - timedelta(hours=5)).isoformat()
         listed(work, replace(chunk, spec=json.dumps(spec)))
 
-    monkeypatch.setattr(backfill_steps, "walk", earlier)
+    monkeypatch.setattr(backfill_steps, "list_pages", earlier)
 
     report, _ = desk.backfill("finews", **window("2022-03-11", "2022-03-13"))
 
@@ -252,8 +252,8 @@ def test_dry_run_leaves_no_file(desk):
 
 @pytest.mark.parametrize(("first", "last"), [("0001-01-01", "0001-01-03"), ("1969-12-31",) * 2])
 def test_window_before_all_news_is_refused_in_words(desk, first, last):
-    with pytest.raises(BadRequest, match="expected a window from 1970-01-01 on, found"):
-        ask_for(desk.settings, "finews", **window(first, last))
+    with pytest.raises(InvalidBackfillRequest, match="expected a window from 1970-01-01 on, found"):
+        parse_request(desk.settings, "finews", **window(first, last))
 
 
 # --- pages that do not come --------------------------------------------------------------
@@ -277,7 +277,7 @@ def test_page_that_is_refused_for_good_does_not_keep_a_plan_open(desk, monkeypat
             ]
         )
 
-    monkeypatch.setattr(ChunkRun, "fetch_all", refuse)
+    monkeypatch.setattr(CheckpointedRun, "fetch_all", refuse)
 
     report, work = desk.backfill("finews", urls=LINKS[:1])
 
@@ -287,7 +287,7 @@ def test_page_that_is_refused_for_good_does_not_keep_a_plan_open(desk, monkeypat
 
 def test_article_that_is_to_be_forgotten_does_not_keep_a_plan_open(desk):
     with connect(desk.settings.warehouse.path) as db, transaction(db):
-        forget_article(db, "finews:NW202203082300310099", reason="asked to")
+        erase_article(db, "finews:NW202203082300310099", reason="asked to")
 
     report, work = desk.backfill("finews", urls=LINKS[:1])
 
@@ -306,12 +306,12 @@ def test_piece_that_takes_long_is_cut_and_the_rest_is_another_piece(desk, monkey
         return fetch(run, source, batch)
 
     monkeypatch.setattr(backfill_steps.steps, "fetch", slow)
-    monkeypatch.setattr(backfill_context.Work, "clock", staticmethod(lambda: now[0]))
+    monkeypatch.setattr(backfill_context.BackfillContext, "clock", staticmethod(lambda: now[0]))
 
     report, work = desk.backfill("finews", **window("2022-03-01", "2022-03-31"))
 
-    pieces = [one for one in work.plan.chunks if one.kind == ENTRIES]
-    assert max(one.entries for one in pieces) <= backfill_context.Work.piece_seconds / 30
+    pieces = [one for one in work.plan.chunks if one.kind == FETCH_ENTRIES]
+    assert max(one.entries for one in pieces) <= backfill_context.BackfillContext.chunk_seconds / 30
     assert work.plan.is_done
     ids = {e.source_article_id for one in pieces for e in backfill_context.entries_of(one)}
     held = {one for (one,) in desk.rows("SELECT source_article_id FROM articles")}
@@ -331,7 +331,7 @@ class Broken(Exception):
     ("error", "state"), [(Broken("the disk sang"), "failed"), (KeyboardInterrupt(), "interrupted")]
 )
 def test_run_that_ends_by_an_error_says_so_in_the_table_of_runs(desk, error, state):
-    run = ChunkRun("backfill", desk.settings, ["finews"])
+    run = CheckpointedRun("backfill", desk.settings, ["finews"])
 
     with pytest.raises(type(error)), run:
         raise error
@@ -415,7 +415,7 @@ def test_form_says_beside_the_window_what_else_can_be_given():
 
 def test_list_of_sources_shows_no_password(tmp_path):
     from flows import settings
-    from flows.admin.check_sources import described
+    from flows.admin.check_sources import describe_sources
 
     config = tmp_path / "copydesk.toml"
     config.write_text(
@@ -424,6 +424,6 @@ def test_list_of_sources_shows_no_password(tmp_path):
         encoding="utf-8",
     )
 
-    (row,) = described(settings.load(config, {}))
+    (row,) = describe_sources(settings.load(config, {}))
 
     assert row["listings"] == ["https://***@example.org/rss?token=***"]

@@ -19,7 +19,7 @@ from flows.cli.progress import Rate, RateLines
 from tests.site import Fault
 from warehouse import connect, publish, transaction
 from warehouse.records import gaps
-from warehouse.rows import GapRow
+from warehouse.rows import NewGap
 
 pytestmark = pytest.mark.e2e
 
@@ -201,7 +201,7 @@ def test_gaps_are_listed(typed, desk):
     now = datetime(2022, 3, 14, tzinfo=UTC)
     with connect(desk.settings.warehouse.path) as db:
         with transaction(db):
-            row = GapRow(source="ofweek", channel="news", from_at=None, to_at=now, how="none known")
+            row = NewGap(source="ofweek", channel="news", from_at=None, to_at=now, how="none known")
             gaps.open_gap(db, row, run_id="r")
         publish(db, desk.settings.warehouse.snapshot)
 

@@ -42,15 +42,15 @@ def test_reparse_of_old_pages_opens_no_failure_that_a_later_page_resolved(mended
 
 def test_failure_resolved_while_a_replay_waits_for_its_turn_is_not_tried(desk, monkeypatch):
     desk.sync("finews")
-    hold = locks.hold
+    hold = locks.acquire
 
     def held_after_a_sync(*args, **options):
-        monkeypatch.setattr(locks, "hold", hold)
+        monkeypatch.setattr(locks, "acquire", hold)
         desk.stand.edition = 2
         desk.sync("finews")
         return hold(*args, **options)
 
-    monkeypatch.setattr(locks, "hold", held_after_a_sync)
+    monkeypatch.setattr(locks, "acquire", held_after_a_sync)
 
     report = desk.replay()
 

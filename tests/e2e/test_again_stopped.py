@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from flows.pipeline import backfill_context, steps
-from flows.pipeline.stats import Report, Tally
+from flows.pipeline.stats import RunReport, SourceStats
 from flows.serving import tidying
 from parsers import registry
 from parsers.errors import LayoutChanged
@@ -51,7 +51,7 @@ def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(d
 
     def interrupted(run, source, batch):
         if batch.leads:
-            run.surroundings.stop.set()
+            run.environment.stop.set()
         return fetch(run, source, batch)
 
     with monkeypatch.context() as stopped:
@@ -66,7 +66,7 @@ def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(d
 
 
 def test_piece_out_of_time_that_misses_a_page_is_planned_once(desk, monkeypatch):
-    monkeypatch.setattr(backfill_context.Work, "piece_seconds", 1e-6)
+    monkeypatch.setattr(backfill_context.BackfillContext, "piece_seconds", 1e-6)
     desk.sync("ofweek")
     urls = [url for (url,) in desk.rows("SELECT url FROM articles ORDER BY url")]
     for file in desk.folder.glob("copydesk.*duckdb*"):
@@ -110,10 +110,10 @@ def test_reading_process_of_an_import_is_not_taken_for_its_run():
 
 
 def test_no_run_tells_a_password_of_an_address():
-    tally = Tally(source="feed")
+    tally = SourceStats(source="feed")
     tally.fail("https://desk:planted@feeds.example/rss?token=hidden: the record is damaged")
     tally.notes.append("https://desk:planted@feeds.example/rss")
-    report = Report(run_id="r", flow="sync", state="failed", tallies=(tally,))
+    report = RunReport(run_id="r", flow="sync", state="failed", stats=(tally,))
 
     told = f"{report.as_json()} {report.problems} {report.notes}"
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from flows.pipeline import date_range
-from flows.pipeline.date_range import BadRequest, Window
+from flows.pipeline.date_range import DateRange, InvalidBackfillRequest
 from flows.settings import ConfigurationError
 from parsers.model import Entry
 from tests.e2e.filling import SHANGHAI, window
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.e2e
     ids=["nothing", "reversed", "no end", "no beginning", "future", "two things", "no archive"],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_runs(desk, fill, options, words):
-    with pytest.raises(BadRequest, match=words):
+    with pytest.raises(InvalidBackfillRequest, match=words):
         fill("finews", **options)
 
     assert desk.stand.requests == ()
@@ -70,7 +70,7 @@ def test_server_makes_no_run_of_what_the_form_refuses(desk):
     from flows.backfill import backfill
     from flows.reporting import parameters as forms
 
-    form = forms.with_sources(backfill, desk.settings)
+    form = forms.with_source_enum(backfill, desk.settings)
     deployment = form.to_deployment(name="tried", parameters={"config": str(desk.config)}).apply()
     accepted = []
     with get_client(sync_client=True) as client:
@@ -93,7 +93,7 @@ def test_server_names_the_parameter_that_a_flow_does_not_have(desk):
     from flows.reparse import reparse
     from flows.reporting import parameters as forms
 
-    form = forms.with_sources(reparse, desk.settings)
+    form = forms.with_source_enum(reparse, desk.settings)
     deployment = form.to_deployment(name="tried", parameters={"config": str(desk.config)}).apply()
     with get_client(sync_client=True) as client:
         with pytest.raises(PrefectHTTPStatusError, match="'source' was unexpected") as refused:
@@ -105,7 +105,7 @@ def test_server_names_the_parameter_that_a_flow_does_not_have(desk):
 
 
 def test_window_is_whole_days_in_the_zone_of_the_source():
-    one = Window(first=date(2022, 3, 11), last=date(2022, 3, 11), zone=SHANGHAI)
+    one = DateRange(first=date(2022, 3, 11), last=date(2022, 3, 11), zone=SHANGHAI)
 
     assert (one.start, one.end) == (
         datetime(2022, 3, 10, 16, tzinfo=UTC),
@@ -120,12 +120,12 @@ def test_window_is_whole_days_in_the_zone_of_the_source():
 
 
 def test_same_addresses_in_another_order_are_the_same_plan(desk):
-    one = date_range.ask_for(desk.settings, "finews", urls=["a", "b", "a"])
-    other = date_range.ask_for(desk.settings, "finews", urls=["b", "a"])
+    one = date_range.parse_request(desk.settings, "finews", urls=["a", "b", "a"])
+    other = date_range.parse_request(desk.settings, "finews", urls=["b", "a"])
 
     assert one.urls == ("a", "b")
     assert one.plan == other.plan
-    assert one.plan != date_range.ask_for(desk.settings, "finews", urls=["a"]).plan
+    assert one.plan != date_range.parse_request(desk.settings, "finews", urls=["a"]).plan
 
 
 # --- as Prefect shows it -----------------------------------------------------------------

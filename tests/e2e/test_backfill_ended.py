@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows.pipeline import backfill_context, locks
-from flows.pipeline.date_range import ask_for
+from flows.pipeline.date_range import parse_request
 from tests.e2e.filling import LISTED, texts, window
 from tests.site import Fault
 from warehouse import connect
@@ -42,9 +42,9 @@ def test_killed_backfill_goes_on_and_repeats_no_finished_chunk(
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     asked = desk.settings
-    plan = ask_for(asked, "finews", **window("2022-03-01", "2022-03-31")).plan
+    plan = parse_request(asked, "finews", **window("2022-03-01", "2022-03-31")).plan
     with connect(desk.settings.warehouse.path) as db:
-        left = backfill_chunks.of_plan(db, plan)
+        left = backfill_chunks.chunks_of_plan(db, plan)
         stored = {one for (one,) in db.execute("SELECT article_id FROM articles").fetchall()}
     done = {
         f"finews:{entry.source_article_id}": entry.url
@@ -111,15 +111,17 @@ def test_fetch_that_hangs_ends_at_the_deadline_and_the_run_goes_on(desk, fill, f
     assert report.totals()["failed"] == 1
     assert report.totals()["new"] > 0
     assert report.totals()["seconds"] < 15
-    assert locks.holder(desk.settings, "finews") is None
+    assert locks.lock_owner(desk.settings, "finews") is None
 
 
 # --- side by side ------------------------------------------------------------------------
 
 
 def test_second_backfill_of_a_source_ends_at_once_and_names_the_first(desk, fill):
-    with locks.hold(desk.settings, "backfill finews", flow="backfill", run_id="20260101T000000-x"):
-        with pytest.raises(locks.SourceBusy, match="backfill run 20260101T000000-x") as caught:
+    with locks.acquire(
+        desk.settings, "backfill finews", flow="backfill", run_id="20260101T000000-x"
+    ):
+        with pytest.raises(locks.SourceLocked, match="backfill run 20260101T000000-x") as caught:
             fill("finews", **window("2022-03-11", "2022-03-13"))
 
         assert str(os.getpid()) in str(caught.value)
@@ -143,40 +145,40 @@ def test_killed_holder_leaves_no_lease_behind(desk):
         text=True,
     )
     assert holder.stdout.readline() == "held\n"
-    found = locks.holder(desk.settings, "finews")
+    found = locks.lock_owner(desk.settings, "finews")
     assert (found.run_id, found.process.pid) == ("first", holder.pid)
     with (
-        pytest.raises(locks.SourceBusy, match=f"kill {holder.pid}"),
-        locks.hold(desk.settings, "finews", flow="sync", run_id="second"),
+        pytest.raises(locks.SourceLocked, match=f"kill {holder.pid}"),
+        locks.acquire(desk.settings, "finews", flow="sync", run_id="second"),
     ):
         pass
 
     holder.send_signal(signal.SIGKILL)
     holder.communicate()
 
-    assert locks.holder(desk.settings, "finews") is None
-    with locks.hold(desk.settings, "finews", flow="sync", run_id="second"):
-        assert locks.holder(desk.settings, "finews").run_id == "second"
+    assert locks.lock_owner(desk.settings, "finews") is None
+    with locks.acquire(desk.settings, "finews", flow="sync", run_id="second"):
+        assert locks.lock_owner(desk.settings, "finews").run_id == "second"
 
 
 def test_one_who_waits_gets_the_lease_before_the_one_who_lets_go_gets_it_back(desk):
     order, waiting = [], threading.Event()
 
     def schedule():
-        with locks.hold(
-            desk.settings, "finews", flow="sync", run_id="s", wait_seconds=10, say=lambda _: None
+        with locks.acquire(
+            desk.settings, "finews", flow="sync", run_id="s", wait_seconds=10, notify=lambda _: None
         ):
             order.append("sync")
 
     helper = threading.Thread(target=schedule)
-    with locks.hold(desk.settings, "finews", flow="backfill", run_id="b"):
+    with locks.acquire(desk.settings, "finews", flow="backfill", run_id="b"):
         helper.start()
         turn = desk.settings.warehouse.path.parent / "leases" / "finews.turn"
         while not waiting.is_set():
             if is_locked(turn):
                 waiting.set()
         order.append("chunk 1")
-    with locks.hold(desk.settings, "finews", flow="backfill", run_id="b", wait_seconds=10):
+    with locks.acquire(desk.settings, "finews", flow="backfill", run_id="b", wait_seconds=10):
         order.append("chunk 2")
     helper.join()
 

@@ -73,7 +73,7 @@ def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(desk, fill
     assert second.totals()["new"] == 1
     asked = {one.target for one in desk.stand.requests if "ART-" in one.target}
     articles = {target for target in asked if "_" not in target}
-    assert len(articles) == backfill_context.Work.entries_each
+    assert len(articles) == backfill_context.BackfillContext.entries_per_chunk
     assert any(missing in target for target in articles)
 
 

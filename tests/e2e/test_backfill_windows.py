@@ -11,7 +11,7 @@ from tests import site
 from tests.e2e.filling import BEFORE, LISTED, SHANGHAI, days, texts, window
 from warehouse import connect, transaction
 from warehouse.records import gaps, watermarks
-from warehouse.rows import GapRow
+from warehouse.rows import NewGap
 
 pytestmark = pytest.mark.e2e
 
@@ -122,7 +122,7 @@ def test_dry_run_says_what_it_would_fetch_and_stores_nothing(desk, fill):
 )
 def test_older_listing_pages_are_where_the_source_has_them(desk, source, channel, turns, expected):
     found = desk.settings.source(source)
-    pages = [found.parser.older(found, channel, turn) for turn in turns]
+    pages = [found.parser.older_listing(found, channel, turn) for turn in turns]
 
     assert [page and page.url.endswith(end) for page, end in zip(pages, expected, strict=True)] == [
         None if end is None else True for end in expected
@@ -171,7 +171,7 @@ def test_covered_gap_is_closed_and_another_is_not(desk, fill):
     now = datetime.now(UTC)
     with connect(desk.settings.warehouse.path) as db, transaction(db):
         for channel, from_at in (("market-38", now - BEFORE), ("market-39", None)):
-            row = GapRow(source="finews", channel=channel, from_at=from_at, to_at=now, how="x")
+            row = NewGap(source="finews", channel=channel, from_at=from_at, to_at=now, how="x")
             gaps.open_gap(db, row, run_id="r")
 
     report = fill("finews", first=date(2022, 3, 1), last=datetime.now(SHANGHAI).date())
@@ -185,7 +185,7 @@ def test_gap_that_is_not_inside_the_window_stays_open(desk, fill):
     desk.sync("finews")
     now = datetime.now(UTC)
     with connect(desk.settings.warehouse.path) as db, transaction(db):
-        row = GapRow(source="finews", channel="market-38", from_at=now - BEFORE, to_at=now, how="x")
+        row = NewGap(source="finews", channel="market-38", from_at=now - BEFORE, to_at=now, how="x")
         gaps.open_gap(db, row, run_id="r")
 
     fill("finews", **window("2022-03-01", "2022-03-13"))

@@ -179,7 +179,7 @@ def test_serve_makes_its_schedules_anew_when_the_clock_went_back(tmp_path):
     said, now = [], [90_000.0, 0.0]
     served = Served(pid=1, api_url="http://127.0.0.1:9/api", is_own=False)
     desk = supervisor._Desk(
-        settings.Settings(), None, served, tmp_path, stop=threading.Event(), say=said.append
+        settings.Settings(), None, served, tmp_path, stop=threading.Event(), notify=said.append
     )
     desk._clock = Clock(lambda: now[0], lambda: now[1])
     now[:] = [90_000.0 - 86_400, 1.0]

@@ -209,7 +209,7 @@ def test_settings_of_our_server_are_such_that_prefect_knows(monkeypatch, tmp_pat
     ],
 )
 def test_runs_are_asked_for_seldom_unless_a_schedule_counts_seconds(texts, seconds):
-    timetables = [schedules.read(text, "UTC") for text in texts]
+    timetables = [schedules.parse_schedule(text, "UTC") for text in texts]
 
     assert poll_seconds(timetables) == seconds
     assert 1.3 * seconds < PREFETCH_SECONDS  # Prefect's polls are up to so much late

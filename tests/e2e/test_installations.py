@@ -101,7 +101,7 @@ def test_deployment_of_another_installation_is_known_as_that_and_the_desk_says_s
 
     Registry(
         settings.Settings(), None, installed=second.installed, is_own=False,
-        stop=threading.Event(), say=said.append,
+        stop=threading.Event(), notify=said.append,
     ).renew()  # fmt: skip
 
     assert (second.id, second.taken_from) == (first.id, first.installed)
@@ -274,7 +274,7 @@ def desk(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(supervisor, "is_answering", lambda *_args, **_options: True)
     made = supervisor._Desk(
-        settings.Settings(), None, FOREIGN, tmp_path, stop=threading.Event(), say=said.append
+        settings.Settings(), None, FOREIGN, tmp_path, stop=threading.Event(), notify=said.append
     )
     made._runner = SimpleNamespace(stop=lambda: None, under_way=set)
     made.said = said
@@ -407,6 +407,6 @@ def test_run_goes_without_its_tag_where_the_id_cannot_be_read(tmp_path, what):
     assert launch._tags(chosen, said.append) == ()
     assert str(file) in said[0]
     assert "this run goes on without the tag" in said[0]
-    (found,) = [one for one in doctor.examine(chosen) if one.what == "installation"]
+    (found,) = [one for one in doctor.check_installation(chosen) if one.what == "installation"]
     assert (found.level, str(file) in found.says) == ("broken", True)
     assert settings.ConfigurationError in maintenance_tasks.EXPECTED

@@ -104,7 +104,7 @@ def test_compacting_removes_old_fetches_and_keeps_every_article(desk):
 
     assert "became" in done
     assert "0 fetches removed" not in done
-    maintenance_tasks.tidy_snapshots(desk.settings)
+    maintenance_tasks.clean_snapshots(desk.settings)
     assert desk.rows("SELECT * FROM articles ORDER BY article_id") == before
 
 
@@ -141,7 +141,7 @@ def test_plans_nobody_asked_for_again_are_forgotten(desk):
             one = NewChunk(kind="entries", what="x", spec="[]")
             backfill_chunks.add(db, plan, "ofweek", [one], run_id="r", at=at)
 
-    assert maintenance_tasks.forget_plans(desk.settings, days=30).startswith("1 chunks")
+    assert maintenance_tasks.delete_old_checkpoints(desk.settings, days=30).startswith("1 chunks")
 
     with connect(desk.settings.warehouse.path) as db:
         assert [plan.plan for plan in backfill_chunks.list_plans(db)] == ["new"]
@@ -166,11 +166,11 @@ def test_moved_archive_files_can_still_be_read(desk, tmp_path):
 
 
 def test_two_maintenances_at_once_are_one_too_many(desk):
-    with locks.hold(desk.settings, "maintenance", flow="maintenance", run_id="the-first"):
+    with locks.acquire(desk.settings, "maintenance", flow="maintenance", run_id="the-first"):
         state, error = run(desk)
 
     assert state.is_failed()
-    assert isinstance(error, locks.SourceBusy)
+    assert isinstance(error, locks.SourceLocked)
     assert "the-first" in str(error)
 
 

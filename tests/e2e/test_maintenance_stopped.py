@@ -126,7 +126,7 @@ def a_long_query(db, _name):
 
 
 def test_thing_that_takes_too_long_is_cut_and_the_warehouse_is_as_it_was(due, monkeypatch):
-    monkeypatch.setattr(module, "END_SECONDS", 0.3)
+    monkeypatch.setattr(module, "SHUTDOWN_SECONDS", 0.3)
     before = due.rows("SELECT * FROM articles ORDER BY article_id")
     pages = due.rows("SELECT count(*) FROM pages")
     with_a_signal(monkeypatch, "warehouse")
@@ -199,7 +199,7 @@ def test_secrets_in_what_a_thing_says_are_masked_everywhere(desk, monkeypatch, k
 
     monkeypatch.setattr(maintenance_tasks, "prune_prefect", fail)
     monkeypatch.setattr(
-        maintenance_tasks, "forget_plans", lambda *_args, **_options: f"asked {PLANTED}"
+        maintenance_tasks, "delete_old_checkpoints", lambda *_args, **_options: f"asked {PLANTED}"
     )
 
     state, found = run(desk)

@@ -17,7 +17,7 @@ import click
 import pytest
 
 from flows.pipeline import signals
-from flows.pipeline.signals import stopping_on_signals
+from flows.pipeline.signals import graceful_shutdown
 from flows.serving.output import Unfailing, Writer, unfailing_output
 
 
@@ -245,7 +245,7 @@ def test_signal_is_heard_and_answered_while_nobody_reads(pipe, writer):
     out, stop = Unfailing(pipe, writer), threading.Event()
     block(pipe, out)
 
-    with stopping_on_signals(stop, lambda words: print(words, file=out)):
+    with graceful_shutdown(stop, lambda words: print(words, file=out)):
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait(60)
 
@@ -288,9 +288,9 @@ def test_signal_handler_may_write_into_a_write_that_is_under_way(pipe):
 def test_two_signals_at_once_are_one_request_and_a_later_one_ends_at_once(monkeypatch):
     monkeypatch.setattr(signals, "SAME_REQUEST_SECONDS", 3600.0)
     stop, said = threading.Event(), []
-    with stopping_on_signals(stop, said.append):
+    with graceful_shutdown(stop, said.append):
         os.kill(os.getpid(), signal.SIGTERM)
-        with stopping_on_signals(stop, said.append):  # a run's own, of the same request
+        with graceful_shutdown(stop, said.append):  # a run's own, of the same request
             try:
                 os.kill(os.getpid(), signal.SIGINT)
             except KeyboardInterrupt:
@@ -304,7 +304,7 @@ def test_two_signals_at_once_are_one_request_and_a_later_one_ends_at_once(monkey
 
 def test_signal_after_something_else_asked_to_end_ends_at_once():
     stop = threading.Event()
-    with stopping_on_signals(stop, lambda _words: None):
+    with graceful_shutdown(stop, lambda _words: None):
         stop.set()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -314,7 +314,7 @@ def test_signal_after_something_else_asked_to_end_ends_at_once():
 
 
 def hung_up(stop, **options):
-    with stopping_on_signals(stop, lambda _words: None, **options):
+    with graceful_shutdown(stop, lambda _words: None, **options):
         os.kill(os.getpid(), signal.SIGHUP)
         return stop.wait(1)
 

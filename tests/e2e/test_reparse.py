@@ -28,7 +28,7 @@ def reparse(desk):
             desk.settings,
             sources,
             config=desk.config,
-            say=desk.said.append,
+            notify=desk.said.append,
             progress=lambda *_far: None,
             **options,
         )
@@ -39,8 +39,8 @@ def reparse(desk):
 @pytest.fixture
 def replay(desk):
     def run(**options):
-        return replay_quarantine.replay(
-            desk.settings, say=desk.said.append, progress=lambda *_far: None, **options
+        return replay_quarantine.replay_quarantine(
+            desk.settings, notify=desk.said.append, progress=lambda *_far: None, **options
         )
 
     return run
@@ -117,9 +117,11 @@ def test_worse_parser_is_told_with_exit_code_4_and_stores_nothing(desk, reparse,
     compared = reparse("ofweek", diff=True)
 
     assert compared.exit_code == 4
-    assert any("publisher: was" in words and "missing now" in words for words in compared.regressed)
-    assert any("text: had" in words for words in compared.regressed)
-    assert compared.as_json()["regressed"] == list(compared.regressed)
+    assert any(
+        "publisher: was" in words and "missing now" in words for words in compared.regressions
+    )
+    assert any("text: had" in words for words in compared.regressions)
+    assert compared.as_json()["regressed"] == list(compared.regressions)
     assert compared.problems[0].startswith("worse: ofweek:")
     assert desk.rows(ALL) == before
 
@@ -137,7 +139,7 @@ def test_page_that_today_cannot_be_read_is_worse_and_the_stored_article_stays(
 
     compared = reparse("ofweek", diff=True)
     assert compared.exit_code == 4
-    assert any("was read before and now is not" in words for words in compared.regressed)
+    assert any("was read before and now is not" in words for words in compared.regressions)
     assert desk.rows("SELECT count(*) FROM quarantine") == [(0,)]
 
     reparse("ofweek")
@@ -228,7 +230,7 @@ def test_page_that_never_could_be_read_did_not_get_worse(desk, reparse, faults, 
 
     compared = reparse("ofweek", diff=True)
 
-    assert compared.regressed == ()
+    assert compared.regressions == ()
     assert compared.exit_code == (0 if merged else 3)  # what stands needs somebody
 
 
@@ -251,10 +253,12 @@ def test_page_that_was_read_once_mended_got_worse_and_is_told_once(
 
     compared = reparse("ofweek", diff=True)
 
-    articles = {words.rpartition(": was read before")[0] for words in compared.regressed}
+    articles = {words.rpartition(": was read before")[0] for words in compared.regressions}
     assert compared.exit_code == 4
     assert (
-        len(compared.regressed) == len(articles) == desk.rows("SELECT count(*) FROM articles")[0][0]
+        len(compared.regressions)
+        == len(articles)
+        == desk.rows("SELECT count(*) FROM articles")[0][0]
     )
 
 
@@ -270,7 +274,7 @@ def test_what_stands_in_quarantine_did_not_get_worse_again(desk, reparse, anothe
 
     told = reparse("ofweek", diff=True)
 
-    assert (told.exit_code, told.regressed) == (3, ())
+    assert (told.exit_code, told.regressions) == (3, ())
 
 
 def test_field_that_each_fetch_lost_is_told_once(desk, reparse, another_parser):
@@ -281,7 +285,7 @@ def test_field_that_each_fetch_lost_is_told_once(desk, reparse, another_parser):
     compared = reparse("ofweek", diff=True)
 
     assert compared.exit_code == 4
-    assert len(compared.regressed) == len(set(compared.regressed)) > 5
+    assert len(compared.regressions) == len(set(compared.regressions)) > 5
 
 
 def test_page_whose_following_pages_cannot_be_told_is_quarantined_and_worse(
@@ -300,7 +304,7 @@ def test_page_whose_following_pages_cannot_be_told_is_quarantined_and_worse(
     compared = reparse("ofweek", diff=True)
 
     assert (compared.exit_code, compared.totals()["failed"]) == (4, 0)
-    assert compared.totals()["quarantined"] == len(compared.regressed) > 5
+    assert compared.totals()["quarantined"] == len(compared.regressions) > 5
 
 
 @pytest.mark.parametrize("diff", [True, False], ids=["diff", "stored"])
@@ -341,7 +345,7 @@ def test_since_takes_later_pages_only(desk, reparse):
     ],
 )
 def test_loss_is_told_from_change(name, before, now, words):
-    found = reparse_steps.loss(name, before, now)
+    found = reparse_steps.regression_of(name, before, now)
 
     assert words in found
     assert bool(found) == bool(words)

@@ -161,7 +161,7 @@ def plan(desk):
     from warehouse.records import backfill_chunks
 
     with connect_read_only(desk.settings.warehouse.path) as db:
-        return backfill_chunks.of_plan(db, "finews 2022-03-11 to 2022-03-13")
+        return backfill_chunks.chunks_of_plan(db, "finews 2022-03-11 to 2022-03-13")
 
 
 def test_run_of_the_command_line_has_its_log_at_the_server_and_not_on_the_terminal(

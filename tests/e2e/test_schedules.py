@@ -30,7 +30,7 @@ AUTUMN = datetime(2026, 10, 24, 21, 0, tzinfo=UTC)  # the evening before 25 Octo
     ],
 )
 def test_schedule_is_cron_interval_or_rrule(text, kind, value):
-    found = schedules.read(text, "Asia/Shanghai")
+    found = schedules.parse_schedule(text, "Asia/Shanghai")
 
     assert (found.kind, found.value, found.zone) == (kind, value, "Asia/Shanghai")
 
@@ -67,7 +67,7 @@ def moments(text, zone, start, hours):
     """When Prefect's server would make runs of a schedule, for some hours."""
     from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
 
-    told = schedule(schedules.read(text, zone))
+    told = schedule(schedules.parse_schedule(text, zone))
     if told.cron:
         counted = CronSchedule(cron=told.cron, timezone=told.timezone)
     elif told.rrule:

@@ -119,7 +119,7 @@ class TestOneServeFromStartToEnd:
 
     def test_long_requests_hold_up_no_schedule_and_say_what_they_wait_for(self, serving):
         window = {"from_date": "2022-03-11", "to_date": "2022-03-13"}
-        with locks.hold(serving.settings, "ofweek", flow="a test", run_id="1"):
+        with locks.acquire(serving.settings, "ofweek", flow="a test", run_id="1"):
             first = serving.ask("backfill", "backfill", source="ofweek", **window)
             backfill = f"/flow_runs/{first['id']}"
             serving.wait("it begins", lambda: serving.get(backfill)["state_type"] == "RUNNING")

@@ -54,7 +54,7 @@ def names(client):
 
 @pytest.mark.parametrize("text", ["every 1 day", "every 7 hours", "every 90 seconds"])
 def test_interval_is_counted_alike_from_every_start(text):
-    told = [deployments.schedule(schedules.read(text, "Asia/Shanghai")) for _ in range(2)]
+    told = [deployments.schedule(schedules.parse_schedule(text, "Asia/Shanghai")) for _ in range(2)]
 
     assert told[0] == told[1]
     assert told[0].anchor_date < datetime(2021, 1, 1, tzinfo=UTC)
@@ -161,7 +161,7 @@ def test_desk_says_which_deployments_it_took_away(monkeypatch, tmp_path):
     said = []
     known = Registry(
         settings.Settings(), None, installed="", is_own=True, stop=threading.Event(),
-        say=said.append,
+        notify=said.append,
     )  # fmt: skip
 
     known.renew()

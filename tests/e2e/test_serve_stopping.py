@@ -14,8 +14,8 @@ import pytest
 from flows import settings
 from flows.errors import Interrupted
 from flows.pipeline import locks
-from flows.pipeline.run import Surroundings, surrounded_by
-from flows.pipeline.signals import stopping_on_signals
+from flows.pipeline.run import RunEnvironment, use_environment
+from flows.pipeline.signals import graceful_shutdown
 from flows.serving import deployments
 from tests.e2e.plainly import plain_desk
 from tests.e2e.serving import bare_environment
@@ -27,35 +27,35 @@ from tests.site import Fault
 def stopped_while_waiting(stop, said):
     """Hears the words about a wait, and stops it."""
 
-    def say(words):
+    def notify(words):
         said.append(words)
         if "waiting for" in words:
             stop.set()
 
-    return say
+    return notify
 
 
 def other_run(desk, slug):
-    return locks.hold(desk.settings, slug, flow="backfill", run_id="of another")
+    return locks.acquire(desk.settings, slug, flow="backfill", run_id="of another")
 
 
 @pytest.mark.timeout(120)
 def test_wait_for_a_lease_ends_when_the_run_is_stopped(tmp_path):
     chosen = settings.Settings(warehouse={"path": tmp_path / "copydesk.duckdb"})
     stop, said = threading.Event(), []
-    waiting = locks.hold(
+    waiting = locks.acquire(
         chosen, "a", flow="sync", run_id="2", wait_seconds=3600,
-        say=stopped_while_waiting(stop, said), stop=stop,
+        notify=stopped_while_waiting(stop, said), stop=stop,
     )  # fmt: skip
     with (
-        locks.hold(chosen, "a", flow="backfill", run_id="1"),
+        locks.acquire(chosen, "a", flow="backfill", run_id="1"),
         pytest.raises(Interrupted),
         waiting,
     ):
         pytest.fail("two have one lease")
     assert "waiting for backfill run 1" in said[0]
 
-    with locks.hold(chosen, "a", flow="sync", run_id="3"):
+    with locks.acquire(chosen, "a", flow="sync", run_id="3"):
         pass
 
 
@@ -63,8 +63,8 @@ def test_wait_for_a_lease_ends_when_the_run_is_stopped(tmp_path):
 def test_sync_that_waits_for_a_backfill_can_be_stopped_and_is_interrupted(tmp_path):
     with plain_desk(tmp_path) as desk:
         stop = threading.Event()
-        surroundings = Surroundings(stop=stop, say=stopped_while_waiting(stop, desk.said))
-        with other_run(desk, "ofweek"), surrounded_by(surroundings):
+        environment = RunEnvironment(stop=stop, notify=stopped_while_waiting(stop, desk.said))
+        with other_run(desk, "ofweek"), use_environment(environment):
             report = desk.sync("ofweek")
 
     assert report.state == "interrupted"
@@ -84,7 +84,9 @@ def test_replay_that_waits_for_a_run_can_be_stopped(tmp_path, monkeypatch):
         monkeypatch.setattr(replay_quarantine, "_sources_of", lambda *_args: ["ofweek"])
         said = stopped_while_waiting(stop, desk.said)
         with other_run(desk, "ofweek"):
-            report = replay_quarantine.replay(desk.settings, say=said, progress=lambda *_far: None)
+            report = replay_quarantine.replay_quarantine(
+                desk.settings, notify=said, progress=lambda *_far: None
+            )
 
     assert report.state == "interrupted"
 
@@ -101,7 +103,7 @@ def test_run_that_does_not_end_in_time_is_interrupted():
         assert stop.wait(10)
         threading.Event().wait(60)
 
-    limited = stopping_on_signals(stop, lambda _words: None, within=0.2)
+    limited = graceful_shutdown(stop, lambda _words: None, within=0.2)
     with pytest.raises(KeyboardInterrupt), limited:
         go_on_for_a_minute()
     assert time.monotonic() - begun < 50
@@ -109,7 +111,7 @@ def test_run_that_does_not_end_in_time_is_interrupted():
 
 def test_run_that_ends_in_time_is_not_interrupted_later():
     stop = threading.Event()
-    with stopping_on_signals(stop, lambda _words: None, within=0.2):
+    with graceful_shutdown(stop, lambda _words: None, within=0.2):
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait(10)
 

@@ -91,7 +91,7 @@ def test_desk_serves_the_default_file_by_its_absolute_path(elsewhere, monkeypatc
             pass
 
     monkeypatch.setattr(supervisor, "_Desk", Desk)
-    supervisor.serve(settings.load(), config=None, say=print, port=4999)
+    supervisor.serve(settings.load(), config=None, notify=print, port=4999)
 
     assert given["config"] == elsewhere / "copydesk.toml"
     assert given["served"].is_own
@@ -106,7 +106,7 @@ def test_port_held_by_another_program_is_not_called_a_server_to_use(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
         with pytest.raises(RunFailed) as caught:
-            server("127.0.0.1", port, tmp_path).start({}, stop=threading.Event(), say=print)
+            server("127.0.0.1", port, tmp_path).start({}, stop=threading.Event(), notify=print)
 
     assert f"127.0.0.1:{port} is taken by another program: choose another --port" in str(
         caught.value
@@ -117,7 +117,7 @@ def test_port_held_by_another_program_is_not_called_a_server_to_use(tmp_path):
 @pytest.mark.parametrize("host", ["192.0.2.1", "256.256.256.256", "2001:db8::1"])
 def test_address_that_is_not_this_machines_is_not_called_taken(tmp_path, host):
     with pytest.raises(RunFailed) as caught:
-        server(host, 4999, tmp_path).start({}, stop=threading.Event(), say=print)
+        server(host, 4999, tmp_path).start({}, stop=threading.Event(), notify=print)
 
     assert f"no server can listen at {host}:4999" in str(caught.value)
     assert "taken" not in str(caught.value)
@@ -141,7 +141,7 @@ def test_command_does_not_wait_for_ever_for_a_serve_that_hangs(monkeypatch):
     said = []
 
     with pytest.raises(RunFailed, match=r"of `copydesk serve` \(process 1\) does not answer: if"):
-        ephemeral_server._await(AWAY, stop=threading.Event(), say=said.append)
+        ephemeral_server._await(AWAY, stop=threading.Event(), notify=said.append)
 
     assert said == ["waiting for the Prefect server of `copydesk serve` at http://127.0.0.1:9/api"]
 
@@ -151,7 +151,7 @@ def test_command_that_waits_for_a_starting_serve_can_be_stopped():
     stop.set()
 
     with pytest.raises(KeyboardInterrupt):
-        ephemeral_server._await(AWAY, stop=stop, say=print)
+        ephemeral_server._await(AWAY, stop=stop, notify=print)
 
 
 def test_doctor_names_the_server_of_a_serve_that_hangs(tmp_path, monkeypatch):

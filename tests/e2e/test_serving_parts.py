@@ -23,7 +23,7 @@ from prefect.utilities.services import critical_service_loop
 from flows import settings
 from flows.errors import RunFailed
 from flows.pipeline import lock_probe, locks
-from flows.pipeline.stats import Report, Tally
+from flows.pipeline.stats import RunReport, SourceStats
 from flows.serving import events, installation, neighbours, place, polling, supervisor, tidying
 from flows.serving.deployments import Registered
 from flows.serving.place import Served
@@ -123,10 +123,10 @@ def test_who_looks_at_a_lease_never_keeps_a_run_from_having_it(tmp_path):
     chosen = chosen_at(tmp_path)
 
     def start():
-        with locks.hold(chosen, "finews", flow="sync", run_id="r"):
+        with locks.acquire(chosen, "finews", flow="sync", run_id="r"):
             pass
 
-    hammered(lambda: locks.holder(chosen, "finews"), start)
+    hammered(lambda: locks.lock_owner(chosen, "finews"), start)
 
 
 def test_holder_of_a_lease_that_is_killed_is_no_holder_any_more(tmp_path):
@@ -141,12 +141,12 @@ def test_holder_of_a_lease_that_is_killed_is_no_holder_any_more(tmp_path):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, **pipes) as process:
         assert process.stdout.readline() == b"held\n"
-        held = locks.holder(chosen_at(tmp_path), "finews")
+        held = locks.lock_owner(chosen_at(tmp_path), "finews")
         process.kill()
         process.wait()
 
     assert held.process.pid == process.pid
-    assert locks.holder(chosen_at(tmp_path), "finews") is None
+    assert locks.lock_owner(chosen_at(tmp_path), "finews") is None
 
 
 def test_one_warehouse_is_served_once_whatever_homes_prefect_is_given(tmp_path):
@@ -424,12 +424,12 @@ def test_announcement_names_schedules_and_what_can_be_asked_for():
 
 
 def test_run_tells_gaps_drift_and_stalls_as_events_and_masks_what_is_secret():
-    gap, well, empty = (Tally(source=slug) for slug in ("a", "b", "c"))
+    gap, well, empty = (SourceStats(source=slug) for slug in ("a", "b", "c"))
     gap.add(discovered=3)
     gap.gap("possible gap at http://desk:planted-secret@127.0.0.1/list")
     gap.quarantine("expected a title")
     well.add(discovered=3)
-    report = Report(run_id="1", flow="sync", state="needs_attention", tallies=(gap, well, empty))
+    report = RunReport(run_id="1", flow="sync", state="needs_attention", stats=(gap, well, empty))
 
     found = list(events.events_of(report))
 

@@ -19,7 +19,7 @@ OTHER = "20260101T000000-x"
 
 
 def other_sync(desk, slug="ofweek"):
-    return locks.hold(desk.settings, slug, flow="sync", run_id=OTHER)
+    return locks.acquire(desk.settings, slug, flow="sync", run_id=OTHER)
 
 
 def test_sync_at_the_keyboard_is_told_at_once_and_the_source_is_named_once(tmp_path, monkeypatch):

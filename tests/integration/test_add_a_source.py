@@ -47,7 +47,7 @@ def test_recorded_page_of_the_added_source_reads_as_expected(gazette, name):
 
 
 def test_added_source_is_known_by_name_and_by_address(gazette):
-    assert registry.source("harbour_gazette", "harbour_gazette", {}).parser is gazette
+    assert registry.make_source("harbour_gazette", "harbour_gazette", {}).parser is gazette
     assert registry.parser_for(ADDRESS) is gazette
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from flows.errors import RunFailed
 from flows.pipeline import parse_batch
-from flows.pipeline.parse_batch import Line, parse_line, read_page, run_batch
+from flows.pipeline.parse_batch import ManifestLine, parse_line, parse_manifest, read_page_file
 
 SENTENCES = "".join(
     f"<p>The ferry came back to the harbour on day {day}, a year after the storm had torn its ramp away.</p>"
@@ -55,7 +55,7 @@ def test_every_page_has_a_record_and_a_failed_one_an_error(folder: Path):
     names = ("plain.html", "packed.html.gz", "gbk.html", "empty.html", "missing.html")
     out = folder / "out.json"
 
-    done = run_batch(manifest(folder, *map(line, names)), out)
+    done = parse_manifest(manifest(folder, *map(line, names)), out)
 
     found = json.loads(out.read_text(encoding="utf-8"))
     assert set(found) == set(names)
@@ -73,7 +73,9 @@ def test_the_record_is_the_article_json_in_its_order(folder: Path):
     from flows.publishing.documents import ARTICLE_KEYS
 
     record = json.loads(
-        parse_line(Line(id="a", html=folder / "plain.html", url="https://gazette.example/a"))
+        parse_line(
+            ManifestLine(id="a", html=folder / "plain.html", url="https://gazette.example/a")
+        )
     )
 
     assert tuple(record)[: len(ARTICLE_KEYS)] == ARTICLE_KEYS
@@ -89,11 +91,11 @@ def test_the_day_is_the_one_the_page_prints(tmp_path: Path, raw: str, day: str):
     file = tmp_path / "a.html"
     file.write_text(page(head=f'<meta property="article:published_time" content="{raw}">'), "utf-8")
 
-    assert json.loads(parse_line(Line(id="a", html=file, url="")))["date"] == day
+    assert json.loads(parse_line(ManifestLine(id="a", html=file, url="")))["date"] == day
 
 
 def test_a_page_without_an_address_is_known_by_its_file(folder: Path):
-    record = json.loads(parse_line(Line(id="a", html=folder / "plain.html", url="")))
+    record = json.loads(parse_line(ManifestLine(id="a", html=folder / "plain.html", url="")))
 
     assert record["source_article_id"] == (folder / "plain.html").resolve().as_uri()
 
@@ -113,7 +115,7 @@ def test_a_broken_line_stops_the_batch_by_number_and_leaves_no_file(
     out = folder / "out.json"
 
     with pytest.raises(RunFailed, match=r"manifest\.jsonl:2:") as caught:
-        run_batch(manifest(folder, line("plain.html"), text), out)
+        parse_manifest(manifest(folder, line("plain.html"), text), out)
 
     assert problem in str(caught.value)
     assert not out.exists()
@@ -122,21 +124,23 @@ def test_a_broken_line_stops_the_batch_by_number_and_leaves_no_file(
 
 def test_an_id_that_comes_twice_stops_the_batch(folder: Path):
     with pytest.raises(RunFailed, match="comes twice"):
-        run_batch(manifest(folder, line("plain.html"), line("plain.html")), folder / "out.json")
+        parse_manifest(
+            manifest(folder, line("plain.html"), line("plain.html")), folder / "out.json"
+        )
 
 
 def test_an_empty_manifest_gives_an_empty_object(folder: Path):
     out = folder / "out.json"
 
-    assert run_batch(manifest(folder, ""), out).pages == 0
+    assert parse_manifest(manifest(folder, ""), out).pages == 0
     assert json.loads(out.read_text(encoding="utf-8")) == {}
 
 
 def test_a_page_that_takes_too_long_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(parse_batch, "PAGE_SECONDS", 0.05)
-    monkeypatch.setattr(parse_batch, "read_page", _never)
+    monkeypatch.setattr(parse_batch, "read_page_file", _never)
 
-    record = json.loads(parse_line(Line(id="a", html=folder / "plain.html", url="")))
+    record = json.loads(parse_line(ManifestLine(id="a", html=folder / "plain.html", url="")))
 
     assert record["error"].startswith("PageTimeoutError")
 
@@ -153,14 +157,14 @@ def test_a_page_that_ends_its_process_costs_no_other_page(
     names = [f"{number}.html" for number in range(3)]
 
     found = dict(
-        parse_batch._records(iter([Line(id=n, html=folder / n, url="") for n in names]), 2)
+        parse_batch._records(iter([ManifestLine(id=n, html=folder / n, url="") for n in names]), 2)
     )
 
     assert set(found) == set(names)
     assert [name for name in names if "error" in found[name]] == ["2.html"]
 
 
-def _dies_on_one(given: Line) -> str:
+def _dies_on_one(given: ManifestLine) -> str:
     if given.id == "2.html":
         os._exit(1)
     return json.dumps({"title": given.id})
@@ -171,7 +175,7 @@ def test_a_cut_gzip_file_is_no_page(tmp_path: Path):
     cut.write_bytes(gzip.compress(page().encode() + os.urandom(5000))[:-2000])
 
     with pytest.raises(ValueError, match="expected a whole gzip file"):
-        read_page(cut)
+        read_page_file(cut)
 
 
 def test_only_so_many_bytes_of_a_page_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -179,13 +183,13 @@ def test_only_so_many_bytes_of_a_page_are_read(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "big.html").write_bytes(b"x" * 5000)
     (tmp_path / "bomb.html.gz").write_bytes(gzip.compress(b"x" * 5000))
 
-    assert len(read_page(tmp_path / "big.html")) == 1000
+    assert len(read_page_file(tmp_path / "big.html")) == 1000
     with pytest.raises(ValueError, match="cut or too large"):
-        read_page(tmp_path / "bomb.html.gz")
+        read_page_file(tmp_path / "bomb.html.gz")
 
 
 def test_paths_are_found_beside_the_manifest(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir("/")
     out = folder / "out.json"
 
-    assert run_batch(manifest(folder, line("plain.html")), out).failed == 0
+    assert parse_manifest(manifest(folder, line("plain.html")), out).failed == 0

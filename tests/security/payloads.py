@@ -57,7 +57,7 @@ def page_of(body: str, *, title: str = "一个标题在这里", url: str = SHOWN
 
 
 def read(page: Page) -> Article:
-    return registry.read(registry.source("any", "generic", {}), page)
+    return registry.parse(registry.make_source("any", "generic", {}), page)
 
 
 def posts_of(article: Article) -> Iterator[tuple[Dialect, dict[str, Any], str]]:

@@ -36,4 +36,4 @@ def test_no_option_is_a_selector_or_a_pattern() -> None:
     assert not [name for name in names if re.search(r"selector|css|xpath|regex|pattern", name)]
     for key in ("selector", "pattern"):
         with pytest.raises(registry.OptionError, match="unknown key"):
-            registry.source("any", "generic", {key: "div:has(div:has(div))"})
+            registry.make_source("any", "generic", {key: "div:has(div:has(div))"})

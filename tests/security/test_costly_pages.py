@@ -13,8 +13,8 @@ from parsers import registry
 from parsers.compose import compose, one_line
 from parsers.errors import BadListing, ParseError
 from parsers.html.clean import clean_body
-from parsers.model import Found, Page
-from parsers.text.dates import read_time
+from parsers.model import Extracted, Page
+from parsers.text.dates import parse_time
 from parsers.text.plain import plain_text
 from tests.security.payloads import (
     CONTROLS,
@@ -76,7 +76,7 @@ def test_the_generic_parser_reads_a_costly_page_or_says_why_not(kind) -> None:
 
 @pytest.mark.parametrize("kind", ["deepfont", "manyattrs", "controls"])
 def test_compose_takes_any_body(kind) -> None:
-    source = registry.source("any", "generic", {})
+    source = registry.make_source("any", "generic", {})
     article = in_time(
         lambda: compose(
             source,
@@ -84,9 +84,9 @@ def test_compose_takes_any_body(kind) -> None:
             source_article_id="1",
             url=SHOWN,
             canonical_url=make_article().canonical_url,
-            title=Found("标题", "test"),
+            title=Extracted("标题", "test"),
             body=COSTLY[kind],
-            published=read_time("", None, "test"),
+            published=parse_time("", None, "test"),
         )
     )
 
@@ -129,10 +129,10 @@ def test_no_pattern_of_ours_backtracks(unit) -> None:
 
     def work() -> None:
         clean_body(f"<p>{words}!</p><p class=em_media>{words}!</p><p style='{words}'>x</p>", SHOWN)
-        read_time(words, None, "test")
+        parse_time(words, None, "test")
         one_line(words)
         for text in (f"<rss {words}>", feed_of(item_of(words, words, words)), f"<rss>{words}"):
-            source = registry.source("any", "feed", {"url": SHOWN})
+            source = registry.make_source("any", "feed", {"url": SHOWN})
             page = Page(url=SHOWN, text=text, fetched_at=NOW)
             with suppress(BadListing):
                 registry.entries(source, source.parser.listings(source)[0], page)

@@ -19,7 +19,7 @@ from tests.security.payloads import NOW, STEERING, feed_of, item_of
 @pytest.fixture(params=["feed", "rsshub"])
 def entries(request: pytest.FixtureRequest) -> Any:
     """Reads a feed as a run does; its source takes no more than two seconds for it."""
-    source = registry.source("any", request.param, {"url": "https://gazette.example/feed.xml"})
+    source = registry.make_source("any", request.param, {"url": "https://gazette.example/feed.xml"})
     listing = source.parser.listings(source)[0]
 
     def of(text: str) -> tuple[Entry | BadEntry, ...]:

@@ -11,15 +11,15 @@ import click
 import pytest
 
 from flows import cli, settings
-from flows.admin.query import Answer
+from flows.admin.query import QueryResult
 from flows.cli.console import Console, dump, table
 from flows.publishing.documents import ARTICLE_KEYS, write_csv
 from parsers.errors import BadFrontMatter, ParseError
 from parsers.frontmatter import read_post
-from parsers.text.escape import harmless
+from parsers.text.escape import escape_controls
 from tests.security.payloads import CONTROLS, SENTENCES, STEERING, page_of, payloads, read
 from tests.unit.publishing.conftest import make_article
-from warehouse.rows import Result
+from warehouse.rows import ResultSet
 
 HOSTILE_LINES = payloads(
     "log-injection",
@@ -31,9 +31,9 @@ HOSTILE_LINES = payloads(
 def test_what_is_harmless_stays_and_nothing_else() -> None:
     usual = "标题 — “引号” 👩\u200d💻 %s {0}\tcell\nline <b> [x] \\u001b"
 
-    assert harmless(usual) == usual
-    assert harmless("a\x1b[2Jb\u202e") == "a\\u001b[2Jb\\u202e"
-    assert not set(harmless("".join(map(chr, range(0x3000))))) & STEERING
+    assert escape_controls(usual) == usual
+    assert escape_controls("a\x1b[2Jb\u202e") == "a\\u001b[2Jb\\u202e"
+    assert not set(escape_controls("".join(map(chr, range(0x3000))))) & STEERING
 
 
 @pytest.mark.parametrize("words", HOSTILE_LINES)
@@ -51,7 +51,7 @@ def test_nothing_that_is_said_steers_the_terminal(words, capfd) -> None:
     out, err = capfd.readouterr()
 
     assert not set(out + err) & STEERING
-    assert out.splitlines()[:2] == [harmless(words)] * 2
+    assert out.splitlines()[:2] == [escape_controls(words)] * 2
     assert "this is a bug in copydesk: RuntimeError" in err
     if "%s" in words:
         assert err.count(words) >= 5  # no format was filled in
@@ -145,7 +145,7 @@ def test_a_spreadsheet_runs_nothing_of_an_export(words, tmp_path) -> None:
 
 @pytest.mark.parametrize("words", FORMULAS)
 def test_the_csv_of_a_query_is_the_exact_data(words) -> None:
-    answer = Answer(Result(columns=("title",), types=("VARCHAR",), rows=[(words,)]))
+    answer = QueryResult(ResultSet(columns=("title",), types=("VARCHAR",), rows=[(words,)]))
 
     assert list(csv.reader(io.StringIO(answer.as_csv(), newline=""))) == [["title"], [words]]
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from flows import cli
-from flows.publishing.documents import article_document
+from flows.publishing.documents import article_json
 from parsers import registry
 from parsers.model import Entry, Page
 from tests.security.payloads import NOW, SENTENCES, SHOWN, feed_of, page_of, payloads, read
@@ -107,7 +107,7 @@ def test_a_limit_is_a_number_before_anything_happens(capfd, elsewhere) -> None:
 def test_nul_never_reaches_the_warehouse(title) -> None:
     article = read(page_of(SENTENCES + "<p>a\x00b&#0;c</p>", title=title))
     listing = "<item><guid isPermaLink='false'>a&#0;b</guid><title>a&#0;b\x00</title></item>"
-    source = registry.source("any", "feed", {"url": SHOWN})
+    source = registry.make_source("any", "feed", {"url": SHOWN})
     found = registry.entries(
         source,
         source.parser.listings(source)[0],
@@ -115,8 +115,8 @@ def test_nul_never_reaches_the_warehouse(title) -> None:
     )
 
     assert "在这里" in article.title
-    assert "\0" not in json.dumps(article_document(article), ensure_ascii=False)
-    assert "\\u0000" not in json.dumps(article_document(article))
+    assert "\0" not in json.dumps(article_json(article), ensure_ascii=False)
+    assert "\\u0000" not in json.dumps(article_json(article))
     assert "\0" not in "".join(
         str(one.source_article_id) for one in found if isinstance(one, Entry)
     )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from bs4 import BeautifulSoup
 
-from flows.publishing.documents import article_document
+from flows.publishing.documents import article_json
 from parsers.html.clean import BOXES, HEADINGS, INLINE, clean_body
 from tests.security.payloads import SENTENCES, SHOWN, page_of, payloads, posts_of, read
 from tests.unit.publishing.conftest import make_article
@@ -67,7 +67,7 @@ def test_nothing_executable_survives_cleaning_or_any_export(payload) -> None:
             # A line <https://...> is Markdown's way to write a link.
             assert is_inert(re.sub(r"^<https?://[^\s<>]+>$", "", body, flags=re.MULTILINE))
             assert not re.search(r"[{}]", body)
-        document = article_document(article)
+        document = article_json(article)
         assert is_inert(str(document["body_html"]))
 
 
@@ -92,7 +92,7 @@ def test_what_a_page_declares_about_itself_is_no_script() -> None:
     )
     article = read(replace(page, text=page.text.replace("</head>", f"{declared}</head>")))
 
-    assert "javascript" not in repr(article_document(article) | {"provenance": ""})
+    assert "javascript" not in repr(article_json(article) | {"provenance": ""})
 
 
 def test_words_that_look_like_tags_stay_words_in_every_title() -> None:

@@ -25,7 +25,7 @@ from tests.ports import lasting_port
 from tests.soak.checking import WAYS
 from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
-from warehouse.process import exists
+from warehouse.process import process_exists
 
 # A run costs seconds of CPU: more often than this, two cores do nothing but start runs.
 SCHEDULES = {
@@ -132,7 +132,9 @@ class Desk:
     def left_behind(self, seconds: float = 20.0) -> list[str]:
         """The processes that are still there although everything was ended, after a while."""
         end = time.monotonic() + seconds
-        while (left := [one for one in self.marked() if exists(one)]) and time.monotonic() < end:
+        while (
+            left := [one for one in self.marked() if process_exists(one)]
+        ) and time.monotonic() < end:
             time.sleep(0.2)
         return [f"{one}: {cmdline(one).replace(bytes(1), b' ').decode()[:200]}" for one in left]
 

@@ -12,8 +12,8 @@ from duckdb import DuckDBPyConnection
 
 from warehouse import lock
 from warehouse.care.integrity import fingerprint
-from warehouse.db import STORAGE_VERSION, connect, real, transaction
-from warehouse.duckdb_errors import translated
+from warehouse.db import STORAGE_VERSION, connect, resolve_path, transaction
+from warehouse.duckdb_errors import translate_errors
 from warehouse.errors import WarehouseBusy, WarehouseError
 
 # Sightings of one content in one channel with no other content between them become one
@@ -38,14 +38,14 @@ _MERGED = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compacted:
+class CompactResult:
     """What compacting did: sizes in bytes, sightings and fetches in rows."""
 
     bytes_before: int
     bytes_after: int
     sightings_before: int
     sightings_after: int
-    pages_removed: int
+    fetches_removed: int
 
 
 def merge_sightings(db: DuckDBPyConnection) -> tuple[int, int]:
@@ -63,7 +63,7 @@ def merge_sightings(db: DuckDBPyConnection) -> tuple[int, int]:
     return before, after
 
 
-def remove_pages(db: DuckDBPyConnection, *, before: datetime) -> int:
+def remove_fetches(db: DuckDBPyConnection, *, before: datetime) -> int:
     """Removes fetches older than ``before``, but the last whole one of each address."""
     where = (
         "fetched_at < ? AND (url_key, fetched_at) NOT IN "
@@ -80,10 +80,10 @@ def remove_pages(db: DuckDBPyConnection, *, before: datetime) -> int:
 def compact(
     path: Path | str,
     *,
-    pages_before: datetime | None = None,
+    fetches_before: datetime | None = None,
     wait_seconds: float = 30.0,
     on_wait: Callable[[str], None] | None = None,
-) -> Compacted:
+) -> CompactResult:
     """Merges sightings, then writes the file anew without the holes deletions left.
 
     The new file takes the old one's place only when it holds the same rows; a process
@@ -93,17 +93,17 @@ def compact(
         WarehouseBusy: Another process holds the file.
         WarehouseFull: No room for the second file; the first stays.
     """
-    path = real(path)
+    path = resolve_path(path)
     with connect(path, wait_seconds=wait_seconds, on_wait=on_wait) as db:
         if lock.is_shared(path):
             raise WarehouseBusy(f"{path}: open elsewhere in this process; compact it alone")
         size = path.stat().st_size
         with transaction(db):
             sightings = merge_sightings(db)
-            removed = remove_pages(db, before=pages_before) if pages_before else 0
+            removed = remove_fetches(db, before=fetches_before) if fetches_before else 0
         db.execute("CHECKPOINT")
         fresh = path.with_name(path.name + ".compacting")
-        with translated(path):
+        with translate_errors(path):
             try:
                 _rewrite(db, fresh)
                 # The new file is put in place under the lock, after the old one is closed.
@@ -111,12 +111,12 @@ def compact(
                 _put_in_place(fresh, path)
             finally:
                 fresh.unlink(missing_ok=True)
-    return Compacted(
+    return CompactResult(
         bytes_before=size,
         bytes_after=path.stat().st_size,
         sightings_before=sightings[0],
         sightings_after=sightings[1],
-        pages_removed=removed,
+        fetches_removed=removed,
     )
 
 

@@ -126,7 +126,7 @@ _PLANS = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
+class ErasedRows:
     """How many rows there are (or were) to be removed.
 
     Attributes:
@@ -147,7 +147,7 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
-class ArchivedPage:
+class ArchivedPageLocation:
     """Where a page lies in the archive.
 
     Attributes:
@@ -164,7 +164,7 @@ class ArchivedPage:
 # --- forgetting ----------------------------------------------------------------------------
 
 
-def forget(
+def erase(
     db: DuckDBPyConnection,
     article_ids: Sequence[str] = (),
     *,
@@ -173,7 +173,7 @@ def forget(
     left: Iterable[tuple[str, int]] = (),
     reason: str = "",
     at: datetime | None = None,
-) -> Removed:
+) -> ErasedRows:
     """Deletes articles, or all of a source, with all that shows their words; how many rows.
 
     The tombstones are set even for what is not stored. The caller owns the transaction;
@@ -203,34 +203,34 @@ def forget(
         # Without its marks it begins anew, should its tombstone ever be lifted.
         for table in ("watermarks", "gaps"):
             db.execute(f"DELETE FROM _store.{table} WHERE source = ?", [source])  # noqa: S608
-        suppression.bury(db, source=source, reason=reason, at=at)
+        suppression.suppress(db, source=source, reason=reason, at=at)
     for one in article_ids:
-        suppression.bury(db, article_id=one, reason=reason, at=at)
+        suppression.suppress(db, article_id=one, reason=reason, at=at)
     return found
 
 
-def forget_article(
+def erase_article(
     db: DuckDBPyConnection, article_id: str, *, reason: str = "", at: datetime | None = None
 ) -> int:
-    """Deletes one article; how many there were (0 or 1). See ``forget``."""
-    return forget(db, [article_id], reason=reason, at=at).articles
+    """Deletes one article; how many there were (0 or 1). See ``erase``."""
+    return erase(db, [article_id], reason=reason, at=at).articles
 
 
-def forget_source(
+def erase_source(
     db: DuckDBPyConnection, source: str, *, reason: str = "", at: datetime | None = None
 ) -> int:
     """Deletes all articles of a source and keeps it out; how many articles there were."""
-    return forget(db, source=source, reason=reason, at=at).articles
+    return erase(db, source=source, reason=reason, at=at).articles
 
 
-def look(
+def preview(
     db: DuckDBPyConnection,
     article_ids: Sequence[str] = (),
     *,
     source: str = "",
     urls: Iterable[str] = (),
-) -> Removed:
-    """What ``forget`` would remove; nothing is changed.
+) -> ErasedRows:
+    """What ``erase`` would remove; nothing is changed.
 
     Raises:
         WarehouseError: An id is not ``<source>:<source_article_id>``.
@@ -239,7 +239,7 @@ def look(
         return _count(db, whole)
 
 
-def absent(
+def not_stored(
     db: DuckDBPyConnection, article_ids: Sequence[str] = (), *, source: str = ""
 ) -> dict[str, bool]:
     """The articles, or the source, of which nothing is stored; whether each has a tombstone.
@@ -251,11 +251,11 @@ def absent(
         found = db.execute(_ABSENT["articles"]).fetchall()
     if source:
         found = db.execute(_ABSENT["source"], [source, source]).fetchall()
-        return {name: suppression.is_buried(db, source=name) for (name,) in found}
-    return {name: suppression.is_buried(db, article_id=name) for (name,) in found}
+        return {name: suppression.is_suppressed(db, source=name) for (name,) in found}
+    return {name: suppression.is_suppressed(db, article_id=name) for (name,) in found}
 
 
-def at_address(db: DuckDBPyConnection, url: str) -> list[str]:
+def articles_at_url(db: DuckDBPyConnection, url: str) -> list[str]:
     """The articles that have, or had, an address."""
     found = db.execute(
         "SELECT DISTINCT source || ':' || source_article_id FROM _store.records "
@@ -271,10 +271,10 @@ def archived_pages(
     *,
     source: str = "",
     urls: Iterable[str] = (),
-) -> list[ArchivedPage]:
-    """Where the archive keeps the pages that ``forget`` would remove the rows of."""
+) -> list[ArchivedPageLocation]:
+    """Where the archive keeps the pages that ``erase`` would remove the rows of."""
     with _chosen(db, article_ids, source, urls):
-        return [ArchivedPage(*row) for row in db.execute(_ARCHIVED).fetchall()]
+        return [ArchivedPageLocation(*row) for row in db.execute(_ARCHIVED).fetchall()]
 
 
 @contextmanager
@@ -323,11 +323,11 @@ def _quoted(own_id: str) -> str:
     return json.dumps(own_id, ensure_ascii=False)
 
 
-def _count(db: DuckDBPyConnection, whole: list[object]) -> Removed:
+def _count(db: DuckDBPyConnection, whole: list[object]) -> ErasedRows:
     def rows(table: str, where: str) -> int:
         sql = f"SELECT count(*) FROM {table} WHERE {where}"  # noqa: S608
         return int(db.execute(sql, whole * (where.count("?") // 2)).fetchall()[0][0])
 
     stored = {name: rows(f"_store.{name}", _ROWS[name]) for name in list(_ROWS)[:4]}
     articles = int(db.execute("SELECT count(*) FROM copydesk_gone").fetchall()[0][0])
-    return Removed(articles=articles, plans=rows("_work.chunks", _PLANS), **stored)
+    return ErasedRows(articles=articles, plans=rows("_work.chunks", _PLANS), **stored)

@@ -14,7 +14,7 @@ from warehouse.errors import BadRow
 from warehouse.rows import ARTICLE_COLUMNS, ArticleRow
 from warehouse.times import utc
 from warehouse.upsert.keys import as_uuid
-from warehouse.upsert.observations import sights_of
+from warehouse.upsert.observations import observations_of
 
 TABLES = (
     "contents", "gaps", "guard", "migrations", "pages", "posts", "quarantine", "records", "runs",
@@ -110,7 +110,7 @@ _WORDS = f"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class IntegrityReport:
     """What was looked at and what is wrong.
 
     Attributes:
@@ -122,7 +122,7 @@ class Verified:
     problems: tuple[str, ...]
 
 
-def verify(db: DuckDBPyConnection, *, is_deep: bool = False) -> Verified:
+def verify(db: DuckDBPyConnection, *, is_deep: bool = False) -> IntegrityReport:
     """Checks that each key is stored once and that no row misses another.
 
     A deep check also reads every value of every row, because DuckDB notices a damaged
@@ -134,7 +134,7 @@ def verify(db: DuckDBPyConnection, *, is_deep: bool = False) -> Verified:
     return _verify(db, is_deep=False)
 
 
-def _verify(db: DuckDBPyConnection, *, is_deep: bool) -> Verified:
+def _verify(db: DuckDBPyConnection, *, is_deep: bool) -> IntegrityReport:
     problems = []
     rows = {}
     for table, name in _QUALIFIED.items():
@@ -152,7 +152,7 @@ def _verify(db: DuckDBPyConnection, *, is_deep: bool) -> Verified:
         else:
             if count:
                 problems.append(f"{what}: {count}")
-    return Verified(rows=rows, problems=tuple(problems))
+    return IntegrityReport(rows=rows, problems=tuple(problems))
 
 
 def fingerprint(db: DuckDBPyConnection, database: str) -> dict[str, tuple[int, str]]:
@@ -162,7 +162,7 @@ def fingerprint(db: DuckDBPyConnection, database: str) -> dict[str, tuple[int, s
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class StoredRecord:
     """A record as it was stored, and whether it is what its keys say.
 
     Attributes:
@@ -174,7 +174,7 @@ class Words:
     wrong: str
 
 
-def words(db: DuckDBPyConnection, *, rows_each: int = 500) -> Iterator[Words]:
+def stored_records(db: DuckDBPyConnection, *, rows_each: int = 500) -> Iterator[StoredRecord]:
     """Every record with its words, and its keys computed anew from all its columns.
 
     See ``read.read_articles`` on connections; ``fetched_at`` is when the words were first
@@ -184,7 +184,7 @@ def words(db: DuckDBPyConnection, *, rows_each: int = 500) -> Iterator[Words]:
         yield from _words(db, rows_each)
 
 
-def _words(db: DuckDBPyConnection, rows_each: int) -> Iterator[Words]:
+def _words(db: DuckDBPyConnection, rows_each: int) -> Iterator[StoredRecord]:
     db.execute(f"SET disabled_optimizers = '{_AS_IT_STANDS}'")
     cursor = db.execute(_WORDS)
     while found := cursor.fetchmany(rows_each):
@@ -196,9 +196,9 @@ def _words(db: DuckDBPyConnection, rows_each: int) -> Iterator[Words]:
                 named[name] = utc(named[name])
             row = ArticleRow(**named, channel="", fetched_at=seen_at.astimezone(UTC))
             try:
-                (sight,) = sights_of([row])
+                (sight,) = observations_of([row])
             except BadRow as error:  # no row that could have been stored
-                yield Words(row, error.field)
+                yield StoredRecord(row, error.field)
                 continue
             keys = {
                 "article_key": (article, sight.article_key),
@@ -207,7 +207,7 @@ def _words(db: DuckDBPyConnection, rows_each: int) -> Iterator[Words]:
                 "record_key": (record, sight.under(record.bytes)),
             }
             wrong = (name for name, (told, found) in keys.items() if told != as_uuid(found))
-            yield Words(row, next(wrong, ""))
+            yield StoredRecord(row, next(wrong, ""))
 
 
 def _read_all(db: DuckDBPyConnection, table: str) -> tuple[int, str]:

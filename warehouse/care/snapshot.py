@@ -27,9 +27,9 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from warehouse import lock, wal
-from warehouse.duckdb_errors import missing, translate, translated
+from warehouse.duckdb_errors import missing_error, translate_error, translate_errors
 from warehouse.errors import WarehouseError, WrongSnapshot
-from warehouse.upsert.write_lock import look_at_guard
+from warehouse.upsert.write_lock import read_sequence
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _NAME = re.compile(r"\.(?:([0-9a-f]{8})-([0-9a-f]{8})\.)?(\d{8}T\d{6}\.\d{6}Z)")
@@ -75,11 +75,11 @@ def publish(
     """
     link = Path(snapshot).absolute()
     live = _file_of(db)
-    tag = _short(str(live)), str(look_at_guard(db).warehouse_id)[:8]
-    with _publishing, translated(link):
+    tag = _short(str(live)), str(read_sequence(db).warehouse_id)[:8]
+    with _publishing, translate_errors(link):
         _check_ours(link, live, tag)
         link.parent.mkdir(parents=True, exist_ok=True)
-        with wal.none(db):
+        with wal.no_checkpoints(db):
             _checkpoint(db, live, wait_seconds)
             at = datetime.now(UTC)
             published = _copied(live, _named(link, tag, at), link)
@@ -101,21 +101,21 @@ def current_snapshot(snapshot: Path | str, *, of: Path | str | None = None) -> S
     """
     link = Path(snapshot).absolute()
     if not link.exists():
-        raise missing(link)
+        raise missing_error(link)
     found = _told(link, link.resolve())
     if of is not None:
         _check_of(link, found, Path(of))
     return found
 
 
-def remove_all_but(snapshot: Path | str, keep: Path) -> list[Path]:
+def remove_other_snapshots(snapshot: Path | str, keep: Path) -> list[Path]:
     """Removes every other copy now, which takes seconds; those that readers still have open.
 
     For copies that hold what must not be kept. A reader that has followed the link but not
     opened the file yet is waited for.
     """
     link = Path(snapshot).absolute()
-    others = [old for old in copies(link) if old not in (keep, link.resolve())]
+    others = [old for old in list_snapshots(link) if old not in (keep, link.resolve())]
     end = time.monotonic() + _KEPT_SECONDS + 1
     while any(_is_fresh(old) for old in others) and time.monotonic() < end:
         time.sleep(_RETRY_SECONDS)
@@ -130,7 +130,7 @@ def remove_unfinished(snapshot: Path | str) -> None:
         part.unlink(missing_ok=True)
 
 
-def copies(link: Path) -> list[Path]:
+def list_snapshots(link: Path) -> list[Path]:
     """Every published copy that is still there, the oldest first."""
     found = link.parent.glob(f"{glob.escape(link.name)}.*Z")
     named = [one for one in found if _NAME.fullmatch(one.name.removeprefix(link.name))]
@@ -200,7 +200,7 @@ def _checkpoint(db: DuckDBPyConnection, live: Path, wait_seconds: float) -> None
             db.execute("CHECKPOINT")
         except duckdb.TransactionException as error:
             if "CHECKPOINT" not in str(error) or time.monotonic() >= end:
-                raise translate(error, live) from error
+                raise translate_error(error, live) from error
         else:
             return
         time.sleep(_RETRY_SECONDS)
@@ -218,7 +218,7 @@ def _copied(live: Path, final: Path, link: Path) -> Path:
             check=False,
         )
         if done.returncode:
-            raise translate(duckdb.IOException(done.stderr.strip()), link)
+            raise translate_error(duckdb.IOException(done.stderr.strip()), link)
         with part.open("rb") as copy:
             os.fsync(copy.fileno())
         part.rename(final)
@@ -248,7 +248,7 @@ def _remove_old(link: Path, *, keep: Path) -> None:
     What was current is left for a moment, for readers that have followed the link but not
     opened the file yet: its time is when it was replaced, not when it was published.
     """
-    for old in copies(link):
+    for old in list_snapshots(link):
         with suppress(OSError):
             if old != keep and not _is_fresh(old) and not _is_open(old):
                 old.unlink()

@@ -12,7 +12,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from warehouse.rows import QuarantineRow
+from warehouse.rows import NewQuarantineEntry
 from warehouse.times import micros, utc
 from warehouse.upsert import stage
 from warehouse.upsert.keys import as_uuid, key_of
@@ -31,7 +31,7 @@ _SAID = """
         QUALIFY row_number() OVER (PARTITION BY k.i ORDER BY v.seen_at DESC, v.seq DESC) = 1
     )
     SELECT h.i, r.url, r.canonical_url, r.title, r.authors, r.publisher, r.published_at,
-           r.published_raw, r.published_precision, r.published_zone_from, r.updated_at,
+           r.published_raw, r.published_precision, r.published_timezone_source, r.updated_at,
            r.categories, r.tags, r.language, r.lead_image,
            coalesce(r.body_html, c.body_html) AS body_html, coalesce(r.text, c.text) AS text,
            c.content_hash, r.parser, r.parser_version, r.original_url
@@ -144,7 +144,9 @@ def following_pages(
     return {page.url: page for page in map(_page, found)}
 
 
-def are_recorded(db: DuckDBPyConnection, places: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+def recorded_locations(
+    db: DuckDBPyConnection, places: Sequence[tuple[str, int]]
+) -> set[tuple[str, int]]:
     """Those of some places in the archive that a fetch is recorded for."""
     if not places:
         return set()
@@ -160,7 +162,7 @@ def are_recorded(db: DuckDBPyConnection, places: Sequence[tuple[str, int]]) -> s
     return {(file, offset) for file, offset in found}
 
 
-def without_page(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, str]:
+def last_fetch_errors(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, str]:
     """Those of some addresses whose last fetch brought no page, and why."""
     names = list(dict.fromkeys(urls))
     if not names:
@@ -178,7 +180,7 @@ def without_page(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, str]:
     return {names[i]: error for i, error in found}
 
 
-def said(
+def articles_as_of(
     db: DuckDBPyConnection, asked: Sequence[tuple[str, datetime]]
 ) -> dict[tuple[str, datetime], dict[str, Any]]:
     """What articles said at a time, by article id and time; columns by name.
@@ -199,7 +201,7 @@ def said(
     return {asked[i]: _clean(dict(zip(names, line, strict=True))) for i, *line in lines}
 
 
-def were_read(db: DuckDBPyConnection, failed: Sequence[QuarantineRow]) -> set[int]:
+def parsed_before(db: DuckDBPyConnection, failed: Sequence[NewQuarantineEntry]) -> set[int]:
     """Which failed pages, by number, had been read into their article before.
 
     That the article was known by then is not enough: of a page that never could be read it

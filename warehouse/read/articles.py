@@ -39,7 +39,7 @@ _POSTS = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostOf:
+class ImportedPost:
     """An imported file and the article it was read as.
 
     Attributes:
@@ -78,12 +78,12 @@ def read_articles(
 
 def read_posts(
     db: DuckDBPyConnection, *, source: str | None = None, rows_each: int = 1000
-) -> Iterator[PostOf]:
+) -> Iterator[ImportedPost]:
     """The imported files, the latest of each path; see ``read_articles`` on connections."""
     cursor = db.execute(_POSTS, [source, source])
     while found := cursor.fetchmany(rows_each):
         for article_id, of, dialect, path, data, is_current in found:
-            yield PostOf(
+            yield ImportedPost(
                 article_id=article_id,
                 source=of,
                 post=StoredPost(dialect=dialect, path=path, data=data),

@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 
 from warehouse.db import opened
 from warehouse.errors import BadQuery
-from warehouse.rows import Result
+from warehouse.rows import ResultSet
 
 # No file, no network, no Python variable, no extension; and no way to change that.
 _HARDENED = {
@@ -40,7 +40,7 @@ def connect_for_queries(path: Path | str) -> Iterator[DuckDBPyConnection]:
 
 def run_query(
     db: DuckDBPyConnection, sql: str, parameters: Sequence[object] = (), *, limit: int | None = None
-) -> Result:
+) -> ResultSet:
     """What one read-only statement returns; at most ``limit`` rows.
 
     Raises:
@@ -52,7 +52,7 @@ def run_query(
         columns = tuple(str(one[0]) for one in cursor.description or ())
         types = tuple(str(one[1]) for one in cursor.description or ())
         rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
-    return Result(columns=columns, types=types, rows=_in_utc(rows, types))
+    return ResultSet(columns=columns, types=types, rows=_in_utc(rows, types))
 
 
 def run_query_arrow(db: DuckDBPyConnection, sql: str) -> pa.Table:

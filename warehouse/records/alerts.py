@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
-from warehouse.records.quarantine import identity
-from warehouse.rows import QuarantineRow
+from warehouse.records.quarantine import failure_key
+from warehouse.rows import NewQuarantineEntry
 from warehouse.upsert.keys import as_uuid
 
 _TOLD = """
@@ -21,21 +21,21 @@ _MARK = """
         AND resolved_at IS NULL
 """
 
-Standing = frozenset[tuple[str, str]]
+AlertedFailures = frozenset[tuple[str, str]]
 """Which failures stand: the id of each, and its reason."""
 
 
-def told(db: DuckDBPyConnection, source: str) -> Standing:
+def alerted_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:
     """What stands in quarantine of a source, and was told."""
     return frozenset(db.execute(_TOLD, [source]).fetchall())
 
 
-def is_among(standing: Standing, row: QuarantineRow) -> bool:
+def is_alerted(standing: AlertedFailures, row: NewQuarantineEntry) -> bool:
     """Whether a failure stands already: the same page or line, for the same reason."""
-    return (str(as_uuid(identity(row))), row.reason) in standing
+    return (str(as_uuid(failure_key(row))), row.reason) in standing
 
 
-def mark_told(
+def mark_alerted(
     db: DuckDBPyConnection, sources: Sequence[str], *, run_id: str, at: datetime | None = None
 ) -> None:
     """Note that what a run met of some sources was told (``at``: aware UTC; now by default).

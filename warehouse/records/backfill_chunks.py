@@ -106,7 +106,7 @@ def add(
     stage.insert(db, "_work.chunks", rows)
 
 
-def of_plan(db: DuckDBPyConnection, plan: str) -> list[Chunk]:
+def chunks_of_plan(db: DuckDBPyConnection, plan: str) -> list[Chunk]:
     """The pieces of a plan, in their order; none when there is no such plan."""
     found = db.execute(
         "SELECT plan, source, n, kind, what, spec, entries, state, made_at, ended_at, run_id "
@@ -122,7 +122,7 @@ def of_plan(db: DuckDBPyConnection, plan: str) -> list[Chunk]:
     ]  # fmt: skip
 
 
-def end(
+def finish(
     db: DuckDBPyConnection,
     chunk: Chunk,
     *,
@@ -141,12 +141,12 @@ def end(
     )
 
 
-def forget(db: DuckDBPyConnection, plan: str) -> None:
+def delete_plan(db: DuckDBPyConnection, plan: str) -> None:
     """Drops a plan, so that it begins anew when it is asked for again."""
     db.execute("DELETE FROM _work.chunks WHERE plan_key = ?", [as_uuid(key_of(plan))])
 
 
-def forget_old(db: DuckDBPyConnection, *, before: datetime) -> int:
+def delete_old_plans(db: DuckDBPyConnection, *, before: datetime) -> int:
     """Drops the plans in which nothing was made or ended since; how many pieces."""
     old = (
         "plan_key IN (SELECT plan_key FROM _work.chunks GROUP BY plan_key "

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from warehouse.rows import PageRow, Validators
+from warehouse.rows import FetchRow, Validators
 from warehouse.upsert import stage
 from warehouse.upsert.keys import key_of
 
@@ -49,7 +49,7 @@ _FIELDS = {
 }
 
 
-def record(db: DuckDBPyConnection, rows: Sequence[PageRow], *, run_id: str) -> None:
+def record(db: DuckDBPyConnection, rows: Sequence[FetchRow], *, run_id: str) -> None:
     """Appends one row per fetch."""
     stage.insert(
         db,

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
-from warehouse.rows import Gap, GapRow
+from warehouse.rows import Gap, NewGap
 from warehouse.times import micros, utc
 from warehouse.upsert.keys import as_uuid, key_of
 
 
 def open_gap(
-    db: DuckDBPyConnection, gap: GapRow, *, run_id: str, at: datetime | None = None
+    db: DuckDBPyConnection, gap: NewGap, *, run_id: str, at: datetime | None = None
 ) -> bool:
     """Notes a gap and says whether it is new; the same one is not noted twice."""
     key = as_uuid(key_of(gap.source, gap.channel, _end(gap.from_at), _end(gap.to_at)))
@@ -68,7 +68,7 @@ def list_gaps(
     return [
         Gap(
             gap_id=str(key),
-            row=GapRow(
+            row=NewGap(
                 source=source_, channel=channel, from_at=utc(from_at), to_at=utc(to_at), how=how
             ),
             noticed_at=noticed_at.astimezone(UTC),

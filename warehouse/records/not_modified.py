@@ -40,7 +40,7 @@ CONFIRM = """
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
+class NotModified:
     """An article that a server says is as it was.
 
     Attributes:
@@ -52,17 +52,19 @@ class Confirmed:
     at: datetime
 
 
-def known(db: DuckDBPyConnection, article_ids: Iterable[str]) -> set[str]:
+def stored_ids(db: DuckDBPyConnection, article_ids: Iterable[str]) -> set[str]:
     """Those of the articles that were stored before, whatever they say now."""
     return _which(db, article_ids, KNOWN, [])
 
 
-def seen_in(db: DuckDBPyConnection, article_ids: Iterable[str], *, channel: str) -> set[str]:
+def ids_in_channel(db: DuckDBPyConnection, article_ids: Iterable[str], *, channel: str) -> set[str]:
     """Those of the articles that were seen in this channel."""
     return _which(db, article_ids, SEEN_IN, [channel])
 
 
-def seen_elsewhere(db: DuckDBPyConnection, article_ids: Iterable[str], *, channel: str) -> set[str]:
+def ids_in_other_channels(
+    db: DuckDBPyConnection, article_ids: Iterable[str], *, channel: str
+) -> set[str]:
     """Those of the articles that were seen in any channel but this one."""
     return _which(db, article_ids, SEEN_ELSEWHERE, [channel])
 
@@ -81,7 +83,7 @@ def _which(
         return {names[i] for (i,) in db.execute(sql, parameters).fetchall()}
 
 
-def confirm(db: DuckDBPyConnection, articles: Mapping[str, Confirmed], *, run_id: str) -> None:
+def record(db: DuckDBPyConnection, articles: Mapping[str, NotModified], *, run_id: str) -> None:
     """Moves ``last_seen_at`` of what those articles say; unknown articles are passed over.
 
     The caller owns the transaction.

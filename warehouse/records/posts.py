@@ -96,7 +96,7 @@ def known_posts(
     return known
 
 
-def mended_failures(
+def resolved_failures(
     db: DuckDBPyConnection, rows: Iterable[ArticleRow], *, source: str
 ) -> list[str]:
     """The ids of the open failures that imported articles make good: the same article, or path.
@@ -178,7 +178,7 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
+class ArticleInfo:
     """As much of an article as its file's name needs."""
 
     article_id: str
@@ -195,13 +195,13 @@ def stored_files(db: DuckDBPyConnection, *, source: str | None = None) -> list[S
     return [StoredFile(**dict(zip(names, one, strict=True))) for one in found]
 
 
-def outlines(
+def article_infos(
     db: DuckDBPyConnection, *, source: str | None, published_since: datetime | None
-) -> list[Outline]:
+) -> list[ArticleInfo]:
     """All articles, in outline."""
     found = db.execute(OUTLINES, [source, source, published_since, published_since]).fetchall()
     return [
-        Outline(
+        ArticleInfo(
             article_id=article_id,
             source=of,
             source_article_id=own,

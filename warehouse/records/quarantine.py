@@ -11,8 +11,8 @@ from duckdb import DuckDBPyConnection
 
 from warehouse.errors import WarehouseError
 from warehouse.records import suppression
-from warehouse.records.suppression import Forbidden
-from warehouse.rows import Quarantined, QuarantineRow
+from warehouse.records.suppression import SuppressionList
+from warehouse.rows import NewQuarantineEntry, QuarantineEntry
 from warehouse.times import micros, utc
 from warehouse.upsert import stage
 from warehouse.upsert.keys import key_of
@@ -72,7 +72,7 @@ _COLUMNS = (
 
 def put(
     db: DuckDBPyConnection,
-    rows: Sequence[QuarantineRow],
+    rows: Sequence[NewQuarantineEntry],
     *,
     run_id: str,
     at: datetime | None = None,
@@ -85,7 +85,7 @@ def put(
     later stands.
     """
     if rows:
-        forbidden = Forbidden(suppression.every(db))
+        forbidden = SuppressionList(suppression.list_suppressions(db))
         rows = [
             row
             for row in rows
@@ -94,12 +94,12 @@ def put(
     if not rows:
         return 0
     at = at or datetime.now(UTC)
-    failed: dict[bytes, tuple[QuarantineRow, int]] = {}
+    failed: dict[bytes, tuple[NewQuarantineEntry, int]] = {}
     for row in rows:
-        key = identity(row)
+        key = failure_key(row)
         before, attempts = failed.get(key, (row, 0))
         failed[key] = (row if row.fetched_at >= before.fetched_at else before, attempts + 1)
-    old = overtaken(db, [row for row, _ in failed.values()])
+    old = superseded(db, [row for row, _ in failed.values()])
     with stage.staged(db, "copydesk_failed", _table(failed, old, run_id, at)):
         known = len(db.execute(KNOWN).fetchall())
         if known:
@@ -109,7 +109,7 @@ def put(
     return len(failed) - known
 
 
-def overtaken(db: DuckDBPyConnection, rows: Sequence[QuarantineRow]) -> set[int]:
+def superseded(db: DuckDBPyConnection, rows: Sequence[NewQuarantineEntry]) -> set[int]:
     """Which of the rows, by number, are older than what their article was last seen to say."""
     if not rows:
         return set()
@@ -129,7 +129,7 @@ def open_failures(
     reason: str | None = None,
     source: str | None = None,
     is_resolved: bool = False,
-) -> list[Quarantined]:
+) -> list[QuarantineEntry]:
     """The failures that stand (or those resolved), oldest first, with their pages."""
     return _select(
         db,
@@ -138,7 +138,7 @@ def open_failures(
     )
 
 
-def get(db: DuckDBPyConnection, quarantine_id: str) -> Quarantined:
+def get(db: DuckDBPyConnection, quarantine_id: str) -> QuarantineEntry:
     """One failure by its id or the beginning of it.
 
     Raises:
@@ -181,7 +181,7 @@ def resolve(
     return count
 
 
-def resolve_read(
+def resolve_parsed(
     db: DuckDBPyConnection,
     read: Mapping[str, datetime],
     *,
@@ -208,7 +208,7 @@ def resolve_read(
     return resolve(db, run_id=run_id, quarantine_ids=ids, at=at)
 
 
-def are_open(db: DuckDBPyConnection, quarantine_ids: Iterable[str]) -> set[str]:
+def open_ids(db: DuckDBPyConnection, quarantine_ids: Iterable[str]) -> set[str]:
     """Those of some failures that stand."""
     found = db.execute(
         "SELECT CAST(quarantine_key AS VARCHAR) FROM _store.quarantine WHERE resolved_at IS NULL "
@@ -231,7 +231,7 @@ def resolved_listings(
     return {url: at.astimezone(UTC) for url, at in found}
 
 
-def identity(row: QuarantineRow) -> bytes:
+def failure_key(row: NewQuarantineEntry) -> bytes:
     """What stands for a failure, however often it is met: its article, page or line."""
     is_named = bool(row.url or row.article_id)
     which = "" if is_named else sha256(row.page).hexdigest()
@@ -239,7 +239,7 @@ def identity(row: QuarantineRow) -> bytes:
 
 
 def _table(
-    failed: dict[bytes, tuple[QuarantineRow, int]], old: set[int], run_id: str, at: datetime
+    failed: dict[bytes, tuple[NewQuarantineEntry, int]], old: set[int], run_id: str, at: datetime
 ) -> Any:
     rows = [row for row, _ in failed.values()]
     count = len(rows)
@@ -268,7 +268,7 @@ def _table(
     )
 
 
-def _select(db: DuckDBPyConnection, where: str, values: list[Any]) -> list[Quarantined]:
+def _select(db: DuckDBPyConnection, where: str, values: list[Any]) -> list[QuarantineEntry]:
     found = db.execute(
         f"SELECT {', '.join(_COLUMNS)} FROM _store.quarantine WHERE {where} "  # noqa: S608
         "ORDER BY first_failed_at, quarantine_key",
@@ -277,8 +277,8 @@ def _select(db: DuckDBPyConnection, where: str, values: list[Any]) -> list[Quara
     return [_quarantined(dict(zip(_COLUMNS, one, strict=True))) for one in found]
 
 
-def _quarantined(one: dict[str, Any]) -> Quarantined:
-    return Quarantined(
+def _quarantined(one: dict[str, Any]) -> QuarantineEntry:
+    return QuarantineEntry(
         quarantine_id=str(one["quarantine_key"]),
         attempts=one["attempts"],
         first_failed_at=one["first_failed_at"].astimezone(UTC),
@@ -286,7 +286,7 @@ def _quarantined(one: dict[str, Any]) -> Quarantined:
         resolved_at=utc(one["resolved_at"]),
         resolved_by=one["resolved_by"],
         run_id=one["run_id"],
-        row=QuarantineRow(
+        row=NewQuarantineEntry(
             page_more=tuple(one["page_more"]),
             fetched_at=one["fetched_at"].astimezone(UTC),
             **{

@@ -17,7 +17,7 @@ _BURY = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tombstone:
+class Suppression:
     """What must not be kept: an article, or with ``article_id`` ``None`` a whole source."""
 
     article_id: str | None
@@ -26,35 +26,35 @@ class Tombstone:
     forgotten_at: datetime
 
 
-def every(db: DuckDBPyConnection) -> list[Tombstone]:
+def list_suppressions(db: DuckDBPyConnection) -> list[Suppression]:
     """Every tombstone, oldest first."""
     found = db.execute(
         "SELECT article_id, source, reason, forgotten_at FROM _store.tombstones "
         "ORDER BY forgotten_at, source, article_id NULLS FIRST"
     ).fetchall()
     return [
-        Tombstone(
+        Suppression(
             article_id=article_id, source=source, reason=reason, forgotten_at=at.astimezone(UTC)
         )
         for article_id, source, reason, at in found
     ]
 
 
-def remember(db: DuckDBPyConnection, *, article_id: str = "", source: str = "") -> bool:
+def lift_suppression(db: DuckDBPyConnection, *, article_id: str = "", source: str = "") -> bool:
     """Lifts the tombstone of an article or of a source; whether there was one.
 
     What was deleted comes back only with a later run.
     """
     where, value = _which(article_id, source)
-    was_buried = is_buried(db, article_id=article_id, source=source)
+    was_buried = is_suppressed(db, article_id=article_id, source=source)
     db.execute(f"DELETE FROM _store.tombstones WHERE {where}", [value])  # noqa: S608
     return was_buried
 
 
-class Forbidden:
+class SuppressionList:
     """What tombstones keep out, for those who would rather not fetch it at all."""
 
-    def __init__(self, stones: Iterable[Tombstone] = ()) -> None:
+    def __init__(self, stones: Iterable[Suppression] = ()) -> None:
         stones = list(stones)
         self._articles = {one.article_id for one in stones if one.article_id is not None}
         self._sources = {one.source for one in stones if one.article_id is None}
@@ -67,21 +67,21 @@ class Forbidden:
         return article_id in self._articles or str(article_id).partition(":")[0] in self._sources
 
 
-def bury(
+def suppress(
     db: DuckDBPyConnection, *, article_id: str = "", source: str = "", reason: str, at: datetime
 ) -> None:
     """Sets the tombstone of an article or of a source, with its reason, unless there is one.
 
     ``at`` is aware UTC.
     """
-    if is_buried(db, article_id=article_id, source=source):
+    if is_suppressed(db, article_id=article_id, source=source):
         return
     key = as_uuid(key_of(article_id)) if article_id else None
     of = article_id.partition(":")[0] or source
     db.execute(_BURY, [key, article_id or None, of, reason, at])
 
 
-def is_buried(db: DuckDBPyConnection, *, article_id: str = "", source: str = "") -> bool:
+def is_suppressed(db: DuckDBPyConnection, *, article_id: str = "", source: str = "") -> bool:
     """Whether an article, or a whole source, has a tombstone."""
     where, value = _which(article_id, source)
     sql = f"SELECT 1 FROM _store.tombstones WHERE {where}"  # noqa: S608

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 
 from duckdb import DuckDBPyConnection
 
-from warehouse.rows import ArticleRow, Upserted
+from warehouse.rows import ArticleRow, UpsertCounts
 from warehouse.upsert import insert, lookup
 from warehouse.upsert.history import History
-from warehouse.upsert.observations import Sight, sights_of
-from warehouse.upsert.write_lock import look_around, take_guard
+from warehouse.upsert.observations import Observation, observations_of
+from warehouse.upsert.write_lock import batch_context, lock_for_write
 
 
 @dataclass(slots=True)
 class _Batch:
     """What one upsert will append; ``bodies`` are those of the contents stored before."""
 
-    additions: insert.Additions = field(default_factory=insert.Additions)
+    additions: insert.PendingInserts = field(default_factory=insert.PendingInserts)
     bodies: dict[bytes, bytes] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(int))
@@ -37,7 +37,7 @@ class _Batch:
 
 def upsert_articles(
     db: DuckDBPyConnection, rows: Sequence[ArticleRow], *, run_id: str
-) -> dict[str, Upserted]:
+) -> dict[str, UpsertCounts]:
     """Adds what is new in ``rows`` and says, by source, what they were.
 
     The caller owns the transaction (``warehouse.transaction``), so that a watermark
@@ -52,23 +52,25 @@ def upsert_articles(
     Raises:
         BadRow: A row cannot be stored; nothing of the batch was.
     """
-    sights = sights_of(rows)
+    sights = observations_of(rows)
     if not sights:
         return {}
     batch = _Batch()
-    take_guard(db)
-    outlook = look_around(db, sights[0].at)
+    lock_for_write(db)
+    outlook = batch_context(db, sights[0].at)
     if outlook.tombstones:
         sights = _without_forgotten(db, sights, batch)
     if sights:
-        known = lookup.look_up(db, sights, has_later=outlook.has_later)
+        known = lookup.load_state(db, sights, has_later=outlook.has_later)
         _place_all(db, sights, known, batch)
         batch.additions.store(db, seq=outlook.seq, bodies=batch.bodies, run_id=run_id)
         insert.posts(db, sights, seq=outlook.seq, run_id=run_id)
-    return {source: Upserted(**counts) for source, counts in batch.counts.items()}
+    return {source: UpsertCounts(**counts) for source, counts in batch.counts.items()}
 
 
-def _without_forgotten(db: DuckDBPyConnection, sights: list[Sight], batch: _Batch) -> list[Sight]:
+def _without_forgotten(
+    db: DuckDBPyConnection, sights: list[Observation], batch: _Batch
+) -> list[Observation]:
     """The rows that no tombstone forbids; the others are only counted."""
     articles, sources = lookup.forgotten(db)
     kept = []
@@ -81,7 +83,7 @@ def _without_forgotten(db: DuckDBPyConnection, sights: list[Sight], batch: _Batc
 
 
 def _place_all(
-    db: DuckDBPyConnection, sights: list[Sight], known: lookup.Known, batch: _Batch
+    db: DuckDBPyConnection, sights: list[Observation], known: lookup.StoredState, batch: _Batch
 ) -> None:
     """Finds out what each sight means, the plain cases first."""
     plain = known.confirmed | known.repeated
@@ -104,7 +106,7 @@ def _place_all(
         _place(sight, history, batch)
 
 
-def _said_first(sights: Sequence[Sight], known: lookup.Known) -> list[bytes]:
+def _said_first(sights: Sequence[Observation], known: lookup.StoredState) -> list[bytes]:
     """The contents of rows whose exact record their article has not given before."""
     return list(
         dict.fromkeys(
@@ -117,14 +119,14 @@ def _said_first(sights: Sequence[Sight], known: lookup.Known) -> list[bytes]:
     )
 
 
-def _place_first(sight: Sight, batch: _Batch) -> None:
+def _place_first(sight: Observation, batch: _Batch) -> None:
     """What ``_place`` would do with an empty history, without making one."""
     is_known = batch.knows(sight.content_key)
     batch.additions.first(sight, is_content_new=not is_known)
     batch.counts[sight.row.source]["duplicate" if is_known else "new"] += 1
 
 
-def _place(sight: Sight, history: History, batch: _Batch) -> None:
+def _place(sight: Observation, history: History, batch: _Batch) -> None:
     """Puts one sight into its article's history and counts what it was."""
     before = history.current
     is_known = batch.knows(sight.content_key)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
 
-from warehouse.upsert.observations import Sight
+from warehouse.upsert.observations import Observation
 
 
 class Version(NamedTuple):
@@ -28,7 +28,7 @@ class Version(NamedTuple):
     record: bytes
 
 
-class Stretch(NamedTuple):
+class SeenInterval(NamedTuple):
     """The article was seen with ``content`` in ``channel`` at both ends."""
 
     content: bytes
@@ -48,7 +48,7 @@ class History:
     """
 
     chain: list[Version] = field(default_factory=list)
-    seen: list[Stretch] = field(default_factory=list)
+    seen: list[SeenInterval] = field(default_factory=list)
     records: set[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class History:
         """The content that is current; ``None`` for an article never seen."""
         return self.chain[-1].content if self.chain else None
 
-    def add(self, sight: Sight) -> list[Version]:
+    def add(self, sight: Observation) -> list[Version]:
         """The versions that a sight adds to the chain: none, itself, or itself and a return."""
         here = bisect_right(self.chain, sight.at, key=attrgetter("at"))
         before = self.chain[here - 1] if here else None
@@ -74,7 +74,7 @@ class History:
         self.records.add(sight.record_key)
         return added
 
-    def note(self, sight: Sight) -> bool:
+    def note(self, sight: Observation) -> bool:
         """Whether this sighting was not known; it is now."""
         channel = sight.row.channel
         for one in self.seen:
@@ -84,10 +84,10 @@ class History:
                 and one.first <= sight.at <= one.last
             ):
                 return False
-        self.seen.append(Stretch(sight.content_key, channel, sight.at, sight.at))
+        self.seen.append(SeenInterval(sight.content_key, channel, sight.at, sight.at))
         return True
 
-    def _says_so(self, sight: Sight, before: Version | None) -> bool:
+    def _says_so(self, sight: Observation, before: Version | None) -> bool:
         """Whether the chain says this at this time already, or did and was told better."""
         if before and before.record == sight.record_key:
             return True

@@ -18,7 +18,7 @@ from warehouse.upsert import stage
 from warehouse.upsert.history import Version
 from warehouse.upsert.keys import key_of
 from warehouse.upsert.lookup import numbered
-from warehouse.upsert.observations import Sight, body_key
+from warehouse.upsert.observations import Observation, body_key
 
 POSTS = """
     SELECT k.i FROM _store.posts p JOIN copydesk_keys k ON p.post_key = k.key::UUID
@@ -60,7 +60,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Additions:
+class PendingInserts:
     """The rows to be added, by table.
 
     Attributes:
@@ -70,12 +70,12 @@ class Additions:
         seen: Sightings.
     """
 
-    contents: dict[bytes, Sight] = field(default_factory=dict)
-    records: dict[bytes, Sight] = field(default_factory=dict)
+    contents: dict[bytes, Observation] = field(default_factory=dict)
+    records: dict[bytes, Observation] = field(default_factory=dict)
     versions: list[tuple[bytes, bytes, bytes, int]] = field(default_factory=list)
-    seen: list[Sight] = field(default_factory=list)
+    seen: list[Observation] = field(default_factory=list)
 
-    def first(self, sight: Sight, *, is_content_new: bool) -> None:
+    def first(self, sight: Observation, *, is_content_new: bool) -> None:
         """Adds the first that was ever seen of an article."""
         self.versions.append((sight.article_key, sight.content_key, sight.record_key, sight.at))
         self.record(sight, is_content_new=is_content_new)
@@ -85,7 +85,7 @@ class Additions:
         """Adds a link of an article's chain."""
         self.versions.append((article, version.content, version.record, version.at))
 
-    def record(self, sight: Sight, *, is_content_new: bool) -> None:
+    def record(self, sight: Observation, *, is_content_new: bool) -> None:
         """Adds a record, and the content with it when nobody has said it."""
         self.records[sight.record_key] = sight
         if is_content_new:
@@ -114,7 +114,7 @@ class Additions:
         stage.insert(db, "_store.versions", _versions(self.versions, seq, run_id))
         stage.insert(db, "_store.seen", _seen(self.seen, run_id))
 
-    def _has_own_body(self, sight: Sight, bodies: Mapping[bytes, bytes]) -> bool:
+    def _has_own_body(self, sight: Observation, bodies: Mapping[bytes, bytes]) -> bool:
         """Whether its body is not, to the letter, the one stored with its content."""
         first = self.contents.get(sight.content_key)
         if first is sight:
@@ -139,7 +139,7 @@ def _parts(rows: Iterable[T]) -> Iterator[list[T]]:
         yield rows[start : start + _ROWS_EACH]
 
 
-def _contents(sights: Sequence[Sight], seq: int, run_id: str) -> pa.Table:
+def _contents(sights: Sequence[Observation], seq: int, run_id: str) -> pa.Table:
     # Made once for the key and for the table: most of what a new article costs.
     bodies = [sight.row.body_html.encode() for sight in sights]
     texts = [sight.row.text.encode() for sight in sights]
@@ -157,7 +157,7 @@ def _contents(sights: Sequence[Sight], seq: int, run_id: str) -> pa.Table:
     )
 
 
-def _records(sights: Sequence[Sight], own: Sequence[bool], run_id: str) -> pa.Table:
+def _records(sights: Sequence[Observation], own: Sequence[bool], run_id: str) -> pa.Table:
     """Records; their body only where it is not that of their content."""
     said = zip(*(_said(sight.row) for sight in sights), strict=True)
     return stage.table(
@@ -191,7 +191,7 @@ def _versions(
     )
 
 
-def _seen(sights: Sequence[Sight], run_id: str) -> pa.Table:
+def _seen(sights: Sequence[Observation], run_id: str) -> pa.Table:
     times = pa.array([sight.at for sight in sights], stage.MOMENT)
     return stage.table(
         article_key=stage.keys([sight.article_key for sight in sights]),
@@ -206,7 +206,7 @@ def _seen(sights: Sequence[Sight], run_id: str) -> pa.Table:
 # --- imported posts --------------------------------------------------------------------
 
 
-def posts(db: DuckDBPyConnection, sights: Sequence[Sight], *, seq: int, run_id: str) -> None:
+def posts(db: DuckDBPyConnection, sights: Sequence[Observation], *, seq: int, run_id: str) -> None:
     """Keeps the files of imported articles, each once."""
     found = {
         _post_key(sight.row.article_id, post): (sight, post)
@@ -235,7 +235,7 @@ def _post_key(article_id: str, post: StoredPost) -> bytes:
 
 
 def _posts(
-    found: Sequence[tuple[bytes, tuple[Sight, StoredPost]]], seq: int, run_id: str
+    found: Sequence[tuple[bytes, tuple[Observation, StoredPost]]], seq: int, run_id: str
 ) -> pa.Table:
     of = [sight for _, (sight, _) in found]
     files = [post for _, (_, post) in found]

@@ -15,8 +15,8 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from warehouse.upsert import stage
-from warehouse.upsert.history import History, Stretch, Version
-from warehouse.upsert.observations import Sight
+from warehouse.upsert.history import History, SeenInterval, Version
+from warehouse.upsert.observations import Observation
 
 VERSIONS = """
     SELECT k.i, v.record_tag, epoch_us(v.seen_at), v.seq
@@ -57,7 +57,7 @@ TOMBSTONES = "SELECT article_key, source FROM _store.tombstones"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredState:
     """What is stored of the articles of a batch.
 
     Attributes:
@@ -73,9 +73,9 @@ class Known:
     confirmed: Set[bytes]
     repeated: Set[bytes]
     chains: Mapping[bytes, list[Version]]
-    stretches: Mapping[bytes, list[Stretch]]
+    stretches: Mapping[bytes, list[SeenInterval]]
 
-    def is_first(self, sight: Sight) -> bool:
+    def is_first(self, sight: Observation) -> bool:
         """Whether its article was never seen, and the batch sees it once."""
         return sight.article_key not in self.chains and sight.article_key not in self.often
 
@@ -84,7 +84,9 @@ class Known:
         return History(self.chains.get(article, []), self.stretches.get(article, []))
 
 
-def look_up(db: DuckDBPyConnection, sights: list[Sight], *, has_later: bool) -> Known:
+def load_state(
+    db: DuckDBPyConnection, sights: list[Observation], *, has_later: bool
+) -> StoredState:
     """What is known of the articles of ``sights``, which are in order of time.
 
     A sight that is stored under the key an earlier copydesk gave it gets that key. Without
@@ -100,7 +102,7 @@ def look_up(db: DuckDBPyConnection, sights: list[Sight], *, has_later: bool) -> 
         often = {article for article, count in times.items() if count > 1}
     plain = _confirmed(list(last.values()), found) - often
     repeated: set[bytes] = set()
-    stretches: dict[bytes, list[Stretch]] = {}
+    stretches: dict[bytes, list[SeenInterval]] = {}
     if found and has_later:
         repeated, stretches = _seen_since(db, list(last.values()), plain, since=sights[0].at)
     confirmed = (plain - repeated).difference(stretches)
@@ -109,18 +111,18 @@ def look_up(db: DuckDBPyConnection, sights: list[Sight], *, has_later: bool) -> 
         for i, *rest in found
         if (key := articles[i]) not in confirmed and key not in repeated
     ]
-    return Known(often, confirmed, repeated, _chains(db, sights, others), stretches)
+    return StoredState(often, confirmed, repeated, _chains(db, sights, others), stretches)
 
 
 def _seen_since(
-    db: DuckDBPyConnection, sights: Sequence[Sight], plain: Set[bytes], *, since: int
-) -> tuple[set[bytes], dict[bytes, list[Stretch]]]:
+    db: DuckDBPyConnection, sights: Sequence[Observation], plain: Set[bytes], *, since: int
+) -> tuple[set[bytes], dict[bytes, list[SeenInterval]]]:
     """The ``plain`` articles whose sight is stored already, and the sightings of the others.
 
     Only sightings that end at or after ``since`` are looked at.
     """
     repeated: set[bytes] = set()
-    stretches: dict[bytes, list[Stretch]] = defaultdict(list)
+    stretches: dict[bytes, list[SeenInterval]] = defaultdict(list)
     with stage.staged(db, "copydesk_keys", _numbered_sights(sights)):
         found = db.execute(SEEN.format(since=int(since))).fetchall()
     for i, is_again, content, channel, first, end in found:
@@ -128,14 +130,16 @@ def _seen_since(
         if is_again and sight.article_key in plain:
             repeated.add(sight.article_key)
         elif is_again:
-            stretch = Stretch(sight.content_key, sight.row.channel, first, end)
+            stretch = SeenInterval(sight.content_key, sight.row.channel, first, end)
             stretches[sight.article_key].append(stretch)
         else:
-            stretches[sight.article_key].append(Stretch(content.bytes, channel, first, end))
+            stretches[sight.article_key].append(SeenInterval(content.bytes, channel, first, end))
     return repeated, dict(stretches)
 
 
-def _confirmed(sights: Sequence[Sight], found: Iterable[tuple[int, int, int, int]]) -> set[bytes]:
+def _confirmed(
+    sights: Sequence[Observation], found: Iterable[tuple[int, int, int, int]]
+) -> set[bytes]:
     """The articles with one version, which says what their sight, here by place, says later.
 
     A record's key covers its article's id, so the two tags together are 96 bits that
@@ -162,7 +166,7 @@ class _Found(NamedTuple):
 
 
 def _chains(
-    db: DuckDBPyConnection, sights: list[Sight], found: Sequence[_Found]
+    db: DuckDBPyConnection, sights: list[Observation], found: Sequence[_Found]
 ) -> dict[bytes, list[Version]]:
     """What the tags found, less what belongs to others."""
     if not found:
@@ -185,7 +189,7 @@ def _chains(
 
 
 def _take(
-    chains: dict[bytes, list[Version]], said: Mapping[int, Sight], found: Iterable[_Found]
+    chains: dict[bytes, list[Version]], said: Mapping[int, Observation], found: Iterable[_Found]
 ) -> list[_Found]:
     """Adds the versions that a sight repeats to ``chains``; the others."""
     others = []
@@ -200,8 +204,8 @@ def _take(
 
 
 def _under_earlier_keys(
-    sights: list[Sight], chains: Mapping[bytes, list[Version]], others: Iterable[_Found]
-) -> dict[int, Sight]:
+    sights: list[Observation], chains: Mapping[bytes, list[Version]], others: Iterable[_Found]
+) -> dict[int, Observation]:
     """Gives sights the key that an earlier copydesk stored them under; those sights by tag."""
     stored = {(one.article, one.record_tag) for one in others}
     asked = {article for article, _ in stored}
@@ -257,7 +261,7 @@ def numbered(keys: Sequence[bytes]) -> pa.Table:
     )
 
 
-def _numbered_sights(sights: Sequence[Sight]) -> pa.Table:
+def _numbered_sights(sights: Sequence[Observation]) -> pa.Table:
     """One sight an article, with its place."""
     return stage.table(
         key=stage.keys([sight.article_key for sight in sights]),

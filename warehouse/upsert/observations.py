@@ -14,7 +14,7 @@ from warehouse.times import EPOCH, MICROSECOND, micros
 from warehouse.upsert.keys import content_key, key_of, wide_key_of
 
 
-class Sight(NamedTuple):
+class Observation(NamedTuple):
     """One row: which article said what, and when.
 
     A tuple, because a batch makes thousands and a frozen dataclass takes three times
@@ -53,7 +53,7 @@ class Sight(NamedTuple):
             row.article_id, row.content_hash, self.body_key.hex(), row.url, row.canonical_url,
             row.title, "\x1e".join(row.authors), _optional(row.publisher),
             _moment(row.published_at), row.published_raw, row.published_precision,
-            row.published_zone_from, _moment(row.updated_at), "\x1e".join(row.categories),
+            row.published_timezone_source, _moment(row.updated_at), "\x1e".join(row.categories),
             "\x1e".join(row.tags), _optional(row.language), _optional(row.lead_image),
             row.parser, row.parser_version, row.provenance, _optional(row.original_url),
         )  # fmt: skip
@@ -67,7 +67,7 @@ def body_key(body_html: bytes, text: bytes) -> bytes:
     return hashed.digest()[:16]
 
 
-def sights_of(rows: Iterable[ArticleRow]) -> list[Sight]:
+def observations_of(rows: Iterable[ArticleRow]) -> list[Observation]:
     """The rows in the order of time; equal times stay in the order given.
 
     Raises:
@@ -98,10 +98,10 @@ _SAID = attrgetter(
 )  # fmt: skip
 
 
-def _sight(row: ArticleRow) -> Sight:
+def _sight(row: ArticleRow) -> Observation:
     (
         article_id, source, own_id, content_hash, url, canonical_url, title, publisher, published,
-        raw, precision, zone_from, updated, language, lead_image, parser, parser_version,
+        raw, precision, timezone_source, updated, language, lead_image, parser, parser_version,
         provenance, original_url, authors, categories, tags, body_html, text, channel, at, post,
     ) = _SAID(row)  # fmt: skip
     if not source or not own_id or article_id != f"{source}:{own_id}":
@@ -113,7 +113,7 @@ def _sight(row: ArticleRow) -> Sight:
             article_id, content_hash, url, canonical_url, title,
             "-" if publisher is None else "+" + publisher,
             "-" if published is None else str((published - EPOCH) // MICROSECOND),
-            raw, precision, zone_from,
+            raw, precision, timezone_source,
             "-" if updated is None else str((updated - EPOCH) // MICROSECOND),
             "-" if language is None else "+" + language,
             "-" if lead_image is None else "+" + lead_image,
@@ -124,7 +124,7 @@ def _sight(row: ArticleRow) -> Sight:
         channel.encode()
         if post:
             f"{post.dialect}{post.path}".encode()
-        return Sight(row, micros(at), key_of(article_id), content_key(content_hash), record)
+        return Observation(row, micros(at), key_of(article_id), content_key(content_hash), record)
     except UnicodeEncodeError as error:
         raise _half_a_character(row) from error
     except ValueError as error:

@@ -26,7 +26,7 @@ _OUTLOOK = """
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class WriteSequence:
     """The guard row as this transaction left it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class BatchContext:
     """What an upsert has to reckon with.
 
     Attributes:
@@ -58,20 +58,20 @@ class Outlook:
         return self.n * _ROWS_EACH
 
 
-def take_guard(db: DuckDBPyConnection) -> None:
+def lock_for_write(db: DuckDBPyConnection) -> None:
     """Makes sure that no other open transaction changes the guard row, now or later."""
     db.execute("UPDATE _store.guard SET n = n + 1")
 
 
-def look_at_guard(db: DuckDBPyConnection) -> Guard:
+def read_sequence(db: DuckDBPyConnection) -> WriteSequence:
     """The guard row, untouched."""
-    return Guard(*_only(db, _LOOK))
+    return WriteSequence(*_only(db, _LOOK))
 
 
-def look_around(db: DuckDBPyConnection, since: int) -> Outlook:
+def batch_context(db: DuckDBPyConnection, since: int) -> BatchContext:
     """What is there, for rows seen at ``since`` (microseconds since 1970) and later."""
     # A parameter would make DuckDB look for pandas each time, which takes longer than the rest.
-    return Outlook(*_only(db, _OUTLOOK.format(since=int(since))))
+    return BatchContext(*_only(db, _OUTLOOK.format(since=int(since))))
 
 
 def _only(db: DuckDBPyConnection, sql: str) -> tuple[Any, ...]:

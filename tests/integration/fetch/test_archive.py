@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
-from flows.archive import Archive, ArchiveError, read_record, verify
-from flows.fetch import FailedContentCheck, Fetched, FetchRequest
+from flows.archive import ArchiveError, ArchiveWriter, read_record, verify
+from flows.fetch import FailedContentCheck, FetchRequest, FetchResponse
 from tests.integration.fetch.faultserver import chunked, html, packed, page, reply
 
 REPOSITORY = Path(__file__).parents[3]
@@ -57,7 +57,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_a_page_comes_back_as_it_was(form, serve, fetcher, folder) -> None:
     server = serve(lambda _seen: FORMS[form])
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         fetched = fetcher(server, archive=archive).fetch(FetchRequest(url=server.url("/a")))
     assert fetched.archive_file is not None
     assert fetched.archive_offset is not None
@@ -76,7 +76,7 @@ def test_a_page_comes_back_as_it_was(form, serve, fetcher, folder) -> None:
 
 def test_other_tools_read_requests_and_answers(serve, fetcher, folder) -> None:
     server = serve(lambda _seen: chunked(packed(BODY), "Content-Encoding: gzip"))
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         fetcher(server, archive=archive).fetch(
             FetchRequest(url=f"http://user:hunter2@{server.host}/a?x=1")
         )
@@ -104,7 +104,7 @@ def test_other_tools_read_requests_and_answers(serve, fetcher, folder) -> None:
 
 def test_an_unchanged_body_is_kept_once(serve, fetcher, folder) -> None:
     server = serve(lambda _seen: page(BODY))
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         client = fetcher(server, archive=archive)
         pages = [client.fetch(FetchRequest(url=server.url(path))) for path in ("/a", "/a", "/b")]
 
@@ -127,7 +127,7 @@ def test_the_same_bytes_under_another_coding_are_read_by_their_own_label(
             else page(data, "Content-Encoding: gzip")
         )
     )
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         client = fetcher(server, archive=archive)
         pages = [client.fetch(FetchRequest(url=server.url(p))) for p in ("/a", "/file.gz")]
 
@@ -139,11 +139,11 @@ def test_the_same_bytes_under_another_coding_are_read_by_their_own_label(
 def test_an_unchanged_body_of_an_earlier_run_is_referred_to(serve, fetcher, folder) -> None:
     swapped = BODY.swapcase()  # of the same length
     server = serve(lambda seen: page(BODY if seen.path == "/a" else swapped))
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         first = fetcher(server, archive=archive).fetch(FetchRequest(url=server.url("/a")))
     place = (first.archive_file or "", first.archive_offset or 0)
 
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         client = fetcher(server, archive=archive)
         same = client.fetch(FetchRequest(url=server.url("/a"), archived=place))
         again = client.fetch(
@@ -169,7 +169,7 @@ def test_a_304_is_kept_and_leads_to_the_body(serve, fetcher, folder) -> None:
             else page(packed(BODY), "Content-Encoding: gzip", 'ETag: "x"')
         )
     )
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         client = fetcher(server, archive=archive)
         first = client.fetch(FetchRequest(url=server.url("/a")))
         place = (first.archive_file or "", first.archive_offset or 0)
@@ -186,7 +186,7 @@ def test_hops_and_failed_checks_are_kept_too(serve, fetcher, folder) -> None:
     server = serve(
         lambda seen: reply(301, b"moved", "Location: /b") if seen.path == "/a" else page(b"captcha")
     )
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         client = fetcher(server, archive=archive, max_attempts=2)
         with pytest.raises(FailedContentCheck) as caught:
             client.fetch(FetchRequest(url=server.url("/a"), expect="html"))
@@ -203,7 +203,7 @@ def test_hops_and_failed_checks_are_kept_too(serve, fetcher, folder) -> None:
 def test_files_rotate_by_size_and_by_day(serve, fetcher, folder) -> None:
     server = serve(lambda seen: page(html(seen.path, 3000)))
     times = [datetime(2026, 11, 20, 23, 59, 58, tzinfo=UTC)]
-    with Archive(folder, now=lambda: times[-1]) as archive:
+    with ArchiveWriter(folder, now=lambda: times[-1]) as archive:
         client = fetcher(server, archive=archive)
         client.fetch(FetchRequest(url=server.url("/0")))
         times.append(times[-1] + timedelta(seconds=3))
@@ -214,7 +214,7 @@ def test_files_rotate_by_size_and_by_day(serve, fetcher, folder) -> None:
     ]
 
     small = folder / "small"
-    with Archive(small, max_bytes=1500) as archive:
+    with ArchiveWriter(small, max_bytes=1500) as archive:
         client = fetcher(server, archive=archive)
         pages = [client.fetch(FetchRequest(url=server.url(f"/{n}"))) for n in range(6)]
 
@@ -226,14 +226,14 @@ def test_files_rotate_by_size_and_by_day(serve, fetcher, folder) -> None:
 
 def test_threads_and_processes_share_a_folder(serve, fetcher, folder) -> None:
     server = serve(lambda seen: page(html(seen.path, 3000)))
-    with Archive(folder) as one, Archive(folder) as other:
-        pages: list[Fetched] = []
+    with ArchiveWriter(folder) as one, ArchiveWriter(folder) as other:
+        pages: list[FetchResponse] = []
         for archive in (one, other):
             client = fetcher(server, archive=archive, concurrency=8, per_host_concurrency=8)
             for result in client.fetch_all(
                 FetchRequest(url=server.url(f"/{number}")) for number in range(40)
             ):
-                assert isinstance(result, Fetched)
+                assert isinstance(result, FetchResponse)
                 pages.append(result)
 
     assert len(list(folder.iterdir())) == 2
@@ -281,7 +281,7 @@ def test_a_killed_process_leaves_a_readable_archive(serve, folder) -> None:
 
 def test_a_cut_tail_is_told_from_damage(serve, fetcher, folder) -> None:
     server = serve(lambda seen: page(html(seen.path, 3000)))
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         client = fetcher(server, archive=archive)
         for number in range(3):
             client.fetch(FetchRequest(url=server.url(f"/{number}")))
@@ -300,7 +300,7 @@ def test_a_cut_tail_is_told_from_damage(serve, fetcher, folder) -> None:
 
 def test_a_changed_byte_is_found_when_it_is_read(serve, fetcher, folder) -> None:
     server = serve(lambda _seen: page(BODY))
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         fetched = fetcher(server, archive=archive).fetch(FetchRequest(url=server.url("/a")))
     file = folder / (fetched.archive_file or "")
     data = file.read_bytes()
@@ -317,14 +317,14 @@ def test_a_changed_byte_is_found_when_it_is_read(serve, fetcher, folder) -> None
 
 @pytest.mark.parametrize("file", ["../secret", "/etc/passwd", "none.warc.gz", ".."])
 def test_only_files_of_the_archive_are_read(file, folder) -> None:
-    Archive(folder).close()
+    ArchiveWriter(folder).close()
     with pytest.raises(ArchiveError):
         read_record(folder, file, 0)
 
 
 def test_an_offset_that_is_no_record_is_an_error(serve, fetcher, folder) -> None:
     server = serve(lambda _seen: page(BODY))
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         fetched = fetcher(server, archive=archive).fetch(FetchRequest(url=server.url("/a")))
 
     for offset in (3, 10**9):
@@ -338,7 +338,7 @@ def test_a_full_disk_is_said_and_leaves_whole_records(serve, fetcher, folder) ->
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
-        with Archive(folder) as archive:
+        with ArchiveWriter(folder) as archive:
             client = fetcher(server, archive=archive)
             client.fetch(FetchRequest(url=server.url("/0")))
             resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
@@ -362,12 +362,12 @@ def test_a_folder_that_cannot_be_made_is_said_at_once(tmp_path) -> None:
     (tmp_path / "file").write_text("x")
 
     with pytest.raises(ArchiveError, match=r"archive\.path"):
-        Archive(tmp_path / "file" / "archive")
+        ArchiveWriter(tmp_path / "file" / "archive")
 
 
 def test_records_are_found_by_an_index_of_another_tool(serve, fetcher, folder) -> None:
     server = serve(lambda seen: page(html(seen.path)))
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         client = fetcher(server, archive=archive)
         pages = [client.fetch(FetchRequest(url=server.url(f"/{n}"))) for n in range(3)]
     data = next(folder.iterdir()).read_bytes()
@@ -382,7 +382,7 @@ def test_records_are_found_by_an_index_of_another_tool(serve, fetcher, folder) -
 
 
 def test_sync_and_close_may_be_called_by_anybody_at_any_time(folder) -> None:
-    archive = Archive(folder)
+    archive = ArchiveWriter(folder)
     archive.sync()
     threads = [threading.Thread(target=archive.close) for _ in range(4)]
     for thread in threads:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
-from flows.archive import Archive, ArchiveError, read_record
-from flows.archive.reader import Heads, read_head
-from flows.archive.redact import erase
+from flows.archive import ArchiveError, ArchiveWriter, read_record
+from flows.archive.reader import WarcHeaderReader, read_warc_headers
+from flows.archive.redact import redact_record
 from flows.fetch import FetchRequest
 from tests.integration.fetch.faultserver import page, reply
 
@@ -28,7 +28,7 @@ def kept(serve, fetcher, tmp_path):
         )
     )
     places = []
-    with Archive(tmp_path) as archive:
+    with ArchiveWriter(tmp_path) as archive:
         client = fetcher(server, archive=archive)
         for etag in (None, None, '"x"'):
             earlier = places[-1] if places else None
@@ -46,7 +46,7 @@ def test_heads_are_those_that_another_tool_reads(kept) -> None:
             iterator.get_record_offset(): dict(record.rec_headers.headers) for record in iterator
         }
 
-    heads = Heads(folder)
+    heads = WarcHeaderReader(folder)
     found = {offset: heads.read(places[0][0], offset) for offset in expected}
     heads.close()
 
@@ -60,18 +60,18 @@ def test_heads_are_those_that_another_tool_reads(kept) -> None:
 
 def test_head_of_an_erased_page_is_found_behind_its_padding(kept) -> None:
     folder, places = kept
-    assert erase(folder, *places[0])
+    assert redact_record(folder, *places[0])
 
-    assert read_head(folder, *places[0])["WARC-Type"] == "metadata"
-    assert not erase(folder, *places[0]), "it was erased before"
+    assert read_warc_headers(folder, *places[0])["WARC-Type"] == "metadata"
+    assert not redact_record(folder, *places[0]), "it was erased before"
 
 
 def test_nothing_new_refers_to_an_erased_page(kept, serve, fetcher) -> None:
     folder, places = kept
-    erase(folder, *places[0])
+    redact_record(folder, *places[0])
     server = serve(lambda seen: page(BODY))
 
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         request = FetchRequest(url=server.url("/a"), archived=places[2])
         again = fetcher(server, archive=archive).fetch(request)
 
@@ -95,7 +95,7 @@ def test_what_is_no_record_is_refused_by_name(kept, where) -> None:
         name = "../copydesk.toml"
 
     with pytest.raises(ArchiveError, match=r"copydesk-.*warc\.gz|the name of a file"):
-        read_head(folder, name, offset)
+        read_warc_headers(folder, name, offset)
 
 
 def open_files(folder):
@@ -108,12 +108,12 @@ def test_few_files_stay_open(serve, fetcher, tmp_path) -> None:
     server = serve(lambda seen: page(seen.path.encode() * 50))
     places = []
     for number in range(20):
-        with Archive(tmp_path) as archive:
+        with ArchiveWriter(tmp_path) as archive:
             client = fetcher(server, archive=archive)
             fetched = client.fetch(FetchRequest(url=server.url(f"/{number}")))
             places.append((fetched.archive_file or "", fetched.archive_offset or 0))
 
-    heads = Heads(tmp_path)
+    heads = WarcHeaderReader(tmp_path)
     urls = [heads.read(*place)["WARC-Target-URI"] for place in places * 2]
 
     assert urls == [server.url(f"/{number}") for number in range(20)] * 2
@@ -129,14 +129,14 @@ def test_page_is_kept_whole_where_its_earlier_copy_went_away_during_the_run(
     folder = tmp_path / "archive"
     server = serve(lambda seen: page(BODY if seen.path == "/a" else BODY.swapcase()))
     places = {}
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         client = fetcher(server, archive=archive)
         for path in ("/a", "/b"):
             kept = client.fetch(FetchRequest(url=server.url(path)))
             places[path] = (kept.archive_file or "", kept.archive_offset or 0)
     file = folder / places["/a"][0]
 
-    with Archive(folder) as archive:
+    with ArchiveWriter(folder) as archive:
         client = fetcher(server, archive=archive)
         client.fetch(FetchRequest(url=server.url("/b"), archived=places["/b"]))  # opens the file
         if how == "replaced by a damaged copy":

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from flows.fetch import Fetched, FetchPolicy, FetchRequest, mask_url, safe_text
+from flows.fetch import FetchPolicy, FetchRequest, FetchResponse, redact_url, safe_text
 from tests.integration.fetch import (
     test_bodies,
     test_deadlines,
@@ -81,8 +81,8 @@ def test_foreign_words_cannot_forge_a_log_line(hostile, serve, fetcher, caplog) 
 
     result = next(iter(fetcher(server).fetch_all([FetchRequest(url=server.url(f"/{hostile}"))])))
 
-    assert not isinstance(result, Fetched)
-    told = f"{result.error}{caplog.text}{safe_text(hostile)}{mask_url(hostile)}"
+    assert not isinstance(result, FetchResponse)
+    told = f"{result.error}{caplog.text}{safe_text(hostile)}{redact_url(hostile)}"
     assert not set(told) & set("\x1b\x07\x9b\u202e\u2028\ud800\r")
     assert len(str(result.error).splitlines()) == 1
 
@@ -93,7 +93,7 @@ def test_no_foreign_word_is_taken_for_a_format(serve, fetcher, caplog) -> None:
 
     result = next(iter(fetcher(server).fetch_all([FetchRequest(url=server.url("/%s%n{0}"))])))
 
-    assert not isinstance(result, Fetched)
+    assert not isinstance(result, FetchResponse)
     assert "{self}" in str(result.error)
 
 
@@ -111,7 +111,7 @@ def test_no_foreign_word_is_taken_for_a_format(serve, fetcher, caplog) -> None:
     ],
 )
 def test_secrets_of_an_address_are_masked_and_the_rest_is_kept(url, masked) -> None:
-    assert mask_url(url) == masked
+    assert redact_url(url) == masked
 
 
 def test_verification_of_certificates_cannot_be_turned_off() -> None:
@@ -125,5 +125,5 @@ def test_one_source_that_is_attacked_leaves_the_others_alone(serve, fetcher) -> 
 
     results = {result.url: result for result in client.fetch_all(FetchRequest(url=u) for u in urls)}
 
-    assert isinstance(results[server.url("/good")], Fetched)
-    assert sum(isinstance(result, Fetched) for result in results.values()) == 1
+    assert isinstance(results[server.url("/good")], FetchResponse)
+    assert sum(isinstance(result, FetchResponse) for result in results.values()) == 1

@@ -9,14 +9,14 @@ from functools import cache
 import pytest
 
 from flows.fetch import (
-    BrokenBody,
+    ConnectionFailed,
     FailedContentCheck,
     FetchError,
     FetchRequest,
+    IncompleteBody,
     TooLarge,
     TransientFetchError,
-    UnexpectedAnswer,
-    Unreachable,
+    UnexpectedStatus,
 )
 from tests.integration.fetch.faultserver import (
     Reply,
@@ -44,79 +44,85 @@ def bare_deflate(data: bytes) -> bytes:
 
 
 FAULTS: dict[str, tuple[Reply, type[FetchError]]] = {
-    "short_content_length": (then_close(reply(200, BODY)[:-100]), BrokenBody),
-    "no_last_chunk": (then_close(chunked(BODY, last=b"")), BrokenBody),
-    "cut_in_a_chunk": (then_close(chunked(BODY)[:-200]), BrokenBody),
-    "negative_chunk_size": (then_close(chunked(BODY, last=b"-5\r\nhello\r\n")), BrokenBody),
-    "chunk_size_with_prefix": (then_close(chunked(BODY, last=b"0x0\r\n\r\n")), BrokenBody),
-    "chunk_size_of_garbage": (then_close(chunked(BODY, last=b"zz\r\n")), BrokenBody),
-    "gzip_cut_under_right_length": (reply(200, PACKED[:-200], HTML, GZIP), BrokenBody),
-    "gzip_cut_before_its_trailer": (reply(200, PACKED[:-8], HTML, GZIP), BrokenBody),
-    "gzip_cut_in_right_chunks": (chunked(PACKED[:-200], GZIP), BrokenBody),
+    "short_content_length": (then_close(reply(200, BODY)[:-100]), IncompleteBody),
+    "no_last_chunk": (then_close(chunked(BODY, last=b"")), IncompleteBody),
+    "cut_in_a_chunk": (then_close(chunked(BODY)[:-200]), IncompleteBody),
+    "negative_chunk_size": (then_close(chunked(BODY, last=b"-5\r\nhello\r\n")), IncompleteBody),
+    "chunk_size_with_prefix": (then_close(chunked(BODY, last=b"0x0\r\n\r\n")), IncompleteBody),
+    "chunk_size_of_garbage": (then_close(chunked(BODY, last=b"zz\r\n")), IncompleteBody),
+    "gzip_cut_under_right_length": (reply(200, PACKED[:-200], HTML, GZIP), IncompleteBody),
+    "gzip_cut_before_its_trailer": (reply(200, PACKED[:-8], HTML, GZIP), IncompleteBody),
+    "gzip_cut_in_right_chunks": (chunked(PACKED[:-200], GZIP), IncompleteBody),
     "gzip_cut_by_the_close": (
         then_close(reply(200, PACKED[:-50], HTML, GZIP, length=False)),
-        BrokenBody,
+        IncompleteBody,
     ),
     "gzip_with_bad_checksum": (
         reply(200, PACKED[:-8] + bytes(4) + PACKED[-4:], HTML, GZIP),
-        BrokenBody,
+        IncompleteBody,
     ),
     "gzip_with_flipped_byte": (
         reply(200, PACKED[:60] + bytes([PACKED[60] ^ 0xFF]) + PACKED[61:], HTML, GZIP),
-        BrokenBody,
+        IncompleteBody,
     ),
-    "gzip_then_junk": (reply(200, PACKED + b"junk", HTML, GZIP), BrokenBody),
-    "gzip_label_on_plain_text": (reply(200, BODY, HTML, GZIP), BrokenBody),
-    "gzip_without_label": (reply(200, PACKED, HTML), BrokenBody),
-    "double_gzip": (reply(200, packed(PACKED), HTML, GZIP), BrokenBody),
+    "gzip_then_junk": (reply(200, PACKED + b"junk", HTML, GZIP), IncompleteBody),
+    "gzip_label_on_plain_text": (reply(200, BODY, HTML, GZIP), IncompleteBody),
+    "gzip_without_label": (reply(200, PACKED, HTML), IncompleteBody),
+    "double_gzip": (reply(200, packed(PACKED), HTML, GZIP), IncompleteBody),
     "deflate_cut": (
         reply(200, zlib.compress(BODY)[:-20], HTML, "Content-Encoding: deflate"),
-        BrokenBody,
+        IncompleteBody,
     ),
-    "unknown_coding": (reply(200, BODY, HTML, "Content-Encoding: br"), BrokenBody),
-    "close_delimited_cut": (then_close(reply(200, BODY[:-300], HTML, length=False)), BrokenBody),
+    "unknown_coding": (reply(200, BODY, HTML, "Content-Encoding: br"), IncompleteBody),
+    "close_delimited_cut": (
+        then_close(reply(200, BODY[:-300], HTML, length=False)),
+        IncompleteBody,
+    ),
     "negative_length": (
         then_close(HEADLESS + b"Content-Length: -1\r\n\r\n" + BODY),
-        BrokenBody,
+        IncompleteBody,
     ),
-    "length_in_words": (then_close(HEADLESS + b"Content-Length: many\r\n\r\n" + BODY), BrokenBody),
+    "length_in_words": (
+        then_close(HEADLESS + b"Content-Length: many\r\n\r\n" + BODY),
+        IncompleteBody,
+    ),
     "length_with_plus": (
         then_close(HEADLESS + b"Content-Length: +%d\r\n\r\n" % len(BODY) + BODY),
-        BrokenBody,
+        IncompleteBody,
     ),
     "two_lengths": (
         then_close(
             HEADLESS + b"Content-Length: 10\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
         ),
-        BrokenBody,
+        IncompleteBody,
     ),
     "unknown_transfer_coding": (
         then_close(HEADLESS + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + BODY),
-        BrokenBody,
+        IncompleteBody,
     ),
-    "reset_in_the_body": (then_reset(reply(200, BODY)[:2000]), BrokenBody),
-    "reset_before_the_answer": (then_reset(b""), Unreachable),
-    "closed_without_a_word": (then_close(b""), Unreachable),
+    "reset_in_the_body": (then_reset(reply(200, BODY)[:2000]), IncompleteBody),
+    "reset_before_the_answer": (then_reset(b""), ConnectionFailed),
+    "closed_without_a_word": (then_close(b""), ConnectionFailed),
     "closed_in_the_head": (then_close(b"HTTP/1.1 200 OK\r\nContent-"), TransientFetchError),
-    "not_http": (then_close(b"SSH-2.0-OpenSSH_9.2\r\n"), BrokenBody),
+    "not_http": (then_close(b"SSH-2.0-OpenSSH_9.2\r\n"), IncompleteBody),
     "too_many_fields": (
         then_close(HEADLESS + b"X-Filler: 1\r\n" * 150 + b"\r\n"),
-        BrokenBody,
+        IncompleteBody,
     ),
     "endless_field": (
         then_close(HEADLESS + b"X-Filler: " + b"a" * 70_000 + b"\r\n\r\n"),
-        BrokenBody,
+        IncompleteBody,
     ),
-    "partial_content_unasked": (reply(206, BODY[:500], HTML), UnexpectedAnswer),
-    "no_content": (reply(204, b"", length=False), UnexpectedAnswer),
-    "transformed_by_a_proxy": (reply(203, BODY, HTML), UnexpectedAnswer),
-    "not_modified_unasked": (reply(304, b"", length=False), UnexpectedAnswer),
-    "switching_protocols": (then_close(b"HTTP/1.1 101 Switching\r\n\r\n"), UnexpectedAnswer),
-    "server_error": (reply(500, b"oops"), UnexpectedAnswer),
-    "unavailable": (reply(503, b"later"), UnexpectedAnswer),
-    "gateway_timeout": (reply(504, b""), UnexpectedAnswer),
-    "cloudflare_unknown": (reply(520, b""), UnexpectedAnswer),
-    "too_early": (reply(425, b""), UnexpectedAnswer),
+    "partial_content_unasked": (reply(206, BODY[:500], HTML), UnexpectedStatus),
+    "no_content": (reply(204, b"", length=False), UnexpectedStatus),
+    "transformed_by_a_proxy": (reply(203, BODY, HTML), UnexpectedStatus),
+    "not_modified_unasked": (reply(304, b"", length=False), UnexpectedStatus),
+    "switching_protocols": (then_close(b"HTTP/1.1 101 Switching\r\n\r\n"), UnexpectedStatus),
+    "server_error": (reply(500, b"oops"), UnexpectedStatus),
+    "unavailable": (reply(503, b"later"), UnexpectedStatus),
+    "gateway_timeout": (reply(504, b""), UnexpectedStatus),
+    "cloudflare_unknown": (reply(520, b""), UnexpectedStatus),
+    "too_early": (reply(425, b""), UnexpectedStatus),
     "no_html_end": (reply(200, BODY[:1000], HTML), FailedContentCheck),
     "empty_page": (reply(200, b"", HTML), FailedContentCheck),
 }
@@ -225,7 +231,7 @@ def test_a_body_that_ends_with_the_connection_must_prove_its_end(
     if is_whole:
         assert client.fetch(FetchRequest(url=server.url(), expect=expect)).body == body
     else:
-        with pytest.raises(BrokenBody, match="neither a length nor chunks"):
+        with pytest.raises(IncompleteBody, match="neither a length nor chunks"):
             client.fetch(FetchRequest(url=server.url(), expect=expect))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.fetch import FetchRequest, UnexpectedAnswer
+from flows.fetch import FetchRequest, UnexpectedStatus
 from tests.integration.fetch.faultserver import html, page, reply
 
 BODY = html("/a")
@@ -57,7 +57,7 @@ def test_a_304_that_nobody_asked_for_is_asked_again(serve, fetcher) -> None:
 def test_a_server_that_insists_on_304_is_an_error(serve, fetcher) -> None:
     server = serve(lambda _seen: not_modified())
 
-    with pytest.raises(UnexpectedAnswer, match="unconditional"):
+    with pytest.raises(UnexpectedStatus, match="unconditional"):
         fetcher(server, max_attempts=2).fetch(FetchRequest(url=server.url("/a")))
 
 

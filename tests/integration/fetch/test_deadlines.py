@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from flows.fetch import Fetched, FetchError, FetchRequest, Stopped, TimedOut, TransientFetchError
+from flows.fetch import (
+    Cancelled,
+    FetchError,
+    FetchRequest,
+    FetchResponse,
+    TimedOut,
+    TransientFetchError,
+)
 from tests.integration.fetch.faultserver import html, page, reply
 
 BODY = html("/slow", 3000)
@@ -114,7 +121,7 @@ def test_stopping_ends_the_wait_for_a_name_at_once(fetcher) -> None:
     timer.start()
     began = time.monotonic()
 
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         client.fetch(FetchRequest(url="http://slow.example/"))
 
     assert time.monotonic() - began < 1.5
@@ -130,7 +137,7 @@ def test_stopping_ends_a_fetch_in_flight_at_once(route, serve, fetcher) -> None:
     timer.start()
     began = time.monotonic()
 
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         client.fetch(FetchRequest(url=server.url("/slow")))
 
     assert time.monotonic() - began < 1.5
@@ -145,7 +152,7 @@ def test_stopping_ends_a_wait_between_attempts_at_once(serve, fetcher) -> None:
     timer.start()
     began = time.monotonic()
 
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         client.fetch(FetchRequest(url=server.url()))
 
     assert time.monotonic() - began < 1.5
@@ -166,7 +173,7 @@ def test_stopping_ends_a_stream_of_pages_within_a_second(serve, fetcher) -> None
             stop.set()
 
     assert time.monotonic() - began < 1.5
-    assert all(isinstance(result, Fetched) for result in done)
+    assert all(isinstance(result, FetchResponse) for result in done)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fetch-0")]
 
 

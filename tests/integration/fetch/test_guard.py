@@ -15,7 +15,7 @@ from flows.fetch import (
     PermanentFetchError,
     PolicyRefusal,
 )
-from flows.fetch.ssrf import Guard, read_target, refused_address
+from flows.fetch.ssrf import AddressPolicy, parse_target, refused_address
 from tests.integration.fetch.conftest import CORPUS, PUBLIC, needs_corpus, resolving
 from tests.integration.fetch.faultserver import page
 
@@ -211,12 +211,12 @@ def test_a_source_on_an_unusual_port_is_allowed_by_name(no_connection, fetcher) 
 @pytest.mark.parametrize("entry", ["", "a b", "http://x/y", "[::1", "x:99999"])
 def test_a_host_entry_that_is_none_is_refused_by_name(entry) -> None:
     with pytest.raises(ValueError, match="expected host or host:port"):
-        Guard(allow_private_hosts=(entry,))
+        AddressPolicy(allow_private_hosts=(entry,))
 
 
 def test_bad_address_names_what_was_expected() -> None:
     with pytest.raises(BadAddress, match="expected an absolute address"):
-        read_target("just words")
+        parse_target("just words")
 
 
 def test_a_server_on_ipv6_is_reached_and_only_by_name(serve, fetcher) -> None:

@@ -11,8 +11,15 @@ from collections import Counter
 
 import pytest
 
-from flows.archive import Archive, verify
-from flows.fetch import Deferred, Fetched, FetchFailure, FetchRequest, PolicyRefusal, TimedOut
+from flows.archive import ArchiveWriter, verify
+from flows.fetch import (
+    FetchFailure,
+    FetchRequest,
+    FetchResponse,
+    PolicyRefusal,
+    RateLimited,
+    TimedOut,
+)
 from tests.integration.fetch.faultserver import (
     Reply,
     Seen,
@@ -88,7 +95,7 @@ def faulty(seen: Seen) -> Reply:
 
 def test_with_faults_in_six_of_ten_pages_all_are_right(serve, fetcher, tmp_path) -> None:
     server = serve(faulty)
-    with Archive(tmp_path) as archive:
+    with ArchiveWriter(tmp_path) as archive:
         client = fetcher(
             server,
             archive=archive,
@@ -105,7 +112,7 @@ def test_with_faults_in_six_of_ten_pages_all_are_right(serve, fetcher, tmp_path)
     right = [
         result
         for result in results
-        if isinstance(result, Fetched)
+        if isinstance(result, FetchResponse)
         and result.body == html(result.request.url.removeprefix(server.url()[:-1]), 3000)
     ]
     retried = [result for result in right if len(result.attempts) > 1]
@@ -142,7 +149,7 @@ def test_a_dead_or_dripping_host_costs_the_others_nothing(serve, fetcher) -> Non
         good_at = 0.0
         bad = 0
         for result in client.fetch_all(requests):
-            if isinstance(result, Fetched):
+            if isinstance(result, FetchResponse):
                 good_at = time.monotonic() - began
             else:
                 bad += 1
@@ -162,7 +169,7 @@ def test_every_host_of_a_broken_handful_is_reported_and_the_rest_is_whole(serve,
     good = serve(lambda seen: page(html(seen.path)))
     dead = serve(lambda _seen: page(b""))
     dead.close()
-    client = fetcher(good, dead, max_attempts=2, patience_seconds=1.0, deadline_seconds=4)
+    client = fetcher(good, dead, max_attempts=2, max_wait_seconds=1.0, deadline_seconds=4)
     requests = [
         FetchRequest(url=server.url(f"/{number}"))
         for number in range(20)
@@ -171,13 +178,15 @@ def test_every_host_of_a_broken_handful_is_reported_and_the_rest_is_whole(serve,
 
     results = list(client.fetch_all(requests))
 
-    outcome = Counter((dead.host in result.url, isinstance(result, Fetched)) for result in results)
+    outcome = Counter(
+        (dead.host in result.url, isinstance(result, FetchResponse)) for result in results
+    )
     assert len(results) == 42
     assert outcome[False, True] == 20
     assert outcome[True, False] == 20
     errors = {type(r.error) for r in results if isinstance(r, FetchFailure)}
     assert PolicyRefusal in errors
-    assert Deferred in errors
+    assert RateLimited in errors
 
 
 def test_memory_stays_flat_whatever_the_number_of_pages(serve, fetcher) -> None:
@@ -280,7 +289,7 @@ def test_a_thousand_hosts_are_served_fairly(serve, fetcher) -> None:
         client.fetch_all(FetchRequest(url=f"http://{name}/{n}") for n in range(2) for name in names)
     )
 
-    assert sum(isinstance(result, Fetched) for result in results) == 600
+    assert sum(isinstance(result, FetchResponse) for result in results) == 600
 
 
 def test_two_streams_and_single_fetches_share_a_fetcher(serve, fetcher) -> None:
@@ -292,7 +301,7 @@ def test_two_streams_and_single_fetches_share_a_fetcher(serve, fetcher) -> None:
         results = client.fetch_all(
             FetchRequest(url=server.url(f"/{n}")) for n in range(start, start + 30)
         )
-        found.append(sum(isinstance(result, Fetched) for result in results))
+        found.append(sum(isinstance(result, FetchResponse) for result in results))
 
     threads = [threading.Thread(target=stream, args=(100 * n,)) for n in range(2)]
     for thread in threads:
@@ -316,7 +325,7 @@ def test_a_page_whose_time_ran_out_while_it_waited_says_so(serve, fetcher, fake_
         max_attempts=9,
     )
 
-    with pytest.raises((Deferred, TimedOut)):
+    with pytest.raises((RateLimited, TimedOut)):
         client.fetch(FetchRequest(url=server.url()))
 
     assert len(server.log) == 2

@@ -9,12 +9,12 @@ import time
 import pytest
 
 from flows.fetch import (
-    Deferred,
-    Fetched,
     FetchPolicy,
     FetchRequest,
+    FetchResponse,
+    RateLimited,
 )
-from flows.fetch.throttle import Hosts
+from flows.fetch.throttle import HostThrottle
 from tests.integration.fetch.conftest import FakeTime, hasty
 from tests.integration.fetch.faultserver import html, page, reply
 
@@ -75,13 +75,13 @@ def test_a_host_sees_no_more_requests_at_once_than_allowed(serve, fetcher) -> No
     assert at_once["most"] == 3
 
 
-def hosts(clock: FakeTime, **changes) -> Hosts:
-    return Hosts(hasty(**changes), clock=clock.clock, now=clock.now)
+def hosts(clock: FakeTime, **changes) -> HostThrottle:
+    return HostThrottle(hasty(**changes), clock=clock.clock, now=clock.now)
 
 
-def one(book: Hosts, clock: FakeTime, outcome, seconds: float = 0.1) -> None:
+def one(book: HostThrottle, clock: FakeTime, outcome, seconds: float = 0.1) -> None:
     """One request to a host, with waits as told."""
-    while (wait := book.admit("h")) != 0.0:
+    while (wait := book.acquire("h")) != 0.0:
         assert wait is not None
         clock.at += wait
     clock.at += seconds
@@ -93,7 +93,7 @@ def test_configured_delay_lies_between_any_two_requests_even_with_slots_free(fak
     one(book, fake_time, "ok", seconds=0.0)
     begun = [fake_time.at]
     for _ in range(4):  # nothing is released: the delay alone holds them back
-        while (wait := book.admit("h")) != 0.0:
+        while (wait := book.acquire("h")) != 0.0:
             assert wait is not None
             fake_time.at += wait
         begun.append(fake_time.at)
@@ -140,26 +140,26 @@ def test_a_host_that_does_not_answer_is_given_a_rest_and_probed(fake_time) -> No
     for _ in range(3):
         one(book, fake_time, "unreachable", 0.0)
 
-    assert book.admit("h") == pytest.approx(1.0)
+    assert book.acquire("h") == pytest.approx(1.0)
     fake_time.at += 1.0
-    assert book.admit("h") == 0.0
-    assert book.admit("h") is None, "one probe at a time"
+    assert book.acquire("h") == 0.0
+    assert book.acquire("h") is None, "one probe at a time"
     book.release("h", "unreachable")
-    assert book.admit("h") == pytest.approx(2.0)
+    assert book.acquire("h") == pytest.approx(2.0)
     fake_time.at += 2.0
-    assert book.admit("h") == 0.0
+    assert book.acquire("h") == 0.0
     book.release("h", "ok")
-    assert book.admit("h") == 0.0
+    assert book.acquire("h") == 0.0
 
 
 def test_a_host_that_stays_silent_is_left_to_the_next_run(fake_time) -> None:
-    book = hosts(fake_time, breaker_failures=3, patience_seconds=20)
+    book = hosts(fake_time, breaker_failures=3, max_wait_seconds=20)
 
     def try_on() -> None:
         for _ in range(30):
             one(book, fake_time, "unreachable", 0.5)
 
-    with pytest.raises(Deferred, match="has not answered for"):
+    with pytest.raises(RateLimited, match="has not answered for"):
         try_on()
 
     assert fake_time.at - 1000 < 60
@@ -176,14 +176,14 @@ def test_a_host_that_comes_back_within_patience_loses_nothing(serve, fetcher) ->
 
     results = list(client.fetch_all(FetchRequest(url=server.url(f"/{n}")) for n in range(12)))
 
-    assert all(isinstance(result, Fetched) for result in results)
+    assert all(isinstance(result, FetchResponse) for result in results)
     assert len(server.log) < 12 + 30
 
 
 def test_hosts_that_are_owed_nothing_are_forgotten(fake_time) -> None:
     book = hosts(fake_time)
     for number in range(25_000):
-        assert book.admit(f"h{number}") == 0.0
+        assert book.acquire(f"h{number}") == 0.0
         book.release(f"h{number}", "ok")
         fake_time.at += 1
 
@@ -203,11 +203,11 @@ def test_hosts_that_are_owed_nothing_are_forgotten(fake_time) -> None:
     ],
 )
 def test_doctor_hears_what_a_site_owner_would_object_to(changes, words) -> None:
-    assert any(words in line for line in FetchPolicy(**changes).complaints())
+    assert any(words in line for line in FetchPolicy(**changes).policy_warnings())
 
 
 def test_a_decent_policy_has_no_complaints() -> None:
-    assert FetchPolicy(user_agent="copydesk/1 (+https://desk.test/contact)").complaints() == ()
+    assert FetchPolicy(user_agent="copydesk/1 (+https://desk.test/contact)").policy_warnings() == ()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from types import SimpleNamespace
 
-from flows.fetch.scheduler import Pool
+from flows.fetch.scheduler import FetchScheduler
 
 SLOTS, WORKERS, PAGES = 4, 16, 400
 
@@ -20,7 +20,7 @@ class OneHost:
         self.asked: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def admit(self, _key):
+    def acquire(self, _key):
         with self._lock:
             if not self.free:
                 self.asked["in vain"] += 1
@@ -40,10 +40,10 @@ class OneHost:
 
 def test_thread_is_not_woken_for_a_host_that_takes_no_more() -> None:
     host = OneHost()
-    pool = Pool(
+    pool = FetchScheduler(
         range(PAGES),
         begin=lambda number: SimpleNamespace(key="host", number=number),
-        admit=host.admit,
+        acquire=host.acquire,
         room=host.room,
         step=host.step,
         refuse=lambda job, error: job,

@@ -12,7 +12,7 @@ from flows.fetch import (
     PermanentFetchError,
     PolicyRefusal,
 )
-from flows.fetch.ssrf import Guard, read_target, same_site
+from flows.fetch.ssrf import AddressPolicy, parse_target, same_site
 from tests.integration.fetch.conftest import resolving
 from tests.integration.fetch.faultserver import html, page, reply
 
@@ -54,12 +54,14 @@ def test_a_redirect_may_lead_to_a_configured_source(
     location, serve, fetcher, no_connection
 ) -> None:
     del serve
-    guard = Guard(source_hosts=("allowed.example", "www.allowed.example"))
-    guard.check_redirect(read_target("http://first.example/"), read_target(location))
+    guard = AddressPolicy(source_hosts=("allowed.example", "www.allowed.example"))
+    guard.check_redirect(parse_target("http://first.example/"), parse_target(location))
     with pytest.raises(PolicyRefusal, match="source_hosts"):
-        Guard().check_redirect(read_target("http://first.example/"), read_target(location))
-    Guard(source_hosts=("*",)).check_redirect(
-        read_target("http://first.example/"), read_target(location)
+        AddressPolicy().check_redirect(
+            parse_target("http://first.example/"), parse_target(location)
+        )
+    AddressPolicy(source_hosts=("*",)).check_redirect(
+        parse_target("http://first.example/"), parse_target(location)
     )
     assert no_connection == []
 

@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.fetch import (
-    Deferred,
-    Fetched,
     FetchError,
     FetchFailure,
     FetchRequest,
+    FetchResponse,
+    RateLimited,
     RefusedByServer,
     TransientFetchError,
-    UnexpectedAnswer,
+    UnexpectedStatus,
 )
-from flows.fetch.retry_after import MAX_SECONDS, read_http_date, read_retry_after
+from flows.fetch.retry_after import MAX_SECONDS, parse_http_date, parse_retry_after
 from tests.integration.fetch.conftest import CORPUS, needs_corpus
 from tests.integration.fetch.faultserver import html, page, reply, then_reset
 
@@ -63,7 +63,7 @@ def test_waits_grow_with_full_jitter_between_floor_and_roof(serve, fetcher, fake
         timeout_seconds=50,
     )
 
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedStatus):
         client.fetch(FetchRequest(url=server.url()))
 
     waits = [wait for wait in fake_time.slept if wait > 0]
@@ -84,7 +84,7 @@ def test_no_attempt_begins_after_the_deadline(serve, fetcher, fake_time) -> None
         deadline_seconds=20,
     )
 
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedStatus):
         client.fetch(FetchRequest(url=server.url()))
 
     assert sum(fake_time.slept) < 20
@@ -156,14 +156,14 @@ OWN_VALUES = [
 
 @pytest.mark.parametrize(("value", "seconds"), OWN_VALUES)
 def test_retry_after_is_read_or_ignored(value, seconds) -> None:
-    assert read_retry_after(value, now=NOW) == seconds
+    assert parse_retry_after(value, now=NOW) == seconds
 
 
 def test_a_date_is_judged_by_the_servers_own_clock() -> None:
     value = "Fri, 20 Nov 2026 11:01:00 GMT"
 
-    assert read_retry_after(value, now=NOW, date="Fri, 20 Nov 2026 11:00:00 GMT") == 60
-    assert read_retry_after(value, now=NOW, date="rubbish") == 0
+    assert parse_retry_after(value, now=NOW, date="Fri, 20 Nov 2026 11:00:00 GMT") == 60
+    assert parse_retry_after(value, now=NOW, date="rubbish") == 0
 
 
 @needs_corpus
@@ -172,7 +172,7 @@ def test_every_retry_after_case_of_the_corpus() -> None:
     wrong = []
     for case in vectors["cases"]:
         now = datetime.fromisoformat(case["now"])
-        found = read_retry_after(case["value"], now=now, date=case.get("date"))
+        found = parse_retry_after(case["value"], now=now, date=case.get("date"))
         allowed = {
             "clamp": [MAX_SECONDS],
             "ignore": [None],
@@ -190,7 +190,7 @@ def test_http_dates_are_utc_whatever_the_machine_thinks(monkeypatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     time.tzset()
     try:
-        found = read_http_date("Fri Nov 20 12:30:12 2026", now=NOW)
+        found = parse_http_date("Fri Nov 20 12:30:12 2026", now=NOW)
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -242,7 +242,7 @@ def test_retry_after_holds_for_the_whole_host(serve, fetcher, fake_time) -> None
         max_attempts=1,
         deadline_seconds=100,
     )
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedStatus):
         client.fetch(FetchRequest(url=server.url("/busy")))
     assert fake_time.slept == []
 
@@ -260,11 +260,11 @@ def test_a_day_of_waiting_is_handed_to_the_next_run(value, serve, fetcher, fake_
 
     assert len(results) == 5
     assert {type(result.error) for result in results if isinstance(result, FetchFailure)} == {
-        Deferred
+        RateLimited
     }
     for result in results:
         assert isinstance(result, FetchFailure)
-        assert isinstance(result.error, Deferred)
+        assert isinstance(result.error, RateLimited)
         assert result.error.retry_at == datetime(2026, 11, 21, 12, tzinfo=UTC)
         assert "86400 s" in str(result.error)
     assert len(server.log) == 1
@@ -298,7 +298,7 @@ def test_a_limiting_server_sees_no_request_before_it_allowed_one(serve, fetcher)
 
     results = list(client.fetch_all(FetchRequest(url=server.url(f"/{n}")) for n in range(20)))
 
-    assert all(isinstance(result, Fetched) for result in results)
+    assert all(isinstance(result, FetchResponse) for result in results)
     assert refused
     # Requests that were under way when the answer was written cannot be called back.
     early = [

@@ -10,13 +10,13 @@ import time
 import pytest
 
 from flows.fetch import (
-    Deferred,
     DisallowedByRobots,
-    Fetched,
     FetchFailure,
     FetchRequest,
+    FetchResponse,
+    RateLimited,
 )
-from flows.fetch.robots import read_rules
+from flows.fetch.robots import parse_robots
 from tests.integration.fetch.conftest import CORPUS, needs_corpus
 from tests.integration.fetch.faultserver import html, packed, page, reply, then_close
 
@@ -68,7 +68,7 @@ RULES = [
 
 @pytest.mark.parametrize(("text", "path", "allowed"), RULES)
 def test_rules_are_read_as_the_rfc_says(text, path, allowed) -> None:
-    rules = read_rules(text.encode(), "copydesk")
+    rules = parse_robots(text.encode(), "copydesk")
 
     assert rules.allows(f"http://h{path}") is allowed
 
@@ -76,7 +76,7 @@ def test_rules_are_read_as_the_rfc_says(text, path, allowed) -> None:
 def test_only_the_first_half_megabyte_is_read() -> None:
     data = b"User-agent: *\nDisallow: /private/\n" + b"# pad\n" * 90_000 + b"Disallow: /late/\n"
 
-    rules = read_rules(data, "copydesk")
+    rules = parse_robots(data, "copydesk")
 
     assert not rules.allows("http://h/private/x")
     assert rules.allows("http://h/late/x")
@@ -94,13 +94,13 @@ def test_only_the_first_half_megabyte_is_read() -> None:
     ],
 )
 def test_delays_are_read(text, delay) -> None:
-    assert read_rules(text.encode(), "copydesk").crawl_delay == delay
+    assert parse_robots(text.encode(), "copydesk").crawl_delay == delay
 
 
 def test_sitemaps_belong_to_no_group() -> None:
     text = b"Sitemap: https://h/a.xml\nUser-agent: x\nDisallow: /\nsitemap: https://h/b.xml\n"
 
-    assert read_rules(text, "copydesk").sitemaps == ("https://h/a.xml", "https://h/b.xml")
+    assert parse_robots(text, "copydesk").sitemaps == ("https://h/a.xml", "https://h/b.xml")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_sitemaps_belong_to_no_group() -> None:
 def test_rubbish_is_read_quickly_and_without_an_error(data) -> None:
     began = time.monotonic()
 
-    read_rules(data, "copydesk").allows("http://h/" + "a" * 1500)
+    parse_robots(data, "copydesk").allows("http://h/" + "a" * 1500)
 
     assert time.monotonic() - began < 1
 
@@ -133,7 +133,7 @@ def test_the_robots_vectors_of_the_reference_implementation() -> None:
         case["id"]
         for case in vectors["cases"]
         if not case["google_specific"]
-        and read_rules(case["robots"].encode(), case["agent"]).allows(case["url"])
+        and parse_robots(case["robots"].encode(), case["agent"]).allows(case["url"])
         is not case["allowed"]
     ]
 
@@ -150,12 +150,12 @@ def test_the_robots_vectors_written_from_the_rfc() -> None:
             data = bytes.fromhex(case["body_hex"]) if "body_hex" in case else case["body"].encode()
             token = re.match(r"[A-Za-z_-]+", case["agent"])
             assert token
-            assert read_rules(data, token.group()).allows(case["url"]) is case["allowed"], case[
+            assert parse_robots(data, token.group()).allows(case["url"]) is case["allowed"], case[
                 "id"
             ]
         if "crawl_delay" in case:
             seen += 1
-            assert read_rules(case["body"].encode(), "x").crawl_delay == case["crawl_delay"]
+            assert parse_robots(case["body"].encode(), "x").crawl_delay == case["crawl_delay"]
     assert seen >= 9
 
 
@@ -207,7 +207,7 @@ def test_an_unreadable_robots_txt_puts_the_site_off_to_the_next_run(broken, serv
     assert len(server.log) == 3
     assert all(
         isinstance(result, FetchFailure)
-        and isinstance(result.error, Deferred)
+        and isinstance(result.error, RateLimited)
         and "robots.txt" in str(result.error)
         for result in results
     )
@@ -320,4 +320,4 @@ def test_each_origin_has_a_robots_txt_of_its_own(serve, fetcher) -> None:
         )
     }
 
-    assert results == {closed.url("/a"): FetchFailure, opened.url("/a"): Fetched}
+    assert results == {closed.url("/a"): FetchFailure, opened.url("/a"): FetchResponse}

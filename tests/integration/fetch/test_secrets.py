@@ -8,11 +8,11 @@ import subprocess
 import pytest
 
 from flows.fetch import (
-    Fetched,
     FetchError,
     FetchFailure,
     FetchPolicy,
     FetchRequest,
+    FetchResponse,
     UntrustedServer,
 )
 from tests.integration.fetch.conftest import resolving
@@ -146,8 +146,8 @@ def test_a_certificate_of_the_configured_authority_is_accepted(certificate, serv
     server = serve(lambda _seen: page(b"x"), context=tls_context(certificate))
     client = fetcher(server, ca_file=certificate[0])
 
-    assert isinstance(client.fetch(FetchRequest(url=server.url())), Fetched)
-    assert isinstance(client.fetch(FetchRequest(url=server.url("/2"))), Fetched)
+    assert isinstance(client.fetch(FetchRequest(url=server.url())), FetchResponse)
+    assert isinstance(client.fetch(FetchRequest(url=server.url("/2"))), FetchResponse)
     assert server.connections == 1
 
 

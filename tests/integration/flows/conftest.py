@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from flows import cli, settings
-from flows.admin.query import ask
+from flows.admin.query import query
 from flows.cli import demo_run
-from flows.pipeline.stats import Report
+from flows.pipeline.stats import RunReport
 from flows.serving import launch
 from tests import site
 from tests.site import Faults, Newsstand
@@ -37,31 +37,31 @@ class Desk:
     def settings(self) -> settings.Settings:
         return settings.load(self.config, {})
 
-    def sync(self, *sources: str, **options: Any) -> Report:
+    def sync(self, *sources: str, **options: Any) -> RunReport:
         return launch.run_sync(
             self.settings,
             sources,
             config=self.config,
-            say=self.said.append,
+            notify=self.said.append,
             progress=lambda _source, _done, _total: None,
             **options,
         )
 
-    def bring_in(self, *paths: Path, source: str | None = None) -> Report:
+    def bring_in(self, *paths: Path, source: str | None = None) -> RunReport:
         return launch.run_import(
             self.settings,
             paths,
             source=source,
-            say=self.said.append,
+            notify=self.said.append,
             progress=lambda _source, _done, _total: None,
         )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return ask(self.settings, sql, live=False, say=self.said.append).rows
+        return query(self.settings, sql, live=False, notify=self.said.append).rows
 
-    def counts(self, report: Report, *names: str) -> dict[str, dict[str, int]]:
+    def counts(self, report: RunReport, *names: str) -> dict[str, dict[str, int]]:
         return {
-            tally.source: {name: tally.counts[name] for name in names} for tally in report.tallies
+            tally.source: {name: tally.counts[name] for name in names} for tally in report.stats
         }
 
 

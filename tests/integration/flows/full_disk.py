@@ -14,8 +14,8 @@ from pathlib import Path
 from flows import settings
 from flows.cli import demo_run
 from flows.pipeline.discover import discover
-from flows.pipeline.run import Run
-from flows.pipeline.steps import fetch, read, store
+from flows.pipeline.run import RunContext
+from flows.pipeline.steps import fetch, load, parse
 from tests import site
 from warehouse import connect
 from warehouse.errors import WarehouseError
@@ -27,14 +27,14 @@ UNLIMITED = resource.RLIM_INFINITY
 def sync(chosen: settings.Settings, slug: str, *, is_full: bool = False) -> None:
     """One run; with ``is_full`` the disk is full from the moment a batch is to be stored."""
     source = chosen.source(slug)
-    with Run("sync", chosen, [slug]) as run:
+    with RunContext("sync", chosen, [slug]) as run:
         for batch in discover(run, source).batches(200):
-            arrived = read(run, source, fetch(run, source, batch))
+            arrived = parse(run, source, fetch(run, source, batch))
             run.sync_archive()
             if is_full:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, UNLIMITED))
             try:
-                store(run, source, arrived)
+                load(run, source, arrived)
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
         run.finish()

@@ -154,7 +154,7 @@ def test_source_that_is_down_fails_alone(desk, faults):
 
     report = desk.sync("woshipm", "ofweek")
 
-    broken = {tally.source: tally.is_broken for tally in report.tallies}
+    broken = {tally.source: tally.is_broken for tally in report.stats}
     assert broken == {"woshipm": True, "ofweek": False}
     assert report.exit_code == 3
     assert any("503" in problem for problem in report.problems)

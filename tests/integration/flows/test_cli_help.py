@@ -122,7 +122,7 @@ def test_file_that_ends_too_early_is_no_interrupt(typed, elsewhere, monkeypatch)
     def cut(*_arguments, **_options):
         raise EOFError("the file is cut")
 
-    monkeypatch.setattr(parse_page, "parse_one", cut)
+    monkeypatch.setattr(parse_page, "parse_page", cut)
 
     code, _, err = typed("parse", "-")
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 def look(desk, what):
     """The findings about one thing that are not well, and those that are."""
-    found = [one for one in doctor.examine(desk.settings, deep=True) if one.what == what]
+    found = [one for one in doctor.check_installation(desk.settings, deep=True) if one.what == what]
     return (
         [(one.level, one.says) for one in found if one.level != "ok"],
         [one.says for one in found if one.level == "ok"],
@@ -174,7 +174,7 @@ def test_warehouse_of_an_older_copydesk_is_left_to_the_next_run(stored):
         "ALTER TABLE _store.quarantine DROP COLUMN told_at",
     )
 
-    found = {one.what: one for one in doctor.examine(stored.settings, deep=True)}
+    found = {one.what: one for one in doctor.check_installation(stored.settings, deep=True)}
 
     assert found["warehouse"].level == "attention"
     assert "1 migration behind; the next run applies it" in found["warehouse"].says
@@ -190,7 +190,7 @@ def test_deep_check_lets_writers_in_while_it_compares(stored, monkeypatch):
             written.append(True)
         return iter(())
 
-    monkeypatch.setattr(doctor, "examine_words", write)
+    monkeypatch.setattr(doctor, "check_hashes", write)
     look(stored, "words")
 
     assert written == [True]

@@ -11,7 +11,7 @@ import pytest
 
 from flows import cli
 from flows.admin import erasure
-from flows.admin.erasure_request import Wish
+from flows.admin.erasure_request import ErasureRequest
 from flows.archive import ArchiveError, read_record, verify
 from flows.cli import erase
 from flows.pipeline import locks
@@ -46,11 +46,11 @@ def typed(stored, capfd):
 
 
 def forget(desk, *article_ids, source=""):
-    return erasure.forget(
+    return erasure.erase(
         desk.settings,
-        Wish(article_ids=article_ids, source=source),
+        ErasureRequest(article_ids=article_ids, source=source),
         reason="by request",
-        say=desk.said.append,
+        notify=desk.said.append,
         progress=lambda *_: None,
     )
 
@@ -80,7 +80,7 @@ def test_forgotten_article_is_gone_from_tables_archive_and_snapshots(stored):
         read_record(stored.settings.archive.path, file, offset)
     after = verify(stored.settings.archive.path)
     assert (after.records, after.damaged, after.cut) == (before.records, (), ())
-    assert len(snapshot.copies(stored.settings.warehouse.snapshot)) == 1
+    assert len(snapshot.list_snapshots(stored.settings.warehouse.snapshot)) == 1
     assert problems(stored) == ()
 
 
@@ -99,13 +99,13 @@ def test_next_sync_neither_fetches_nor_stores_what_was_forgotten(stored):
 
 def test_undone_tombstone_lets_the_next_sync_bring_it_back(stored):
     forget(stored, ID)
-    (stone,) = erasure.listed(stored.settings)
+    (stone,) = erasure.list_suppressed(stored.settings)
     assert (stone.article_id, stone.reason) == (ID, "by request")
 
-    assert erasure.lift(stored.settings, Wish(article_ids=(ID,))) == {ID: True}
+    assert erasure.restore(stored.settings, ErasureRequest(article_ids=(ID,))) == {ID: True}
 
     assert stored.sync("finews").totals()["new"] == 1
-    assert erasure.listed(stored.settings) == []
+    assert erasure.list_suppressed(stored.settings) == []
     assert problems(stored) == ()
 
 
@@ -155,7 +155,7 @@ def test_page_that_could_not_be_erased_is_erased_when_asked_again(stored, monkey
     def refuse(folder, file, offset):
         raise ArchiveError(f"{folder / file} cannot be written")
 
-    monkeypatch.setattr(erasure, "erase", refuse)
+    monkeypatch.setattr(erasure, "redact_record", refuse)
     done = forget(stored, ID)
     assert (done.erased, done.exit_code) == (0, 3)
     assert any("put that right, then ask again" in one for one in done.remains)
@@ -201,14 +201,19 @@ def test_snapshot_that_a_reader_keeps_open_is_named(stored, monkeypatch):
         assert "a reader has open" in done.remains[0]
     finally:
         reader.communicate("\n", timeout=30)
-    assert erasure.tighten(stored.settings, pages_before=None, say=stored.said.append).left == ()
+    assert (
+        erasure.compact_warehouse(
+            stored.settings, fetches_before=None, notify=stored.said.append
+        ).left
+        == ()
+    )
     assert not old.exists()
 
 
 def test_source_that_is_being_read_is_not_forgotten_meanwhile(stored):
     with (
-        locks.hold(stored.settings, "finews", flow="sync", run_id="7"),
-        pytest.raises(locks.SourceBusy, match="sync run 7"),
+        locks.acquire(stored.settings, "finews", flow="sync", run_id="7"),
+        pytest.raises(locks.SourceLocked, match="sync run 7"),
     ):
         forget(stored, ID)
 
@@ -243,7 +248,7 @@ def test_forget_of_what_is_not_there_says_so_and_keeps_it_out(stored, typed):
     assert "forgot" not in out
     assert "anew" not in err
     assert stored.settings.warehouse.path.stat().st_size <= size + 262_144
-    assert [one.article_id for one in erasure.listed(stored.settings)] == ["finews:NW0"]
+    assert [one.article_id for one in erasure.list_suppressed(stored.settings)] == ["finews:NW0"]
 
     code, out, _ = typed(*words)
     assert code == 0
@@ -310,7 +315,7 @@ def test_forget_refuses_an_address_and_names_its_article(stored, typed):
 
     code, _, err = typed("forget", "https://nowhere.example/x", "--yes")
     assert (code, "no stored article has it" in err) == (2, True)
-    assert erasure.listed(stored.settings) == []
+    assert erasure.list_suppressed(stored.settings) == []
 
 
 def test_forget_list_and_undo_as_typed(stored, typed):

@@ -9,8 +9,8 @@ import pytest
 from flows import settings
 from flows.cli import demo_run
 from flows.pipeline import steps
-from flows.pipeline.run import Run, Surroundings, surrounded_by
-from flows.sync import sync_plainly
+from flows.pipeline.run import RunContext, RunEnvironment, use_environment
+from flows.sync import sync_without_prefect
 from tests import site
 from warehouse import connect_read_only
 
@@ -24,20 +24,20 @@ def test_gap_is_told_although_its_run_is_killed_between_two_batches(tmp_path, mo
     with site.serve(edition=2) as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
-        sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+        sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
         stand.advance()  # market-38 drops something
-        store, done = steps.store, []
+        store, done = steps.load, []
 
         def store_some(*args):
             if len(done) == stored:
                 raise Killed
             done.append(store(*args))
 
-        monkeypatch.setattr(steps, "store", store_some)
+        monkeypatch.setattr(steps, "load", store_some)
         with pytest.raises(Killed):
-            sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
-        monkeypatch.setattr(steps, "store", store)
-        sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+            sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
+        monkeypatch.setattr(steps, "load", store)
+        sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
 
     with connect_read_only(chosen.warehouse.path) as db:
         told = db.execute("SELECT DISTINCT source, channel FROM gaps").fetchall()
@@ -53,9 +53,9 @@ def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
     with site.serve(faults=fault_of) as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {})
-        nothing = sync_plainly(chosen, ["ofweek"], limit=None, dry_run=False)
+        nothing = sync_without_prefect(chosen, ["ofweek"], limit=None, dry_run=False)
         faults.clear()
-        everything = sync_plainly(chosen, ["ofweek"], limit=None, dry_run=False)
+        everything = sync_without_prefect(chosen, ["ofweek"], limit=None, dry_run=False)
 
     assert (nothing.totals()["new"], nothing.totals()["failed"]) == (0, 11)
     assert (everything.totals()["new"], everything.totals()["gaps"]) == (11, 0)
@@ -67,14 +67,18 @@ def test_entry_that_another_channel_brought_hides_no_gap(tmp_path):
     with site.serve(edition=2) as stand:
         link = demo_run.SHARE_LINK.replace(LINKED, newest)
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
-        sync_plainly(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
+        sync_without_prefect(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
         stand.advance()  # market-38 drops something
         demo_run.write_config(tmp_path, port=stand.port, share_link=link)
         text = config.read_text().replace(', "market-37", "market-38", "market-39"]', "]")
         config.write_text(text, encoding="utf-8")
-        linked = sync_plainly(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
+        linked = sync_without_prefect(
+            settings.load(config, {}), ["finews"], limit=None, dry_run=False
+        )
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=link)
-        whole = sync_plainly(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
+        whole = sync_without_prefect(
+            settings.load(config, {}), ["finews"], limit=None, dry_run=False
+        )
 
     with connect_read_only(tmp_path / "copydesk.duckdb") as db:
         sql = "SELECT DISTINCT channel FROM sightings WHERE article_id LIKE ?"
@@ -96,11 +100,11 @@ def test_interrupted_run_moves_no_watermark_and_the_next_one_sees_no_gap(tmp_pat
     with site.serve(faults=stop_at_the_last_entry) as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
-        with surrounded_by(Surroundings(stop=stop)):
-            cut = sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+        with use_environment(RunEnvironment(stop=stop)):
+            cut = sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
         with connect_read_only(chosen.warehouse.path) as db:
             reached = db.execute("SELECT * FROM _store.watermarks").fetchall()
-        whole = sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+        whole = sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
 
     assert (cut.state, reached) == ("interrupted", [])
     assert whole.totals()["gaps"] == 0
@@ -109,7 +113,7 @@ def test_interrupted_run_moves_no_watermark_and_the_next_one_sees_no_gap(tmp_pat
 def test_run_that_ends_by_an_error_stops_its_sources_before_their_fetcher_goes(tmp_path):
     chosen = settings.load(environ={"COPYDESK_WAREHOUSE__PATH": str(tmp_path / "copydesk.duckdb")})
 
-    with pytest.raises(Killed), Run("sync", chosen, ["finews"]) as run:
+    with pytest.raises(Killed), RunContext("sync", chosen, ["finews"]) as run:
         raise Killed
 
     assert run.is_stopping

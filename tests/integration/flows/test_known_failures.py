@@ -10,8 +10,8 @@ import requests
 
 from flows import cli
 from flows.admin import doctor
-from flows.pipeline.run import Run
-from flows.pipeline.stats import About, Report, Tally, state_of
+from flows.pipeline.run import RunContext
+from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
 from flows.reporting import artifacts
 from flows.serving import events
 from flows.serving.events import events_of
@@ -26,7 +26,7 @@ from warehouse.records import quarantine
 @pytest.fixture
 def scheduled(monkeypatch):
     """Runs are those of a schedule, and nobody asked for them."""
-    monkeypatch.setattr(Run, "spares_known", True)
+    monkeypatch.setattr(RunContext, "spares_known", True)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def change(desk, sql):
 @pytest.mark.e2e
 def test_who_asks_for_a_run_hears_of_all_that_is_open(desk, told):
     with pytest.MonkeyPatch.context() as scheduled:
-        scheduled.setattr(Run, "spares_known", True)
+        scheduled.setattr(RunContext, "spares_known", True)
         first = desk.sync("finews")
     again = desk.sync("finews")
 
@@ -82,7 +82,7 @@ def test_who_asks_for_a_run_hears_of_all_that_is_open(desk, told):
 def test_what_only_a_person_was_told_the_schedule_tells_once(desk, told, monkeypatch):
     """Who typed the command may not be the one who has to mend it."""
     by_hand = desk.sync("finews")
-    monkeypatch.setattr(Run, "spares_known", True)
+    monkeypatch.setattr(RunContext, "spares_known", True)
     told.clear()
 
     scheduled = [desk.sync("finews") for _ in range(2)]
@@ -118,7 +118,7 @@ class TestTheSameLinesAgainAndAgain:
         assert words in again.as_json()["notes"]
         assert words in desk.said
         assert words in (state_for(again).message or "")
-        assert "3 known failures" in artifacts.result_words(again, [], desk.settings)
+        assert "3 known failures" in artifacts.result_markdown(again, [], desk.settings)
         attempts = desk.rows("SELECT attempts FROM quarantine WHERE resolved_at IS NULL")
         assert attempts == [(2,), (2,), (2,)]
 
@@ -126,7 +126,7 @@ class TestTheSameLinesAgainAndAgain:
         for _ in range(2):
             desk.sync("finews")
 
-        found = {one.what: one for one in doctor.examine(desk.settings)}
+        found = {one.what: one for one in doctor.check_installation(desk.settings)}
 
         assert found["quarantine"].says == "3 open: `copydesk quarantine list`"
         assert cli.run(["--config", str(desk.config), "quarantine", "list"]) == 3
@@ -148,7 +148,7 @@ class TestTheSameLinesAgainAndAgain:
         again = desk.sync("finews")
 
         assert (again.exit_code, len(drifts(told))) == (3, 2)
-        assert again.tallies[0].known == 3
+        assert again.stats[0].known == 3
         assert "finews: 7 lines of market-37: expected the key 'infoCode'" in again.problems[0]
         assert again.problems[1].startswith(
             "finews: listing market-37 has no line that can be read"
@@ -160,7 +160,7 @@ class TestTheSameLinesAgainAndAgain:
 
         again = desk.sync("finews")
 
-        assert (again.exit_code, again.tallies[0].known, len(drifts(told))) == (3, 0, 2)
+        assert (again.exit_code, again.stats[0].known, len(drifts(told))) == (3, 0, 2)
 
     def test_what_no_server_took_is_told_by_the_next_run(self, desk, told):
         told.is_away = True
@@ -177,7 +177,7 @@ class TestTheSameLinesAgainAndAgain:
             raise OSError("killed here")
 
         with monkeypatch.context() as crashing:
-            crashing.setattr(Run, "mark_told", crash)
+            crashing.setattr(RunContext, "mark_told", crash)
             with pytest.raises(Exception, match="killed here"):
                 desk.sync("finews")
 
@@ -241,14 +241,14 @@ class TestTheSameLinesAgainAndAgain:
 def test_the_same_failure_is_known_by_what_it_is_and_why(desk):
     desk.sync("finews")
     with connect(desk.settings.warehouse.path) as db:
-        stands = standing.told(db, "finews")
+        stands = standing.alerted_failures(db, "finews")
         (one, *_) = quarantine.open_failures(db)
-        nothing = standing.told(db, "elsewhere")
+        nothing = standing.alerted_failures(db, "elsewhere")
 
     assert len(stands) == 3
-    assert standing.is_among(stands, one.row)
-    assert not standing.is_among(stands, replace(one.row, reason="bad_listing"))
-    assert not standing.is_among(stands, replace(one.row, url="http://other.example/"))
+    assert standing.is_alerted(stands, one.row)
+    assert not standing.is_alerted(stands, replace(one.row, reason="bad_listing"))
+    assert not standing.is_alerted(stands, replace(one.row, url="http://other.example/"))
     assert nothing == frozenset()
 
 
@@ -256,15 +256,15 @@ def test_the_same_failure_is_known_by_what_it_is_and_why(desk):
 
 
 def tally(*, known: bool, kind="line"):
-    one = Tally(source="a")
+    one = SourceStats(source="a")
     one.add(discovered=1)
-    one.quarantine("expected a title", About(kind, "news"), is_known=known)
+    one.quarantine("expected a title", Problem(kind, "news"), is_known=known)
     return one
 
 
 def test_state_and_events_follow_what_is_new():
     found = {
-        known: (state_of([one]), [event for event, *_ in events_of(report(one))], one.problems)
+        known: (run_state([one]), [event for event, *_ in events_of(report(one))], one.problems)
         for known in (False, True)
         for one in [tally(known=known)]
     }
@@ -278,7 +278,7 @@ def test_state_and_events_follow_what_is_new():
 def test_interrupted_run_tells_of_the_sources_that_were_done(told):
     done, other = tally(known=False), tally(known=False)
     done.is_done, other.source = True, "b"
-    found = Report(run_id="1", flow="sync", state="interrupted", tallies=(done, other))
+    found = RunReport(run_id="1", flow="sync", state="interrupted", stats=(done, other))
 
     sources = events.tell(found, Settings())
 
@@ -290,20 +290,20 @@ def test_interrupted_run_tells_of_the_sources_that_were_done(told):
 def test_known_listing_needs_attention_without_another_event():
     one = tally(known=True, kind="listing")
 
-    assert state_of([one]) == "needs_attention"
+    assert run_state([one]) == "needs_attention"
     assert one.problems == ["listing news: expected a title"]
     assert list(events_of(report(one))) == []
 
 
 def test_page_of_a_run_says_which_failures_stand_and_names_no_artifact_that_is_not_there():
-    words = artifacts.result_words(report(tally(known=True)), [], Settings())
+    words = artifacts.result_markdown(report(tally(known=True)), [], Settings())
 
     assert "1 known failure met again, still in quarantine" in words
     assert "copydesk-quarantine" not in words
 
 
-def report(*tallies: Tally) -> Report:
-    return Report(run_id="1", flow="sync", state=state_of(tallies), tallies=tallies)
+def report(*stats: SourceStats) -> RunReport:
+    return RunReport(run_id="1", flow="sync", state=run_state(stats), stats=stats)
 
 
 # --- at a server -----------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flows import settings
 from flows.cli import demo_run
-from flows.sync import sync_plainly
+from flows.sync import sync_without_prefect
 from tests import site
 from tests.site import Fault
 from warehouse import connect_read_only
@@ -20,7 +20,7 @@ def test_listing_that_was_busy_for_one_run_is_resolved_by_the_next(tmp_path):
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {})
         for _ in range(3):
-            sync_plainly(chosen, ["woshipm", "ofweek"], limit=None, dry_run=False)
+            sync_without_prefect(chosen, ["woshipm", "ofweek"], limit=None, dry_run=False)
             with connect_read_only(chosen.warehouse.path) as db:
                 rows = db.execute(
                     "SELECT source, reason FROM quarantine WHERE resolved_at IS NULL ORDER BY ALL"
@@ -35,7 +35,7 @@ def test_line_that_cannot_be_read_stays_though_its_listing_was(tmp_path):
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {})
         for _ in range(2):
-            sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+            sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
 
     with connect_read_only(chosen.warehouse.path) as db:
         found = db.execute("SELECT count(*) FROM quarantine WHERE resolved_at IS NULL").fetchall()

@@ -51,7 +51,9 @@ def test_demo_goes_nowhere_but_into_its_own_folder(tmp_path, monkeypatch, name):
     monkeypatch.setenv(name, str(tmp_path / "production.duckdb"))
 
     with pytest.raises(RunFailed, match=f"env -u {name} copydesk demo"):
-        demo_run.run_demo(tmp_path / "demo", say=lambda _words: None, progress=lambda *_far: None)
+        demo_run.run_demo(
+            tmp_path / "demo", notify=lambda _words: None, progress=lambda *_far: None
+        )
 
     assert not (tmp_path / "demo").exists()
     assert not (tmp_path / "production.duckdb").exists()

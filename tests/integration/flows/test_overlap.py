@@ -10,7 +10,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_second_sync_of_a_source_ends_at_once_and_names_the_first(desk):
-    with locks.hold(desk.settings, "ofweek", flow="sync", run_id="20260101T000000-x"):
+    with locks.acquire(desk.settings, "ofweek", flow="sync", run_id="20260101T000000-x"):
         busy = desk.sync("ofweek")
         both = desk.sync("ofweek", "woshipm")
 

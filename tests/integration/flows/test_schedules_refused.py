@@ -31,7 +31,7 @@ SOURCE = '[sources.{slug}]\nparser = "ofweek"\nbase_url = "http://127.0.0.1:1"\n
 @pytest.mark.timeout(10)
 def test_schedule_whose_time_never_comes_is_refused_at_once(text, words):
     with pytest.raises(ValueError, match=words):
-        schedules.read(text, "Asia/Shanghai")
+        schedules.parse_schedule(text, "Asia/Shanghai")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_schedule_whose_time_never_comes_is_refused_at_once(text, words):
     ],
 )
 def test_schedule_whose_time_comes_seldom_is_taken(text):
-    assert schedules.read(text, "Asia/Shanghai").value == text
+    assert schedules.parse_schedule(text, "Asia/Shanghai").value == text
 
 
 @pytest.mark.parametrize("slug", sorted(RESERVED_NAMES))
@@ -69,12 +69,12 @@ def test_names_of_our_own_schedules_are_the_reserved_ones():
 
 
 def test_default_file_is_settled_by_its_absolute_path(elsewhere):
-    assert settings.settled(None) is None
+    assert settings.resolve_config_file(None) is None
 
     (elsewhere / "copydesk.toml").write_text("", encoding="utf-8")
 
-    assert settings.settled(None) == elsewhere / "copydesk.toml"
-    assert settings.settled(Path("other.toml")) == elsewhere / "other.toml"
+    assert settings.resolve_config_file(None) == elsewhere / "copydesk.toml"
+    assert settings.resolve_config_file(Path("other.toml")) == elsewhere / "other.toml"
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def test_no_file_means_the_three_built_in_sources(tmp_path, monkeypatch):
 
     found = settings.load(environ={})
 
-    assert [source.slug for source in found.chosen()] == ["finews", "woshipm", "ofweek"]
+    assert [source.slug for source in found.selected_sources()] == ["finews", "woshipm", "ofweek"]
     assert found.warehouse.path == tmp_path / "data" / "copydesk.duckdb"
 
 
@@ -42,7 +42,7 @@ def test_example_file_is_accepted_and_equals_the_defaults(tmp_path, monkeypatch)
     found, defaults = settings.load(file, {}), settings.load(environ={})
 
     assert found.model_dump(exclude={"sources"}) == defaults.model_dump(exclude={"sources"})
-    assert found.chosen() == defaults.chosen()
+    assert found.selected_sources() == defaults.selected_sources()
 
 
 @pytest.mark.parametrize(
@@ -145,14 +145,14 @@ def test_environment_can_point_a_built_in_source_elsewhere(tmp_path, monkeypatch
     found = settings.load(environ={"COPYDESK_SOURCES__FINEWS__BASE_URL": "http://127.0.0.1:1"})
 
     assert found.source("finews").text("base_url") == "http://127.0.0.1:1"
-    assert [source.slug for source in found.chosen()] == ["finews", "woshipm", "ofweek"]
+    assert [source.slug for source in found.selected_sources()] == ["finews", "woshipm", "ofweek"]
 
 
 def test_unknown_source_is_refused_with_the_nearest_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(ConfigurationError, match="no source 'finew', did you mean 'finews'"):
-        settings.load(environ={}).chosen(("finew",))
+        settings.load(environ={}).selected_sources(("finew",))
 
 
 def test_snapshot_lies_beside_its_own_warehouse(tmp_path):

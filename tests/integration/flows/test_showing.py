@@ -12,13 +12,13 @@ from markdown_it import MarkdownIt
 
 from flows import settings
 from flows.cli import demo_run
-from flows.pipeline.stats import Report, Tally
+from flows.pipeline.stats import RunReport, SourceStats
 from flows.reporting import artifacts
 from flows.reporting import progress as live
 from flows.reporting.artifacts import Failure, Origin
-from flows.reporting.markdown import code, listed
+from flows.reporting.markdown import bullet_list, code_span
 from flows.serving.events import materialized
-from flows.sync import sync_plainly
+from flows.sync import sync_without_prefect
 from tests import site
 
 ATTACKS = (
@@ -53,28 +53,28 @@ def words_outside_code(text: str) -> str:
 
 @given(st.one_of(st.sampled_from(ATTACKS), st.text(), st.text(alphabet="`[]()<>!#*_|\\\n a-")))
 def test_words_of_a_page_are_never_markup(words):
-    for text in (code(words), listed([words, words])):
+    for text in (code_span(words), bullet_list([words, words])):
         assert markup_of(text) == set()
         assert words_outside_code(text).strip() in {"", "(nothing)", "(nothing)(nothing)"}
 
 
 def test_code_keeps_the_words_and_cuts_long_ones():
-    assert code("a `b` c") == "``a `b` c``"
-    assert code("`b`") == "`` `b` ``"
-    assert code("x" * 400) == "`" + "x" * 299 + "…`"
-    assert code("one\n two\u202e\tthree") == "`one two three`"
-    assert code("\u200b") == "(nothing)"
+    assert code_span("a `b` c") == "``a `b` c``"
+    assert code_span("`b`") == "`` `b` ``"
+    assert code_span("x" * 400) == "`" + "x" * 299 + "…`"
+    assert code_span("one\n two\u202e\tthree") == "`one two three`"
+    assert code_span("\u200b") == "(nothing)"
 
 
 # --- the table -------------------------------------------------------------------------
 
 
-def report(*tallies: Tally) -> Report:
-    return Report(run_id="20260301T000000-1", flow="sync", state="needs_attention", tallies=tallies)
+def report(*stats: SourceStats) -> RunReport:
+    return RunReport(run_id="20260301T000000-1", flow="sync", state="needs_attention", stats=stats)
 
 
-def tally(source: str, **counts: int) -> Tally:
-    one = Tally(source=source, seconds=1.25)
+def tally(source: str, **counts: int) -> SourceStats:
+    one = SourceStats(source=source, seconds=1.25)
     one.add(**counts)
     return one
 
@@ -103,7 +103,7 @@ def test_result_says_what_to_do_and_where_things_came_from():
     one.gap("possible gap at http://desk:planted-secret@127.0.0.1/[list](x)")
     origin = Origin(source="a", channels=("news",), pages=3, files=("1.warc.gz",))
 
-    words = artifacts.result_words(report(one), [origin], settings.Settings())
+    words = artifacts.result_markdown(report(one), [origin], settings.Settings())
 
     assert "**needs attention**" in words
     assert "planted-secret" not in words
@@ -122,7 +122,7 @@ def test_quarantine_names_reason_expected_found_and_the_exact_command():
         expected="one h1 [here](http://127.0.0.1)", found="<h1>none</h1>\n\n# none", attempts=2,
     )  # fmt: skip
 
-    words = artifacts.quarantine_words([failure], 3)
+    words = artifacts.quarantine_markdown([failure], 3)
 
     assert "`copydesk quarantine show 1a2b3c4d`" in words
     assert "- expected: `one h1 [here](http://127.0.0.1)`" in words
@@ -144,9 +144,9 @@ def test_run_is_shown_with_its_own_failures_and_origins(tmp_path, monkeypatch):
     with site.serve() as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {})
-        done = sync_plainly(chosen, ["finews"], limit=None, dry_run=False)
+        done = sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
 
-    artifacts.show_run(done, chosen)
+    artifacts.create_run_artifacts(done, chosen)
 
     (row,) = shown["copydesk-result"]["table"]
     assert (row["source"], row["quarantined"]) == ("finews", 3)
@@ -182,7 +182,7 @@ def test_progress_tells_rate_and_what_is_left_and_seldom(monkeypatch):
     ("seconds", "words"), [(45, "45 seconds"), (720, "12 minutes"), (12600, "3.5 hours")]
 )
 def test_what_is_left_is_told_as_people_say_it(seconds, words):
-    assert live.span(seconds) == words
+    assert live.humanize_duration(seconds) == words
 
 
 # --- lineage as events -----------------------------------------------------------------

@@ -5,23 +5,23 @@ from __future__ import annotations
 import pytest
 
 from flows.cli.demo_run import free_port
-from flows.fetch.errors import FetchError, TimedOut, Unreachable
-from flows.pipeline.stats import PROBLEMS_KEPT, About, Tally, about_fetch, about_page
+from flows.fetch.errors import ConnectionFailed, FetchError, TimedOut
+from flows.pipeline.stats import MAX_MESSAGES, Problem, SourceStats, fetch_problem, page_problem
 from flows.reporting import artifacts
 from flows.reporting.artifacts import Failure
 from tests.site import Fault
 
 
 def tally(*problems):
-    one = Tally(source="a")
+    one = SourceStats(source="a")
     for words, about in problems:
         one.fail(words, about)
     return one
 
 
 def dead(channel, why="takes no connection", kind="listing", host="desk.example"):
-    error: FetchError = Unreachable(why, url=f"http://{host}/{channel}")
-    return str(error), about_fetch(kind, channel, error)
+    error: FetchError = ConnectionFailed(why, url=f"http://{host}/{channel}")
+    return str(error), fetch_problem(kind, channel, error)
 
 
 # --- one sentence for what is alike ----------------------------------------------------
@@ -47,7 +47,7 @@ def test_what_differs_is_told_apart():
     found = tally(
         dead("a"),
         dead("b", host="other.example"),
-        (str(timed_out), about_fetch("listing", "c", timed_out)),
+        (str(timed_out), fetch_problem("listing", "c", timed_out)),
         dead("1", kind="page"),
         dead("d"),
     )
@@ -61,16 +61,16 @@ def test_what_differs_is_told_apart():
 
 
 def test_number_of_attempts_does_not_tell_alike_ones_apart():
-    few, many = (Unreachable("no", url=f"http://desk.example/{n}") for n in "ab")
+    few, many = (ConnectionFailed("no", url=f"http://desk.example/{n}") for n in "ab")
     many.attempts = (object(), object())  # type: ignore[assignment]
 
-    found = tally(*((str(one), about_fetch("listing", "n", one)) for one in (few, many)))
+    found = tally(*((str(one), fetch_problem("listing", "n", one)) for one in (few, many)))
 
     assert found.problems == ["2 listings of desk.example (n): no"]
 
 
 def test_lines_of_one_channel_are_one_sentence():
-    bad = [("expected a title, found none", About("line", "news"))] * 7
+    bad = [("expected a title, found none", Problem("line", "news"))] * 7
 
     assert tally(bad[0]).problems == ["news: expected a title, found none"]
     assert tally(*bad).problems == ["7 lines of news: expected a title, found none"]
@@ -78,10 +78,10 @@ def test_lines_of_one_channel_are_one_sentence():
 
 def test_page_is_named_once_whether_its_error_names_it_or_not():
     words = ["http://x.example/1.html: expected a title", "expected a text"]
-    pages = [(one, about_page(name, one)) for one in words for name in ("1", "2")]
+    pages = [(one, page_problem(name, one)) for one in words for name in ("1", "2")]
     pages[1] = (
         "http://x.example/2.html: expected a title",
-        about_page("2", "http://x.example/2.html: expected a title"),
+        page_problem("2", "http://x.example/2.html: expected a title"),
     )
 
     assert tally(pages[0]).problems == ["http://x.example/1.html: expected a title"]
@@ -97,12 +97,12 @@ def test_words_without_what_they_are_about_are_told_as_they_are():
 
 
 def test_many_that_differ_are_cut_and_many_that_are_alike_are_not_lost():
-    first = [(f"reason {n}", About("line", "news")) for n in range(PROBLEMS_KEPT)]
-    later = [("one reason more", About("line", "news"))] * 3
+    first = [(f"reason {n}", Problem("line", "news")) for n in range(MAX_MESSAGES)]
+    later = [("one reason more", Problem("line", "news"))] * 3
 
     found = tally(*first, *later, first[0])
 
-    assert len(found.problems) == PROBLEMS_KEPT
+    assert len(found.problems) == MAX_MESSAGES
     assert found.problems[0] == "2 lines of news: reason 0"
     assert found.all_problems()[-1] == "and 3 more like these"
 
@@ -123,7 +123,7 @@ def test_failures_alike_are_shown_once_with_a_command_each():
             reason="layout_changed", expected=expected, found="none", attempts=number,
         )  # fmt: skip
 
-    words = artifacts.quarantine_words([failure(1, "h1"), failure(2, "h2"), failure(3, "h1")], 3)
+    words = artifacts.quarantine_markdown([failure(1, "h1"), failure(2, "h2"), failure(3, "h1")], 3)
 
     assert words.count("**layout changed**") == 2
     assert "**layout changed**, 2 times, `a`, `news`\n- expected: `h1`\n- found: `none`\n" in words
@@ -191,9 +191,9 @@ def test_page_that_cannot_be_read_is_named(desk, faults):
     [(1, "the only entry listed now was not seen"), (2, "none of the 2 entries listed now was")],
 )
 def test_gap_of_one_entry_is_told_in_the_singular(entries, words):
-    from flows.pipeline.discover import unseen
+    from flows.pipeline.discover import gap_reason
 
-    assert unseen(entries).startswith(words)
+    assert gap_reason(entries).startswith(words)
 
 
 @pytest.mark.e2e
@@ -207,7 +207,7 @@ def test_line_in_quarantine_says_which_channel_it_was_in(desk):
 
 def test_numbers_have_the_nouns_that_people_give_them():
     from flows.admin.query import _age
-    from flows.pipeline.parse_batch import BatchDone
+    from flows.pipeline.parse_batch import BatchResult
 
     assert [_age(hours * 3600) for hours in (1.2, 30, 50)] == ["1 hour", "30 hours", "2 days"]
-    assert BatchDone(pages=1, seconds=1).words() == "1 page in 1.0 s, 0 without an article"
+    assert BatchResult(pages=1, seconds=1).words() == "1 page in 1.0 s, 0 without an article"

@@ -167,7 +167,7 @@ def test_restore_of_the_runbook_brings_the_whole_corpus_back(tmp_path, prefect_s
 
 def _sync(config: Path, said: list[str]) -> Any:
     return launch.run_sync(
-        settings.load(config, {}), (), config=config, say=said.append, progress=lambda *_: None
+        settings.load(config, {}), (), config=config, notify=said.append, progress=lambda *_: None
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from parsers.content_hash import content_hash
 from parsers.html.blocks import MAX_BOXES
 from parsers.html.clean import BOXES, HEADINGS, INLINE, Cleaned, clean_body
-from parsers.html.select import document, one
+from parsers.html.select import document, select_one
 from parsers.text.charset import decode
 from parsers.text.plain import plain_text
 from tests.unit.parsers.corpus import corpus, vectors
@@ -279,8 +279,8 @@ def test_tag_gives_its_contents_even_where_it_is_hidden_itself() -> None:
         "<div id=js_content style='visibility: hidden'><p>一</p></div><table><tr><td>1</table>"
     )
 
-    assert clean_body(one(page, "#js_content"), BASE).html == "<p>一</p>"
-    assert clean_body(one(page, "table"), BASE).html.startswith("<table><tr><td>1")
+    assert clean_body(select_one(page, "#js_content"), BASE).html == "<p>一</p>"
+    assert clean_body(select_one(page, "table"), BASE).html.startswith("<table><tr><td>1")
 
 
 def test_words_in_impossible_places_are_not_lost() -> None:

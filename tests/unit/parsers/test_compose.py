@@ -12,8 +12,8 @@ import pytest
 from parsers.compose import compose, one_line
 from parsers.content_hash import content_hash
 from parsers.errors import IncompleteArticle
-from parsers.model import Article, CanonicalUrl, Found, Listing, Moment, Page, Parser, Source
-from parsers.text.dates import unknown
+from parsers.model import Article, CanonicalUrl, Extracted, Listing, Moment, Page, Parser, Source
+from parsers.text.dates import unknown_time
 
 SEEDS = Path(__file__).parents[3] / "tests" / "site" / "seeds"
 URL = "https://finance.example/a/202203142308441556.html"
@@ -38,7 +38,7 @@ PUBLISHED = Moment(
     at=datetime(2022, 3, 14, 12, 43, 16, tzinfo=UTC),
     raw="2022-03-14 20:43:16",
     precision="second",
-    zone_from="source",
+    timezone_source="source",
     how="listing:showtime",
 )
 BODY = '<p>一<img src="/i.png"></p><p>原文链接：https://o.example/1</p><p>（文章来源：财联社）</p>'
@@ -49,7 +49,7 @@ def article(**changes: Any) -> Article:
         "source_article_id": "NW1",
         "url": URL,
         "canonical_url": CanonicalUrl(URL),
-        "title": Found("题目", "listing:title"),
+        "title": Extracted("题目", "listing:title"),
         "body": BODY,
         "published": PUBLISHED,
     }
@@ -58,10 +58,10 @@ def article(**changes: Any) -> Article:
 
 def test_article_holds_what_was_found() -> None:
     found = article(
-        authors=Found(("示例", " 示例 ", ""), "css:.author"),
-        categories=Found(("cailianshe",), "medium"),
-        tags=Found(("财联社新闻",), "medium"),
-        language=Found("zh-CN", "source declaration"),
+        authors=Extracted(("示例", " 示例 ", ""), "css:.author"),
+        categories=Extracted(("cailianshe",), "medium"),
+        tags=Extracted(("财联社新闻",), "medium"),
+        language=Extracted("zh-CN", "source declaration"),
     )
 
     text = "一\n\n原文链接：https://o.example/1"
@@ -77,7 +77,7 @@ def test_article_holds_what_was_found() -> None:
         published_at=PUBLISHED.at,
         published_raw="2022-03-14 20:43:16",
         published_precision="second",
-        published_zone_from="source",
+        published_timezone_source="source",
         updated_at=None,
         categories=("cailianshe",),
         tags=("财联社新闻",),
@@ -104,7 +104,9 @@ def test_every_field_says_how_it_was_found() -> None:
 
 
 def test_what_is_missing_says_why() -> None:
-    found = article(body="<p>一</p>", published=unknown("", "listing:showtime: there is no date"))
+    found = article(
+        body="<p>一</p>", published=unknown_time("", "listing:showtime: there is no date")
+    )
 
     assert (found.publisher, found.lead_image, found.original_url) == (None, None, None)
     assert (found.published_at, found.published_raw, found.updated_at) == (None, "", None)
@@ -118,9 +120,9 @@ def test_what_is_missing_says_why() -> None:
 
 def test_what_the_parser_found_goes_before_what_the_body_says() -> None:
     found = article(
-        publisher=Found("证券时报·e公司", "listing:from"),
-        lead_image=Found("https://x.example/lead.png", "meta:og:image"),
-        original_url=Found("https://x.example/original", "json:source"),
+        publisher=Extracted("证券时报·e公司", "listing:from"),
+        lead_image=Extracted("https://x.example/lead.png", "meta:og:image"),
+        original_url=Extracted("https://x.example/original", "json:source"),
         updated=PUBLISHED,
     )
 
@@ -133,31 +135,38 @@ def test_what_the_parser_found_goes_before_what_the_body_says() -> None:
 
 @pytest.mark.parametrize("empty", [None, "", " \u3000"])
 def test_empty_finding_gives_way_to_the_body(empty: str | None) -> None:
-    found = article(publisher=Found(empty, "absent: the listing names no medium"))
+    found = article(publisher=Extracted(empty, "absent: the listing names no medium"))
 
     assert (found.publisher, found.provenance["publisher"]) == ("财联社", "body: credit line")
 
 
 def test_absence_that_the_parser_explains_keeps_its_reason() -> None:
-    found = article(body="<p>一</p>", publisher=Found(None, "absent: the listing names no medium"))
+    found = article(
+        body="<p>一</p>", publisher=Extracted(None, "absent: the listing names no medium")
+    )
 
     assert found.provenance["publisher"] == "absent: the listing names no medium"
 
 
 def test_empty_list_that_was_found_is_an_absence() -> None:
-    assert article(authors=Found((), "css:.author")).provenance["authors"].startswith("absent: ")
+    assert (
+        article(authors=Extracted((), "css:.author")).provenance["authors"].startswith("absent: ")
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "missing"),
     [
         ({"source_article_id": " "}, "no id"),
-        ({"title": Found("", "listing:title")}, "no title"),
-        ({"title": Found(None, "absent: no h1")}, "no title"),
-        ({"title": Found("\u200b\n", "css:h1")}, "no title"),
+        ({"title": Extracted("", "listing:title")}, "no title"),
+        ({"title": Extracted(None, "absent: no h1")}, "no title"),
+        ({"title": Extracted("\u200b\n", "css:h1")}, "no title"),
         ({"body": ""}, "no text"),
         ({"body": "<p>（文章来源：财联社）</p>"}, "no text"),
-        ({"body": '<p><img src="/i.png"></p>', "title": Found("", "x")}, "no title and no text"),
+        (
+            {"body": '<p><img src="/i.png"></p>', "title": Extracted("", "x")},
+            "no title and no text",
+        ),
     ],
 )
 def test_article_without_id_title_or_text_is_incomplete(
@@ -182,7 +191,7 @@ def test_article_without_id_title_or_text_is_incomplete(
 )
 def test_title_is_one_line_of_plain_text(raw: str, title: str) -> None:
     assert one_line(raw) == title
-    assert article(title=Found(raw, "x")).title == title
+    assert article(title=Extracted(raw, "x")).title == title
 
 
 def test_links_of_the_body_start_from_where_the_page_came_from() -> None:
@@ -198,7 +207,7 @@ def test_links_of_the_body_start_from_where_the_page_came_from() -> None:
         source_article_id="1",
         url=URL,
         canonical_url=CanonicalUrl(URL),
-        title=Found("题", "x"),
+        title=Extracted("题", "x"),
         body="<p><a href='2.html'>二</a></p>",
         published=PUBLISHED,
     )
@@ -244,7 +253,7 @@ SEED_FACTS = {
 def test_seed_becomes_its_article(number: str) -> None:
     publisher, original_url, lead_image, value = SEED_FACTS[number]
     title, body = seed(number)
-    found = article(title=Found(title, "front matter"), body=body)
+    found = article(title=Extracted(title, "front matter"), body=body)
 
     assert (found.publisher, found.original_url) == (publisher, original_url)
     assert found.lead_image == lead_image

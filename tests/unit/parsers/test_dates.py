@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers.model import Moment
-from parsers.text.dates import epoch, find_time, read_time, unknown
+from parsers.text.dates import find_time_text, from_epoch, parse_time, unknown_time
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -68,11 +68,11 @@ READ = [
 
 @pytest.mark.parametrize(("raw", "at", "precision", "zone_from"), READ)
 def test_time_is_read_with_its_own_precision(
-    raw: str, at: datetime, precision: str, zone_from: str
+    raw: str, at: datetime, precision: str, timezone_source: str
 ) -> None:
-    found = read_time(raw, SHANGHAI, "listing:showtime")
+    found = parse_time(raw, SHANGHAI, "listing:showtime")
 
-    assert (found.at, found.precision, found.zone_from) == (at, precision, zone_from)
+    assert (found.at, found.precision, found.timezone_source) == (at, precision, timezone_source)
     assert found.raw == raw
     assert found.how == "listing:showtime"
     assert found.at is not None
@@ -113,63 +113,72 @@ def test_time_is_read_with_its_own_precision(
     ],
 )
 def test_what_names_no_moment_is_unknown_and_says_why(raw: str, why: str) -> None:
-    found = read_time(raw, SHANGHAI, "css:time")
+    found = parse_time(raw, SHANGHAI, "css:time")
 
-    assert (found.at, found.precision, found.zone_from, found.raw) == (None, "unknown", "none", raw)
+    assert (found.at, found.precision, found.timezone_source, found.raw) == (
+        None,
+        "unknown",
+        "none",
+        raw,
+    )
     assert found.how.startswith("absent: css:time: ")
     assert why in found.how
 
 
 def test_time_without_any_zone_stays_unknown() -> None:
     for raw in ("2022-03-14 20:43:16", "2022-03-14"):
-        found = read_time(raw, None, "feed")
+        found = parse_time(raw, None, "feed")
         assert (found.at, found.precision) == (None, "unknown")
         assert "declares none" in found.how
 
 
 def test_named_offset_needs_no_declared_zone() -> None:
-    assert read_time("2022-03-14T20:43:16Z", None, "feed").at == utc(2022, 3, 14, 20, 43, 16)
+    assert parse_time("2022-03-14T20:43:16Z", None, "feed").at == utc(2022, 3, 14, 20, 43, 16)
 
 
 def test_cst_is_the_declared_zone_where_that_is_its_name_there() -> None:
     raw = "2022-03-14 20:00:00 CST"
 
-    assert read_time(raw, SHANGHAI, "x").at == utc(2022, 3, 14, 12)
-    assert read_time(raw, ZoneInfo("Europe/Paris"), "x").at == utc(2022, 3, 15, 2)
+    assert parse_time(raw, SHANGHAI, "x").at == utc(2022, 3, 14, 12)
+    assert parse_time(raw, ZoneInfo("Europe/Paris"), "x").at == utc(2022, 3, 15, 2)
 
 
 @pytest.mark.parametrize("raw", ["Wed, 23 Mar 2022 00:00:00 GMT", "2022-03-23T00:00:00Z"])
 def test_midnight_in_utc_is_a_day_of_the_declared_zone_where_the_source_prints_days(
     raw: str,
 ) -> None:
-    day = read_time(raw, SHANGHAI, "feed:pubDate", midnight_is_day=True)
-    instant = read_time(raw, SHANGHAI, "feed:pubDate")
+    day = parse_time(raw, SHANGHAI, "feed:pubDate", midnight_is_day=True)
+    instant = parse_time(raw, SHANGHAI, "feed:pubDate")
 
-    assert (day.at, day.precision, day.zone_from) == (utc(2022, 3, 22, 16), "day", "source")
+    assert (day.at, day.precision, day.timezone_source) == (utc(2022, 3, 22, 16), "day", "source")
     assert (instant.at, instant.precision) == (utc(2022, 3, 23), "second")
 
 
 @pytest.mark.parametrize("raw", ["Wed, 23 Mar 2022 00:00:01 GMT", "2022-03-23 00:00:00 +0800"])
 def test_other_times_stay_instants_where_midnight_is_a_day(raw: str) -> None:
-    assert read_time(raw, SHANGHAI, "x", midnight_is_day=True).precision == "second"
+    assert parse_time(raw, SHANGHAI, "x", midnight_is_day=True).precision == "second"
 
 
 def test_epoch_takes_seconds_and_milliseconds() -> None:
     at = utc(2022, 3, 14, 12, 43, 16)
 
-    assert epoch(1_647_261_796, "json:ctime").at == at
-    assert epoch(1_647_261_796_000, "json:ctime").at == at
-    assert epoch("1647261796", "json:ctime").raw == "1647261796"
+    assert from_epoch(1_647_261_796, "json:ctime").at == at
+    assert from_epoch(1_647_261_796_000, "json:ctime").at == at
+    assert from_epoch("1647261796", "json:ctime").raw == "1647261796"
 
 
 @pytest.mark.parametrize("value", [0, -1, "", "soon", float("nan"), float("inf"), 1e300, 9e12])
 def test_epoch_that_names_no_time_is_unknown(value: float | str) -> None:
-    assert epoch(value, "json:ctime").at is None
+    assert from_epoch(value, "json:ctime").at is None
 
 
 def test_unknown_keeps_the_text_and_the_reason() -> None:
-    assert unknown("?", "the feed has none") == Moment(
-        at=None, raw="?", precision="unknown", zone_from="none", how="absent: the feed has none"
+    assert unknown_time("?", "the feed has none") == Moment(
+        at=None,
+        raw="?",
+        precision="unknown",
+        timezone_source="none",
+        how="absent: the feed has none",
     )
 
 
@@ -185,23 +194,23 @@ def test_unknown_keeps_the_text_and_the_reason() -> None:
     ],
 )
 def test_find_time_takes_the_first_date_out_of_other_words(words: str, time: str) -> None:
-    assert find_time(words) == time
-    assert not time or read_time(time, SHANGHAI, "x").at is not None
+    assert find_time_text(words) == time
+    assert not time or parse_time(time, SHANGHAI, "x").at is not None
 
 
 @given(
     st.text(alphabet="0123456789年月日时分秒 -/.:,TZ+GMTDecMondayago前昨天星期三（(", max_size=40)
 )
 def test_no_text_whatever_raises(raw: str) -> None:
-    found = read_time(raw, SHANGHAI, "x", midnight_is_day=True)
+    found = parse_time(raw, SHANGHAI, "x", midnight_is_day=True)
 
     assert found.raw == raw
-    assert (found.at is None) == (found.precision == "unknown") == (found.zone_from == "none")
+    assert (found.at is None) == (found.precision == "unknown") == (found.timezone_source == "none")
 
 
 @given(st.integers(min_value=86_400, max_value=7_258_000_000))
 def test_what_is_written_in_utc_is_read_back(seconds: int) -> None:
     at = datetime.fromtimestamp(seconds, tz=UTC)
     for form in ("%Y-%m-%dT%H:%M:%SZ", "%a, %d %b %Y %H:%M:%S GMT", "%Y-%m-%d %H:%M:%S +0000"):
-        assert read_time(at.strftime(form), None, "x").at == at
-    assert epoch(seconds, "x").at == at
+        assert parse_time(at.strftime(form), None, "x").at == at
+    assert from_epoch(seconds, "x").at == at

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers.errors import BadListing, LayoutChanged
-from parsers.feeds import MAX_ITEMS, Feed, FeedItem, read_feed
+from parsers.feeds import MAX_ITEMS, Feed, FeedItem, parse_feed
 from parsers.text import charset
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "feeds"
@@ -30,7 +30,7 @@ def numbered(count: int) -> str:
 
 
 def only(text: str) -> FeedItem:
-    (item,) = read_feed(text, HERE).items
+    (item,) = parse_feed(text, HERE).items
     return item
 
 
@@ -54,7 +54,7 @@ def titles(feed: Feed) -> list[str]:
 )
 def test_what_is_no_feed_is_refused_by_name(text, found):
     with pytest.raises(BadListing) as caught:
-        read_feed(text, HERE)
+        parse_feed(text, HERE)
 
     assert caught.value.found == found
 
@@ -120,7 +120,7 @@ def test_atom_text_is_escaped_so_that_it_means_what_it_says():
 
 
 def test_rdf_items_stand_beside_the_channel():
-    feed = read_feed(
+    feed = parse_feed(
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/">'
         '<channel rdf:about="x"><title>T</title><link>https://gazette.example/</link></channel>'
         '<item rdf:about="https://gazette.example/1"><title>a</title><link>1</link></item></rdf:RDF>'
@@ -170,7 +170,7 @@ def test_document_type_of_old_rss_is_ignored():
         '<!DOCTYPE rss PUBLIC "-//Netscape//DTD RSS 0.91//EN" "http://gazette.example/rss.dtd">'
     )
 
-    assert titles(read_feed(doctype + rss(numbered(2)))) == ["t0", "t1"]
+    assert titles(parse_feed(doctype + rss(numbered(2)))) == ["t0", "t1"]
 
 
 @pytest.mark.parametrize(
@@ -184,16 +184,16 @@ def test_document_type_of_old_rss_is_ignored():
 )
 def test_document_that_declares_entities_is_refused(declaration):
     with pytest.raises(BadListing, match="declares entities of its own"):
-        read_feed(f"<?xml version='1.0'?><!DOCTYPE rss [{declaration}]>{rss('')}")
+        parse_feed(f"<?xml version='1.0'?><!DOCTYPE rss [{declaration}]>{rss('')}")
 
 
 def test_cut_feed_never_reads_as_a_whole_one():
     text = rss(numbered(4))
-    whole = read_feed(text, HERE)
+    whole = parse_feed(text, HERE)
     read = 0
     for cut in range(len(text)):
         try:
-            feed = read_feed(text[:cut], HERE)
+            feed = parse_feed(text[:cut], HERE)
         except BadListing:
             continue
         assert any("the feed is cut" in str(bad.error) for bad in feed.broken), cut
@@ -206,7 +206,7 @@ def test_cut_feed_never_reads_as_a_whole_one():
 def test_broken_item_costs_only_itself():
     broken = numbered(4).replace("<title>t2</title>", "<title>t2<br></title>")
 
-    feed = read_feed(rss(broken), HERE)
+    feed = parse_feed(rss(broken), HERE)
 
     assert titles(feed) == ["t0", "t1", "t3"]
     assert [(type(bad.error), "t2<br>" in bad.raw) for bad in feed.broken] == [
@@ -216,21 +216,21 @@ def test_broken_item_costs_only_itself():
 
 
 def test_item_that_never_ends_costs_only_itself():
-    feed = read_feed(rss(numbered(3).replace("</item><item><title>t1", "<item><title>t1")), HERE)
+    feed = parse_feed(rss(numbered(3).replace("</item><item><title>t1", "<item><title>t1")), HERE)
 
     assert titles(feed) == ["t1", "t2"]
     assert len(feed.broken) == 1
 
 
 def test_text_after_the_root_is_ignored():
-    feed = read_feed(rss(numbered(2)) + "<script>track()</script>", HERE)
+    feed = parse_feed(rss(numbered(2)) + "<script>track()</script>", HERE)
 
     assert (titles(feed), feed.broken) == (["t0", "t1"], ())
 
 
 def test_too_many_items_are_refused():
     with pytest.raises(BadListing, match=f"at most {MAX_ITEMS} items"):
-        read_feed(rss("<item/>" * (MAX_ITEMS + 1)))
+        parse_feed(rss("<item/>" * (MAX_ITEMS + 1)))
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_hostile_document_is_refused_at_once(text):
     started = time.perf_counter()
 
     with pytest.raises(BadListing):
-        read_feed(text)
+        parse_feed(text)
 
     assert time.perf_counter() - started < 2
 
@@ -263,7 +263,7 @@ def test_damage_is_read_or_told_but_never_breaks_the_reader(place, token):
     whole = rss(numbered(6))
     at = place % len(whole)
     try:
-        feed = read_feed(whole[:at] + token + whole[at + 1 :], HERE)
+        feed = parse_feed(whole[:at] + token + whole[at + 1 :], HERE)
     except BadListing:
         return
 
@@ -276,7 +276,7 @@ def test_every_feed_of_the_corpus_is_read_or_refused_by_name():
     for file in sorted(CORPUS.glob("*/*.*")):
         text = charset.decode(file.read_bytes(), "").text
         try:
-            feed = read_feed(text, HERE)
+            feed = parse_feed(text, HERE)
         except BadListing as error:
             refused[file.name] = error.found
         else:

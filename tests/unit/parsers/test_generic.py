@@ -16,7 +16,7 @@ import pytest
 from parsers import registry
 from parsers.errors import IncompleteArticle, NotAnArticle, UnknownUrl
 from parsers.extract.hosts import HOSTS, SHANGHAI, host_facts
-from parsers.extract.tree import flattened, tree_of, words_of
+from parsers.extract.tree import flatten, parse_tree, text_of
 from parsers.model import Article, Page
 from parsers.sources import generic
 from parsers.text.charset import decode
@@ -41,8 +41,8 @@ CHINESE = "".join(
 
 
 def read(html: str, url: str = URL, **options: str) -> Article:
-    source = registry.source("generic", "generic", options)
-    return registry.read(
+    source = registry.make_source("generic", "generic", options)
+    return registry.parse(
         source, Page(url=url, text=html, fetched_at=datetime(2024, 6, 1, tzinfo=UTC))
     )
 
@@ -115,7 +115,7 @@ def test_a_small_box_headed_by_a_link_announces_another_article():
 
 def test_a_zone_that_does_not_exist_is_told_when_the_source_is_made():
     with pytest.raises(registry.OptionError, match="time_zone: expected a zone"):
-        registry.source("generic", "generic", {"time_zone": "Asia/Nowhere"})
+        registry.make_source("generic", "generic", {"time_zone": "Asia/Nowhere"})
 
 
 def test_subheadings_lists_and_short_lines_of_the_body_belong_to_it():
@@ -171,7 +171,7 @@ def test_text_survives_any_depth(depth: int, tag: str):
 def test_a_page_that_is_not_too_deep_is_not_flattened():
     html = "<div>" * 10 + "<p>words</p>" + "</div>" * 10
 
-    assert flattened(html) == html
+    assert flatten(html) == html
 
 
 def test_a_tag_with_a_hundred_thousand_attributes_costs_nothing():
@@ -184,10 +184,10 @@ def test_a_tag_with_a_hundred_thousand_attributes_costs_nothing():
 
 
 def test_text_without_markup_keeps_its_words():
-    root = tree_of("<p>a\x00b\x0bc</p>")
+    root = parse_tree("<p>a\x00b\x0bc</p>")
 
     assert root is not None
-    assert words_of(root) == "abc"
+    assert text_of(root) == "abc"
 
 
 # -- title --------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_published(head: str, before: str, expected: tuple[str | None, str, str]
     article = read(page(head, before), "https://gazette.example/ferry")
     at = article.published_at.strftime("%Y-%m-%dT%H:%M:%S") if article.published_at else None
 
-    assert (at, article.published_precision, article.published_zone_from) == expected
+    assert (at, article.published_precision, article.published_timezone_source) == expected
 
 
 def test_a_time_with_a_zone_is_preferred_to_the_same_day_without_one():
@@ -305,14 +305,14 @@ def test_the_declared_zone_reads_a_time_that_names_none():
     article = read(page(before="<p>2024-05-02 00:30</p>"), time_zone="Asia/Shanghai")
 
     assert article.published_at == datetime(2024, 5, 1, 16, 30, tzinfo=UTC)
-    assert article.published_zone_from == "source"
+    assert article.published_timezone_source == "source"
 
 
 def test_a_known_host_declares_its_zone_and_a_host_that_only_looks_like_it_does_not():
     html = page(before="<p>2024-05-02 00:30</p>")
 
-    assert read(html, "https://news.163.com/1").published_zone_from == "source"
-    assert read(html, "https://not163.com/1").published_zone_from == "none"
+    assert read(html, "https://news.163.com/1").published_timezone_source == "source"
+    assert read(html, "https://not163.com/1").published_timezone_source == "none"
 
 
 def test_the_address_gives_the_day_when_nothing_else_does():
@@ -401,7 +401,7 @@ def test_a_front_page_is_not_an_article_unless_it_says_so():
 
 
 def test_any_http_address_is_an_entry_and_nothing_else_is():
-    source = registry.source("generic", "generic", {})
+    source = registry.make_source("generic", "generic", {})
 
     entry = generic.entry_of(source, "HTTPS://Gazette.example/a?utm_source=x#top")
     assert entry.source_article_id == "https://gazette.example/a"

@@ -9,7 +9,15 @@ import pytest
 
 from parsers.errors import BadListing, LayoutChanged
 from parsers.html import tree
-from parsers.html.select import document, json_document, key, maybe, one, some, text
+from parsers.html.select import (
+    document,
+    json_document,
+    json_value,
+    select_all,
+    select_one,
+    select_optional,
+    text_of,
+)
 
 PAGE = document(
     "<h1>题\n 目</h1><ul><li>一<li>二</ul><p class=em_media>上海<span><a>证券</a></span><span></span>报</p>"
@@ -19,35 +27,35 @@ PAGE = document(
 def test_unclosed_elements_are_repaired() -> None:
     page = document("<table><tr><td>1<td>2<tr><td>3</table><p>a<p>b")
 
-    assert [text(cell) for cell in page.select("td")] == ["1", "2", "3"]
-    assert [text(paragraph) for paragraph in page.select("p")] == ["a", "b"]
+    assert [text_of(cell) for cell in page.select("td")] == ["1", "2", "3"]
+    assert [text_of(paragraph) for paragraph in page.select("p")] == ["a", "b"]
 
 
 def test_one_is_exactly_one() -> None:
-    assert text(one(PAGE, "h1")) == "题 目"
+    assert text_of(select_one(PAGE, "h1")) == "题 目"
     with pytest.raises(LayoutChanged, match="expected one 'h2', found none"):
-        one(PAGE, "h2")
+        select_one(PAGE, "h2")
     with pytest.raises(LayoutChanged, match="expected one 'li', found more than one") as caught:
-        one(PAGE, "li")
+        select_one(PAGE, "li")
     assert "'li'" in caught.value.expected
     assert "more than one" in caught.value.found
 
 
 def test_some_is_at_least_one() -> None:
-    assert [text(item) for item in some(PAGE, "li")] == ["一", "二"]
+    assert [text_of(item) for item in select_all(PAGE, "li")] == ["一", "二"]
     with pytest.raises(LayoutChanged, match="expected at least one 'h2', found none"):
-        some(PAGE, "h2")
+        select_all(PAGE, "h2")
 
 
 def test_maybe_is_at_most_one() -> None:
-    assert maybe(PAGE, "h2") is None
-    assert maybe(PAGE, "h1") is PAGE.h1
+    assert select_optional(PAGE, "h2") is None
+    assert select_optional(PAGE, "h1") is PAGE.h1
     with pytest.raises(LayoutChanged, match="at most one 'li'"):
-        maybe(PAGE, "li")
+        select_optional(PAGE, "li")
 
 
 def test_text_joins_what_elements_only_decorate() -> None:
-    assert text(one(PAGE, ".em_media")) == "上海证券报"
+    assert text_of(select_one(PAGE, ".em_media")) == "上海证券报"
 
 
 @pytest.mark.parametrize("tag", ["div", "font", "b", "a", "blockquote", "p"])
@@ -55,7 +63,7 @@ def test_sixty_thousand_nested_elements_lose_no_text(tag: str) -> None:
     start = time.process_time()
     page = document(f"<{tag}>" * 60_000 + "深" + f"</{tag}>" * 60_000 + "<p>后</p>")
 
-    assert text(page).split() in (["深", "后"], ["深后"])
+    assert text_of(page).split() in (["深", "后"], ["深后"])
     assert page.get_text() == "深后"
     assert max(len(list(node.parents)) for node in page.find_all(string=True)) <= tree.MAX_DEPTH
     assert time.process_time() - start < 10
@@ -64,15 +72,15 @@ def test_sixty_thousand_nested_elements_lose_no_text(tag: str) -> None:
 def test_what_follows_a_deep_stretch_keeps_its_place() -> None:
     page = document("<div>" * 1000 + "<i>x</i>" + "</div>" * 1000 + "<section><p>y</p></section>")
 
-    assert text(one(page, "section > p")) == "y"
-    assert one(page, "section").find_parent("div") is None
+    assert text_of(select_one(page, "section > p")) == "y"
+    assert select_one(page, "section").find_parent("div") is None
 
 
 def test_end_tags_of_a_deep_stretch_close_nothing_above_it() -> None:
     deep = tree.MAX_DEPTH + 50
     page = document("<div id=outer>" + "<div>" * deep + "x" + "</div>" * deep + "<p>y</p></div>")
 
-    assert text(one(page, "#outer > p")) == "y"
+    assert text_of(select_one(page, "#outer > p")) == "y"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +96,7 @@ def test_end_tags_of_a_deep_stretch_close_nothing_above_it() -> None:
 def test_hostile_pages_cost_little(page: str) -> None:
     start = time.process_time()
 
-    assert text(document(page)) == "x"
+    assert text_of(document(page)) == "x"
     assert time.process_time() - start < 10
 
 
@@ -123,9 +131,9 @@ RECORD: dict[str, Any] = {"id": "1", "n": 3, "flag": True, "none": None, "list":
 
 
 def test_key_gives_a_value_of_its_type() -> None:
-    assert key(RECORD, "id", str, "records[0]") == "1"
-    assert key(RECORD, "n", int, "records[0]") == 3
-    assert key(RECORD, "flag", bool, "records[0]") is True
+    assert json_value(RECORD, "id", str, "records[0]") == "1"
+    assert json_value(RECORD, "n", int, "records[0]") == 3
+    assert json_value(RECORD, "flag", bool, "records[0]") is True
 
 
 @pytest.mark.parametrize(
@@ -148,6 +156,6 @@ def test_key_that_changed_names_what_was_expected_and_found(
     mapping: object, name: str, kind: type, message: str
 ) -> None:
     with pytest.raises(LayoutChanged, match=message) as caught:
-        key(mapping, name, kind, "records[0]")
+        json_value(mapping, name, kind, "records[0]")
     assert name in caught.value.expected
     assert caught.value.found

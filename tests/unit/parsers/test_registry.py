@@ -18,7 +18,7 @@ DIGITS = "202203142308441556"
 
 
 def test_defaults_are_filled_in():
-    source = registry.source("news", "finews", {"channels": ["media"]})
+    source = registry.make_source("news", "finews", {"channels": ["media"]})
 
     assert source.slug == "news"
     assert source.texts("channels") == ("media",)
@@ -44,7 +44,7 @@ def test_defaults_are_filled_in():
 )  # fmt: skip
 def test_wrong_option_is_named_with_what_was_expected(parser, options, message):
     with pytest.raises(OptionError) as caught:
-        registry.source("news", parser, options)
+        registry.make_source("news", parser, options)
 
     assert str(caught.value).startswith(message)
 
@@ -53,7 +53,7 @@ def test_wrong_option_is_named_with_what_was_expected(parser, options, message):
 def test_every_address_of_a_source_derives_from_its_options(name):
     base = "http://127.0.0.1:8765"
     options = {key: base for key in registry.PARSERS[name].options if key.endswith("url")}
-    source = registry.source(name, name, options)
+    source = registry.make_source(name, name, options)
 
     assert all(listing.url.startswith(base) for listing in source.parser.listings(source))
 
@@ -100,7 +100,7 @@ def test_share_link_of_any_host_leads_to_the_article_page(link, number):
     base = "http://127.0.0.1:8765"
     options = {"base_url": base, "article_url": base, "share_links": [link]}
 
-    (entry,) = registry.shared_entries(registry.source("finews", "finews", options))
+    (entry,) = registry.article_url_entries(registry.make_source("finews", "finews", options))
 
     assert (entry.source_article_id, entry.channel) == (number, "share")
     assert entry.url == f"{base}/a/{DIGITS}.html"
@@ -120,9 +120,9 @@ def test_share_link_of_any_host_leads_to_the_article_page(link, number):
     ],
 )
 def test_share_link_that_names_no_article_is_a_bad_entry(link):
-    source = registry.source("finews", "finews", {"share_links": [link]})
+    source = registry.make_source("finews", "finews", {"share_links": [link]})
 
-    (bad,) = registry.shared_entries(source)
+    (bad,) = registry.article_url_entries(source)
 
     assert isinstance(bad, BadEntry)
     assert isinstance(bad.error, UnknownUrl)
@@ -130,13 +130,13 @@ def test_share_link_that_names_no_article_is_a_bad_entry(link):
 
 
 def test_reading_names_source_and_page_in_its_error():
-    source = registry.source("news", "finews", {})
+    source = registry.make_source("news", "finews", {})
     page = Page(
         url="http://finews.zning.xyz/NewsData/GetNewsText.do?id=1", text="{}", fetched_at=NOW
     )
 
     with pytest.raises(IncompleteArticle) as caught:
-        registry.read(source, page)
+        registry.parse(source, page)
 
     assert caught.value.__notes__ == [f"news: {page.url}"]
 
@@ -146,15 +146,15 @@ def test_a_bug_in_a_parser_becomes_a_broken_parser(door):
     def fails(*_arguments):
         raise ZeroDivisionError("a bug")
 
-    source = registry.source("news", "finews", {})
+    source = registry.make_source("news", "finews", {})
     broken = replace(source, parser=replace(source.parser, parse=fails, entries=fails, more=fails))
     page = Page(url="http://x.example/1", text="", fetched_at=NOW)
     listing = source.parser.listings(source)[0]
 
     read = {
-        "read": lambda: registry.read(broken, page),
+        "read": lambda: registry.parse(broken, page),
         "entries": lambda: registry.entries(broken, listing, page),
-        "more": lambda: registry.more(broken, page),
+        "more": lambda: registry.next_pages(broken, page),
     }[door]
 
     with pytest.raises(BrokenParser, match=r"news: http://x\.example/1: ZeroDivisionError"):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import settings as configuration
-from flows.pipeline.stats import Report
+from flows.pipeline.stats import RunReport
 from flows.serving import launch
 from flows.settings import Settings
 from warehouse import connect_read_only
@@ -33,12 +33,12 @@ def settings_of(warehouse: Path) -> Settings:
     )
 
 
-def bring_in(warehouse: Path, *paths: Path, source: str | None = None) -> Report:
+def bring_in(warehouse: Path, *paths: Path, source: str | None = None) -> RunReport:
     return launch.run_import(
         settings_of(warehouse),
         paths,
         source=source,
-        say=lambda _words: None,
+        notify=lambda _words: None,
         progress=lambda _source, _done, _total: None,
     )
 
@@ -52,7 +52,7 @@ def everything(warehouse: Path) -> list[list[tuple[Any, ...]]]:
     return [rows_of(warehouse, sql) for sql in ALL]
 
 
-def counted(report: Report) -> dict[str, int]:
+def counted(report: RunReport) -> dict[str, int]:
     totals = report.totals()
     names = ("new", "modified", "unmodified", "duplicate", "quarantined", "failed")
     assert totals["discovered"] == sum(totals[name] for name in names)

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from flows.publishing import import_files
 from flows.publishing.find_posts import PostPath
-from flows.publishing.read_file import Outcome, Reader
+from flows.publishing.read_file import PostOutcome, PostReader
 from parsers.model import Article, CanonicalUrl
 from tests.unit.publishing.archive import Truth, write_archive
 from tests.unit.publishing.archive_desk import POSTS_IN_ARCHIVE, bring_in
@@ -120,13 +120,13 @@ def copy(imported: Path, tmp_path: Path) -> Path:
 def read_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that are read, in this process."""
     paths: list[str] = []
-    plainly = Reader.read
+    plainly = PostReader.read
 
-    def noted(self: Reader, found: PostPath) -> Outcome:
+    def noted(self: PostReader, found: PostPath) -> PostOutcome:
         paths.append(found.relative)
         return plainly(self, found)
 
-    monkeypatch.setattr(Reader, "read", noted)
+    monkeypatch.setattr(PostReader, "read", noted)
     monkeypatch.setattr(import_files, "processes_here", lambda: 1)
     return paths
 

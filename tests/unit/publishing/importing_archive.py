@@ -27,7 +27,7 @@ def main(warehouse: str, site: str, enough: str, number: str) -> None:
 
     settings = settings_of(Path(warehouse))
     report = launch.run_import(
-        settings, [Path(site)], source=None, say=lambda _words: None, progress=progress
+        settings, [Path(site)], source=None, notify=lambda _words: None, progress=progress
     )
     sys.exit(report.exit_code)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from flows.publishing import import_files
-from flows.publishing.find_posts import BadPost, PostPath, find_posts, read_posts
-from flows.publishing.read_file import Reader
+from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts, read_posts
+from flows.publishing.read_file import PostReader
 from flows.serving import launch
-from parsers.frontmatter.read import POSTS
+from parsers.frontmatter.read import POST_PARSER
 from tests.unit.publishing.archive import Truth, write_archive
 from tests.unit.publishing.archive_desk import (
     POSTS_IN_ARCHIVE,
@@ -117,12 +117,16 @@ def test_a_copy_that_is_read_once_is_the_post_that_reading_it_gives(
     archive: tuple[Path, Truth],
 ) -> None:
     found = sorted(find_posts([archive[0]]), key=lambda one: one.file.name)
-    reader, copies = Reader("posts"), 0
+    reader, copies = PostReader("posts"), 0
     for one, plainly in zip(found, read_posts(found, source="posts"), strict=True):
         assert isinstance(one, PostPath)
         before = reader._last
-        assert reader._post(one) == plainly or isinstance(plainly, BadPost)
-        copies += not isinstance(plainly, BadPost) and plainly.is_movable and reader._last is before
+        assert reader._post(one) == plainly or isinstance(plainly, UnreadablePost)
+        copies += (
+            not isinstance(plainly, UnreadablePost)
+            and plainly.is_movable
+            and reader._last is before
+        )
     assert copies > POSTS_IN_ARCHIVE / 8
 
 
@@ -160,7 +164,7 @@ def test_progress_is_told_from_the_first_file_to_the_last(
         settings_of(tmp_path / "w.duckdb"),
         [some_posts(tmp_path, count=10)],
         source=None,
-        say=lambda _words: None,
+        notify=lambda _words: None,
         progress=lambda *step: told.append(step),
     )
     assert told == [("import", done, 10) for done in (0, 4, 8, 10)]
@@ -217,7 +221,7 @@ def test_a_changed_parser_reads_all_again(
     read_anew: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(import_files, "POSTS", replace(POSTS, version="later"))
+    monkeypatch.setattr(import_files, "POST_PARSER", replace(POST_PARSER, version="later"))
     report = bring_in(copy, archive[0])
     assert sorted(read_anew) == sorted(archive[1].files)
     assert (counted(report)["new"], counted(report)["modified"]) == (0, 0)
@@ -233,7 +237,7 @@ def test_posts_that_do_not_name_their_source_are_read_again_for_another(
     nobodys = {path for path in truth.reasons if not re.search(r"\d{18}", path)}
     assert set(read_anew) == by_hand | nobodys
     # The same words under another id.
-    assert {t.source: t.counts["duplicate"] for t in report.tallies}["harbour"] == len(by_hand)
+    assert {t.source: t.counts["duplicate"] for t in report.stats}["harbour"] == len(by_hand)
 
 
 def test_a_failure_is_not_mended_by_a_good_file_of_its_name_from_another_site(

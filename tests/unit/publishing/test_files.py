@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.publishing.documents import ARTICLE_KEYS, write_csv, write_jsonl
-from flows.publishing.find_posts import BadPost, PostPath, find_posts, read_posts
+from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts, read_posts
 from flows.publishing.write_files import JOURNAL, ExportRow, write_posts
 from parsers.errors import BadFrontMatter
 from parsers.frontmatter import Dialect, Post
@@ -82,7 +82,7 @@ def test_links_are_not_followed_and_those_that_lead_out_are_reported(tmp_path: P
     (inside / "loop").symlink_to(inside)
     found = list(find_posts([inside]))
     assert [each.relative for each in found if isinstance(each, PostPath)] == ["a.md"]
-    bad = {each.relative: str(each.error) for each in found if isinstance(each, BadPost)}
+    bad = {each.relative: str(each.error) for each in found if isinstance(each, UnreadablePost)}
     assert bad.keys() == {"away.md", "folder"}
     assert "link out of the folder" in bad["folder"]
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_reported_with_its_bytes(
     (tmp_path / "big.md").write_bytes(b"x" * 1001)
     (tmp_path / os.fsdecode(b"\xff.md")).write_bytes(b"x")
     posts = list(read_posts(find_posts([tmp_path, tmp_path / "gone.md"])))
-    bad = {post.relative: post for post in posts if isinstance(post, BadPost)}
+    bad = {post.relative: post for post in posts if isinstance(post, UnreadablePost)}
     assert len(bad) == len(posts) == 4
     assert isinstance(bad["bad.md"].error, BadFrontMatter)
     assert bad["bad.md"].data == b"no head"
@@ -109,7 +109,7 @@ def test_a_file_without_permission_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("x")
     (tmp_path / "a.md").chmod(0)
     (post,) = read_posts(find_posts([tmp_path]))
-    assert isinstance(post, BadPost)
+    assert isinstance(post, UnreadablePost)
     assert isinstance(post.error, PermissionError)
 
 
@@ -122,7 +122,7 @@ def test_a_file_that_nobody_foresaw_does_not_end_the_import(
     (tmp_path / "a.md").write_text("x")
     monkeypatch.setattr("flows.publishing.find_posts.read_post", broken)
     (post,) = read_posts(find_posts([tmp_path]))
-    assert isinstance(post, BadPost)
+    assert isinstance(post, UnreadablePost)
     assert "ZeroDivisionError" in str(post.error)
 
 

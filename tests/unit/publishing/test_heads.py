@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers.frontmatter.block import split
-from parsers.frontmatter.fast_head import simple_fields
-from parsers.frontmatter.yaml_head import composed_fields
+from parsers.frontmatter.fast_head import fast_fields
+from parsers.frontmatter.yaml_head import parsed_fields
 from tests.unit.publishing.archive import write_archive
 
 PIECES = st.lists(
@@ -36,9 +36,9 @@ LINES = st.one_of(
 @settings(max_examples=1500, deadline=None)
 @given(st.lists(LINES, max_size=6).map("\n".join))
 def test_a_simple_head_is_what_yaml_makes_of_it(head: str) -> None:
-    simple = simple_fields(head)
+    simple = fast_fields(head)
     if simple is not None:
-        assert list(simple.items()) == list(composed_fields(head, 1, "a.md").items())
+        assert list(simple.items()) == list(parsed_fields(head, 1, "a.md").items())
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def test_a_simple_head_is_what_yaml_makes_of_it(head: str) -> None:
     ],
 )  # fmt: skip
 def test_a_head_that_may_mean_more_is_left_to_yaml(head: str) -> None:
-    assert simple_fields(head) is None
+    assert fast_fields(head) is None
 
 
 def test_nearly_every_head_of_an_archive_is_simple(tmp_path: Path) -> None:
     truth = write_archive(tmp_path, posts=200)
     read = [path for path, article in truth.files.items() if article]
     heads = [split((tmp_path / path).read_bytes(), path).head for path in read]
-    assert sum(simple_fields(head) is not None for head in heads) > len(heads) * 0.6
+    assert sum(fast_fields(head) is not None for head in heads) > len(heads) * 0.6

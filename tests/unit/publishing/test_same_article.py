@@ -59,7 +59,7 @@ def fetched(source: Source) -> Iterator[Article]:
 
 @pytest.fixture(scope="module")
 def finews(stand: str) -> dict[str, Article]:
-    source = registry.source(
+    source = registry.make_source(
         "finews",
         "finews",
         {
@@ -91,7 +91,7 @@ def test_a_finews_seed_is_the_article_of_the_newsstand(
 def test_an_aggregator_seed_has_the_content_of_the_feeds_article(
     number: str, slug: str, route: str, stand: str
 ) -> None:
-    source = registry.source(slug, "rsshub", {"url": stand + route})
+    source = registry.make_source(slug, "rsshub", {"url": stand + route})
     mine = IMPORTED[number]
     same = [each for each in fetched(source) if each.content_hash == mine.content_hash]
     assert len(same) == 1

@@ -20,7 +20,7 @@ import pytest
 
 from flows import settings
 from flows.cli import demo_run
-from flows.sync import sync_plainly
+from flows.sync import sync_without_prefect
 from tests import site
 from tests.site import Truth
 from tests.site.editions import CHANNELS, listed
@@ -53,7 +53,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
         chosen = settings.load(config, {})
         for edition in range(1, LAST + 1):
             stand.edition, began = edition, datetime.now(UTC)
-            sync_plainly(chosen, list(chosen.sources), limit=None, dry_run=False)
+            sync_without_prefect(chosen, list(chosen.sources), limit=None, dry_run=False)
             windows.append(Window(edition=edition, began=began, ended=datetime.now(UTC)))
     return Read(chosen.warehouse.path, site.truth(LAST), windows)
 
@@ -240,8 +240,8 @@ def test_article_that_goes_back_to_what_it_said_has_a_revision_more():
     back = [
         held.history
         for held in site.truth(40).held
-        for older, newer in zip(held.history, held.history[2:], strict=False)
-        if (older.title, older.text) == (newer.title, newer.text)
+        for older_listing, newer in zip(held.history, held.history[2:], strict=False)
+        if (older_listing.title, older_listing.text) == (newer.title, newer.text)
     ]
 
     assert back

@@ -15,7 +15,7 @@ from tests.unit.warehouse.made import HOUR, NOON, rows_of
 from warehouse import Counters, process, transaction
 from warehouse.errors import WarehouseError
 from warehouse.records import fetches, gaps, quarantine, runs, watermarks
-from warehouse.rows import GapRow, PageRow, QuarantineRow, Validators, Watermark
+from warehouse.rows import FetchRow, NewGap, NewQuarantineEntry, Validators, Watermark
 
 # --- runs ----------------------------------------------------------------------------------
 
@@ -86,17 +86,17 @@ def test_a_process_is_told_from_a_later_one_with_its_number(
 def test_process_that_ended_and_that_nobody_waited_for_is_no_more() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while process.exists(child.pid) and time.monotonic() < deadline:
+    while process.process_exists(child.pid) and time.monotonic() < deadline:
         time.sleep(0.01)
 
     assert Path(f"/proc/{child.pid}").exists(), "it is still there for its parent"
-    assert not process.exists(child.pid)
+    assert not process.process_exists(child.pid)
     child.wait()
 
 
 # --- quarantine ------------------------------------------------------------------------------
 
-FAILED = QuarantineRow(
+FAILED = NewQuarantineEntry(
     source="finews",
     channel="emnews",
     url="https://example.org/1",
@@ -115,7 +115,7 @@ FAILED = QuarantineRow(
 )
 
 
-def put(db: DuckDBPyConnection, *rows: QuarantineRow, run_id: str = "run") -> int:
+def put(db: DuckDBPyConnection, *rows: NewQuarantineEntry, run_id: str = "run") -> int:
     with transaction(db):
         return quarantine.put(db, rows, run_id=run_id, at=NOON)
 
@@ -148,7 +148,7 @@ def test_the_same_failing_page_counts_attempts_and_is_never_doubled(
         replace(FAILED, url="", article_id=None, page=b"{}"),
     ],
 )
-def test_another_page_is_another_failure(db: DuckDBPyConnection, other: QuarantineRow) -> None:
+def test_another_page_is_another_failure(db: DuckDBPyConnection, other: NewQuarantineEntry) -> None:
     assert put(db, FAILED, other) == 2
     assert len(quarantine.open_failures(db)) == 2
 
@@ -200,7 +200,7 @@ def test_an_unknown_id_says_where_ids_are_listed(db: DuckDBPyConnection) -> None
 
 # --- pages -----------------------------------------------------------------------------------
 
-PAGE = PageRow(
+PAGE = FetchRow(
     source="finews", channel="emnews", url="https://example.org/list", status=200, bytes=10,
     etag='"1"', last_modified="Sat, 14 Mar 2026 12:00:00 GMT", vary="Accept", fetched_at=NOON,
     archive_file="a.warc.gz", archive_offset=7, entry='{"id": 1}', digest="d" * 64,
@@ -291,7 +291,7 @@ def test_a_watermark_without_a_time_is_replaced(db: DuckDBPyConnection) -> None:
     assert found.value == "b"
 
 
-GAP = GapRow(source="finews", channel="emnews", from_at=NOON, to_at=NOON + HOUR, how="list full")
+GAP = NewGap(source="finews", channel="emnews", from_at=NOON, to_at=NOON + HOUR, how="list full")
 
 
 def test_the_same_gap_is_noted_once(db: DuckDBPyConnection) -> None:

@@ -26,14 +26,14 @@ def test_a_plan_grows_and_its_pieces_are_ended_one_by_one(db: DuckDBPyConnection
         backfill_chunks.add(db, "p", "a", [one("first"), one("second")], run_id="r1", at=T0)
         backfill_chunks.add(db, "p", "a", [one("third")], run_id="r1", at=T0)
         backfill_chunks.add(db, "other", "a", [one("of another")], run_id="r1", at=T0)
-    first, second, _ = backfill_chunks.of_plan(db, "p")
+    first, second, _ = backfill_chunks.chunks_of_plan(db, "p")
     with transaction(db):
-        backfill_chunks.end(db, first, state=DONE, run_id="r2", at=T0 + HOUR)
-        backfill_chunks.end(db, second, state=INCOMPLETE, run_id="r2", entries=5, at=T0 + HOUR)
+        backfill_chunks.finish(db, first, state=DONE, run_id="r2", at=T0 + HOUR)
+        backfill_chunks.finish(db, second, state=INCOMPLETE, run_id="r2", entries=5, at=T0 + HOUR)
 
     found = [
         (c.n, c.what, c.state, c.entries, c.run_id, c.ended_at)
-        for c in backfill_chunks.of_plan(db, "p")
+        for c in backfill_chunks.chunks_of_plan(db, "p")
     ]
     assert found == [
         (1, "first", DONE, 2, "r2", T0 + HOUR),
@@ -50,19 +50,19 @@ def test_a_forgotten_plan_begins_anew_and_no_other(db: DuckDBPyConnection) -> No
     with transaction(db):
         backfill_chunks.add(db, "p", "a", [one("first")], run_id="r", at=T0)
         backfill_chunks.add(db, "q", "a", [one("first")], run_id="r", at=T0)
-        backfill_chunks.forget(db, "p")
+        backfill_chunks.delete_plan(db, "p")
 
-    assert backfill_chunks.of_plan(db, "p") == []
-    assert len(backfill_chunks.of_plan(db, "q")) == 1
+    assert backfill_chunks.chunks_of_plan(db, "p") == []
+    assert len(backfill_chunks.chunks_of_plan(db, "q")) == 1
 
 
 def test_only_plans_in_which_nothing_happened_are_forgotten(db: DuckDBPyConnection) -> None:
     with transaction(db):
         for plan in ("old", "ended late"):
             backfill_chunks.add(db, plan, "a", [one("x")], run_id="r", at=T0)
-        (late,) = backfill_chunks.of_plan(db, "ended late")
-        backfill_chunks.end(db, late, state=DONE, run_id="r", at=T0 + 2 * HOUR)
-        assert backfill_chunks.forget_old(db, before=T0 + HOUR) == 1
+        (late,) = backfill_chunks.chunks_of_plan(db, "ended late")
+        backfill_chunks.finish(db, late, state=DONE, run_id="r", at=T0 + 2 * HOUR)
+        assert backfill_chunks.delete_old_plans(db, before=T0 + HOUR) == 1
 
     assert [plan.plan for plan in backfill_chunks.list_plans(db)] == ["ended late"]
 
@@ -79,7 +79,7 @@ def test_what_was_said_at_a_time_is_the_version_that_held_then(db: DuckDBPyConne
         ("finews:1", T0 + 3 * HOUR),
         ("finews:2", T0),
     ]
-    found = archived_fetches.said(db, asked)
+    found = archived_fetches.articles_as_of(db, asked)
 
     assert {at: row["content_hash"] for (_, at), row in found.items()} == {
         T0 + HOUR: first.content_hash,

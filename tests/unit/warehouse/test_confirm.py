@@ -6,15 +6,15 @@ from duckdb import DuckDBPyConnection
 
 from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
 from warehouse import transaction
-from warehouse.records.not_modified import Confirmed, confirm, known, seen_elsewhere
+from warehouse.records.not_modified import NotModified, ids_in_other_channels, record, stored_ids
 
 LAST_SEEN = "SELECT article_id, last_seen_at FROM articles ORDER BY article_id"
 
 
 def confirm_at(db: DuckDBPyConnection, article_id: str, *, hours: int) -> None:
     with transaction(db):
-        confirmed = Confirmed(channel="emnews", at=NOON + hours * HOUR)
-        confirm(db, {article_id: confirmed}, run_id="confirming")
+        confirmed = NotModified(channel="emnews", at=NOON + hours * HOUR)
+        record(db, {article_id: confirmed}, run_id="confirming")
 
 
 def test_confirmation_moves_last_seen_and_nothing_else(db: DuckDBPyConnection) -> None:
@@ -59,11 +59,11 @@ def test_replayed_page_from_before_a_confirmation_does_not_become_current(
 def test_known_articles_are_those_that_were_stored(db: DuckDBPyConnection) -> None:
     upsert(db, article(1), article(2, "加息"))
 
-    assert known(db, ["finews:1", "finews:3", "finews:1"]) == {"finews:1"}
-    assert known(db, []) == set()
+    assert stored_ids(db, ["finews:1", "finews:3", "finews:1"]) == {"finews:1"}
+    assert stored_ids(db, []) == set()
 
 
 def test_article_seen_elsewhere_is_one_with_another_channel(db: DuckDBPyConnection) -> None:
     upsert(db, article(1), article(2, "加息", channel="share"))
 
-    assert seen_elsewhere(db, ["finews:1", "finews:2"], channel="share") == {"finews:1"}
+    assert ids_in_other_channels(db, ["finews:1", "finews:2"], channel="share") == {"finews:1"}

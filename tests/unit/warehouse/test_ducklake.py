@@ -31,12 +31,12 @@ from tests.unit.warehouse.test_upsert import (  # noqa: F401
     test_second_upsert,
     test_the_file_of_an_imported_article_is_kept_once_byte_for_byte,
 )
-from warehouse import Upserted, connect, migrate, transaction
+from warehouse import UpsertCounts, connect, migrate, transaction
 from warehouse.care import erasure
 from warehouse.care.compact import merge_sightings
 from warehouse.care.integrity import TABLES, verify
 from warehouse.records import fetches, quarantine, runs, watermarks
-from warehouse.rows import PageRow
+from warehouse.rows import FetchRow
 
 ROOT = Path(__file__).parents[3]
 
@@ -83,7 +83,7 @@ def _need(wheel: str) -> None:
         postgres.missing(f"the wheel {name} for this version of DuckDB")
 
 
-def tell(db: DuckDBPyConnection) -> list[Upserted]:
+def tell(db: DuckDBPyConnection) -> list[UpsertCounts]:
     return [
         upsert(db, article(), article(2), article(3, "加息")),
         upsert(db, article(1, "降准了", fetched_at=NOON + HOUR)),
@@ -102,7 +102,7 @@ def test_a_lake_and_a_file_tell_the_same(lake: DuckDBPyConnection, path: Path) -
 
 
 def test_the_books_are_kept_in_a_lake_too(lake: DuckDBPyConnection) -> None:
-    page = PageRow(source="s", channel="c", url="u", status=200, fetched_at=NOON, etag='"1"')
+    page = FetchRow(source="s", channel="c", url="u", status=200, fetched_at=NOON, etag='"1"')
     with transaction(lake):
         run_id = runs.start_run(lake, flow="sync", sources=["finews"], code_version="0")
         fetches.record(lake, [page], run_id=run_id)
@@ -121,10 +121,10 @@ def test_forgetting_and_merging_work_in_a_lake_too(lake: DuckDBPyConnection) -> 
     upsert(lake, article(1), article(2, "加息"))
     upsert(lake, article(2, "加息", fetched_at=NOON + HOUR))
     with transaction(lake):
-        assert erasure.forget(lake, ["finews:1"]).articles == 1
+        assert erasure.erase(lake, ["finews:1"]).articles == 1
         assert merge_sightings(lake) == (2, 1)
 
-    assert upsert(lake, article(1)) == Upserted(forgotten=1)
+    assert upsert(lake, article(1)) == UpsertCounts(forgotten=1)
     assert rows_of(lake, "SELECT article_id FROM articles") == [("finews:2",)]
     assert verify(lake, is_deep=True).problems == ()
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.warehouse.made import HOUR, NOON, article, everything, later, rows_of, says, upsert
-from warehouse import ArticleRow, Upserted, connect, transaction, upsert_articles
+from warehouse import ArticleRow, UpsertCounts, connect, transaction, upsert_articles
 from warehouse.care.compact import merge_sightings
 from warehouse.care.integrity import verify
 
@@ -84,7 +84,7 @@ def test_a_replay_never_undoes_a_later_confirmation(db: DuckDBPyConnection) -> N
     upsert(db, ROW)
     upsert(db, later(ROW, 3))
 
-    assert upsert(db, later(says(ROW, "降准半个百分点"))) == Upserted(unmodified=1)
+    assert upsert(db, later(says(ROW, "降准半个百分点"))) == UpsertCounts(unmodified=1)
     assert history(db) == [
         (1, "降准", NOON, NOON + HOUR, False),
         (2, "降准半个百分点", NOON + HOUR, NOON + 3 * HOUR, False),
@@ -116,7 +116,7 @@ def test_a_confirmation_replayed_does_not_undo_a_better_reading(db: DuckDBPyConn
     upsert(db, later(ROW))
     upsert(db, later(says(ROW, "乙")))  # the same moment, read again
 
-    assert upsert(db, later(ROW)) == Upserted(unmodified=1)
+    assert upsert(db, later(ROW)) == UpsertCounts(unmodified=1)
     assert rows_of(db, "SELECT title FROM articles") == [("乙",)]
 
 

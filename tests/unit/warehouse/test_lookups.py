@@ -21,8 +21,8 @@ from tests.unit.warehouse.made import (
     says,
     upsert,
 )
-from warehouse import ArticleRow, Upserted, connect
-from warehouse.care.integrity import verify, words
+from warehouse import ArticleRow, UpsertCounts, connect
+from warehouse.care.integrity import stored_records, verify
 from warehouse.upsert import insert, lookup, observations
 from warehouse.upsert.keys import content_key, key_of
 
@@ -52,15 +52,15 @@ def test_articles_that_share_a_tag_are_told_apart(
 ) -> None:
     first, second = (article(number, f"words of {number}") for number in TWO_ARTICLES)
     if is_together:
-        assert upsert(db, first, second) == Upserted(new=2)
+        assert upsert(db, first, second) == UpsertCounts(new=2)
     else:
-        assert upsert(db, first) == Upserted(new=1)
-        assert upsert(db, second) == Upserted(new=1)
+        assert upsert(db, first) == UpsertCounts(new=1)
+        assert upsert(db, second) == UpsertCounts(new=1)
 
-    assert upsert(db, first, second) == Upserted(unmodified=2)
-    assert upsert(db, later(first), later(second)) == Upserted(unmodified=2)
-    assert upsert(db, later(says(second, "乙"), 2)) == Upserted(modified=1)
-    assert upsert(db, later(first, 3)) == Upserted(unmodified=1)
+    assert upsert(db, first, second) == UpsertCounts(unmodified=2)
+    assert upsert(db, later(first), later(second)) == UpsertCounts(unmodified=2)
+    assert upsert(db, later(says(second, "乙"), 2)) == UpsertCounts(modified=1)
+    assert upsert(db, later(first, 3)) == UpsertCounts(unmodified=1)
     assert rows_of(db, "SELECT article_id, title, revisions FROM articles ORDER BY 1") == [
         (second.article_id, "乙", 2),
         (first.article_id, first.title, 1),
@@ -69,11 +69,11 @@ def test_articles_that_share_a_tag_are_told_apart(
 
 @pytest.mark.usefixtures("few")
 def test_contents_that_share_a_tag_are_told_apart(db: DuckDBPyConnection) -> None:
-    assert upsert(db, article(1, TWO_CONTENTS[0])) == Upserted(new=1)
-    assert upsert(db, article(2, TWO_CONTENTS[1])) == Upserted(new=1)
+    assert upsert(db, article(1, TWO_CONTENTS[0])) == UpsertCounts(new=1)
+    assert upsert(db, article(2, TWO_CONTENTS[1])) == UpsertCounts(new=1)
 
     assert rows_of(db, "SELECT text FROM articles ORDER BY 1") == [(one,) for one in TWO_CONTENTS]
-    assert upsert(db, article(3, TWO_CONTENTS[1])) == Upserted(duplicate=1)
+    assert upsert(db, article(3, TWO_CONTENTS[1])) == UpsertCounts(duplicate=1)
     assert verify(db).problems == ()
 
 
@@ -90,7 +90,7 @@ def earlier_copydesk(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Records get the keys they had before these were made of UTF-16, until undone."""
     now = observations._sight
 
-    def before(row: ArticleRow) -> observations.Sight:
+    def before(row: ArticleRow) -> observations.Observation:
         sight = now(row)
         return sight._replace(record_key=sight.earlier_key)
 
@@ -106,13 +106,13 @@ def test_what_an_earlier_copydesk_stored_is_known(
     before = rows_of(db, STORED)
     earlier_copydesk.undo()
 
-    assert upsert(db, *returned, article(2, "甲")) == Upserted(unmodified=4)
+    assert upsert(db, *returned, article(2, "甲")) == UpsertCounts(unmodified=4)
     assert rows_of(db, STORED) == before
     seen_again = [later(ROW, 3), later(ROW, 4), later(article(2, "甲"))]
-    assert upsert(db, *seen_again) == Upserted(unmodified=3)
+    assert upsert(db, *seen_again) == UpsertCounts(unmodified=3)
     assert rows_of(db, STORED) == [(3, 3, 4, 7)]
     assert verify(db).problems == ()
-    assert {one.wrong for one in words(db)} == {""}
+    assert {one.wrong for one in stored_records(db)} == {""}
 
 
 def test_what_an_earlier_copydesk_stored_changes_as_ever(
@@ -121,12 +121,12 @@ def test_what_an_earlier_copydesk_stored_changes_as_ever(
     upsert(db, ROW)
     earlier_copydesk.undo()
 
-    assert upsert(db, later(replace(ROW, body_html="<p> 降准</p>"))) == Upserted(unmodified=1)
-    assert upsert(db, later(says(ROW, "乙"), 2)) == Upserted(modified=1)
-    assert upsert(db, later(ROW, 3)) == Upserted(modified=1)
+    assert upsert(db, later(replace(ROW, body_html="<p> 降准</p>"))) == UpsertCounts(unmodified=1)
+    assert upsert(db, later(says(ROW, "乙"), 2)) == UpsertCounts(modified=1)
+    assert upsert(db, later(ROW, 3)) == UpsertCounts(modified=1)
     assert rows_of(db, STORED) == [(2, 3, 4, 4)]
     assert rows_of(db, "SELECT body_html FROM articles") == [("<p>降准</p>",)]
-    assert {one.wrong for one in words(db)} == {""}
+    assert {one.wrong for one in stored_records(db)} == {""}
 
 
 # --- what makes a record ---------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_a_row_that_differs_to_the_letter_is_another_record(
 ) -> None:
     upsert(db, ROW)
 
-    assert upsert(db, later(other)) == Upserted(unmodified=1)
+    assert upsert(db, later(other)) == UpsertCounts(unmodified=1)
     names = "body_html, text, publisher, published_at, tags, categories"
     assert rows_of(db, f"SELECT {names} FROM articles") == [
         (other.body_html, other.text, other.publisher, other.published_at, list(other.tags),
@@ -160,7 +160,7 @@ def test_a_row_that_differs_to_the_letter_is_another_record(
 
 
 def test_no_two_of_these_records_share_a_key() -> None:
-    keys = {observations.sights_of([row])[0].record_key for row in (ROW, *OTHERS.values())}
+    keys = {observations.observations_of([row])[0].record_key for row in (ROW, *OTHERS.values())}
 
     assert len(keys) == len(OTHERS) + 1
 
@@ -198,7 +198,7 @@ def test_a_batch_leaves_what_its_rows_one_by_one_leave(
         counts = upsert(together, *batch)
 
         ordered = sorted(batch, key=lambda row: row.fetched_at)
-        assert sum((upsert(alone, row) for row in ordered), Upserted()) == counts
+        assert sum((upsert(alone, row) for row in ordered), UpsertCounts()) == counts
         assert everything(together) == everything(alone)
         assert rows_of(together, STORED) == rows_of(alone, STORED)
         assert verify(together).problems == ()
@@ -214,10 +214,10 @@ def test_known_new_and_repeated_rows_mixed_in_one_batch(db: DuckDBPyConnection) 
         later(article(6, "甲")),
     ]  # fmt: skip
 
-    assert upsert(db, *batch) == Upserted(new=1, modified=2, unmodified=5, duplicate=2)
+    assert upsert(db, *batch) == UpsertCounts(new=1, modified=2, unmodified=5, duplicate=2)
     assert rows_of(db, STORED) == [(5, 7, 8, 11)]
     before = everything(db)
-    assert upsert(db, *batch) == Upserted(unmodified=len(batch))
+    assert upsert(db, *batch) == UpsertCounts(unmodified=len(batch))
     assert everything(db) == before
 
 
@@ -230,13 +230,13 @@ def test_a_large_batch_is_stored_whole_and_in_parts(
     monkeypatch.setattr(insert, "_ROWS_EACH", 7)
     rows = [article(number, f"第{number}篇") for number in range(50)]
 
-    assert upsert(db, *rows) == Upserted(new=50)
+    assert upsert(db, *rows) == UpsertCounts(new=50)
     assert rows_of(db, "SELECT article_id, text FROM articles ORDER BY ALL") == sorted(
         (row.article_id, row.text) for row in rows
     )
     assert rows_of(db, "SELECT count(DISTINCT seq) FROM _store.contents") == [(50,)]
     assert verify(db).problems == ()
-    assert upsert(db, *map(later, rows)) == Upserted(unmodified=50)
+    assert upsert(db, *map(later, rows)) == UpsertCounts(unmodified=50)
 
 
 def test_a_large_first_load_goes_past_the_log_and_the_next_batch_into_it(
@@ -261,7 +261,7 @@ def test_lists_tell_their_items_apart() -> None:
     lists = [((), ("甲",)), (("甲",), ()), (("甲", "乙"), ()), (("甲",), ("乙",))]
     rows = [replace(ROW, tags=tags, categories=more) for tags, more in lists]
 
-    assert len({one.record_key for one in observations.sights_of(rows)}) == len(rows)
+    assert len({one.record_key for one in observations.observations_of(rows)}) == len(rows)
 
 
 def test_the_key_of_a_content_is_that_of_its_hash() -> None:

@@ -10,10 +10,10 @@ from duckdb import DuckDBPyConnection
 from tests.unit.warehouse.made import HOUR, NOON, article, upsert
 from warehouse import transaction
 from warehouse.records import not_modified, quarantine
-from warehouse.records.not_modified import Confirmed
-from warehouse.rows import Quarantined, QuarantineRow
+from warehouse.records.not_modified import NotModified
+from warehouse.rows import NewQuarantineEntry, QuarantineEntry
 
-FAILED = QuarantineRow(
+FAILED = NewQuarantineEntry(
     source="finews",
     channel="emnews",
     url="https://example.org/1",
@@ -32,7 +32,7 @@ NEWER = replace(
 )  # fmt: skip
 
 
-def put(db: DuckDBPyConnection, *rows: QuarantineRow, run_id: str = "run") -> int:
+def put(db: DuckDBPyConnection, *rows: NewQuarantineEntry, run_id: str = "run") -> int:
     with transaction(db):
         return quarantine.put(db, rows, run_id=run_id)
 
@@ -40,10 +40,10 @@ def put(db: DuckDBPyConnection, *rows: QuarantineRow, run_id: str = "run") -> in
 def read(db: DuckDBPyConnection, at: datetime, run_id: str = "reader") -> int:
     upsert(db, article(fetched_at=at), run_id=run_id)
     with transaction(db):
-        return quarantine.resolve_read(db, {"finews:1": at}, run_id=run_id)
+        return quarantine.resolve_parsed(db, {"finews:1": at}, run_id=run_id)
 
 
-def standing(db: DuckDBPyConnection) -> list[Quarantined]:
+def standing(db: DuckDBPyConnection) -> list[QuarantineEntry]:
     return quarantine.open_failures(db)
 
 
@@ -110,7 +110,7 @@ def test_older_page_that_never_failed_before_is_kept_as_resolved(db: DuckDBPyCon
 def test_page_confirmed_later_counts_as_what_the_article_says(db: DuckDBPyConnection) -> None:
     upsert(db, article(fetched_at=NOON - HOUR))
     with transaction(db):
-        not_modified.confirm(db, {"finews:1": Confirmed("emnews", NOON + HOUR)}, run_id="sync")
+        not_modified.record(db, {"finews:1": NotModified("emnews", NOON + HOUR)}, run_id="sync")
 
     put(db, FAILED)
 

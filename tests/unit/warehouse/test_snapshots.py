@@ -337,10 +337,10 @@ def test_all_other_copies_can_be_removed_at_once(
         published = [publish(db, link).path for _ in range(3)]
     monkeypatch.setattr(snapshot, "_KEPT_SECONDS", 0.05)
     with another_process(published[1]):
-        assert snapshot.remove_all_but(link, published[2]) == [published[1]]
-    assert snapshot.remove_all_but(link, published[2]) == []
+        assert snapshot.remove_other_snapshots(link, published[2]) == [published[1]]
+    assert snapshot.remove_other_snapshots(link, published[2]) == []
 
-    assert snapshot.copies(link) == [published[2]]
+    assert snapshot.list_snapshots(link) == [published[2]]
 
 
 def test_a_warehouse_in_memory_has_no_snapshot(db: DuckDBPyConnection, link: Path) -> None:

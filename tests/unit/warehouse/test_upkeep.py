@@ -10,18 +10,18 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
-from warehouse import StoredPost, Upserted, connect, transaction
+from warehouse import StoredPost, UpsertCounts, connect, transaction
 from warehouse.care import compact, erasure
-from warehouse.care.integrity import Verified, verify, words
+from warehouse.care.integrity import IntegrityReport, stored_records, verify
 from warehouse.errors import WarehouseBusy, WarehouseError
 from warehouse.records import backfill_chunks, fetches, quarantine, suppression
-from warehouse.rows import PageRow, QuarantineRow
+from warehouse.rows import FetchRow, NewQuarantineEntry
 
 POST = StoredPost(dialect="jekyll", path="a.md", data=b"1")
 
 
-def failure(source: str, article_id: str | None) -> QuarantineRow:
-    return QuarantineRow(
+def failure(source: str, article_id: str | None) -> NewQuarantineEntry:
+    return NewQuarantineEntry(
         source=source, channel="emnews", url=article_id, article_id=article_id, reason="x",
         message="", page=b"", fetched_at=NOON, parser="finews", parser_version="1",
     )  # fmt: skip
@@ -36,7 +36,7 @@ def desk(db: DuckDBPyConnection) -> DuckDBPyConnection:
         article(2),  # says what 1 said first
         article(3, "加息", source="ofweek"),
     )
-    page = PageRow(
+    page = FetchRow(
         source="finews", channel="emnews", url="https://example.org/1", status=200,
         fetched_at=NOON, archive_file="a.warc.gz", archive_offset=0,
         entry='{"source_article_id": "1"}',
@@ -64,14 +64,14 @@ def test_a_forgotten_article_leaves_nothing_behind_but_what_others_say(
     desk: DuckDBPyConnection,
 ) -> None:
     with transaction(desk):
-        assert erasure.forget_article(desk, "finews:1", reason="publisher's request") == 1
+        assert erasure.erase_article(desk, "finews:1", reason="publisher's request") == 1
 
     assert names(desk) == ["finews:2", "ofweek:3"]
     assert rows_of(desk, "SELECT text FROM _store.contents ORDER BY 1") == [("加息",), ("降准",)]
     assert rows_of(desk, "SELECT count(*) FROM _store.posts") == [(0,)]
     assert rows_of(desk, "SELECT article_id FROM quarantine") == [("ofweek:9",)]
     assert rows_of(desk, "SELECT count(*) FROM pages") == [(0,)]
-    assert backfill_chunks.of_plan(desk, "plan") == []
+    assert backfill_chunks.chunks_of_plan(desk, "plan") == []
     assert rows_of(desk, "SELECT article_id, reason FROM _store.tombstones") == [
         ("finews:1", "publisher's request")
     ]
@@ -80,32 +80,34 @@ def test_a_forgotten_article_leaves_nothing_behind_but_what_others_say(
 
 def test_the_next_run_does_not_bring_a_forgotten_article_back(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
-        erasure.forget_article(desk, "finews:1")
+        erasure.erase_article(desk, "finews:1")
 
-    assert upsert(desk, article(1), article(7, "另一篇")) == Upserted(new=1, forgotten=1)
+    assert upsert(desk, article(1), article(7, "另一篇")) == UpsertCounts(new=1, forgotten=1)
     assert names(desk) == ["finews:2", "finews:7", "ofweek:3"]
 
 
 def test_an_article_that_is_not_stored_can_be_kept_out(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
-        assert erasure.forget_article(desk, "finews:99") == 0
-        assert erasure.forget_article(desk, "finews:99") == 0
+        assert erasure.erase_article(desk, "finews:99") == 0
+        assert erasure.erase_article(desk, "finews:99") == 0
 
-    assert upsert(desk, article(99)) == Upserted(forgotten=1)
+    assert upsert(desk, article(99)) == UpsertCounts(forgotten=1)
     assert rows_of(desk, "SELECT count(*) FROM _store.tombstones") == [(1,)]
 
 
 def test_a_forgotten_source_stays_out_whole(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
-        assert erasure.forget_source(desk, "finews") == 2
+        assert erasure.erase_source(desk, "finews") == 2
 
     assert names(desk) == ["ofweek:3"]
-    assert upsert(desk, article(50), article(50, source="ofweek")) == Upserted(new=1, forgotten=1)
+    assert upsert(desk, article(50), article(50, source="ofweek")) == UpsertCounts(
+        new=1, forgotten=1
+    )
     assert verify(desk).problems == ()
 
 
 def test_addresses_that_others_share_take_nothing_of_theirs_away(desk: DuckDBPyConnection) -> None:
-    listing = PageRow(
+    listing = FetchRow(
         source="finews", channel="emnews", url="https://example.org/feed", status=200,
         fetched_at=NOON, archive_file="a.warc.gz", archive_offset=9,
     )  # fmt: skip
@@ -123,12 +125,12 @@ def test_addresses_that_others_share_take_nothing_of_theirs_away(desk: DuckDBPyC
     before = rows_of(desk, "SELECT count(*) FROM _store.quarantine")
 
     with transaction(desk):
-        gone = erasure.forget(desk, ["finews:60"])
+        gone = erasure.erase(desk, ["finews:60"])
 
-    assert gone == erasure.Removed(articles=1, contents=1)
+    assert gone == erasure.ErasedRows(articles=1, contents=1)
     assert rows_of(desk, "SELECT count(*) FROM _store.quarantine") == before
     assert rows_of(desk, f"SELECT count(*) FROM _store.pages WHERE url = '{feed}'") == [(1,)]
-    assert backfill_chunks.of_plan(desk, "another plan")
+    assert backfill_chunks.chunks_of_plan(desk, "another plan")
     assert "finews:61" in names(desk)
 
 
@@ -136,53 +138,57 @@ def test_a_page_that_is_left_in_the_archive_is_found_by_the_next_wish(
     desk: DuckDBPyConnection,
 ) -> None:
     with transaction(desk):
-        erasure.forget(desk, ["finews:1"], left=[("a.warc.gz", 0)])
+        erasure.erase(desk, ["finews:1"], left=[("a.warc.gz", 0)])
 
     assert [one.file for one in erasure.archived_pages(desk, ["finews:2"])] == ["a.warc.gz"]
     with transaction(desk):
-        assert erasure.forget(desk, ["finews:1"]).pages == 1
+        assert erasure.erase(desk, ["finews:1"]).pages == 1
     assert erasure.archived_pages(desk, ["finews:1"]) == []
 
 
 def test_a_lifted_tombstone_lets_the_next_run_bring_it_back(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
-        erasure.forget_article(desk, "finews:1")
-        erasure.forget_source(desk, "ofweek")
-        assert suppression.remember(desk, article_id="finews:1") is True
-        assert suppression.remember(desk, article_id="finews:1") is False
-        assert suppression.remember(desk, source="ofweek") is True
+        erasure.erase_article(desk, "finews:1")
+        erasure.erase_source(desk, "ofweek")
+        assert suppression.lift_suppression(desk, article_id="finews:1") is True
+        assert suppression.lift_suppression(desk, article_id="finews:1") is False
+        assert suppression.lift_suppression(desk, source="ofweek") is True
 
     assert upsert(desk, article(1), article(3, "加息", source="ofweek")).forgotten == 0
 
 
 def test_a_look_says_what_would_go_and_changes_nothing(desk: DuckDBPyConnection) -> None:
-    would = erasure.look(desk, ["finews:1"])
+    would = erasure.preview(desk, ["finews:1"])
 
-    assert would == erasure.Removed(articles=1, contents=1, posts=1, pages=1, quarantine=1, plans=2)
+    assert would == erasure.ErasedRows(
+        articles=1, contents=1, posts=1, pages=1, quarantine=1, plans=2
+    )
     assert erasure.archived_pages(desk, ["finews:1"]) == [
-        erasure.ArchivedPage("finews", "a.warc.gz", 0, "https://example.org/1", is_shared=False)
+        erasure.ArchivedPageLocation(
+            "finews", "a.warc.gz", 0, "https://example.org/1", is_shared=False
+        )
     ]
     assert names(desk) == ["finews:1", "finews:2", "ofweek:3"]
-    assert suppression.every(desk) == []
+    assert suppression.list_suppressions(desk) == []
     with transaction(desk):
-        assert erasure.forget(desk, ["finews:1"]) == would
-    assert erasure.look(desk, ["finews:1"]) == erasure.Removed()
+        assert erasure.erase(desk, ["finews:1"]) == would
+    assert erasure.preview(desk, ["finews:1"]) == erasure.ErasedRows()
 
 
 def test_what_others_have_at_other_addresses_stays(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
-        found = erasure.forget(desk, ["finews:2", "ofweek:3"])
+        found = erasure.erase(desk, ["finews:2", "ofweek:3"])
 
     assert (found.articles, found.contents, found.pages, found.plans) == (2, 1, 0, 0)
     assert rows_of(desk, "SELECT count(*) FROM pages") == [(1,)]
-    assert len(backfill_chunks.of_plan(desk, "plan")) == 2
+    assert len(backfill_chunks.chunks_of_plan(desk, "plan")) == 2
     assert verify(desk, is_deep=True).problems == ()
 
 
 def test_a_failure_of_what_is_forgotten_is_not_kept(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
-        erasure.forget(desk, ["finews:1"])
-        erasure.forget(desk, source="ofweek")
+        erasure.erase(desk, ["finews:1"])
+        erasure.erase(desk, source="ofweek")
         kept = quarantine.put(
             desk,
             [
@@ -200,7 +206,7 @@ def test_a_failure_of_what_is_forgotten_is_not_kept(desk: DuckDBPyConnection) ->
 @pytest.mark.parametrize("wrong", ["finews", ":1", "finews:", ""])
 def test_forgetting_wants_a_whole_article_id(desk: DuckDBPyConnection, wrong: str) -> None:
     with pytest.raises(WarehouseError, match="expected <source>:<source_article_id>"):
-        erasure.forget_article(desk, wrong)
+        erasure.erase_article(desk, wrong)
 
 
 # --- compacting ------------------------------------------------------------------------------
@@ -234,22 +240,22 @@ def test_compacting_merges_sightings_and_changes_nothing_that_is_read(path: Path
             ({"storage_version": "v1.5.0+"},)
         ]
         assert verify(db, is_deep=True).problems == ()
-        assert upsert(db, article(1, "1")) == Upserted(unmodified=1)
+        assert upsert(db, article(1, "1")) == UpsertCounts(unmodified=1)
         assert everything(db) == before
     assert (done.sightings_before, done.sightings_after) == (30 * 51, 50 + 20)
     assert done.bytes_after <= done.bytes_before
 
 
 def test_compacting_keeps_the_last_whole_fetch_of_each_address(path: Path) -> None:
-    def page(hour: int, status: int = 200) -> PageRow:
-        return PageRow(
+    def page(hour: int, status: int = 200) -> FetchRow:
+        return FetchRow(
             source="finews", channel="emnews", url="u", status=status, fetched_at=NOON + hour * HOUR
         )
 
     with connect(path) as db, transaction(db):
         fetches.record(db, [page(0), page(1), page(2, 503), page(9, 503)], run_id="run")
 
-    assert compact.compact(path, pages_before=NOON + 5 * HOUR).pages_removed == 2
+    assert compact.compact(path, fetches_before=NOON + 5 * HOUR).fetches_removed == 2
     with connect(path) as db:
         found = rows_of(db, "SELECT fetched_at, status FROM pages ORDER BY 1")
     assert found == [(NOON + HOUR, 200), (NOON + 9 * HOUR, 503)]
@@ -262,7 +268,7 @@ def test_compacting_gives_back_the_room_of_what_was_forgotten(path: Path) -> Non
             words = "".join(chr(chance.randrange(0x4E00, 0x9FA5)) for _ in range(20_000))
             upsert(db, article(number, words))
     with connect(path) as db, transaction(db):
-        erasure.forget_source(db, "finews")
+        erasure.erase_source(db, "finews")
 
     done = compact.compact(path)
 
@@ -296,11 +302,11 @@ def test_a_sound_warehouse_has_no_problems(desk: DuckDBPyConnection) -> None:
 
     assert found.problems == ()
     assert found.rows["contents"] == 3
-    assert isinstance(found, Verified)
+    assert isinstance(found, IntegrityReport)
 
 
 def test_every_record_has_the_keys_of_its_columns(desk: DuckDBPyConnection) -> None:
-    found = list(words(desk, rows_each=2))
+    found = list(stored_records(desk, rows_each=2))
 
     assert sorted((one.row.article_id, one.row.title, one.wrong) for one in found) == [
         ("finews:1", "降准", ""), ("finews:1", "降准了", ""), ("finews:2", "降准", ""),
@@ -323,7 +329,7 @@ def test_a_record_that_is_not_what_its_keys_say_is_noticed(
 ) -> None:
     desk.execute(damage)
 
-    assert {one.wrong for one in words(desk)} == {key}
+    assert {one.wrong for one in stored_records(desk)} == {key}
 
 
 @pytest.mark.parametrize(

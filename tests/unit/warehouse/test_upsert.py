@@ -7,7 +7,7 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from tests.unit.warehouse.made import HOUR, NOON, article, everything, later, rows_of, says, upsert
-from warehouse import ArticleRow, StoredPost, Upserted, transaction, upsert_articles
+from warehouse import ArticleRow, StoredPost, UpsertCounts, transaction, upsert_articles
 from warehouse.errors import BadRow
 from warehouse.upsert.observations import check_row
 
@@ -68,29 +68,29 @@ def other_article_says_something_else(row: ArticleRow) -> ArticleRow:
 @pytest.mark.parametrize(
     ("when", "then"),
     [
-        (nothing_changes, Upserted(unmodified=1)),
-        (page_is_fetched_again, Upserted(unmodified=1)),
-        (page_is_seen_in_another_channel, Upserted(unmodified=1)),
-        (words_change, Upserted(modified=1)),
-        (words_change_at_the_same_moment, Upserted(modified=1)),
-        (date_is_repaired, Upserted(unmodified=1)),
-        (markup_is_cleaner, Upserted(unmodified=1)),
-        (older_page_is_replayed, Upserted(unmodified=1)),
-        (older_page_says_the_same, Upserted(unmodified=1)),
-        (other_article_says_the_same, Upserted(duplicate=1)),
-        (other_source_says_the_same, Upserted(duplicate=1)),
-        (other_article_says_something_else, Upserted(new=1)),
+        (nothing_changes, UpsertCounts(unmodified=1)),
+        (page_is_fetched_again, UpsertCounts(unmodified=1)),
+        (page_is_seen_in_another_channel, UpsertCounts(unmodified=1)),
+        (words_change, UpsertCounts(modified=1)),
+        (words_change_at_the_same_moment, UpsertCounts(modified=1)),
+        (date_is_repaired, UpsertCounts(unmodified=1)),
+        (markup_is_cleaner, UpsertCounts(unmodified=1)),
+        (older_page_is_replayed, UpsertCounts(unmodified=1)),
+        (older_page_says_the_same, UpsertCounts(unmodified=1)),
+        (other_article_says_the_same, UpsertCounts(duplicate=1)),
+        (other_source_says_the_same, UpsertCounts(duplicate=1)),
+        (other_article_says_something_else, UpsertCounts(new=1)),
     ],
 )
 def test_second_upsert(
-    db: DuckDBPyConnection, when: Callable[[ArticleRow], ArticleRow], then: Upserted
+    db: DuckDBPyConnection, when: Callable[[ArticleRow], ArticleRow], then: UpsertCounts
 ) -> None:
-    assert upsert(db, ROW) == Upserted(new=1)
+    assert upsert(db, ROW) == UpsertCounts(new=1)
 
     assert upsert(db, when(ROW)) == then
 
     before = everything(db)
-    assert upsert(db, when(ROW)) == Upserted(unmodified=1)
+    assert upsert(db, when(ROW)) == UpsertCounts(unmodified=1)
     assert everything(db) == before
 
 
@@ -100,41 +100,41 @@ def test_second_upsert(
 @pytest.mark.parametrize(
     ("rows", "counts", "titles"),
     [
-        pytest.param([ROW, ROW], Upserted(new=1, unmodified=1), ["降准"], id="row_is_repeated"),
+        pytest.param([ROW, ROW], UpsertCounts(new=1, unmodified=1), ["降准"], id="row_is_repeated"),
         pytest.param(
             [ROW, later(says(ROW, "乙"))],
-            Upserted(new=1, modified=1),
+            UpsertCounts(new=1, modified=1),
             ["降准", "乙"],
             id="one_id_has_two_contents",
         ),
         pytest.param(
             [later(says(ROW, "乙")), ROW],
-            Upserted(new=1, modified=1),
+            UpsertCounts(new=1, modified=1),
             ["降准", "乙"],
             id="newer_page_comes_first",
         ),
         pytest.param(
             [ROW, says(ROW, "乙")],
-            Upserted(new=1, modified=1),
+            UpsertCounts(new=1, modified=1),
             ["降准", "乙"],
             id="two_contents_at_one_moment_the_later_in_the_batch_wins",
         ),
         pytest.param(
             [ROW, later(says(ROW, "乙")), later(ROW, 2)],
-            Upserted(new=1, modified=2),
+            UpsertCounts(new=1, modified=2),
             ["降准", "乙", "降准"],
             id="content_returns",
         ),
         pytest.param(
             [ROW, article(2)],
-            Upserted(new=1, duplicate=1),
+            UpsertCounts(new=1, duplicate=1),
             ["降准"],
             id="two_ids_have_one_content",
         ),
     ],
 )
 def test_keys_repeated_inside_a_batch(
-    db: DuckDBPyConnection, rows: list[ArticleRow], counts: Upserted, titles: list[str]
+    db: DuckDBPyConnection, rows: list[ArticleRow], counts: UpsertCounts, titles: list[str]
 ) -> None:
     assert upsert(db, *rows) == counts
 
@@ -143,7 +143,7 @@ def test_keys_repeated_inside_a_batch(
     )
     assert [title for (title,) in found] == titles
     before = everything(db)
-    assert upsert(db, *rows) == Upserted(unmodified=len(rows))
+    assert upsert(db, *rows) == UpsertCounts(unmodified=len(rows))
     assert everything(db) == before
 
 
@@ -151,7 +151,7 @@ def test_counts_come_by_source(db: DuckDBPyConnection) -> None:
     with transaction(db):
         done = upsert_articles(db, [ROW, article(2, "甲"), article(source="ofweek")], run_id="run")
 
-    assert done == {"finews": Upserted(new=2), "ofweek": Upserted(duplicate=1)}
+    assert done == {"finews": UpsertCounts(new=2), "ofweek": UpsertCounts(duplicate=1)}
 
 
 def test_an_empty_batch_is_nothing(db: DuckDBPyConnection) -> None:

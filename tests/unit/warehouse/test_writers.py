@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from tests.unit.warehouse.made import article, rows_of, upsert
-from warehouse import Upserted, connect, connect_read_only, transaction, upsert_articles
+from warehouse import UpsertCounts, connect, connect_read_only, transaction, upsert_articles
 from warehouse.care.integrity import verify
 from warehouse.errors import WarehouseBusy, WriteConflict
 
@@ -56,7 +56,7 @@ def test_a_second_writer_waits_and_says_for_whom(path: Path) -> None:
             child.stdin.flush()
 
         with connect(path, wait_seconds=30, on_wait=tell) as db:
-            assert upsert(db, article(2, "加息")) == Upserted(new=1)
+            assert upsert(db, article(2, "加息")) == UpsertCounts(new=1)
 
     assert told == [f"{path}: held by process {child.pid}, waiting up to 30 seconds"]
 
@@ -123,15 +123,15 @@ def test_two_processes_with_the_same_articles_store_each_once(path: Path) -> Non
 
 
 def test_threads_with_the_same_articles_store_each_once(path: Path) -> None:
-    def add(db: duckdb.DuckDBPyConnection) -> Upserted:
+    def add(db: duckdb.DuckDBPyConnection) -> UpsertCounts:
         return sum(
             (upsert(db, *(article(f"{n}-{i}", f"{n}-{i}") for i in range(10))) for n in range(8)),
-            Upserted(),
+            UpsertCounts(),
         )
 
     with connect(path) as db, connect(path) as other, ThreadPoolExecutor(3) as pool:
         done = list(pool.map(add, [db.cursor(), db.cursor(), other]))
-        assert sum(done, Upserted()) == Upserted(new=80, unmodified=160)
+        assert sum(done, UpsertCounts()) == UpsertCounts(new=80, unmodified=160)
         assert rows_of(db, "SELECT count(*) FROM articles") == [(80,)]
         assert verify(db).problems == ()
 
@@ -158,12 +158,12 @@ def test_a_transaction_that_fails_leaves_nothing_and_frees_the_next(path: Path) 
         with pytest.raises(RuntimeError, match="stop"):
             upsert_and_stop(db)
         assert rows_of(db, "SELECT count(*) FROM articles") == [(0,)]
-        assert upsert(db, article()) == Upserted(new=1)
+        assert upsert(db, article()) == UpsertCounts(new=1)
 
 
 def upsert_and_stop(db: duckdb.DuckDBPyConnection) -> None:
     with transaction(db):
-        assert upsert_articles(db, [article()], run_id="run") == {"finews": Upserted(new=1)}
+        assert upsert_articles(db, [article()], run_id="run") == {"finews": UpsertCounts(new=1)}
         raise RuntimeError("stop")
 
 
@@ -224,5 +224,5 @@ def test_waiting_ends_when_the_other_thread_is_done(path: Path) -> None:
             holding = pool.submit(hold_guard)
             assert is_inside.wait(30)
             threading.Timer(0.05, may_end.set).start()
-            assert upsert(db.cursor(), article()) == Upserted(new=1)
+            assert upsert(db.cursor(), article()) == UpsertCounts(new=1)
             holding.result(30)

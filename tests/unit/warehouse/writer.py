@@ -15,7 +15,7 @@ from warehouse import WarehouseError, connect, transaction, upsert_articles, wal
 from warehouse.records import runs, watermarks
 
 
-def say(*words: object) -> None:
+def notify(*words: object) -> None:
     print(*words, flush=True)
 
 
@@ -23,7 +23,7 @@ def hold(path: Path) -> None:
     """Keeps the warehouse open until a line comes."""
     with connect(path) as db:
         upsert(db, article())
-        say("open")
+        notify("open")
         sys.stdin.readline()
 
 
@@ -32,7 +32,7 @@ def add(path: Path, name: str, batches: str) -> None:
     for number in range(int(batches)):
         with connect(path, wait_seconds=60) as db:
             done = upsert(db, *(article(f"{number}-{i}", f"{number}-{i}") for i in range(10)))
-        say(name, done.new, done.unmodified)
+        notify(name, done.new, done.unmodified)
 
 
 def batches(path: Path, start: str) -> None:
@@ -41,7 +41,7 @@ def batches(path: Path, start: str) -> None:
     with connect(path) as db:
         for number in count(int(start)):
             one_batch(db, number)
-            say(number)
+            notify(number)
 
 
 def one_batch(db, number: int) -> None:  # type: ignore[no-untyped-def]
@@ -68,10 +68,10 @@ def fill(path: Path, limit: str) -> None:
             try:
                 one_batch(db, number)
             except WarehouseError as error:
-                say("stopped", number, type(error).__name__, error)
+                notify("stopped", number, type(error).__name__, error)
                 break
-            say("stored", number)
-        say("readable", db.execute("SELECT count(*) FROM articles").fetchall()[0][0])
+            notify("stored", number)
+        notify("readable", db.execute("SELECT count(*) FROM articles").fetchall()[0][0])
 
 
 def crash(path: Path) -> None:
@@ -84,7 +84,7 @@ def crash(path: Path) -> None:
             runs.start_run(db, flow="sync", sources=["finews"], code_version="0")
         for number in range(3):
             one_batch(db, number)
-        say("stored")
+        notify("stored")
         os._exit(9)
 
 
