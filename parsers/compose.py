@@ -158,6 +158,6 @@ def _provenance(**how: str) -> Mapping[str, str]:
         "parser": "configuration",
         "parser_version": "the parser",
     }
-    for name in ("published_raw", "published_precision", "published_zone_from"):
+    for name in ("published_raw", "published_precision", "published_timezone_source"):
         fixed[name] = how["published_at"]
     return fixed | how

@@ -51,7 +51,7 @@ _RECORDS = """
            'https://example.org/a/' || seq AS canonical_url, left(text, 20) AS title,
            ['示例'] AS authors, '示例通讯社' AS publisher, first_seen_at AS published_at,
            CAST(first_seen_at AS VARCHAR) AS published_raw, 'second' AS published_precision,
-           'source' AS published_zone_from, ['emnews'] AS categories, [] AS tags, 'zh' AS language,
+           'source' AS published_timezone_source, ['emnews'] AS categories, [] AS tags, 'zh' AS language,
            'finews' AS parser, '1' AS parser_version, '{"title": "listing:title"}' AS provenance,
            'made' AS run_id
     FROM _store.contents

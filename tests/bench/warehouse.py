@@ -138,7 +138,7 @@ def build(path: Path, count: int) -> None:
                    'https://example.org/' || i AS url, 'https://example.org/' || i AS canonical_url,
                    'title ' || i AS title, [] AS authors, {seen} AS published_at,
                    '' AS published_raw, 'second' AS published_precision,
-                   'value' AS published_zone_from, [] AS categories, [] AS tags,
+                   'value' AS published_timezone_source, [] AS categories, [] AS tags,
                    'p' AS "parser", '1' AS parser_version, '' AS provenance, 'r' AS run_id
             {source}""")
         db.execute("CHECKPOINT")

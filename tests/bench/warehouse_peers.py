@@ -61,7 +61,7 @@ def _article(number: int, chance: random.Random, at: datetime) -> Article:
         "published_at": NOON - timedelta(seconds=number),
         "published_raw": "2026-03-14 20:00:00",
         "published_precision": "second",
-        "published_zone_from": "source",
+        "published_timezone_source": "source",
         "updated_at": None,
         "categories": ["emnews"],
         "tags": ["东财滚动新闻"],

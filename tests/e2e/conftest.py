@@ -44,7 +44,7 @@ def client(prefect_server):
 @pytest.fixture
 def small(monkeypatch):
     """Pieces of four articles."""
-    monkeypatch.setattr(backfill_context.BackfillContext, "entries_each", 4)
+    monkeypatch.setattr(backfill_context.BackfillContext, "entries_per_chunk", 4)
 
 
 @pytest.fixture

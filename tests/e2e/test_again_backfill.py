@@ -67,7 +67,7 @@ def test_address_whose_page_is_gone_is_named_when_asked_again(desk):
 
 
 def test_wrong_address_is_told_by_the_run_that_goes_on_after_a_kill(desk, monkeypatch):
-    monkeypatch.setattr(backfill_context.BackfillContext, "entries_each", 1)
+    monkeypatch.setattr(backfill_context.BackfillContext, "entries_per_chunk", 1)
     desk.backfill("finews", urls=LINKS, most=1)
 
     report, work = desk.backfill("finews", urls=LINKS)

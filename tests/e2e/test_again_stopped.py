@@ -66,7 +66,7 @@ def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(d
 
 
 def test_piece_out_of_time_that_misses_a_page_is_planned_once(desk, monkeypatch):
-    monkeypatch.setattr(backfill_context.BackfillContext, "piece_seconds", 1e-6)
+    monkeypatch.setattr(backfill_context.BackfillContext, "chunk_seconds", 1e-6)
     desk.sync("ofweek")
     urls = [url for (url,) in desk.rows("SELECT url FROM articles ORDER BY url")]
     for file in desk.folder.glob("copydesk.*duckdb*"):

@@ -42,7 +42,7 @@ CREATE TABLE _store.records (
     published_at        TIMESTAMPTZ,
     published_raw       VARCHAR     NOT NULL,
     published_precision VARCHAR     NOT NULL,
-    published_zone_from VARCHAR     NOT NULL,
+    published_timezone_source VARCHAR     NOT NULL,
     updated_at          TIMESTAMPTZ,
     categories          VARCHAR[]   NOT NULL,
     tags                VARCHAR[]   NOT NULL,

@@ -39,7 +39,7 @@ WITH told AS (
 )
 SELECT r.source || ':' || r.source_article_id AS article_id,
        r.source, r.source_article_id, r.url, r.canonical_url, r.title, r.authors, r.publisher,
-       r.published_at, r.published_raw, r.published_precision, r.published_zone_from,
+       r.published_at, r.published_raw, r.published_precision, r.published_timezone_source,
        r.updated_at, r.categories, r.tags, r.language, r.lead_image,
        coalesce(r.body_html, c.body_html) AS body_html,
        coalesce(r.text, c.text) AS text,
@@ -53,7 +53,7 @@ JOIN sights s ON s.article_key = h.article_key;
 
 CREATE VIEW articles AS
 SELECT article_id, source, source_article_id, url, canonical_url, title, authors, publisher,
-       published_at, published_raw, published_precision, published_zone_from, updated_at,
+       published_at, published_raw, published_precision, published_timezone_source, updated_at,
        categories, tags, language, lead_image, body_html, text, content_hash, parser,
        parser_version, provenance, original_url, first_seen_at, last_seen_at, revision,
        revisions, duplicates

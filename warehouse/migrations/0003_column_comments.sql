@@ -12,7 +12,7 @@ COMMENT ON COLUMN articles.publisher IS 'The medium that published it; null when
 COMMENT ON COLUMN articles.published_at IS 'When it was published, UTC; null when unknown';
 COMMENT ON COLUMN articles.published_raw IS 'The publication time as found';
 COMMENT ON COLUMN articles.published_precision IS 'second, minute, day or unknown';
-COMMENT ON COLUMN articles.published_zone_from IS 'Where the time zone comes from: value, source or none';
+COMMENT ON COLUMN articles.published_timezone_source IS 'Where the time zone comes from: value, source or none';
 COMMENT ON COLUMN articles.updated_at IS 'When the publisher says it was changed, UTC';
 COMMENT ON COLUMN articles.categories IS 'Categories of the source';
 COMMENT ON COLUMN articles.tags IS 'Tags of the source';

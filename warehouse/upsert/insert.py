@@ -43,7 +43,7 @@ _SAID = {
     "published_at": stage.MOMENT,
     "published_raw": stage.TEXT,
     "published_precision": stage.TEXT,
-    "published_zone_from": stage.TEXT,
+    "published_timezone_source": stage.TEXT,
     "updated_at": stage.MOMENT,
     "categories": stage.TEXTS,
     "tags": stage.TEXTS,

@@ -91,7 +91,7 @@ _AT = attrgetter("at")
 # One step in C for all that a record is made of.
 _SAID = attrgetter(
     "article_id", "source", "source_article_id", "content_hash", "url", "canonical_url", "title",
-    "publisher", "published_at", "published_raw", "published_precision", "published_zone_from",
+    "publisher", "published_at", "published_raw", "published_precision", "published_timezone_source",
     "updated_at", "language", "lead_image", "parser", "parser_version", "provenance",
     "original_url", "authors", "categories", "tags", "body_html", "text", "channel", "fetched_at",
     "post",

@@ -26,7 +26,7 @@ from warehouse.records import quarantine
 @pytest.fixture
 def scheduled(monkeypatch):
     """Runs are those of a schedule, and nobody asked for them."""
-    monkeypatch.setattr(RunContext, "spares_known", True)
+    monkeypatch.setattr(RunContext, "alert_only_new", True)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def change(desk, sql):
 @pytest.mark.e2e
 def test_who_asks_for_a_run_hears_of_all_that_is_open(desk, told):
     with pytest.MonkeyPatch.context() as scheduled:
-        scheduled.setattr(RunContext, "spares_known", True)
+        scheduled.setattr(RunContext, "alert_only_new", True)
         first = desk.sync("finews")
     again = desk.sync("finews")
 
@@ -82,7 +82,7 @@ def test_who_asks_for_a_run_hears_of_all_that_is_open(desk, told):
 def test_what_only_a_person_was_told_the_schedule_tells_once(desk, told, monkeypatch):
     """Who typed the command may not be the one who has to mend it."""
     by_hand = desk.sync("finews")
-    monkeypatch.setattr(RunContext, "spares_known", True)
+    monkeypatch.setattr(RunContext, "alert_only_new", True)
     told.clear()
 
     scheduled = [desk.sync("finews") for _ in range(2)]

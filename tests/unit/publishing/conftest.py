@@ -48,7 +48,7 @@ def make_article(**changes: Any) -> Article:
         "published_at": datetime(2022, 3, 14, 12, 43, 16, tzinfo=UTC),
         "published_raw": "2022-03-14 20:43:16",
         "published_precision": "second",
-        "published_zone_from": "source",
+        "published_timezone_source": "source",
         "updated_at": None,
         "categories": ("cailianshe",),
         "tags": ("财联社新闻",),

@@ -34,7 +34,7 @@ def article(number: int | str = 1, words: str = "降准", **changes: object) -> 
         "published_at": NOON - HOUR,
         "published_raw": "2026-03-14 19:00:00",
         "published_precision": "second",
-        "published_zone_from": "source",
+        "published_timezone_source": "source",
         "categories": ("emnews",),
         "tags": ("东财滚动新闻",),
         "language": "zh",
