@@ -1,29 +1,29 @@
-"""The main job, offline: the bundled newsstand, every source once, a fresh warehouse."""
+"""The main job, offline: the demo site, every source once, a fresh warehouse."""
 
 from __future__ import annotations
 
 import os
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from flows import settings
+from flows import demo_site, settings
 from flows.admin.query import query
 from flows.callbacks import Notify, OnProgress
 from flows.cli.console import table
 from flows.errors import RunFailed
 from flows.pipeline.stats import RunReport
 from flows.serving.launch import run_sync
-from tests import site
 
 DEMO_SITE_PORT = 8765
 CONFIG = """\
-# Written by `copydesk demo`. The newsstand serves every source on loopback; start it again
-# with `copydesk newsstand --port {port}`, then `copydesk --config {file} sync`.
+# Written by `copydesk demo`. Every source points at the demo site on loopback. To sync again,
+# run `copydesk demo-site --port {port}`, then `copydesk --config {file} sync`.
 [warehouse]
 path = "copydesk.duckdb"
 snapshot = "copydesk.read.duckdb"
@@ -80,11 +80,12 @@ SHARE_LINK = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
-    """What the demo did, and the words that show it.
+    """The result of the demo.
 
     Attributes:
-        exit_code: 0 when only what the newsstand breaks on purpose is in quarantine;
-            else the report's own.
+        words: The text that shows it.
+        exit_code: 0 when the quarantine holds exactly the entries that the site breaks on
+            purpose; otherwise the exit code of the run.
     """
 
     report: RunReport
@@ -95,32 +96,35 @@ class Demo:
 def run_demo(
     keep: Path | None, *, notify: Notify, progress: OnProgress, verbosity: int = 0
 ) -> Demo:
-    """Run every source once against the newsstand, into a fresh warehouse.
+    """Sync every source once from the demo site into a fresh warehouse.
 
     Args:
-        keep: The folder to leave everything in; ``None`` for one that is thrown away.
-        notify: Told what happens.
-        progress: Told how far it is.
-        verbosity: Of Prefect's own words.
+        keep: The folder that keeps the result; ``None`` discards it.
+        notify: Receives messages.
+        progress: Receives the progress of each source.
+        verbosity: The verbosity of Prefect's log.
 
     Raises:
         RunFailed: The folder already holds a warehouse, or the environment names another one.
     """
     _refuse_other_places(os.environ)
-    with _folder(keep) as folder, site.serve(free_port()) as stand:
-        notify(f"newsstand: {stand.url} serves the pages of every source")
-        config = write_config(folder, port=stand.port, share_link=SHARE_LINK)
+    port = free_port()
+    with _folder(keep) as folder, demo_site.serve(port) as url:
+        notify(f"demo site: {url} serves the pages of every source")
+        config = write_config(folder, port=port, share_link=SHARE_LINK)
         chosen = settings.load(config)
         report = run_sync(
             chosen, (), config=config, notify=notify, progress=progress, verbosity=verbosity
         )
         shown = [_asked(chosen, sql, notify) for sql in (SAMPLE, SAMPLE_ARTICLES)]
-        where = _where(chosen, config, stand.port) if keep else "(not kept: use --keep DIR)"
-        meant = len(site.truth(stand.edition).unusable)
+        where = _where(chosen, config, port) if keep else "(not kept: use --keep DIR)"
+        broken = demo_site.BROKEN_ENTRIES
         quarantined, failed = (report.totals()[name] for name in ("quarantined", "failed"))
-        is_as_meant = report.state == "needs_attention" and (quarantined, failed) == (meant, 0)
+        is_as_meant = report.state == "needs_attention" and (quarantined, failed) == (broken, 0)
         if is_as_meant:
-            shown.append(f"{meant} lines are broken on purpose, to show what becomes of such:")
+            shown.append(
+                f"The demo site breaks {broken} entries on purpose. They are in quarantine:"
+            )
             shown.append(_asked(chosen, SAMPLE_QUARANTINE, notify))
         return Demo(
             report=report,
@@ -129,26 +133,38 @@ def run_demo(
         )
 
 
-def serve_demo_site(
-    port: int | None, port_file: Path | None, *, edition: int = 1, notify: Notify
-) -> None:
-    """Serve until interrupted."""
+def serve_demo_site(port: int | None, port_file: Path | None, *, notify: Notify) -> None:
+    """Serve the demo site until Ctrl-C.
 
-    def ready(stand: site.Newsstand) -> None:
-        notify(f"newsstand: {stand.url}, edition {stand.edition}; Ctrl-C stops it")
+    Args:
+        port: The port; 0 or ``None`` takes a free one.
+        port_file: Receives the port as text once the site answers.
+        notify: Receives messages.
 
+    Raises:
+        RunFailed: The port is taken, or the port file cannot be written.
+    """
+    port = free_port() if port is None else port
     try:
-        site.run(free_port() if port is None else port, edition, port_file=port_file, ready=ready)
+        with demo_site.serve(port) as url:
+            if port_file is not None:
+                _write_atomically(port_file, f"{url.rpartition(':')[2]}\n")
+            notify(f"demo site: {url}; Ctrl-C stops it")
+            threading.Event().wait()
     except KeyboardInterrupt:
-        notify("newsstand: closed")
-    except ValueError as error:
-        raise RunFailed(f"--edition: {error}") from None
+        notify("demo site: stopped")
     except OSError as error:
         if error.filename:
             raise RunFailed(f"{error.filename} cannot be written: {error.strerror}") from error
         raise RunFailed(
             f"port {port} on 127.0.0.1 cannot be used: {error}; --port 0 picks a free one"
         ) from error
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
+    draft.write_text(text, encoding="ascii")
+    draft.replace(path)
 
 
 @contextmanager
@@ -178,25 +194,25 @@ def _where(chosen: settings.Settings, config: Path, port: int) -> str:
             f"snapshot    {chosen.warehouse.snapshot}",
             f"raw pages   {chosen.archive.path}",
             f"to ask      copydesk --config {quote(str(config))} query '{QUESTION}'",
-            f"to go on    copydesk newsstand --port {port} --edition 2 &",
+            f"sync again  copydesk demo-site --port {port} &",
             f"            copydesk --config {quote(str(config))} sync",
         ]
     )
 
 
 def _refuse_other_places(environ: Mapping[str, str]) -> None:
-    """Nothing, if the demo's articles go nowhere but into its own folder."""
-    told = sorted(name for name in environ if name.startswith(ELSEWHERE))
-    if told:
-        without = " ".join(f"-u {name}" for name in told)
+    """Refuse environment variables that lead the demo out of its own folder."""
+    found = sorted(name for name in environ if name.startswith(ELSEWHERE))
+    if found:
+        without = " ".join(f"-u {name}" for name in found)
         raise RunFailed(
-            f"{', '.join(told)} set in this shell would lead the demo to the corpus that they name: "
+            f"{', '.join(found)} set in this shell would point the demo at another corpus: "
             f"try `env {without} copydesk demo`, or a new shell"
         )
 
 
 def write_config(folder: Path, *, port: int, share_link: str) -> Path:
-    """Write ``copydesk.toml`` into a folder, every source pointed at the newsstand."""
+    """Write ``copydesk.toml`` into a folder, every source pointed at the demo site."""
     file = folder / "copydesk.toml"
     url = f"http://127.0.0.1:{port}"
     file.write_text(

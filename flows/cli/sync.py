@@ -1,4 +1,4 @@
-"""Commands that run something: demo, newsstand, sources, sync."""
+"""Commands that run something: demo, demo-site, sources, sync."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def show(console: Console, report: RunReport) -> int:
 
 
 @click.command(
-    short_help="Run the main job offline: newsstand, Prefect, parsers, DuckDB.",
+    short_help="Run the main job offline: demo site, Prefect, parsers, DuckDB.",
     epilog="Example: copydesk demo --keep demo",
 )
 @click.option(
@@ -45,10 +45,10 @@ def show(console: Console, report: RunReport) -> int:
 @with_globals
 @click.pass_obj
 def demo(console: Console, keep: Path | None) -> int:
-    """Run the main job offline: newsstand, Prefect, parsers, DuckDB.
+    """Run the main job offline: demo site, Prefect, parsers, DuckDB.
 
-    Starts the bundled newsstand on loopback, runs every source once into a fresh
-    warehouse, and shows counts, a sample query and where the file is.
+    Starts the demo site on loopback, syncs every source once into a fresh warehouse,
+    and shows counts, a sample query and the path of the file.
     """
     from flows.cli.demo_run import run_demo
 
@@ -61,8 +61,9 @@ def demo(console: Console, keep: Path | None) -> int:
 
 
 @click.command(
-    short_help="Serve the bundled pages of every source over HTTP on loopback.",
-    epilog="Example: copydesk newsstand --port 8765",
+    "demo-site",
+    short_help="Serve the recorded pages of every source on loopback.",
+    epilog="Example: copydesk demo-site --port 8765",
 )
 @click.option(
     "--port",
@@ -73,26 +74,15 @@ def demo(console: Console, keep: Path | None) -> int:
 @click.option(
     "--port-file",
     type=OutFile(),
-    help="Write the port to this file once the server answers.",
-)
-@click.option(
-    "--edition",
-    type=Number(1),
-    default=1,
-    metavar="N",
-    help="Which edition to begin with (default: 1).",
+    help="Write the port to this file once the site answers.",
 )
 @with_globals
 @click.pass_obj
-def newsstand(console: Console, port: int | None, port_file: Path | None, edition: int) -> int:
-    """Serve the bundled pages of every source over HTTP on loopback, until Ctrl-C.
-
-    The lists move on to the next edition with:
-    curl -X POST -d 2 http://127.0.0.1:PORT/__newsstand__/edition
-    """
+def demo_site(console: Console, port: int | None, port_file: Path | None) -> int:
+    """Serve the recorded pages of every source on loopback, until Ctrl-C."""
     from flows.cli.demo_run import serve_demo_site
 
-    serve_demo_site(port, port_file, edition=edition, notify=console.note)
+    serve_demo_site(port, port_file, notify=console.note)
     return OK
 
 
@@ -176,4 +166,4 @@ def sync(console: Console, names: tuple[str, ...], limit: int | None, *, dry_run
     return show(console, report)
 
 
-COMMANDS = (demo, newsstand, sources, sync)
+COMMANDS = (demo, demo_site, sources, sync)

@@ -1,6 +1,6 @@
-"""The newsstand: the seed sources' own pages, bundled, over real HTTP on loopback.
+"""The test site: pages shaped like those of the built-in sources, over HTTP on loopback.
 
-``serve()`` is for tests and the demo, ``run()`` for ``copydesk newsstand``. Every source's
+``serve()`` is for tests, ``run()`` for ``python -m tests.site``. Every source's
 base URL can be the newsstand's ``url``. The content moves on in editions (1 to 3, and then
 generated ones where they are asked for); ``truth(edition)`` is what a perfect reader holds
 after each.

@@ -12,7 +12,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-BASE = "http://newsstand.invalid"
+from flows.demo_site import BASE_URL as BASE
+
 """Stands for the newsstand's own address until the server knows it (see server.py)."""
 
 HTML = "text/html; charset=utf-8"

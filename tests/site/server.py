@@ -22,7 +22,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-from tests.site.answers import BASE
+from flows.demo_site import BASE_URL as BASE
 from tests.site.editions import check_edition
 from tests.site.faults import Fault, Faults
 from tests.site.router import Representation, represent

@@ -255,9 +255,9 @@ def test_reader_that_closes_early_is_no_error(elsewhere):
 
 
 @pytest.mark.e2e
-def test_newsstand_writes_its_port_and_ends_on_interrupt(elsewhere):
+def test_demo_site_writes_its_port_and_ends_on_interrupt(elsewhere):
     served = subprocess.Popen(
-        [*COMMAND, "newsstand", "--port", "0", "--port-file", "port"],
+        [*COMMAND, "demo-site", "--port", "0", "--port-file", "port"],
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -273,7 +273,7 @@ def test_newsstand_writes_its_port_and_ends_on_interrupt(elsewhere):
         served.send_signal(2)
         _, said = served.communicate(timeout=30)
     assert served.returncode == 0
-    assert "closed" in said
+    assert "stopped" in said
 
 
 @pytest.mark.e2e
@@ -310,14 +310,6 @@ def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(tmp_path):
     refused = typed("demo", "--keep", "d")
     assert refused.returncode == 1
     assert "already holds a demo" in refused.stderr
-
-
-def test_newsstand_has_no_such_edition(typed):
-    code, _, err = typed("newsstand", "--port", 0, "--edition", 99)
-
-    assert code == 1
-    assert "expected an edition from 1 to" in err
-    assert "bug" not in err
 
 
 def test_dry_run_of_a_sync_says_what_would_be_fetched(tmp_path, typed):

@@ -81,7 +81,7 @@ def test_group_without_a_command_has_no_document(typed):
         (["reparse", "--since", "x"], "expected a day or a time, such as 2022-03-14 or 2022"),
         (["query", "select 1", "--output", "no/x.csv"], "there is no folder no to write x.csv"),
         (["quarantine", "show", "1", "--page", "no/x"], "there is no folder no to write x into"),
-        (["newsstand", "--port-file", "no/x"], "there is no folder no to write x into"),
+        (["demo-site", "--port-file", "no/x"], "there is no folder no to write x into"),
         (["export", "o", "--format", "csv", "--since", "x"], "such as 2022-03-14 or 2022-"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

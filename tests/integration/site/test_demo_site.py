@@ -1,0 +1,48 @@
+"""The demo site against the test site, whose edition 1 it records."""
+
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from flows import demo_site
+from tests import site
+from tests.site.router import represent
+
+
+@pytest.mark.parametrize("target", demo_site.pages())
+def test_recorded_page_is_the_page_of_the_test_site(target):
+    """``python -m tests.site.record`` brings the recorded pages up to date."""
+    expected = represent(target, 1)
+
+    page = demo_site.pages()[target]
+
+    assert page.content_type == expected.answer.content_type
+    assert page.body == expected.answer.body
+    assert page.etag == f'W/"{expected.etag}"'
+
+
+def test_broken_entries_are_those_of_the_test_site():
+    assert len(site.truth(1).unusable) == demo_site.BROKEN_ENTRIES
+
+
+def test_pages_name_the_address_that_the_site_is_served_at():
+    with demo_site.serve() as url:
+        body = urlopen(f"{url}/woshipm/latest").read()  # noqa: S310
+
+    assert url.encode() in body
+    assert demo_site.BASE_URL.encode() not in body
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/no/such/page", {}, 404),
+        ("/robots.txt", {"If-None-Match": demo_site.pages()["/robots.txt"].etag}, 304),
+    ],
+)
+def test_missing_and_unmodified_pages_have_their_status(target, headers, status):
+    with demo_site.serve() as url, pytest.raises(HTTPError) as refused:
+        urlopen(Request(url + target, headers=headers))  # noqa: S310
+
+    assert refused.value.code == status
