@@ -118,7 +118,10 @@ def run_demo(
         where = _where(chosen, config, stand.port) if keep else "(not kept: use --keep DIR)"
         meant = len(site.truth(stand.edition).unusable)
         quarantined, failed = (report.totals()[name] for name in ("quarantined", "failed"))
-        is_as_meant = report.state == "needs_attention" and (quarantined, failed) == (meant, 0)
+        is_as_meant = report.state == "completed_with_warnings" and (quarantined, failed) == (
+            meant,
+            0,
+        )
         if is_as_meant:
             shown.append(f"{meant} lines are broken on purpose, to show what becomes of such:")
             shown.append(_asked(chosen, SAMPLE_QUARANTINE, notify))
@@ -190,7 +193,7 @@ def _refuse_other_places(environ: Mapping[str, str]) -> None:
     if told:
         without = " ".join(f"-u {name}" for name in told)
         raise RunFailed(
-            f"{', '.join(told)} set in this shell would lead the demo to the corpus that they name: "
+            f"{', '.join(told)} set in this shell would target the demo to the corpus that they name: "
             f"try `env {without} copydesk demo`, or a new shell"
         )
 
