@@ -7,10 +7,12 @@ warehouse that cannot be written, ends a run.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+
+from duckdb import DuckDBPyConnection
 
 from flows.fetch import Cancelled, Expect, FetchFailure, FetchRequest, FetchResponse
 from flows.pipeline import rows
@@ -171,8 +173,21 @@ def _count_incomplete(
 # --- parse -----------------------------------------------------------------------------
 
 
-def parse(run: RunContext, source: Source, batch: Batch) -> Batch:
-    """Parse each page into an article; a page that cannot be parsed goes to quarantine."""
+def parse(
+    run: RunContext,
+    source: Source,
+    batch: Batch,
+    *,
+    on_failure: Callable[[NewQuarantineEntry], object] | None = None,
+) -> Batch:
+    """Parse each page into an article; a page that cannot be parsed goes to quarantine.
+
+    Args:
+        run: Under way.
+        source: Of the pages.
+        batch: Its pages become articles and failures.
+        on_failure: Called with each failure, which is then not counted.
+    """
     stats = run.stats[source.slug]
     failed: set[str] = set()
     errors: dict[str, str] = {}
@@ -188,6 +203,9 @@ def parse(run: RunContext, source: Source, batch: Batch) -> Batch:
         if isinstance(parsed, NewQuarantineEntry):
             failed.add(one.page.url)
             batch.failures.append(parsed)
+            if on_failure is not None:
+                on_failure(parsed)
+                continue
             text = parsed.message.partition("\n")[0]  # the notes are in the quarantine
             problem = page_problem(one.entry.source_article_id, text)
             stats.quarantine(text, problem, is_known=run.is_known_failure(parsed))
@@ -231,8 +249,21 @@ def parse_fetched_page(source: Source, one: FetchedPage) -> ArticleRow | NewQuar
 # --- load ------------------------------------------------------------------------------
 
 
-def load(run: RunContext, source: Source, batch: Batch) -> None:
-    """Store a batch in one transaction, with its fetches, failures, watermarks and counters."""
+def load(
+    run: RunContext,
+    source: Source,
+    batch: Batch,
+    *,
+    on_commit: Callable[[DuckDBPyConnection], object] | None = None,
+) -> None:
+    """Store a batch in one transaction, with its fetches, failures, watermarks and counters.
+
+    Args:
+        run: Under way.
+        source: Of the batch.
+        batch: What to store.
+        on_commit: Called at the end of the transaction, to write in it.
+    """
     stats = run.stats[source.slug]
     run.sync_archive()
     with run.writing() as db:
@@ -250,6 +281,8 @@ def load(run: RunContext, source: Source, batch: Batch) -> None:
                 watermarks.advance(db, source.slug, channel, at=at, value=value, run_id=run.id)
         stats.add(**upsert_counts(upserted.get(source.slug, UpsertCounts())))
         runs.add_counters(db, run.id, source.slug, Counters(**stats.uncounted()))
+        if on_commit is not None:
+            on_commit(db)
     stats.mark_counted()
     run.publish_periodically()
     if superseded:
