@@ -37,13 +37,12 @@ from flows.pipeline.date_range import (
     parse_request,
     parse_url_list,
 )
-from flows.pipeline.run_log import Clock, log
+from flows.pipeline.run_log import Stopwatch, logger
 from flows.pipeline.stats import RunReport
 from flows.reporting import parameters as forms
 from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.progress import LiveProgress
-from flows.reporting.states import invalid_request_state
-from flows.sync import state_for
+from flows.reporting.states import final_state, invalid_request_state, run_trigger
 from flows.text import pluralize
 from warehouse.records.backfill_chunks import DONE, Chunk
 
@@ -110,12 +109,12 @@ def do_chunk(work: BackfillContext, chunk: Chunk) -> None:
 
 def _do_and_tell(work: BackfillContext, chunk: Chunk) -> None:
     """Do a piece, and say in the run's log what it brought and how far the whole is."""
-    before, planned, clock = dict(work.tally.counts), work.plan.progress()[1], Clock()
+    before, planned, clock = dict(work.stats.counts), work.plan.progress()[1], Stopwatch()
     backfill_steps.run_chunk(work, chunk)
     done, total = work.plan.progress()
     found = [
         f"{count - before[name]} {name.replace('_', ' ')}"
-        for name, count in work.tally.counts.items()
+        for name, count in work.stats.counts.items()
         if count > before[name]
     ]
     if total > planned:
@@ -125,7 +124,7 @@ def _do_and_tell(work: BackfillContext, chunk: Chunk) -> None:
         if work.plan.chunks[chunk.n - 1].state == DONE
         else "; left for when it is asked for again"
     )
-    log(
+    logger.info(
         f"{chunk.n} of {len(work.plan.chunks)}, {chunk.what}: {', '.join(found) or 'nothing'} "
         f"in {clock.lap():.1f} s{left}; {done} of {pluralize(total, 'article')} done"
     )
@@ -167,34 +166,36 @@ def backfill(
         asked = _asked(given, settings)
     except configuration.ConfigurationError as error:
         return invalid_request_state(error)
-    run = CheckpointedRun("backfill", settings, [asked.source], is_dry=dry_run)
+    run = CheckpointedRun(
+        "backfill", settings, [asked.source], trigger=run_trigger(), is_dry=dry_run
+    )
     whole = locks.acquire(settings, f"backfill {source}", flow="backfill", run_id=run.id)
     # Task runs must not inherit the run's tags: see tasks.py.
     with TagsContext(current_tags=set()), whole, run:
         report = run_backfill(run, asked, restart=restart)
     _show(report, asked, settings)
-    return state_for(report)
+    return final_state(report)
 
 
 def run_backfill(run: CheckpointedRun, asked: BackfillRequest, *, restart: bool) -> RunReport:
     """Do every piece that is not done; what it all came to."""
-    tally, started = run.tally(asked.source), time.monotonic()
+    stats, started = run.stats_of(asked.source), time.monotonic()
     work = BackfillContext(run, asked, restart=restart)
     live = LiveProgress(f"backfill-{asked.source}".lower().replace("_", "-"), asked.plan)
     try:
         backfill_steps.plan_chunks(work)
         if work.was_done:
-            tally.notes.append(_done_before(work))
+            stats.warnings.append(_done_before(work))
         else:
             _do_all(work, live)
     except Exception as error:
-        tally.is_broken = True
-        tally.problems.append(f"{type(error).__name__}: {error}")
+        stats.is_broken = True
+        stats.add_error(f"{type(error).__name__}: {error}")
         raise
     finally:
-        tally.seconds = time.monotonic() - started
+        stats.seconds = time.monotonic() - started
     if left := work.plan.left():
-        tally.notes.append(
+        stats.warnings.append(
             f"{left} of {pluralize(len(work.plan.chunks), 'chunk is', 'chunks are')} left; ask again"
         )
     report = run.finish()
@@ -204,7 +205,7 @@ def run_backfill(run: CheckpointedRun, asked: BackfillRequest, *, restart: bool)
 
 
 def _do_all(work: BackfillContext, live: LiveProgress) -> None:
-    advance = work.run.environment.progress
+    advance = work.run.environment.on_progress
     advance(work.source.slug, *work.plan.progress())
     while not work.run.is_stopping and (chunk := work.plan.take()):
         do_chunk.with_options(task_run_name=f"{chunk.n}: {chunk.what}")(work, chunk)
@@ -223,7 +224,7 @@ def _done_before(work: BackfillContext) -> str:
 
 def _show(report: RunReport, asked: BackfillRequest, settings: configuration.Settings) -> None:
     """The result table on the run's page, and what is in quarantine."""
-    notes = [note for note in report.notes if "would fetch" not in note]
+    notes = [note for note in report.warnings if "would fetch" not in note]
     create_run_artifacts(report, settings, key="copydesk-backfill", what=asked.plan, notes=notes)
 
 

@@ -1,4 +1,4 @@
-"""How a run tells how far it is."""
+"""Callbacks of a run: progress and messages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ OnProgress = Callable[[str, int, int], None]
 """Called with a source, how many of its entries are done, and how many there are."""
 
 Notify = Callable[[str], None]
-"""Called with one line of words for the person at the keyboard."""
+"""Called with a one-line message to the person who started the run."""
 
 
 def no_progress(_source: str, _done: int, _total: int) -> None:
-    """Tell nobody."""
+    """Ignore progress."""

@@ -14,8 +14,7 @@ from flows.pipeline import locks
 from flows.pipeline.stats import RunReport
 from flows.publishing import import_files
 from flows.reporting.progress import create_result_table
-from flows.reporting.states import invalid_request_state
-from flows.sync import state_for
+from flows.reporting.states import final_state, invalid_request_state, run_trigger
 
 
 def _run_name() -> str:
@@ -49,9 +48,11 @@ def import_posts(
     except configuration.ConfigurationError as error:
         return invalid_request_state(error)
     with locks.acquire(settings, "import", flow="import", run_id="of posts"):
-        report = import_files.import_posts(settings, [Path(path) for path in paths], source=source)
-    table = [tally.as_json() for tally in report.stats]
+        report = import_files.import_posts(
+            settings, [Path(path) for path in paths], source=source, trigger=run_trigger()
+        )
+    table = [stats.as_json() for stats in report.stats]
     create_result_table(
-        "copydesk-import", table, f"Run {report.run_id}: {report.state}", report.problems
+        "copydesk-import", table, f"Run {report.run_id}: {report.state}", report.errors
     )
-    return state_for(report)
+    return final_state(report)

@@ -35,7 +35,7 @@ from flows.pipeline import locks
 from flows.pipeline.run import SHUTDOWN_SECONDS
 from flows.pipeline.signals import graceful_shutdown
 from flows.reporting.progress import create_result_table
-from flows.serving import claims
+from flows.reporting.states import run_trigger
 from flows.serving.installation import identity
 from flows.serving.leaving import give_up_soon
 from flows.settings import Settings
@@ -161,7 +161,6 @@ def maintenance(
         todo["archive files"] = lambda: maintenance_tasks.move_archive(
             settings, target, days=keep_archive_days, stopping=doing.stop.is_set
         )
-    claims.begin(settings, lambda _words: None)
     alone = locks.acquire(settings, "maintenance", flow="maintenance", run_id=found.run_id)
     # Prefect's own answer to SIGTERM would cut it in the middle of a thing.
     signals = graceful_shutdown(doing.stop, lambda _words: None, within=SHUTDOWN_SECONDS)
@@ -182,7 +181,7 @@ def _state_for(found: MaintenanceResult) -> State[MaintenanceResult]:
     words = found.words()[:2000]
     # Prefect raises what a run of a deployment holds that did not complete, and complains of
     # its type.
-    held = None if claims.is_deployed() else found
+    held = None if run_trigger() == "schedule" else found
     if found.state == "failed":
         return Failed(message=words, data=held)
     if found.state == "interrupted":

@@ -31,8 +31,8 @@ from flows.pipeline.reparse_steps import ParserDiff, Reparser
 from flows.pipeline.stats import RunReport
 from flows.reporting.artifacts import result_table
 from flows.reporting.progress import LiveProgress, create_result_table
+from flows.reporting.states import final_state, run_trigger
 from flows.serving.run_jobs import demand_warehouse
-from flows.sync import state_for
 from warehouse.read.archived_fetches import ArchivedPage
 
 
@@ -70,7 +70,7 @@ def reparse(
     demand_warehouse(settings.warehouse.path)
     slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
     since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
-    run = CheckpointedRun("reparse", settings, slugs, is_dry=diff)
+    run = CheckpointedRun("reparse", settings, slugs, trigger=run_trigger(), is_dry=diff)
     alone = locks.acquire(settings, "reparse", flow="reparse", run_id=run.id)
     # Task runs must not inherit the run's tags: see tasks.py.
     with TagsContext(current_tags=set()), alone, run:
@@ -84,12 +84,12 @@ def reparse(
     if diff:
         report = _compared(report, every)
     _show(report)
-    return state_for(report)
+    return final_state(report)
 
 
 def _read_source(again: Reparser, live: LiveProgress) -> None:
     started, done, total = time.monotonic(), 0, again.total()
-    tally, slug = again.tally, again.source.slug
+    stats, slug = again.stats, again.source.slug
     try:
         while not again.run.is_stopping and (pages := again.take()):
             named = reparse_pages.with_options(
@@ -97,23 +97,23 @@ def _read_source(again: Reparser, live: LiveProgress) -> None:
             )
             named(again, pages)
             done += len(pages)
-            again.run.environment.progress(slug, done, total)
+            again.run.environment.on_progress(slug, done, total)
             live.show(done, total)
         live.show(done, total, is_last=True)
         again.end()
     except Exception as error:
-        tally.is_broken = True
-        tally.problems.append(f"{type(error).__name__}: {error}")
+        stats.is_broken = True
+        stats.add_error(f"{type(error).__name__}: {error}")
         raise
     finally:
-        tally.seconds = time.monotonic() - started
+        stats.seconds = time.monotonic() - started
     if not total:
-        tally.notes.append(
+        stats.warnings.append(
             "no page of it is archived" + (" since then" if again.since else "") + ": nothing to "
             "read again"
         )
     elif again.is_diff:
-        tally.notes += again.differences.words()
+        stats.warnings += again.differences.words()
 
 
 def _compared(report: RunReport, every: Sequence[Reparser]) -> ParserDiff:
@@ -131,5 +131,5 @@ def _show(report: RunReport) -> None:
     """The result table on the run's page."""
     words = f"Run {report.run_id}: {report.state}"
     create_result_table(
-        "copydesk-reparse", result_table(report), words, [*report.problems, *report.notes]
+        "copydesk-reparse", result_table(report), words, [*report.errors, *report.warnings]
     )

@@ -1,15 +1,34 @@
-"""The scheduled flow: discover, fetch, parse, upsert. Start here.
+"""The scheduled flow: discover, fetch, parse, load. Start here.
 
-    sync                              a flow run, one row of counters a source
-    └── source (each, side by side)   a task run                 flows/tasks.py
-        ├── discover                  listings to leads          flows/pipeline/discover.py
-        └── for each batch
-            ├── fetch                 leads to whole pages       flows/pipeline/steps.py: fetch
-            ├── parse                 pages to articles          flows/pipeline/steps.py: read
-            └── upsert                one transaction            flows/pipeline/steps.py: store
+The way of one page, from its schedule to its row:
 
-What fails on the way (a listing, a line, a page) is counted, told and kept; the run
-goes on. Only a warehouse that cannot be written ends it.
+     1  flows/cli/serve.py             `copydesk serve` starts the supervisor
+     2  flows/serve/supervisor.py      supervises a Prefect server and a worker
+     3  flows/serve/deployments.py     registers the deployments and their schedules
+     4  (Prefect)                      schedule, work queue, worker, process of the run
+     5  flows/sync.py                  sync: a flow run; one task run a source
+     6  flows/settings.py              load: the configuration
+     7  flows/pipeline/run.py          RunContext: statistics, archive, fetcher, warehouse
+     8  flows/pipeline/sync_source.py  sync_source: the source's lock, then its batches
+     9  flows/pipeline/discover.py     discover: listings to fetch targets, and gaps
+    10  flows/pipeline/batch.py        DiscoveryResult.batches
+    11  flows/pipeline/steps.py        fetch: targets to pages,
+        flows/fetch/fetcher.py         polite and bounded,
+    12  flows/archive/writer.py        archived before they are parsed
+    13  flows/pipeline/steps.py        parse: pages to articles,
+        parsers/registry.py            by the parser of the source
+    14  flows/pipeline/rows.py         article_row; warehouse.observe validates and hashes it once
+    15  flows/pipeline/steps.py        load: one transaction for the batch
+    16  warehouse/upsert/articles.py   upsert_articles: new, updated, unchanged or duplicate?
+    17  warehouse/upsert/lookup.py     what is stored of these articles
+    18  warehouse/upsert/history.py    where a sighting belongs in the history of its article
+    19  warehouse/upsert/insert.py     the row
+    20  warehouse/records/             fetches, quarantine, gaps, watermarks, counters
+    21  flows/pipeline/run.py          finish, publish: the state of the run, the read snapshot
+
+A listing, line or page that fails is counted, reported and kept, and the run continues. Only a
+warehouse that cannot be written ends it. Prefect retries and caches nothing: `flows.fetch`
+retries, and pages stay in memory.
 """
 
 from __future__ import annotations
@@ -19,32 +38,29 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
+from flows.pipeline.sync_source import sync_source
 from flows.reporting.artifacts import create_run_artifacts
-from flows.reporting.states import invalid_request_state
-from flows.serving import claims
-from flows.serving.ending import in_words
-from flows.serving.events import tell
-from flows.serving.leaving import give_up_soon
+from flows.reporting.states import final_state, invalid_request_state, run_trigger
+from flows.serving.events import tell as emit_events
 from flows.settings import Settings
-from flows.tasks import named, sync_source
 
-give_up_soon()  # here, because the first events of a run come before its first line
-if flow_run.id is not None:  # of a deployment: what it fails of may come before its first line
-    in_words()
+MAX_SOURCES_AT_ONCE = 8
+_TASK_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_SOURCES_AT_ONCE)
 
-SOURCES_AT_ONCE = 8
-PROBLEMS_TOLD = 5
-_SIDE_BY_SIDE: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=SOURCES_AT_ONCE)
+# One task run a source, none a page or a step: each costs the server's database 13 to 28 KB.
+_sync_source = task(name="source", cache_policy=NO_CACHE, persist_result=False, retries=0)(
+    sync_source
+)
 
 
 def _run_name() -> str:
@@ -55,7 +71,7 @@ def _run_name() -> str:
 @flow(
     name="sync",
     flow_run_name=_run_name,
-    task_runner=_SIDE_BY_SIDE,
+    task_runner=_TASK_RUNNER,
     persist_result=False,
     validate_parameters=True,
 )
@@ -65,84 +81,56 @@ def sync(
     dry_run: bool = False,  # a switch in Prefect's parameter form
     config: str | None = None,
 ) -> State[RunReport]:
-    """Fetch what is new into the warehouse.
+    """Fetch new articles into the warehouse.
 
     Args:
-        sources: Which of the configured sources; all of them by default.
+        sources: Configured sources; all of them by default.
         limit: At most this many entries of each source.
-        dry_run: Say what would be fetched; fetch and store nothing.
+        dry_run: List what would be fetched; store nothing.
         config: The configuration file; ``copydesk.toml`` by default.
     """
     try:
         settings = configuration.load(Path(config) if config else None)
         slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
-    except configuration.ConfigurationError as refusal:
-        return invalid_request_state(refusal)
-    # Task runs must not inherit the run's tags: see tasks.py.
-    untagged = TagsContext(current_tags=set())
-    with untagged, RunContext("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
-        started = [named(sync_source, slug).submit(run, slug) for slug in slugs]
-        errors = [error for future in started if (error := _error_of(future))]
+    except configuration.ConfigurationError as error:
+        return invalid_request_state(error)
+    run = RunContext("sync", settings, slugs, trigger=run_trigger(), limit=limit, is_dry=dry_run)
+    # Prefect asks its server for a concurrency slot for each tag of a task run, which takes
+    # seconds. So task runs do not inherit the tags of the flow run.
+    with TagsContext(current_tags=set()), run:
+        futures = [
+            _sync_source.with_options(task_run_name=slug).submit(run, slug) for slug in slugs
+        ]
+        results = [future.result(raise_on_failure=False) for future in futures]
         report = run.finish()
         if not dry_run:
-            told = tell(report, settings)
-            if run.alert_only_new:  # on a schedule, where alerts are listened to
-                run.mark_told(told)
+            alerted = emit_events(report, settings)
+            if run.alert_only_new:
+                run.mark_alerted(alerted)
             run.publish()
-    if errors:
-        raise errors[0]
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
     create_run_artifacts(report, settings)
-    return state_for(report)
+    return final_state(report)
 
 
 def sync_without_prefect(
     settings: Settings, slugs: list[str], *, limit: int | None, dry_run: bool
 ) -> RunReport:
-    """The same run without Prefect, for when its server cannot be reached.
+    """The same run without Prefect, when its server cannot be reached.
 
     Raises:
         WarehouseError: The warehouse could not be written.
     """
     with RunContext("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
-        with ThreadPoolExecutor(SOURCES_AT_ONCE, thread_name_prefix="copydesk-source") as pool:
-            # Each in a context of its own, for the surroundings.
-            started = [pool.submit(copy_context().run, sync_source.fn, run, slug) for slug in slugs]
-            errors = [error for future in started if (error := future.exception())]
+        with ThreadPoolExecutor(MAX_SOURCES_AT_ONCE, "copydesk-source") as pool:
+            # Each thread needs a context of its own, for the run environment.
+            futures = [pool.submit(copy_context().run, sync_source, run, slug) for slug in slugs]
+            errors = [error for future in futures if (error := future.exception())]
         report = run.finish()
         if not dry_run:
             run.publish()
     if errors:
         raise errors[0]
     return report
-
-
-def _error_of(future: Any) -> Exception | None:
-    """What ended a source's task, once it has ended."""
-    found = future.result(raise_on_failure=False)
-    return found if isinstance(found, Exception) else None
-
-
-def _words(report: RunReport) -> str:
-    """What the state of a run says: what is wrong first."""
-    told = [*report.problems[:PROBLEMS_TOLD]]
-    if more := len(report.problems) - len(told):
-        told.append(f"and {more} more, in the artifacts of the run")
-    return "; ".join([*(told or ["all well"]), *report.standing])
-
-
-def state_for(report: RunReport) -> State[RunReport]:
-    """The run's state as Prefect shows it; the report travels inside, in memory."""
-    words = _words(report)
-    # In a run of a deployment nobody asks for the report, and Prefect, which raises what a
-    # failed run holds, would complain of its type.
-    held = None if claims.is_deployed() else report
-    if report.state == "interrupted":
-        said = "; ".join(
-            ["interrupted; what was stored stays stored", *report.problems[:PROBLEMS_TOLD]]
-        )
-        return Cancelled(message=said, data=held)
-    if report.state == "failed":
-        return Failed(message=words, data=held)
-    if report.state == "needs_attention":
-        return Completed(name="NeedsAttention", message=words, data=report)
-    return Completed(message=words, data=report)

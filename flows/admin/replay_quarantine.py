@@ -25,7 +25,7 @@ from flows.pipeline.batch import Batch, FetchedPage, FetchTarget, decode_page
 from flows.pipeline.checkpoint import CheckpointedRun
 from flows.pipeline.run import RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
-from flows.pipeline.stats import RunReport
+from flows.pipeline.stats import RunReport, upsert_counts
 from flows.publishing.import_files import CHANNEL as IMPORTED
 from flows.settings import ConfigurationError, Settings
 from parsers import registry
@@ -36,7 +36,7 @@ from parsers.text.charset import decode
 from warehouse.duckdb_errors import missing_error
 from warehouse.errors import BadRow
 from warehouse.read import archived_fetches
-from warehouse.records import quarantine, runs
+from warehouse.records import not_modified, quarantine, runs
 from warehouse.rows import (
     ArticleRow,
     Counters,
@@ -81,7 +81,7 @@ def replay_quarantine(
     if not settings.warehouse.path.exists():
         raise missing_error(settings.warehouse.path)
     stop = threading.Event()
-    environment = RunEnvironment(stop=stop, progress=progress, notify=notify)
+    environment = RunEnvironment(stop=stop, on_progress=progress, notify=notify)
     with use_environment(environment), graceful_shutdown(stop, notify):
         run = CheckpointedRun("replay", settings, ())
         with run:
@@ -104,15 +104,14 @@ def _sources_of(
 def _wanted(
     run: CheckpointedRun, reason: str | None, source: str | None, only: str | None
 ) -> list[QuarantineEntry]:
-    with run.looking() as store:
-        assert store is not None  # noqa: S101  # only a dry run may find none
+    with run.reading() as store:
         if only is not None:
             return [quarantine.get(store, only)]
         return quarantine.open_failures(store, reason=reason, source=source)
 
 
 def _replay_source(run: CheckpointedRun, slug: str, reason: str | None, only: str | None) -> None:
-    started, tally = time.monotonic(), run.tally(slug)
+    started, stats = time.monotonic(), run.stats_of(slug)
     with run.writing() as store:
         run.begin_sources(store)
     with locks.acquire(
@@ -121,17 +120,16 @@ def _replay_source(run: CheckpointedRun, slug: str, reason: str | None, only: st
     ):  # fmt: skip
         # Looked up with the lease: a sync may have resolved some meanwhile, or kept a newer page.
         failures = _wanted(run, reason, slug, only)
-        tally.add(discovered=len(failures))
+        stats.add(discovered=len(failures))
         if posts := [one for one in failures if one.row.channel == IMPORTED]:
             _replay_posts(run, slug, posts)
         if pages := [one for one in failures if one.row.channel != IMPORTED]:
             _replay_pages(run, slug, pages)
-        with run.looking() as store:
-            assert store is not None  # noqa: S101  # only a dry run may find none
+        with run.reading() as store:
             left = quarantine.open_ids(store, [one.quarantine_id for one in failures])
-    tally.seconds = time.monotonic() - started
-    tally.notes.append(f"{len(failures) - len(left)} of {len(failures)} resolved")
-    run.environment.progress(slug, len(failures), len(failures))
+    stats.seconds = time.monotonic() - started
+    stats.warnings.append(f"{len(failures) - len(left)} of {len(failures)} resolved")
+    run.environment.on_progress(slug, len(failures), len(failures))
 
 
 # --- imported posts --------------------------------------------------------------------
@@ -149,27 +147,23 @@ def _replay_posts(run: CheckpointedRun, slug: str, posts: Sequence[QuarantineEnt
             row = bridge.article_row(post.article, channel=IMPORTED, seen_at=at, post=own)
             check_row(row)
         except (ParseError, BadRow) as error:
-            run.tally(slug).quarantine(f"{path}: {error}")
+            run.stats_of(slug).quarantine(f"{path}: {error}")
             bad.append(bridge.post_failure(slug, path, data, error, at))
         else:
-            run.tally(slug).add(fetched=1)
+            run.stats_of(slug).add(fetched=1)
             rows.append(row)
             done.append(one.quarantine_id)
     with run.writing() as store:
         for row in rows:
-            run.tally(row.source)
+            run.stats_of(row.source)
         run.begin_sources(store)
         upserted = articles.upsert_articles(store, rows, run_id=run.id)
         quarantine.put(store, bad, run_id=run.id)
         quarantine.resolve(store, run_id=run.id, quarantine_ids=done)
-        for name, tally in run.stats.items():
-            result = upserted.get(name, UpsertCounts())
-            counts = {
-                key: getattr(result, key) for key in ("new", "modified", "unmodified", "duplicate")
-            }
-            runs.add_counters(store, run.id, name, Counters(**tally.uncounted() | counts))
-            tally.add(**counts)
-            tally.mark_counted()
+        for name, stats in run.stats.items():
+            stats.add(**upsert_counts(upserted.get(name, UpsertCounts())))
+            runs.add_counters(store, run.id, name, Counters(**stats.uncounted()))
+            stats.mark_counted()
 
 
 # --- pages, lines and listings ---------------------------------------------------------
@@ -179,7 +173,7 @@ def _replay_pages(run: CheckpointedRun, slug: str, failures: Sequence[Quarantine
     try:
         source = run.settings.source(slug)
     except ConfigurationError as error:
-        run.tally(slug).fail(f"{len(failures)} stay where they are: {error}")
+        run.stats_of(slug).fail(f"{len(failures)} stay where they are: {error}")
         return
     _replay_articles(run, source, [one for one in failures if one.row.article_id is not None])
     lines: dict[tuple[str, datetime], list[QuarantineEntry]] = defaultdict(list)
@@ -195,7 +189,7 @@ def _replay_pages(run: CheckpointedRun, slug: str, failures: Sequence[Quarantine
             _replay_listing(run, source, listings.get(url), url, at, of_listing)
         except (ParseError, ArchiveError) as error:
             for _ in of_listing:
-                run.tally(slug).quarantine(f"listing {url}: {error}")
+                run.stats_of(slug).quarantine(f"listing {url}: {error}")
 
 
 def _replay_articles(
@@ -206,16 +200,20 @@ def _replay_articles(
     for one in failures:
         entry = bridge.entry_from_json(one.row.facts)
         if entry is None:
-            run.tally(source.slug).quarantine(f"{one.row.url}: its line of a listing is not kept")
+            run.stats_of(source.slug).quarantine(
+                f"{one.row.url}: its line of a listing is not kept"
+            )
             continue
         try:
             batch.pages.append(FetchedPage(entry, _page(source, one.row, entry)))
         except ParseError as error:
-            run.tally(source.slug).quarantine(str(error))
-    run.tally(source.slug).add(fetched=len(batch.pages))
+            run.stats_of(source.slug).quarantine(str(error))
+    run.stats_of(source.slug).add(fetched=len(batch.pages))
     bodies = {(one.row.article_id, one.row.url): one.row for one in failures}
     steps.parse(run, source, batch)
-    batch.bad = [_with_page(bad, bodies.get((bad.article_id, bad.url))) for bad in batch.bad]
+    batch.failures = [
+        _with_page(bad, bodies.get((bad.article_id, bad.url))) for bad in batch.failures
+    ]
     steps.load(run, source, batch)
 
 
@@ -266,7 +264,7 @@ def _replay_listing(
     at: datetime,
     failures: Sequence[QuarantineEntry],
 ) -> None:
-    """A listing, or lines of it: what they lead to now, and is not stored, is fetched.
+    """A listing, or lines of it: what they target to now, and is not stored, is fetched.
 
     Raises:
         ParseError: It still cannot be read.
@@ -282,19 +280,21 @@ def _replay_listing(
         if isinstance(line, BadEntry)
     }
     good = [line for line in lines if isinstance(line, Entry)]
-    known = run.known(f"{source.slug}:{line.source_article_id}" for line in good)
+    ids = [f"{source.slug}:{line.source_article_id}" for line in good]
+    with run.reading() as store:
+        known = not_modified.stored_ids(store, ids)
     new = [line for line in good if f"{source.slug}:{line.source_article_id}" not in known]
-    tally = run.tally(source.slug)
-    failed = tally.counts["failed"]
+    stats = run.stats_of(source.slug)
+    failed = stats.counts["failed"]
     batch = steps.fetch(run, source, Batch(FetchTarget(line, page) for line in new))
     batch = steps.parse(run, source, batch)
     mended = []
     for one in failures:
         line = still.get(one.row.page)
         if line is not None:
-            tally.quarantine(f"{line.channel}: {line.error}")
-            batch.bad.append(bridge.entry_failure(source, url, line, at))
-        elif tally.counts["failed"] == failed and not run.is_stopping:
+            stats.quarantine(f"{line.channel}: {line.error}")
+            batch.failures.append(bridge.entry_failure(source, url, line, at))
+        elif stats.counts["failed"] == failed and not run.is_stopping:
             mended.append(one.quarantine_id)
     run.along(lambda store: _resolve(store, run.id, mended))
     steps.load(run, source, batch)
@@ -307,8 +307,8 @@ def _listing_page(
     if row.url:
         decoded = decode(row.page, row.content_type)
         return Page(url=url, final_url=url, text=decoded.text, fetched_at=at)
-    with run.looking() as store:
-        found = archived_fetches.page_at(store, url, at) if store is not None else None
+    with run.reading() as store:
+        found = archived_fetches.page_at(store, url, at)
     if found is None:
         raise ArchiveError("it is archived no more; the next sync reads the listing anew")
     folder = run.settings.archive.path

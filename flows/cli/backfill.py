@@ -83,7 +83,7 @@ def backfill(
             progress=progress,
             verbosity=console.verbosity,
         )
-    console.list(report.notes)
+    console.list(report.warnings)
     return show(console, report)
 
 
@@ -126,7 +126,7 @@ def reparse(
             progress=progress,
             verbosity=console.verbosity,
         )
-    console.list(report.notes)
+    console.list(report.warnings)
     return show(console, report)
 
 
@@ -225,7 +225,7 @@ def replay(console: Console, id_: str | None, reason: str | None, source: str | 
         )
     if not report.stats:
         console.note(_nothing(reason, source, is_resolved=False))
-    console.list(report.notes)
+    console.list(report.warnings)
     return show(console, report)
 
 

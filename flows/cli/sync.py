@@ -19,14 +19,14 @@ def show(console: Console, report: RunReport) -> int:
     """Print what a run did; its exit code."""
     from flows.pipeline.stats import COUNTERS
 
-    rows = [*(tally.as_json() for tally in report.stats), {"source": "total", **report.totals()}]
+    rows = [*(stats.as_json() for stats in report.stats), {"source": "total", **report.totals()}]
     names = (*COUNTERS, "seconds")
     found = table(rows, ("source", *names))
     if not fits(found):
         turned = [{"": name, **{row["source"]: row[name] for row in rows}} for name in names]
         found = table(turned, ("", *(row["source"] for row in rows)))
     lines = [found]
-    lines += [f"! {problem}" for problem in report.problems]
+    lines += [f"! {problem}" for problem in report.errors]
     lines += [f"{report.flow} {report.state.replace('_', ' ')} (run {report.run_id})"]
     console.document(report.as_json(), "\n".join(lines))
     return report.exit_code
@@ -162,7 +162,7 @@ def sync(console: Console, names: tuple[str, ...], limit: int | None, *, dry_run
             verbosity=console.verbosity,
         )
     if dry_run:
-        console.list(report.notes)
+        console.list(report.warnings)
     return show(console, report)
 
 

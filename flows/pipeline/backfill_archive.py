@@ -54,8 +54,10 @@ def read_records(work: BackfillContext, found: ArchiveIndex, chunk: Chunk) -> No
         for file, offset, url, at in json.loads(chunk.spec)
     ]
     if work.run.is_dry:
-        work.tally.add(discovered=len(places))
-        work.tally.notes += [f"would read {one.url} of {one.at:%Y-%m-%d %H:%M}" for one in places]
+        work.stats.add(discovered=len(places))
+        work.stats.warnings += [
+            f"would read {one.url} of {one.at:%Y-%m-%d %H:%M}" for one in places
+        ]
         work.plan.end(chunk)
         return
     batch, state = Batch(), DONE
@@ -63,12 +65,12 @@ def read_records(work: BackfillContext, found: ArchiveIndex, chunk: Chunk) -> No
         try:
             batch.pages += _arrived(found, place)
         except (ArchiveError, ParseError) as error:
-            work.tally.add(discovered=1)
-            work.tally.fail(f"{place.url}: {error}")
+            work.stats.add(discovered=1)
+            work.stats.fail(f"{place.url}: {error}")
             if isinstance(error, ArchiveError):
                 state = INCOMPLETE  # the file may come back whole, from a backup
     # A listing may carry many articles, or none.
-    work.tally.add(discovered=len(batch.pages), fetched=len(batch.pages))
+    work.stats.add(discovered=len(batch.pages), fetched=len(batch.pages))
     steps.parse(work.run, work.source, batch)
     _leave_recorded(work, found, batch)
     work.plan.end(chunk, state)
@@ -95,9 +97,9 @@ def _leave_recorded(work: BackfillContext, found: ArchiveIndex, batch: Batch) ->
     is_own = found.folder.resolve() == work.run.settings.archive.path.resolve()
     places = {
         (row.archive_file, row.archive_offset): url
-        for url, row in batch.page_rows.items()
+        for url, row in batch.fetches.items()
         if row.archive_file is not None and row.archive_offset is not None
     }
     known = work.run.recorded(places) if is_own else set(places)
     for place in known:
-        del batch.page_rows[places[place]]
+        del batch.fetches[places[place]]

@@ -42,7 +42,7 @@ class BackfillContext:
         self.run = run
         self.asked = asked
         self.source: Source = run.settings.source(asked.source)
-        self.tally = run.tally(asked.source)
+        self.stats = run.stats_of(asked.source)
         self.plan = JobPlan(run, asked.plan, asked.source)
         self.was_done = self.plan.is_done and not self._is_open_ended()
         if restart or (self.plan.is_done and not self.was_done and not asked.archive):

@@ -18,6 +18,7 @@ from parsers import registry
 from parsers.errors import UnknownUrl
 from parsers.model import Entry
 from warehouse.read import archived_fetches
+from warehouse.records import not_modified
 from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
 
 _FIRST_ENTRIES = 8
@@ -32,13 +33,15 @@ def named(work: BackfillContext, urls: Sequence[str]) -> list[NewChunk]:
         try:
             entry = work.source.parser.entry_of(work.source, url)
         except (UnknownUrl, ValueError) as error:
-            work.tally.add(discovered=1)
-            work.tally.fail(f"{url[:200]}: {error}")
+            work.stats.add(discovered=1)
+            work.stats.fail(f"{url[:200]}: {error}")
         else:
             merged += entry.source_article_id in entries
             entries.setdefault(entry.source_article_id, entry)
     if merged:
-        work.tally.notes.append(f"{merged} of the addresses lead to articles that others lead to")
+        work.stats.warnings.append(
+            f"{merged} of the addresses target to articles that others target to"
+        )
     return pieces(work, list(entries.values()), "addresses")
 
 
@@ -50,12 +53,12 @@ def tell_lost(work: BackfillContext) -> None:
         if chunk.kind == FETCH_ENTRIES and chunk.state == DONE
         for entry in entries_of(chunk)
     ]
-    with work.run.looking() as store:
-        lost = archived_fetches.last_fetch_errors(store, urls) if store is not None else {}
+    with work.run.reading() as store:
+        lost = archived_fetches.last_fetch_errors(store, urls)
     if lost:
         words = [error if url in error else f"{url}: {error}" for url, error in lost.items()]
         told = "; ".join(words[:MAX_MESSAGES])
-        work.tally.notes.append(
+        work.stats.warnings.append(
             f"{len(lost)} of the addresses brought nothing and are not tried again "
             f"(--restart does): {told}"
         )
@@ -75,19 +78,19 @@ def pieces(work: BackfillContext, entries: Sequence[Entry], what: str) -> list[N
 
 def read_entries(work: BackfillContext, chunk: Chunk) -> None:
     """Fetch, read and store the articles of a piece."""
-    run, tally = work.run, work.tally
+    run, stats = work.run, work.stats
     planned = entries_of(chunk)
     entries = _left_to_listings(work, planned)
     if run.is_dry:
-        tally.add(discovered=len(planned))
-        tally.notes += [f"would fetch {entry.url}" for entry in entries]
+        stats.add(discovered=len(planned))
+        stats.warnings += [f"would fetch {entry.url}" for entry in entries]
         work.plan.end(chunk)
         return
     batch, rest = _fetch_in_time(work, entries)
-    tally.add(discovered=len(planned) - len(rest))
+    stats.add(discovered=len(planned) - len(rest))
     note_days(work, batch)
     if not run.is_stopping:
-        missing = any(_may_come(lead.entry.url, batch) for lead in batch.leads)
+        missing = any(_may_come(target.entry.url, batch) for target in batch.targets)
         left = {id(entry) for entry in rest}
         own = [asdict(entry) for entry in planned if id(entry) not in left]
         work.plan.end(
@@ -110,7 +113,7 @@ def _fetch_in_time(work: BackfillContext, entries: list[Entry]) -> tuple[Batch, 
     while rest and not work.run.is_stopping:
         part, rest = rest[:size], rest[size:]
         batch = steps.fetch(work.run, work.source, Batch(FetchTarget(one, None) for one in part))
-        whole.add(steps.parse(work.run, work.source, batch))
+        whole.merge(steps.parse(work.run, work.source, batch))
         spent = work.clock() - started
         size = int((work.chunk_seconds - spent) * (len(entries) - len(rest)) / max(spent, 1e-3))
         if size < 1:
@@ -129,18 +132,19 @@ def _left_to_listings(work: BackfillContext, entries: list[Entry]) -> list[Entry
         for entry in entries
         if entry.channel == registry.SHARE_LINK
     }
-    known = work.run.seen_elsewhere(shared, channel=registry.SHARE_LINK)
+    with work.run.reading() as store:
+        known = not_modified.ids_in_other_channels(store, shared, channel=registry.SHARE_LINK)
     if known:
-        work.tally.add(unmodified=len(known))
-        work.tally.notes.append(f"{len(known)} known from their listings, which tell more")
+        work.stats.add(unmodified=len(known))
+        work.stats.warnings.append(f"{len(known)} known from their listings, which tell more")
     return [one for one in entries if f"{work.source.slug}:{one.source_article_id}" not in known]
 
 
 def _may_come(url: str, batch: Batch) -> bool:
     """Whether a page that is not there may be there another time."""
-    if url in batch.never:
+    if url in batch.permanent_failures:
         return False
-    return url in batch.failed or url not in batch.page_rows
+    return url in batch.failed_urls or url not in batch.fetches
 
 
 def note_days(work: BackfillContext, batch: Batch) -> None:
@@ -152,7 +156,7 @@ def note_days(work: BackfillContext, batch: Batch) -> None:
     if window is None:
         return
     if outside := sum(not window.holds(row.published_at) for row in batch.rows):
-        work.tally.notes.append(f"{outside} read that are not of {work.asked.stretch}")
+        work.stats.warnings.append(f"{outside} read that are not of {work.asked.stretch}")
     for row in batch.rows:
         if row.published_at is not None:
             known = work.oldest.get(row.channel)

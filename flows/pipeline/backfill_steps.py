@@ -28,7 +28,7 @@ from flows.text import pluralize
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.model import BadEntry, Entry, Listing, Source
-from warehouse.records import gaps
+from warehouse.records import gaps, watermarks
 from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
 from warehouse.rows import NewGap
 
@@ -43,7 +43,7 @@ def plan_chunks(work: BackfillContext) -> None:
     """
     if work.asked.archive:
         for words in work.index.damaged:
-            work.tally.fail(words)
+            work.stats.fail(words)
         work.plan.grow(backfill_archive.pieces(work, work.index))
     elif work.asked.window:
         if not work.plan.chunks:
@@ -113,7 +113,7 @@ def list_pages(work: BackfillContext, chunk: Chunk) -> None:
         else:
             if isinstance(answer, FetchFailure):
                 about = fetch_problem("listing", channel, answer.error)
-                work.tally.fail(str(answer.error), about)
+                work.stats.fail(str(answer.error), about)
         work.plan.end(chunk, DONE if has_ended else INCOMPLETE)
     else:
         spec["since"] = spec["since"] or answer.fetched_at.isoformat()
@@ -129,20 +129,22 @@ def _lines(
     work: BackfillContext, listing: Listing, answer: FetchResponse | FetchFailure, batch: Batch
 ) -> list[Entry] | None:
     """The good lines of a listing page; ``None`` when it cannot be read."""
-    batch.note(work.source, listing.channel, answer)
+    batch.record_fetch(work.source, listing.channel, answer)
     if isinstance(answer, FetchFailure):
         return None
     try:
         lines = registry.entries(work.source, listing, decode_page(answer, None))
     except ParseError as error:
-        work.tally.quarantine(str(error), Problem("listing", listing.channel))
-        batch.bad.append(rows.listing_failure(work.source, listing.channel, answer, error))
+        work.stats.quarantine(str(error), Problem("listing", listing.channel))
+        batch.failures.append(rows.listing_failure(work.source, listing.channel, answer, error))
         return None
     for line in lines:
         if isinstance(line, BadEntry):
-            work.tally.add(discovered=1)
-            work.tally.quarantine(str(line.error), Problem("line", line.channel))
-            batch.bad.append(rows.entry_failure(work.source, listing.url, line, answer.fetched_at))
+            work.stats.add(discovered=1)
+            work.stats.quarantine(str(line.error), Problem("line", line.channel))
+            batch.failures.append(
+                rows.entry_failure(work.source, listing.url, line, answer.fetched_at)
+            )
     return [line for line in lines if isinstance(line, Entry)]
 
 
@@ -150,14 +152,15 @@ def _watch_for_gap(
     work: BackfillContext, listing: Listing, at: datetime, lines: list[Entry], batch: Batch
 ) -> None:
     """Note a gap that the next sync could no longer see, because it will know these entries."""
-    (mark,) = work.run.watermarks(work.source.slug, [listing.channel]).values() or (None,)
+    with work.run.reading() as store:
+        mark = watermarks.get(store, work.source.slug, listing.channel)
     regular = sum(one.channel == listing.channel for one in _listings(work.source))
     if mark is None or listing.is_whole or regular > 1 or not lines:
         return
     listed = [f"{work.source.slug}:{one.source_article_id}" for one in lines]
     if not is_continuous(work.run, listing.channel, listed, mark.value):
         how = f"{gap_reason(len(lines))}; found by a backfill"
-        work.tally.gap(f"possible gap in {listing.channel}: {how}")
+        work.stats.gap(f"possible gap in {listing.channel}: {how}")
         batch.gaps.append(
             NewGap(
                 source=work.source.slug,
@@ -189,7 +192,7 @@ def _take(
     what = f"{listing.channel}, {_days(window, new)}"
     work.plan.grow(pieces(work, [one for one in new if one.content is None], what))
     if carried and isinstance(answer, FetchResponse):
-        work.tally.add(discovered=len(carried), fetched=len(carried))
+        work.stats.add(discovered=len(carried), fetched=len(carried))
         batch.pages = [FetchedPage(entry, decode_page(answer, entry)) for entry in carried]
         steps.parse(work.run, work.source, batch)
         note_days(work, batch)
@@ -242,7 +245,7 @@ def close_gaps(work: BackfillContext, chunk: Chunk) -> None:
     reached = datetime.fromisoformat(spec["reached"]) if spec["reached"] else None
     reached = reached or work.oldest.get(spec["channel"])
     if spec["since"] and aware(spec["since"]) < window.end <= datetime.now(UTC):
-        work.tally.notes.append(
+        work.stats.warnings.append(
             f"{spec['channel']}: its listing was read on {aware(spec['since']):%Y-%m-%d %H:%M} UTC, "
             "before the window was over; ask again for what came later"
         )
@@ -251,7 +254,7 @@ def close_gaps(work: BackfillContext, chunk: Chunk) -> None:
     elif not run.is_dry:
         until = min(window.end, aware(spec["since"]))
         run.along(
-            lambda store: work.tally.notes.extend(
+            lambda store: work.stats.warnings.extend(
                 [f"closed {pluralize(count, 'gap')} of {spec['channel']}"]
                 if (
                     count := gaps.close_gaps(
@@ -276,7 +279,7 @@ def _tell_uncovered(work: BackfillContext, channel: str, reached: datetime | Non
     )
     # No gap of the schedule's: such a stretch is not in the table of gaps, for no later window
     # could close it.
-    work.tally.warn(
+    work.stats.warn(
         f"{channel}: {far}; what it does not list of {work.asked.stretch} can be had by "
         "address (--urls) or from an archive (--archive)"
     )

@@ -1,7 +1,4 @@
-"""What travels from step to step of a run: leads, arrived pages, and batches of them.
-
-``Batch`` is a plain class, so that Prefect hands it on without looking inside.
-"""
+"""What the steps of a run pass on: fetch targets, fetched pages, and batches of them."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from warehouse.rows import ArticleRow, FetchRow, NewGap, NewQuarantineEntry, Val
 
 @dataclass(frozen=True, slots=True)
 class FetchTarget:
-    """An entry, and the page of the listing that led to it, if one did."""
+    """An entry to fetch, and the page of its listing, if it has one."""
 
     entry: Entry
     listing: Page | None
@@ -34,11 +31,11 @@ class FetchTarget:
 
 @dataclass(slots=True)
 class FetchedPage:
-    """A page to be read.
+    """A page to parse.
 
     Attributes:
-        fetched: ``None`` when its listing carried it.
-        is_vouched: False when its server said nothing had changed, and it had.
+        fetched: ``None`` when the listing contained the article.
+        is_trusted: False when the page changed and its validators did not.
     """
 
     entry: Entry
@@ -47,106 +44,96 @@ class FetchedPage:
     is_trusted: bool = True
 
 
-FOR_GOOD = (PermanentFetchError, PolicyRefusal)
-"""What asking again would not change."""
-
-
 class Batch:
-    """What one transaction will store, filled from step to step.
+    """What one transaction stores; each step adds to it.
 
     Attributes:
-        failed: The addresses whose page did not come.
-        never: Those of them that were refused for good: the page is gone, or not allowed.
+        not_modified: Articles whose server answered 304, by article id.
+        rows: Articles, as rows of the warehouse.
+        fetches: One row for each address.
+        failures: Pages, lines and listings that could not be parsed.
+        watermarks: The time and the first entry of each listing that was read, by channel.
+        listings_read: Addresses of listings; their open failures are resolved.
+        failed_urls: Addresses whose page did not arrive.
+        permanent_failures: Those of them that fail again at every attempt: gone, or not allowed.
     """
 
-    def __init__(self, leads: Iterable[FetchTarget] = ()) -> None:
-        self.leads = list(leads)
+    def __init__(self, targets: Iterable[FetchTarget] = ()) -> None:
+        self.targets = list(targets)
         self.pages: list[FetchedPage] = []
-        self.confirmed: dict[str, NotModified] = {}
+        self.not_modified: dict[str, NotModified] = {}
         self.rows: list[ArticleRow] = []
-        self.page_rows: dict[str, FetchRow] = {}
-        self.bad: list[NewQuarantineEntry] = []
+        self.fetches: dict[str, FetchRow] = {}
+        self.failures: list[NewQuarantineEntry] = []
         self.gaps: list[NewGap] = []
-        self.reached: dict[str, tuple[datetime, str]] = {}
-        self.answered: list[str] = []  # addresses of listings: what failed of them is over
-        self.forgotten = 0
-        self.failed: set[str] = set()
-        self.never: set[str] = set()
+        self.watermarks: dict[str, tuple[datetime, str]] = {}
+        self.listings_read: list[str] = []
+        self.failed_urls: set[str] = set()
+        self.permanent_failures: set[str] = set()
 
-    def note(
+    def record_fetch(
         self,
         source: Source,
         channel: str,
-        fetched: FetchResponse | FetchFailure | None,
+        fetched: FetchResponse | FetchFailure,
         *,
         entry: Entry | None = None,
         keep_validators: bool = False,
         error: str | None = None,
     ) -> None:
-        """Record a fetch, once an address; the first word about an error stays."""
-        if fetched is None or fetched.request.url in self.page_rows:
-            return
+        """Add the row of a fetch."""
         if isinstance(fetched, FetchFailure):
-            self.failed.add(fetched.request.url)
-            if isinstance(fetched.error, FOR_GOOD):
-                self.never.add(fetched.request.url)
+            self.failed_urls.add(fetched.request.url)
+            if isinstance(fetched.error, PermanentFetchError | PolicyRefusal):
+                self.permanent_failures.add(fetched.request.url)
         row = rows.fetch_row(source, channel, fetched, entry=entry, keep_validators=keep_validators)
-        self.page_rows[row.url] = replace(row, error=error or row.error)
+        # A page may follow the first page of several articles: its first row stays.
+        self.fetches.setdefault(row.url, replace(row, error=error or row.error))
 
-    def add(self, other: Batch) -> None:
-        """Store what another batch of the same source came to together with this."""
-        self.leads += other.leads
-        self.confirmed |= other.confirmed
+    def merge(self, other: Batch) -> None:
+        """Store another batch of the same source in the same transaction."""
+        self.targets += other.targets
+        self.not_modified |= other.not_modified
         self.rows += other.rows
-        self.page_rows = other.page_rows | self.page_rows
-        self.bad += other.bad
+        self.fetches = other.fetches | self.fetches
+        self.failures += other.failures
         self.gaps += other.gaps
-        self.forgotten += other.forgotten
-        self.failed |= other.failed
-        self.never |= other.never
-
-    def join(self, other: Batch) -> None:
-        """Store what the other holds together with this; its gaps belong to the first batch."""
-        self.page_rows |= other.page_rows
-        self.bad += other.bad
-        self.reached |= other.reached
-        self.answered += other.answered
+        self.watermarks |= other.watermarks
+        self.listings_read += other.listings_read
+        self.failed_urls |= other.failed_urls
+        self.permanent_failures |= other.permanent_failures
 
 
 class DiscoveryResult:
-    """What discovering a source yielded.
+    """The entries of a source.
 
     Attributes:
-        leads: The entries to follow, first listed first.
-        answered: The channels whose listing came anew and could be read.
-        garbled: The channels with lines that could not be read.
-        unread: How many listings did not come, or could not be read.
-        rest: To be stored with the last batch: fetches of listings, failed lines and
-            listings, and watermarks; and gaps with the first, because a later run knows the
-            entries of that batch, and would see no gap any more.
+        targets: The entries to fetch, in the order of their listings.
+        unread_count: How many listings did not arrive, or could not be parsed.
+        gaps: Stored with the first batch. A later run finds its entries, and no gap.
+        listings: Fetches, failures and watermarks of the listings. Stored with the last batch,
+            because a watermark promises that every entry before it was handled.
     """
 
     def __init__(self) -> None:
-        self.leads: list[FetchTarget] = []
-        self.answered: set[str] = set()
-        self.garbled: set[str] = set()
-        self.unread = 0
-        self.rest = Batch()
-
-    def failures(self) -> Batch:
-        """Of the rest, what an interrupted run stores: it promises nothing about entries."""
-        failures = Batch()
-        failures.bad = self.rest.bad
-        return failures
+        self.targets: list[FetchTarget] = []
+        self.unread_count = 0
+        self.gaps: list[NewGap] = []
+        self.listings = Batch()
 
     def batches(self, size: int) -> list[Batch]:
-        """The leads in batches; the first one also holds the gaps, the last one the rest."""
-        batches = [
-            Batch(self.leads[start : start + size]) for start in range(0, len(self.leads), size)
-        ] or [Batch()]
-        batches[0].gaps += self.rest.gaps
-        batches[-1].join(self.rest)
+        """The targets in batches of a size; at least one batch."""
+        starts = range(0, max(len(self.targets), 1), size)
+        batches = [Batch(self.targets[start : start + size]) for start in starts]
+        batches[0].gaps += self.gaps
+        batches[-1].merge(self.listings)
         return batches
+
+    def failures(self) -> Batch:
+        """What an interrupted run stores of the listings: no promise about their entries."""
+        batch = Batch()
+        batch.failures = self.listings.failures
+        return batch
 
 
 def build_request(
@@ -157,11 +144,15 @@ def build_request(
     expect: Expect = "any",
     trusted_since: datetime | None = None,
 ) -> FetchRequest:
-    """A request, conditional when "not modified" would mean that nothing changed.
+    """A request, conditional where "not modified" means that the article is unchanged.
 
-    The page alone does not say so where its listing tells the title or the time: then
-    the line that led to it must be the same as well. And a server is not believed for
-    ever: what was last fetched whole before ``trusted_since`` is fetched whole again.
+    Args:
+        url: The address.
+        known: The validators of the last whole response.
+        entry: The line of the listing, which may give the title or the time. The request is
+            conditional only if the line is unchanged, too.
+        expect: What the body must look like.
+        trusted_since: Validators of an older response are not sent.
     """
     is_stale = known and trusted_since and known.fetched_at < trusted_since
     if known is None or is_stale or known.entry != rows.entry_json(entry):
@@ -180,7 +171,7 @@ def build_request(
 
 
 def decode_page(fetched: FetchResponse, entry: Entry | None) -> Page:
-    """What was fetched, decoded."""
+    """A fetched page as text."""
     decoded = decode(fetched.body, fetched.content_type)
     return Page(
         url=fetched.request.url,

@@ -47,21 +47,15 @@ class CheckpointedRun(RunContext):
                 write(store)
         self._waiting.clear()
 
-    @contextmanager
-    def looking(self) -> Iterator[DuckDBPyConnection | None]:
-        """The warehouse for a look; ``None`` when a dry run finds that there is none."""
-        with self._reading() as store:
-            yield store
-
     def stored_chunks(self, plan: str) -> list[Chunk]:
         """The pieces of a plan that a run before this left."""
-        with self.looking() as store:
-            return backfill_chunks.chunks_of_plan(store, plan) if store else []
+        with self.reading() as store:
+            return backfill_chunks.chunks_of_plan(store, plan)
 
     def recorded(self, places: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
         """Those of some places in the archive that a fetch is recorded for."""
-        with self.looking() as store:
-            return archived_fetches.recorded_locations(store, list(places)) if store else set()
+        with self.reading() as store:
+            return archived_fetches.recorded_locations(store, list(places))
 
 
 class JobPlan:

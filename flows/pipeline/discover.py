@@ -1,10 +1,11 @@
-"""From the configuration to entries: fetch a source's listings and read their lines."""
+"""Discover: fetch the listings of a source and read their entries."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from flows.fetch import FetchFailure, FetchResponse
+from flows.fetch import Cancelled, FetchFailure, FetchResponse
 from flows.pipeline import rows
 from flows.pipeline.batch import DiscoveryResult, FetchTarget, build_request, decode_page
 from flows.pipeline.run import RunContext
@@ -12,175 +13,223 @@ from flows.pipeline.stats import Problem, fetch_problem
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.model import BadEntry, Entry, Listing, Page, Source
-from warehouse.rows import NewGap
+from warehouse.records import alerts, fetches, not_modified, watermarks
+from warehouse.rows import NewGap, Validators, Watermark
+
+
+@dataclass(frozen=True, slots=True)
+class _Channels:
+    """What the listings of a run showed, by channel.
+
+    Attributes:
+        open_ended: Channels that were read, of whose entries some may scroll out unseen.
+        ids: The article ids listed now; none for a listing that was not modified.
+        with_bad_lines: Channels with lines that could not be read.
+    """
+
+    open_ended: set[str] = field(default_factory=set)
+    ids: dict[str, list[str]] = field(default_factory=dict)
+    with_bad_lines: set[str] = field(default_factory=set)
 
 
 def discover(run: RunContext, source: Source) -> DiscoveryResult:
-    """What the source's listings lead to; failed listings are told, not raised."""
-    found, tally = DiscoveryResult(), run.stats[source.slug]
-    if run.forbidden.source(source.slug):
-        tally.notes.append(
-            f"{source.slug} is to be forgotten, so nothing is fetched: remove [sources."
-            f"{source.slug}], or let it in again with `copydesk forget --undo --source {source.slug}`"
+    """The entries of a source. A failed listing is counted, not raised."""
+    result, stats = DiscoveryResult(), run.stats[source.slug]
+    if run.suppressed.source(source.slug):
+        stats.warnings.append(
+            f"{source.slug} was erased on request and is not fetched: remove [sources."
+            f"{source.slug}], or run `copydesk erase --undo --source {source.slug}`"
         )
-        return found
+        return result
     listings = source.parser.listings(source)
-    whole = [
-        listing
-        for listing, fetched in _fetch_listings(run, listings)
-        if _take_answer(run, source, listing, fetched, found)
-    ]
-    found.unread = len(listings) - len(whole)
-    tally.is_broken = bool(listings) and not whole and not run.is_stopping
-    _watch_for_gaps(run, source, whole, found)
-    _take_links(run, source, found)
-    found.leads = found.leads[: run.limit]
-    tally.add(discovered=len(found.leads))
-    return found
+    validators, marks = _stored_state(run, source, listings)
+    channels = _Channels()
+    for listing, response in _fetch_listings(run, listings, validators):
+        if not _read_listing(run, source, listing, response, channels, result):
+            result.unread_count += 1
+    stats.is_broken = 0 < len(listings) == result.unread_count and not run.is_stopping
+    if run.limit is None:
+        _detect_gaps(run, source, marks, channels, result)
+    else:
+        result.listings.watermarks.clear()  # entries beyond the limit are not handled
+    _add_article_urls(run, source, result)
+    stats.add(discovered=len(result.targets))
+    stats.has_listed |= bool(result.targets)
+    stats.add(skipped=len(result.targets[run.limit :]) if run.limit is not None else 0)
+    result.targets = result.targets[: run.limit]
+    return result
+
+
+def _stored_state(
+    run: RunContext, source: Source, listings: Sequence[Listing]
+) -> tuple[dict[str, Validators], dict[str, Watermark]]:
+    """Validators by address and watermarks by channel; notes the known failures of the source."""
+    # Only a listing that carries its articles is asked for conditionally: another listing may
+    # stay the same while an article behind it changes.
+    urls = [one.url for one in listings if one.carries_articles]
+    with run.reading() as db:
+        if not run.is_dry:
+            run.known_failures[source.slug] = alerts.alerted_failures(db, source.slug)
+        marks = {one.channel: watermarks.get(db, source.slug, one.channel) for one in listings}
+        validators = fetches.validators(db, urls)
+    return validators, {channel: mark for channel, mark in marks.items() if mark is not None}
 
 
 def _fetch_listings(
-    run: RunContext, listings: Sequence[Listing]
-) -> list[tuple[Listing, FetchResponse | FetchFailure]]:
-    """Each listing with its answer, in the order configured; none once interrupted."""
-    # Only a listing that carries its articles is asked for conditionally: elsewhere the
-    # listing may stay as it is while an article behind it changes.
-    known = run.validators([one.url for one in listings if one.carries_articles])
-    requests = [build_request(one.url, known.get(one.url)) for one in listings]
-    answers = {answer.request.url: answer for answer in run.fetch_all(requests)}
-    return [(one, answers[one.url]) for one in listings if one.url in answers]
+    run: RunContext, listings: Sequence[Listing], validators: Mapping[str, Validators]
+) -> list[tuple[Listing, FetchResponse | FetchFailure | None]]:
+    """Each listing with its response, in the configured order; none after an interruption."""
+    requests = [build_request(one.url, validators.get(one.url)) for one in listings]
+    responses = {one.request.url: one for one in run.fetch_all(requests)}
+    return [(one, responses.get(one.url)) for one in listings]
 
 
-def _take_answer(
+def _read_listing(
     run: RunContext,
     source: Source,
     listing: Listing,
-    fetched: FetchResponse | FetchFailure,
-    found: DiscoveryResult,
+    response: FetchResponse | FetchFailure | None,
+    channels: _Channels,
+    result: DiscoveryResult,
 ) -> bool:
-    """Take what a listing says; False when it says nothing that can be read."""
-    tally = run.stats[source.slug]
-    if isinstance(fetched, FetchFailure):
-        tally.fail(str(fetched.error), fetch_problem("listing", listing.channel, fetched.error))
-        found.rest.note(source, listing.channel, fetched)
+    """Add the entries of a listing; false when it could not be read."""
+    stats, batch, channel = run.stats[source.slug], result.listings, listing.channel
+    if response is None:
         return False
-    if fetched.not_modified:
-        tally.add(not_modified=1)
-        found.rest.answered.append(listing.url)
-        found.rest.note(source, listing.channel, fetched, keep_validators=True)
+    if isinstance(response, FetchFailure):
+        if not isinstance(response.error, Cancelled):
+            stats.add(discovered=1)
+            stats.fail(str(response.error), fetch_problem("listing", channel, response.error))
+            batch.record_fetch(source, channel, response)
+        return False
+    if response.not_modified:
+        stats.add(discovered=1, not_modified=1)
+        stats.has_listed = True
+        batch.record_fetch(source, channel, response, keep_validators=True)
+        batch.listings_read.append(listing.url)
         return True
-    page = decode_page(fetched, None)
+    page = decode_page(response, None)
     try:
         lines = registry.entries(source, listing, page)
     except ParseError as error:
-        failed = rows.listing_failure(source, listing.channel, fetched, error)
-        found.rest.bad.append(failed)
-        about = Problem("listing", listing.channel)
-        tally.quarantine(str(error), about, is_known=run.is_known_failure(failed))
-        found.rest.note(source, listing.channel, fetched)
+        failure = rows.listing_failure(source, channel, response, error)
+        batch.failures.append(failure)
+        stats.add(discovered=1)
+        is_known = run.is_known_failure(failure)
+        stats.quarantine(str(error), Problem("listing", channel), is_known=is_known)
+        batch.record_fetch(source, channel, response)
         return False
-    found.answered.add(listing.channel)
-    found.rest.answered.append(listing.url)
-    is_clean = _take_lines(run, source, listing, page, lines, found)
-    keep = listing.carries_articles and is_clean and run.limit is None
-    found.rest.note(source, listing.channel, fetched, keep_validators=keep)
+    bad_lines = [line for line in lines if isinstance(line, BadEntry)]
+    _quarantine_lines(run, source, listing, page, bad_lines, result)
+    entries = [line for line in lines if isinstance(line, Entry)]
+    result.targets += [FetchTarget(entry, page) for entry in entries]
+    ids = [f"{source.slug}:{entry.source_article_id}" for entry in entries]
+    if ids:
+        batch.watermarks[channel] = (page.fetched_at, ids[0])
+    channels.ids.setdefault(channel, []).extend(ids)
+    if bad_lines:
+        channels.with_bad_lines.add(channel)
+    if not listing.is_whole:
+        channels.open_ended.add(channel)
+    keep = listing.carries_articles and not bad_lines and run.limit is None
+    batch.record_fetch(source, channel, response, keep_validators=keep)
+    batch.listings_read.append(listing.url)
     return True
 
 
-def _take_lines(
+def _quarantine_lines(
     run: RunContext,
     source: Source,
     listing: Listing,
     page: Page,
-    lines: Sequence[Entry | BadEntry],
-    found: DiscoveryResult,
-) -> bool:
-    """Add a listing's good lines as leads; True when there were no others."""
-    tally = run.stats[source.slug]
-    bad = [line for line in lines if isinstance(line, BadEntry)]
-    tally.add(discovered=len(bad))
-    if bad:
-        found.garbled.add(listing.channel)
-    for line in bad:
-        failed = rows.entry_failure(source, listing.url, line, page.fetched_at)
-        found.rest.bad.append(failed)
-        is_known = run.is_known_failure(failed)
-        tally.quarantine(str(line.error), Problem("line", line.channel), is_known=is_known)
-    leads = [FetchTarget(line, page) for line in lines if isinstance(line, Entry)]
-    found.leads += leads
-    if leads:
-        first = f"{source.slug}:{leads[0].entry.source_article_id}"
-        found.rest.reached[listing.channel] = (page.fetched_at, first)
-    return not bad
-
-
-def _watch_for_gaps(
-    run: RunContext, source: Source, listings: Sequence[Listing], found: DiscoveryResult
+    lines: Sequence[BadEntry],
+    result: DiscoveryResult,
 ) -> None:
-    """Notice a channel of which nothing was seen before: something may have scrolled by."""
-    if run.limit is not None:
-        # The lines beyond the limit are not read, so nothing is done up to here.
-        found.rest.reached.clear()
-        return
-    open_ended = [one.channel for one in listings if not one.is_whole]
-    marks = run.watermarks(source.slug, open_ended)
-    ids = {
-        channel: [
-            f"{source.slug}:{lead.entry.source_article_id}"
-            for lead in found.leads
-            if lead.entry.channel == channel
-        ]
-        for channel in marks
-    }
-    for channel in set(ids) & found.answered:
-        if not ids[channel]:
-            nothing = "has no line that can be read" if channel in found.garbled else "is empty"
-            run.stats[source.slug].fail(
-                f"listing {channel} {nothing}; the newest entry before was {marks[channel].value}"
+    stats = run.stats[source.slug]
+    stats.add(discovered=len(lines))
+    stats.has_listed |= bool(lines)
+    for line in lines:
+        failure = rows.entry_failure(source, listing.url, line, page.fetched_at)
+        result.listings.failures.append(failure)
+        is_known = run.is_known_failure(failure)
+        stats.quarantine(str(line.error), Problem("line", line.channel), is_known=is_known)
+
+
+def _detect_gaps(
+    run: RunContext,
+    source: Source,
+    marks: Mapping[str, Watermark],
+    channels: _Channels,
+    result: DiscoveryResult,
+) -> None:
+    """Find channels that list nothing seen before: entries may have scrolled out unseen."""
+    stats = run.stats[source.slug]
+    for channel, mark in marks.items():
+        if channel not in channels.open_ended:
+            continue
+        ids = channels.ids[channel]
+        if not ids:
+            is_empty = channel not in channels.with_bad_lines
+            reason = "is empty" if is_empty else "has no line that can be read"
+            stats.add(discovered=1)
+            stats.fail(f"listing {channel} {reason}; its newest entry was {mark.value}")
+        elif not is_continuous(run, channel, ids, mark.value):
+            reason = f"{gap_reason(len(ids))}; the newest before was {mark.value}"
+            until, _ = result.listings.watermarks[channel]
+            since = min(mark.at, until) if mark.at else None  # the clock may have been set back
+            gap = NewGap(
+                source=source.slug, channel=channel, from_at=since, to_at=until, how=reason
             )
-    for channel, of_channel in ids.items():
-        if of_channel and not is_continuous(run, channel, of_channel, marks[channel].value):
-            how = f"{gap_reason(len(of_channel))}; the newest before was {marks[channel].value}"
-            until, _ = found.rest.reached[channel]
-            since = marks[channel].at
-            since = min(since, until) if since else None  # the clock may have been set back
-            gap = NewGap(source=source.slug, channel=channel, from_at=since, to_at=until, how=how)
-            found.rest.gaps.append(gap)
-            run.stats[source.slug].gap(f"possible gap in {channel}: {how}")
+            result.gaps.append(gap)
+            stats.gap(f"possible gap in {channel}: {reason}")
 
 
-def gap_reason(entries: int) -> str:
-    """That a channel lists nothing that was seen there."""
-    if entries == 1:
+def gap_reason(entry_count: int) -> str:
+    """Why a channel has a gap: it lists no entry that was seen there."""
+    if entry_count == 1:
         return "the only entry listed now was not seen there before"
-    return f"none of the {entries} entries listed now was seen there before"
+    return f"none of the {entry_count} entries listed now was seen there before"
 
 
 def is_continuous(
     run: RunContext, channel: str, listed: Sequence[str], newest_before: str | None
 ) -> bool:
-    """Whether what a channel lists now follows on what it listed the last time.
+    """Whether a channel lists an entry of its last run, so that nothing is missed between them.
 
-    An entry that another channel brought tells nothing of this one. The newest one of the
-    last time does, stored or not: a run that could store nothing has told so itself.
+    An entry that only another channel has listed does not count. The newest entry of the last run
+    counts even if it was not stored: that run has reported its failure.
+
+    Args:
+        run: Under way.
+        channel: Of a source.
+        listed: The article ids listed now.
+        newest_before: The article id of the watermark.
     """
-    if newest_before in listed or any(one in run.forbidden for one in listed):
+    if newest_before in listed or any(one in run.suppressed for one in listed):
         return True
-    return bool(run.seen_in(listed, channel=channel))
+    with run.reading() as db:
+        return bool(not_modified.ids_in_channel(db, listed, channel=channel))
 
 
-def _take_links(run: RunContext, source: Source, found: DiscoveryResult) -> None:
-    """Add the articles that the configuration names one by one.
+def _add_article_urls(run: RunContext, source: Source, result: DiscoveryResult) -> None:
+    """Add the articles whose addresses are configured, unless a listing has them.
 
-    A listing tells more of an article than its page does (the seconds of its time, say),
-    so what a listing led to, now or before, is left to the listing.
+    A listing gives more than the page of an article, for example the seconds of its time.
     """
-    linked: dict[str, Entry] = {}
+    configured: dict[str, Entry] = {}
     for line in registry.article_url_entries(source):
         if isinstance(line, Entry):
-            linked[f"{source.slug}:{line.source_article_id}"] = line
+            configured[f"{source.slug}:{line.source_article_id}"] = line
         else:
+            run.stats[source.slug].add(discovered=1)
             run.stats[source.slug].fail(f"share link {line.raw}: {line.error}")
-    listed = {f"{source.slug}:{lead.entry.source_article_id}" for lead in found.leads}
-    listed |= run.seen_elsewhere(linked.keys() - listed, channel=registry.SHARE_LINK)
-    found.leads += [FetchTarget(entry, None) for one, entry in linked.items() if one not in listed]
+    listed = {f"{source.slug}:{one.entry.source_article_id}" for one in result.targets}
+    if configured.keys() <= listed:
+        return
+    with run.reading() as db:
+        listed |= not_modified.ids_in_other_channels(
+            db, configured.keys() - listed, channel=registry.SHARE_LINK
+        )
+    result.targets += [
+        FetchTarget(entry, None) for id, entry in configured.items() if id not in listed
+    ]

@@ -61,9 +61,7 @@ class ParserDiff(RunReport):
     @property
     def problems(self) -> tuple[str, ...]:
         """Everything that needs attention; what got worse comes first."""
-        found = [
-            f"{tally.source}: {words}" for tally in self.stats for words in tally.all_problems()
-        ]
+        found = [f"{stats.source}: {words}" for stats in self.stats for words in stats.errors]
         more = len(self.regressions) - MAX_MESSAGES
         kept = [f"worse: {words}" for words in self.regressions[:MAX_MESSAGES]]
         return (*kept, *([f"and {more} more that got worse"] if more > 0 else []), *found)
@@ -112,7 +110,7 @@ class Reparser:
         self.source: Source = run.settings.source(slug)
         self.since = since
         self.is_diff = diff
-        self.tally = run.tally(slug)
+        self.stats = run.stats_of(slug)
         self.differences = FieldChanges()
         self._unread = ReparseFailures(slug)
         self._listings = listing_pages(self.source)
@@ -126,16 +124,12 @@ class Reparser:
 
     def total(self) -> int:
         """How many pages there are to read."""
-        with self.run.looking() as store:
-            if store is None:
-                return 0
+        with self.run.reading() as store:
             return archived_fetches.count_archived(store, [self.source.slug], since=self.since)
 
     def take(self) -> list[ArchivedPage]:
         """The next pages, oldest first; none when all are read."""
-        with self.run.looking() as store:
-            if store is None:
-                return []
+        with self.run.reading() as store:
             pages = archived_fetches.archived_pages(
                 store, [self.source.slug], since=self.since, after=self._after, limit=PAGES_EACH
             )
@@ -148,7 +142,7 @@ class Reparser:
     def _tell_passed_over(self) -> None:
         """Say which archived pages are listings of channels that are not configured any more."""
         for channel, count in self._passed_over.items():
-            self.tally.notes.append(
+            self.stats.warnings.append(
                 f"{count} archived pages of the channel {channel!r} were not read: it is none of "
                 "the source's now"
             )
@@ -161,10 +155,10 @@ class Reparser:
             try:
                 batch.pages += self._arrived(page)
             except ArchiveError as error:
-                self.tally.fail(f"{page.url}: {error}")
+                self.stats.fail(f"{page.url}: {error}")
             except ParseError as error:
                 self._unread.listing(page.url, page.fetched_at, str(error))
-        self.tally.add(discovered=len(batch.pages))
+        self.stats.add(discovered=len(batch.pages))
         for one in batch.pages:
             self._read_one(one, batch)
         batch.pages.clear()
@@ -180,23 +174,23 @@ class Reparser:
         except NotAnArticle:
             return
         if isinstance(row, NewQuarantineEntry):
-            batch.bad.append(row)
+            batch.failures.append(row)
             self._unread.page(row)
         else:
             batch.rows.append(row)
 
     def end(self) -> None:
         """Count and tell what could not be read, but for what was read later."""
-        with self.run.looking() as store:
+        with self.run.reading() as store:
             judged = self._unread.judged(store)
         for article, words in judged.pages:
-            self.tally.quarantine(words, page_problem(article, words))
+            self.stats.quarantine(words, page_problem(article, words))
         for words in judged.listings:
-            self.tally.fail(words)
+            self.stats.fail(words)
         # Stored, what is older than its article was told as it was stored.
         over = judged.listings_over + (judged.pages_over if self.is_diff else 0)
         if over:
-            self.tally.notes.append(
+            self.stats.warnings.append(
                 f"{pluralize(over, 'unreadable page')} of the archive passed over, because later ones were "
                 "read: `copydesk quarantine list --resolved` shows those kept"
             )
@@ -242,12 +236,8 @@ class Reparser:
         if not urls:
             return first
         self._following.update(urls)
-        with self.run.looking() as store:
-            found = (
-                archived_fetches.following_pages(store, urls, run_id=page.run_id)
-                if store is not None
-                else {}
-            )
+        with self.run.reading() as store:
+            found = archived_fetches.following_pages(store, urls, run_id=page.run_id)
         more = [decode_page(self._fetched(found[url]), None) for url in urls if url in found]
         return replace(first, more=tuple(more))
 
@@ -260,13 +250,13 @@ class Reparser:
 
     def _compare(self, batch: Batch) -> None:
         asked = [(row.article_id, row.fetched_at) for row in batch.rows]
-        with self.run.looking() as store:
-            before = archived_fetches.articles_as_of(store, asked) if store is not None else {}
-            lost = archived_fetches.parsed_before(store, batch.bad) if store is not None else set()
+        with self.run.reading() as store:
+            before = archived_fetches.articles_as_of(store, asked)
+            lost = archived_fetches.parsed_before(store, batch.failures)
         for row in batch.rows:
             self._compare_one(row, before.get((row.article_id, row.fetched_at)))
         for number in sorted(lost):
-            bad = batch.bad[number]
+            bad = batch.failures[number]
             words = bad.message.partition("\n")[0]
             self._regress(bad.article_id or "", "", f"was read before and now is not: {words}")
 
@@ -282,7 +272,7 @@ class Reparser:
             if lost := regression_of(name, before[name], getattr(row, name)):
                 self._regress(row.article_id, name, f"{name}: {lost}")
         counted = "modified" if row.content_hash != before["content_hash"] else "unmodified"
-        self.tally.add(**{counted: 1})
+        self.stats.add(**{counted: 1})
 
     def _regress(self, article_id: str, name: str, words: str) -> None:
         """Keep what an article lost in a field, or all of it: once, however often it was fetched."""

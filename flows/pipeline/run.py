@@ -1,8 +1,4 @@
-"""One run: what its steps share, from the first fetch to the last count.
-
-Prefect passes a ``Run`` to its tasks as it is: a plain class, so that Prefect does not
-look inside, copy or hash pages on their way from task to task.
-"""
+"""The context of a run: its statistics, and the resources that its steps share."""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from types import TracebackType
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from duckdb import DuckDBPyConnection
@@ -23,87 +20,75 @@ from flows.archive import ArchiveWriter
 from flows.callbacks import Notify, OnProgress, no_progress
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
+from flows.pipeline.run_log import logger
 from flows.pipeline.signals import graceful_shutdown
-from flows.pipeline.stats import RunReport, SourceStats, State, run_state
-from flows.serving import claims
+from flows.pipeline.stats import RunReport, SourceStats, run_state
 from flows.settings import FetchSettings, Settings
 from parsers.model import Source
-from warehouse import db
+from warehouse import db as warehouse
 from warehouse.care import snapshot
 from warehouse.errors import WarehouseError
-from warehouse.records import alerts, fetches, not_modified, runs, suppression, watermarks
+from warehouse.records import alerts, fetches, runs, suppression
 from warehouse.records.alerts import AlertedFailures
 from warehouse.records.suppression import SuppressionList
-from warehouse.rows import Counters, NewQuarantineEntry, Validators, Watermark
+from warehouse.rows import Counters, NewQuarantineEntry
+
+Trigger = Literal["schedule", "person"]
+"""Who started a run. A deployment's run is scheduled: nobody watches it."""
 
 SHUTDOWN_SECONDS = 15.0
-"""What a run of a deployment has to end in; ``copydesk serve`` waits a little longer."""
-
-REPEATED = "sync"
-"""The flow that reads the same listings again and again."""
-
-_RUN_STATES: Mapping[State, str] = {
-    "completed": "completed",
-    "needs_attention": "completed",
-    "failed": "failed",
-    "interrupted": "interrupted",
-}
+"""How long a scheduled run may take to stop; the worker waits a little longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnvironment:
-    """What the process around a run gives it.
+    """What the process provides to a run.
 
     Attributes:
-        stop: Set when the run shall end after what it is doing.
-        progress: Told after each batch.
-        notify: Told about waits.
-        signals: Entered for as long as the run lasts: it takes SIGINT and SIGTERM, the
-            latter back from Prefect, which would end the flow in the middle of a step.
-        reports: What runs came to, in case Prefect loses its server before it can say so.
+        stop: Set when the run must stop after its current batch.
+        on_progress: Called after each batch.
+        notify: Called with messages about waits.
+        signals: Entered while the run lasts. It handles SIGINT and SIGTERM; Prefect's own
+            handler would end the flow in the middle of a batch.
+        reports: Filled with the report of each run, in case Prefect loses its server at the end.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
-    progress: OnProgress = no_progress
-    notify: Notify = lambda _words: None
+    on_progress: OnProgress = no_progress
+    notify: Notify = logger.info
     signals: Callable[[], AbstractContextManager[None]] = nullcontext
     reports: list[RunReport] = field(default_factory=list)
 
+    @classmethod
+    def of_schedule(cls) -> RunEnvironment:
+        """The environment of a scheduled run: it logs messages, and stops on SIGTERM."""
+        stop = threading.Event()
+        return cls(
+            stop=stop, signals=lambda: graceful_shutdown(stop, logger.info, within=SHUTDOWN_SECONDS)
+        )
 
-_SURROUNDINGS: ContextVar[RunEnvironment | None] = ContextVar("surroundings", default=None)
+
+_ENVIRONMENT: ContextVar[RunEnvironment | None] = ContextVar("environment", default=None)
 
 
 @contextmanager
 def use_environment(environment: RunEnvironment) -> Iterator[None]:
-    """Runs begun inside use these surroundings."""
-    token = _SURROUNDINGS.set(environment)
+    """Runs started inside the block use this environment."""
+    token = _ENVIRONMENT.set(environment)
     try:
         yield
     finally:
-        _SURROUNDINGS.reset(token)
-
-
-def _of_this_process() -> RunEnvironment:
-    """Those of a run that nobody here began: of a deployment, its end is asked for by a signal.
-
-    Prefect's own answer to SIGTERM would cut it in the middle of a batch.
-    """
-    if not claims.is_deployed():
-        return RunEnvironment()
-    stop = threading.Event()
-    return RunEnvironment(
-        stop=stop,
-        signals=lambda: graceful_shutdown(stop, lambda _words: None, within=SHUTDOWN_SECONDS),
-    )
+        _ENVIRONMENT.reset(token)
 
 
 class RunContext:
     """One run of a flow over some sources; a context manager.
 
     Attributes:
-        id: Sorts by time; also in every row the run stores.
-        tallies: The counters of each source, counted up by the steps.
-        forbidden: What is to be forgotten: it is not fetched, for its page would be kept.
+        id: The run id. Ids sort by time; every stored row has the id of its run.
+        stats: The counters of each source.
+        suppressed: Articles and sources that were erased on request. They are not fetched.
+        known_failures: Of each source, the failures in quarantine that a run has reported.
     """
 
     def __init__(
@@ -112,79 +97,42 @@ class RunContext:
         settings: Settings,
         sources: Sequence[str],
         *,
+        trigger: Trigger = "person",
         limit: int | None = None,
         is_dry: bool = False,
     ) -> None:
         self.flow = flow
         self.settings = settings
+        self.trigger = trigger
         self.limit = limit
         self.is_dry = is_dry
         self.id = runs.new_run_id()
         self.stats: dict[str, SourceStats] = {}
-        for slug in sources:
-            self.tally(slug)
-        self.environment = _SURROUNDINGS.get() or _of_this_process()
+        self.suppressed = SuppressionList()
+        self.known_failures: dict[str, AlertedFailures] = {}
+        default = RunEnvironment.of_schedule if trigger == "schedule" else RunEnvironment
+        self.environment = _ENVIRONMENT.get() or default()
         self._resources = ExitStack()
         self._one_writer = threading.Lock()
         self._begun: set[str] = set()
-        self._stored = 0
+        self._batch_count = 0
         self._pauses: Mapping[str, datetime] = {}
-        self._standing: dict[str, AlertedFailures] = {}
-        self.forbidden = SuppressionList()
         self._is_finished = False
+        for slug in sources:
+            self.stats_of(slug)
 
-    # --- beginning and end ---
-
-    def __enter__(self) -> RunContext:
-        with ExitStack() as undone:
-            undone.enter_context(self._resources)
+    def __enter__(self) -> Self:
+        with ExitStack() as on_error:
+            on_error.enter_context(self._resources)
             self._resources.enter_context(self.environment.signals())
-            claims.begin(self.settings, self.environment.notify)
             if not self.is_dry:
-                with self.writing() as store:
-                    self._look_at_the_clock(runs.last_time(store))
-                    self.begin_sources(store)
-                    self._pauses = fetches.pauses(store, datetime.now(UTC))
-                    self.forbidden = SuppressionList(suppression.list_suppressions(store))
-            undone.pop_all()
+                with self.writing() as db:
+                    self._check_clock(runs.last_time(db))
+                    self.begin_sources(db)
+                    self._pauses = fetches.pauses(db, datetime.now(UTC))
+                    self.suppressed = SuppressionList(suppression.list_suppressions(db))
+            on_error.pop_all()
         return self
-
-    def _look_at_the_clock(self, last: datetime | None) -> None:
-        """Say that the clock was set back, or that it was wrong before; it cannot be told."""
-        now = datetime.now(UTC)
-        if last is None or last <= now + fetches.CLOCKS_DIFFER:
-            return
-        for tally in self.stats.values():
-            tally.warn(
-                f"the clock says {now:%Y-%m-%d %H:%M} UTC, but a run before was at "
-                f"{last:%Y-%m-%d %H:%M}: see that it is right (timedatectl). New articles are "
-                "stored as ever; one that changes is taken for older than what was seen at "
-                "that later time until it has passed"
-            )
-
-    def begin_sources(self, store: DuckDBPyConnection) -> None:
-        """Write the row of this run for each source that has none yet."""
-        new = [slug for slug in self.stats if slug not in self._begun]
-        runs.start_run(
-            store,
-            flow=self.flow,
-            sources=new,
-            code_version=version("copydesk"),
-            parsers={
-                slug: (source.parser.name, source.parser.version)
-                for slug in new
-                if slug in self.settings.sources
-                for source in [self.settings.source(slug)]
-            },
-            run_id=self.id,
-        )
-        self._begun.update(new)
-
-    def tally(self, slug: str) -> SourceStats:
-        """The counters of a source; begun at the first call."""
-        return self.stats.setdefault(
-            slug, SourceStats(source=slug, alert_only_new=self.alert_only_new)
-        )
 
     def __exit__(
         self,
@@ -193,63 +141,104 @@ class RunContext:
         _traceback: TracebackType | None,
     ) -> None:
         if error is not None:
-            # Sources may still be at work in threads of their own: without the fetcher they
-            # would take what they cannot fetch for done.
+            # Threads of other sources must stop before the fetcher closes: they would take
+            # entries that they cannot fetch for done.
             self.environment.stop.set()
-            self._end_by(error)
+            self._finish_with_error(error)
         self._resources.close()
 
-    def _end_by(self, error: BaseException) -> None:
-        """Write that the run ended by an error, where it is under way and that can be written."""
-        if self.is_dry or self._is_finished or isinstance(error, WarehouseError):
+    def _check_clock(self, last: datetime | None) -> None:
+        """Warn when the clock was set back, or was ahead in an earlier run."""
+        now = datetime.now(UTC)
+        if last is None or last <= now + fetches.CLOCKS_DIFFER:
             return
-        is_broken = isinstance(error, Exception) and not isinstance(error, Interrupted)
-        state = "failed" if is_broken else "interrupted"
-        words = f"{type(error).__name__}: {error}"
-        # Run's own transaction: what waits to be written along belongs to rows that are not
-        # stored, and would say of a piece of work that it was done.
-        with suppress(WarehouseError), RunContext.writing(self) as store:
-            for tally in self.stats.values():
-                told = tally.all_problems()
-                runs.finish_run(
-                    store,
-                    self.id,
-                    tally.source,
-                    state=state,
-                    counters=Counters(seconds=tally.seconds),
-                    error="\n".join(told if words in told else [*told, words]),
-                )
+        for stats in self.stats.values():
+            stats.warn(
+                f"the clock shows {now:%Y-%m-%d %H:%M} UTC, but an earlier run ended at "
+                f"{last:%Y-%m-%d %H:%M}: check it (timedatectl). New articles are stored; a "
+                "changed article counts as older than its stored revision until that time"
+            )
 
-    def finish(self) -> RunReport:
-        """Write the end of the run for each source; what it all came to."""
-        state = run_state(self.stats.values(), interrupted=self.is_stopping)
-        if not self.is_dry:
-            with self.writing() as store:
-                for tally in self.stats.values():
-                    own = run_state([tally], interrupted=self.is_stopping and not tally.is_done)
-                    runs.finish_run(
-                        store,
-                        self.id,
-                        tally.source,
-                        state=_RUN_STATES[own],
-                        counters=Counters(**tally.uncounted(), seconds=tally.seconds),
-                        error="\n".join(tally.all_problems()) or None,
-                    )
-        self._is_finished = True
-        report = RunReport(
-            run_id=self.id, flow=self.flow, state=state, stats=tuple(self.stats.values())
+    def stats_of(self, slug: str) -> SourceStats:
+        """The counters of a source, made at the first call."""
+        return self.stats.setdefault(
+            slug, SourceStats(source=slug, alert_only_new=self.alert_only_new)
         )
-        self.environment.reports.append(report)
-        for words in report.standing:
-            self.environment.notify(words)
-        return report
+
+    @property
+    def alert_only_new(self) -> bool:
+        """Whether failures that an earlier run reported need no second report."""
+        return self.trigger == "schedule"
 
     @property
     def is_stopping(self) -> bool:
-        """Whether somebody asked the run to end."""
+        """Whether the run was asked to stop."""
         return self.environment.stop.is_set()
 
-    # --- the network ---
+    def is_known_failure(self, failed: NewQuarantineEntry) -> bool:
+        """Whether a failure is in quarantine since an earlier run, which reported it."""
+        known = self.known_failures.get(failed.source)
+        return known is not None and alerts.is_alerted(known, failed)
+
+    # --- the row of the run ---
+
+    def begin_sources(self, db: DuckDBPyConnection) -> None:
+        """Insert the row of this run for each source that has none yet."""
+        new = [slug for slug in self.stats if slug not in self._begun]
+        configured = [self.settings.source(slug) for slug in new if slug in self.settings.sources]
+        runs.start_run(
+            db,
+            flow=self.flow,
+            sources=new,
+            code_version=version("copydesk"),
+            parsers={one.slug: (one.parser.name, one.parser.version) for one in configured},
+            run_id=self.id,
+        )
+        self._begun.update(new)
+
+    def finish(self) -> RunReport:
+        """Store the end of the run for each source."""
+        state = run_state(self.stats.values(), interrupted=self.is_stopping)
+        if not self.is_dry:
+            with self.writing() as db:
+                for stats in self.stats.values():
+                    is_cut = self.is_stopping and not stats.is_done
+                    runs.finish_run(
+                        db,
+                        self.id,
+                        stats.source,
+                        state=run_state([stats], interrupted=is_cut).removesuffix("_with_warnings"),
+                        counters=Counters(**stats.uncounted(), seconds=stats.seconds),
+                        error="\n".join(stats.errors) or None,
+                    )
+        self._is_finished = True
+        stats_of_all = tuple(self.stats.values())
+        report = RunReport(run_id=self.id, flow=self.flow, state=state, stats=stats_of_all)
+        self.environment.reports.append(report)
+        for text in report.known_failures:
+            self.environment.notify(text)
+        return report
+
+    def _finish_with_error(self, error: BaseException) -> None:
+        """Store that the run ended by an error, where the warehouse can be written."""
+        if self.is_dry or self._is_finished or isinstance(error, WarehouseError):
+            return
+        has_failed = isinstance(error, Exception) and not isinstance(error, Interrupted)
+        text = f"{type(error).__name__}: {error}"
+        # Not ``self.writing``: a subclass writes chunks there, whose articles are not stored.
+        with suppress(WarehouseError), RunContext.writing(self) as db:
+            for stats in self.stats.values():
+                messages = stats.errors
+                runs.finish_run(
+                    db,
+                    self.id,
+                    stats.source,
+                    state="failed" if has_failed else "interrupted",
+                    counters=Counters(seconds=stats.seconds),
+                    error="\n".join(messages if text in messages else [*messages, text]),
+                )
+
+    # --- the network and the archive ---
 
     @cached_property
     def _archive(self) -> ArchiveWriter:
@@ -260,7 +249,7 @@ class RunContext:
     @cached_property
     def _fetcher(self) -> Fetcher:
         policy = fetch_policy(self.settings.fetch, self.settings.selected_sources())
-        archive = None if self.is_dry else self._archive  # a dry run stores nothing
+        archive = None if self.is_dry else self._archive
         fetcher = Fetcher(policy, archive=archive, stop=self.environment.stop)
         for url, until in self._pauses.items():
             seconds = (until - datetime.now(UTC)).total_seconds()
@@ -273,135 +262,65 @@ class RunContext:
         return self._fetcher.fetch_all(requests) if requests else iter(())
 
     def sync_archive(self) -> None:
-        """Bring the raw pages to the disk, before rows that point to them are committed."""
+        """Flush the raw pages to disk, before rows that point to them are committed."""
         if "_archive" in self.__dict__:
             self._archive.sync()
 
     @property
     def trusted_since(self) -> datetime:
-        """Validators of pages last fetched whole before this are not relied on."""
+        """Validators of pages that were last fetched whole before this time are not used."""
         return datetime.now(UTC) - timedelta(days=self.settings.fetch.trust_validators_days)
 
-    # --- the warehouse: opened for moments, so that readers and other runs get in ---
+    # --- the warehouse, opened for moments, so that readers and other runs can open it ---
 
     @contextmanager
-    def _opened(self) -> Iterator[DuckDBPyConnection]:
-        warehouse, notify = self.settings.warehouse, self.environment.notify
-        with (
-            self._one_writer,
-            db.connect(
-                warehouse.path, wait_seconds=warehouse.wait_seconds, on_wait=notify
-            ) as store,
-        ):
-            yield store
+    def reading(self) -> Iterator[DuckDBPyConnection]:
+        """The warehouse, to read. A dry run without a warehouse reads an empty one in memory."""
+        config, notify = self.settings.warehouse, self.environment.notify
+        is_missing = self.is_dry and not config.path.exists()
+        path = warehouse.MEMORY if is_missing else config.path
+        wait = config.wait_seconds
+        with self._one_writer, warehouse.connect(path, wait_seconds=wait, on_wait=notify) as db:
+            yield db
 
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
-        """The warehouse in one transaction: all that is written inside, or nothing."""
-        with (
-            self._opened() as store,
-            db.transaction(store, wait_seconds=self.settings.warehouse.wait_seconds),
-        ):
-            yield store
+        """The warehouse in one transaction: everything written inside, or nothing."""
+        wait = self.settings.warehouse.wait_seconds
+        with self.reading() as db, warehouse.transaction(db, wait_seconds=wait):
+            yield db
 
-    @contextmanager
-    def _reading(self) -> Iterator[DuckDBPyConnection | None]:
-        """The warehouse for a look; ``None`` when a dry run finds that there is none."""
-        if self.is_dry and not self.settings.warehouse.path.exists():
-            yield None
-            return
-        with self._opened() as store:
-            yield store
-
-    def validators(self, urls: Iterable[str]) -> dict[str, Validators]:
-        """What to send for a conditional request, by address."""
-        urls = list(urls)
-        if not urls:
-            return {}
-        with self._reading() as store:
-            return fetches.validators(store, urls) if store else {}
-
-    @property
-    def alert_only_new(self) -> bool:
-        """Whether what an earlier run told needs no telling again: nobody asked for this one."""
-        return claims.is_deployed()
-
-    def is_known_failure(self, failed: NewQuarantineEntry) -> bool:
-        """Whether a failure stands in quarantine since an earlier run, which told it."""
-        if self.flow != REPEATED or self.is_dry:
-            return False
-        if failed.source not in self._standing:
-            with self._reading() as store:
-                told = alerts.alerted_failures(store, failed.source) if store else frozenset()
-            self._standing[failed.source] = told
-        return alerts.is_alerted(self._standing[failed.source], failed)
-
-    def mark_told(self, sources: Sequence[str]) -> None:
-        """Note that what this run met of some sources was told where somebody listens."""
+    def mark_alerted(self, sources: Sequence[str]) -> None:
+        """Store that the failures of this run were sent as events, for some sources."""
         if any(self.stats[slug].unalerted for slug in sources):
-            with self.writing() as store:
-                alerts.mark_alerted(store, sources, run_id=self.id)
-
-    def known(self, article_ids: Iterable[str]) -> set[str]:
-        """Those of the articles that are stored."""
-        article_ids = list(article_ids)
-        if not article_ids:
-            return set()
-        with self._reading() as store:
-            return not_modified.stored_ids(store, article_ids) if store else set()
-
-    def seen_in(self, article_ids: Iterable[str], *, channel: str) -> set[str]:
-        """Those of the articles that were seen in this channel."""
-        with self._reading() as store:
-            return (
-                not_modified.ids_in_channel(store, article_ids, channel=channel) if store else set()
-            )
-
-    def seen_elsewhere(self, article_ids: Iterable[str], *, channel: str) -> set[str]:
-        """Those of the articles that were seen in any channel but this one."""
-        article_ids = list(article_ids)
-        if not article_ids:
-            return set()
-        with self._reading() as store:
-            return (
-                not_modified.ids_in_other_channels(store, article_ids, channel=channel)
-                if store
-                else set()
-            )
-
-    def watermarks(self, source: str, channels: Iterable[str]) -> dict[str, Watermark]:
-        """How far those channels were read before, where they were."""
-        with self._reading() as store:
-            if store is None:
-                return {}
-            marks = {channel: watermarks.get(store, source, channel) for channel in channels}
-        return {channel: mark for channel, mark in marks.items() if mark is not None}
+            with self.writing() as db:
+                alerts.mark_alerted(db, sources, run_id=self.id)
 
     def publish_periodically(self) -> None:
-        """After each batch: every so many, readers are given what a long run stored so far."""
+        """Publish the snapshot after every so many batches, so that readers follow a long run."""
         with self._one_writer:
-            self._stored += 1
-            is_due = self._stored % self.settings.run.publish_batches == 0
+            self._batch_count += 1
+            is_due = self._batch_count % self.settings.run.publish_batches == 0
         if is_due:
             try:
                 self.publish()
             except RunFailed as error:
-                self.environment.notify(f"{error}. The run goes on and tries again")
+                self.environment.notify(f"{error}. The run continues and tries again")
 
     def publish(self) -> None:
         """Publish the read snapshot, so that readers see what this run stored.
 
         Raises:
-            RunFailed: It could not be published; what the run brought is stored.
+            RunFailed: It could not be published; the rows of the run are stored.
         """
         try:
-            with self._opened() as store:
-                snapshot.publish(store, self.settings.warehouse.snapshot)
+            with self.reading() as db:
+                snapshot.publish(db, self.settings.warehouse.snapshot)
         except WarehouseError as error:
-            why = str(error).split(". The transaction")[0]
+            reason = str(error).split(". The transaction")[0]
             raise RunFailed(
                 f"run {self.id} is stored; only the read snapshot could not be published, so "
-                f"readers keep the one before: {why}"
+                f"readers keep the previous one: {reason}"
             ) from error
 
 
@@ -413,5 +332,5 @@ def fetch_policy(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy
         for value in source.options.values()
         if isinstance(value, str) and value.startswith(("http://", "https://"))
     }
-    ours = fetch.model_dump(exclude={"trust_validators_days"})
-    return FetchPolicy(**ours, source_hosts=tuple(sorted(hosts)))
+    options = fetch.model_dump(exclude={"trust_validators_days"})
+    return FetchPolicy(**options, source_hosts=tuple(sorted(hosts)))

@@ -1,28 +1,23 @@
-"""The log of a run, as Prefect keeps it beside the run: a line is a third of a kilobyte there."""
+"""The log of a run: the logger ``copydesk``, and the time that steps take.
+
+``PREFECT_LOGGING_EXTRA_LOGGERS=copydesk`` shows it with the run in the Prefect UI.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
 
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
+logger = logging.getLogger("copydesk")
 
 
-def log(words: str) -> None:
-    """A line in the run's log; nothing where Prefect has no part in the run."""
-    try:
-        get_run_logger().info(words)
-    except MissingContextError:
-        return
-
-
-class Clock:
-    """Seconds since the last look, that never go back."""
+class Stopwatch:
+    """Seconds since the last lap, by a clock that never goes back."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
     def lap(self) -> float:
-        """Seconds since the last lap, or the beginning."""
+        """Seconds since the last lap, or since the start."""
         before, self._last = self._last, time.monotonic()
         return self._last - before

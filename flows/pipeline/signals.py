@@ -1,11 +1,7 @@
-"""Ctrl-C and SIGTERM: the first asks to end in order, the next one ends at once.
+"""Graceful shutdown: the first SIGINT or SIGTERM asks a run to stop, the next one ends it at once.
 
-So does a terminal that is closed (SIGHUP), for those who ask for it, unless it is ignored,
-as under ``nohup``.
-
-Signals within half a second of the first are the same request: GNU ``timeout`` and service
-managers signal a process and its group, which the process is in, too. Half a second and not
-more, for a person who presses Ctrl-C twice means it; once more is enough in any case.
+Signals within half a second are one request: GNU ``timeout`` and service managers signal both the
+process and its group.
 """
 
 from __future__ import annotations
@@ -24,43 +20,40 @@ from flows.callbacks import Notify
 
 SAME_REQUEST_SECONDS = 0.5
 
-_asked_at: WeakKeyDictionary[threading.Event, float] = WeakKeyDictionary()
-"""When each was set by a signal: the next may be heard by another handler for the same one."""
+_requested_at: WeakKeyDictionary[threading.Event, float] = WeakKeyDictionary()
+"""When a signal set each event. Two handlers, one inside the other, may share an event."""
 
 
 @contextmanager
 def graceful_shutdown(
     stop: threading.Event, notify: Notify, *, within: float | None = None, hangup: bool = False
 ) -> Iterator[None]:
-    """The first SIGINT or SIGTERM sets ``stop``; a later one interrupts at once.
+    """Set ``stop`` at the first SIGINT or SIGTERM; raise KeyboardInterrupt at a later one.
 
     Args:
-        stop: Looked at by what is under way.
-        notify: Told about the first one.
-        within: Seconds after which the next one comes by itself.
-        hangup: SIGHUP is one, too.
+        stop: The event that the run checks.
+        notify: Called at the first signal.
+        within: Seconds after which the run is interrupted without a second signal.
+        hangup: Handle SIGHUP too, unless it is ignored, as under ``nohup``.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
     is_late = threading.Event()
-    late: threading.Timer | None = None
-    if within is not None:
-        late = threading.Timer(within, _end_late, (is_late,))
-        late.daemon = True
+    timer = threading.Timer(within or 0.0, _interrupt, (is_late,))
+    timer.daemon = True
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if stop.is_set():
-            if not is_late.is_set() and now < _asked_at.get(stop, -1.0) + SAME_REQUEST_SECONDS:
+            if not is_late.is_set() and now < _requested_at.get(stop, -1.0) + SAME_REQUEST_SECONDS:
                 return
             raise KeyboardInterrupt
-        _asked_at[stop] = now
+        _requested_at[stop] = now
         stop.set()
-        if late is not None and not late.is_alive():  # a signal may come into this one
-            late.start()
-        notify("stopping after what is under way; once more to stop at once")
+        if within is not None and not timer.is_alive():  # a signal may interrupt this handler
+            timer.start()
+        notify("stopping after the current batch; press Ctrl-C again to stop at once")
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     if hangup and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -71,12 +64,11 @@ def graceful_shutdown(
     try:
         yield
     finally:
-        if late is not None:
-            late.cancel()
+        timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _end_late(is_late: threading.Event) -> None:
+def _interrupt(is_late: threading.Event) -> None:
     is_late.set()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,237 +1,251 @@
-"""What a run reports: counters per source, totals, a state and an exit code."""
+"""Statistics of a run: counters and errors of each source, totals, a state and an exit code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from flows.fetch.errors import FetchError
 from flows.fetch.redact import redact_text
 from flows.text import pluralize
-from warehouse.rows import UpsertCounts
+from warehouse.rows import Counters, UpsertCounts
 
-State = Literal["completed", "needs_attention", "failed", "interrupted"]
+State = Literal["completed", "completed_with_warnings", "failed", "interrupted"]
+
+OUTCOMES = (
+    "not_modified", "new", "modified", "unmodified", "duplicate",
+    "quarantined", "failed", "forgotten", "skipped",
+)  # fmt: skip
+"""What becomes of what was discovered; in a sync their sum is ``discovered``."""
 
 COUNTERS = (
-    "discovered",
-    "fetched",
-    "not_modified",
-    "new",
-    "modified",
-    "unmodified",
-    "duplicate",
-    "quarantined",
-    "failed",
-    "gaps",
-)
-"""In the order of the run's JSON. ``discovered`` counts entries, ``fetched`` article pages
-that arrived whole (or came complete inside a feed), ``failed`` listings and pages that did
-not; the rest count articles."""
+    "discovered", "fetched", "not_modified", "new", "modified", "unmodified", "duplicate",
+    "quarantined", "failed", "forgotten", "skipped", "gaps",
+)  # fmt: skip
+"""In the order of the run's JSON.
+
+``discovered`` counts the entries of listings, and each listing that had no entries to count
+because it failed, could not be parsed or was not modified. ``fetched`` counts article pages that
+arrived whole, or complete inside a feed. ``skipped`` counts entries beyond ``--limit`` or after an
+interruption, and pages that are no articles.
+"""
+
+STORED_COUNTERS = tuple(one.name for one in fields(Counters) if one.name in COUNTERS)
 
 MAX_MESSAGES = 20
 MAX_NAMES = 6
 
 EXIT_CODES: Mapping[State, int] = {
     "completed": 0,
-    "needs_attention": 3,
+    "completed_with_warnings": 3,
     "failed": 1,
     "interrupted": 130,
 }
 
-
 Kind = Literal["listing", "line", "page"]
-"""What a problem is about, where the same may be wrong with many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a problem is about: alike ones are told as one, with the names of all.
+    """The object of an error. Errors of one kind, host and cause share one message.
 
     Attributes:
-        kind: Of the thing.
-        name: Of a listing or line its channel, of a page its article.
-        alike: What is wrong, as it is alike for several; by default the words themselves.
-        host: Which host did not give it; the words about it alone then name its address.
+        name: The channel of a listing or line, the article id of a page.
+        cause: The part of the message that similar errors share; the whole message by default.
+        host: The host that did not deliver the object; the message then contains its address.
     """
 
     kind: Kind
     name: str
-    alike: str = ""
+    cause: str = ""
     host: str = ""
 
-    def one(self, words: str) -> str:
-        """The sentence about this thing alone."""
-        if self.kind == "listing":
-            return f"listing {self.name}: {words}"
-        is_named = self.name in words.partition(": ")[0]
-        return words if self.host or is_named else f"{self.name}: {words}"
 
-
-def page_problem(name: str, words: str) -> Problem:
-    """About a page that could not be read; some errors begin with its address."""
-    head, _, rest = words.partition(": ")
-    return Problem("page", name, alike=rest if name in head else words)
+def page_problem(name: str, text: str) -> Problem:
+    """The problem of a page that could not be parsed; some messages start with its address."""
+    head, _, rest = text.partition(": ")
+    return Problem("page", name, cause=rest if name in head else text)
 
 
 def fetch_problem(kind: Kind, name: str, error: FetchError) -> Problem:
-    """About something that was not fetched: alike are those that one host fails in one way."""
+    """The problem of an object that was not fetched; errors of one host and cause are similar."""
     host = urlsplit(error.url).netloc.rpartition("@")[2]
-    return Problem(kind, name, alike=str(error.args[0]), host=host or error.url)
+    return Problem(kind, name, cause=str(error.args[0]), host=host or error.url)
 
 
 @dataclass(slots=True)
-class _Alike:
-    """Several problems of one kind, and where their sentence stands."""
+class ProblemGroup:
+    """Errors with one cause: the first text, how many there are, the names of their objects."""
 
-    place: int
+    text: str
+    problem: Problem | None
     count: int = 0
     names: dict[str, None] = field(default_factory=dict)
 
-    def words(self, about: Problem, alike: str) -> str:
-        told, more = list(self.names)[:MAX_NAMES], len(self.names) - MAX_NAMES
-        which = ", ".join(told) + (f" and {more} more" if more > 0 else "")
-        what = pluralize(self.count, about.kind)
-        of = f" of {about.host}" if about.host else ""
-        if about.kind == "line" and len(self.names) == 1:
-            return f"{what} of {which}: {alike}"
-        return f"{what}{of} ({which}): {alike}" if which else f"{what}{of}: {alike}"
+    def message(self) -> str:
+        """One sentence about all of them."""
+        problem = self.problem
+        if problem is None:
+            return self.text
+        if self.count == 1:
+            return self._message_of_one(problem)
+        names = ", ".join(list(self.names)[:MAX_NAMES])
+        if len(self.names) > MAX_NAMES:
+            names += f" and {len(self.names) - MAX_NAMES} more"
+        what, cause = pluralize(self.count, problem.kind), problem.cause or self.text
+        if problem.kind == "line" and len(self.names) == 1:
+            return f"{what} of {names}: {cause}"
+        host = f" of {problem.host}" if problem.host else ""
+        return f"{what}{host} ({names}): {cause}" if names else f"{what}{host}: {cause}"
+
+    def _message_of_one(self, problem: Problem) -> str:
+        if problem.kind == "listing":
+            return f"listing {problem.name}: {self.text}"
+        has_name = problem.host or problem.name in self.text.partition(": ")[0]
+        return self.text if has_name else f"{problem.name}: {self.text}"
 
 
 @dataclass(slots=True, kw_only=True)
 class SourceStats:
-    """The counters of one source in one run, counted up while it runs.
+    """The counters and messages of one source in one run, updated while it runs.
 
     Attributes:
-        problems: What needs attention, one sentence for all that is alike; at most
-            ``MAX_MESSAGES``, for the counters and the tables hold them all.
-        notes: What is worth knowing and needs nobody.
-        known: How many of the pages and lines quarantined stood there before, and were
-            told then.
-        spares_known: These need nobody's attention again. So it is on a schedule, where
-            each run would ask for it; who asks for a run hears of all that is open.
-        known_listings: How many of the listings quarantined did: what they would lead to
-            is still missed, so they are told again.
-        is_broken: True when the source could not be read at all.
-        is_elsewhere: True when another run was at the source, so that this one left it.
-        is_odd: True when somebody should look, though nothing failed.
-        is_done: True when everything that was discovered was handled.
+        warnings: What is worth knowing and needs no action.
+        alert_only_new: Known failures need no action again. So it is in scheduled runs, where
+            each run would repeat them; a person who starts a run gets every open failure.
+        known_failures: Quarantined pages and lines that an earlier run has reported.
+        known_listings: Quarantined listings that an earlier run has reported. They are reported
+            again, because their entries are still missed.
+        is_broken: No listing of the source could be read.
+        is_locked: Another run has the source, so this run left it alone.
+        has_warning: An error needs attention, though no counter shows it.
+        has_listed: A listing had entries or was not modified.
+        is_done: Everything that was discovered was handled.
     """
 
     source: str
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     seconds: float = 0.0
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    alert_only_new: bool = True
+    known_failures: int = 0
+    known_listings: int = 0
     is_broken: bool = False
     is_locked: bool = False
     has_warning: bool = False
+    has_listed: bool = False
     is_done: bool = False
-    known: int = 0
-    alert_only_new: bool = True
-    known_listings: int = 0
     _stored: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
-    _more_problems: int = 0
-    _alike: dict[tuple[str, str, str], _Alike] = field(default_factory=dict)
+    _groups: dict[object, ProblemGroup] = field(default_factory=dict)
 
     def add(self, **counts: int) -> None:
-        """Count up."""
+        """Increase counters."""
         for name, count in counts.items():
             self.counts[name] += count
 
-    def fail(self, words: str, about: Problem | None = None) -> None:
-        """Count a listing or page that did not arrive, and say why."""
+    def add_error(self, text: str, problem: Problem | None = None) -> None:
+        """Add an error without a counter; similar ones are grouped by their problem."""
+        key = (problem.kind, problem.host, problem.cause or text) if problem else object()
+        group = self._groups.setdefault(key, ProblemGroup(text, problem))
+        group.count += 1
+        if problem and problem.name:
+            group.names[problem.name] = None
+
+    def fail(self, text: str, problem: Problem | None = None) -> None:
+        """Count a listing or page that did not arrive."""
         self.add(failed=1)
-        self._tell(words, about)
+        self.add_error(text, problem)
 
     def quarantine(
-        self, words: str, about: Problem | None = None, *, is_known: bool = False
+        self, text: str, problem: Problem | None = None, *, is_known: bool = False
     ) -> None:
-        """Count a page, line or listing that could not be read, and say why.
+        """Count a page, line or listing that could not be parsed.
 
-        What is known stands in quarantine since an earlier run, which told it: it is
-        counted, and its number is told. A listing is told as long as it stays unreadable.
+        Args:
+            text: The reason.
+            problem: The object.
+            is_known: The failure is in quarantine since an earlier run, which reported it. It is
+                counted and not reported again, except for a listing.
         """
         self.add(quarantined=1)
-        is_listing = about is not None and about.kind == "listing"
-        self.known += is_known and not is_listing
-        self.known_listings += is_known and is_listing
+        is_listing = problem is not None and problem.kind == "listing"
+        if is_known and is_listing:
+            self.known_listings += 1
+        elif is_known:
+            self.known_failures += 1
         if is_listing or not is_known:
-            self._tell(words, about)
+            self.add_error(text, problem)
 
-    def gap(self, words: str) -> None:
-        """Count a stretch that may have been missed, and say how it was noticed."""
+    def gap(self, text: str) -> None:
+        """Count an interval in which entries may have been missed."""
         self.add(gaps=1)
-        self._tell(words)
+        self.add_error(text)
 
-    def warn(self, words: str) -> None:
-        """Say what somebody should look at, though nothing failed."""
+    def warn(self, text: str) -> None:
+        """Add an error that needs attention, though nothing failed."""
         self.has_warning = True
-        self._tell(words)
+        self.add_error(text)
 
     def uncounted(self) -> dict[str, int]:
         """What was counted since ``mark_counted``: not yet in the warehouse."""
-        return {name: self.counts[name] - self._stored[name] for name in COUNTERS}
+        return {name: self.counts[name] - self._stored[name] for name in STORED_COUNTERS}
 
     def mark_counted(self) -> None:
-        """The warehouse now has these counters."""
+        """Note that the warehouse has these counters."""
         self._stored = dict(self.counts)
 
     @property
-    def fresh(self) -> int:
-        """How many were quarantined that somebody has to look at."""
-        return self.counts["quarantined"] - (self.known if self.alert_only_new else 0)
+    def errors(self) -> list[str]:
+        """Everything that needs attention, one message a group; at most ``MAX_MESSAGES``."""
+        groups = list(self._groups.values())
+        messages = [redact_text(group.message()) for group in groups[:MAX_MESSAGES]]
+        if more := sum(group.count for group in groups[MAX_MESSAGES:]):
+            messages.append(f"and {more} more errors")
+        if self.known_failures and not self.alert_only_new:
+            messages.append(self.known_failures_message())
+        return messages
+
+    @property
+    def new_failures(self) -> int:
+        """How many quarantined objects need attention."""
+        known = self.known_failures if self.alert_only_new else 0
+        return self.counts["quarantined"] - known
 
     @property
     def unalerted(self) -> int:
-        """How many were quarantined that no earlier run told."""
-        return self.counts["quarantined"] - self.known - self.known_listings
+        """How many quarantined objects no earlier run has reported."""
+        return self.counts["quarantined"] - self.known_failures - self.known_listings
 
-    def all_problems(self) -> list[str]:
-        """The problems kept, how many more there were, and what stands and is not spared."""
-        more = [f"and {self._more_problems} more like these"] if self._more_problems else []
-        stands = [] if self.alert_only_new or not self.known else [self.standing()]
-        return self.problems + more + stands
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the source listed nothing at all, or could not be read."""
+        return not self.is_locked and (self.is_broken or not self.has_listed)
 
-    def standing(self) -> str:
-        """What is known to be in quarantine, in words; empty when nothing is."""
-        if not self.known:
+    @property
+    def needs_attention(self) -> bool:
+        """Whether something is wrong; in a scheduled run, something new."""
+        is_wrong = self.new_failures or self.counts["failed"] or self.counts["gaps"]
+        return bool(self.is_broken or self.has_warning or is_wrong)
+
+    def known_failures_message(self) -> str:
+        """How many known failures were met again; empty when there were none."""
+        if not self.known_failures:
             return ""
         return (
-            f"{pluralize(self.known, 'known failure')} met again, still in quarantine and told by an "
-            f"earlier run: `copydesk quarantine list --source {self.source}`"
+            f"{pluralize(self.known_failures, 'known failure')} met again, still in quarantine: "
+            f"`copydesk quarantine list --source {self.source}`"
         )
 
     def as_json(self) -> dict[str, Any]:
         """The source's part of the run's JSON."""
         return {"source": self.source, **self.counts, "seconds": round(self.seconds, 3)}
 
-    def _tell(self, words: str, about: Problem | None = None) -> None:
-        if about is not None and self._is_told_with_others(words, about):
-            return
-        if len(self.problems) < MAX_MESSAGES:
-            self.problems.append(redact_text(about.one(words) if about else words))
-        else:
-            self._more_problems += 1
-
-    def _is_told_with_others(self, words: str, about: Problem) -> bool:
-        """Whether a sentence about others like it could take it in."""
-        alike = about.alike or words
-        key = about.kind, about.host, alike
-        known = self._alike.setdefault(key, _Alike(len(self.problems)))
-        known.count += 1
-        if about.name:
-            known.names[about.name] = None
-        if known.count == 1 or known.place >= MAX_MESSAGES:
-            return False
-        self.problems[known.place] = redact_text(known.words(about, alike))
-        return True
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What one run did."""
+    """The result of one run."""
 
     run_id: str
     flow: str
@@ -240,34 +254,34 @@ class RunReport:
 
     @property
     def exit_code(self) -> int:
-        """The exit code that tells this state."""
+        """The exit code of this state."""
         return EXIT_CODES[self.state]
 
     @property
-    def problems(self) -> tuple[str, ...]:
-        """Everything that needs attention, source first."""
-        return tuple(f"{t.source}: {words}" for t in self.stats for words in t.all_problems())
+    def errors(self) -> tuple[str, ...]:
+        """Everything that needs attention, with its source."""
+        return tuple(f"{one.source}: {text}" for one in self.stats for text in one.errors)
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What is worth knowing and needs nobody, source first."""
-        return self.standing + tuple(
-            f"{t.source}: {redact_text(n)}" for t in self.stats for n in t.notes
+    def warnings(self) -> tuple[str, ...]:
+        """What is worth knowing and needs no action, with its source."""
+        return self.known_failures + tuple(
+            f"{one.source}: {redact_text(text)}" for one in self.stats for text in one.warnings
         )
 
     @property
-    def standing(self) -> tuple[str, ...]:
-        """What was in quarantine before and still is, where it needs nobody; source first."""
+    def known_failures(self) -> tuple[str, ...]:
+        """Failures that an earlier run reported, where they need no action; with their source."""
         return tuple(
-            f"{t.source}: {words}"
-            for t in self.stats
-            if t.alert_only_new and (words := t.standing())
+            f"{one.source}: {text}"
+            for one in self.stats
+            if one.alert_only_new and (text := one.known_failures_message())
         )
 
     def totals(self) -> dict[str, Any]:
         """The counters of all sources together."""
-        return {name: sum(t.counts[name] for t in self.stats) for name in COUNTERS} | {
-            "seconds": round(max((t.seconds for t in self.stats), default=0.0), 3)
+        return {name: sum(one.counts[name] for one in self.stats) for name in COUNTERS} | {
+            "seconds": round(max((one.seconds for one in self.stats), default=0.0), 3)
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -276,34 +290,29 @@ class RunReport:
             "run_id": self.run_id,
             "flow": self.flow,
             "state": self.state,
-            "sources": [tally.as_json() for tally in self.stats],
+            "sources": [one.as_json() for one in self.stats],
             "totals": self.totals(),
-            "problems": list(self.problems),
-            "notes": list(self.notes),
+            "errors": list(self.errors),
+            "warnings": list(self.warnings),
         }
 
 
-def upsert_counts(done: UpsertCounts) -> dict[str, int]:
+def upsert_counts(counts: UpsertCounts) -> dict[str, int]:
     """The counters that an upsert gives."""
     return {
-        "new": done.new,
-        "modified": done.modified,
-        "unmodified": done.unmodified,
-        "duplicate": done.duplicate,
+        "new": counts.new,
+        "modified": counts.modified,
+        "unmodified": counts.unmodified,
+        "duplicate": counts.duplicate,
+        "forgotten": counts.forgotten,
     }
 
 
 def run_state(stats: Iterable[SourceStats], *, interrupted: bool = False) -> State:
-    """How a run ended, from its counters."""
+    """The state of a run, from its counters."""
     stats = tuple(stats)
     if interrupted:
         return "interrupted"
-    if stats and all(tally.is_broken for tally in stats):
+    if stats and all(one.is_broken for one in stats):
         return "failed"
-    return "needs_attention" if any(map(_needs_attention, stats)) else "completed"
-
-
-def _needs_attention(tally: SourceStats) -> bool:
-    """Whether something is wrong; on a schedule, whether something is that no run told before."""
-    is_wrong = tally.fresh or tally.counts["failed"] or tally.counts["gaps"]
-    return bool(tally.is_broken or tally.has_warning or is_wrong)
+    return "completed_with_warnings" if any(one.needs_attention for one in stats) else "completed"

@@ -1,23 +1,24 @@
-"""The steps of a run after discovery, as plain functions: fetch, read, store.
+"""The steps of a run after discovery: fetch, parse, load.
 
-``tasks.py`` wraps them for Prefect. Expected failures are values on their way to
-``load``, which writes everything of a batch in one transaction; only a warehouse that
-cannot be written, or an interrupt, ends a run.
+An expected failure is a value that ``load`` stores with its batch. Only an interruption, or a
+warehouse that cannot be written, ends a run.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+
+from duckdb import DuckDBPyConnection
 
 from flows.fetch import Cancelled, Expect, FetchFailure, FetchRequest, FetchResponse
 from flows.pipeline import rows
 from flows.pipeline.batch import Batch, FetchedPage, build_request, decode_page
 from flows.pipeline.run import RunContext
-from flows.pipeline.stats import fetch_problem, page_problem, upsert_counts
+from flows.pipeline.stats import SourceStats, fetch_problem, page_problem, upsert_counts
 from flows.text import pluralize
 from parsers import registry
 from parsers.errors import NotAnArticle, ParseError
@@ -29,182 +30,214 @@ from warehouse.rows import ArticleRow, Counters, NewQuarantineEntry, UpsertCount
 from warehouse.upsert import articles
 from warehouse.upsert.observations import check_row
 
+# --- fetch -----------------------------------------------------------------------------
+
 
 def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
-    """Fetch the pages of a batch's entries; what a listing carried needs no fetch."""
-    wanted: dict[str, list[Entry]] = defaultdict(list)
-    _pass_over_forgotten(run, source, batch)
-    for lead in batch.leads:
-        if lead.entry.content is None:
-            wanted[lead.entry.url].append(lead.entry)
-    # What is listed twice is fetched once, and whole: one stored line cannot vouch for two.
-    known = run.validators(wanted)
+    """Fetch the pages of a batch's entries; an article that its listing carried needs no fetch."""
+    stats = run.stats[source.slug]
+    _drop_suppressed(run, source, batch)
+    entries_at: dict[str, list[Entry]] = defaultdict(list)
+    for target in batch.targets:
+        entry = target.entry
+        if entry.content is None:
+            entries_at[entry.url].append(entry)
+        elif target.listing is not None:
+            batch.pages.append(FetchedPage(entry, replace(target.listing, entry=entry)))
+    known = _known_validators(run, entries_at)
     requests = [
         build_request(
             url,
+            # One stored entry cannot stand for two, so their page is fetched whole.
             known.get(url) if len(entries) == 1 else None,
             entries[0],
             expect=_expected(source),
             trusted_since=run.trusted_since,
         )
-        for url, entries in wanted.items()
+        for url, entries in entries_at.items()
     ]
-    results = {result.request.url: result for result in run.fetch_all(requests)}
-    for lead in batch.leads:
-        if lead.entry.content is not None and lead.listing is not None:
-            batch.pages.append(FetchedPage(lead.entry, replace(lead.listing, entry=lead.entry)))
-        elif result := results.get(lead.entry.url):
-            _take_result(run, source, lead.entry, result, batch, known.get(lead.entry.url))
-    run.stats[source.slug].add(fetched=len(batch.pages))
-    _fetch_following_pages(run, source, batch)
+    responses = {one.request.url: one for one in run.fetch_all(requests)}
+    for url, entries in entries_at.items():
+        _take_response(source, entries, responses.get(url), batch, known.get(url), stats)
+    stats.add(fetched=len(batch.pages))
+    _fetch_next_pages(run, source, batch)
     return batch
 
 
-def _pass_over_forgotten(run: RunContext, source: Source, batch: Batch) -> None:
+def _drop_suppressed(run: RunContext, source: Source, batch: Batch) -> None:
     kept = [
         one
-        for one in batch.leads
-        if f"{source.slug}:{one.entry.source_article_id}" not in run.forbidden
+        for one in batch.targets
+        if f"{source.slug}:{one.entry.source_article_id}" not in run.suppressed
     ]
-    batch.forgotten += len(batch.leads) - len(kept)
-    batch.leads = kept
+    run.stats[source.slug].add(forgotten=len(batch.targets) - len(kept))
+    batch.targets = kept
+
+
+def _known_validators(run: RunContext, urls: Iterable[str]) -> dict[str, Validators]:
+    if not (urls := list(urls)):
+        return {}
+    with run.reading() as db:
+        return fetches.validators(db, urls)
 
 
 def _expected(source: Source) -> Expect:
     return "closed" if source.parser.is_closed else "any"
 
 
-def _take_result(
-    run: RunContext,
+def _take_response(
     source: Source,
-    entry: Entry,
-    result: FetchResponse | FetchFailure,
+    entries: Sequence[Entry],
+    response: FetchResponse | FetchFailure | None,
     batch: Batch,
     known: Validators | None,
+    stats: SourceStats,
 ) -> None:
-    tally = run.stats[source.slug]
-    if isinstance(result, FetchFailure):
-        if not isinstance(result.error, Cancelled):
-            about = fetch_problem("page", entry.source_article_id, result.error)
-            tally.fail(str(result.error), about)
-            batch.note(source, entry.channel, result, entry=entry)
-    elif result.not_modified:
-        tally.add(not_modified=1)
-        batch.confirmed[f"{source.slug}:{entry.source_article_id}"] = NotModified(
-            channel=entry.channel, at=result.fetched_at
-        )
-        batch.note(source, entry.channel, result, entry=entry, keep_validators=True)
+    """Add the pages of the entries at one address, or the reason why there are none."""
+    first = entries[0]
+    if response is None or (
+        isinstance(response, FetchFailure) and isinstance(response.error, Cancelled)
+    ):
+        stats.add(skipped=len(entries))
+    elif isinstance(response, FetchFailure):
+        for entry in entries:
+            problem = fetch_problem("page", entry.source_article_id, response.error)
+            stats.fail(str(response.error), problem)
+        batch.record_fetch(source, first.channel, response, entry=first)
+    elif response.not_modified:
+        stats.add(not_modified=len(entries))
+        for entry in entries:
+            article_id = f"{source.slug}:{entry.source_article_id}"
+            confirmed = NotModified(channel=entry.channel, at=response.fetched_at)
+            batch.not_modified[article_id] = confirmed
+        batch.record_fetch(source, first.channel, response, entry=first, keep_validators=True)
     else:
-        is_trusted = not (known and _lied(known, result))
+        is_trusted = known is None or not _is_false_validator(known, response)
         if not is_trusted:
-            tally.notes.append(
-                f"{result.url}: the page changed and its validators did not; "
+            stats.warnings.append(
+                f"{response.url}: the page changed and its validators did not; "
                 "it is fetched whole from now on"
             )
-        batch.pages.append(FetchedPage(entry, decode_page(result, entry), result, is_trusted))
+        batch.pages += [
+            FetchedPage(entry, decode_page(response, entry), response, is_trusted)
+            for entry in entries
+        ]
 
 
-def _lied(known: Validators, result: FetchResponse) -> bool:
-    """Whether the server's validators stayed the same although the page changed."""
-    same_tag = known.etag == result.etag
-    is_same = same_tag and (bool(known.etag) or known.last_modified == result.last_modified)
-    return is_same and known.digest is not None and known.digest != rows.body_sha256(result)
+def _is_false_validator(known: Validators, response: FetchResponse) -> bool:
+    """Whether the validators stayed the same although the page changed."""
+    same_tag = known.etag == response.etag
+    is_same = same_tag and (bool(known.etag) or known.last_modified == response.last_modified)
+    return is_same and known.digest is not None and known.digest != rows.body_sha256(response)
 
 
-def _fetch_following_pages(run: RunContext, source: Source, batch: Batch) -> None:
-    """Complete the articles that go on over several pages; an incomplete one is not kept."""
+def _fetch_next_pages(run: RunContext, source: Source, batch: Batch) -> None:
+    """Complete the articles of several pages; an incomplete article is not kept."""
+    stats = run.stats[source.slug]
     wanted: dict[int, tuple[str, ...]] = {}
     for number, one in enumerate(batch.pages):
         if one.fetched is not None:
-            # What the parser cannot make of the page, it will say in `read`.
-            with suppress(ParseError):
-                if following := registry.next_pages(source, one.page):
-                    wanted[number] = following
-    urls = dict.fromkeys(url for following in wanted.values() for url in following)
-    requests = [FetchRequest(url=url, expect=_expected(source)) for url in urls]
-    results = {result.request.url: result for result in run.fetch_all(requests)}
-    lost: set[int] = set()
-    for number, following in wanted.items():
-        more = [results.get(url) for url in following]
-        for result in more:
-            if result is not None:
-                batch.note(source, batch.pages[number].entry.channel, result)
-        if all(isinstance(result, FetchResponse) for result in more):
-            pages_of_one = tuple(decode_page(r, None) for r in more if isinstance(r, FetchResponse))
-            batch.pages[number].page = replace(batch.pages[number].page, more=pages_of_one)
-        else:
-            lost.add(number)
-            _lose(run, source, batch.pages[number], more)
-            if not batch.never.isdisjoint(following):
-                batch.never.add(batch.pages[number].entry.url)
-    batch.pages = [one for number, one in enumerate(batch.pages) if number not in lost]
+            with suppress(ParseError):  # ``parse`` reports it
+                if urls := registry.next_pages(source, one.page):
+                    wanted[number] = urls
+    urls_of_all = dict.fromkeys(url for urls in wanted.values() for url in urls)
+    requests = [FetchRequest(url=url, expect=_expected(source)) for url in urls_of_all]
+    responses = {one.request.url: one for one in run.fetch_all(requests)}
+    incomplete: set[int] = set()
+    for number, urls in wanted.items():
+        one, channel = batch.pages[number], batch.pages[number].entry.channel
+        found = [responses[url] for url in urls if url in responses]
+        for response in found:
+            batch.record_fetch(source, channel, response)
+        pages = [response for response in found if isinstance(response, FetchResponse)]
+        if len(pages) == len(urls):
+            one.page = replace(one.page, more=tuple(decode_page(page, None) for page in pages))
+            continue
+        incomplete.add(number)
+        _count_incomplete(one, found, stats)
+        if not batch.permanent_failures.isdisjoint(urls):
+            batch.permanent_failures.add(one.entry.url)
+    batch.pages = [one for number, one in enumerate(batch.pages) if number not in incomplete]
 
 
-def _lose(
+def _count_incomplete(
+    one: FetchedPage, found: Iterable[FetchResponse | FetchFailure], stats: SourceStats
+) -> None:
+    errors = [response.error for response in found if isinstance(response, FetchFailure)]
+    if errors and not isinstance(errors[0], Cancelled):
+        stats.fail(f"{one.entry.link}: not kept, because a page of it is missing: {errors[0]}")
+    else:
+        stats.add(skipped=1)
+
+
+# --- parse -----------------------------------------------------------------------------
+
+
+def parse(
     run: RunContext,
     source: Source,
-    one: FetchedPage,
-    more: Sequence[FetchResponse | FetchFailure | None],
-) -> None:
-    failures = [result for result in more if isinstance(result, FetchFailure)]
-    if failures and not isinstance(failures[0].error, Cancelled):
-        run.stats[source.slug].fail(
-            f"{one.entry.link}: not kept, because a page of it is missing: {failures[0].error}"
-        )
+    batch: Batch,
+    *,
+    on_failure: Callable[[NewQuarantineEntry], object] | None = None,
+) -> Batch:
+    """Parse each page into an article; a page that cannot be parsed goes to quarantine.
 
-
-# --- read ------------------------------------------------------------------------------
-
-
-def parse(run: RunContext, source: Source, batch: Batch) -> Batch:
-    """Read each page into an article; a page that cannot be read goes to quarantine."""
-    spoiled: set[str] = set()
+    Args:
+        run: Under way.
+        source: Of the pages.
+        batch: Its pages become articles and failures.
+        on_failure: Called with each failure, which is then not counted.
+    """
+    stats = run.stats[source.slug]
+    failed: set[str] = set()
+    errors: dict[str, str] = {}
     for one in batch.pages:
+        if not one.is_trusted:
+            errors[one.page.url] = "its validators stayed the same, the page changed"
         try:
-            row = parse_fetched_page(source, one)
+            parsed = parse_fetched_page(source, one)
         except NotAnArticle as error:
-            words = f"not an article: {error}"
-            batch.note(source, one.entry.channel, one.fetched, entry=one.entry, error=words)
-            spoiled.add(one.page.url)
+            stats.add(skipped=1)
+            errors[one.page.url] = f"not an article: {error}"
             continue
-        if isinstance(row, NewQuarantineEntry):
-            words = row.message.partition("\n")[0]  # its notes are kept with it
-            batch.bad.append(row)
-            run.stats[source.slug].quarantine(
-                words,
-                page_problem(one.entry.source_article_id, words),
-                is_known=run.is_known_failure(row),
-            )
-            spoiled.add(one.page.url)
+        if isinstance(parsed, NewQuarantineEntry):
+            failed.add(one.page.url)
+            batch.failures.append(parsed)
+            if on_failure is not None:
+                on_failure(parsed)
+                continue
+            text = parsed.message.partition("\n")[0]  # the notes are in the quarantine
+            problem = page_problem(one.entry.source_article_id, text)
+            stats.quarantine(text, problem, is_known=run.is_known_failure(parsed))
         else:
-            batch.rows.append(row)
-    for one in batch.pages:
-        # A later "not modified" may stand for this page only if all it said is stored.
-        keep = one.page.url not in spoiled and not one.page.more and one.is_trusted
-        batch.note(
+            batch.rows.append(parsed)
+    for one in {one.page.url: one for one in reversed(batch.pages)}.values():
+        if one.fetched is None:
+            continue
+        reason = errors.get(one.page.url)
+        # A later "not modified" stands for this page only if all of it is stored.
+        keep = reason is None and one.page.url not in failed and not one.page.more
+        batch.record_fetch(
             source,
             one.entry.channel,
             one.fetched,
             entry=one.entry,
             keep_validators=keep,
-            error=None if one.is_trusted else "its validators stayed the same, the page changed",
+            error=reason,
         )
     batch.pages.clear()
     return batch
 
 
 def parse_fetched_page(source: Source, one: FetchedPage) -> ArticleRow | NewQuarantineEntry:
-    """What a page says, as a row of the warehouse, or as one of quarantine.
+    """Parse a page into a row of the warehouse, or of the quarantine.
 
     Raises:
         NotAnArticle: It is a page of another kind.
     """
     try:
-        row = rows.article_row(
-            registry.parse(source, one.page),
-            channel=one.entry.channel,
-            seen_at=one.page.fetched_at,
-        )
+        article = registry.parse(source, one.page)
+        row = rows.article_row(article, channel=one.entry.channel, seen_at=one.page.fetched_at)
         check_row(row)
     except NotAnArticle:
         raise
@@ -213,52 +246,60 @@ def parse_fetched_page(source: Source, one: FetchedPage) -> ArticleRow | NewQuar
     return row
 
 
-# --- store -----------------------------------------------------------------------------
+# --- load ------------------------------------------------------------------------------
 
 
-def load(run: RunContext, source: Source, batch: Batch) -> None:
-    """Write everything of a batch in one transaction, its counters included."""
-    tally = run.stats[source.slug]
+def load(
+    run: RunContext,
+    source: Source,
+    batch: Batch,
+    *,
+    on_commit: Callable[[DuckDBPyConnection], object] | None = None,
+) -> None:
+    """Store a batch in one transaction, with its fetches, failures, watermarks and counters.
+
+    Args:
+        run: Under way.
+        source: Of the batch.
+        batch: What to store.
+        on_commit: Called at the end of the transaction, to write in it.
+    """
+    stats = run.stats[source.slug]
     run.sync_archive()
     with run.writing() as db:
         upserted = articles.upsert_articles(db, batch.rows, run_id=run.id)
-        done = upserted.get(source.slug, UpsertCounts())
-        fetches.record(db, list(batch.page_rows.values()), run_id=run.id)
-        not_modified.record(db, batch.confirmed, run_id=run.id)
-        older_listing = len(quarantine.superseded(db, batch.bad))
-        quarantine.put(db, batch.bad, run_id=run.id)
-        quarantine.resolve_parsed(db, _read_at(batch), run_id=run.id)
-        quarantine.resolve(db, run_id=run.id, urls=batch.answered)
+        fetches.record(db, list(batch.fetches.values()), run_id=run.id)
+        not_modified.record(db, batch.not_modified, run_id=run.id)
+        superseded = len(quarantine.superseded(db, batch.failures))
+        quarantine.put(db, batch.failures, run_id=run.id)
+        quarantine.resolve_parsed(db, _parsed_at(batch), run_id=run.id)
+        quarantine.resolve(db, run_id=run.id, urls=batch.listings_read)
         for gap in batch.gaps:
             gaps.open_gap(db, gap, run_id=run.id)
-        if not run.is_stopping:  # or entries of this batch may have been left unfetched
-            for channel, (at, value) in batch.reached.items():
+        if not run.is_stopping:  # entries of this batch may have been left unfetched
+            for channel, (at, value) in batch.watermarks.items():
                 watermarks.advance(db, source.slug, channel, at=at, value=value, run_id=run.id)
-        counts = tally.uncounted() | upsert_counts(done)
-        forgotten = done.forgotten + batch.forgotten
-        runs.add_counters(db, run.id, source.slug, Counters(**counts, forgotten=forgotten))
-    tally.add(**upsert_counts(done))
-    tally.mark_counted()
+        stats.add(**upsert_counts(upserted.get(source.slug, UpsertCounts())))
+        runs.add_counters(db, run.id, source.slug, Counters(**stats.uncounted()))
+        if on_commit is not None:
+            on_commit(db)
+    stats.mark_counted()
     run.publish_periodically()
-    if older_listing:
-        tally.notes.append(
-            f"{pluralize(older_listing, 'unreadable page')} older than what the article says now, kept in "
+    if superseded:
+        stats.warnings.append(
+            f"{pluralize(superseded, 'unreadable page')} older than the stored revision, kept in "
             "quarantine as resolved"
         )
-    if forgotten:
-        tally.notes.append(
-            f"{forgotten} passed over, because they are to be forgotten: `copydesk forget --list`"
-        )
 
 
-def _read_at(batch: Batch) -> dict[str, datetime]:
-    """When the latest page of each article was fetched that could be read.
+def _parsed_at(batch: Batch) -> dict[str, datetime]:
+    """When the latest readable page of each article was fetched.
 
-    Not where the very same page failed for another line that led to it: the failure stands.
+    A page that failed for another entry at the same time does not count: its failure is open.
     """
-    failed = {(bad.article_id, bad.fetched_at) for bad in batch.bad}
-    read: dict[str, datetime] = {}
+    failed = {(failure.article_id, failure.fetched_at) for failure in batch.failures}
+    parsed: dict[str, datetime] = {}
     for row in batch.rows:
         if (row.article_id, row.fetched_at) not in failed:
-            read[row.article_id] = max(row.fetched_at, read.get(row.article_id, row.fetched_at))
-    return read
+            parsed[row.article_id] = max(row.fetched_at, parsed.get(row.article_id, row.fetched_at))
+    return parsed

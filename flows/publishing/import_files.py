@@ -19,7 +19,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from flows.pipeline.run import RunContext
+from flows.pipeline.run import RunContext, Trigger
 from flows.pipeline.stats import RunReport, SourceStats, upsert_counts
 from flows.publishing.find_posts import (
     PostPath,
@@ -69,6 +69,7 @@ def import_posts(
     paths: Sequence[Path],
     *,
     source: str | None,
+    trigger: Trigger = "person",
     processes: int | None = None,
 ) -> RunReport:
     """Store every post of some files and folders; what cannot be read goes to quarantine.
@@ -80,6 +81,7 @@ def import_posts(
         settings: Where the warehouse is.
         paths: Files and folders.
         source: The source of posts that do not name theirs.
+        trigger: Who started the import.
         processes: How many processes read; as many as there are cores by default.
 
     Raises:
@@ -90,21 +92,21 @@ def import_posts(
     found = sorted(find_posts(paths, below=common_folder(paths)), key=_by_name)
     slug = source or UNKNOWN
     processes = processes_here() if processes is None else processes
-    with RunContext("import", settings, ()) as run:
+    with RunContext("import", settings, (), trigger=trigger) as run:
         with _Held(run) as held:
-            run.environment.progress("import", 0, len(found))
+            run.environment.on_progress("import", 0, len(found))
             known = _known(held.store, found, slug)
             with _reader(len(found) - len(known), processes, slug) as read:
                 done = 0
                 for batch, outcomes in read(_batches(found, known)):
                     _store(run, batch, outcomes, slug)
                     done += len(batch.files)
-                    run.environment.progress("import", done, len(found))
+                    run.environment.on_progress("import", done, len(found))
                     if run.is_stopping:
                         break
                     held.renew()
-        for tally in run.stats.values():
-            tally.seconds = time.monotonic() - started
+        for stats in run.stats.values():
+            stats.seconds = time.monotonic() - started
         report = run.finish()
         run.publish()
     return report
@@ -217,9 +219,9 @@ class _Held:
 def _store(run: RunContext, batch: _Batch, outcomes: Sequence[PostOutcome], source: str) -> None:
     """Count a batch, and store in one transaction what is new of it."""
     for known in batch.known:
-        _count_known(run.tally(known.source), known)
+        _count_known(run.stats_of(known.source), known)
     for outcome in outcomes:
-        _count(run.tally(outcome.source), outcome)
+        _count(run.stats_of(outcome.source), outcome)
     rows = [outcome.row for outcome in outcomes if outcome.row]
     bad = [outcome.bad for outcome in outcomes if outcome.bad]
     if not outcomes:
@@ -232,30 +234,30 @@ def _store(run: RunContext, batch: _Batch, outcomes: Sequence[PostOutcome], sour
         complete = not_modified.stored_ids(store, {one.article_id for one in bad if one.article_id})
         mended = posts.resolved_failures(store, rows, source=source)
         quarantine.resolve(store, run_id=run.id, article_ids=complete, quarantine_ids=mended)
-        for slug, tally in run.stats.items():
-            counts = tally.uncounted() | upsert_counts(done.get(slug, UpsertCounts()))
+        for slug, stats in run.stats.items():
+            stats.add(**upsert_counts(done.get(slug, UpsertCounts())))
+            counts = stats.uncounted()
             if any(counts.values()):
                 runs.add_counters(store, run.id, slug, Counters(**counts))
-    for slug, tally in run.stats.items():
-        tally.add(**upsert_counts(done.get(slug, UpsertCounts())))
-        tally.mark_counted()
+    for stats in run.stats.values():
+        stats.mark_counted()
     run.publish_periodically()
 
 
-def _count(tally: SourceStats, outcome: PostOutcome) -> None:
-    tally.add(discovered=1)
+def _count(stats: SourceStats, outcome: PostOutcome) -> None:
+    stats.add(discovered=1)
     if outcome.row:
-        tally.add(fetched=1)
+        stats.add(fetched=1)
     elif outcome.bad:
-        tally.quarantine(outcome.problem)
+        stats.quarantine(outcome.problem)
     else:
-        tally.fail(outcome.problem)
+        stats.fail(outcome.problem)
 
 
-def _count_known(tally: SourceStats, known: KnownPost) -> None:
-    tally.add(discovered=1)
+def _count_known(stats: SourceStats, known: KnownPost) -> None:
+    stats.add(discovered=1)
     if known.problem and not known.is_resolved:
-        tally.quarantine(known.problem)
+        stats.quarantine(known.problem)
     else:
         # Of a failure that was mended since, another file is the article.
-        tally.add(fetched=0 if known.problem else 1, unmodified=1)
+        stats.add(fetched=0 if known.problem else 1, unmodified=1)

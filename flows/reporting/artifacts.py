@@ -70,7 +70,7 @@ class Origin:
 
 def result_table(report: RunReport) -> list[dict[str, Any]]:
     """One row a source, and one for all of them where there are several."""
-    rows = [tally.as_json() for tally in report.stats]
+    rows = [stats.as_json() for stats in report.stats]
     if len(rows) > 1:
         rows.append({"source": "total", **report.totals()})
     return [
@@ -92,13 +92,13 @@ def result_markdown(
     parts = [f"Run {code_span(report.run_id)}: **{report.state.replace('_', ' ')}**"]
     if what:
         parts.append(code_span(what))
-    if report.problems:
-        parts.append(bullet_list(redact_url(one) for one in report.problems))
+    if report.errors:
+        parts.append(bullet_list(redact_url(one) for one in report.errors))
     totals = report.totals()
-    if any(tally.fresh for tally in report.stats):
+    if any(stats.new_failures for stats in report.stats):
         parts.append("In quarantine: see the artifact **copydesk-quarantine** of this run.")
-    if report.standing:
-        parts.append(bullet_list(report.standing))
+    if report.known_failures:
+        parts.append(bullet_list(report.known_failures))
     if totals["gaps"]:
         parts.append("Gaps: `copydesk gaps` lists them; a backfill of their days closes them.")
     if notes:
@@ -110,7 +110,7 @@ def result_markdown(
 
 def lineage(report: RunReport, origins: Iterable[Origin], settings: Settings) -> str:
     """Each source's way: channels, raw pages, tables, snapshot."""
-    counts = {tally.source: tally.counts for tally in report.stats}
+    counts = {stats.source: stats.counts for stats in report.stats}
     known = [one for one in origins if one.source in counts]
     files = dict.fromkeys(file for one in known for file in one.files)
     snapshot = code_span(settings.warehouse.snapshot.name)
@@ -196,7 +196,7 @@ def create_run_artifacts(
 def _read(report: RunReport, settings: Settings) -> tuple[list[Failure], list[Origin]]:
     """What the snapshot that the run published says of it; nothing of a run without news."""
     totals = report.totals()
-    is_news = any(tally.fresh for tally in report.stats)
+    is_news = any(stats.new_failures for stats in report.stats)
     if not is_news and not any(totals[name] for name in _CHANGES):
         return [], []
     try:

@@ -1,20 +1,51 @@
-"""What a flow ends with that was asked for something that cannot be meant: one sentence."""
+"""What Prefect knows of a run: who started it, and the state it ends with."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
+from prefect.runtime import deployment
+from prefect.states import Cancelled, Completed, Failed
 
-from flows.serving import claims
+from flows.pipeline.run import Trigger
+from flows.pipeline.stats import RunReport
 from flows.settings import ConfigurationError
+
+MAX_ERRORS = 5
+
+
+def run_trigger() -> Trigger:
+    """Who started the flow run of this process; a deployment's run is scheduled."""
+    return "schedule" if deployment.id else "person"
+
+
+def final_state(report: RunReport) -> State[Any]:
+    """The state of a finished run, with the report as its in-memory result."""
+    # Prefect raises the result of a failed run; in a deployment nothing reads the report.
+    data = None if run_trigger() == "schedule" else report
+    if report.state == "interrupted":
+        text = "interrupted; what was stored stays stored"
+        errors = report.errors[:MAX_ERRORS]
+        return Cancelled(message="; ".join([text, *errors]), data=data)
+    message = _message(report)
+    if report.state == "failed":
+        return Failed(message=message, data=data)
+    if report.state == "completed_with_warnings":
+        return Completed(name="CompletedWithWarnings", message=message, data=report)
+    return Completed(message=message, data=report)
+
+
+def _message(report: RunReport) -> str:
+    errors = list(report.errors[:MAX_ERRORS])
+    if more := len(report.errors) - len(errors):
+        errors.append(f"and {more} more, in the artifacts of the run")
+    return "; ".join([*(errors or ["no errors"]), *report.known_failures])
 
 
 def invalid_request_state(error: ConfigurationError) -> State[Any]:
-    """The state of a run that began nothing: its message is the error's own.
+    """The state of a run with invalid parameters or settings: the error's message.
 
-    At the keyboard the error itself is wanted, for its exit code; in a run of a deployment
-    Prefect would raise it, and log where from.
+    At the command line the result is the error itself, for its exit code.
     """
-    return Failed(message=str(error), data=None if claims.is_deployed() else error)
+    return Failed(message=str(error), data=None if run_trigger() == "schedule" else error)

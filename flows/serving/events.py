@@ -26,25 +26,25 @@ MADE = ("new", "modified", "duplicate")
 
 def events_of(report: RunReport) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name, source and payload of each event that a run gives rise to."""
-    for tally in report.stats:
-        counts = tally.counts
+    for stats in report.stats:
+        counts = stats.counts
         payload = {
             "run_id": report.run_id,
             "counts": {name: count for name, count in counts.items() if count},
-            "problems": [redact_url(words) for words in tally.problems[:WORDS_KEPT]],
+            "problems": [redact_url(words) for words in stats.errors[:WORDS_KEPT]],
         }
         if counts["gaps"]:
-            yield "copydesk.gap", tally.source, payload
-        if tally.unalerted:
-            yield "copydesk.drift", tally.source, payload
-        if _is_stalled(tally):
-            yield "copydesk.stall", tally.source, payload
+            yield "copydesk.gap", stats.source, payload
+        if stats.unalerted:
+            yield "copydesk.drift", stats.source, payload
+        if _is_stalled(stats):
+            yield "copydesk.stall", stats.source, payload
 
 
-def _is_stalled(tally: SourceStats) -> bool:
-    if tally.is_locked:
+def _is_stalled(stats: SourceStats) -> bool:
+    if stats.is_locked:
         return False
-    return tally.is_broken or not (tally.counts["discovered"] or tally.counts["not_modified"])
+    return stats.is_broken or not (stats.counts["discovered"] or stats.counts["not_modified"])
 
 
 def materialized(report: RunReport, settings: Settings) -> Iterator[dict[str, Any]]:
@@ -53,15 +53,15 @@ def materialized(report: RunReport, settings: Settings) -> Iterator[dict[str, An
     What ``@materialize`` would send, without a task run for it: one event, and none where
     nothing is new. Prefect's open-source server keeps them as events and no more.
     """
-    for tally in report.stats:
-        made = {name: tally.counts[name] for name in MADE if tally.counts[name]}
-        if made and tally.source in settings.sources:
-            origin = {"prefect.resource.id": _address(settings.source(tally.source))}
+    for stats in report.stats:
+        made = {name: stats.counts[name] for name in MADE if stats.counts[name]}
+        if made and stats.source in settings.sources:
+            origin = {"prefect.resource.id": _address(settings.source(stats.source))}
             yield {
                 "event": "prefect.asset.materialization.succeeded",
                 "resource": {
-                    "prefect.resource.id": f"copydesk://articles/{tally.source}",
-                    "prefect.resource.name": f"articles of {tally.source}",
+                    "prefect.resource.id": f"copydesk://articles/{stats.source}",
+                    "prefect.resource.name": f"articles of {stats.source}",
                 },
                 "related": [origin | {"prefect.resource.role": "asset"}],
                 "payload": {"run_id": report.run_id, **made},
@@ -100,12 +100,12 @@ def tell(report: RunReport, settings: Settings) -> tuple[str, ...]:
         for alert in alerts:
             emit_event(**alert)  # it may be back in time
         return ()
-    return tuple(tally.source for tally in report.stats)
+    return tuple(stats.source for stats in report.stats)
 
 
 def _over(report: RunReport) -> Iterator[SourceStats]:
     is_whole = report.state != "interrupted"
-    return (tally for tally in report.stats if is_whole or tally.is_done)
+    return (stats for stats in report.stats if is_whole or stats.is_done)
 
 
 def hand_over(alerts: Sequence[Mapping[str, Any]]) -> bool:

@@ -92,7 +92,7 @@ def _without_prefect(
     from flows.sync import sync_without_prefect
 
     stop = threading.Event()
-    environment = RunEnvironment(stop=stop, progress=progress, notify=notify)
+    environment = RunEnvironment(stop=stop, on_progress=progress, notify=notify)
     with use_environment(environment), graceful_shutdown(stop, notify):
         return sync_without_prefect(settings, slugs, limit=limit, dry_run=dry_run)
 
@@ -114,7 +114,7 @@ def run_import(
     from flows.publishing.import_files import import_posts
 
     stop = threading.Event()
-    environment = RunEnvironment(stop=stop, progress=progress, notify=notify)
+    environment = RunEnvironment(stop=stop, on_progress=progress, notify=notify)
     with use_environment(environment), graceful_shutdown(stop, notify):
         return import_posts(settings, paths, source=source)
 
@@ -149,7 +149,10 @@ def run_flow(
 
     stop = threading.Event()
     environment = RunEnvironment(
-        stop=stop, progress=progress, notify=notify, signals=lambda: graceful_shutdown(stop, notify)
+        stop=stop,
+        on_progress=progress,
+        notify=notify,
+        signals=lambda: graceful_shutdown(stop, notify),
     )
     with (
         graceful_shutdown(stop, notify),

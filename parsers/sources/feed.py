@@ -125,7 +125,12 @@ def _completed(source: Source, page: Page, article: Article) -> Article:
             published_precision=published.precision,
             published_timezone_source=published.timezone_source,
         )
-        times = ("published_at", "published_raw", "published_precision", "published_timezone_source")
+        times = (
+            "published_at",
+            "published_raw",
+            "published_precision",
+            "published_timezone_source",
+        )
         how |= dict.fromkeys(times, published.how)
     authors, tags = (_words(facts.get(name, ""), name) for name in ("author", "category"))
     if authors.value and not article.authors:

@@ -49,10 +49,12 @@ def test_wrong_addresses_are_told_at_every_call(desk):
     assert work.was_done
     assert (first.exit_code, second.exit_code) == (3, 3)
     for report in (first, second):
-        told = "\n".join(report.problems)
+        told = "\n".join(report.errors)
         assert "elsewhere.example" in told
         assert "no address" in told
-        assert any("1 of the addresses lead to articles that others" in one for one in report.notes)
+        assert any(
+            "1 of the addresses lead to articles that others" in one for one in report.warnings
+        )
     assert first.totals()["discovered"] == first.totals()["new"] + first.totals()["failed"] == 4
 
 
@@ -60,8 +62,8 @@ def test_address_whose_page_is_gone_is_named_when_asked_again(desk):
     first, _ = desk.backfill("finews", urls=LINKS)
     second, _ = desk.backfill("finews", urls=LINKS)
 
-    assert any("209901010000000000" in words for words in first.problems)
-    (told,) = [words for words in second.notes if "brought nothing" in words]
+    assert any("209901010000000000" in words for words in first.errors)
+    (told,) = [words for words in second.warnings if "brought nothing" in words]
     assert "209901010000000000" in told
     assert "1 of the addresses" in told
 
@@ -73,7 +75,7 @@ def test_wrong_address_is_told_by_the_run_that_goes_on_after_a_kill(desk, monkey
     report, work = desk.backfill("finews", urls=LINKS)
 
     assert not work.was_done
-    assert any("elsewhere.example" in words for words in report.problems)
+    assert any("elsewhere.example" in words for words in report.errors)
 
 
 # --- an archive --------------------------------------------------------------------------
@@ -89,7 +91,7 @@ def test_damaged_archive_file_needs_attention_at_every_call(desk):
     for report in reports:
         assert report.exit_code == 3
         assert report.totals()["failed"] == 1
-        assert "broken.warc.gz" in report.problems[0]
+        assert "broken.warc.gz" in report.errors[0]
     assert reports[0].totals()["discovered"] == reports[0].totals()["fetched"] > 1
 
 
@@ -221,14 +223,14 @@ def test_run_that_ends_long_after_its_listing_was_read_says_what_it_cannot_know(
 
     report, _ = desk.backfill("finews", **window("2022-03-11", "2022-03-13"))
 
-    assert any("before the window was over; ask again" in words for words in report.notes)
+    assert any("before the window was over; ask again" in words for words in report.warnings)
 
 
 def test_counted_gaps_are_those_in_the_table_of_gaps(desk):
     report, _ = desk.backfill("finews", **window("2022-01-01", "2022-02-10"))
 
     assert report.exit_code == 3
-    assert any("goes back to 2022-02-08 09:30 only" in words for words in report.problems)
+    assert any("goes back to 2022-02-08 09:30 only" in words for words in report.errors)
     assert report.totals()["gaps"] == 0
     assert desk.rows("SELECT count(*) FROM gaps") == [(0,)]
 
@@ -245,7 +247,7 @@ def test_gap_that_a_backfill_finds_is_counted(desk):
 def test_dry_run_leaves_no_file(desk):
     report, _ = desk.backfill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
-    assert any("would fetch" in words for words in report.notes)
+    assert any("would fetch" in words for words in report.warnings)
     assert not desk.settings.archive.path.exists()
     assert not desk.settings.warehouse.path.exists()
 
@@ -292,7 +294,7 @@ def test_article_that_is_to_be_forgotten_does_not_keep_a_plan_open(desk):
     report, work = desk.backfill("finews", urls=LINKS[:1])
 
     assert report.totals()["fetched"] == 0
-    assert any("to be forgotten" in words for words in report.notes)
+    assert any("to be forgotten" in words for words in report.warnings)
     assert work.plan.is_done
 
 
@@ -387,7 +389,7 @@ def test_pages_of_a_channel_that_is_gone_are_counted_and_told(desk):
 
     report = desk.reparse("finews")
 
-    assert any("archived pages of the channel 'market-39'" in words for words in report.notes)
+    assert any("archived pages of the channel 'market-39'" in words for words in report.warnings)
 
 
 # --- what people read --------------------------------------------------------------------

@@ -33,9 +33,11 @@ def test_reparse_of_old_pages_opens_no_failure_that_a_later_page_resolved(mended
     report = mended.reparse("finews")
 
     assert mended.rows(OPEN) == [(1,)]
-    assert (report.exit_code, report.problems, report.totals()["quarantined"]) == (0, (), 0)
+    assert (report.exit_code, report.errors, report.totals()["quarantined"]) == (0, (), 0)
     # The third is a line that leads to no page.
-    assert any("2 unreadable pages older than what the article" in words for words in report.notes)
+    assert any(
+        "2 unreadable pages older than what the article" in words for words in report.warnings
+    )
     mended.sync("finews")
     assert mended.rows(OPEN) == [(1,)]
 
@@ -56,7 +58,7 @@ def test_failure_resolved_while_a_replay_waits_for_its_turn_is_not_tried(desk, m
 
     assert report.totals()["discovered"] == report.totals()["quarantined"] == 1
     assert desk.rows(OPEN) == [(1,)]
-    assert any("0 of 1 resolved" in words for words in report.notes)
+    assert any("0 of 1 resolved" in words for words in report.warnings)
 
 
 def test_replay_says_how_many_still_stand_and_not_how_many_failed(mended):
@@ -68,7 +70,7 @@ def test_replay_says_how_many_still_stand_and_not_how_many_failed(mended):
 
     report = mended.replay()
 
-    assert any("2 of 3 resolved" in words for words in report.notes)
+    assert any("2 of 3 resolved" in words for words in report.warnings)
     assert mended.rows(OPEN) == [(1,)]
     assert mended.replay().totals()["discovered"] == 1
 

@@ -112,10 +112,10 @@ def test_reading_process_of_an_import_is_not_taken_for_its_run():
 def test_no_run_tells_a_password_of_an_address():
     tally = SourceStats(source="feed")
     tally.fail("https://desk:planted@feeds.example/rss?token=hidden: the record is damaged")
-    tally.notes.append("https://desk:planted@feeds.example/rss")
+    tally.warnings.append("https://desk:planted@feeds.example/rss")
     report = RunReport(run_id="r", flow="sync", state="failed", stats=(tally,))
 
-    told = f"{report.as_json()} {report.problems} {report.notes}"
+    told = f"{report.as_json()} {report.errors} {report.warnings}"
 
     assert "feeds.example/rss" in told
     assert "planted" not in told

@@ -69,7 +69,7 @@ def test_killed_backfill_goes_on_and_repeats_no_finished_chunk(
     # Two ids of one article share an address; it may be in a chunk that was not done.
     assert fetched & (set(done.values()) - left_over) == set()
     assert not any("webapi" in one for one in fetched)
-    assert report.state in ("completed", "needs_attention")
+    assert report.state in ("completed", "completed_with_warnings")
     assert desk.far[0][1] == sum(c.entries for c in left if c.state == "done")
     counts = desk.rows("SELECT count(*), count(DISTINCT article_id) FROM articles")
     assert counts[0][0] == counts[0][1] > len(stored)
@@ -94,13 +94,13 @@ def test_interrupt_keeps_whole_chunks_and_the_next_goes_on(desk, fill, faults, s
     helper.join()
 
     assert (stopped.state, stopped.exit_code) == ("interrupted", 130)
-    assert any("chunks are left" in words for words in stopped.notes)
+    assert any("chunks are left" in words for words in stopped.warnings)
 
     faults.clear()
     rest = fill("finews", **window("2022-03-01", "2022-03-31"))
 
     assert rest.totals()["new"] > 0
-    assert not any("chunks are left" in words for words in rest.notes)
+    assert not any("chunks are left" in words for words in rest.warnings)
 
 
 def test_fetch_that_hangs_ends_at_the_deadline_and_the_run_goes_on(desk, fill, faults):

@@ -33,7 +33,7 @@ def test_share_links_of_every_host_lead_to_their_articles(desk, fill):
 
     ids = [one for (one,) in desk.rows("SELECT source_article_id FROM articles ORDER BY ALL")]
     assert ids == [number, f"NW{number}"]
-    (problem,) = report.problems
+    (problem,) = report.errors
     assert "elsewhere.example" in problem
     assert report.exit_code == 3
 
@@ -69,7 +69,7 @@ def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(desk, fill
     second = fill("ofweek", urls=urls)
 
     assert first.totals()["failed"] == 1
-    assert any("ask again" in words for words in first.notes)
+    assert any("ask again" in words for words in first.warnings)
     assert second.totals()["new"] == 1
     asked = {one.target for one in desk.stand.requests if "ART-" in one.target}
     articles = {target for target in asked if "_" not in target}

@@ -52,8 +52,8 @@ def test_window_beyond_the_listing_says_so_and_what_to_do(desk, fill):
     report = fill("finews", **window("2022-01-01", "2022-02-10"))
 
     assert report.exit_code == 3
-    assert any("goes back to 2022-02-08 09:30 only" in words for words in report.problems)
-    assert any("--urls" in words for words in report.problems)
+    assert any("goes back to 2022-02-08 09:30 only" in words for words in report.errors)
+    assert any("--urls" in words for words in report.errors)
 
 
 def test_listing_that_carries_its_articles_is_backfilled_without_other_pages(desk, fill):
@@ -74,7 +74,7 @@ def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(desk, fi
     second = fill("finews", **window("2022-03-11", "2022-03-13"))
 
     assert desk.stand.requests == ()
-    assert any("--restart does it again" in words for words in second.notes)
+    assert any("--restart does it again" in words for words in second.warnings)
 
     third = fill("finews", restart=True, **window("2022-03-11", "2022-03-13"))
 
@@ -97,7 +97,7 @@ def test_window_that_is_not_over_is_read_anew(desk, fill):
 def test_dry_run_says_what_it_would_fetch_and_stores_nothing(desk, fill):
     report = fill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
-    would = [words for words in report.notes if "would fetch" in words]
+    would = [words for words in report.warnings if "would fetch" in words]
     assert len(would) > 3
     assert texts(desk) == []
     assert not desk.settings.warehouse.path.exists()
@@ -176,7 +176,7 @@ def test_covered_gap_is_closed_and_another_is_not(desk, fill):
 
     report = fill("finews", first=date(2022, 3, 1), last=datetime.now(SHANGHAI).date())
 
-    assert any("closed 1 gap of market-38" in words for words in report.notes)
+    assert any("closed 1 gap of market-38" in words for words in report.warnings)
     found = desk.rows("SELECT channel, closed_by FROM gaps ORDER BY ALL")
     assert found == [("market-38", report.run_id), ("market-39", None)]
 

@@ -94,7 +94,7 @@ def test_clock_that_jumps_forward_between_two_syncs_changes_nothing(desk, clock,
     report = desk.sync("ofweek")
 
     assert (report.totals()["new"], report.totals()["modified"]) == (0, 0)
-    assert (report.exit_code, report.problems) == (0, ())
+    assert (report.exit_code, report.errors) == (0, ())
     assert corpus(desk, "ofweek") == before
     assert differences(desk, 1) == ([], [])
 
@@ -113,10 +113,10 @@ def test_clock_that_was_ahead_and_is_right_again_holds_nothing_up(desk, clock, f
 
     right = desk.sync("ofweek")
 
-    assert right.totals()["failed"] == 0, right.problems
+    assert right.totals()["failed"] == 0, right.errors
     assert differences(desk, 1) == ([], [])
-    assert len(right.problems) == 1, right.problems
-    (problem,) = right.problems
+    assert len(right.errors) == 1, right.errors
+    (problem,) = right.errors
     assert "but a run before was at" in problem
     assert "see that it is right (timedatectl). New articles are stored as ever" in problem
     assert right.exit_code == 3
@@ -136,7 +136,7 @@ def test_change_that_was_seen_while_the_clock_was_back_is_taken_when_its_time_ha
 
     assert held_back.exit_code == 3
     assert differences(desk, 3) == ([], [])
-    assert not any("the clock says" in words for words in after.problems)
+    assert not any("the clock says" in words for words in after.errors)
     assert desk.rows(
         "SELECT count(*) FROM revisions WHERE valid_to IS NOT NULL AND valid_to < valid_from"
     ) == [(0,)]
@@ -155,7 +155,7 @@ def test_patience_that_a_source_asked_for_is_still_kept_with_a_right_clock(desk,
     second = desk.sync("ofweek")
 
     assert waited not in {one.target for one in desk.stand.requests}
-    assert any("asked an earlier run to wait" in words for words in second.problems)
+    assert any("asked an earlier run to wait" in words for words in second.errors)
 
 
 # --- serve -----------------------------------------------------------------------------
@@ -257,7 +257,7 @@ def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
         clock.move(hours=hours)
         down = desk.sync("finews")
         assert (down.state, down.exit_code) == ("failed", 1)
-        assert all("503" in words for words in down.problems)
+        assert all("503" in words for words in down.errors)
     stalls = [one for one in told if one["event"] == "copydesk.stall"]
     assert {one["resource"]["prefect.resource.id"] for one in stalls} == {"copydesk.source.finews"}
     assert len(stalls) == 3
@@ -277,7 +277,7 @@ def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
     assert back.totals()["failed"] == 0
     assert len(desk.stand.requests) < 120
     assert desk.rows("SELECT channel FROM gaps ORDER BY ALL") == [("market-38",)]
-    assert any("possible gap in market-38" in words for words in back.problems)
+    assert any("possible gap in market-38" in words for words in back.errors)
     assert "copydesk.gap" in [one["event"] for one in told]
     quiet = desk.sync("finews")
     assert (quiet.totals()["new"], quiet.totals()["modified"]) == (0, 0)

@@ -72,7 +72,7 @@ def test_run_killed_in_a_stage_is_ended_and_done_by_the_next(
 
     report = desk.sync("ofweek")
 
-    assert report.exit_code == 0, report.problems
+    assert report.exit_code == 0, report.errors
     totals = report.totals()
     assert totals["new"] + kept == len(truth)
     rows = desk.rows("SELECT source_article_id, title, text, revisions FROM articles")

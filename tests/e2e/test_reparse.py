@@ -122,7 +122,7 @@ def test_worse_parser_is_told_with_exit_code_4_and_stores_nothing(desk, reparse,
     )
     assert any("text: had" in words for words in compared.regressions)
     assert compared.as_json()["regressed"] == list(compared.regressions)
-    assert compared.problems[0].startswith("worse: ofweek:")
+    assert compared.errors[0].startswith("worse: ofweek:")
     assert desk.rows(ALL) == before
 
 
@@ -170,9 +170,9 @@ def test_page_that_failed_and_was_read_later_needs_nobody(desk, reparse, faults,
 
     report = reparse("ofweek", "woshipm", diff=diff)
 
-    assert (report.exit_code, report.problems) == (0, ())
+    assert (report.exit_code, report.errors) == (0, ())
     assert (report.totals()["quarantined"], report.totals()["failed"]) == (0, 0)
-    assert any("woshipm: 1 unreadable page" in words for words in report.notes)
+    assert any("woshipm: 1 unreadable page" in words for words in report.warnings)
     assert standing(desk) == set()
 
 
@@ -209,8 +209,8 @@ def test_page_that_fails_as_often_as_it_was_fetched_is_one_failure(desk, reparse
     report = reparse("ofweek")
 
     assert (report.exit_code, report.totals()["quarantined"]) == (3, 1)
-    assert len(report.problems) == 1
-    assert "30500850" in report.problems[0]
+    assert len(report.errors) == 1
+    assert "30500850" in report.errors[0]
     counted = "SELECT quarantined FROM runs ORDER BY started_at DESC LIMIT 1"
     assert desk.rows(counted) == [(1,)]
 
@@ -321,7 +321,7 @@ def test_source_without_archived_pages_is_told(desk, reparse):
     report = reparse("woshipm", diff=True)
 
     assert report.exit_code == 0
-    assert report.notes == ("woshipm: no page of it is archived: nothing to read again",)
+    assert report.warnings == ("woshipm: no page of it is archived: nothing to read again",)
 
 
 def test_since_takes_later_pages_only(desk, reparse):

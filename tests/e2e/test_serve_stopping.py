@@ -68,7 +68,7 @@ def test_sync_that_waits_for_a_backfill_can_be_stopped_and_is_interrupted(tmp_pa
             report = desk.sync("ofweek")
 
     assert report.state == "interrupted"
-    assert not report.problems
+    assert not report.errors
     assert not any("CATList" in one.target for one in desk.stand.requests)
 
 

@@ -429,7 +429,9 @@ def test_run_tells_gaps_drift_and_stalls_as_events_and_masks_what_is_secret():
     gap.gap("possible gap at http://desk:planted-secret@127.0.0.1/list")
     gap.quarantine("expected a title")
     well.add(discovered=3)
-    report = RunReport(run_id="1", flow="sync", state="needs_attention", stats=(gap, well, empty))
+    report = RunReport(
+        run_id="1", flow="sync", state="completed_with_warnings", stats=(gap, well, empty)
+    )
 
     found = list(events.events_of(report))
 

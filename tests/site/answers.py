@@ -12,9 +12,10 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from flows.demo_site import BASE_URL as BASE
+from flows.demo_site import BASE_URL
 
-"""Stands for the newsstand's own address until the server knows it (see server.py)."""
+BASE = BASE_URL
+"""Stands for the address of the site until the server knows it."""
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json;charset=UTF-8"
@@ -26,7 +27,7 @@ class Answer:
     """The body of one answer and what it is.
 
     Attributes:
-        body: The bytes, with ``BASE`` where the newsstand's own address belongs.
+        body: The bytes, with ``BASE`` in place of the site's own address.
         content_type: The header as the source sends it.
         status: The HTTP status.
     """

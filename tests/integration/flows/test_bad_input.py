@@ -35,7 +35,7 @@ def test_listing_that_is_not_json_is_quarantined_and_the_other_channels_go_on(de
 
     report = desk.sync("finews")
 
-    (problem,) = [one for one in report.problems if "listing media" in one]
+    (problem,) = [one for one in report.errors if "listing media" in one]
     assert "expected JSON" in problem
     assert "<html><body>busy" in problem
     assert report.exit_code == 3
@@ -47,7 +47,7 @@ def test_listing_that_is_not_json_is_quarantined_and_the_other_channels_go_on(de
     repaired = desk.sync("finews")
 
     assert repaired.totals()["new"] > 0
-    assert not [one for one in repaired.problems if "listing media" in one]
+    assert not [one for one in repaired.errors if "listing media" in one]
 
 
 def test_renamed_key_is_named_with_the_keys_found(desk, faults):
@@ -55,7 +55,7 @@ def test_renamed_key_is_named_with_the_keys_found(desk, faults):
 
     report = desk.sync("finews")
 
-    (problem,) = [one for one in report.problems if "listing market-38" in one]
+    (problem,) = [one for one in report.errors if "listing market-38" in one]
     assert "'record'" in problem
     assert "records" in problem
     assert report.totals()["new"] > 20
@@ -79,7 +79,7 @@ def test_channel_that_suddenly_lists_nothing_is_told(desk, faults):
     report = desk.sync("finews")
 
     assert (report.totals()["failed"], report.exit_code) == (1, 3)
-    assert any("listing market-38 is empty" in problem for problem in report.problems)
+    assert any("listing market-38 is empty" in problem for problem in report.errors)
 
 
 def test_channel_that_never_listed_anything_is_no_failure(desk, faults):
@@ -129,7 +129,7 @@ def test_broken_feed_is_told_and_kept(desk, faults, body, words):
     counts = desk.counts(report, "new", "quarantined", "failed")
     assert counts["woshipm"]["new"] == 0
     assert counts["woshipm"]["quarantined"] + counts["woshipm"]["failed"] == 1
-    assert words.lower() in " ".join(report.problems).lower()
+    assert words.lower() in " ".join(report.errors).lower()
     assert counts["ofweek_feed"]["new"] > 0
     assert report.exit_code == 3
 
@@ -157,7 +157,7 @@ def test_source_that_is_down_fails_alone(desk, faults):
     broken = {tally.source: tally.is_broken for tally in report.stats}
     assert broken == {"woshipm": True, "ofweek": False}
     assert report.exit_code == 3
-    assert any("503" in problem for problem in report.problems)
+    assert any("503" in problem for problem in report.errors)
     states = dict(desk.rows("SELECT source, state FROM runs"))
     assert states == {"woshipm": "failed", "ofweek": "completed"}
 
@@ -176,7 +176,7 @@ def test_page_that_never_comes_is_counted_and_fetched_by_the_next_run(desk, faul
     report = desk.sync("finews")
 
     assert report.totals()["failed"] == 1
-    assert any("NW202203142308441556" in problem for problem in report.problems)
+    assert any("NW202203142308441556" in problem for problem in report.errors)
     error = desk.rows("SELECT error FROM pages WHERE error IS NOT NULL")
     assert "503" in error[0][0]
 
@@ -190,7 +190,7 @@ def test_missing_following_page_keeps_no_half_article(desk, faults):
     report = desk.sync("ofweek")
 
     assert report.totals()["failed"] == 1
-    assert any("a page of it is missing" in problem for problem in report.problems)
+    assert any("a page of it is missing" in problem for problem in report.errors)
     assert desk.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == []
 
     faults.clear()
@@ -228,7 +228,7 @@ def test_warehouse_that_another_process_holds_names_it_and_loses_nothing(desk):
 def test_reader_is_never_locked_out_while_the_warehouse_is_held(desk):
     report = desk.sync("ofweek")
     # On a busy machine fetches may take longer than this desk waits: that would be another story.
-    assert report.totals()["new"] > 0, report.problems
+    assert report.totals()["new"] > 0, report.errors
 
     with connect(desk.settings.warehouse.path):
         assert desk.rows("SELECT count(*) > 0 FROM articles") == [(True,)]

@@ -109,7 +109,7 @@ def test_sources_check_names_what_is_wrong_and_exits_3(typed, desk, faults):
     found = {line["source"]: line for line in json.loads(out)["sources"]}
     assert code == 3
     assert (found["woshipm"]["ok"], found["ofweek"]["ok"]) == (False, True)
-    assert "HTML" in found["woshipm"]["problems"][0]
+    assert "HTML" in found["woshipm"]["errors"][0]
 
 
 @pytest.mark.e2e

@@ -92,7 +92,7 @@ def test_next_sync_neither_fetches_nor_stores_what_was_forgotten(stored):
 
     assert asked_for(stored, TEXT) == asked
     assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == []
-    assert any("1 passed over, because they are to be forgotten" in one for one in report.notes)
+    assert any("1 passed over, because they are to be forgotten" in one for one in report.warnings)
     assert stored.rows("SELECT forgotten FROM runs ORDER BY started_at DESC LIMIT 1") == [(1,)]
     assert report.totals()["gaps"] == 0
 
@@ -124,7 +124,7 @@ def test_forgotten_source_leaves_no_page_of_its_own_and_is_not_asked_again(store
     asked = len(stored.stand.requests)
     report = stored.sync("finews")
     assert len(stored.stand.requests) == asked
-    assert any("nothing is fetched: remove [sources.finews]" in one for one in report.notes)
+    assert any("nothing is fetched: remove [sources.finews]" in one for one in report.warnings)
     assert stored.rows(OFWEEK) == before
 
 

@@ -59,7 +59,7 @@ def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
 
     assert (nothing.totals()["new"], nothing.totals()["failed"]) == (0, 11)
     assert (everything.totals()["new"], everything.totals()["gaps"]) == (11, 0)
-    assert everything.problems == ()
+    assert everything.errors == ()
 
 
 def test_entry_that_another_channel_brought_hides_no_gap(tmp_path):

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 import requests
 
-from flows import cli
+from flows import cli, sync
 from flows.admin import doctor
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
 from flows.reporting import artifacts
+from flows.reporting.states import final_state
 from flows.serving import events
 from flows.serving.events import events_of
 from flows.settings import Settings
-from flows.sync import state_for
 from tests.site import Fault
 from warehouse import connect
 from warehouse.records import alerts as standing
@@ -26,7 +26,7 @@ from warehouse.records import quarantine
 @pytest.fixture
 def scheduled(monkeypatch):
     """Runs are those of a schedule, and nobody asked for them."""
-    monkeypatch.setattr(RunContext, "alert_only_new", True)
+    monkeypatch.setattr(sync, "run_trigger", lambda: "schedule")
 
 
 @pytest.fixture
@@ -62,17 +62,17 @@ def change(desk, sql):
 @pytest.mark.e2e
 def test_who_asks_for_a_run_hears_of_all_that_is_open(desk, told):
     with pytest.MonkeyPatch.context() as scheduled:
-        scheduled.setattr(RunContext, "alert_only_new", True)
+        scheduled.setattr(sync, "run_trigger", lambda: "schedule")
         first = desk.sync("finews")
     again = desk.sync("finews")
 
     assert [one.exit_code for one in (first, again)] == [3, 3]
-    assert again.state == "needs_attention"
-    assert again.problems == (
-        "finews: 3 known failures met again, still in quarantine and told by an earlier run: "
+    assert again.state == "completed_with_warnings"
+    assert again.errors == (
+        "finews: 3 known failures met again, still in quarantine: "
         "`copydesk quarantine list --source finews`",
     )
-    assert again.notes == ()
+    assert again.warnings == ()
     assert len(drifts(told)) == 1
     errors = desk.rows("SELECT error FROM runs ORDER BY started_at")
     assert "3 known failures" in errors[1][0]
@@ -82,7 +82,7 @@ def test_who_asks_for_a_run_hears_of_all_that_is_open(desk, told):
 def test_what_only_a_person_was_told_the_schedule_tells_once(desk, told, monkeypatch):
     """Who typed the command may not be the one who has to mend it."""
     by_hand = desk.sync("finews")
-    monkeypatch.setattr(RunContext, "alert_only_new", True)
+    monkeypatch.setattr(sync, "run_trigger", lambda: "schedule")
     told.clear()
 
     scheduled = [desk.sync("finews") for _ in range(2)]
@@ -111,13 +111,13 @@ class TestTheSameLinesAgainAndAgain:
         again = desk.sync("finews")
 
         words = (
-            "finews: 3 known failures met again, still in quarantine and told by an earlier run: "
+            "finews: 3 known failures met again, still in quarantine: "
             "`copydesk quarantine list --source finews`"
         )
         assert again.totals()["quarantined"] == 3
-        assert words in again.as_json()["notes"]
+        assert words in again.as_json()["warnings"]
         assert words in desk.said
-        assert words in (state_for(again).message or "")
+        assert words in (final_state(again).message or "")
         assert "3 known failures" in artifacts.result_markdown(again, [], desk.settings)
         attempts = desk.rows("SELECT attempts FROM quarantine WHERE resolved_at IS NULL")
         assert attempts == [(2,), (2,), (2,)]
@@ -148,11 +148,9 @@ class TestTheSameLinesAgainAndAgain:
         again = desk.sync("finews")
 
         assert (again.exit_code, len(drifts(told))) == (3, 2)
-        assert again.stats[0].known == 3
-        assert "finews: 7 lines of market-37: expected the key 'infoCode'" in again.problems[0]
-        assert again.problems[1].startswith(
-            "finews: listing market-37 has no line that can be read"
-        )
+        assert again.stats[0].known_failures == 3
+        assert "finews: 7 lines of market-37: expected the key 'infoCode'" in again.errors[0]
+        assert again.errors[1].startswith("finews: listing market-37 has no line that can be read")
 
     def test_known_page_that_fails_otherwise_is_told_again(self, desk, told):
         desk.sync("finews")
@@ -160,7 +158,7 @@ class TestTheSameLinesAgainAndAgain:
 
         again = desk.sync("finews")
 
-        assert (again.exit_code, again.stats[0].known, len(drifts(told))) == (3, 0, 2)
+        assert (again.exit_code, again.stats[0].known_failures, len(drifts(told))) == (3, 0, 2)
 
     def test_what_no_server_took_is_told_by_the_next_run(self, desk, told):
         told.is_away = True
@@ -177,7 +175,7 @@ class TestTheSameLinesAgainAndAgain:
             raise OSError("killed here")
 
         with monkeypatch.context() as crashing:
-            crashing.setattr(RunContext, "mark_told", crash)
+            crashing.setattr(RunContext, "mark_alerted", crash)
             with pytest.raises(Exception, match="killed here"):
                 desk.sync("finews")
 
@@ -207,7 +205,7 @@ class TestTheSameLinesAgainAndAgain:
         runs = [desk.sync("finews") for _ in range(3)]
 
         assert [one.exit_code for one in runs] == [3, 3, 3]
-        assert all(any("listing media" in words for words in one.problems) for one in runs)
+        assert all(any("listing media" in words for words in one.errors) for one in runs)
         assert len(drifts(told)) == 1
 
     def test_source_whose_only_listing_is_unreadable_fails_each_time_and_is_one_event(
@@ -255,7 +253,7 @@ def test_the_same_failure_is_known_by_what_it_is_and_why(desk):
 # --- in words and states ---------------------------------------------------------------
 
 
-def tally(*, known: bool, kind="line"):
+def line_stats(*, known: bool, kind="line"):
     one = SourceStats(source="a")
     one.add(discovered=1)
     one.quarantine("expected a title", Problem(kind, "news"), is_known=known)
@@ -264,19 +262,19 @@ def tally(*, known: bool, kind="line"):
 
 def test_state_and_events_follow_what_is_new():
     found = {
-        known: (run_state([one]), [event for event, *_ in events_of(report(one))], one.problems)
+        known: (run_state([one]), [event for event, *_ in events_of(report(one))], one.errors)
         for known in (False, True)
-        for one in [tally(known=known)]
+        for one in [line_stats(known=known)]
     }
 
     assert found == {
-        False: ("needs_attention", ["copydesk.drift"], ["news: expected a title"]),
+        False: ("completed_with_warnings", ["copydesk.drift"], ["news: expected a title"]),
         True: ("completed", [], []),
     }
 
 
 def test_interrupted_run_tells_of_the_sources_that_were_done(told):
-    done, other = tally(known=False), tally(known=False)
+    done, other = line_stats(known=False), line_stats(known=False)
     done.is_done, other.source = True, "b"
     found = RunReport(run_id="1", flow="sync", state="interrupted", stats=(done, other))
 
@@ -284,19 +282,19 @@ def test_interrupted_run_tells_of_the_sources_that_were_done(told):
 
     assert sources == ("a",)
     assert [one["resource"]["prefect.resource.name"] for one in told] == ["a"]
-    assert "a: news: expected a title" in (state_for(found).message or "")
+    assert "a: news: expected a title" in (final_state(found).message or "")
 
 
 def test_known_listing_needs_attention_without_another_event():
-    one = tally(known=True, kind="listing")
+    one = line_stats(known=True, kind="listing")
 
-    assert run_state([one]) == "needs_attention"
-    assert one.problems == ["listing news: expected a title"]
+    assert run_state([one]) == "completed_with_warnings"
+    assert one.errors == ["listing news: expected a title"]
     assert list(events_of(report(one))) == []
 
 
 def test_page_of_a_run_says_which_failures_stand_and_names_no_artifact_that_is_not_there():
-    words = artifacts.result_markdown(report(tally(known=True)), [], Settings())
+    words = artifacts.result_markdown(report(line_stats(known=True)), [], Settings())
 
     assert "1 known failure met again, still in quarantine" in words
     assert "copydesk-quarantine" not in words

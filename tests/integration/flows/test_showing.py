@@ -70,7 +70,9 @@ def test_code_keeps_the_words_and_cuts_long_ones():
 
 
 def report(*stats: SourceStats) -> RunReport:
-    return RunReport(run_id="20260301T000000-1", flow="sync", state="needs_attention", stats=stats)
+    return RunReport(
+        run_id="20260301T000000-1", flow="sync", state="completed_with_warnings", stats=stats
+    )
 
 
 def tally(source: str, **counts: int) -> SourceStats:

@@ -192,7 +192,7 @@ def test_unusable_lines_wait_in_quarantine_until_a_later_run_repairs_them(read_d
         ("finews", "finews:NW202203142308110403", "incomplete_article", False),
         ("finews", None, "incomplete_article", False),
     ]
-    assert (read_desk.first.state, read_desk.first.exit_code) == ("needs_attention", 3)
+    assert (read_desk.first.state, read_desk.first.exit_code) == ("completed_with_warnings", 3)
 
     read_desk.stand.edition = 2
     read_desk.sync("finews")
@@ -212,7 +212,7 @@ def test_list_that_scrolled_by_is_told_as_a_gap(read_desk):
     missed = {channel for _, channel, _ in site.truth(3).missed}
     assert {row[0] for row in read_desk.rows("SELECT channel FROM gaps")} == missed == {"market-38"}
     assert report.totals()["gaps"] == 1
-    assert any("possible gap in market-38" in problem for problem in report.problems)
+    assert any("possible gap in market-38" in problem for problem in report.errors)
 
 
 def test_times_come_back_as_aware_utc_datetimes(read_desk):
@@ -272,7 +272,7 @@ def test_dry_run_fetches_listings_and_stores_nothing(desk):
     report = desk.sync("finews", dry_run=True)
 
     assert report.totals()["discovered"] > 40
-    assert any("would fetch" in note for note in report.notes)
+    assert any("would fetch" in note for note in report.warnings)
     assert not desk.settings.warehouse.path.exists()
     assert not [one for one in desk.stand.requests if "GetNewsText" in one.target]
 

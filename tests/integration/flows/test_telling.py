@@ -28,7 +28,7 @@ def dead(channel, why="takes no connection", kind="listing", host="desk.example"
 
 
 def test_one_listing_is_told_with_its_address():
-    assert tally(dead("news")).problems == [
+    assert tally(dead("news")).errors == [
         "listing news: http://desk.example/news: takes no connection"
     ]
 
@@ -36,7 +36,7 @@ def test_one_listing_is_told_with_its_address():
 def test_dead_host_is_one_sentence_that_names_host_reason_and_listings():
     found = tally(*map(dead, "abcdefgh"))
 
-    assert found.problems == [
+    assert found.errors == [
         "8 listings of desk.example (a, b, c, d, e, f and 2 more): takes no connection"
     ]
     assert found.counts["failed"] == 8
@@ -52,7 +52,7 @@ def test_what_differs_is_told_apart():
         dead("d"),
     )
 
-    assert found.problems == [
+    assert found.errors == [
         "2 listings of desk.example (a, d): takes no connection",
         "listing b: http://other.example/b: takes no connection",
         "listing c: http://desk.example/c: no answer in 20 s",
@@ -66,14 +66,14 @@ def test_number_of_attempts_does_not_tell_alike_ones_apart():
 
     found = tally(*((str(one), fetch_problem("listing", "n", one)) for one in (few, many)))
 
-    assert found.problems == ["2 listings of desk.example (n): no"]
+    assert found.errors == ["2 listings of desk.example (n): no"]
 
 
 def test_lines_of_one_channel_are_one_sentence():
     bad = [("expected a title, found none", Problem("line", "news"))] * 7
 
-    assert tally(bad[0]).problems == ["news: expected a title, found none"]
-    assert tally(*bad).problems == ["7 lines of news: expected a title, found none"]
+    assert tally(bad[0]).errors == ["news: expected a title, found none"]
+    assert tally(*bad).errors == ["7 lines of news: expected a title, found none"]
 
 
 def test_page_is_named_once_whether_its_error_names_it_or_not():
@@ -84,16 +84,16 @@ def test_page_is_named_once_whether_its_error_names_it_or_not():
         page_problem("2", "http://x.example/2.html: expected a title"),
     )
 
-    assert tally(pages[0]).problems == ["http://x.example/1.html: expected a title"]
-    assert tally(pages[3]).problems == ["2: expected a text"]
-    assert tally(*pages).problems == [
+    assert tally(pages[0]).errors == ["http://x.example/1.html: expected a title"]
+    assert tally(pages[3]).errors == ["2: expected a text"]
+    assert tally(*pages).errors == [
         "2 pages (1, 2): expected a title",
         "2 pages (1, 2): expected a text",
     ]
 
 
 def test_words_without_what_they_are_about_are_told_as_they_are():
-    assert tally(("it broke", None), ("it broke", None)).problems == ["it broke", "it broke"]
+    assert tally(("it broke", None), ("it broke", None)).errors == ["it broke", "it broke"]
 
 
 def test_many_that_differ_are_cut_and_many_that_are_alike_are_not_lost():
@@ -102,15 +102,15 @@ def test_many_that_differ_are_cut_and_many_that_are_alike_are_not_lost():
 
     found = tally(*first, *later, first[0])
 
-    assert len(found.problems) == MAX_MESSAGES
-    assert found.problems[0] == "2 lines of news: reason 0"
-    assert found.all_problems()[-1] == "and 3 more like these"
+    assert len(found.errors) == MAX_MESSAGES
+    assert found.errors[0] == "2 lines of news: reason 0"
+    assert found.errors[-1] == "and 3 more like these"
 
 
 def test_secrets_are_masked_in_what_is_alike_too():
     bad = [dead("a?token=planted", host="u:planted@desk.example") for _ in range(2)]
 
-    (found,) = tally(*bad).problems
+    (found,) = tally(*bad).errors
 
     assert "planted" not in found
     assert found.startswith("2 listings of desk.example (")
@@ -142,7 +142,7 @@ def test_site_that_is_down_is_one_sentence_of_a_run(desk):
 
     report = desk.sync("finews")
 
-    (listings,) = [words for words in report.problems if "listing" in words]
+    (listings,) = [words for words in report.errors if "listing" in words]
     channels = "emnews, media, market-37, market-38, market-39"
     assert listings.startswith(f"finews: 5 listings of {down} ({channels}): ")
     assert "takes no connection" in listings
@@ -161,11 +161,11 @@ def test_each_thing_is_said_once_in_a_sentence(desk, faults):
 
     report = desk.sync("finews", "woshipm_direct", "ofweek")
 
-    said = "\n".join(report.problems)
+    said = "\n".join(report.errors)
     for thing in ("listing media:", "market-37", "market-38", "latest", "CATList"):
-        (words,) = [words for words in report.problems if thing in words]
+        (words,) = [words for words in report.errors if thing in words]
         assert words.count(thing) == 1, words
-    for words in report.problems:
+    for words in report.errors:
         source, name = words.split(": ")[:2]
         assert words.count(source) == 1, said
         assert words.count(name) == 1, said
@@ -180,9 +180,9 @@ def test_page_that_cannot_be_read_is_named(desk, faults):
 
     report = desk.sync("finews")
 
-    (words,) = [words for words in report.problems if "expected the key 'text'" in words]
+    (words,) = [words for words in report.errors if "expected the key 'text'" in words]
     assert words.startswith(f"finews: {article}: the text API: expected the key 'text'")
-    (words,) = [words for words in report.problems if "found no title" in words]
+    (words,) = [words for words in report.errors if "found no title" in words]
     assert words.count("202203142307110006") == 1
 
 

@@ -54,7 +54,7 @@ def test_server_whose_validators_lie_is_found_out_and_recorded(impatient, faults
 
     assert report.totals()["modified"] == 1
     assert impatient.rows(TITLE)[0][1] == 2
-    assert any("its validators did not" in note for note in report.notes)
+    assert any("its validators did not" in note for note in report.warnings)
     told = impatient.rows("SELECT url, etag FROM pages WHERE error LIKE '%validators stayed%'")
     assert [(TEXT in url, etag) for url, etag in told] == [(True, None)]
 
@@ -72,7 +72,7 @@ def test_patience_that_a_host_asked_for_binds_the_next_run_too(desk, faults):
 
     assert second.totals()["failed"] == 1
     assert len(desk.stand.requests) == asked
-    assert "wait" in " ".join(second.problems)
+    assert "wait" in " ".join(second.errors)
 
 
 def test_patience_ends_when_its_time_has_come(desk, faults, monkeypatch):
@@ -95,7 +95,7 @@ def test_article_page_that_was_cut_is_fetched_again_and_never_kept(desk, faults)
     report = desk.sync("ofweek")
 
     assert report.totals()["failed"] == 1
-    assert any("ends with </html>" in problem for problem in report.problems)
+    assert any("ends with </html>" in problem for problem in report.errors)
     assert desk.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == []
     ((tries,),) = desk.rows("SELECT tries FROM pages WHERE url LIKE '%30500850.html'")
     assert len(tries) > 1

@@ -190,7 +190,7 @@ def test_a_second_import_reads_nothing_and_changes_nothing(
         "quarantined": open_failures,
         "failed": 0,
     }
-    assert len(report.problems) >= open_failures
+    assert len(report.errors) >= open_failures
     assert report.exit_code == 3
     assert read_anew == []
     assert everything(copy) == before
