@@ -65,7 +65,7 @@ nightly: install ## Run the nightly tests, and the property tests with many exam
 	@$(PYTEST) $(PARALLEL) -m "nightly or not nightly" --hypothesis-profile nightly tests
 
 test-lake: .cache/lake/.installed ## Run the schema and the upsert on DuckLake (duckdb 1.5.5)
-	@.cache/lake/bin/python -m pytest -p no:cacheprovider tests/unit/warehouse/test_ducklake.py
+	@.cache/lake/bin/python -m pytest -p no:cacheprovider tests/integration/warehouse/test_ducklake.py
 
 .cache/lake/.installed: $(STAMP) deploy/lake.txt
 	@echo "Installing duckdb 1.5.5 and its extensions into .cache/lake, over the packages of $(VENV)"
@@ -79,7 +79,7 @@ soak: install ## Run serve against a faulty test site, with kills: make soak MIN
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
 torture: install ## Kill the process that writes the warehouse at random points: make torture KILLS=200
-	@DESK_TORTURE_KILLS=$(or $(KILLS),200) $(PYTEST) tests/unit/warehouse/test_promises.py -k killing
+	@DESK_TORTURE_KILLS=$(or $(KILLS),200) $(PYTEST) tests/integration/warehouse/test_promises.py -k killing
 
 bench: install .cache/peers/.installed ## Compare the fetcher with requests, urllib3, aiohttp and Scrapy (needs nginx)
 	@$(BIN)/python tests/bench/fetch.py --peers .cache/peers/bin/python
