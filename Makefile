@@ -1,10 +1,14 @@
-# The two commands of a fresh clone are `make demo` and `make test`; everything they
-# install or write stays in this folder (.venv, .cache, build, data).
+# `make demo` and `make test` work in a fresh clone. What they install or write stays in
+# this folder: .venv, .cache, build, dist, data.
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+PARALLEL := -n $(WORKERS) --dist loadgroup
+PIP := $(BIN)/python -m pip
+PINNED := install --quiet --disable-pip-version-check --no-deps --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
     --custom-compile-command "make pins"
 
@@ -12,88 +16,106 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install demo check test test-operations test-lake test-all soak torture record pins clean debian
-.PHONY: bench bench-warehouse bench-import bench-orchestration
+.PHONY: help install debian demo check test test-integration test-e2e test-security test-lake test-all
+.PHONY: nightly soak torture bench bench-warehouse bench-import bench-orchestration record pins package clean
 
-help: ## What there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 28
 
-install: $(STAMP) ## A virtual environment in .venv with everything pinned
+install: $(STAMP) ## Create .venv with copydesk and its pinned dependencies
 
 $(STAMP): deploy/constraints.txt pyproject.toml
-	@echo "Installing copydesk and its pinned dependencies into $(VENV) (a minute or two, once)"
+	@echo "Installing copydesk and its pinned dependencies into $(VENV). The first time takes a minute or two."
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("copydesk needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r deploy/constraints.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) $(PINNED) deploy/constraints.txt
+	@$(PIP) install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-debian: ## What some tests use of the system, where it is missing (needs root): PostgreSQL, systemd
+debian: ## Install the system packages that some tests use (needs root): PostgreSQL, systemd
 	@set --; ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || set -- "$$@" postgresql; \
 	command -v systemd-analyze >/dev/null || set -- "$$@" systemd; \
 	[ $$# = 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@"; }
 
-demo: install ## The main job, offline: newsstand -> Prefect -> DuckDB, kept in build/demo
+demo: install ## Run the main job offline into build/demo: test site, Prefect, DuckDB
 	@rm -rf build/demo
 	@$(BIN)/copydesk demo --keep build/demo
 
-check: install ## ruff, mypy strict
+check: install ## Run ruff and mypy
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test: check ## check, then the tests: unit, contract, end to end (5 minutes)
-	@$(BIN)/python -m tests
+test: check ## Run check, the unit tests and one end-to-end run (under 3 minutes)
+	@$(PYTEST) $(PARALLEL) tests/unit tests/e2e/test_demo.py
 
-test-operations: install ## Schedules, backfills, kills and lost servers, for real (8 minutes)
-	@$(BIN)/python -m tests.e2e
+test-integration: install ## Run the tests against real DuckDB files, HTTP servers and Prefect
+	@$(PYTEST) $(PARALLEL) tests/integration
 
-test-lake: .cache/lake/.installed ## The schema and the upsert on DuckLake, whose wheels need duckdb 1.5.5
-	@.cache/lake/bin/python -m pytest -p no:cacheprovider tests/unit/warehouse/test_ducklake.py
+test-e2e: install ## Run the tests of the command line and of `copydesk serve`
+	@$(PYTEST) $(PARALLEL) tests/e2e
+
+test-security: install ## Run the tests with hostile input
+	@$(PYTEST) $(PARALLEL) tests/security
+
+test-all: check ## Run check and every test that is not nightly, as CI does (under 10 minutes)
+	@$(PYTEST) $(PARALLEL) tests
+
+nightly: install ## Run the nightly tests, and the property tests with many examples
+	@$(PYTEST) $(PARALLEL) -m "nightly or not nightly" --hypothesis-profile nightly tests
+
+test-lake: .cache/lake/.installed ## Run the schema and the upsert on DuckLake (duckdb 1.5.5)
+	@.cache/lake/bin/python -m pytest -p no:cacheprovider tests/integration/warehouse/test_ducklake.py
 
 .cache/lake/.installed: $(STAMP) deploy/lake.txt
 	@echo "Installing duckdb 1.5.5 and its extensions into .cache/lake, over the packages of $(VENV)"
 	@rm -rf .cache/lake && $(BIN)/python -m venv --without-pip .cache/lake
-	@$(BIN)/python -m pip --python .cache/lake/bin/python install --quiet --disable-pip-version-check --no-deps --require-hashes -r deploy/lake.txt
+	@$(PIP) --python .cache/lake/bin/python $(PINNED) deploy/lake.txt
 	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
 	    > "$$(.cache/lake/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/other-packages.pth"
 	@touch $@
 
-test-all: install .cache/lake/.installed ## All of these and a sample of the soak side by side, as CI does (12 minutes)
-	@$(BIN)/python -m tests.side_by_side '$(MAKE) test-operations' '$(MAKE) soak MINUTES=2' \
-	    '$(MAKE) test' '$(MAKE) test-lake' --at-once 2
-
-soak: install ## serve against a misbehaving newsstand, with kills: make soak MINUTES=2
+soak: install ## Run serve against a faulty test site, with kills: make soak MINUTES=2
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
-bench: install .cache/peers/.installed ## The fetcher against bare requests, urllib3, aiohttp and Scrapy (needs nginx)
+torture: install ## Kill the process that writes the warehouse at random points: make torture KILLS=200
+	@DESK_TORTURE_KILLS=$(or $(KILLS),200) $(PYTEST) tests/integration/warehouse/test_promises.py -k killing
+
+bench: install .cache/peers/.installed ## Compare the fetcher with requests, urllib3, aiohttp and Scrapy (needs nginx)
 	@$(BIN)/python tests/bench/fetch.py --peers .cache/peers/bin/python
 
-bench-warehouse: install .cache/peers/.installed ## The warehouse against dlt, sqlite-utils and pandas; publishing (6 GB)
+bench-warehouse: install .cache/peers/.installed ## Compare the warehouse with dlt, sqlite-utils and pandas (6 GB)
 	@$(BIN)/python tests/bench/warehouse.py --peers .cache/peers/bin/python
 	@$(BIN)/python tests/bench/publishing.py
 
-bench-import: install ## Import and export of 37,000 posts: time, memory, size
+bench-import: install ## Measure import and export of 37,000 posts: time, memory, size
 	@$(BIN)/python tests/bench/importing.py
 
-bench-orchestration: install ## What Prefect costs a run
+bench-orchestration: install ## Measure what Prefect costs a run
 	@$(BIN)/python tests/bench/orchestration.py
 
-torture: install ## Kill the warehouse's writer 200 times at random points
-	@DESK_TORTURE_KILLS=200 $(BIN)/python -m pytest tests/unit/warehouse/test_promises.py -k killing
-
 .cache/peers/.installed: tests/bench/peers.txt
-	@echo "Installing what is compared with into .cache/peers"
+	@echo "Installing the packages to compare with into .cache/peers"
 	@$(PYTHON) -m venv .cache/peers
 	@.cache/peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-record: install ## make record ARGS="finews page.json --case name": save a page as a fixture
+record: install ## Save a page as a fixture: make record ARGS="finews page.json --case name"
 	@$(BIN)/python -m tests.record $(ARGS)
 
 pins: ## Resolve deploy/constraints.txt and deploy/lake.txt again (needs uv)
 	@$(COMPILE) --no-annotate --extra dev --constraint deploy/pins.in pyproject.toml --output-file deploy/constraints.txt
 	@sed -n '/^lake = /,/^]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml | $(COMPILE) --no-deps - --output-file deploy/lake.txt
 
-clean: ## Remove what the commands above made; your data/ stays
-	@rm -rf $(VENV) .cache build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+package: install ## Build wheel and sdist in dist/, compare them, run the demo from the wheel
+	@rm -rf dist build/package && mkdir -p build/package/empty && $(BIN)/hatchling build -d dist
+	@$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/package dist/*.tar.gz
+	@for wheel in dist build/package; do $(BIN)/python -m zipfile --list $$wheel/*.whl | awk '{print $$1, $$NF}' > $$wheel.names; done
+	@diff dist.names build/package.names && rm dist.names build/package.names
+	@sed -nE 's/^([a-z0-9._-]+==.*[^ ]) *\\$$/\1/p' deploy/constraints.txt > build/package/constraints.txt
+	@$(PYTHON) -m venv build/package/venv
+	@$(PIP) --python build/package/venv/bin/python install --quiet --constraint build/package/constraints.txt dist/*.whl
+	@cd build/package/empty && ../venv/bin/copydesk --version && ../venv/bin/copydesk demo --keep demo
+
+clean: ## Remove what the targets above made; data/ stays
+	@rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.prefect_database import made_database
 
@@ -31,6 +32,12 @@ os.environ |= {
 # A job that a script put in the background has Ctrl-C ignored, and so would all that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Properties get few examples in `make test`, and many with `--hypothesis-profile nightly`.
+settings.register_profile("quick", max_examples=30, deadline=None)
+settings.register_profile("nightly", max_examples=1000, deadline=None)
+settings.load_profile("quick")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -29,7 +29,6 @@ from flows.serving.deployments import Registered
 from flows.serving.place import Served
 from flows.serving.server import set_broken_database_aside
 from flows.settings import ConfigurationError
-from tests.e2e.__main__ import groups
 from warehouse.process import Process, this_process
 from warehouse.process import _started as process_started
 
@@ -441,12 +440,3 @@ def test_run_tells_gaps_drift_and_stalls_as_events_and_masks_what_is_secret():
         ("copydesk.stall", "c"),
     ]
     assert "planted-secret" not in str(found)
-
-
-# --- how these tests are run -----------------------------------------------------------
-
-
-def test_every_file_of_tests_here_is_run_by_exactly_one_process():
-    named = [file.name for files in groups().values() for file in files]
-
-    assert sorted(named) == sorted(file.name for file in Path(__file__).parent.glob("test_*.py"))

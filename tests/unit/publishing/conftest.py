@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +13,7 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from flows.publishing import import_files
-from flows.publishing.find_posts import PostPath
-from flows.publishing.read_file import PostOutcome, PostReader
 from parsers.model import Article, CanonicalUrl
-from tests.unit.publishing.archive import Truth, write_archive
-from tests.unit.publishing.archive_desk import POSTS_IN_ARCHIVE, bring_in
 
 SEEDS = Path(__file__).parents[3] / "tests" / "site" / "seeds"
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "frontmatter"
@@ -89,50 +83,3 @@ def read_head(request: pytest.FixtureRequest) -> ReadHead:
 @pytest.fixture(params=sorted(SEEDS.glob("*.txt")), ids=lambda path: path.name[:3])
 def seed(request: pytest.FixtureRequest) -> Path:
     return request.param  # type: ignore[no-any-return]
-
-
-# --- an archive, and a warehouse that it was brought into ---
-
-
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
-    folder = tmp_path_factory.mktemp("archive")
-    return folder, write_archive(folder, posts=POSTS_IN_ARCHIVE)
-
-
-@pytest.fixture(scope="session")
-def imported(archive: tuple[Path, Truth], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    warehouse = tmp_path_factory.mktemp("imported") / "a.duckdb"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(import_files, "POSTS_EACH", 50)
-        patch.setattr(import_files, "processes_here", lambda: 1)
-        bring_in(warehouse, archive[0])
-    return warehouse
-
-
-@pytest.fixture
-def copy(imported: Path, tmp_path: Path) -> Path:
-    shutil.copy(imported, tmp_path / "a.duckdb")
-    return tmp_path / "a.duckdb"
-
-
-@pytest.fixture
-def read_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths that are read, in this process."""
-    paths: list[str] = []
-    plainly = PostReader.read
-
-    def noted(self: PostReader, found: PostPath) -> PostOutcome:
-        paths.append(found.relative)
-        return plainly(self, found)
-
-    monkeypatch.setattr(PostReader, "read", noted)
-    monkeypatch.setattr(import_files, "processes_here", lambda: 1)
-    return paths
-
-
-@pytest.fixture
-def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_files, "POSTS_EACH", 50)
-    monkeypatch.setattr(import_files, "FEW", 0)
-    monkeypatch.setattr(import_files, "processes_here", lambda: 2)

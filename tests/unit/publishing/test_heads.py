@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers.frontmatter.block import split
 from parsers.frontmatter.fast_head import fast_fields
 from parsers.frontmatter.yaml_head import parsed_fields
-from tests.unit.publishing.archive import write_archive
+from tests.integration.publishing.archive import write_archive
 
 PIECES = st.lists(
     st.sampled_from(
@@ -33,7 +33,6 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=1500, deadline=None)
 @given(st.lists(LINES, max_size=6).map("\n".join))
 def test_a_simple_head_is_what_yaml_makes_of_it(head: str) -> None:
     simple = fast_fields(head)

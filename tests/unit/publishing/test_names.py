@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers.frontmatter import distinct_paths
@@ -34,7 +34,6 @@ def test_hostile_ids_never_share_a_name() -> None:
     assert len(set(names)) == len(HOSTILE)
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.lists(
         st.tuples(

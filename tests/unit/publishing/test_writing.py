@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers.compose import one_line
@@ -121,7 +121,6 @@ def either_kind(text: str, medium: str) -> list[dict[str, object]]:
 HARD = st.sampled_from("\"'\\:#-{}[]%@`!&*|>?,=~.<\n\t\r \x85\u2028\u2029\ufeff\u3000中a0😀")
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     text=st.text(st.one_of(HARD, st.characters()), min_size=1, max_size=60),
     medium=st.text(st.one_of(HARD, st.characters()), min_size=1, max_size=20),

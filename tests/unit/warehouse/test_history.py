@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from duckdb import DuckDBPyConnection
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.warehouse.made import HOUR, NOON, article, everything, later, rows_of, says, upsert
@@ -242,7 +242,6 @@ def told(sights: list[tuple[int, str, int]]) -> dict[str, list[tuple[int, str]]]
     return histories
 
 
-@settings(max_examples=60, deadline=None)
 @given(sights=SIGHTS, cuts=st.sets(st.integers(1, 8)))
 def test_any_batches_in_any_order_tell_the_same_history(
     sights: list[tuple[int, str, int]], cuts: set[int]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from duckdb import DuckDBPyConnection
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.warehouse.made import (
@@ -186,7 +186,6 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
 @given(before=ROWS, batch=ROWS)
 def test_a_batch_leaves_what_its_rows_one_by_one_leave(
     before: list[ArticleRow], batch: list[ArticleRow]

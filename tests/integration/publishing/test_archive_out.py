@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.publishing.export_posts import export_articles
-from tests.unit.publishing.archive import Truth
-from tests.unit.publishing.archive_desk import bring_in, settings_of
+from tests.integration.publishing.archive import Truth
+from tests.integration.publishing.archive_desk import bring_in, settings_of
 
 
 @pytest.mark.parametrize("dialect", ["jekyll", "hexo"])

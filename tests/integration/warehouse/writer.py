@@ -1,4 +1,4 @@
-"""Another process that writes: ``python -m tests.unit.warehouse.writer WHAT FILE ...``.
+"""Another process that writes: ``python -m tests.integration.warehouse.writer WHAT FILE ...``.
 
 Says what it did on standard output, one line each, as soon as it is done.
 """

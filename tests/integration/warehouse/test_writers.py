@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 
 def start(*words: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.unit.warehouse.writer", *map(str, words)],
+        [sys.executable, "-m", "tests.integration.warehouse.writer", *map(str, words)],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
 

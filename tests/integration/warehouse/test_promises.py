@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 from duckdb import DuckDBPyConnection
 
+from tests.integration.warehouse.writer import one_batch
 from tests.unit.warehouse.made import article, rows_of, upsert
-from tests.unit.warehouse.writer import one_batch
 from warehouse import connect, connect_read_only, publish, transaction
 from warehouse.care.integrity import verify
 from warehouse.errors import (
@@ -38,7 +38,7 @@ KILLS = int(os.environ.get("DESK_TORTURE_KILLS", "10"))
 
 def run_writer(*words: object, check: bool = True) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.unit.warehouse.writer", *map(str, words)],
+        [sys.executable, "-m", "tests.integration.warehouse.writer", *map(str, words)],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert not check or done.returncode == 0, done.stderr
@@ -61,7 +61,7 @@ class Tally:
 def killed_at_random(path: Path, start: int, chance: random.Random) -> int:
     """The last acknowledged batch of a writer that was killed at some moment."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.unit.warehouse.writer", "batches", str(path), str(start)],
+        [sys.executable, "-m", "tests.integration.warehouse.writer", "batches", str(path), str(start)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout

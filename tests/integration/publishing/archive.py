@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from tests.unit.publishing import archive_forms as forms
-from tests.unit.publishing.archive_forms import Story
+from tests.integration.publishing import archive_forms as forms
+from tests.integration.publishing.archive_forms import Story
 
 CHECKED_OUT = datetime(2022, 9, 1, tzinfo=UTC).timestamp()
 """When git wrote the files: the same for all, as after a clone."""

@@ -13,7 +13,7 @@ import psutil
 
 from flows.publishing import import_files
 from flows.serving import launch
-from tests.unit.publishing.archive_desk import settings_of
+from tests.integration.publishing.archive_desk import settings_of
 
 
 def main(warehouse: str, site: str, enough: str, number: str) -> None:

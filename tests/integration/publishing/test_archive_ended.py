@@ -15,8 +15,14 @@ import pytest
 
 from flows.errors import RunFailed
 from flows.publishing import import_files, readers
-from tests.unit.publishing.archive import Truth
-from tests.unit.publishing.archive_desk import bring_in, counted, everything, rows_of, some_posts
+from tests.integration.publishing.archive import Truth
+from tests.integration.publishing.archive_desk import (
+    bring_in,
+    counted,
+    everything,
+    rows_of,
+    some_posts,
+)
 
 SCRIPT = Path(__file__).with_name("importing_archive.py")
 ROOT = Path(__file__).parents[3]

@@ -16,8 +16,8 @@ from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts, re
 from flows.publishing.read_file import PostReader
 from flows.serving import launch
 from parsers.frontmatter.read import POST_PARSER
-from tests.unit.publishing.archive import Truth, write_archive
-from tests.unit.publishing.archive_desk import (
+from tests.integration.publishing.archive import Truth, write_archive
+from tests.integration.publishing.archive_desk import (
     POSTS_IN_ARCHIVE,
     bring_in,
     counted,
@@ -26,7 +26,7 @@ from tests.unit.publishing.archive_desk import (
     settings_of,
     some_posts,
 )
-from tests.unit.publishing.archive_forms import MARK
+from tests.integration.publishing.archive_forms import MARK
 
 # --- the generator ---------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse import lakes, postgres
+from tests.integration.warehouse import lakes, postgres
 from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
 
 # What happens to an article is the same in a lake: these tests run again, on the `db` below.
@@ -136,7 +136,14 @@ def test_two_processes_write_to_one_lake_at_once_and_nothing_is_doubled(
     _need("ducklake")
     with lakes.attached(server, tmp_path, "both") as db:
         lakes.prepare(db)
-    command = [sys.executable, "-m", "tests.unit.warehouse.lakes", server, str(tmp_path), "both"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.integration.warehouse.lakes",
+        server,
+        str(tmp_path),
+        "both",
+    ]
     with ExitStack() as ended:
         writers = [
             ended.enter_context(

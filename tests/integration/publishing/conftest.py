@@ -1,0 +1,58 @@
+"""An archive of posts, and a warehouse that it was imported into."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from flows.publishing import import_files
+from flows.publishing.find_posts import PostPath
+from flows.publishing.read_file import PostOutcome, PostReader
+from tests.integration.publishing.archive import Truth, write_archive
+from tests.integration.publishing.archive_desk import POSTS_IN_ARCHIVE, bring_in
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
+    folder = tmp_path_factory.mktemp("archive")
+    return folder, write_archive(folder, posts=POSTS_IN_ARCHIVE)
+
+
+@pytest.fixture(scope="session")
+def imported(archive: tuple[Path, Truth], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warehouse = tmp_path_factory.mktemp("imported") / "a.duckdb"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_files, "POSTS_EACH", 50)
+        patch.setattr(import_files, "processes_here", lambda: 1)
+        bring_in(warehouse, archive[0])
+    return warehouse
+
+
+@pytest.fixture
+def copy(imported: Path, tmp_path: Path) -> Path:
+    shutil.copy(imported, tmp_path / "a.duckdb")
+    return tmp_path / "a.duckdb"
+
+
+@pytest.fixture
+def read_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that are read, in this process."""
+    paths: list[str] = []
+    plainly = PostReader.read
+
+    def noted(self: PostReader, found: PostPath) -> PostOutcome:
+        paths.append(found.relative)
+        return plainly(self, found)
+
+    monkeypatch.setattr(PostReader, "read", noted)
+    monkeypatch.setattr(import_files, "processes_here", lambda: 1)
+    return paths
+
+
+@pytest.fixture
+def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_files, "POSTS_EACH", 50)
+    monkeypatch.setattr(import_files, "FEW", 0)
+    monkeypatch.setattr(import_files, "processes_here", lambda: 2)

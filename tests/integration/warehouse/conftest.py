@@ -1,0 +1,3 @@
+from tests.unit.warehouse.conftest import db, path
+
+__all__ = ["db", "path"]
