@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flows.fetch import Fetcher, FetchFailure, FetchRequest, redact_url
-from flows.pipeline.batch import decode_page
+from flows.fetch import Fetcher, FetchFailure, FetchRequest, decode_page, redact_url
 from flows.pipeline.run import fetch_policy
 from flows.settings import Settings
 from flows.text import pluralize

@@ -26,8 +26,8 @@ from flows.archive import ArchiveError
 from flows.archive.index import read_response
 from flows.archive.redact import redact_record
 from flows.callbacks import Notify, OnProgress
+from flows.fetch import decode_page
 from flows.pipeline import locks
-from flows.pipeline.batch import decode_page
 from flows.settings import ConfigurationError, Settings
 from flows.text import pluralize
 from parsers import registry

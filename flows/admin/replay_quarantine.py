@@ -19,9 +19,10 @@ from flows.archive import ArchiveError
 from flows.archive.index import listing_pages, read_response
 from flows.callbacks import Notify, OnProgress
 from flows.errors import Interrupted
+from flows.fetch import decode_page
 from flows.pipeline import locks, steps
 from flows.pipeline import rows as bridge
-from flows.pipeline.batch import Batch, FetchedPage, FetchTarget, decode_page
+from flows.pipeline.batch import Batch, FetchedPage, FetchTarget
 from flows.pipeline.checkpoint import CheckpointedRun
 from flows.pipeline.run import RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown

@@ -19,8 +19,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
 from flows.archive import ArchivedResponse, ArchiveError, read_record
-from flows.fetch import FetchRequest, FetchResponse
-from flows.pipeline.batch import decode_page
+from flows.fetch import FetchRequest, FetchResponse, decode_page
 from parsers import registry
 from parsers.errors import ParseError, UnknownUrl
 from parsers.model import Entry, Listing, Page, Source

@@ -29,7 +29,7 @@ from flows.fetch.errors import (
     UntrustedServer,
 )
 from flows.fetch.fetcher import Fetcher
-from flows.fetch.messages import Expect, FetchFailure, FetchRequest, FetchResponse
+from flows.fetch.messages import Expect, FetchFailure, FetchRequest, FetchResponse, decode_page
 from flows.fetch.policy import FetchPolicy
 from flows.fetch.redact import redact_url, safe_text
 
@@ -58,6 +58,7 @@ __all__ = [
     "TransientFetchError",
     "UnexpectedStatus",
     "UntrustedServer",
+    "decode_page",
     "redact_url",
     "safe_text",
 ]

@@ -9,6 +9,8 @@ from typing import Literal
 
 from flows.fetch.attempt import Attempt
 from flows.fetch.errors import FetchError
+from parsers.model import Entry, Page
+from parsers.text.charset import decode
 
 Expect = Literal["any", "closed", "html", "json", "xml"]
 
@@ -109,3 +111,17 @@ class FetchFailure:
     attempts: tuple[Attempt, ...] = field(default=())
     fetched_at: datetime
     seconds: float
+
+
+def decode_page(fetched: FetchResponse, entry: Entry | None) -> Page:
+    """The page of a response, decoded to text."""
+    decoded = decode(fetched.body, fetched.content_type)
+    return Page(
+        url=fetched.request.url,
+        final_url=fetched.final_url,
+        text=decoded.text,
+        fetched_at=fetched.fetched_at,
+        encoding=decoded.encoding,
+        replacements=decoded.replacements,
+        entry=entry,
+    )

@@ -14,9 +14,10 @@ from flows.archive.index import (
     read_response,
     with_next_pages,
 )
+from flows.fetch import decode_page
 from flows.pipeline import steps
 from flows.pipeline.backfill_context import BackfillContext
-from flows.pipeline.batch import Batch, FetchedPage, decode_page
+from flows.pipeline.batch import Batch, FetchedPage
 from flows.pipeline.checkpoint import READ_ARCHIVE, new_chunk
 from flows.text import pluralize
 from parsers import registry

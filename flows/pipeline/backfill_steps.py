@@ -15,11 +15,11 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from flows.fetch import Cancelled, FetchFailure, FetchRequest, FetchResponse
+from flows.fetch import Cancelled, FetchFailure, FetchRequest, FetchResponse, decode_page
 from flows.pipeline import backfill_archive, rows, steps
 from flows.pipeline.backfill_context import BackfillContext, aware
 from flows.pipeline.backfill_entries import named, note_days, pieces, read_entries, tell_lost
-from flows.pipeline.batch import Batch, FetchedPage, decode_page
+from flows.pipeline.batch import Batch, FetchedPage
 from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES, READ_ARCHIVE, new_chunk
 from flows.pipeline.date_range import DateRange
 from flows.pipeline.discover import gap_reason, is_continuous

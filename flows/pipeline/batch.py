@@ -16,7 +16,6 @@ from flows.fetch import (
 )
 from flows.pipeline import rows
 from parsers.model import Entry, Page, Source
-from parsers.text.charset import decode
 from warehouse.records.not_modified import NotModified
 from warehouse.rows import ArticleRow, FetchRow, NewGap, NewQuarantineEntry, Validators
 
@@ -167,18 +166,4 @@ def build_request(
         validators_for=known.final_url,
         expect=expect,
         archived=archived,
-    )
-
-
-def decode_page(fetched: FetchResponse, entry: Entry | None) -> Page:
-    """A fetched page as text."""
-    decoded = decode(fetched.body, fetched.content_type)
-    return Page(
-        url=fetched.request.url,
-        final_url=fetched.final_url,
-        text=decoded.text,
-        fetched_at=fetched.fetched_at,
-        encoding=decoded.encoding,
-        replacements=decoded.replacements,
-        entry=entry,
     )

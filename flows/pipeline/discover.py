@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from flows.fetch import Cancelled, FetchFailure, FetchResponse
+from flows.fetch import Cancelled, FetchFailure, FetchResponse, decode_page
 from flows.pipeline import rows
-from flows.pipeline.batch import DiscoveryResult, FetchTarget, build_request, decode_page
+from flows.pipeline.batch import DiscoveryResult, FetchTarget, build_request
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import Problem, fetch_problem
 from parsers import registry

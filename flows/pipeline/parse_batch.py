@@ -122,7 +122,7 @@ def parse_line(line: ManifestLine) -> str:
             },
             ensure_ascii=False,
         )
-    from flows.publishing.documents import article_json
+    from flows.pipeline.article_json import article_json
 
     document = article_json(article)
     document["date"] = printed_day(article)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import cast
 
 from flows.errors import RunFailed
-from flows.fetch import Fetcher
-from flows.pipeline.batch import build_request, decode_page
+from flows.fetch import Fetcher, decode_page
+from flows.pipeline.article_json import article_json
+from flows.pipeline.batch import build_request
 from flows.pipeline.gunzip import gunzip
 from flows.pipeline.run import fetch_policy
-from flows.publishing.documents import article_json
 from flows.settings import ConfigurationError, Settings
 from parsers import registry
 from parsers.errors import ParseError

@@ -14,9 +14,9 @@ from typing import Any
 
 from flows.archive import ArchiveError
 from flows.archive.index import listing_pages, read_response
-from flows.fetch import FetchResponse
+from flows.fetch import FetchResponse, decode_page
 from flows.pipeline import rows, steps
-from flows.pipeline.batch import Batch, FetchedPage, decode_page
+from flows.pipeline.batch import Batch, FetchedPage
 from flows.pipeline.checkpoint import CheckpointedRun
 from flows.pipeline.reparse_failures import ReparseFailures
 from flows.pipeline.stats import EXIT_CODES, MAX_MESSAGES, RunReport, page_problem

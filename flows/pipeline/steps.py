@@ -14,9 +14,9 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
-from flows.fetch import Cancelled, Expect, FetchFailure, FetchRequest, FetchResponse
+from flows.fetch import Cancelled, Expect, FetchFailure, FetchRequest, FetchResponse, decode_page
 from flows.pipeline import rows
-from flows.pipeline.batch import Batch, FetchedPage, build_request, decode_page
+from flows.pipeline.batch import Batch, FetchedPage, build_request
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import SourceStats, fetch_problem, page_problem, upsert_counts
 from flows.text import pluralize

@@ -1,43 +1,20 @@
-"""Articles as documents: the article JSON, and one file of JSON lines or CSV."""
+"""Articles as one file of JSON lines or CSV."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from flows.pipeline.article_json import ARTICLE_KEYS, article_json
 from parsers.model import Article
-
-ARTICLE_KEYS = (
-    "article_id", "source", "source_article_id", "url", "canonical_url", "title", "authors",
-    "publisher", "published_at", "published_raw", "published_precision", "updated_at", "categories",
-    "tags", "language", "lead_image", "body_html", "text", "content_hash", "parser",
-    "parser_version", "provenance", "original_url",
-)  # fmt: skip
-"""The article JSON of DESIGN.md 5, in its order."""
-
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 _LONGEST_LINE = 256 * 1024 * 1024
-
-
-def article_json(article: Article) -> dict[str, object]:
-    """The article JSON: its keys in order, times as RFC 3339 in UTC."""
-    values: dict[str, object] = {}
-    for key in ARTICLE_KEYS:
-        value = getattr(article, key)
-        if key in ("published_at", "updated_at") and value is not None:
-            value = value.isoformat().replace("+00:00", "Z")
-        elif isinstance(value, tuple):
-            value = list(value)
-        elif isinstance(value, Mapping):
-            value = dict(value)
-        values[key] = value
-    return values
 
 
 def write_jsonl(articles: Iterable[Article], file: Path) -> int:

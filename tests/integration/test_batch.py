@@ -70,7 +70,7 @@ def test_every_page_has_a_record_and_a_failed_one_an_error(folder: Path):
 
 
 def test_the_record_is_the_article_json_in_its_order(folder: Path):
-    from flows.publishing.documents import ARTICLE_KEYS
+    from flows.pipeline.article_json import ARTICLE_KEYS
 
     record = json.loads(
         parse_line(

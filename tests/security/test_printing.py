@@ -13,7 +13,8 @@ import pytest
 from flows import cli, settings
 from flows.admin.query import QueryResult
 from flows.cli.console import Console, dump, table
-from flows.publishing.documents import ARTICLE_KEYS, write_csv
+from flows.pipeline.article_json import ARTICLE_KEYS
+from flows.publishing.documents import write_csv
 from parsers.errors import BadFrontMatter, ParseError
 from parsers.frontmatter import read_post
 from parsers.text.escape import escape_controls

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from flows import cli
-from flows.publishing.documents import article_json
+from flows.pipeline.article_json import article_json
 from parsers import registry
 from parsers.model import Entry, Page
 from tests.security.payloads import NOW, SENTENCES, SHOWN, feed_of, page_of, payloads, read

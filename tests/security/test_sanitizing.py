@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from bs4 import BeautifulSoup
 
-from flows.publishing.documents import article_json
+from flows.pipeline.article_json import article_json
 from parsers.html.clean import BOXES, HEADINGS, INLINE, clean_body
 from tests.security.payloads import SENTENCES, SHOWN, page_of, payloads, posts_of, read
 from tests.unit.publishing.conftest import make_article

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.publishing.documents import ARTICLE_KEYS, write_csv, write_jsonl
+from flows.pipeline.article_json import ARTICLE_KEYS
+from flows.publishing.documents import write_csv, write_jsonl
 from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts, read_posts
 from flows.publishing.write_files import JOURNAL, ExportRow, write_posts
 from parsers.errors import BadFrontMatter
