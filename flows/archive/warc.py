@@ -86,7 +86,9 @@ def page_records(
         http_headers=StatusAndHeaders(f"{answer.status} {answer.reason}", fields, "HTTP/1.1"),
     )
     line = f"GET {_path(url)} HTTP/1.1"
-    asked = StatusAndHeaders(line, [("Host", _host(url)), *answer.asked], is_http_request=True)
+    asked = StatusAndHeaders(
+        line, [("Host", _host(url)), *answer.request_fields], is_http_request=True
+    )
     request = _BUILDER.create_warc_record(
         url,
         "request",

@@ -85,7 +85,7 @@ class ArchiveWriter:
         """
         digest = sha1(answer.body.wire)
         earlier = self._earlier(digest, answer, known)
-        date = answer.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        date = answer.received_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         response, request = page_records(answer, digest, date, earlier)
         with self._lock:
             self._rotate()

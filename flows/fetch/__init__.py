@@ -1,15 +1,15 @@
-"""Fetching that can be trusted: a page that is whole, or an error that says why not.
+"""An HTTP client for scraping: it returns a complete page, or an error that names the cause.
 
-``Fetcher`` is the door; the rooms behind it: ``guard`` (where we may go), ``connection`` and
-``watchdog`` (how, and until when), ``client`` (one request), ``body`` and ``checks`` (is it
-whole), ``retrying`` (the one layer of retries), ``hosts`` and ``robots`` (politeness),
-``pool`` (many at once), ``archive`` (everything kept).
+``Fetcher`` is the entry point. Its parts: ``ssrf`` (which addresses), ``connection`` and
+``deadlines`` (how, and until when), ``client`` (one request), ``body`` and ``content_checks``
+(is it complete), ``retry``, ``throttle`` and ``robots`` (manners), ``scheduler`` (many pages
+at once).
 """
 
 from __future__ import annotations
 
-from flows.fetch.attempt import Attempt
 from flows.fetch.errors import (
+    Attempt,
     BadAddress,
     BadRedirect,
     Cancelled,

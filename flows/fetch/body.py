@@ -1,8 +1,8 @@
-"""The bytes of an answer, whole and decompressed, or an error.
+"""Response bodies: read whole and decompressed, or refused.
 
-Read raw, so that nothing between the socket and us can swallow a cut: the length or the
-last chunk must be there, every compressed stream must reach its own end, and a body whose
-end nobody announced is refused unless its content proves it.
+The body is read raw, so that no library between the socket and this module can hide a cut.
+The announced length or the last chunk must arrive, every compressed stream must reach its own
+end, and a body without an announced end must prove it by its content.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flows.fetch.deadlines import Deadline
 from flows.fetch.errors import IncompleteBody, TimedOut, TooLarge
 from flows.fetch.redact import safe_text
 
-_READ = 65536
+_READ_BYTES = 65536
 _MAX_MEMBERS = 100
 _GZIP = b"\x1f\x8b"
 _KEPT_COMPRESSED = re.compile(r"(?i)gzip|x-gzip|octet-stream|zip|tar")
@@ -26,12 +26,12 @@ _KEPT_COMPRESSED = re.compile(r"(?i)gzip|x-gzip|octet-stream|zip|tar")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framing:
-    """How the end of a body is announced.
+    """How a response announces the end of its body.
 
     Attributes:
         kind: ``length``, ``chunked``, or ``close`` for the end of the connection.
-        length: The announced length; ``None`` unless ``kind`` is ``length``.
-        codings: The content codings, in the order they were applied.
+        length: Announced length; ``None`` unless ``kind`` is ``length``.
+        codings: Content codings, in the order they were applied.
     """
 
     kind: Literal["length", "chunked", "close"]
@@ -40,16 +40,16 @@ class Framing:
 
     @property
     def is_provable(self) -> bool:
-        """True when a cut cannot pass unnoticed."""
+        """True when a cut is always detected."""
         return self.kind != "close" or bool(self.codings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A body that is whole.
+    """A complete body.
 
     Attributes:
-        wire: As it came, without chunk framing.
+        wire: As received, without chunk framing.
         content: Decompressed.
         framing: How its end was announced.
     """
@@ -59,18 +59,23 @@ class Body:
     framing: Framing
 
 
+def _field_parts(raw: HTTPResponse, name: str) -> list[str]:
+    """The comma-separated values of a field, lower case, without empty ones."""
+    values = ",".join(raw.headers.getlist(name)).lower().split(",")
+    return [part.strip() for part in values if part.strip()]
+
+
 def framing_of(raw: HTTPResponse) -> Framing:
-    """How the end of this answer is announced.
+    """How a response announces the end of its body.
 
     Raises:
-        BrokenBody: The fields contradict each other or make no sense.
+        IncompleteBody: The fields contradict each other or are invalid.
     """
-    codings = _codings(raw)
-    transfer = [
-        part.strip().lower()
-        for part in ",".join(raw.headers.getlist("transfer-encoding")).split(",")
-    ]
-    transfer = [part for part in transfer if part]
+    codings = tuple(part for part in _field_parts(raw, "content-encoding") if part != "identity")
+    unknown = [part for part in codings if part not in ("gzip", "x-gzip", "deflate")]
+    if unknown or len(codings) > 2:
+        raise IncompleteBody(f"expected the content coding gzip or deflate, found {_show(codings)}")
+    transfer = _field_parts(raw, "transfer-encoding")
     if transfer:
         if transfer != ["chunked"]:
             raise IncompleteBody(f"expected the transfer coding chunked, found {_show(transfer)}")
@@ -88,46 +93,35 @@ def framing_of(raw: HTTPResponse) -> Framing:
     return Framing(kind="length", length=int(length), codings=codings)
 
 
-def _codings(raw: HTTPResponse) -> tuple[str, ...]:
-    named = ",".join(raw.headers.getlist("content-encoding")).lower().split(",")
-    codings = tuple(part.strip() for part in named if part.strip() not in ("", "identity"))
-    unknown = [part for part in codings if part not in ("gzip", "x-gzip", "deflate")]
-    if unknown or len(codings) > 2:
-        raise IncompleteBody(
-            f"expected the content coding gzip or deflate, found {_show(list(codings))}"
-        )
-    return codings
-
-
-def _show(values: list[str]) -> str:
+def _show(values: list[str] | tuple[str, ...]) -> str:
     return safe_text(", ".join(repr(value) for value in values), limit=120)
 
 
-def read_body(raw: HTTPResponse, *, framing: Framing, limit: int, leash: Deadline) -> Body:
-    """The whole body.
+def read_body(raw: HTTPResponse, *, framing: Framing, limit: int, deadline: Deadline) -> Body:
+    """Read the whole body.
 
     Raises:
-        BrokenBody: It is cut or garbled.
+        IncompleteBody: It is cut or garbled.
         TooLarge: More than ``limit`` bytes, on the wire or decompressed.
         TimedOut: The attempt's deadline passed.
     """
     if framing.length is not None and framing.length > limit:
         raise TooLarge(_too_large(framing.length, limit, "announced"))
-    wire = _read_wire(raw, framing, limit, leash)
+    wire = _read_wire(raw, framing, limit, deadline)
     content = wire
     for coding in reversed(framing.codings):
         content = _inflate(content, coding, limit)
-    _refuse_double(raw, framing, content)
+    _refuse_compressed(raw, framing, content)
     return Body(wire=wire, content=content, framing=framing)
 
 
-def _read_wire(raw: HTTPResponse, framing: Framing, limit: int, leash: Deadline) -> bytes:
+def _read_wire(raw: HTTPResponse, framing: Framing, limit: int, deadline: Deadline) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
-        part = raw.read1(_READ, decode_content=False)
-        if leash.left() <= 0 or leash.is_over:
-            raise TimedOut(f"the body was still coming after {size} bytes")
+        part = raw.read1(_READ_BYTES, decode_content=False)
+        if deadline.seconds_left() <= 0 or deadline.is_over:
+            raise TimedOut(f"the body was incomplete after {size} bytes")
         if not part:
             break
         parts.append(part)
@@ -141,12 +135,12 @@ def _read_wire(raw: HTTPResponse, framing: Framing, limit: int, leash: Deadline)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def read_prefix(raw: HTTPResponse, *, limit: int, leash: Deadline) -> bytes:
-    """At most ``limit`` raw bytes of an answer whose content does not matter."""
+def read_prefix(raw: HTTPResponse, *, limit: int, deadline: Deadline) -> bytes:
+    """Read at most ``limit`` raw bytes of a body."""
     parts: list[bytes] = []
     size = 0
-    while size < limit and leash.left() > 0:
-        part = raw.read1(min(_READ, limit - size), decode_content=False)
+    while size < limit and deadline.seconds_left() > 0:
+        part = raw.read1(min(_READ_BYTES, limit - size), decode_content=False)
         if not part:
             break
         parts.append(part)
@@ -156,13 +150,13 @@ def read_prefix(raw: HTTPResponse, *, limit: int, leash: Deadline) -> bytes:
 
 def _too_large(size: int, limit: int, how: str) -> str:
     return (
-        f"expected at most {limit} bytes, {size} {how}; if such pages are meant, raise "
+        f"expected at most {limit} bytes, {size} {how}; to accept such pages, raise "
         "fetch.max_body_bytes"
     )
 
 
 def _inflate(data: bytes, coding: str, limit: int) -> bytes:
-    """A compressed stream, decompressed to its own end.
+    """Decompress a stream to its own end.
 
     gzip may hold several members (RFC 1952 2.2) and zero padding after them.
     """
@@ -179,7 +173,7 @@ def _inflate(data: bytes, coding: str, limit: int) -> bytes:
             ) from error
         size += len(part)
         if size > limit:
-            raise TooLarge(_too_large(size, limit, "after decompression, and more to come"))
+            raise TooLarge(_too_large(size, limit, "or more after decompression"))
         parts.append(part)
         if not inflater.eof:
             raise IncompleteBody(
@@ -202,29 +196,29 @@ def _window(data: bytes, coding: str) -> int:
     return 15 if is_zlib else -15
 
 
-def _refuse_double(raw: HTTPResponse, framing: Framing, content: bytes) -> None:
-    """Refuse what is still compressed although its labels say it is not."""
+def _refuse_compressed(raw: HTTPResponse, framing: Framing, content: bytes) -> None:
+    """Refuse a body that is still gzip data although its header fields deny it."""
     if not content.startswith(_GZIP) or content[2:3] != b"\x08":
         return
     kind = raw.headers.get("content-type", "")
-    named = str(raw.url or "").partition("?")[0].lower()
-    if _KEPT_COMPRESSED.search(kind) or (named.endswith((".gz", ".tgz")) and not framing.codings):
+    name = str(raw.url or "").partition("?")[0].lower()
+    if _KEPT_COMPRESSED.search(kind) or (name.endswith((".gz", ".tgz")) and not framing.codings):
         return
     raise IncompleteBody(
-        f"the body is still gzip data after its declared coding ({_show(list(framing.codings))}) "
+        f"the body is still gzip data after its declared coding ({_show(framing.codings)}) "
         f"was undone; its type is {safe_text(kind)!r}"
     )
 
 
 def inflate_all(wire: bytes, fields: tuple[tuple[str, str], ...], *, limit: int = 1 << 30) -> bytes:
-    """An archived body, decompressed as its own header fields say.
+    """Decompress an archived body as its own header fields declare.
 
     Raises:
-        BrokenBody: It does not decompress.
+        IncompleteBody: It does not decompress.
         TooLarge: It is larger than ``limit``.
     """
-    named = ",".join(value for name, value in fields if name.lower() == "content-encoding")
-    for coding in reversed([part.strip() for part in named.lower().split(",")]):
+    codings = ",".join(value for name, value in fields if name.lower() == "content-encoding")
+    for coding in reversed([part.strip() for part in codings.lower().split(",")]):
         if coding in ("gzip", "x-gzip", "deflate"):
             wire = _inflate(wire, coding, limit)
     return wire

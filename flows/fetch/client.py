@@ -1,4 +1,4 @@
-"""One request and its answer: sent through requests, read to the end or refused."""
+"""One HTTP request and its response, read to the end or refused."""
 
 from __future__ import annotations
 
@@ -29,34 +29,39 @@ from flows.fetch.errors import (
     UnexpectedStatus,
     UntrustedServer,
 )
+from flows.fetch.headers import parse_retry_after
 from flows.fetch.policy import FetchPolicy
 from flows.fetch.redact import redact_url, safe_text
-from flows.fetch.retry_after import parse_retry_after
 from flows.fetch.ssrf import AddressPolicy, Target
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED_4XX = frozenset({408, 425, 429})
-_DRAINED = 65536
+_DRAIN_BYTES = 65536
+_LIBRARY_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
+# http.client raises a bare ValueError for some malformed responses.
+_FOREIGN_ERRORS = (*_LIBRARY_ERRORS, HTTPException, OSError, ValueError)
+
+Kind = Literal["page", "redirect", "not_modified"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """A complete answer to one request.
+    """A complete response to one request.
 
     Attributes:
         kind: ``page`` for a 200, ``redirect``, or ``not_modified``.
-        target: What was asked.
-        status: The HTTP status.
-        reason: The status line's words.
+        target: The requested URL.
+        status: HTTP status.
+        reason: Reason phrase of the status line.
         fields: Header fields in order, as received.
         headers: The same, by name.
-        body: The body; of a redirect only as much as was read.
-        location: A redirect's Location, as received.
-        asked: The request's header fields, credentials left out.
-        at: When the answer was complete, aware UTC.
+        body: Of a redirect only as much as was read.
+        location: Location of a redirect, as received.
+        request_fields: Header fields of the request, credentials left out.
+        received_at: When the response was complete, aware UTC.
     """
 
-    kind: Literal["page", "redirect", "not_modified"]
+    kind: Kind
     target: Target
     status: int
     reason: str
@@ -64,24 +69,24 @@ class HttpResponse:
     headers: Mapping[str, str]
     body: Body
     location: str
-    asked: tuple[tuple[str, str], ...]
-    at: datetime
+    request_fields: tuple[tuple[str, str], ...]
+    received_at: datetime
 
 
 class HttpClient:
-    """Makes requests for one run."""
+    """Makes the requests of one run."""
 
     def __init__(
         self,
         policy: FetchPolicy,
         *,
-        guard: AddressPolicy,
+        addresses: AddressPolicy,
         watchdog: Watchdog,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
         self._policy = policy
-        self._guard = guard
+        self._addresses = addresses
         self._watchdog = watchdog
         self._clock = clock
         self._now = now
@@ -90,7 +95,7 @@ class HttpClient:
         self._fields = {
             "User-Agent": policy.user_agent,
             "Accept": "*/*",
-            # No br or zstd: they save little and widen the surface for bombs.
+            # No br or zstd: they save little and make more kinds of bombs possible.
             "Accept-Encoding": "gzip, deflate",
         }
 
@@ -103,58 +108,51 @@ class HttpClient:
         credentials: tuple[str, str] | None = None,
         limit: int | None = None,
     ) -> HttpResponse:
-        """The answer to one GET.
+        """Make one GET request.
 
         Args:
-            target: Where; checked by the caller, and again inside the connection.
+            target: The URL; checked by the caller, and again inside the connection.
             deadline: On the clock; the attempt ends by then.
             validators: Fields that make the request conditional.
-            credentials: User and password for this very host.
-            limit: Read at most so many bytes and do not mind if there are more.
+            credentials: User and password for this host.
+            limit: Read at most this many bytes and ignore the rest.
 
         Raises:
-            FetchError: Anything but a whole 200, a redirect or an asked-for 304.
+            FetchError: The response is no complete 200, no redirect and no requested 304.
         """
         fields = {**self._fields, **(validators or {})}
         if credentials is not None:
             fields["Authorization"] = _basic(credentials)
-        end = min(deadline, self._clock() + self._policy.attempt_limit_seconds)
-        leash = Deadline(
-            self._guard,
-            deadline=end,
+        attempt = Deadline(
+            self._addresses,
+            at=min(deadline, self._clock() + self._policy.attempt_limit_seconds),
             silence_seconds=self._policy.timeout_seconds,
             clock=self._clock,
         )
-        with self._watchdog.attempt(leash):
+        with self._watchdog.attempt(attempt):
             try:
-                return self._exchange(target, fields, leash, limit)
+                return self._exchange(target, fields, attempt, limit)
             except FetchError as error:
-                verdict = self._watchdog.verdict(leash, error)
-                if verdict is error:
+                cause = self._watchdog.cause_of(attempt, error)
+                if cause is error:
                     raise
-                raise verdict from error
-            except (
-                requests.RequestException,
-                urllib3.exceptions.HTTPError,
-                HTTPException,
-                OSError,
-                ValueError,  # http.client raises it bare for some malformed answers
-            ) as error:
-                raise self._watchdog.verdict(leash, _typed(error, leash)) from error
+                raise cause from error
+            except _FOREIGN_ERRORS as error:
+                raise self._watchdog.cause_of(attempt, _typed(error, attempt)) from error
 
     def _exchange(
-        self, target: Target, fields: Mapping[str, str], leash: Deadline, limit: int | None
+        self, target: Target, fields: Mapping[str, str], deadline: Deadline, limit: int | None
     ) -> HttpResponse:
-        silence = max(0.01, min(leash.left(), leash.silence_seconds))
+        silence = max(0.01, min(deadline.seconds_left(), deadline.silence_seconds))
         response = self._adapter.send(
             _prepare(target, fields), stream=True, timeout=silence, verify=self._verify
         )
         raw: urllib3.HTTPResponse = response.raw
         try:
-            kind = self._judge(raw, response, fields)
-            body = self._body(raw, kind, leash, limit)
+            kind = self._kind(raw, response.headers, fields)
+            body = self._body(raw, kind, deadline, limit)
         except (RefusedByServer, UnexpectedStatus):
-            _drain(raw, leash)
+            _drain(raw, deadline)
             raise
         finally:
             if not raw.isclosed():
@@ -169,50 +167,52 @@ class HttpClient:
             headers=response.headers,
             body=body,
             location=response.headers.get("Location", ""),
-            asked=tuple((k, v) for k, v in fields.items() if k != "Authorization"),
-            at=self._now(),
+            request_fields=tuple((k, v) for k, v in fields.items() if k != "Authorization"),
+            received_at=self._now(),
         )
 
     def _body(
-        self, raw: urllib3.HTTPResponse, kind: str, leash: Deadline, limit: int | None
+        self, raw: urllib3.HTTPResponse, kind: Kind, deadline: Deadline, limit: int | None
     ) -> Body:
         if kind == "page":
             framing = framing_of(raw)
             if limit is None or framing.codings:
                 most = self._policy.max_body_bytes
-                return read_body(raw, framing=framing, limit=most, leash=leash)
-            part = read_prefix(raw, limit=limit, leash=leash)
+                return read_body(raw, framing=framing, limit=most, deadline=deadline)
+            part = read_prefix(raw, limit=limit, deadline=deadline)
             return Body(wire=part, content=part, framing=framing)
-        part = read_prefix(raw, limit=_DRAINED, leash=leash) if kind == "redirect" else b""
-        if kind == "not_modified":
+        part = b""
+        if kind == "redirect":
+            part = read_prefix(raw, limit=_DRAIN_BYTES, deadline=deadline)
+        else:
             raw.read1(1, decode_content=False)
         return Body(wire=part, content=part, framing=Framing(kind="close", length=None, codings=()))
 
-    def _judge(
-        self, raw: urllib3.HTTPResponse, response: requests.Response, fields: Mapping[str, str]
-    ) -> Literal["page", "redirect", "not_modified"]:
+    def _kind(
+        self, raw: urllib3.HTTPResponse, headers: Mapping[str, str], fields: Mapping[str, str]
+    ) -> Kind:
         status = raw.status
         if status == 200:
             return "page"
-        if status in REDIRECTS:
+        if status in _REDIRECTS:
             return "redirect"
         if status == 304 and ("If-None-Match" in fields or "If-Modified-Since" in fields):
             return "not_modified"
-        words = f"{status} {safe_text(raw.reason or '', limit=60)}".strip()
+        line = f"{status} {safe_text(raw.reason or '', limit=60)}".strip()
         if 400 <= status < 500 and status not in _RETRIED_4XX:
-            raise RefusedByServer(f"expected 200, the server answered {words}", status=status)
-        retry_after = None
-        if status >= 400:
-            retry_after = parse_retry_after(
-                response.headers.get("Retry-After"),
-                now=self._now(),
-                date=response.headers.get("Date"),
+            raise RefusedByServer(f"expected 200, the server answered {line}", status=status)
+        if status < 400:
+            raise UnexpectedStatus(
+                "expected 200 to an unconditional request for a whole page, the server answered "
+                f"{line}",
+                status=status,
             )
-        expected = "200" if status >= 400 else "200 to an unconditional request for a whole page"
         raise UnexpectedStatus(
-            f"expected {expected}, the server answered {words}",
+            f"expected 200, the server answered {line}",
             status=status,
-            retry_after=retry_after,
+            retry_after=parse_retry_after(
+                headers.get("Retry-After"), now=self._now(), date=headers.get("Date")
+            ),
         )
 
     def close(self) -> None:
@@ -220,18 +220,18 @@ class HttpClient:
         self._adapter.close()
 
 
-def _drain(raw: urllib3.HTTPResponse, leash: Deadline) -> None:
+def _drain(raw: urllib3.HTTPResponse, deadline: Deadline) -> None:
     """Read a short error page to its end, so that the connection can be kept."""
     length = raw.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) <= _DRAINED:
+    if length.isdecimal() and int(length) <= _DRAIN_BYTES:
         try:
-            read_prefix(raw, limit=_DRAINED, leash=leash)
-        except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError):
+            read_prefix(raw, limit=_DRAIN_BYTES, deadline=deadline)
+        except _FOREIGN_ERRORS:
             raw.close()
 
 
 def _prepare(target: Target, fields: Mapping[str, str]) -> requests.PreparedRequest:
-    """A request that is ready to send; Session would look at the environment and cookies."""
+    """A prepared request; a requests Session would read the environment and cookies."""
     prepared = requests.PreparedRequest()
     prepared.method = "GET"
     prepared.url = target.url
@@ -244,8 +244,8 @@ def _basic(credentials: tuple[str, str]) -> str:
     return "Basic " + base64.b64encode(user + b":" + password).decode("ascii")
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and everything it was made from."""
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and every error that it was made from."""
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:
@@ -257,19 +257,18 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         waiting += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
 
 
-def _innermost(causes: list[BaseException]) -> str:
-    """What went wrong first, in the words of the standard library.
+def _root_message(causes: list[BaseException]) -> str:
+    """The message of the first error, from the standard library.
 
-    The wrappers of urllib3 put whole addresses into theirs, secrets included.
+    The messages of urllib3's own errors contain whole URLs, secrets included.
     """
-    foreign = requests.RequestException | urllib3.exceptions.HTTPError
-    plain = [cause for cause in causes if not isinstance(cause, foreign)]
+    plain = [cause for cause in causes if not isinstance(cause, _LIBRARY_ERRORS)]
     first = (plain or causes)[-1]
     return redact_url(str(first)[:200]) if plain and str(first) else type(first).__name__
 
 
-def _typed(error: Exception, leash: Deadline) -> FetchError:
-    """A foreign error as one of ours."""
+def _typed(error: Exception, deadline: Deadline) -> FetchError:
+    """A foreign error as a FetchError."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError):
@@ -279,17 +278,20 @@ def _typed(error: Exception, leash: Deadline) -> FetchError:
             )
     if isinstance(error, requests.exceptions.InvalidURL):
         return BadAddress(f"it cannot be requested: {safe_text(str(error))}")
-    words = _innermost(causes)
+    message = _root_message(causes)
     if any(isinstance(c, TimeoutError | urllib3.exceptions.TimeoutError) for c in causes):
-        return TimedOut(f"no byte for {leash.silence_seconds:g} s")
+        return TimedOut(f"no byte for {deadline.silence_seconds:g} s")
     if isinstance(error, urllib3.exceptions.HTTPError):
-        return IncompleteBody(f"the connection broke in the middle of the body: {words}")
-    if isinstance(error, ValueError) and not isinstance(error, requests.RequestException):
-        return IncompleteBody(f"the answer is malformed: {words}")
-    if isinstance(error, requests.exceptions.InvalidHeader) or any(
-        isinstance(c, HTTPException) and not isinstance(c, RemoteDisconnected) for c in causes
-    ):
-        return IncompleteBody(f"the answer is malformed: {words}")
-    if leash.is_reused:
-        return StaleConnection(f"a kept connection was closed by the server: {words}")
-    return ConnectionFailed(f"no usable answer: {words}")
+        return IncompleteBody(f"the connection broke in the middle of the body: {message}")
+    is_malformed = (
+        isinstance(error, requests.exceptions.InvalidHeader)
+        or (isinstance(error, ValueError) and not isinstance(error, requests.RequestException))
+        or any(
+            isinstance(c, HTTPException) and not isinstance(c, RemoteDisconnected) for c in causes
+        )
+    )
+    if is_malformed:
+        return IncompleteBody(f"the response is malformed: {message}")
+    if deadline.is_reused:
+        return StaleConnection(f"the server closed a kept connection: {message}")
+    return ConnectionFailed(f"no usable response: {message}")

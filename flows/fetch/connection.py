@@ -1,8 +1,8 @@
-"""Connections that go only where the guard allows, and answers read strictly.
+"""Connections to checked addresses only, and strict HTTP parsing.
 
-The checks live in the connection itself, so that redirects, retries and the pool cannot
-get around them: the name is resolved once, every answer is checked, and the socket goes
-to a checked address. TLS still verifies the name.
+The checks are part of the connection, so that redirects, retries and the connection pool
+cannot bypass them: it resolves the name once, checks every address and connects to a checked
+one. TLS still verifies the name.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 
 
 class StrictResponse(HTTPResponse):
-    """An answer whose interim responses are skipped and whose chunk sizes are hex digits.
+    """A response that skips interim responses and takes only hex digits as chunk sizes.
 
-    http.client returns ``103 Early Hints`` as the answer itself, and reads a chunk size
+    http.client returns ``103 Early Hints`` as the response itself, and parses a chunk size
     with ``int(line, 16)``, which takes ``-5`` and ``0x1_0``.
     """
 
@@ -39,13 +39,13 @@ class StrictResponse(HTTPResponse):
             if not 100 <= status < 200 or status == 101:
                 return version, status, reason
             self._skip_fields()
-        raise BadStatusLine(f"more than {_MAX_INTERIM} interim answers")
+        raise BadStatusLine(f"more than {_MAX_INTERIM} interim responses")
 
     def _skip_fields(self) -> None:
         for _ in range(100):
             if self.fp.readline(65537).strip(b"\r\n") == b"":
                 return
-        raise BadStatusLine("more than 100 header lines in an interim answer")
+        raise BadStatusLine("more than 100 header lines in an interim response")
 
     def _read_next_chunk_size(self) -> int:
         line = self.fp.readline(4097)
@@ -56,53 +56,51 @@ class StrictResponse(HTTPResponse):
         return int(found.group(1), 16)
 
 
-class _Guarded(HTTPConnection):
+class _GuardedConnection(HTTPConnection):
     response_class = StrictResponse
-    _handle: socket.socket | None = None
+    _watched: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
-        leash = current_deadline()
+        deadline = current_deadline()
         port = self.port or self.default_port
-        answers = leash.guard.addresses(
-            self._dns_host, port, seconds=_patience(leash), is_over=lambda: leash.is_over
+        answers = deadline.addresses.resolve(
+            self._dns_host,
+            port,
+            seconds=_connect_seconds(deadline),
+            is_over=lambda: deadline.is_over,
         )
-        trouble: OSError | None = None
+        failure: OSError | None = None
         for family, kind, protocol, _name, address in answers:
-            if leash.left() <= 0:
+            if deadline.seconds_left() <= 0:
                 break
             sock = socket.socket(family, kind, protocol)
-            self._watch(leash, sock)
+            self._release_watched()
+            # TLS moves the descriptor to another object; the duplicate remains ours.
+            self._watched = sock.dup()
+            deadline.watch(self._watched, is_reused=False)
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(max(0.01, _patience(leash)))
+                sock.settimeout(max(0.01, _connect_seconds(deadline)))
                 sock.connect(address)
             except OSError as error:
-                trouble = error
+                failure = error
                 sock.close()
-                self._forget()
+                self._release_watched()
             else:
                 return sock
-        if isinstance(trouble, TimeoutError) or trouble is None:
-            raise TimedOut(f"{self.host} port {port} took no connection in time")
-        raise ConnectionFailed(f"{self.host} port {port} takes no connection: {trouble}")
+        if isinstance(failure, TimeoutError) or failure is None:
+            raise TimedOut(f"{self.host} port {port} accepted no connection in time")
+        raise ConnectionFailed(f"{self.host} port {port} accepts no connection: {failure}")
 
-    def _watch(self, leash: Deadline, sock: socket.socket) -> None:
-        # TLS moves the descriptor to another object; a duplicate stays ours.
-        self._forget()
-        self._handle = sock.dup()
-        leash.hold(self._handle, is_reused=False)
-
-    def _forget(self) -> None:
-        if self._handle is not None:
-            self._handle.close()
-            self._handle = None
+    def _release_watched(self) -> None:
+        if self._watched is not None:
+            self._watched.close()
+            self._watched = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request, the attempt's deadline tied to the socket."""
-        if self._handle is not None and self.sock is not None:
-            leash = current_deadline()
-            if not leash.holds(self._handle):
-                leash.hold(self._handle, is_reused=True)
+        if self._watched is not None and self.sock is not None:
+            current_deadline().watch(self._watched, is_reused=True)
         super().request(*args, **kwargs)
 
     def close(self) -> None:
@@ -110,27 +108,23 @@ class _Guarded(HTTPConnection):
         try:
             super().close()
         finally:
-            self._forget()
+            self._release_watched()
 
 
-def _patience(leash: Deadline) -> float:
-    return min(leash.left(), leash.silence_seconds, _CONNECT_SECONDS)
+def _connect_seconds(deadline: Deadline) -> float:
+    return min(deadline.seconds_left(), deadline.silence_seconds, _CONNECT_SECONDS)
 
 
-class GuardedHTTP(_Guarded):
-    """Plain connections."""
-
-
-class GuardedHTTPS(_Guarded, HTTPSConnection):
+class _GuardedTlsConnection(_GuardedConnection, HTTPSConnection):
     """TLS connections."""
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = GuardedHTTP
+    ConnectionCls = _GuardedConnection
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = GuardedHTTPS
+    ConnectionCls = _GuardedTlsConnection
 
 
 class GuardedAdapter(HTTPAdapter):
@@ -153,11 +147,11 @@ class GuardedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def proxy_manager_for(self, proxy: str, **_kwargs: Any) -> Any:
-        """Refuse: a proxy would go around the guard."""
+        """Refuse: a proxy would bypass the address checks."""
         raise RuntimeError(f"proxies are not used, found one for {proxy[:20]!r}")
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:
-        """The answer, without cookies and without guessing at an encoding."""
+        """The response, without cookies and without a guessed encoding."""
         response = Response()
         response.status_code = resp.status
         response.headers = CaseInsensitiveDict(resp.headers)

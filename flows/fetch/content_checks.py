@@ -1,4 +1,4 @@
-"""Is a complete body what was asked for? Cheap checks, made before it is accepted."""
+"""Content checks: is a complete body the expected content? Cheap, and without a parser."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from flows.fetch.errors import FailedContentCheck, IncompleteBody
 from flows.fetch.messages import FetchRequest
 from flows.fetch.redact import safe_text
 
-_TAIL = 4096
+_TAIL_BYTES = 4096
 _UNPROVED = (
-    "the server announced neither a length nor chunks, so a cut would go unnoticed, and the "
+    "the server announced neither a length nor chunks, so a cut would not be detected, and the "
     "content does not prove its end"
 )
+_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _XML_ROOT = re.compile(rb"<([A-Za-z_][\w.:-]*)[\s/>]")
 _XML_EMPTY = re.compile(rb"<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*/>")
 _XML_SKIPPED = re.compile(rb"\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>", re.DOTALL)
@@ -24,77 +25,57 @@ _XML_AFTER = re.compile(rb"(?:\s|<!--.*?-->|<\?.*?\?>)*", re.DOTALL)
 
 
 def check_content(request: FetchRequest, body: Body, content_type: str) -> None:
-    """Nothing, if the body is what the request expects and its end is proved.
+    """Raise unless the body is the content that the request expects, with a proved end.
 
     Raises:
         FailedContentCheck: It is something else.
-        BrokenBody: Nothing shows that it is complete.
+        IncompleteBody: Nothing proves that it is complete.
     """
-    content = body.content
-    if len(content) < request.min_bytes:
-        raise FailedContentCheck(
-            f"expected at least {request.min_bytes} bytes, found {len(content)}"
-        )
-    if request.expect != "any":
-        wrong = _CHECKS[request.expect](content)
-        if wrong is not None and not body.framing.is_provable:
-            raise IncompleteBody(f"{_UNPROVED}: {wrong}")
-        if wrong is not None:
-            raise FailedContentCheck(wrong)
-    elif not body.framing.is_provable:
-        _prove_end(content, content_type)
-    if request.check is not None:
-        wrong = request.check(content)
-        if wrong is not None:
-            raise FailedContentCheck(safe_text(wrong, limit=500))
+    is_provable = body.framing.is_provable
+    if request.expect == "any" and is_provable:
+        return
+    expected = _format_of(content_type) if request.expect == "any" else request.expect
+    problem = _CHECKS[expected](body.content)
+    if problem is not None and not is_provable:
+        raise IncompleteBody(f"{_UNPROVED}: {problem}")
+    if problem is not None:
+        raise FailedContentCheck(problem)
 
 
-def _prove_end(content: bytes, content_type: str) -> None:
+def _format_of(content_type: str) -> str:
     kind = content_type.partition(";")[0].strip().lower()
     if kind.endswith("json"):
-        wrong = _not_json(content)
-    elif "html" not in kind and kind.endswith("xml"):
-        wrong = _not_xml(content)
-    else:
-        wrong = _not_html(content)
-    if wrong is not None:
-        raise IncompleteBody(f"{_UNPROVED}: {wrong}")
+        return "json"
+    return "xml" if "html" not in kind and kind.endswith("xml") else "html"
 
 
-def _show(content: bytes, *, tail: bool = False) -> str:
-    part = content[-80:] if tail else content[:80]
-    return repr(safe_text(part.decode("utf-8", "replace"), limit=100))
+def _show(content: bytes) -> str:
+    return repr(safe_text(content[:80].decode("utf-8", "replace"), limit=100))
 
 
-def _not_html(content: bytes) -> str | None:
+def _html_problem(content: bytes) -> str | None:
     # NUL bytes come from UTF-16.
-    if _HTML_END.search(content[-_TAIL:].replace(b"\0", b"")):
+    if _HTML_END.search(content[-_TAIL_BYTES:].replace(b"\0", b"")):
         return None
-    return f"expected an HTML page that ends with </html>, its end is {_show(content, tail=True)}"
+    return f"expected an HTML page that ends with </html>, its end is {_show(content[-80:])}"
 
 
-def _not_json(content: bytes) -> str | None:
+def _json_problem(content: bytes) -> str | None:
     try:
-        json.loads(content.removeprefix(b"\xef\xbb\xbf"))
-    except UnicodeDecodeError:
-        return _not_json_text(content.decode("gb18030", "replace"))
+        try:
+            json.loads(content.removeprefix(b"\xef\xbb\xbf"))  # detects UTF-8, -16 and -32
+        except UnicodeDecodeError:
+            json.loads(content.decode("gb18030", "replace"))
     except (ValueError, RecursionError) as error:
         return f"expected a JSON document ({error}), found {_show(content)}"
     return None
 
 
-def _not_json_text(text: str) -> str | None:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return f"expected a JSON document ({error}), found {safe_text(text[:80])!r}"
-    return None
-
-
-def _not_xml(content: bytes) -> str | None:
-    plain = content.replace(b"\0", b"") if content[:2] in (b"\xff\xfe", b"\xfe\xff") else content
+def _xml_problem(content: bytes) -> str | None:
+    plain = content.replace(b"\0", b"") if content[:2] in _BOMS else content
+    for mark in _BOMS:
+        plain = plain.removeprefix(mark)
     start = 0
-    plain = plain.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")
     while skipped := _XML_SKIPPED.match(plain, start):
         start = skipped.end()
     root = _XML_ROOT.match(plain, start)
@@ -108,21 +89,21 @@ def _not_xml(content: bytes) -> str | None:
     if close and _XML_AFTER.fullmatch(plain, close):
         return None
     name = root.group(1).decode("latin-1")
-    return f"expected XML that ends with </{name}>, its end is {_show(content, tail=True)}"
+    return f"expected XML that ends with </{name}>, its end is {_show(content[-80:])}"
 
 
-def _not_closed(content: bytes) -> str | None:
-    beginning = content[:_TAIL].removeprefix(b"\xef\xbb\xbf").lstrip()
+def _closed_problem(content: bytes) -> str | None:
+    beginning = content[:_TAIL_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     if beginning.startswith((b"{", b"[")):
-        return _not_json(content)
+        return _json_problem(content)
     if beginning.startswith(b"<?xml") and b"<html" not in beginning:
-        return _not_xml(content)
-    return _not_html(content)
+        return _xml_problem(content)
+    return _html_problem(content)
 
 
 _CHECKS: dict[str, Callable[[bytes], str | None]] = {
-    "closed": _not_closed,
-    "html": _not_html,
-    "json": _not_json,
-    "xml": _not_xml,
+    "closed": _closed_problem,
+    "html": _html_problem,
+    "json": _json_problem,
+    "xml": _xml_problem,
 }

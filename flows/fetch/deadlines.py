@@ -1,14 +1,16 @@
-"""Deadlines that hold: a thread that shuts the sockets of attempts that ran out of time.
+"""Deadlines that hold: a thread shuts the sockets of attempts that exceed them.
 
-A socket timeout counts from one received byte to the next, so headers dripping byte by
-byte outlast any of them. Shutting the socket from outside ends every wait on it.
+A socket timeout counts from one received byte to the next, so headers that drip byte by byte
+outlast any of them. Shutting the socket from another thread ends every wait on it.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from flows.fetch.errors import Cancelled, TimedOut, TransientFetchError
 from flows.fetch.ssrf import AddressPolicy
@@ -16,62 +18,41 @@ from flows.fetch.ssrf import AddressPolicy
 _TICK_SECONDS = 0.05
 
 
+@dataclass(slots=True, eq=False)
 class Deadline:
-    """One attempt's time and socket.
+    """Time and socket of one attempt.
 
     Attributes:
-        guard: The rules for connections made under it.
-        deadline: On the watchdog's clock.
-        silence_seconds: The longest silence on the socket.
-        is_reused: The request went over a connection kept from an earlier one.
-        is_over: The socket was shut because the time was up or the run ended.
-        thread: Who makes the attempt.
+        addresses: Policy for the connections of the attempt.
+        at: On ``clock``.
+        silence_seconds: Longest silence on the socket.
+        is_reused: The request uses a connection kept from an earlier one.
+        is_over: The socket was shut, because time is up or the run ended.
+        thread: Ident of the thread that makes the attempt.
     """
 
-    __slots__ = (
-        "_clock",
-        "_sock",
-        "deadline",
-        "guard",
-        "is_over",
-        "is_reused",
-        "silence_seconds",
-        "thread",
-    )
+    addresses: AddressPolicy
+    at: float
+    silence_seconds: float
+    clock: Callable[[], float]
+    is_reused: bool = False
+    is_over: bool = False
+    thread: int = field(default_factory=threading.get_ident)
+    _sock: socket.socket | None = None
 
-    def __init__(
-        self,
-        guard: AddressPolicy,
-        *,
-        deadline: float,
-        silence_seconds: float,
-        clock: Callable[[], float],
-    ) -> None:
-        self.guard = guard
-        self.deadline = deadline
-        self.silence_seconds = silence_seconds
-        self.is_reused = False
-        self.is_over = False
-        self.thread = threading.get_ident()
-        self._clock = clock
-        self._sock: socket.socket | None = None
-
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds until the deadline; negative when it has passed."""
-        return self.deadline - self._clock()
+        return self.at - self.clock()
 
-    def hold(self, sock: socket.socket, *, is_reused: bool) -> None:
-        """Tie a socket to this attempt."""
-        self.is_reused = is_reused
-        self._sock = sock
-        if self.is_over:
-            self.cut()
+    def watch(self, sock: socket.socket, *, is_reused: bool) -> None:
+        """Tie a socket to this attempt, unless it is tied already."""
+        if self._sock is not sock:
+            self.is_reused = is_reused
+            self._sock = sock
+            if self.is_over:
+                self.shut()
 
-    def holds(self, sock: socket.socket) -> bool:
-        """True when the socket is tied to this attempt."""
-        return self._sock is sock
-
-    def cut(self) -> None:
+    def shut(self) -> None:
         """End every wait on the socket."""
         self.is_over = True
         if self._sock is not None:
@@ -85,53 +66,60 @@ _active = threading.local()
 
 
 def current_deadline() -> Deadline:
-    """The attempt this thread is making.
+    """The deadline of this thread's attempt.
 
     Raises:
-        RuntimeError: There is none: our connections are used by nobody else.
+        RuntimeError: The thread makes none: only the fetcher uses these connections.
     """
-    leash = getattr(_active, "leash", None)
-    if not isinstance(leash, Deadline):
+    deadline = getattr(_active, "deadline", None)
+    if not isinstance(deadline, Deadline):
         raise RuntimeError("a guarded connection was used outside of an attempt")  # noqa: TRY004
-    return leash
+    return deadline
 
 
 class Watchdog:
-    """Watches every attempt of a fetcher; one thread, started by the first attempt."""
+    """The thread that enforces the deadlines of a fetcher; the first attempt starts it.
+
+    Args:
+        stop: Set by the run to cancel it.
+        halt: Set here when ``stop`` is set or the fetcher closes.
+    """
 
     def __init__(self, stop: threading.Event, halt: threading.Event) -> None:
         self._stop = stop
         self._halt = halt
-        self._held: set[Deadline] = set()
+        self._deadlines: set[Deadline] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def attempt(self, leash: Deadline) -> _Attempt:
-        """A context in which ``leash`` is the thread's attempt."""
-        return _Attempt(self, leash)
-
     def start(self) -> None:
-        """Start the thread, if it does not run."""
+        """Start the thread unless it runs."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="fetch-watch", daemon=True)
                 self._thread.start()
 
-    def enter(self, leash: Deadline) -> None:
-        """Start watching."""
+    @contextmanager
+    def attempt(self, deadline: Deadline) -> Iterator[None]:
+        """Enforce a deadline for an attempt of this thread."""
         if self._thread is None:
             self.start()
         with self._lock:
-            self._held.add(leash)
-        if self._halt.is_set() or self._stop.is_set():
-            leash.cut()
-        _active.leash = leash
+            self._deadlines.add(deadline)
+        if self.is_cancelled:
+            deadline.shut()
+        _active.deadline = deadline
+        try:
+            yield
+        finally:
+            _active.deadline = None
+            with self._lock:
+                self._deadlines.discard(deadline)
 
-    def leave(self, leash: Deadline) -> None:
-        """Stop watching."""
-        _active.leash = None
-        with self._lock:
-            self._held.discard(leash)
+    @property
+    def is_cancelled(self) -> bool:
+        """True when the run was interrupted or the fetcher closed."""
+        return self._halt.is_set() or self._stop.is_set()
 
     def _watch(self) -> None:
         while not self._halt.is_set():
@@ -139,44 +127,32 @@ class Watchdog:
                 self._halt.set()
                 break
             with self._lock:
-                late = [leash for leash in self._held if not leash.is_over and leash.left() <= 0]
-            for leash in late:
-                leash.cut()
-        self.cut_all()
+                late = [
+                    one for one in self._deadlines if not one.is_over and one.seconds_left() <= 0
+                ]
+            for deadline in late:
+                deadline.shut()
+        self.cancel()
 
-    def cut_all(self, threads: Container[int | None] | None = None) -> None:
+    def cancel(self, threads: Container[int | None] | None = None) -> None:
         """End every attempt at once, or those of some threads."""
         with self._lock:
-            held = [leash for leash in self._held if threads is None or leash.thread in threads]
-        for leash in held:
-            leash.cut()
+            found = [one for one in self._deadlines if threads is None or one.thread in threads]
+        for deadline in found:
+            deadline.shut()
 
     def close(self) -> None:
-        """End every attempt; the thread ends by itself at its next look."""
+        """End every attempt; the thread ends at its next tick."""
         self._halt.set()
-        self.cut_all()
+        self.cancel()
 
-    def verdict(self, leash: Deadline, error: Exception) -> Exception:
-        """The error as it really was: a shut socket looks like a broken connection."""
-        if self._halt.is_set() or self._stop.is_set():
+    def cause_of(self, deadline: Deadline, error: Exception) -> Exception:
+        """The real cause of an error: a shut socket looks like a broken connection."""
+        if self.is_cancelled:
             return Cancelled("the run was interrupted")
-        if leash.is_over or leash.left() <= 0:
-            found = error if isinstance(error, TransientFetchError) else None
-            detail = "" if found is None else f" (last seen: {found.args[0]})"
-            return TimedOut(f"expected a whole answer in time, the attempt's time is up{detail}")
+        if deadline.is_over or deadline.seconds_left() <= 0:
+            detail = f" (last: {error.args[0]})" if isinstance(error, TransientFetchError) else ""
+            return TimedOut(
+                f"expected a complete response before the attempt's deadline, it has passed{detail}"
+            )
         return error
-
-
-class _Attempt:
-    __slots__ = ("_dog", "_leash")
-
-    def __init__(self, dog: Watchdog, leash: Deadline) -> None:
-        self._dog = dog
-        self._leash = leash
-
-    def __enter__(self) -> Deadline:
-        self._dog.enter(self._leash)
-        return self._leash
-
-    def __exit__(self, *_exc: object) -> None:
-        self._dog.leave(self._leash)

@@ -1,4 +1,4 @@
-"""The fetcher: every rule of this package, applied to one page or to a stream of them."""
+"""The fetcher: policy, throttle, robots.txt, redirects and retries applied to every page."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ import random as _random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from flows.fetch.attempt import Attempt
-from flows.fetch.attempt_state import (
-    FetchAttemptState,
-    is_reusable,
-    is_sendable,
-    outcome_of,
-    without_credentials,
-)
 from flows.fetch.client import HttpClient, HttpResponse
 from flows.fetch.content_checks import check_content
 from flows.fetch.deadlines import Watchdog
 from flows.fetch.errors import (
+    Attempt,
     BadRedirect,
     Cancelled,
     FailedContentCheck,
@@ -30,42 +24,86 @@ from flows.fetch.errors import (
     TimedOut,
     UnexpectedStatus,
 )
-from flows.fetch.messages import FetchFailure, FetchRequest, FetchResponse
+from flows.fetch.headers import is_reusable, is_sendable
+from flows.fetch.messages import FetchFailure, FetchRequest, FetchResponse, FetchResult
 from flows.fetch.policy import FetchPolicy
 from flows.fetch.redact import redact_url
 from flows.fetch.retry import RetrySession
-from flows.fetch.robots_cache import RobotsCache
+from flows.fetch.robots import RobotsCache
 from flows.fetch.scheduler import FetchScheduler
-from flows.fetch.ssrf import AddressPolicy, Resolve, join, parse_target
-from flows.fetch.throttle import HostThrottle
-
-if TYPE_CHECKING:
-    from flows.archive import ArchiveWriter
+from flows.fetch.ssrf import (
+    AddressPolicy,
+    Resolve,
+    Target,
+    join,
+    parse_target,
+    without_credentials,
+)
+from flows.fetch.throttle import HostThrottle, Outcome, outcome_of
 
 log = logging.getLogger("flows.fetch")
 
-_FULL_WAIT = 0.02
+_FULL_WAIT_SECONDS = 0.02
+
+
+class ResponseStore(Protocol):
+    """Storage of every response before it is parsed; ``flows.archive`` has one."""
+
+    def write(
+        self, response: HttpResponse, *, known: tuple[str, int] | None = None
+    ) -> tuple[str, int]:
+        """Store a response; return ``(file, offset)``. ``known`` is an earlier copy."""
+
+
+@dataclass(slots=True, eq=False)
+class FetchAttemptState:
+    """One request on its way through redirects, attempts and waits.
+
+    Attributes:
+        request: The request object itself.
+        origin: Its parsed URL.
+        target: URL of the current hop.
+        visited: URLs of all hops.
+        session: Attempts at ``target``; ``None`` before the first.
+        attempts: Every HTTP request so far.
+        outcome: Outcome of the last one for its host.
+        started: Time of the first one, on the clock.
+    """
+
+    request: FetchRequest
+    origin: Target
+    target: Target
+    visited: set[str]
+    session: RetrySession[HttpResponse] | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    outcome: Outcome = "cancelled"
+    started: float | None = None
+
+    @property
+    def key(self) -> str:
+        """Host key of the current hop."""
+        return self.target.host_key
 
 
 class Fetcher:
-    """Fetches pages that can be trusted; one for each run, safe for threads.
+    """Fetches pages, whole and checked; one for each run, safe for threads.
 
     Args:
-        policy: The rules.
-        archive: Where every page is kept before anybody reads it.
-        stop: Set it, and everything ends at once.
-        clock: Seconds that never jump; deadlines and waits are measured on it.
+        policy: The limits.
+        archive: Stores every page before it is parsed.
+        stop: Set it to cancel everything at once.
+        clock: Seconds that never jump, for deadlines and waits.
         sleep: Waits in ``fetch``; by default until the time is up or ``stop`` is set.
         random: A number in [0, 1), for jitter.
-        now: The time of day, aware UTC.
-        resolve: Looks a name up; ``socket.getaddrinfo`` by default.
+        now: Time of day, aware UTC.
+        resolve: Resolves a name; ``socket.getaddrinfo`` by default.
     """
 
     def __init__(
         self,
         policy: FetchPolicy,
         *,
-        archive: ArchiveWriter | None = None,
+        archive: ResponseStore | None = None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
@@ -73,28 +111,27 @@ class Fetcher:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         resolve: Resolve | None = None,
     ) -> None:
-        # Its debug and warning lines hold whole addresses, secrets included.
+        # The debug and warning lines of urllib3 hold whole URLs, secrets included.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         self.policy = policy
         self._archive = archive
-        self._stop = stop or threading.Event()
         self._halt = threading.Event()
         self._clock = clock
         self._sleep = sleep or self._halt.wait
         self._random = random
         self._now = now
-        self._guard = AddressPolicy(
+        self._addresses = AddressPolicy(
             allow_private_hosts=policy.allow_private_hosts,
             source_hosts=policy.source_hosts,
             resolve=resolve,
         )
-        self._watchdog = Watchdog(self._stop, self._halt)
+        self._watchdog = Watchdog(stop or threading.Event(), self._halt)
         self._client = HttpClient(
-            policy, guard=self._guard, watchdog=self._watchdog, clock=clock, now=now
+            policy, addresses=self._addresses, watchdog=self._watchdog, clock=clock, now=now
         )
-        self.hosts = HostThrottle(policy, clock=clock, now=now)
+        self.throttle = HostThrottle(policy, clock=clock, now=now)
         self._robots = RobotsCache(
-            policy, client=self._client, guard=self._guard, clock=clock, random=random
+            policy, client=self._client, addresses=self._addresses, clock=clock, random=random
         )
 
     def __enter__(self) -> Fetcher:
@@ -105,291 +142,272 @@ class Fetcher:
         self.close()
 
     def close(self) -> None:
-        """End what is in flight and close every connection."""
+        """End every request in flight and close every connection."""
         self._watchdog.close()
         self._client.close()
 
     def fetch(self, request: FetchRequest) -> FetchResponse:
-        """The page, whole and checked.
+        """Fetch one page.
 
         Raises:
-            FetchError: Why there is none; its ``attempts`` tell the story.
+            FetchError: Its ``attempts`` list every HTTP request that was made.
         """
-        begun = self._begin(request)
-        while isinstance(begun, FetchAttemptState):
-            outcome = self._turn(begun)
-            if isinstance(outcome, FetchResponse):
-                return outcome
-            if isinstance(outcome, FetchFailure):
-                begun = outcome
-            else:
+        result: FetchAttemptState | FetchResult = self.begin(request)
+        while isinstance(result, FetchAttemptState):
+            outcome = self._try(result)
+            if isinstance(outcome, float):
                 self._sleep(outcome)
-        raise begun.error
+            else:
+                result = outcome
+        if isinstance(result, FetchFailure):
+            raise result.error
+        return result
 
-    def fetch_all(self, requests: Iterable[FetchRequest]) -> Iterator[FetchResponse | FetchFailure]:
-        """Every request's outcome, in the order they are done.
+    def fetch_all(self, requests: Iterable[FetchRequest]) -> Iterator[FetchResult]:
+        """Fetch many pages at once; yield each result when it is done.
 
         ``requests`` is read as needed, so that memory stays flat. When ``stop`` is set the
         iterator ends; what it has not yielded was not fetched.
         """
         self._watchdog.start()
-        pool = FetchScheduler(
+        scheduler = FetchScheduler(
             requests,
-            begin=self._begin,
-            acquire=self.hosts.acquire,
-            room=self.hosts.room,
-            step=self.step,
-            refuse=self._fail,
+            handler=self,
+            throttle=self.throttle,
             clock=self._clock,
             halt=self._halt,
-            cancel=self._watchdog.cut_all,
+            cancel=self._watchdog.cancel,
             workers=self.policy.concurrency,
         )
-        return pool.run()
+        return scheduler.run()
 
     def pause(self, url: str, seconds: float, reason: str) -> None:
-        """Ask nothing of an address's host for so long: what it told an earlier run.
+        """Send the host of a URL no request for some seconds, as it asked an earlier run.
 
         Raises:
-            BadAddress: It is no address.
+            BadAddress: Not a URL.
         """
-        self.hosts.pause(parse_target(url).host_key, seconds, reason)
+        self.throttle.pause(parse_target(url).host_key, seconds, reason)
 
-    def _begin(self, request: FetchRequest) -> FetchAttemptState | FetchFailure:
+    def begin(self, request: FetchRequest) -> FetchAttemptState | FetchFailure:
+        """The state of a new request, or a failure if the policy refuses its URL."""
         try:
             target = parse_target(request.url)
-            self._guard.check(target)
+            self._addresses.check(target)
         except FetchError as error:
             return self._failure(request, error, [], 0.0)
-        return FetchAttemptState(request, target)
+        return FetchAttemptState(request, target, target, {target.url})
 
-    def _turn(self, job: FetchAttemptState) -> FetchResponse | FetchFailure | float:
-        if self._halt.is_set() or self._stop.is_set():
-            return self._fail(job, Cancelled("the run was interrupted"))
+    def _try(self, state: FetchAttemptState) -> FetchResult | float:
+        if self._watchdog.is_cancelled:
+            return self.fail(state, Cancelled("the run was interrupted"))
         try:
-            wait = self.hosts.acquire(job.key)
+            wait = self.throttle.acquire(state.key)
         except RateLimited as error:
-            return self._fail(job, error)
+            return self.fail(state, error)
         if wait is None:
-            return _FULL_WAIT
-        return self.step(job) if wait == 0.0 else wait
+            return _FULL_WAIT_SECONDS
+        return self.step(state) if wait == 0.0 else wait
 
-    def step(self, job: FetchAttemptState) -> FetchResponse | FetchFailure | float:
-        """One request for a job whose host admitted it: its outcome, or seconds to wait."""
+    def step(self, state: FetchAttemptState) -> FetchResult | float:
+        """Make one HTTP request in an acquired slot and release it.
+
+        Returns:
+            The result, or seconds to wait before the next step.
+        """
         began = self._clock()
-        key = job.key
-        job.outcome = "cancelled"
-        if job.started is None:
-            job.started = began
-            self.hosts.spend(key, is_retry=False)
+        key = state.key
+        state.outcome = "cancelled"
+        if state.started is None:
+            state.started = began
+            self.throttle.count_page(key)
         try:
-            return self._advance(job)
+            return self._advance(state)
         except FetchError as error:
-            return self._fail(job, error)
+            return self.fail(state, error)
         finally:
-            self.hosts.release(key, job.outcome, seconds=self._clock() - began)
+            self.throttle.release(key, state.outcome, seconds=self._clock() - began)
 
-    def _advance(self, job: FetchAttemptState) -> FetchResponse | float:
-        if self.policy.respect_robots and not self._robots.is_known(job.target):
-            return self._load_robots(job)
-        if job.course is None:
-            job.course = self._course(job)
-        if self._left(job) <= 0:
+    def _advance(self, state: FetchAttemptState) -> FetchResponse | float:
+        if self.policy.respect_robots and not self._robots.is_known(state.target):
+            self._load_robots(state)
+            return 0.0
+        if state.session is None:
+            state.session = self._session(state)
+        if self._seconds_left(state) <= 0:
             raise TimedOut(
                 f"expected the page within {self.policy.deadline_seconds:g} s, all attempts and "
                 "waits included; the time is up"
             )
-        wait, answer = job.course.step()
-        if answer is None:
+        wait, response = state.session.step()
+        if response is None:
             return wait or 0.0
-        if answer.kind != "redirect":
-            return self._fetched(job, answer)
-        self._follow(job, answer)
+        if response.kind != "redirect":
+            return self._response(state, response)
+        self._follow(state, response)
         return 0.0
 
-    def _course(self, job: FetchAttemptState) -> RetrySession[HttpResponse]:
+    def _session(self, state: FetchAttemptState) -> RetrySession[HttpResponse]:
         if self.policy.respect_robots:
-            self._robots.check(job.target)
+            self._robots.check(state.target)
         return RetrySession(
-            lambda: self._attempt(job),
+            lambda: self._attempt(state),
             policy=self.policy,
-            left=lambda: self._left(job),
-            may_retry=lambda: self.hosts.spend(job.key, is_retry=True),
+            seconds_left=lambda: self._seconds_left(state),
+            may_retry=lambda: self.throttle.take_retry(state.key),
             random=self._random,
         )
 
-    def _load_robots(self, job: FetchAttemptState) -> float:
-        wait, job.outcome = self._robots.load(job.target)
+    def _load_robots(self, state: FetchAttemptState) -> None:
+        wait, state.outcome = self._robots.load(state.target)
         if wait is not None:
-            self.hosts.pause(job.key, wait, "its robots.txt is tried again")
-        elif self._robots.is_known(job.target):
-            self.hosts.set_crawl_delay(job.key, self._robots.crawl_delay(job.target))
-        return 0.0
+            self.throttle.pause(state.key, wait, "its robots.txt is retried")
+        elif self._robots.is_known(state.target):
+            delay = self._robots.crawl_delay(state.target)
+            self.throttle.set_crawl_delay(state.key, delay)
 
-    def _left(self, job: FetchAttemptState) -> float:
-        started = self._clock() if job.started is None else job.started
+    def _seconds_left(self, state: FetchAttemptState) -> float:
+        started = self._clock() if state.started is None else state.started
         return started + self.policy.deadline_seconds - self._clock()
 
-    def _attempt(self, job: FetchAttemptState) -> HttpResponse:
-        """One request, recorded whatever happens."""
-        began, at = self._clock(), self._now()
-        answer: HttpResponse | None = None
-        try:
-            answer = self._ask(job)
-            self._check(job, answer)
-        except FetchError as error:
-            status = answer.status if answer and error.status is None else error.status
-            self._record(job, began, at, error.reason, status, answer, str(error.args[0]))
-            job.outcome = outcome_of(error)
-            self._heed(job, error)
-            raise
-        job.outcome = "answered" if answer.kind == "redirect" else "ok"
-        reason = "ok" if answer.kind == "page" else answer.kind
-        self._record(job, began, at, reason, answer.status, answer, "")
-        return answer
+    def _attempt(self, state: FetchAttemptState) -> HttpResponse:
+        """Make one HTTP request and record it, whatever its outcome."""
+        began = self._clock()
+        response: HttpResponse | None = None
 
-    def _ask(self, job: FetchAttemptState) -> HttpResponse:
-        is_home = job.target.origin == job.home.origin
+        def record(reason: str, status: int | None, message: str = "") -> None:
+            state.attempts.append(
+                Attempt(
+                    url=redact_url(state.target.url),
+                    seconds=self._clock() - began,
+                    status=status,
+                    reason=reason,
+                    error=message,
+                )
+            )
+
+        try:
+            response = self._request(state)
+            self._check_content(state, response)
+        except FetchError as error:
+            status = response.status if response and error.status is None else error.status
+            record(error.reason, status, str(error.args[0]))
+            state.outcome = outcome_of(error)
+            self._throttle_host(state, error)
+            raise
+        record("ok" if response.kind == "page" else response.kind, response.status)
+        state.outcome = "answered" if response.kind == "redirect" else "ok"
+        return response
+
+    def _request(self, state: FetchAttemptState) -> HttpResponse:
+        is_same_origin = state.target.origin == state.origin.origin
         return self._client.get(
-            job.target,
-            deadline=self._clock() + self._left(job),
-            validators=self._validators(job),
-            credentials=job.home.credentials if is_home else None,
+            state.target,
+            deadline=self._clock() + self._seconds_left(state),
+            validators=_validators(state),
+            credentials=state.origin.credentials if is_same_origin else None,
         )
 
-    def _validators(self, job: FetchAttemptState) -> dict[str, str]:
-        request = job.request
-        if not request.is_conditional:
-            return {}
-        owner = request.validators_for
-        if job.target.url != (parse_target(owner).url if owner else job.home.url):
-            return {}
-        named = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
-        return {name: value for name, value in named.items() if value and is_sendable(value)}
-
-    def _check(self, job: FetchAttemptState, answer: HttpResponse) -> None:
-        if answer.kind != "page":
+    def _check_content(self, state: FetchAttemptState, response: HttpResponse) -> None:
+        if response.kind != "page":
             return
         try:
-            check_content(job.request, answer.body, answer.headers.get("Content-Type", ""))
-        except FailedContentCheck as error:
+            check_content(state.request, response.body, response.headers.get("Content-Type", ""))
+        except FailedContentCheck:
             if self._archive is not None:
-                error.archived = self._archive.write(answer, known=job.request.archived)
+                self._archive.write(response, known=state.request.archived)
             raise
 
-    def _record(
-        self,
-        job: FetchAttemptState,
-        began: float,
-        at: datetime,
-        reason: str,
-        status: int | None,
-        answer: HttpResponse | None,
-        words: str,
-    ) -> None:
-        job.attempts.append(
-            Attempt(
-                url=redact_url(job.target.url),
-                started_at=at,
-                seconds=self._clock() - began,
-                status=status,
-                reason=reason,
-                error=words,
-                wire_bytes=len(answer.body.wire) if answer else 0,
-            )
-        )
-
-    def _heed(self, job: FetchAttemptState, error: FetchError) -> None:
-        """Do for the whole host what an answer asks for.
+    def _throttle_host(self, state: FetchAttemptState, error: FetchError) -> None:
+        """Pause or slow down the whole host as a response asks.
 
         Raises:
-            Deferred: It asks for more time than there is.
+            RateLimited: It asks for a longer pause than the run waits.
         """
         if not isinstance(error, UnexpectedStatus):
             return
         if error.retry_after is None:
             if error.status == 429:
-                self.hosts.slow_down(job.key)
+                self.throttle.slow_down(state.key)
             return
-        self.hosts.pause(job.key, error.retry_after, f"Retry-After with a {error.status}")
-        if error.retry_after > min(self.policy.max_wait_seconds, self._left(job)):
-            raise self.hosts.rate_limited_error(job.key, status=error.status) from error
+        self.throttle.pause(state.key, error.retry_after, f"Retry-After with a {error.status}")
+        if error.retry_after > min(self.policy.max_wait_seconds, self._seconds_left(state)):
+            raise self.throttle.rate_limited_error(state.key, status=error.status) from error
 
-    def _follow(self, job: FetchAttemptState, answer: HttpResponse) -> None:
-        """Turn a job to where a redirect points.
+    def _follow(self, state: FetchAttemptState, response: HttpResponse) -> None:
+        """Move a state to the target of a redirect.
 
         Raises:
-            BadRedirect: Nowhere, round in a circle, or too far.
-            PolicyRefusal: To where we do not go.
+            BadRedirect: No Location, a loop, or too many hops.
+            PolicyRefusal: The policy refuses the target.
         """
-        if not answer.location:
-            raise BadRedirect(
-                f"the server answered {answer.status} without a Location", status=answer.status
-            )
+        status = response.status
+        if not response.location:
+            raise BadRedirect(f"the server answered {status} without a Location", status=status)
         try:
-            found = join(job.target, answer.location)
+            found = join(state.target, response.location)
         except ValueError:
             raise BadRedirect(
-                f"it redirects to {redact_url(answer.location)!r}, which is no address",
-                status=answer.status,
+                f"it redirects to {redact_url(response.location)!r}, which is no address",
+                status=status,
             ) from None
         try:
             target = parse_target(found)
-            self._guard.check(target)
+            self._addresses.check_redirect(state.target, target)
         except FetchError as error:
             error.args = (f"it redirects to {redact_url(found)}; {error.args[0]}",)
             raise
-        self._guard.check_redirect(job.target, target)
-        if target.url in job.seen:
+        if target.url in state.visited:
             raise BadRedirect(
-                f"it redirects in a circle, back to {redact_url(target.url)}; a site that wants "
-                "cookies does that, and none are kept",
-                status=answer.status,
+                f"it redirects in a circle, back to {redact_url(target.url)}; a site that requires "
+                "cookies does that, and copydesk keeps none",
+                status=status,
             )
-        if len(job.seen) > self.policy.max_redirects:
+        if len(state.visited) > self.policy.max_redirects:
             raise BadRedirect(
-                f"expected at most {self.policy.max_redirects} redirects", status=answer.status
+                f"expected at most {self.policy.max_redirects} redirects", status=status
             )
         if self._archive is not None:
-            self._archive.write(answer)
-        job.seen.add(target.url)
-        job.target = target
-        job.course = None
+            self._archive.write(response)
+        state.visited.add(target.url)
+        state.target = target
+        state.session = None
 
-    def _fetched(self, job: FetchAttemptState, answer: HttpResponse) -> FetchResponse:
-        place = None
+    def _response(self, state: FetchAttemptState, response: HttpResponse) -> FetchResponse:
+        file, offset = None, None
         if self._archive is not None:
-            place = self._archive.write(answer, known=job.request.archived)
-        headers = answer.headers
+            file, offset = self._archive.write(response, known=state.request.archived)
+        headers = response.headers
         vary = headers.get("Vary", "")
-        is_unmodified = answer.kind == "not_modified"
-        keeps = is_reusable(vary)
-        etag = headers.get("ETag") or (job.request.etag if is_unmodified else None)
-        modified = headers.get("Last-Modified") or (
-            job.request.last_modified if is_unmodified else None
-        )
+        is_unmodified = response.kind == "not_modified"
+
+        def validator(name: str, sent: str | None) -> str | None:
+            found = headers.get(name) or (sent if is_unmodified else None)
+            return found if found and is_reusable(vary) and is_sendable(found) else None
+
         return FetchResponse(
-            request=job.request,
-            url=job.home.url,
-            final_url=answer.target.url,
-            status=answer.status,
+            request=state.request,
+            url=state.origin.url,
+            final_url=response.target.url,
+            status=response.status,
             headers=headers,
-            body=b"" if is_unmodified else answer.body.content,
+            body=b"" if is_unmodified else response.body.content,
             content_type=headers.get("Content-Type", ""),
-            etag=etag if keeps and etag and is_sendable(etag) else None,
-            last_modified=modified if keeps and modified and is_sendable(modified) else None,
+            etag=validator("ETag", state.request.etag),
+            last_modified=validator("Last-Modified", state.request.last_modified),
             vary=vary,
             not_modified=is_unmodified,
-            attempts=tuple(job.attempts),
-            fetched_at=answer.at,
-            seconds=self._clock() - (job.started or 0.0),
-            archive_file=place[0] if place else None,
-            archive_offset=place[1] if place else None,
+            attempts=tuple(state.attempts),
+            fetched_at=response.received_at,
+            seconds=self._clock() - (state.started or 0.0),
+            archive_file=file,
+            archive_offset=offset,
         )
 
-    def _fail(self, job: FetchAttemptState, error: FetchError) -> FetchFailure:
-        seconds = 0.0 if job.started is None else self._clock() - job.started
-        return self._failure(job.request, error, job.attempts, seconds)
+    def fail(self, state: FetchAttemptState, error: FetchError) -> FetchFailure:
+        """The failure of a begun request."""
+        seconds = 0.0 if state.started is None else self._clock() - state.started
+        return self._failure(state.request, error, state.attempts, seconds)
 
     def _failure(
         self, request: FetchRequest, error: FetchError, attempts: list[Attempt], seconds: float
@@ -405,3 +423,13 @@ class Fetcher:
             fetched_at=self._now(),
             seconds=seconds,
         )
+
+
+def _validators(state: FetchAttemptState) -> dict[str, str]:
+    """The conditional request fields for the current hop."""
+    request = state.request
+    owner = request.validators_for
+    if state.target.url != (parse_target(owner).url if owner else state.origin.url):
+        return {}
+    fields = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
+    return {name: value for name, value in fields.items() if value and is_sendable(value)}

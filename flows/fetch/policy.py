@@ -1,4 +1,4 @@
-"""The rules of a run: ``[fetch]`` of the configuration, and what follows from it."""
+"""Fetch policy: ``[fetch]`` of the configuration, and what follows from it."""
 
 from __future__ import annotations
 
@@ -8,40 +8,42 @@ from dataclasses import dataclass, fields
 DEFAULT_USER_AGENT = "copydesk/0.1 (+https://example.org/contact)"
 _CONTACT = re.compile(r"https?://\S+|[\w.+-]+@[\w-]+\.\w+")
 _EXAMPLE = re.compile(r"\bexample\.(?:org|com|net)\b|\.example\b|\.invalid\b")
+_POSITIVE = frozenset(
+    {"timeout_seconds", "deadline_seconds", "max_body_bytes", "concurrency"}
+    | {"per_host_concurrency", "max_attempts", "breaker_failures"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchPolicy:
-    """How we fetch; the first nine are the keys of ``[fetch]``.
+    """Limits and manners of a fetch; the first nine are keys of ``[fetch]``.
 
     Attributes:
-        user_agent: Name/version and a contact; its first word is the product token
-            that robots.txt files address.
-        timeout_seconds: The longest silence: to connect, and between two reads.
-        deadline_seconds: The longest one URL may take, all attempts and waits
-            between them included.
+        user_agent: Name/version and a contact. Its first word is the product token that
+            robots.txt files address.
+        timeout_seconds: Longest silence: to connect, and between two reads.
+        deadline_seconds: Longest time for one URL, all attempts and waits included.
         max_body_bytes: On the wire and after decompression.
         concurrency: Requests in flight at once.
         per_host_concurrency: The same for one host.
-        per_host_delay_seconds: The least time between two requests to a host.
+        per_host_delay_seconds: Least time between two requests to a host.
         allow_private_hosts: ``host:port`` entries that may have a private address.
-        respect_robots: Whether robots.txt is asked.
-        source_hosts: ``host`` or ``host:port`` of the configured sources: redirects
-            may lead to them from other sites, and their unusual ports are open. The
-            entry ``*`` lets redirects lead to any public host.
-        attempt_seconds: The longest one attempt may take, from the connection to the
-            last byte; 0 means three times ``timeout_seconds``.
+        respect_robots: Whether robots.txt is obeyed.
+        source_hosts: ``host`` or ``host:port`` of the configured sources. Redirects from
+            other sites may lead to them, and their unusual ports are open. The entry ``*``
+            lets redirects lead to any public host.
+        attempt_seconds: Longest time for one attempt, from the connection to the last
+            byte; 0 means three times ``timeout_seconds``.
         max_attempts: Attempts per hop.
         max_redirects: Hops per URL.
-        backoff_seconds: The first wait is up to this, the next up to twice as long...
-        backoff_floor_seconds: ...but never shorter than this...
-        backoff_cap_seconds: ...and never longer than this.
-        patience_seconds: A longer wait for a host hands its URLs to the next run.
-        retry_ratio: Retries a host may cost the run: 10 and this many for each URL.
-        slow_down_seconds: The least delay after a 429 without Retry-After.
-        breaker_failures: So many unanswered requests in a row, and the host is left
-            alone for a while.
-        ca_file: Trust these certificate authorities instead of the bundled ones.
+        backoff_seconds: Upper limit of the first wait; it doubles with each attempt.
+        backoff_floor_seconds: Least wait.
+        backoff_cap_seconds: Longest wait.
+        max_wait_seconds: A longer wait for a host postpones its URLs to the next run.
+        retry_ratio: Retries per URL that a host may cost the run, after the first 10.
+        slow_down_seconds: Least delay after a 429 without Retry-After.
+        breaker_failures: Unanswered requests in a row after which a host gets a rest.
+        ca_file: Certificate authorities to trust instead of the bundled ones.
     """
 
     user_agent: str = DEFAULT_USER_AGENT
@@ -67,34 +69,32 @@ class FetchPolicy:
     ca_file: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work, by name."""
+        """Refuse an invalid value, naming its key."""
         if not re.fullmatch(r"[\x20-\x7e]+", self.user_agent) or not self.product_token:
             raise ValueError(
                 "fetch.user_agent: expected a name, a version and a contact on one line of ASCII, "
                 f"for example {DEFAULT_USER_AGENT!r}; found {self.user_agent!r}"
             )
-        positive = {"timeout_seconds", "deadline_seconds", "max_body_bytes", "concurrency"}
-        positive |= {"per_host_concurrency", "max_attempts", "breaker_failures"}
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, (int, float)) and not isinstance(value, bool):
-                least = "more than 0" if item.name in positive else "0 or more"
-                if value < 0 or (value == 0 and item.name in positive) or value != value:
+                least = "more than 0" if item.name in _POSITIVE else "0 or more"
+                if value < 0 or (value == 0 and item.name in _POSITIVE) or value != value:
                     raise ValueError(f"fetch.{item.name}: expected {least}, found {value!r}")
 
     @property
     def product_token(self) -> str:
-        """The name robots.txt files address us by (RFC 9309 2.2.1)."""
+        """Our name in robots.txt files (RFC 9309 2.2.1)."""
         found = re.match(r"[A-Za-z_-]+", self.user_agent)
         return found.group() if found else ""
 
     @property
     def attempt_limit_seconds(self) -> float:
-        """The longest one attempt may take."""
+        """Longest time for one attempt."""
         return min(self.attempt_seconds or 3 * self.timeout_seconds, self.deadline_seconds)
 
     def policy_warnings(self) -> tuple[str, ...]:
-        """What a site owner would object to; for ``copydesk doctor``."""
+        """Settings that a site owner would object to, for ``copydesk doctor``."""
         found = []
         if _EXAMPLE.search(self.user_agent):
             found.append(
@@ -107,7 +107,7 @@ class FetchPolicy:
                 "mail address"
             )
         if not self.respect_robots:
-            found.append("fetch.respect_robots is off: robots.txt files are not asked")
+            found.append("fetch.respect_robots is off: robots.txt files are ignored")
         if self.per_host_concurrency > 8:
             found.append(
                 f"fetch.per_host_concurrency is {self.per_host_concurrency}; more than 8 "

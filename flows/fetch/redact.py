@@ -1,4 +1,4 @@
-"""Addresses and foreign words made safe for messages, logs and tables."""
+"""Redact URLs and foreign text for messages, logs and tables."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _CONTROL = re.compile(
 
 
 def redact_url(url: str) -> str:
-    """The address without user names, passwords, tokens and control characters."""
-    return safe_text(_SECRET.sub(r"\1***", _USERINFO.sub("***@", url)), limit=500)
+    """Redact user names, passwords, tokens and control characters of a URL."""
+    return safe_text(redact_text(url), limit=500)
 
 
-def redact_text(words: str) -> str:
-    """Words with every address in them masked."""
-    return _SECRET.sub(r"\1***", _USERINFO.sub("***@", words))
+def redact_text(text: str) -> str:
+    """Redact the secrets of every URL in a text."""
+    return _SECRET.sub(r"\1***", _USERINFO.sub("***@", text))
 
 
 def safe_text(text: str, *, limit: int = 200) -> str:
-    """Foreign words on one line, control and direction marks escaped, cut to ``limit``."""
+    """Escape control and direction characters of foreign text and cut it to ``limit``."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", cut)

@@ -1,8 +1,7 @@
-"""The one layer of retries: tenacity, driven step by step.
+"""Retry policy: which errors are retried, how long to wait, when to give up.
 
-``Retrying`` is made per hop and asked after every attempt what to do. Its answer to wait is
-handed to the caller, so that no thread sleeps on behalf of a page (the pool gives it to
-another page instead), and a wait in ``fetch`` ends at once when the run stops.
+tenacity decides, driven step by step. A wait is returned to the caller instead of slept, so
+that the thread fetches other pages meanwhile and an interrupted run ends at once.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ class RetrySession(Generic[T]):
     Args:
         attempt: Makes one request; returns its result or raises a FetchError.
         policy: The limits.
-        left: Seconds until the URL's deadline.
-        may_retry: Asks the host's retry budget; called once for each retry.
+        seconds_left: Seconds until the URL's deadline.
+        may_retry: Takes one retry from the host's budget; False when it is used up.
         random: A number in [0, 1).
     """
 
@@ -35,29 +34,29 @@ class RetrySession(Generic[T]):
         attempt: Callable[[], T],
         *,
         policy: FetchPolicy,
-        left: Callable[[], float],
+        seconds_left: Callable[[], float],
         may_retry: Callable[[], bool],
         random: Callable[[], float],
     ) -> None:
         self._attempt = attempt
         self._policy = policy
-        self._left = left
+        self._seconds_left = seconds_left
         self._may_retry = may_retry
         self._random = random
         self._retrying = Retrying(
             retry=retry_if_exception_type(TransientFetchError),
-            stop=self._gives_up,
-            wait=self._wait,
+            stop=self._is_over,
+            wait=self._wait_seconds,
             reraise=True,
         )
         self._state = RetryCallState(self._retrying, fn=None, args=(), kwargs={})
         self._retrying.begin()
 
     def step(self) -> tuple[float, None] | tuple[None, T]:
-        """One attempt: seconds to wait before the next, or the result.
+        """Make one attempt; return the seconds to wait before the next one, or the result.
 
         Raises:
-            FetchError: The attempt failed for good.
+            FetchError: The attempt failed and no retry follows.
         """
         # tenacity's counters are per thread, and a page may change threads between attempts.
         self._retrying.statistics.setdefault("idle_for", 0)
@@ -67,36 +66,35 @@ class RetrySession(Generic[T]):
             try:
                 result = self._attempt()
             except FetchError:
-                # tenacity keeps the exception triple; anything but ours passes through it.
+                # tenacity stores the exception triple; it handles no foreign exception.
                 self._state.set_exception(sys.exc_info())  # type: ignore[arg-type]
             else:
                 self._state.set_result(result)
             try:
                 do = self._retrying.iter(retry_state=self._state)
             finally:
-                # Let go of the page: this object is part of a cycle and lives on for a while.
-                self._state.outcome = None
+                self._state.outcome = None  # frees the page: this object is part of a cycle
         if isinstance(do, DoSleep):
             self._state.prepare_for_next_attempt()
             return float(do), None
         return None, cast("T", do)
 
-    def _wait(self, state: RetryCallState) -> float:
-        """Full jitter between a floor and a doubling, capped roof; Retry-After if longer."""
+    def _wait_seconds(self, state: RetryCallState) -> float:
+        """Full jitter over an exponential backoff with floor and cap; Retry-After if longer."""
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, StaleConnection):
             return 0.0
         policy = self._policy
-        roof = policy.backoff_seconds * 2.0 ** (state.attempt_number - 1)
-        roof = min(roof, policy.backoff_cap_seconds)
-        wait = max(policy.backoff_floor_seconds, self._random() * roof)
+        limit = policy.backoff_seconds * 2.0 ** (state.attempt_number - 1)
+        limit = min(limit, policy.backoff_cap_seconds)
+        wait = max(policy.backoff_floor_seconds, self._random() * limit)
         if isinstance(error, UnexpectedStatus) and error.retry_after is not None:
             wait = max(wait, error.retry_after)
         return wait
 
-    def _gives_up(self, state: RetryCallState) -> bool:
+    def _is_over(self, state: RetryCallState) -> bool:
         if state.attempt_number >= self._policy.max_attempts:
             return True
-        if state.upcoming_sleep >= self._left():
+        if state.upcoming_sleep >= self._seconds_left():
             return True
         return not self._may_retry()

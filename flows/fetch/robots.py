@@ -1,25 +1,44 @@
-"""robots.txt (RFC 9309): what a site allows us, and how it is cached.
+"""robots.txt (RFC 9309): parse it, fetch it once per site, keep it for a day.
 
-protego matches paths and reads delays. What it gets wrong is put right before it sees the
-text: the byte order mark, the choice of the group (whole product tokens, groups of one
-token joined, ``*`` only if no other applies) and percent-encoding, which is brought to one
-form in rules and addresses alike.
+protego matches paths and reads delays. Before it sees the text, this module corrects what it
+gets wrong: the byte order mark, the choice of the group (whole product tokens, groups of one
+token merged, ``*`` only if no other applies) and percent-encoding, which rules and URLs get
+in one form.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from protego import Protego
 
-MAX_BYTES = 500 * 1024
-"""What RFC 9309 2.5 asks to be read at least; the rest is not looked at."""
+from flows.fetch.client import HttpClient, HttpResponse
+from flows.fetch.errors import (
+    BadAddress,
+    BadRedirect,
+    DisallowedByRobots,
+    FetchError,
+    PolicyRefusal,
+    RateLimited,
+    RefusedByServer,
+    TooLarge,
+    TransientFetchError,
+    UnexpectedStatus,
+)
+from flows.fetch.policy import FetchPolicy
+from flows.fetch.retry import RetrySession
+from flows.fetch.ssrf import AddressPolicy, Target, join, parse_target
+from flows.fetch.throttle import Outcome, outcome_of
 
-MAX_AGE_SECONDS = 86400.0
-"""RFC 9309 2.4: a copy is not used for longer than a day."""
+_MAX_BYTES = 500 * 1024  # RFC 9309 2.5 asks for this much; the rest is ignored
+_MAX_AGE_SECONDS = 86400.0  # RFC 9309 2.4
+_MAX_HOPS = 5
+_RETRY_SECONDS = 300.0
+_MAX_SITES = 10_000
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELD = re.compile(
@@ -30,61 +49,52 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TOKEN = re.compile(r"[A-Za-z_-]+")
 _NON_ASCII = re.compile(r"[^\x21-\x7e]")
-_SITEMAP = re.compile(r"(?i)\s*site-?maps?\s*:\s*(\S+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What one robots.txt means for us.
+class RobotsRules:
+    """The rules of one robots.txt for our product token.
 
     Attributes:
         crawl_delay: Seconds between requests; 0 if it names none.
-        sitemaps: Addresses it lists.
-        why: For the people who read a refusal, where the rules come from.
+        matcher: ``None`` allows everything.
     """
 
     crawl_delay: float = 0.0
-    sitemaps: tuple[str, ...] = ()
-    why: str = "robots.txt"
-    _matcher: Protego | None = None
+    matcher: Protego | None = None
 
     def allows(self, url: str) -> bool:
-        """True when the address may be fetched; robots.txt itself always may."""
-        if self._matcher is None:
-            return True
+        """True when the URL may be fetched; robots.txt itself always may."""
         parts = urlsplit(url)
         path = parts.path or "/"
-        if path == "/robots.txt":
+        if self.matcher is None or path == "/robots.txt":
             return True
         full = f"{path}?{parts.query}" if parts.query else path
-        return self._matcher.can_fetch("http://host" + _one_form(full), "*")
+        return self.matcher.can_fetch("http://host" + _normalize(full), "*")
 
 
-ALLOW_ALL = Rules(why="no robots.txt")
+ALLOW_ALL = RobotsRules()
 
 
-def parse_robots(data: bytes, token: str) -> Rules:
-    """What a robots.txt says to a product token; lines that make no sense are skipped.
+def parse_robots(data: bytes, token: str) -> RobotsRules:
+    """Parse a robots.txt; invalid lines are skipped.
 
     Args:
         data: Its bytes; only the first 500 KiB count.
         token: Our product token, without version.
     """
-    text = data[:MAX_BYTES].decode("utf-8-sig", "replace")
-    sitemaps = tuple(
-        found.group(1) for line in _LINE_END.split(text) if (found := _SITEMAP.match(line))
-    )
+    text = data[:_MAX_BYTES].decode("utf-8-sig", "replace")
     lines = list(_group(text, token.lower()))
     if not lines:
-        return Rules(sitemaps=sitemaps)
+        return ALLOW_ALL
     matcher = Protego.parse("User-agent: *\n" + "\n".join(lines))
     rate = matcher.request_rate("*")
     delay = max(matcher.crawl_delay("*") or 0.0, rate.seconds / rate.requests if rate else 0.0)
-    return Rules(crawl_delay=delay, sitemaps=sitemaps, _matcher=matcher)
+    return RobotsRules(crawl_delay=delay, matcher=matcher)
 
 
 def _group(text: str, token: str) -> Iterator[str]:
-    """The lines that apply to a token, in one group, paths in one form."""
+    """Yield the lines that apply to a token, as one group."""
     ours: list[str] = []
     general: list[str] = []
     is_named = False
@@ -99,12 +109,12 @@ def _group(text: str, token: str) -> Iterator[str]:
             if is_in_rules:
                 agents = set()
                 is_in_rules = False
-            agents.add(_agent(value))
-            is_named = is_named or _agent(value) == token
+            agents.add(_product_token(value))
+            is_named = is_named or _product_token(value) == token
             continue
         is_in_rules = True
         if name.startswith("d") or name == "allow":
-            value = _one_form(value)
+            value = _normalize(value)
             name = "Allow" if name == "allow" else "Disallow"
         if token in agents:
             ours.append(f"{name}: {value}")
@@ -113,16 +123,16 @@ def _group(text: str, token: str) -> Iterator[str]:
     yield from ours if is_named else general
 
 
-def _agent(value: str) -> str:
-    """The product token of a User-agent line; ``*`` with anything after it is ``*``."""
+def _product_token(value: str) -> str:
+    """The product token of a User-agent line; ``*`` followed by anything is ``*``."""
     if value.startswith("*"):
         return "*"
     found = _TOKEN.match(value)
     return found.group().lower() if found else ""
 
 
-def _one_form(path: str) -> str:
-    """A path with every octet written one way (RFC 9309 2.2.2)."""
+def _normalize(path: str) -> str:
+    """A path with every octet percent-encoded in one form (RFC 9309 2.2.2)."""
 
     def decode(found: re.Match[str]) -> str:
         char = chr(int(found.group(1), 16))
@@ -133,3 +143,154 @@ def _one_form(path: str) -> str:
         path,
     )
     return _ESCAPE.sub(decode, encoded)
+
+
+@dataclass(slots=True)
+class _Entry:
+    session: RetrySession[RobotsRules]
+    rules: RobotsRules | None = None
+    error: str = ""
+    expires_at: float = 0.0
+    outcome: Outcome = "answered"
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class RobotsCache:
+    """The robots.txt of every site of a run; safe for threads.
+
+    RFC 9309 2.3.1: after 4xx or more than five redirects everything is allowed; after 5xx,
+    429 or no response nothing is, until the file can be read.
+    """
+
+    def __init__(
+        self,
+        policy: FetchPolicy,
+        *,
+        client: HttpClient,
+        addresses: AddressPolicy,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._policy = policy
+        self._client = client
+        self._addresses = addresses
+        self._clock = clock
+        self._random = random
+        self._entries: dict[str, _Entry] = {}
+        self._lock = threading.Lock()
+
+    def is_known(self, target: Target) -> bool:
+        """True when ``check`` needs no request."""
+        entry = self._entries.get(target.origin)
+        return entry is not None and entry.expires_at > self._clock()
+
+    def check(self, target: Target) -> None:
+        """Raise unless the URL may be fetched.
+
+        Raises:
+            DisallowedByRobots: The site's robots.txt disallows it.
+            RateLimited: The site's robots.txt cannot be read now.
+        """
+        entry = self._entries[target.origin]
+        if entry.rules is None:
+            raise RateLimited(
+                f"nothing of {target.host} is fetched in this run, because its robots.txt cannot "
+                f"be read ({entry.error}); the next run retries",
+                url=target.url,
+            )
+        if not entry.rules.allows(target.url):
+            raise DisallowedByRobots(
+                f"{target.origin}/robots.txt does not allow it for {self._policy.product_token}",
+                url=target.url,
+            )
+
+    def crawl_delay(self, target: Target) -> float:
+        """Seconds between requests that the site asks for; 0 if none."""
+        entry = self._entries[target.origin]
+        return entry.rules.crawl_delay if entry.rules else 0.0
+
+    def load(self, target: Target) -> tuple[float | None, Outcome]:
+        """Make one request for the robots.txt of a site.
+
+        Returns:
+            Seconds to wait before the next request, or ``None`` if none is needed; and the
+            outcome for the throttle.
+
+        Raises:
+            FetchError: The site cannot be fetched at all: a refused address, a bad
+                certificate, an interrupted run.
+        """
+        entry = self._entry(target)
+        with entry.lock:
+            if self.is_known(target):
+                return None, "cancelled"
+            try:
+                wait, rules = entry.session.step()
+            except (TransientFetchError, TooLarge) as error:
+                entry.rules, entry.error = None, str(error.args[0])
+                entry.expires_at = self._clock() + _RETRY_SECONDS
+                return None, entry.outcome
+            except FetchError:
+                with self._lock:
+                    self._entries.pop(target.origin, None)
+                raise
+            if wait is not None:
+                return wait, entry.outcome
+            entry.rules = rules
+            entry.expires_at = self._clock() + _MAX_AGE_SECONDS
+            return None, "answered"
+
+    def _entry(self, target: Target) -> _Entry:
+        with self._lock:
+            entry = self._entries.get(target.origin)
+            if entry is None or 0 < entry.expires_at <= self._clock():
+                entry = self._new_entry(target)
+                if len(self._entries) >= _MAX_SITES:
+                    self._entries.clear()
+                self._entries[target.origin] = entry
+            return entry
+
+    def _new_entry(self, target: Target) -> _Entry:
+        deadline = self._clock() + self._policy.deadline_seconds
+
+        def attempt() -> RobotsRules:
+            try:
+                return self._fetch(target, deadline)
+            except FetchError as error:
+                entry.outcome = outcome_of(error)
+                raise
+
+        session = RetrySession(
+            attempt,
+            policy=self._policy,
+            seconds_left=lambda: deadline - self._clock(),
+            may_retry=lambda: True,
+            random=self._random,
+        )
+        entry = _Entry(session)
+        return entry
+
+    def _fetch(self, target: Target, deadline: float) -> RobotsRules:
+        try:
+            response = self._follow(parse_target(f"{target.origin}/robots.txt"), deadline)
+        except (RefusedByServer, BadRedirect, BadAddress):
+            return ALLOW_ALL
+        except UnexpectedStatus as error:
+            if error.status is not None and 200 <= error.status < 300:
+                return ALLOW_ALL
+            raise
+        return parse_robots(response.body.content, self._policy.product_token)
+
+    def _follow(self, target: Target, deadline: float) -> HttpResponse:
+        for hop in range(_MAX_HOPS + 1):
+            response = self._client.get(target, deadline=deadline, limit=_MAX_BYTES)
+            if response.kind != "redirect":
+                return response
+            if not response.location or hop == _MAX_HOPS:
+                break
+            try:
+                target = parse_target(join(target, response.location))
+                self._addresses.check(target)
+            except (ValueError, PolicyRefusal) as error:
+                raise BadRedirect("it redirects to a URL that cannot be fetched") from error
+        raise BadRedirect(f"expected at most {_MAX_HOPS} redirects")

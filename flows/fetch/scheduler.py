@@ -1,11 +1,11 @@
-"""Many pages at once: threads that never sleep, and no host that can hold up another.
+"""Concurrent fetches: threads that never sleep on behalf of one page or host.
 
-Requests wait in one queue per host. A thread takes the next request whose host is ready,
-makes one request for it, and puts it back with a time when it has to wait. So a host that
-is slow, down or wants to be left alone costs the others nothing.
+Requests wait in one queue per host. A thread takes the next request of a host that is ready,
+makes one HTTP request for it, and puts it back with a time if it has to wait. So a slow, dead
+or limiting host delays no other host.
 
-A thread is woken only for what it can do: all threads of Python share one lock, and waking
-one in vain costs as much time as a good part of a page.
+A thread is woken only when it has work: all threads share Python's global lock, and a vain
+wake-up costs a good part of the time of a page.
 """
 
 from __future__ import annotations
@@ -15,21 +15,37 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from flows.fetch.errors import Cancelled, FetchError, RateLimited
-from flows.fetch.messages import FetchFailure, FetchRequest, FetchResponse
+from flows.fetch.messages import FetchFailure, FetchRequest, FetchResult
 
 if TYPE_CHECKING:
-    from flows.fetch.attempt_state import FetchAttemptState
+    from flows.fetch.fetcher import FetchAttemptState
 
-_WINDOW = 10_000
-_GULP = 64
-_TICK = 0.1
-_FULL_WAIT = 0.05
+_MAX_OPEN = 10_000
+_PULL_SIZE = 64
+_TICK_SECONDS = 0.1
+_FULL_WAIT_SECONDS = 0.05
 _NEVER = float("inf")
 
-Result = FetchResponse | FetchFailure
+
+class _Handler(Protocol):
+    """What the scheduler needs of the fetcher."""
+
+    def begin(self, request: FetchRequest) -> FetchAttemptState | FetchFailure: ...
+
+    def step(self, state: FetchAttemptState) -> FetchResult | float: ...
+
+    def fail(self, state: FetchAttemptState, error: FetchError) -> FetchFailure: ...
+
+
+class _Throttle(Protocol):
+    """What the scheduler needs of the throttle."""
+
+    def acquire(self, key: str) -> float | None: ...
+
+    def available(self, key: str) -> float | None: ...
 
 
 class FetchScheduler:
@@ -37,62 +53,51 @@ class FetchScheduler:
 
     Args:
         requests: Read as needed, by the thread that takes the results.
-        begin: A request as a job, or why it cannot be one.
-        admit: Seconds until a host takes another request; 0.0 takes a slot, ``None``
-            means that one has to be released first.
-        room: What ``admit`` would say, without taking a slot.
-        step: Makes a request for an admitted job and releases the slot: its outcome,
-            or seconds to wait.
-        refuse: A job that its host does not admit, as a failure.
+        handler: Begins a request; makes one HTTP request for it and releases its slot.
+        throttle: Hands out the slots of the hosts.
         clock: Seconds that never jump.
         halt: Set when the run stops.
         cancel: Ends the requests in flight of some threads.
-        workers: Threads.
+        workers: Number of threads.
     """
 
     def __init__(
         self,
         requests: Iterable[FetchRequest],
         *,
-        begin: Callable[[FetchRequest], FetchAttemptState | FetchFailure],
-        acquire: Callable[[str], float | None],
-        room: Callable[[str], float | None],
-        step: Callable[[FetchAttemptState], Result | float],
-        refuse: Callable[[FetchAttemptState, FetchError], FetchFailure],
+        handler: _Handler,
+        throttle: _Throttle,
         clock: Callable[[], float],
         halt: threading.Event,
         cancel: Callable[[set[int | None]], None],
         workers: int,
     ) -> None:
         self._requests = iter(requests)
-        self._begin = begin
-        self._admit = acquire
-        self._room = room
-        self._step = step
-        self._refuse = refuse
+        self._handler = handler
+        self._throttle = throttle
         self._clock = clock
         self._halt = halt
         self._cancel = cancel
         self._workers = workers
-        self._backlog = 2 * workers
+        self._max_results = 2 * workers
         self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
-        self._done = threading.Condition(self._lock)
+        self._has_work = threading.Condition(self._lock)
+        self._has_result = threading.Condition(self._lock)
         self._count = itertools.count()
-        self._lanes: dict[str, _Lane] = {}
+        self._queues: dict[str, _HostQueue] = {}
         self._ready: list[tuple[float, int, str]] = []
-        self._listed: dict[str, float] = {}
-        self._results: deque[Result] = deque()
-        self._open = 0
+        self._ready_at: dict[str, float] = {}
+        self._results: deque[FetchResult] = deque()
+        self._open_count = 0
         self._is_closed = False
         self._crash: BaseException | None = None
-        # When one of the waiting threads looks again by itself, at the latest.
-        self._alarm = _NEVER
+        # Latest time at which one of the waiting threads looks for work unasked.
+        self._next_look_at = _NEVER
 
-    def run(self) -> Iterator[Result]:
-        """The results, as they come."""
+    def run(self) -> Iterator[FetchResult]:
+        """Yield the results in the order they are done."""
         threads = [
-            threading.Thread(target=self._labour, name=f"fetch-{number}", daemon=True)
+            threading.Thread(target=self._work, name=f"fetch-{number}", daemon=True)
             for number in range(self._workers)
         ]
         for thread in threads:
@@ -102,172 +107,172 @@ class FetchScheduler:
         finally:
             with self._lock:
                 self._is_closed = True
-                self._work.notify_all()
+                self._has_work.notify_all()
             self._cancel({thread.ident for thread in threads})
             for thread in threads:
                 thread.join(0.5)
 
-    def _collect(self) -> Iterator[Result]:
+    def _collect(self) -> Iterator[FetchResult]:
         is_exhausted = False
         while not self._halt.is_set():
-            if not is_exhausted and self._open < _WINDOW:
-                is_exhausted = not self._gulp()
+            if not is_exhausted and self._open_count < _MAX_OPEN:
+                is_exhausted = not self._pull()
             with self._lock:
                 if self._crash is not None:
                     raise self._crash
-                if not self._results and (is_exhausted or self._open >= _WINDOW):
-                    if self._open == 0:
+                if not self._results and (is_exhausted or self._open_count >= _MAX_OPEN):
+                    if self._open_count == 0:
                         return
-                    self._done.wait(_TICK)
+                    self._has_result.wait(_TICK_SECONDS)
                 batch = list(self._results)
                 self._results.clear()
-                self._open -= len(batch)
-                if len(batch) >= self._backlog:
-                    self._work.notify_all()  # they waited for room
+                self._open_count -= len(batch)
+                if len(batch) >= self._max_results:
+                    self._has_work.notify_all()  # the threads waited for room
             yield from batch
 
-    def _gulp(self) -> bool:
-        """Take in some requests, until a result is there; False when there are no more."""
-        for _ in range(_GULP):
+    def _pull(self) -> bool:
+        """Queue some requests until there is a result; False when there are no more."""
+        for _ in range(_PULL_SIZE):
             if self._results:
                 break
             request = next(self._requests, None)
             if request is None:
                 return False
-            job = self._begin(request)
+            state = self._handler.begin(request)
             with self._lock:
-                self._open += 1
-                if isinstance(job, FetchFailure):
-                    self._results.append(job)
+                self._open_count += 1
+                if isinstance(state, FetchFailure):
+                    self._results.append(state)
                     continue
-                lane = self._lane(job.key)
-                lane.fresh.append(job)
-                if len(lane.fresh) == 1:  # with more of them it is listed already
-                    self._list(job.key, 0.0)
+                queue = self._queue(state.key)
+                queue.new.append(state)
+                if len(queue.new) == 1:  # with more of them the host is listed already
+                    self._list(state.key, 0.0)
                     self._wake()
         return True
 
-    def _lane(self, key: str) -> _Lane:
-        return self._lanes.setdefault(key, _Lane())
+    def _queue(self, key: str) -> _HostQueue:
+        return self._queues.setdefault(key, _HostQueue())
 
     def _list(self, key: str, at: float) -> None:
-        """Enter a host among those that a thread should look at, at a time."""
-        if self._listed.get(key, _NEVER) <= at:
+        """List a host as ready at a time, unless it is listed for an earlier one."""
+        if self._ready_at.get(key, _NEVER) <= at:
             return
-        self._listed[key] = at
+        self._ready_at[key] = at
         heapq.heappush(self._ready, (at, next(self._count), key))
 
     def _wake(self) -> None:
-        """Wake a thread, unless one looks by itself before there is anything to do."""
-        if self._ready and self._ready[0][0] < self._alarm:
-            self._work.notify()
+        """Wake a thread, unless one looks by itself before any host is ready."""
+        if self._ready and self._ready[0][0] < self._next_look_at:
+            self._has_work.notify()
 
-    def _sleep(self, seconds: float) -> None:
-        """Wait to be woken, but no longer than so."""
-        seconds = min(seconds, _TICK)
-        self._alarm = min(self._alarm, self._clock() + seconds)
-        self._work.wait(seconds)
-        self._alarm = _NEVER  # the others' is not known any more
+    def _wait(self, seconds: float) -> None:
+        """Wait for work, at most for some seconds."""
+        seconds = min(seconds, _TICK_SECONDS)
+        self._next_look_at = min(self._next_look_at, self._clock() + seconds)
+        self._has_work.wait(seconds)
+        self._next_look_at = _NEVER  # the times of the other threads are unknown now
 
     def _relist(self, key: str, *, not_before: float) -> None:
-        lane = self._lanes.get(key)
-        if lane is None:
+        queue = self._queues.get(key)
+        if queue is None:
             return
-        if lane.fresh:
+        if queue.new:
             self._list(key, not_before)
-        elif lane.again:
-            self._list(key, max(not_before, lane.again[0][0]))
+        elif queue.waiting:
+            self._list(key, max(not_before, queue.waiting[0][0]))
         else:
-            del self._lanes[key]
+            del self._queues[key]
 
-    def _labour(self) -> None:
+    def _work(self) -> None:
         try:
-            while (job := self._take()) is not None:
-                key = job.key
-                self._put(job, key, self._step(job))
+            while (state := self._take()) is not None:
+                key = state.key
+                self._put(state, key, self._handler.step(state))
         except BaseException as error:  # noqa: BLE001 - raised again where the results are read
             with self._lock:
                 self._crash = error
-                self._done.notify()
+                self._has_result.notify()
 
     def _take(self) -> FetchAttemptState | None:
         with self._lock:
             while not (self._is_closed or self._crash or self._halt.is_set()):
-                if len(self._results) >= self._backlog:
-                    self._sleep(_TICK)
+                if len(self._results) >= self._max_results:
+                    self._wait(_TICK_SECONDS)
                     continue
-                job, wait = self._pick()
-                if job is not None:
-                    self._wake()  # somebody else looks after the rest
-                    return job
+                state, wait = self._pick()
+                if state is not None:
+                    self._wake()  # another thread takes the rest
+                    return state
                 if wait > 0:
-                    self._sleep(wait)
+                    self._wait(wait)
         return None
 
     def _pick(self) -> tuple[FetchAttemptState | None, float]:
-        """A job whose host admitted it, or seconds until a host may be ready."""
+        """A state whose host gave it a slot, or seconds until a host may be ready."""
         if not self._ready:
-            return None, _TICK
+            return None, _TICK_SECONDS
         at, _, key = self._ready[0]
         now = self._clock()
-        if self._listed.get(key) == at and at > now:
+        if self._ready_at.get(key) == at and at > now:
             return None, at - now
         heapq.heappop(self._ready)
-        if self._listed.get(key) != at:
+        if self._ready_at.get(key) != at:
             return None, 0.0  # listed again, for an earlier time
-        del self._listed[key]
-        lane = self._lanes.get(key)
-        if lane is None or not lane.has_due(now):
+        del self._ready_at[key]
+        queue = self._queues.get(key)
+        if queue is None or not queue.has_due(now):
             self._relist(key, not_before=now)
             return None, 0.0
         try:
-            wait = self._admit(key)
+            wait = self._throttle.acquire(key)
         except RateLimited as error:
-            self._finish(self._refuse(lane.pop(now), error))
+            self._finish(self._handler.fail(queue.pop(now), error))
             self._relist(key, not_before=now)
             return None, 0.0
         if wait != 0.0:
-            self._relist(key, not_before=now + (_FULL_WAIT if wait is None else wait))
+            self._relist(key, not_before=now + (_FULL_WAIT_SECONDS if wait is None else wait))
             return None, 0.0
-        job = lane.pop(now)
-        room = self._room(key)
-        self._relist(key, not_before=now + (_FULL_WAIT if room is None else room))
-        return job, 0.0
+        state = queue.pop(now)
+        wait = self._throttle.available(key)
+        self._relist(key, not_before=now + (_FULL_WAIT_SECONDS if wait is None else wait))
+        return state, 0.0
 
-    def _put(self, job: FetchAttemptState, key: str, outcome: Result | float) -> None:
-        """What became of a job; the thread that says it is the next to look."""
+    def _put(self, state: FetchAttemptState, key: str, outcome: FetchResult | float) -> None:
+        """Queue a state again or store its result; the calling thread looks for work next."""
         with self._lock:
             now = self._clock()
             if isinstance(outcome, float):
-                again = (now + outcome, next(self._count), job)
-                heapq.heappush(self._lane(job.key).again, again)
-                self._relist(job.key, not_before=now)
+                waiting = (now + outcome, next(self._count), state)
+                heapq.heappush(self._queue(state.key).waiting, waiting)
+                self._relist(state.key, not_before=now)
             else:
                 self._finish(outcome)
             self._relist(key, not_before=now)
 
-    def _finish(self, result: Result) -> None:
+    def _finish(self, result: FetchResult) -> None:
         if isinstance(result, FetchFailure) and isinstance(result.error, Cancelled):
-            return  # it was not fetched, and is not reported as if it had been tried
+            return  # it was not tried, so it is no result
         self._results.append(result)
-        self._done.notify()
+        self._has_result.notify()
 
 
-class _Lane:
-    """The jobs of one host: those that have not begun, and those that wait to go on."""
+class _HostQueue:
+    """The states of one host: new ones, and begun ones that wait for a time."""
 
-    __slots__ = ("again", "fresh")
+    __slots__ = ("new", "waiting")
 
     def __init__(self) -> None:
-        self.fresh: deque[FetchAttemptState] = deque()
-        self.again: list[tuple[float, int, FetchAttemptState]] = []
+        self.new: deque[FetchAttemptState] = deque()
+        self.waiting: list[tuple[float, int, FetchAttemptState]] = []
 
     def has_due(self, now: float) -> bool:
-        """True when there is a job that can run."""
-        return bool(self.fresh) or bool(self.again and self.again[0][0] <= now)
+        """True when a state can run."""
+        return bool(self.new) or bool(self.waiting and self.waiting[0][0] <= now)
 
     def pop(self, now: float) -> FetchAttemptState:
-        """The job to run: what has begun goes on first."""
-        if self.again and self.again[0][0] <= now:
-            return heapq.heappop(self.again)[2]
-        return self.fresh.popleft()
+        """The state to run; begun ones come first."""
+        if self.waiting and self.waiting[0][0] <= now:
+            return heapq.heappop(self.waiting)[2]
+        return self.new.popleft()

@@ -1,9 +1,9 @@
-"""Which addresses may be fetched, decided before and inside the connection.
+"""Address policy: which URLs and IP addresses may be fetched (SSRF protection).
 
-One parser (WHATWG, ada-url) reads an address; the name is resolved once, every answer
-is checked, and the connection goes to the address that was checked. The lists follow the
-IANA special-purpose registries (RFC 6890 and updates), because ``ipaddress.is_global``
-lets 6to4, NAT64, site-local and multicast addresses through.
+One parser (WHATWG, ada-url) reads a URL. The connection resolves the name once, checks every
+address and connects to a checked one. The table follows the IANA special-purpose registries
+(RFC 6890 and updates), because ``ipaddress.is_global`` lets 6to4, NAT64, site-local and
+multicast addresses through.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from typing import Any
 
 import ada_url
 
-from flows.fetch.errors import BadAddress, ConnectionFailed, PolicyRefusal
+from flows.fetch.errors import BadAddress, ConnectionFailed, FetchError, PolicyRefusal
 from flows.fetch.redact import redact_url, safe_text
 
-_TICK = 0.05
-MAX_URL = 2048
-"""Characters; sitemaps.org sets the same limit."""
+_TICK_SECONDS = 0.05
+_MAX_URL = 2048  # characters; sitemaps.org sets the same limit
 
 AddrInfo = tuple[int, int, int, str, tuple[str | int, ...]]
 Resolve = Callable[[str, int], Iterable[AddrInfo]]
@@ -70,10 +69,10 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A parsed address.
+    """A parsed URL.
 
     Attributes:
-        url: In WHATWG form, without user name, password and fragment.
+        url: WHATWG form, without user name, password and fragment.
         scheme: ``http`` or ``https``.
         host: Lower case ASCII; an IPv6 address without brackets.
         port: With the scheme's default filled in.
@@ -88,19 +87,19 @@ class Target:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port: what robots.txt and credentials belong to."""
+        """Scheme, host and port: the scope of robots.txt and credentials."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
     def host_key(self) -> str:
-        """What politeness counts as one host; http and https on their ports are one."""
+        """The host for the throttle; http and https on their default ports are one."""
         return self.host if self.port in (80, 443) else f"{self.host}:{self.port}"
 
 
 @lru_cache(maxsize=4096)
 def refused_address(address: str) -> str | None:
-    """The rule that forbids an IP address, in words, or ``None`` if it is public."""
+    """The rule that refuses an IP address, or ``None`` if the address is public."""
     ip: _Address = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
@@ -117,22 +116,21 @@ def refused_address(address: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def parse_target(url: str) -> Target:
-    """The parsed form of an address.
+    """Parse a URL.
 
     Raises:
-        BadAddress: It is not an absolute address, or it is too long.
+        BadAddress: It is not an absolute URL, or it is too long.
         PolicyRefusal: Its scheme is neither http nor https.
     """
-    if len(url) > MAX_URL:
+    if len(url) > _MAX_URL:
         raise BadAddress(
-            f"expected an address of at most {MAX_URL} characters, found {len(url)}", url=url[:200]
+            f"expected a URL of at most {_MAX_URL} characters, found {len(url)}", url=url[:200]
         )
     try:
         parsed = ada_url.URL(url)
     except ValueError:
         raise BadAddress(
-            "expected an absolute address such as https://host/path; it cannot be read as one",
-            url=url,
+            "expected an absolute address such as https://host/path, found something else", url=url
         ) from None
     scheme = parsed.protocol.removesuffix(":")
     if scheme not in ("http", "https"):
@@ -145,18 +143,25 @@ def parse_target(url: str) -> Target:
     parsed.username = ""
     parsed.password = ""
     parsed.hash = ""
-    port = int(parsed.port) if parsed.port else {"http": 80, "https": 443}[scheme]
     return Target(
         url=parsed.href,
         scheme=scheme,
         host=parsed.hostname.strip("[]"),
-        port=port,
+        port=int(parsed.port) if parsed.port else {"http": 80, "https": 443}[scheme],
         credentials=credentials,
     )
 
 
+def without_credentials(url: str) -> str:
+    """A URL in its parsed form, without user name and password."""
+    try:
+        return parse_target(url).url
+    except FetchError:
+        return redact_url(url)
+
+
 def join(base: Target, location: str) -> str:
-    """A redirect's Location as an absolute address."""
+    """The absolute URL of a redirect's Location."""
     return ada_url.join_url(base.url, location)
 
 
@@ -165,7 +170,7 @@ def _resolve(host: str, port: int) -> Iterable[Any]:
 
 
 class AddressPolicy:
-    """The rules of one run, asked for every address and inside every connection."""
+    """The addresses that a run may connect to; checked for every URL and every connection."""
 
     def __init__(
         self,
@@ -176,23 +181,19 @@ class AddressPolicy:
     ) -> None:
         self._private = frozenset(_host_port(entry) for entry in allow_private_hosts)
         named = tuple(source_hosts)
-        self._anywhere = "*" in named
+        self._allows_any_redirect = "*" in named
         self._sources = frozenset(_host_port(entry) for entry in named if entry != "*")
         self._resolve = resolve or _resolve
-
-    def is_private_allowed(self, host: str, port: int) -> bool:
-        """True when ``allow_private_hosts`` names it."""
-        return (host, port) in self._private or (host, None) in self._private
 
     def _is_source(self, target: Target) -> bool:
         named = self._sources | self._private
         return (target.host, target.port) in named or (target.host, None) in named
 
     def check(self, target: Target) -> None:
-        """Nothing, if the address may be tried; names are checked when they resolve.
+        """Raise unless the URL may be tried; a name is checked when it resolves.
 
         Raises:
-            PolicyRefusal: Naming the rule.
+            PolicyRefusal: Names the rule.
         """
         if _is_ip(target.host):
             self._check_address(target.host, target.host, target.port)
@@ -206,35 +207,36 @@ class AddressPolicy:
             )
 
     def check_redirect(self, origin: Target, target: Target) -> None:
-        """Nothing, if a redirect from one address may lead to the other.
+        """Raise unless a redirect may lead from one URL to the other.
 
         Raises:
-            PolicyRefusal: It leads to a site that is no configured source.
+            PolicyRefusal: It leads to another site that is no configured source.
         """
         self.check(target)
-        if same_site(origin.host, target.host) or self._anywhere or self._is_source(target):
+        is_allowed = self._allows_any_redirect or self._is_source(target)
+        if is_allowed or same_site(origin.host, target.host):
             return
         raise PolicyRefusal(
-            f"it redirects to {redact_url(target.url)}, another site that is no configured source; "
-            f"if that is right, add {target.host!r} to fetch.source_hosts",
+            f"{target.host} is another site and no configured source; to allow the redirect, add "
+            f"{target.host!r} to fetch.source_hosts",
             url=origin.url,
             rule="redirect to another site",
         )
 
     def _check_address(self, address: str, host: str, port: int) -> None:
-        if self.is_private_allowed(host, port):
+        if (host, port) in self._private or (host, None) in self._private:
             return
         rule = refused_address(address)
         if rule is not None:
             name = address if address == host else f"{host}, which is {address},"
             raise PolicyRefusal(
-                f"{name} is no public address: {rule}; if it is meant, add "
+                f"{name} is no public address: {rule}; to allow it, add "
                 f"'{host}:{port}' to fetch.allow_private_hosts",
                 url=f"//{host}:{port}",
                 rule=rule,
             )
 
-    def addresses(
+    def resolve(
         self,
         host: str,
         port: int,
@@ -242,47 +244,47 @@ class AddressPolicy:
         seconds: float,
         is_over: Callable[[], bool] = lambda: False,
     ) -> list[AddrInfo]:
-        """The checked addresses of a host; connect to these and no others.
+        """Resolve a host and check every address; connect to these and no others.
 
         Args:
             host: A name or an address.
             port: The port.
-            seconds: The longest the name may take to resolve.
-            is_over: Asked now and then; True ends the wait.
+            seconds: Longest time for the resolution.
+            is_over: Polled; True ends the wait.
 
         Raises:
-            PolicyRefusal: One of them is not public.
-            Unreachable: The name does not resolve, or not in time.
+            PolicyRefusal: One of the addresses is not public.
+            ConnectionFailed: The name does not resolve, or not in time.
         """
         name = host.strip("[]").lower().rstrip(".") or host
-        answers = self._lookup(host.strip("[]"), port, seconds, is_over)
+        answers = self._look_up(host.strip("[]"), port, seconds, is_over)
         for answer in answers:
             self._check_address(str(answer[4][0]), name, port)
         return answers
 
-    def _lookup(
+    def _look_up(
         self, host: str, port: int, seconds: float, is_over: Callable[[], bool]
     ) -> list[AddrInfo]:
         if _is_ip(host):
             return list(_resolve(host, port))
-        outcome: list[list[AddrInfo] | OSError | UnicodeError] = []
+        found: list[list[AddrInfo] | OSError | UnicodeError] = []
 
-        def look() -> None:
+        def look_up() -> None:
             try:
-                outcome.append(list(self._resolve(host, port)))
+                found.append(list(self._resolve(host, port)))
             except (OSError, UnicodeError) as error:
-                outcome.append(error)
+                found.append(error)
 
-        # getaddrinfo knows no timeout; a thread that nobody waits for does.
-        thread = threading.Thread(target=look, name=f"resolve-{host[:40]}", daemon=True)
+        # getaddrinfo has no timeout, so a thread that can be abandoned calls it.
+        thread = threading.Thread(target=look_up, name=f"resolve-{host[:40]}", daemon=True)
         thread.start()
-        for _ in range(max(1, round(seconds / _TICK))):
-            thread.join(_TICK)
-            if outcome or is_over():
+        for _ in range(max(1, round(seconds / _TICK_SECONDS))):
+            thread.join(_TICK_SECONDS)
+            if found or is_over():
                 break
-        if not outcome:
+        if not found:
             raise ConnectionFailed(f"the name {host!r} did not resolve within {seconds:.1f} s")
-        answers = outcome[0]
+        answers = found[0]
         if isinstance(answers, BaseException):
             raise ConnectionFailed(f"the name {host!r} does not resolve: {answers}") from answers
         if not answers:
@@ -306,7 +308,7 @@ def _host_port(entry: str) -> tuple[str, int | None]:
         raise ValueError(f"expected host or host:port, found {entry!r}") from None
     if parsed.pathname not in ("", "/") or not parsed.hostname:
         raise ValueError(f"expected host or host:port, found {entry!r}")
-    # The parser drops a port that is the scheme's default; the text still has it.
+    # The parser drops the scheme's default port; the text still has it.
     port = int(parsed.port) if parsed.port else (80 if text.endswith(":80") else None)
     return parsed.hostname.strip("[]"), port
 
@@ -317,7 +319,7 @@ _SECOND_LEVEL = frozenset(
 
 
 def site_of(host: str) -> str:
-    """The part of a host name that one owner registers, as far as its shape tells it."""
+    """The registrable domain of a host, guessed from its labels (no public suffix list)."""
     if _is_ip(host):
         return host
     labels = host.rstrip(".").split(".")
@@ -326,5 +328,5 @@ def site_of(host: str) -> str:
 
 
 def same_site(one: str, other: str) -> bool:
-    """True when two hosts belong to one site (``www.`` and other subdomains included)."""
+    """True when two hosts belong to one site, subdomains such as ``www.`` included."""
     return site_of(one) == site_of(other)

@@ -1,7 +1,7 @@
-"""What every host is owed: its limits, its delay, its pauses, and a rest when it is down.
+"""Per-host throttling: concurrency, delays, pauses and a circuit breaker.
 
-One entry per host. All waits are answers, not sleeps: ``admit`` says how long to wait, and
-the caller does something else meanwhile.
+Nothing here sleeps. ``acquire`` returns the seconds to wait, so that the caller fetches from
+other hosts meanwhile.
 """
 
 from __future__ import annotations
@@ -12,16 +12,35 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from flows.fetch.errors import RateLimited
+from flows.fetch.errors import (
+    Cancelled,
+    ConnectionFailed,
+    FetchError,
+    PolicyRefusal,
+    RateLimited,
+    StaleConnection,
+    TimedOut,
+)
 from flows.fetch.policy import FetchPolicy
 
 Outcome = Literal["ok", "answered", "overloaded", "unreachable", "cancelled"]
+"""Effect of one request on its host: ``ok`` is a 200 or 304, ``answered`` any other response."""
 
 _MAX_DELAY = 60.0
-_FIRST_REST = 1.0
-_LONGEST_REST = 30.0
-_NEGLIGIBLE = 0.02
+_NEGLIGIBLE_DELAY = 0.02
+_MIN_REST = 1.0
+_MAX_REST = 30.0
+_FREE_RETRIES = 10
 _MAX_HOSTS = 10_000
+
+
+def outcome_of(error: FetchError) -> Outcome:
+    """The outcome of a failed request for its host."""
+    if isinstance(error, StaleConnection | Cancelled | PolicyRefusal):
+        return "cancelled"
+    if isinstance(error, ConnectionFailed | TimedOut):
+        return "unreachable"
+    return "overloaded" if error.status in (429, 503) else "answered"
 
 
 @dataclass(slots=True)
@@ -32,17 +51,17 @@ class _Host:
     pause_reason: str = ""
     crawl_delay: float = 0.0
     delay: float = 0.0
-    is_known: bool = False
+    has_answered: bool = False
     failures: int = 0
     failing_since: float = 0.0
     resting_until: float = 0.0
-    rest: float = _FIRST_REST
-    firsts: int = 0
-    retries: int = 0
+    rest: float = _MIN_REST
+    page_count: int = 0
+    retry_count: int = 0
 
 
 class HostThrottle:
-    """The state of every host a run talks to; safe for threads."""
+    """The state of every host of a run; safe for threads."""
 
     def __init__(
         self,
@@ -55,127 +74,120 @@ class HostThrottle:
         self._clock = clock
         self._now = now
         self._hosts: dict[str, _Host] = {}
-        self._most = _MAX_HOSTS
+        self._max_hosts = _MAX_HOSTS
         self._lock = threading.Lock()
 
     def acquire(self, key: str) -> float | None:
-        """0.0 and a slot taken; seconds to wait; or ``None`` until a slot is released.
+        """Take a slot of a host and return 0.0, or return the seconds to wait.
+
+        ``None`` means: wait until another request of the host releases its slot.
 
         Raises:
-            Deferred: The wait is longer than the run's patience.
+            RateLimited: The wait exceeds ``max_wait_seconds``.
         """
         with self._lock:
             now = self._clock()
-            if len(self._hosts) >= self._most:
-                self._forget_idle(now)
+            if len(self._hosts) >= self._max_hosts:
+                self._remove_idle(now)
             host = self._hosts.setdefault(key, _Host())
-            self._lose_patience(key, host, now)
-            wait = self._wait(host, now)
+            self._check_wait(key, host, now)
+            wait = self._wait_seconds(host, now)
             if wait == 0.0:
                 host.in_flight += 1
                 host.next_at = now + self._spacing(host)
             return wait
 
-    def room(self, key: str) -> float | None:
-        """What ``admit`` would say, with nothing taken and nobody refused."""
+    def available(self, key: str) -> float | None:
+        """What ``acquire`` would return, without taking a slot."""
         with self._lock:
             host = self._hosts.get(key)
-            return self._wait(host, self._clock()) if host else 0.0
+            return self._wait_seconds(host, self._clock()) if host else 0.0
 
-    def _wait(self, host: _Host, now: float) -> float | None:
-        if host.in_flight >= self._limit(host):
+    def _wait_seconds(self, host: _Host, now: float) -> float | None:
+        # One request at a time until the host has answered, and while it fails.
+        is_probe = not host.has_answered or host.failures > 1
+        if host.in_flight >= (1 if is_probe else self._policy.per_host_concurrency):
             return None
         return max(host.next_at - now, host.paused_until - now, host.resting_until - now, 0.0)
 
-    def _forget_idle(self, now: float) -> None:
-        """Keep memory flat: a host that is owed nothing can begin anew."""
+    def _remove_idle(self, now: float) -> None:
+        """Drop hosts without any state that matters, to bound the memory."""
         self._hosts = {
             key: host
             for key, host in self._hosts.items()
             if host.in_flight or host.failures or max(host.next_at, host.paused_until) > now
         }
-        self._most = max(_MAX_HOSTS, 2 * len(self._hosts))
-
-    def _limit(self, host: _Host) -> int:
-        # One at a time until it has answered, and while it fails to.
-        if not host.is_known or host.failures > 1:
-            return 1
-        return self._policy.per_host_concurrency
+        self._max_hosts = max(_MAX_HOSTS, 2 * len(self._hosts))
 
     def _spacing(self, host: _Host) -> float:
         return max(self._policy.per_host_delay_seconds, host.crawl_delay, host.delay)
 
     def rate_limited_error(self, key: str, *, status: int | None = None) -> RateLimited:
-        """The error for a page whose host asked for more time than there is."""
+        """The error for a page whose host is paused for too long."""
         with self._lock:
-            return self._paused(key, self._hosts[key], self._clock(), status)
+            return self._paused_error(key, self._hosts[key], self._clock(), status)
 
-    def _paused(self, key: str, host: _Host, now: float, status: int | None = None) -> RateLimited:
+    def _paused_error(
+        self, key: str, host: _Host, now: float, status: int | None = None
+    ) -> RateLimited:
         seconds = host.paused_until - now
         return RateLimited(
-            f"{key} asked to be left alone for {seconds:.0f} s ({host.pause_reason}), longer than "
-            f"this run waits; the next run tries again",
+            f"{key} asked for a pause of {seconds:.0f} s ({host.pause_reason}), longer than this "
+            "run waits; the next run retries",
             status=status,
             retry_at=self._now() + timedelta(seconds=seconds),
         )
 
-    def _lose_patience(self, key: str, host: _Host, now: float) -> None:
-        patience = self._policy.max_wait_seconds
-        if host.paused_until - now > patience:
-            raise self._paused(key, host, now)
+    def _check_wait(self, key: str, host: _Host, now: float) -> None:
+        limit = self._policy.max_wait_seconds
+        if host.paused_until - now > limit:
+            raise self._paused_error(key, host, now)
         is_down = host.failures >= self._policy.breaker_failures
-        if is_down and now - host.failing_since > patience:
+        if is_down and now - host.failing_since > limit:
             raise RateLimited(
                 f"{key} has not answered for {now - host.failing_since:.0f} s "
-                f"({host.failures} requests in a row); the next run tries again"
+                f"({host.failures} requests in a row); the next run retries"
             )
-        if host.next_at - now > patience:
-            seconds = host.next_at - now
+        if host.next_at - now > limit:
             raise RateLimited(
-                f"{key} wants {self._spacing(host):.0f} s between requests; the next run goes on",
-                retry_at=self._now() + timedelta(seconds=seconds),
+                f"{key} wants {self._spacing(host):.0f} s between requests; the next run continues",
+                retry_at=self._now() + timedelta(seconds=host.next_at - now),
             )
 
     def release(self, key: str, outcome: Outcome, *, seconds: float = 0.0) -> None:
-        """Give the slot back and say how it went.
-
-        Args:
-            key: The host.
-            outcome: ``ok`` for a 200 or 304, ``answered`` for any other answer.
-            seconds: How long the answer took.
-        """
+        """Release a slot and adapt to the outcome of the request, which took ``seconds``."""
         with self._lock:
             host = self._hosts[key]
             host.in_flight -= 1
             now = self._clock()
             if outcome == "unreachable":
-                self._fail(host, now)
+                self._count_failure(host, now)
             elif outcome != "cancelled":
-                host.is_known = True
+                host.has_answered = True
                 host.failures = 0
-                host.rest = _FIRST_REST
+                host.rest = _MIN_REST
                 host.resting_until = 0.0
-                self._adapt(host, outcome, seconds)
+                self._adapt_delay(host, outcome, seconds)
             host.next_at = max(host.next_at, now - seconds + self._spacing(host))
 
-    def _fail(self, host: _Host, now: float) -> None:
+    def _count_failure(self, host: _Host, now: float) -> None:
         if host.failures == 0:
             host.failing_since = now
         host.failures += 1
         if host.failures >= self._policy.breaker_failures:
             host.resting_until = now + host.rest
-            host.rest = min(host.rest * 2, _LONGEST_REST)
+            host.rest = min(host.rest * 2, _MAX_REST)
 
-    def _adapt(self, host: _Host, outcome: Outcome, seconds: float) -> None:
-        """Slow down on trouble; only a good answer speeds up again."""
+    def _adapt_delay(self, host: _Host, outcome: Outcome, seconds: float) -> None:
+        """Double the delay of an overloaded host; only a 200 or 304 halves it again."""
         if outcome == "overloaded":
             least = max(host.delay * 2, seconds / self._policy.per_host_concurrency)
             host.delay = min(max(least, self._policy.slow_down_seconds / 10), _MAX_DELAY)
         elif outcome == "ok" and host.delay:
-            host.delay = host.delay / 2 if host.delay > _NEGLIGIBLE else 0.0
+            host.delay = host.delay / 2 if host.delay > _NEGLIGIBLE_DELAY else 0.0
 
     def pause(self, key: str, seconds: float, reason: str) -> None:
-        """Leave the whole host alone for so long; an earlier longer pause stays."""
+        """Send a host no request for some seconds; an earlier, longer pause remains."""
         with self._lock:
             host = self._hosts.setdefault(key, _Host())
             until = self._clock() + seconds
@@ -184,26 +196,28 @@ class HostThrottle:
                 host.pause_reason = reason
 
     def slow_down(self, key: str) -> None:
-        """A 429 without a time: at least ``slow_down_seconds`` between requests."""
+        """After a 429 without Retry-After, keep ``slow_down_seconds`` between requests."""
         with self._lock:
             host = self._hosts.setdefault(key, _Host())
             host.delay = min(max(host.delay * 2, self._policy.slow_down_seconds), _MAX_DELAY)
 
     def set_crawl_delay(self, key: str, seconds: float) -> None:
-        """The delay its robots.txt asks for; it raises ours and never lowers it."""
+        """Set the delay of a robots.txt; it raises the configured delay and never lowers it."""
         with self._lock:
             self._hosts.setdefault(key, _Host()).crawl_delay = seconds
 
-    def spend(self, key: str, *, is_retry: bool) -> bool:
-        """Count a request; False when the host has used up the run's retries for it."""
+    def count_page(self, key: str) -> None:
+        """Count a page, which adds to the host's retry budget."""
+        with self._lock:
+            self._hosts.setdefault(key, _Host()).page_count += 1
+
+    def take_retry(self, key: str) -> bool:
+        """Take a retry from the host's budget; False when the run has used it up."""
         with self._lock:
             host = self._hosts.setdefault(key, _Host())
-            if not is_retry:
-                host.firsts += 1
-                return True
-            if host.retries >= 10 + self._policy.retry_ratio * host.firsts:
+            if host.retry_count >= _FREE_RETRIES + self._policy.retry_ratio * host.page_count:
                 return False
-            host.retries += 1
+            host.retry_count += 1
             return True
 
     def delay_of(self, key: str) -> float:

@@ -142,7 +142,7 @@ def test_a_fault_is_never_accepted_and_heals_with_the_server(fault, serve, fetch
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_lasting_fault_is_a_typed_error_with_its_story(fault, serve, fetcher) -> None:
+def test_a_lasting_fault_is_a_typed_error_with_its_attempts(fault, serve, fetcher) -> None:
     broken, kind = FAULTS[fault]
     server = serve(lambda _seen: broken)
 
@@ -151,15 +151,6 @@ def test_a_lasting_fault_is_a_typed_error_with_its_story(fault, serve, fetcher) 
 
     assert isinstance(caught.value, TransientFetchError)
     assert len(caught.value.attempts) == 3
-    assert (
-        "expected" in str(caught.value)
-        or "connection" in str(caught.value)
-        or (
-            "usable answer" in str(caught.value)
-            or "malformed" in str(caught.value)
-            or "data" in str(caught.value)
-        )
-    )
     assert "3 attempts" in str(caught.value)
 
 
@@ -348,22 +339,6 @@ def test_content_checks_know_the_forms_that_occur(expect, body, serve, fetcher) 
     server = serve(lambda _seen: reply(200, body))
 
     assert fetcher(server).fetch(FetchRequest(url=server.url(), expect=expect)).body == body
-
-
-def test_a_check_of_the_sources_own_is_asked(serve, fetcher) -> None:
-    server = serve(lambda seen: page(b"captcha" if seen.number == 1 else b"article"))
-    request = FetchRequest(
-        url=server.url(), check=lambda body: "a captcha" if b"captcha" in body else None
-    )
-
-    assert fetcher(server).fetch(request).body == b"article"
-
-
-def test_a_body_below_the_minimum_is_not_accepted(serve, fetcher) -> None:
-    server = serve(lambda _seen: page(b"short"))
-
-    with pytest.raises(FailedContentCheck, match="at least 100 bytes, found 5"):
-        fetcher(server, max_attempts=1).fetch(FetchRequest(url=server.url(), min_bytes=100))
 
 
 def test_a_compressed_file_stays_as_it_is(serve, fetcher) -> None:

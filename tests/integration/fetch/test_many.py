@@ -219,7 +219,7 @@ def test_a_slow_reader_is_not_buried_in_pages(serve, fetcher) -> None:
 
 
 def test_requests_are_read_only_as_needed(serve, fetcher, monkeypatch) -> None:
-    monkeypatch.setattr("flows.fetch.scheduler._WINDOW", 200)
+    monkeypatch.setattr("flows.fetch.scheduler._MAX_OPEN", 200)
     server = serve(lambda seen: page(html(seen.path)))
     read = []
 
@@ -266,14 +266,15 @@ def test_an_error_of_the_readers_own_requests_is_raised(serve, fetcher) -> None:
         list(fetcher(server).fetch_all(failing()))
 
 
-def test_a_bug_in_a_check_is_raised_and_not_swallowed(serve, fetcher) -> None:
+def test_a_bug_in_the_archive_is_raised_and_not_swallowed(serve, fetcher) -> None:
     server = serve(lambda seen: page(html(seen.path)))
 
-    def check(_body):
-        raise ZeroDivisionError("a bug")
+    class Broken:
+        def write(self, response, *, known=None):
+            raise ZeroDivisionError("a bug")
 
     with pytest.raises(ZeroDivisionError):
-        list(fetcher(server).fetch_all([FetchRequest(url=server.url(), check=check)]))
+        list(fetcher(server, archive=Broken()).fetch_all([FetchRequest(url=server.url())]))
 
 
 def test_a_thousand_hosts_are_served_fairly(serve, fetcher) -> None:

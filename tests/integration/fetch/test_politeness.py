@@ -40,7 +40,7 @@ def test_crawl_delay_raises_the_pause_between_requests(serve, fetcher, fake_time
         client.fetch(FetchRequest(url=server.url(f"/{number}")))
 
     assert sum(fake_time.slept) == pytest.approx(1 + 4 + 4, abs=3.1)
-    assert client.hosts.delay_of(server.host) == 4
+    assert client.throttle.delay_of(server.host) == 4
 
 
 def test_a_configured_delay_is_kept_between_requests(serve, fetcher) -> None:

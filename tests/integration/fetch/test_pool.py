@@ -28,25 +28,25 @@ class OneHost:
             self.free -= 1
             return 0.0
 
-    def room(self, _key):
+    def available(self, _key):
         return 0.0 if self.free else None
 
-    def step(self, job):
+    def begin(self, number):
+        return SimpleNamespace(key="host", number=number)
+
+    def step(self, state):
         time.sleep(0.002)
         with self._lock:
             self.free += 1
-        return job
+        return state
 
 
 def test_thread_is_not_woken_for_a_host_that_takes_no_more() -> None:
     host = OneHost()
     pool = FetchScheduler(
         range(PAGES),
-        begin=lambda number: SimpleNamespace(key="host", number=number),
-        acquire=host.acquire,
-        room=host.room,
-        step=host.step,
-        refuse=lambda job, error: job,
+        handler=host,
+        throttle=host,
         clock=lambda: 0.0,  # a host that was full is not looked at again by the clock
         halt=threading.Event(),
         cancel=lambda threads: None,

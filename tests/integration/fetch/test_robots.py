@@ -97,12 +97,6 @@ def test_delays_are_read(text, delay) -> None:
     assert parse_robots(text.encode(), "copydesk").crawl_delay == delay
 
 
-def test_sitemaps_belong_to_no_group() -> None:
-    text = b"Sitemap: https://h/a.xml\nUser-agent: x\nDisallow: /\nsitemap: https://h/b.xml\n"
-
-    assert parse_robots(text, "copydesk").sitemaps == ("https://h/a.xml", "https://h/b.xml")
-
-
 @pytest.mark.parametrize(
     "data",
     [
