@@ -1,8 +1,16 @@
-"""The WARC archive: write, read, verify and redact raw pages."""
+"""WARC archive: write, read, scan and redact raw pages."""
 
 from __future__ import annotations
 
-from flows.archive.reader import ArchivedResponse, ArchiveError, Verified, read_record, verify
+from flows.archive.reader import ArchivedResponse, ArchiveError, read_record
+from flows.archive.scan import VerifyResult, verify
 from flows.archive.writer import ArchiveWriter
 
-__all__ = ["ArchiveError", "ArchiveWriter", "ArchivedResponse", "Verified", "read_record", "verify"]
+__all__ = [
+    "ArchiveError",
+    "ArchiveWriter",
+    "ArchivedResponse",
+    "VerifyResult",
+    "read_record",
+    "verify",
+]

@@ -1,7 +1,7 @@
-"""Pages out of an archive: from WARC records back to what a fetch returned.
+"""Index of an archive for one source: which pages it holds, and which entries led to them.
 
-An archive holds listings and article pages alike. The listings in it say which line led to
-which page; a page that no listing led to is taken by its address, where its source knows it.
+An archive holds listings and article pages alike. Its listings name the entries of the pages.
+A page without an entry is used if its source can derive the entry from the URL.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from requests.structures import CaseInsensitiveDict
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from flows.archive import ArchivedResponse, ArchiveError, read_record
+from flows.archive.reader import ArchiveError, read_record
 from flows.fetch import FetchRequest, FetchResponse, decode_page
 from parsers import registry
 from parsers.errors import ParseError, UnknownUrl
 from parsers.model import Entry, Listing, Page, Source
 
-LISTING_PAGES = 300
+_MAX_LISTING_PAGES = 300
 _BEFORE_ALL = datetime.fromtimestamp(0, UTC)
-_TAKES_ANYTHING = frozenset({"feed", "generic"})
+_ACCEPTS_ANY_URL = frozenset({"feed", "generic"})
 
 
 @dataclass(frozen=True, slots=True)
 class RecordLocation:
-    """Where a page lies in an archive, and which address it is of."""
+    """File and offset of an archived page, its URL and the time of its fetch."""
 
     file: str
     offset: int
@@ -41,97 +41,97 @@ class RecordLocation:
 
 @dataclass(slots=True)
 class ArchiveIndex:
-    """What an archive holds for a source.
+    """The pages of a source in an archive.
 
     Attributes:
-        listings: The source's listing pages by address, older ones included.
-        lines: By the address of an article's page, the entries that led there, oldest first.
-        by_url: The pages of each address, oldest first.
-        pages: What can be read: article pages, and listings that carry articles.
-        damaged: What could not be read, in words.
+        listings: The source's listing pages by URL, older ones included.
+        entries_by_url: Entries by the URL of their page, oldest first.
+        by_url: Pages by URL, oldest first.
+        pages: What can be parsed: article pages, and listings that carry articles.
+        damaged: One message per record that cannot be read.
     """
 
     folder: Path
     source: Source
     listings: dict[str, Listing]
-    lines: dict[str, list[tuple[datetime, Entry]]] = field(
+    entries_by_url: dict[str, list[tuple[datetime, Entry]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     by_url: dict[str, list[RecordLocation]] = field(default_factory=lambda: defaultdict(list))
     pages: list[RecordLocation] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
-    def entries(self, place: RecordLocation) -> list[Entry]:
-        """The lines that led to a page: of each article and channel the last one before it.
+    def entries(self, location: RecordLocation) -> list[Entry]:
+        """The entries of a page: of each article and channel the last one before its fetch.
 
-        Without a line, what the page's own address says.
+        Without any, the entry that the source derives from the URL.
         """
-        if found := self.lines.get(place.url):
+        if found := self.entries_by_url.get(location.url):
             last: dict[tuple[str, str], Entry] = {}
             for at, entry in found:
-                name = entry.source_article_id, entry.channel
-                if at <= place.at or name not in last:
-                    last[name] = entry
+                key = entry.source_article_id, entry.channel
+                if at <= location.at or key not in last:
+                    last[key] = entry
             return list(last.values())
-        if self.source.parser.name in _TAKES_ANYTHING:
+        if self.source.parser.name in _ACCEPTS_ANY_URL:
             return []
         try:
-            entry = self.source.parser.entry_of(self.source, place.url)
+            entry = self.source.parser.entry_of(self.source, location.url)
         except (UnknownUrl, ValueError):
             return []
-        return [entry] if entry.url == place.url else []
+        return [entry] if entry.url == location.url else []
 
     def nearest(self, url: str, at: datetime) -> RecordLocation | None:
-        """The page of an address that was fetched nearest to a time."""
+        """The page of a URL that was fetched nearest to a time."""
         return min(self.by_url.get(url, ()), key=lambda one: abs(one.at - at), default=None)
 
 
 def build_index(folder: Path, source: Source) -> ArchiveIndex:
-    """What a folder of WARC files holds for a source; one pass over all of it."""
-    found = ArchiveIndex(folder, source, listing_pages(source))
+    """Index a folder of WARC files for a source, in one pass."""
+    index = ArchiveIndex(folder, source, listing_pages(source))
     for entry in registry.article_url_entries(source):
         if isinstance(entry, Entry):
-            found.lines[entry.url].append((_BEFORE_ALL, entry))
-    places: list[RecordLocation] = []
+            index.entries_by_url[entry.url].append((_BEFORE_ALL, entry))
+    locations: list[RecordLocation] = []
     for file in sorted(folder.glob("*.warc.gz")):
         try:
-            places += _places(file, found.damaged)
+            locations += _locations(file, index.damaged)
         except (ArchiveLoadFailed, OSError, ValueError, EOFError, zlib.error) as error:
-            found.damaged.append(f"{file.name} cannot be read to its end: {error}")
-    places.sort(key=lambda one: one.at)
-    for place in places:
-        found.by_url[place.url].append(place)
-        if place.url in found.listings:
-            _take_listing(found, place)
-    for place in places:
-        if place.url not in found.listings and found.entries(place):
-            found.pages.append(place)
-    return found
+            index.damaged.append(f"{file.name} cannot be read to its end: {error}")
+    locations.sort(key=lambda one: one.at)
+    for location in locations:
+        index.by_url[location.url].append(location)
+        if location.url in index.listings:
+            _add_listing(index, location)
+    index.pages += (
+        one for one in locations if one.url not in index.listings and index.entries(one)
+    )
+    return index
 
 
 def listing_pages(source: Source) -> dict[str, Listing]:
-    """The addresses of a source's listing pages: those in use, and many older ones."""
-    regular = source.parser.listings(source)
-    found = {one.url: one for one in regular}
-    for channel in dict.fromkeys(one.channel for one in regular):
-        for turn in range(1, LISTING_PAGES):
-            listing = source.parser.older_listing(source, channel, turn)
+    """The listing pages of a source by URL: the current ones and many older ones."""
+    current = source.parser.listings(source)
+    found = {one.url: one for one in current}
+    for channel in dict.fromkeys(one.channel for one in current):
+        for number in range(1, _MAX_LISTING_PAGES):
+            listing = source.parser.older_listing(source, channel, number)
             if listing is None:
                 break
             found[listing.url] = listing
     return found
 
 
-def _places(file: Path, damaged: list[str]) -> Iterator[RecordLocation]:
-    """The pages of a file; what a record of it lacks is told, and the others are read."""
+def _locations(file: Path, damaged: list[str]) -> Iterator[RecordLocation]:
+    """Yield the pages of a file; a record without URL or date goes to ``damaged``."""
     with file.open("rb") as stream:
-        # warcio itself would parse the answer, and fails at a record without an address.
+        # warcio's own HTTP parsing fails at a record without a URL.
         records = ArchiveIterator(stream, no_record_parse=True)
         for record in records:
             if record.rec_type in ("response", "revisit") and _is_page(record):
                 offset = records.get_record_offset()
                 try:
-                    yield _place(file.name, offset, record.rec_headers)
+                    yield _location(file.name, offset, record.rec_headers)
                 except ValueError as error:
                     damaged.append(f"{file.name}: record at {offset} cannot be used: {error}")
 
@@ -141,9 +141,8 @@ def _is_page(record: Any) -> bool:
     return bool(protocol.startswith(b"HTTP/")) and rest.split()[:1] == [b"200"]
 
 
-def _place(file: str, offset: int, head: Any) -> RecordLocation:
-    """Where a record lies, of what, and from when: without a zone its date is UTC (WARC 1.1)."""
-    url, date = head.get_header("WARC-Target-URI"), head.get_header("WARC-Date")
+def _location(file: str, offset: int, headers: Any) -> RecordLocation:
+    url, date = headers.get_header("WARC-Target-URI"), headers.get_header("WARC-Date")
     if not url:
         raise ValueError("expected a WARC-Target-URI, found none")
     if not date:
@@ -152,42 +151,44 @@ def _place(file: str, offset: int, head: Any) -> RecordLocation:
         at = datetime.fromisoformat(date)
     except ValueError:
         raise ValueError(f"expected a WARC-Date, found {date!r}; it is of {url}") from None
+    # Without a zone it is UTC (WARC 1.1).
     return RecordLocation(file, offset, url, at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
-def _take_listing(found: ArchiveIndex, place: RecordLocation) -> None:
+def _add_listing(index: ArchiveIndex, location: RecordLocation) -> None:
     try:
-        entries = listing_entries(found, place)
+        entries = listing_entries(index, location)
     except (ArchiveError, ParseError) as error:
-        found.damaged.append(f"listing {place.url} in {place.file}: {error}")
+        index.damaged.append(f"listing {location.url} in {location.file}: {error}")
         return
     if any(entry.content is not None for entry in entries):
-        found.pages.append(place)
+        index.pages.append(location)
     for entry in entries:
-        found.lines[entry.url].append((place.at, entry))
+        index.entries_by_url[entry.url].append((location.at, entry))
 
 
-def listing_entries(found: ArchiveIndex, place: RecordLocation) -> list[Entry]:
-    """The good lines of an archived listing.
+def listing_entries(index: ArchiveIndex, location: RecordLocation) -> list[Entry]:
+    """The valid entries of an archived listing.
 
     Raises:
         ArchiveError: The record is damaged.
-        ParseError: It cannot be read.
+        ParseError: The listing cannot be parsed.
     """
-    page = decode_page(read_response(found.folder, place.file, place.offset, place.url), None)
-    lines = registry.entries(found.source, found.listings[place.url], page)
-    return [line for line in lines if isinstance(line, Entry)]
+    found = registry.entries(
+        index.source, index.listings[location.url], _read_page(index.folder, location)
+    )
+    return [one for one in found if isinstance(one, Entry)]
 
 
 def read_response(
     folder: Path, file: str, offset: int, url: str, final_url: str | None = None
 ) -> FetchResponse:
-    """An archived page as the fetch returned it.
+    """Read an archived page as the fetch returned it.
 
     Raises:
         ArchiveError: There is no such record, or it is damaged.
     """
-    archived: ArchivedResponse = read_record(folder, file, offset)
+    archived = read_record(folder, file, offset)
     headers = CaseInsensitiveDict(archived.headers)
     return FetchResponse(
         request=FetchRequest(url=url),
@@ -210,8 +211,9 @@ def read_response(
 
 
 def with_next_pages(page: Page, folder: Path, following: Sequence[RecordLocation]) -> Page:
-    """A page together with those that follow it."""
-    more = [
-        decode_page(read_response(folder, one.file, one.offset, one.url), None) for one in following
-    ]
-    return replace(page, more=tuple(more))
+    """A page together with the archived pages that continue it."""
+    return replace(page, more=tuple(_read_page(folder, one) for one in following))
+
+
+def _read_page(folder: Path, location: RecordLocation) -> Page:
+    return decode_page(read_response(folder, location.file, location.offset, location.url), None)

@@ -1,4 +1,4 @@
-"""The archive from end to end: every record of a file, checked, in one pass."""
+"""Scan archive files from end to end: every record of a file, checked, in one pass."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from typing import IO
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from flows.archive.reader import ArchiveError
-from flows.archive.warc import sha1
+from flows.archive.reader import digest_problem, referred_to
 from flows.fetch.body import inflate_all
 from flows.fetch.errors import FetchError
 
 CUT = "cut"
-_PIECE = 1 << 16
-_MAGIC = b"\x1f\x8b\x08"
+_PIECE_BYTES = 1 << 16
+_GZIP_MAGIC = b"\x1f\x8b\x08"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +28,15 @@ class ArchiveRecord:
     """One record of an archive file.
 
     Attributes:
-        offset: Where it begins.
-        kind: ``response``, ``revisit``, ``request``, ``metadata`` (a page that was erased),
-            ``warcinfo``; empty when it cannot be read, ``cut`` when a killed process left
-            the end of the file unfinished.
-        url: The address that answered.
-        status: The HTTP status; 0 when there is none.
+        offset: Offset of its first byte.
+        kind: ``response``, ``revisit``, ``request``, ``metadata`` (an erased page) or
+            ``warcinfo``; empty when it cannot be read; ``cut`` when a killed process left
+            the last record of the file incomplete.
+        url: URL that responded.
+        status: HTTP status; 0 without one.
         digest: SHA-256 of the decoded body, in hex; of responses only.
-        origin: File and offset of the record a revisit takes its body from.
-        wrong: What is not as it was written; empty when all is well.
+        origin: File and offset of the record that a revisit takes its body from.
+        wrong: How the record differs from what was written; empty when it does not.
     """
 
     offset: int
@@ -49,91 +48,121 @@ class ArchiveRecord:
     wrong: str = ""
 
 
-def scan_records(file: Path) -> Iterator[ArchiveRecord]:
-    """Every record of a file in order, one in memory at a time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """Result of ``verify``.
 
-    Behind a damaged record the next one that can be read is looked for.
+    Attributes:
+        files: Archive files read.
+        records: Records whose digests are right.
+        cut: Files that end in the middle of a record, with its offset. A killed process
+            leaves such a file; every record that it reported as stored is whole.
+        damaged: One message per record or file that differs from what was written.
+    """
+
+    files: int
+    records: int
+    cut: tuple[tuple[str, int], ...]
+    damaged: tuple[str, ...]
+
+
+def verify(path: Path) -> VerifyResult:
+    """Read every record of an archive file, or of a folder of them, and check its digest."""
+    files = [path] if path.is_file() else sorted(path.glob("*.warc.gz"))
+    count = 0
+    cut: list[tuple[str, int]] = []
+    damaged: list[str] = []
+    for file in files:
+        for record in scan_records(file):
+            if record.wrong:
+                damaged.append(f"{file.name} at {record.offset}: {record.wrong}")
+            elif record.kind == CUT:
+                cut.append((file.name, record.offset))
+            else:
+                count += 1
+    return VerifyResult(files=len(files), records=count, cut=tuple(cut), damaged=tuple(damaged))
+
+
+def scan_records(file: Path) -> Iterator[ArchiveRecord]:
+    """Yield every record of a file in order; one is in memory at a time.
+
+    After a damaged record the scan continues with the next readable one.
     """
     at: int | None = 0
     try:
         with file.open("rb") as stream:
             while at is not None:
-                plain, end, wrong = _member(stream, at)
-                if wrong:
-                    yield ArchiveRecord(offset=at, wrong=wrong)
-                    at = _next(stream, at + 1)
+                plain, end, problem = _member(stream, at)
+                if problem:
+                    yield ArchiveRecord(offset=at, wrong=problem)
+                    at = _next_record(stream, at + 1)
                 elif end is None:
                     if plain is not None:
                         yield ArchiveRecord(offset=at, kind=CUT)
                     return
                 else:
-                    yield _read(at, plain or b"")
+                    yield _parse(at, plain or b"")
                     at = end
     except OSError as error:
         yield ArchiveRecord(offset=at or 0, wrong=f"the file cannot be read: {error.strerror}")
 
 
 def _member(stream: IO[bytes], at: int) -> tuple[bytes | None, int | None, str]:
-    """The gzip member at a place: its plain bytes, where it ends, what is wrong with it.
+    """The gzip member at an offset: its plain bytes, its end, its problem.
 
-    At the end of the file there are neither bytes nor an end; a cut one has bytes alone.
+    The end of the file has neither bytes nor an end; a cut member has bytes but no end.
     """
     stream.seek(at)
-    unpacker = zlib.decompressobj(31)
+    inflater = zlib.decompressobj(31)
     plain: list[bytes] = []
     size = 0
-    while not unpacker.eof:
-        piece = stream.read(_PIECE)
+    while not inflater.eof:
+        piece = stream.read(_PIECE_BYTES)
         if not piece:
             return (b"".join(plain) if size else None), None, ""
         size += len(piece)
         try:
-            plain.append(unpacker.decompress(piece))
+            plain.append(inflater.decompress(piece))
         except zlib.error as error:
             return None, None, str(error)
-    return b"".join(plain), at + size - len(unpacker.unused_data), ""
+    return b"".join(plain), at + size - len(inflater.unused_data), ""
 
 
-def _next(stream: IO[bytes], at: int) -> int | None:
-    """Where the next record begins that looks like one."""
+def _next_record(stream: IO[bytes], at: int) -> int | None:
+    """The offset of the next gzip member that begins like a WARC record."""
     stream.seek(at)
     kept = b""
-    while piece := stream.read(_PIECE):
+    while piece := stream.read(_PIECE_BYTES):
         kept += piece
-        place = -1
-        while (place := kept.find(_MAGIC, place + 1)) >= 0:
+        found = -1
+        while (found := kept.find(_GZIP_MAGIC, found + 1)) >= 0:
             with suppress(zlib.error):
-                if zlib.decompressobj(31).decompress(kept[place : place + 4096], 5) == b"WARC/":
-                    return at + place
+                if zlib.decompressobj(31).decompress(kept[found : found + 4096], 5) == b"WARC/":
+                    return at + found
         cut = max(0, len(kept) - 4096)
         kept, at = kept[cut:], at + cut
     return None
 
 
-def _read(at: int, plain: bytes) -> ArchiveRecord:
+def _parse(at: int, plain: bytes) -> ArchiveRecord:
     try:
         record = next(iter(ArchiveIterator(io.BytesIO(plain))), None)
         if record is None:
             return ArchiveRecord(offset=at, wrong="empty")
-        head, wire = record.rec_headers, record.raw_stream.read()
-        first = head.get_header("WARC-Refers-To-Filename")
-        place = head.get_header("WARC-Refers-To-File-Offset")
-        status = record.http_headers.get_statuscode() if record.http_headers else ""
-        digest, wrong = None, ""
+        headers, http, wire = record.rec_headers, record.http_headers, record.raw_stream.read()
+        status = http.get_statuscode() if http else ""
+        digest, problem = None, ""
         if record.rec_type == "response":
-            named = head.get_header("WARC-Payload-Digest")
-            if named and named.startswith("sha1:") and named != (is_now := sha1(wire)):
-                wrong = f"its digest was {named} and is {is_now}"
-            fields = tuple(record.http_headers.headers) if record.http_headers else ()
-            digest = sha256(inflate_all(wire, fields)).hexdigest()
+            problem = digest_problem(headers.get_header("WARC-Payload-Digest"), wire)
+            digest = sha256(inflate_all(wire, tuple(http.headers) if http else ())).hexdigest()
         return ArchiveRecord(
             offset=at,
             kind=record.rec_type,
-            url=head.get_header("WARC-Target-URI") or "",
+            url=headers.get_header("WARC-Target-URI") or "",
             status=int(status) if status.isdigit() else 0,
             digest=digest,
-            origin=(first, int(place)) if first and place else None,
-            wrong=wrong,
+            origin=referred_to(headers.get_header),
+            wrong=problem,
         )
-    except (ArchiveLoadFailed, ArchiveError, FetchError, zlib.error, ValueError) as error:
+    except (ArchiveLoadFailed, FetchError, zlib.error, ValueError) as error:
         return ArchiveRecord(offset=at, wrong=str(error))

@@ -1,4 +1,4 @@
-"""Pages as WARC 1.1 records, each a gzip member of its own (warcio makes the records)."""
+"""Responses as WARC 1.1 records, each a gzip member of its own; warcio makes the records."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from warcio.warcwriter import WARCWriter
 
 from flows.fetch.client import HttpResponse
 
-_SAME = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+_SAME_DIGEST = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
 _NOT_MODIFIED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
+_BUILDER = WARCWriter(io.BytesIO(), gzip=False, warc_version="WARC/1.1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a body is kept already, for the records that refer to it."""
+class StoredBody:
+    """Location of an archived body, for the records that refer to it."""
 
     file: str
     offset: int
@@ -38,18 +39,15 @@ def sha1(data: bytes) -> str:
 
 
 def _member(record: Any, *, level: int, memory: int = 8) -> bytes:
-    """One record as a gzip member of its own, so that it can be read by offset."""
+    """A record as a gzip member of its own, which can be read by offset."""
     plain = io.BytesIO()
     WARCWriter(plain, gzip=False, warc_version="WARC/1.1").write_record(record)
     packer = zlib.compressobj(level, zlib.DEFLATED, 31, memory)
     return packer.compress(plain.getbuffer()) + packer.flush()
 
 
-_BUILDER = WARCWriter(io.BytesIO(), gzip=False, warc_version="WARC/1.1")
-
-
-def file_head(name: str) -> bytes:
-    """The warcinfo record a file begins with."""
+def warcinfo_record(name: str) -> bytes:
+    """The first record of a file, compressed."""
     record = _BUILDER.create_warcinfo_record(
         name, {"software": "copydesk", "format": "WARC File Format 1.1"}
     )
@@ -57,67 +55,61 @@ def file_head(name: str) -> bytes:
 
 
 def page_records(
-    answer: HttpResponse, digest: str, date: str, earlier: Place | None
-) -> tuple[bytes, bytes]:
+    response: HttpResponse, digest: str, date: str, earlier: StoredBody | None
+) -> bytes:
     """The response (or revisit) record and the request record, compressed."""
-    url = answer.target.url
-    answer_id = f"<urn:uuid:{uuid.uuid4()}>"
-    head = {"WARC-Record-ID": answer_id, "WARC-Date": date}
-    kind = "response"
-    if answer.kind == "not_modified" or earlier is not None:
-        kind = "revisit"
-        head["WARC-Profile"] = _SAME if answer.kind == "page" else _NOT_MODIFIED
-    if answer.kind == "page":
-        head["WARC-Payload-Digest"] = digest
-        head["X-Payload-Length"] = str(len(answer.body.wire))
+    url = response.target.url
+    record_id = f"<urn:uuid:{uuid.uuid4()}>"
+    headers = {"WARC-Record-ID": record_id, "WARC-Date": date}
+    is_page = response.kind == "page"
+    is_revisit = response.kind == "not_modified" or earlier is not None
+    if is_revisit:
+        headers["WARC-Profile"] = _SAME_DIGEST if is_page else _NOT_MODIFIED
+    if is_page:
+        headers["WARC-Payload-Digest"] = digest
+        headers["X-Payload-Length"] = str(len(response.body.wire))
     if earlier is not None:
-        head["WARC-Refers-To-Target-URI"] = earlier.url
-        head["WARC-Refers-To-Date"] = earlier.date
-        head["WARC-Refers-To-Filename"] = earlier.file
-        head["WARC-Refers-To-File-Offset"] = str(earlier.offset)
-    wire = b"" if kind == "revisit" else answer.body.wire
-    fields = list(_as_kept(answer, len(wire), is_revisit=kind == "revisit"))
-    response = _BUILDER.create_warc_record(
+        headers["WARC-Refers-To-Target-URI"] = earlier.url
+        headers["WARC-Refers-To-Date"] = earlier.date
+        headers["WARC-Refers-To-Filename"] = earlier.file
+        headers["WARC-Refers-To-File-Offset"] = str(earlier.offset)
+    wire = b"" if is_revisit else response.body.wire
+    fields = list(_stored_fields(response, len(wire), is_revisit=is_revisit))
+    stored = _BUILDER.create_warc_record(
         url,
-        kind,
+        "revisit" if is_revisit else "response",
         payload=io.BytesIO(wire),
         length=len(wire),
-        warc_headers_dict=head,
-        http_headers=StatusAndHeaders(f"{answer.status} {answer.reason}", fields, "HTTP/1.1"),
+        warc_headers_dict=headers,
+        http_headers=StatusAndHeaders(f"{response.status} {response.reason}", fields, "HTTP/1.1"),
     )
-    line = f"GET {_path(url)} HTTP/1.1"
-    asked = StatusAndHeaders(
-        line, [("Host", _host(url)), *answer.request_fields], is_http_request=True
-    )
+    _, _, host, path = url.split("/", 3)
     request = _BUILDER.create_warc_record(
         url,
         "request",
-        warc_headers_dict={"WARC-Concurrent-To": answer_id, "WARC-Date": date},
-        http_headers=asked,
+        warc_headers_dict={"WARC-Concurrent-To": record_id, "WARC-Date": date},
+        http_headers=StatusAndHeaders(
+            f"GET /{path} HTTP/1.1",
+            [("Host", host), *response.request_fields],
+            is_http_request=True,
+        ),
     )
-    # What came compressed is stored as it is; zlib's tables cost more than a short record.
-    if answer.body.framing.codings:
-        return _member(response, level=0, memory=3), _member(request, level=6, memory=3)
-    return _member(response, level=6), _member(request, level=6, memory=3)
+    # A compressed body is stored as it is; zlib's tables cost more than a short record.
+    level, memory = (0, 3) if response.body.framing.codings else (6, 8)
+    return _member(stored, level=level, memory=memory) + _member(request, level=6, memory=3)
 
 
-def _as_kept(answer: HttpResponse, length: int, *, is_revisit: bool) -> Iterator[tuple[str, str]]:
-    """Header fields that fit the bytes kept: chunk framing is not among them."""
-    is_length_given = False
-    for name, value in answer.fields:
+def _stored_fields(
+    response: HttpResponse, length: int, *, is_revisit: bool
+) -> Iterator[tuple[str, str]]:
+    """Header fields that fit the stored bytes, which have no chunk framing."""
+    has_length = False
+    for name, value in response.fields:
         low = name.lower()
-        if low == "transfer-encoding" or (low == "content-length" and answer.kind == "redirect"):
+        if low == "transfer-encoding" or (low == "content-length" and response.kind == "redirect"):
             yield f"X-Crawler-{name}", value
         else:
-            is_length_given = is_length_given or low == "content-length"
+            has_length = has_length or low == "content-length"
             yield name, value
-    if not is_length_given and not is_revisit:
+    if not has_length and not is_revisit:
         yield "Content-Length", str(length)
-
-
-def _path(url: str) -> str:
-    return "/" + url.split("/", 3)[3]
-
-
-def _host(url: str) -> str:
-    return url.split("/", 3)[2]

@@ -1,11 +1,10 @@
-"""Every fetched page, kept as it came: WARC 1.1 files that other tools read too.
+"""Write every fetched page as received to WARC 1.1 files, which other tools read too.
 
-One file per writer, made with O_EXCL, so that several processes can share a folder. A page
-is one write of whole gzip members at the end of the file: a killed process leaves at most
-one cut member there, and everything before it can be read.
+Each writer makes a file of its own with O_EXCL, so that several processes can share a folder.
+A page is one write of whole gzip members at the end of the file. A killed process leaves at
+most one cut member there; everything before it can be read.
 
-A body that is archived already becomes a revisit record, which names the file and offset of
-the first one.
+A body that is archived already becomes a revisit record with the file and offset of the first.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from flows.archive.reader import ArchiveError, WarcHeaderReader
-from flows.archive.warc import Place, file_head, page_records, sha1
+from flows.archive.reader import ArchiveError, WarcHeaderReader, referred_to
+from flows.archive.warc import StoredBody, page_records, sha1, warcinfo_record
 from flows.fetch.client import HttpResponse
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
-_KNOWN = 20_000
+_MAX_REMEMBERED = 20_000
 
 
 class ArchiveWriter:
@@ -33,8 +32,8 @@ class ArchiveWriter:
 
     Args:
         path: The folder; made when missing.
-        max_bytes: A file that has grown past this is closed and another begun.
-        now: The time of day, aware UTC; a new day begins a new file.
+        max_bytes: A file that exceeds this is closed, and a new one begins.
+        now: Time of day, aware UTC; a new day begins a new file.
 
     Raises:
         ArchiveError: The folder cannot be written.
@@ -55,9 +54,9 @@ class ArchiveWriter:
         self._name = ""
         self._day = ""
         self._size = 0
-        self._known: OrderedDict[str, Place] = OrderedDict()
-        self._heads = WarcHeaderReader(self._path)
-        self._reading = threading.Lock()
+        self._bodies: OrderedDict[str, StoredBody] = OrderedDict()
+        self._headers = WarcHeaderReader(self._path)
+        self._headers_lock = threading.Lock()
         try:
             self._path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -72,70 +71,70 @@ class ArchiveWriter:
             )
 
     def write(
-        self, answer: HttpResponse, *, known: tuple[str, int] | None = None
+        self, response: HttpResponse, *, known: tuple[str, int] | None = None
     ) -> tuple[str, int]:
-        """The file name and offset at which the answer is now kept.
+        """Write a response; return file name and offset of its record.
 
         Args:
-            answer: A whole answer.
+            response: A complete response.
             known: ``(file, offset)`` of the record of an earlier copy, if there is one.
 
         Raises:
             ArchiveError: The disk is full or the file cannot be written.
         """
-        digest = sha1(answer.body.wire)
-        earlier = self._earlier(digest, answer, known)
-        date = answer.received_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        response, request = page_records(answer, digest, date, earlier)
+        digest = sha1(response.body.wire)
+        earlier = self._earlier(digest, response, known)
+        date = response.received_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        records = page_records(response, digest, date, earlier)
         with self._lock:
             self._rotate()
-            offset = self._append(response + request)
+            offset = self._append(records)
             name = self._name
-            if earlier is None and answer.kind == "page":
-                self._known[digest] = Place(
+            if earlier is None and response.kind == "page":
+                self._bodies[digest] = StoredBody(
                     file=name,
                     offset=offset,
-                    url=answer.target.url,
+                    url=response.target.url,
                     date=date,
-                    length=len(answer.body.wire),
+                    length=len(response.body.wire),
                 )
-                if len(self._known) > _KNOWN:
-                    self._known.popitem(last=False)
+                if len(self._bodies) > _MAX_REMEMBERED:
+                    self._bodies.popitem(last=False)
         return name, offset
 
     def _earlier(
-        self, digest: str, answer: HttpResponse, known: tuple[str, int] | None
-    ) -> Place | None:
-        if answer.kind == "redirect" or (answer.kind == "page" and not answer.body.wire):
+        self, digest: str, response: HttpResponse, known: tuple[str, int] | None
+    ) -> StoredBody | None:
+        if response.kind == "not_modified":
+            return self._look_up(known, None) if known else None
+        if response.kind == "redirect" or not response.body.wire:
             return None
         with self._lock:
-            place = self._known.get(digest) if answer.kind == "page" else None
-        if place is None and known is not None:
-            place = self._look_up(known, digest if answer.kind == "page" else None)
-        if place is not None and answer.kind == "page" and place.length != len(answer.body.wire):
-            return None
-        return place
+            found = self._bodies.get(digest)
+        if found is None and known is not None:
+            found = self._look_up(known, digest)
+        return found if found and found.length == len(response.body.wire) else None
 
-    def _look_up(self, known: tuple[str, int], digest: str | None) -> Place | None:
-        """The place of an earlier record, if its body is the same one."""
+    def _look_up(self, known: tuple[str, int], digest: str | None) -> StoredBody | None:
+        """The body of an earlier record, if it has the digest."""
         try:
-            with self._reading:
-                head = self._heads.read(*known)
+            with self._headers_lock:
+                headers = self._headers.read(*known)
         except ArchiveError:
             return None
-        if head.get("WARC-Type") == "metadata":
+        if headers.get("WARC-Type") == "metadata":
             return None  # erased on request
-        if head.get("WARC-Type") == "revisit":
-            file, at = head.get("WARC-Refers-To-Filename"), head.get("WARC-Refers-To-File-Offset")
-            return self._look_up((file, int(at)), digest) if file and at else None
-        if digest is not None and head.get("WARC-Payload-Digest") != digest:
+        if headers.get("WARC-Type") == "revisit":
+            earlier = referred_to(headers.get)
+            return self._look_up(earlier, digest) if earlier else None
+        if digest is not None and headers.get("WARC-Payload-Digest") != digest:
             return None
-        return Place(
+        return StoredBody(
             file=known[0],
             offset=known[1],
-            url=head.get("WARC-Target-URI", ""),
-            date=head.get("WARC-Date", ""),
-            length=int(head.get("X-Payload-Length", "-1")),
+            url=headers.get("WARC-Target-URI", ""),
+            date=headers.get("WARC-Date", ""),
+            length=int(headers.get("X-Payload-Length", "-1")),
         )
 
     def _rotate(self) -> None:
@@ -150,13 +149,12 @@ class ArchiveWriter:
             try:
                 self._file = (self._path / self._name).open("xb", buffering=0)
             except OSError as error:
-                raise self._trouble(error) from error
-            self._append(file_head(self._name))
+                raise self._write_error(error) from error
+            self._append(warcinfo_record(self._name))
 
     def _append(self, data: bytes) -> int:
-        """The offset of what was written; a failed write leaves no trace."""
-        if self._file is None:
-            raise ArchiveError("the archive is closed")
+        """Write to the end of the file and return the offset; a failed write is undone."""
+        assert self._file is not None  # noqa: S101 - _rotate opened it
         offset = self._size
         rest = memoryview(data)
         try:
@@ -165,23 +163,23 @@ class ArchiveWriter:
         except OSError as error:
             self._file.truncate(offset)
             self._file.seek(offset)
-            raise self._trouble(error) from error
+            raise self._write_error(error) from error
         self._size += len(data)
         return offset
 
-    def _trouble(self, error: OSError) -> ArchiveError:
+    def _write_error(self, error: OSError) -> ArchiveError:
         advice = (
             "free some space or set archive.path to another disk"
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            else "look at its permissions and its disk"
+            else "check its permissions and its disk"
         )
         return ArchiveError(
             f"the archive file {self._path / self._name} cannot be written: {error.strerror}; "
-            f"what was written before is whole; {advice}"
+            f"every earlier record is whole; {advice}"
         )
 
     def sync(self) -> None:
-        """Make sure that everything written so far survives a power cut."""
+        """Flush to the disk, so that every record survives a power cut."""
         with self._lock:
             if self._file is not None:
                 os.fsync(self._file.fileno())
@@ -196,8 +194,8 @@ class ArchiveWriter:
         """Close the file; another ``write`` begins a new one."""
         with self._lock:
             self._close()
-        with self._reading:
-            self._heads.close()
+        with self._headers_lock:
+            self._headers.close()
 
     def __enter__(self) -> ArchiveWriter:
         return self
