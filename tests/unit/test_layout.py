@@ -143,14 +143,12 @@ def test_parser_calls_neither_disk_nor_clock(module):
     assert called & IMPURE_CALLS == set()
 
 
-@unfinished
 def test_no_import_of_the_pipeline_leads_to_prefect():
     reached = reached_from(*in_package("flows.pipeline"))
 
     assert {name for name in reached if name.split(".")[0] == "prefect"} == set()
 
 
-@unfinished
 def test_importing_the_pipeline_loads_no_prefect():
     modules = in_package("flows.pipeline")
     code = (
