@@ -215,4 +215,4 @@ def with_next_pages(page: Page, folder: Path, following: Sequence[RecordLocation
     more = [
         decode_page(read_response(folder, one.file, one.offset, one.url), None) for one in following
     ]
-    return replace(page, more=tuple(more))
+    return replace(page, next_pages=tuple(more))

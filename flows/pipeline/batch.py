@@ -179,6 +179,6 @@ def decode_page(fetched: FetchResponse, entry: Entry | None) -> Page:
         text=decoded.text,
         fetched_at=fetched.fetched_at,
         encoding=decoded.encoding,
-        replacements=decoded.replacements,
+        replacement_count=decoded.replacement_count,
         entry=entry,
     )
