@@ -336,13 +336,13 @@ def _check_addresses(source: Source) -> None:
             raise ConfigurationError(
                 f"sources.{source.slug}.{name}: expected an http or https address, found {value!r}"
             )
-        if name in ("channels", "lists") and not value:
+        if name == "channels" and not value:
             raise ConfigurationError(
                 f"sources.{source.slug}.{name}: expected at least one, found none"
             )
     for line in registry.article_url_entries(source):
         if isinstance(line, BadEntry):
-            raise ConfigurationError(f"sources.{source.slug}.share_links: {line.error}")
+            raise ConfigurationError(f"sources.{source.slug}.article_urls: {line.error}")
 
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:

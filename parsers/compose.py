@@ -12,8 +12,8 @@ from parsers.content_hash import content_hash
 from parsers.errors import IncompleteArticle
 from parsers.html.clean import clean_body
 from parsers.model import Article, CanonicalUrl, Extracted, Moment, Page, Source
+from parsers.text.characters import visible
 from parsers.text.dates import unknown_time
-from parsers.text.plain import visible
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def compose(
     cleaned = clean_body(body, page.final_url or page.url or url)
     heading = one_line(title.value or "")
     article_id = source_article_id.strip()
-    _demand(article_id, heading, title.how, cleaned.text, url)
+    _demand(article_id, heading, title.provenance, cleaned.text, url)
 
     named = _first(publisher, Extracted(cleaned.publisher, "body: credit line"), "no credit line")
     image = _first(
@@ -92,13 +92,13 @@ def compose(
         parser=source.parser.name,
         parser_version=source.parser.version,
         provenance=_provenance(
-            title=title.how,
-            publisher=named.how,
-            published_at=published.how,
-            updated_at=changed.how,
-            language=words.how,
-            lead_image=image.how,
-            original_url=original.how,
+            title=title.provenance,
+            publisher=named.provenance,
+            published_at=published.provenance,
+            updated_at=changed.provenance,
+            language=words.provenance,
+            lead_image=image.provenance,
+            original_url=original.provenance,
             **{name: _list_how(found) for name, found in lists.items()},
         ),
         original_url=original.value,
@@ -126,11 +126,12 @@ def _demand(article_id: str, title: str, title_how: str, text: str, url: str) ->
 def _first(given: Extracted[str] | None, derived: Extracted[str], why_not: str) -> Extracted[str]:
     value = one_line(given.value) if given is not None and given.value else ""
     if given is not None and value:
-        return Extracted(value, given.how)
+        return Extracted(value, given.provenance)
     if derived.value:
         return derived
     return Extracted(
-        None, given.how if given is not None and given.value is None else f"absent: {why_not}"
+        None,
+        given.provenance if given is not None and given.value is None else f"absent: {why_not}",
     )
 
 
@@ -140,9 +141,9 @@ def _names(found: Extracted[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _list_how(found: Extracted[tuple[str, ...]]) -> str:
-    if _names(found) or found.how.startswith("absent"):
-        return found.how
-    return f"absent: {found.how} names none"
+    if _names(found) or found.provenance.startswith("absent"):
+        return found.provenance
+    return f"absent: {found.provenance} names none"
 
 
 def _provenance(**how: str) -> Mapping[str, str]:

@@ -1,45 +1,70 @@
-"""What can go wrong while reading a page, a listing, a feed or a post.
+"""Errors of the parsers.
 
 ParseError
-├── NotAnArticle          the page is something else: counted, never kept
-├── LayoutChanged         something is not where it was
+├── NotAnArticle          the page is something else: counted, not quarantined
+├── LayoutChanged         a selection or key is missing or ambiguous
 │   └── BadListing        a listing or feed that cannot be read as a whole
-├── IncompleteArticle     a part that every article needs is empty: id, title or text
-├── BadFrontMatter        a post whose head cannot be read
-├── UnknownUrl            an address that the source does not recognize
-└── BrokenParser          the parser itself failed on a page nobody had seen before
+├── IncompleteArticle     the id, the title or the text is empty
+├── BadFrontMatter        a post whose front matter cannot be read
+├── UnknownUrl            an address that names no article of the source
+└── BrokenParser          the parser raised something other than a ParseError
 
-All but ``NotAnArticle`` put their page into quarantine. A message says what was
-expected, what was found and, where it is not obvious, what to do.
+OptionError (a ValueError)  a source's option has a wrong name or value
+
+The run quarantines the page of every ParseError except ``NotAnArticle``.
 """
 
 from __future__ import annotations
 
-from parsers.text.escape import escape_controls
+import difflib
+from collections.abc import Iterable
+
+from parsers.text.characters import escape_controls
 
 
 class ParseError(Exception):
-    """A page, listing or post that cannot be read.
+    """A page, listing or post that cannot be parsed.
 
-    The message may quote what was found: it is made harmless to print, once and here.
+    The message has its control characters escaped, because it may quote the page.
 
     Attributes:
-        expected: What the parser looked for, in words.
-        article_id: Which article it would have been, where that is known.
-        found: What was there instead, in words, at most a few hundred characters.
+        reason: The code stored in the quarantine.
+        expected: What the parser looked for.
+        found: What the page has instead, at most a few hundred characters.
+        article_id: The article's id, or empty when it is unknown.
     """
 
     reason = "parse_error"
 
-    def __init__(self, message: str, *, expected: str = "", found: str = "") -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        expected: str = "",
+        found: str = "",
+        where: str = "",
+        hint: str = "",
+    ) -> None:
+        """Build the error.
+
+        Args:
+            message: The message; empty to make it of the other arguments.
+            expected: What the parser looked for.
+            found: What the page has instead.
+            where: The part of the page or listing; the message begins with it.
+            hint: What to do; the message ends with it.
+        """
+        prefix = f"{where}: " if where else ""
+        advice = f"; {hint}" if hint else ""
+        message = message or f"{prefix}expected {expected}, found {found}{advice}"
         super().__init__(escape_controls(message))
-        self.expected = expected
+        self.expected = prefix + expected
         self.found = found
         self.article_id = ""
 
 
 class NotAnArticle(ParseError):
-    """The page is a gallery, a live blog, a notice: not an article."""
+    """The page is a gallery, a live blog or a front page, not an article."""
 
     reason = "not_an_article"
 
@@ -51,7 +76,7 @@ class LayoutChanged(ParseError):
 
 
 class BadListing(LayoutChanged):
-    """A listing or feed that cannot be read at all."""
+    """A listing or feed that cannot be read as a whole."""
 
     reason = "bad_listing"
 
@@ -59,8 +84,8 @@ class BadListing(LayoutChanged):
 class IncompleteArticle(ParseError):
     """An article without an id, a title or a text.
 
-    It is kept in quarantine until a later page completes it, and never merged
-    with another article.
+    The run quarantines it until a later page completes it, and never merges it with
+    another article.
     """
 
     reason = "incomplete_article"
@@ -73,12 +98,22 @@ class BadFrontMatter(ParseError):
 
 
 class UnknownUrl(ParseError):
-    """An address that names no article of this source."""
+    """An address that names no article of the source."""
 
     reason = "unknown_url"
 
 
 class BrokenParser(ParseError):
-    """A parser raised something other than a ParseError: a bug to mend."""
+    """A parser raised something other than a ParseError: a bug of the parser."""
 
     reason = "broken_parser"
+
+
+class OptionError(ValueError):
+    """A source's option has a wrong name or value; the message begins with the option."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``, did you mean 'x'?`` when a known name is similar, else an empty text."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f", did you mean {close[0]!r}?" if close else ""

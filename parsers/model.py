@@ -1,94 +1,90 @@
-"""The values that pass through a run: Source, Listing, Entry, Page, Article.
-
-All are frozen. Nothing here reads, fetches or stores.
-"""
+"""Values of the pipeline: Source, Listing, Entry, Page, Article. All are frozen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, NewType, TypeVar
+from zoneinfo import ZoneInfo
 
-from parsers.errors import ParseError
+from parsers.errors import OptionError, ParseError, did_you_mean
 
 CanonicalUrl = NewType("CanonicalUrl", str)
-"""An address in its one canonical form; only functions of ``parsers.text.urls`` make one."""
+"""A URL in canonical form; only ``parsers.text.urls.canonicalize`` makes one."""
 
 Precision = Literal["second", "minute", "day", "unknown"]
 TimezoneSource = Literal["value", "source", "none"]
-Option = str | bool | tuple[str, ...]
+OptionValue = str | bool | tuple[str, ...]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Extracted(Generic[T]):
-    """A value and how it was found, or ``None`` and why there is none.
+    """A value and how it was found, or ``None`` and why it is absent.
 
     Attributes:
-        value: The value; ``None`` is a named absence, never an unknown.
-        how: Where it was found (``listing:showtime``, ``css:h1.title``,
-            ``source declaration``) or, for ``None``, why it is missing
-            (``absent: the listing names no medium``).
+        value: The value; ``None`` when it is absent.
+        provenance: Where the value was found (``listing:showtime``, ``css:h1.title``,
+            ``source declaration``), or why it is absent (``absent: no credit line``).
+            These texts are stored, so that a changed text changes every row.
     """
 
     value: T | None
-    how: str
+    provenance: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A point in time as far as its source tells it.
+    """A point in time with the precision its source gives.
 
     Attributes:
-        at: Aware UTC. For precision ``day`` it is the first instant of that day in
-            the source's zone. ``None`` when unknown.
-        raw: The text as found, untouched; empty when there was none.
-        precision: The finest unit the source gave.
-        zone_from: ``value`` when the text named its zone, ``source`` when the
-            source's declared zone was used, ``none`` when the time is unknown.
-        how: Where it was found, or why there is none.
+        at: Aware, UTC. The first instant of the day in the source's time zone when the
+            precision is ``day``; ``None`` when unknown.
+        raw: The text as found; empty when there was none.
+        precision: The smallest unit given.
+        timezone_source: ``value`` when the text names its time zone, ``source`` when the
+            source's declared zone was used, ``none`` when neither gives one.
+        provenance: As in ``Extracted``.
     """
 
     at: datetime | None
     raw: str
     precision: Precision
     timezone_source: TimezoneSource
-    how: str
+    provenance: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One address to discover entries at.
+    """A page that lists entries.
 
     Attributes:
-        channel: The channel it belongs to.
-        url: The address to fetch.
-        is_whole: True when it shows everything the channel has, so that nothing
-            can have scrolled out of it unseen.
-        carries_articles: True when its entries come with their content, so that an
-            unchanged listing means unchanged articles.
+        is_complete: The listing shows every entry of the channel, so that none can leave
+            it unseen.
+        has_content: Entries carry their article, so that an unchanged listing means
+            unchanged articles.
     """
 
     channel: str
     url: str
-    is_whole: bool = False
-    carries_articles: bool = False
+    is_complete: bool = False
+    has_content: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of a listing or feed, as found; interpreted only by ``parse``.
+    """One item of a listing or feed, as found.
 
     Attributes:
-        source_article_id: The id the source gives it; never empty.
-        channel: The channel it was listed in.
-        url: What to fetch for the article. Ignored when ``content`` is given.
-        link: The address a reader would open; may equal ``url``.
-        facts: Raw values of the listing by name (``title``, ``published``,
-            ``publisher``, ``author``, ``digest``, ...), untouched strings.
-        content: The article's HTML when the listing itself carries it.
+        source_article_id: The id that the source gives the article; never empty.
+        channel: The channel of the listing.
+        url: What to fetch for the article; not fetched when ``content`` is given.
+        link: The URL for readers; may equal ``url``.
+        facts: Unchanged values of the listing by name (``title``, ``published``,
+            ``publisher``, ``author``, ``digest``).
+        content: The article's HTML when the listing carries it.
     """
 
     source_article_id: str
@@ -101,12 +97,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadEntry:
-    """One line of a listing that could not become an Entry; it goes to quarantine.
+    """An item of a listing that is no Entry; the run quarantines it.
 
     Attributes:
-        channel: The channel it was listed in.
-        raw: The line as found (JSON or markup).
-        error: What was wrong with it.
+        raw: The item as found, JSON or markup.
     """
 
     channel: str
@@ -119,15 +113,14 @@ class Page:
     """What one fetch returned, decoded.
 
     Attributes:
-        url: The address that was asked for.
-        final_url: The address that answered, after redirects.
-        text: The body, decoded; parsers never see bytes.
-        fetched_at: Aware UTC.
-        encoding: The encoding the body was decoded with.
-        replacements: How many U+FFFD the decoding had to put in; those that the
-            page itself contains do not count.
-        entry: The line of a listing that led here; ``None`` for a page given by hand.
-        more: The following pages of the same article, in order.
+        url: The requested URL.
+        final_url: The URL after redirects; empty when it is the same.
+        text: The decoded body.
+        fetched_at: Aware, UTC.
+        encoding: WHATWG name of the encoding of the body.
+        replacement_count: U+FFFD characters that decoding added.
+        entry: The entry that led to the page; ``None`` when there was none.
+        next_pages: The following pages of the same article, in order.
     """
 
     url: str
@@ -135,28 +128,27 @@ class Page:
     fetched_at: datetime
     final_url: str = ""
     encoding: str = "utf-8"
-    replacements: int = 0
+    replacement_count: int = 0
     entry: Entry | None = None
-    more: tuple[Page, ...] = ()
+    next_pages: tuple[Page, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """What a page says: one front-matter article.
+    """An article as its page gives it.
 
-    The fields are those of the article JSON (``copydesk parse --json``), in its
-    order. Absent values are ``None`` or empty, each with its reason in
-    ``provenance``.
+    The fields are those of the article JSON, in its order. An absent value is ``None`` or
+    empty.
 
     Attributes:
         article_id: ``<source>:<source_article_id>``.
-        title: Plain text, one line, never empty.
-        published_at: Aware UTC or ``None``.
-        body_html: Clean HTML of the article alone.
-        text: The visible words of ``body_html``; paragraphs apart by a blank line.
+        title: Plain text on one line; never empty.
+        published_at: Aware, UTC; ``None`` when unknown.
+        body_html: Sanitized HTML of the article only.
+        text: The visible text of ``body_html``; a blank line separates paragraphs.
         content_hash: ``c1:`` and 64 hex digits; see ``parsers.content_hash``.
-        provenance: For each field, how it was found or why it is missing.
-        original_url: Where the publisher says the article first appeared.
+        provenance: For each field, how it was found or why it is absent.
+        original_url: Where the article first appeared, if the publisher names it.
     """
 
     article_id: str
@@ -187,68 +179,91 @@ class Article:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parser:
-    """One way of reading a publication; ``parsers.registry`` lists them all.
+    """How one kind of source is read; ``parsers.registry`` lists all parsers.
 
     Attributes:
-        name: What ``parser = "..."`` in the configuration says.
-        version: Raised with every change of what ``parse`` returns.
-        options: The configuration keys it understands, with their defaults. An
-            address (a key that ends in ``url``) without a default must be given.
-        listings: Where a source's entries are discovered.
-        entries: A fetched listing to its lines, good and bad. Raises BadListing.
-        parse: An article page to its Article. Raises ParseError.
-        entry_of: The Entry of one article named by its address. Raises UnknownUrl.
-        more: The addresses of an article's following pages, given its first.
-        expect: The healthy number of articles a day.
-        older: What goes on where a channel's last listing ends: its first, second, ...
-            older listing page, which may repeat what the pages before it listed.
-            ``None`` when the publication offers no more.
-        is_closed: Each of its article pages ends with ``</html>`` or is one JSON document,
-            so that one that does not was cut on the way and is fetched again.
-        names: What existing posts call the publication (the site name of a Hexo
-            post), so that imported posts find their source.
+        name: The value of ``parser = "..."`` in the configuration.
+        version: Raise it with every change of what ``parse`` returns.
+        options: The configuration keys of the parser with their defaults. An option whose
+            name ends in ``url`` and whose default is empty is required.
+        listings: The listings of a source.
+        entries: The items of a fetched listing. Raises BadListing.
+        parse: The article of a page. Raises ParseError.
+        entry_of: The entry of one article's URL. Raises UnknownUrl.
+        next_pages: The URLs of an article's following pages, given a page of it.
+        older_listing: The first, second, ... listing (counted from 1) beyond the last one
+            of a channel; ``None`` when the publication has no more. It may repeat entries.
+        daily_range: The normal number of articles a day.
+        requires_full_html: Each article page ends with ``</html>`` or is one JSON
+            document. The fetcher takes any other page for a truncated one.
+        publisher_names: The names of the publication in posts of the Hexo aggregator.
     """
 
     name: str
     version: str
-    options: Mapping[str, Option]
+    options: Mapping[str, OptionValue]
     listings: Callable[[Source], tuple[Listing, ...]]
     entries: Callable[[Source, Listing, Page], tuple[Entry | BadEntry, ...]]
     parse: Callable[[Source, Page], Article]
     entry_of: Callable[[Source, str], Entry]
-    more: Callable[[Source, Page], tuple[str, ...]] = lambda _source, _page: ()
-    expect: range = range(1_000_000)
-    names: tuple[str, ...] = ()
-    is_closed: bool = False
-    older_listing: Callable[[Source, str, int], Listing | None] = lambda _source, _channel, _turn: (
-        None
-    )
+    next_pages: Callable[[Source, Page], tuple[str, ...]] = lambda _source, _page: ()
+    older_listing: Callable[[Source, str, int], Listing | None] = lambda _source, _channel, _n: None
+    daily_range: range = range(1_000_000)
+    publisher_names: tuple[str, ...] = ()
+    requires_full_html: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A configured publication: a name of its own, a parser and its options.
+    """A configured publication.
 
     Attributes:
-        slug: The key under ``[sources]``; the first half of every article_id.
-        parser: How it is read.
+        slug: The key under ``[sources]``; the first part of every article_id.
         options: The parser's options, defaults filled in.
     """
 
     slug: str
     parser: Parser
-    options: Mapping[str, Option]
+    options: Mapping[str, OptionValue]
 
     def text(self, option: str) -> str:
-        """The value of an option that is a string."""
+        """Return an option that is a string."""
         value = self.options[option]
         if not isinstance(value, str):
             raise TypeError(f"sources.{self.slug}.{option} is not a string: {value!r}")
         return value
 
     def texts(self, option: str) -> tuple[str, ...]:
-        """The value of an option that is a list of strings."""
+        """Return an option that is a list of strings."""
         value = self.options[option]
         if not isinstance(value, tuple):
             raise TypeError(f"sources.{self.slug}.{option} is not a list: {value!r}")
         return value
+
+    def choice(self, option: str, allowed: Iterable[str]) -> str:
+        """Return an option that has one of the allowed values.
+
+        Raises:
+            OptionError: It has another value.
+        """
+        return allowed_value(option, self.text(option), allowed)
+
+    def zone(self) -> ZoneInfo | None:
+        """Return the time zone of the option ``time_zone``; ``None`` when it is empty."""
+        name = self.text("time_zone")
+        return ZoneInfo(name) if name else None
+
+
+def allowed_value(option: str, value: str, allowed: Iterable[str]) -> str:
+    """Return the value if it is allowed.
+
+    Raises:
+        OptionError: It is not; the message suggests the most similar one.
+    """
+    names = list(allowed)
+    if value not in names:
+        raise OptionError(
+            f"{option}: expected one of {', '.join(names)}, "
+            f"found {value!r}{did_you_mean(value, names)}"
+        )
+    return value

@@ -1,7 +1,7 @@
-"""Every parser, one line each, and the one door through which pages are read.
+"""The registered parsers, and the calls through which the flows use them.
 
-To add a source: one module in ``parsers/sources`` with its ``PARSER``, one folder of
-recorded cases in ``tests/fixtures``, one line in ``_MODULES``.
+To add a source: a module in ``parsers/sources`` with its ``PARSER``, a folder of recorded
+cases in ``tests/fixtures``, and a line in ``_REGISTERED``.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
-from parsers.errors import BrokenParser, ParseError, UnknownUrl
+from parsers.errors import BrokenParser, OptionError, ParseError, UnknownUrl, did_you_mean
 from parsers.listings import entry_or_error
-from parsers.model import Article, BadEntry, Entry, Listing, Option, Page, Parser, Source
-from parsers.options import OptionError, nearest
+from parsers.model import Article, BadEntry, Entry, Listing, OptionValue, Page, Parser, Source
 from parsers.sources import feed, finews, generic, ofweek, rsshub, woshipm
 
 T = TypeVar("T")
 
 SHARE_LINK = "share"
-"""The channel of articles that the configuration names one by one."""
+"""The channel of articles from the option ``article_urls``."""
 
 __all__ = [
     "PARSERS",
@@ -34,7 +33,7 @@ __all__ = [
     "parser_for",
 ]
 
-_MODULES = (
+_REGISTERED = (
     finews.PARSER,
     woshipm.PARSER,
     ofweek.PARSER,
@@ -43,26 +42,25 @@ _MODULES = (
     generic.PARSER,
 )
 
-PARSERS: Mapping[str, Parser] = MappingProxyType({parser.name: parser for parser in _MODULES})
+PARSERS: Mapping[str, Parser] = MappingProxyType({parser.name: parser for parser in _REGISTERED})
 
 
 def make_source(slug: str, parser: str | Parser, options: Mapping[str, object]) -> Source:
-    """A configured source, defaults filled in and every option checked.
+    """Build a source: fill in the defaults and check every option.
 
     Args:
-        slug: The source's own name.
-        parser: The name of a parser, or a parser that is not registered.
-        options: As the configuration gives them: lists may be lists, and a table of
-            texts stands for a list of ``key=value``.
+        slug: The name of the source.
+        parser: The name of a registered parser, or any parser.
+        options: The configured values. A table of texts becomes a list of ``key=value``.
 
     Raises:
-        OptionError: The parser or an option is unknown, a value is of the wrong kind or
-            not one of those allowed, or an option that must be given is missing.
+        OptionError: The parser or an option is unknown, a value has a wrong type or is not
+            allowed, or a required option is missing.
     """
     known = parser if isinstance(parser, Parser) else _named(parser)
     if unknown := next((name for name in options if name not in known.options), None):
         raise OptionError(
-            f"{unknown}: unknown key{nearest(unknown, known.options)}; "
+            f"{unknown}: unknown key{did_you_mean(unknown, known.options)}; "
             f"parser {known.name!r} knows {', '.join(known.options)}"
         )
     values = {
@@ -70,57 +68,57 @@ def make_source(slug: str, parser: str | Parser, options: Mapping[str, object]) 
         for name, default in known.options.items()
     }
     if missing := next((name for name in _required(known) if not values[name]), None):
-        raise OptionError(f"{missing}: this key must be given")
-    made = Source(slug=slug, parser=known, options=MappingProxyType(values))
-    known.listings(made)  # a channel or a choice that does not exist is told now
-    return made
+        raise OptionError(f"{missing}: this key is required")
+    source = Source(slug=slug, parser=known, options=MappingProxyType(values))
+    known.listings(source)  # raises OptionError for a value that the parser does not allow
+    return source
 
 
 def parse(source: Source, page: Page) -> Article:
-    """Read one page with the parser of its source.
+    """Parse one page with the parser of its source.
 
     Raises:
-        ParseError: For every failure, so that one page never stops a run.
+        ParseError: The page cannot be parsed. No other exception is raised.
     """
-    return _asked(source, page, lambda: source.parser.parse(source, page))
+    return _call(source, page, lambda: source.parser.parse(source, page))
 
 
 def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEntry, ...]:
-    """Read one listing with the parser of its source.
+    """Parse one listing with the parser of its source.
 
     Raises:
-        ParseError: For every failure; BadListing when the listing cannot be read.
+        ParseError: The listing cannot be parsed. No other exception is raised.
     """
-    return _asked(source, page, lambda: source.parser.entries(source, listing, page))
+    return _call(source, page, lambda: source.parser.entries(source, listing, page))
 
 
 def next_pages(source: Source, page: Page) -> tuple[str, ...]:
-    """The addresses of the following pages of an article, given its first.
+    """Return the URLs of an article's following pages, given its first page.
 
     Raises:
-        ParseError: For every failure.
+        ParseError: The page cannot be parsed. No other exception is raised.
     """
-    return _asked(source, page, lambda: source.parser.more(source, page))
+    return _call(source, page, lambda: source.parser.next_pages(source, page))
 
 
 def article_url_entries(source: Source) -> tuple[Entry | BadEntry, ...]:
-    """The entries of the source's ``share_links``, which no listing is needed for.
+    """Return the entries of the option ``article_urls``.
 
-    An address that the source does not recognize is a bad entry.
+    A URL that the source does not recognize becomes a BadEntry.
     """
-    if "share_links" not in source.options:
+    if "article_urls" not in source.options:
         return ()
     return tuple(
-        entry_or_error(SHARE_LINK, link, partial(source.parser.entry_of, source, link))
-        for link in source.texts("share_links")
+        entry_or_error(SHARE_LINK, url, partial(source.parser.entry_of, source, url))
+        for url in source.texts("article_urls")
     )
 
 
 def parser_for(url: str) -> Parser | None:
-    """The parser that recognizes an address as one of its own articles."""
+    """Return the parser of the site whose article has this URL; ``None`` if there is none."""
     for parser in PARSERS.values():
         if _required(parser) or parser is generic.PARSER:
-            continue  # reads any site, so it recognizes none
+            continue  # reads any site
         try:
             parser.entry_of(make_source(parser.name, parser, {}), url)
         except UnknownUrl:
@@ -129,14 +127,13 @@ def parser_for(url: str) -> Parser | None:
     return None
 
 
-def _asked(source: Source, page: Page, work: Callable[[], T]) -> T:
+def _call(source: Source, page: Page, call: Callable[[], T]) -> T:
     try:
-        return work()
+        return call()
     except ParseError as error:
         error.add_note(f"{source.slug}: {page.url}")
         raise
-    except Exception as error:
-        # The only blind except: source modules meet pages nobody has seen yet.
+    except Exception as error:  # the only blind except: a page may break any parser
         raise BrokenParser(
             f"{source.slug}: {page.url}: {error!r}", found=repr(error)[:300]
         ) from error
@@ -145,18 +142,17 @@ def _asked(source: Source, page: Page, work: Callable[[], T]) -> T:
 def _named(name: str) -> Parser:
     if name not in PARSERS:
         raise OptionError(
-            f"parser: there is no parser {name!r}{nearest(name, PARSERS)}; "
+            f"parser: there is no parser {name!r}{did_you_mean(name, PARSERS)}; "
             f"there are: {', '.join(PARSERS)}"
         )
     return PARSERS[name]
 
 
 def _required(parser: Parser) -> list[str]:
-    # An address has no default that makes sense; any other empty text means "not declared".
     return [name for name, value in parser.options.items() if value == "" and name.endswith("url")]
 
 
-def _value(name: str, given: object, default: Option) -> Option:
+def _value(name: str, given: object, default: OptionValue) -> OptionValue:
     if isinstance(default, bool):
         wanted, fits = "true or false", isinstance(given, bool)
     elif isinstance(default, str):

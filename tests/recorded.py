@@ -96,7 +96,7 @@ def _page(case: Case) -> Page:
         expected["url"],
         expected,
         entry=Entry(**entry) if entry else None,
-        more=tuple(
+        next_pages=tuple(
             _read(case.page.with_name(following["file"]), following["url"], expected)
             for following in expected.get("more", ())
         ),
@@ -109,7 +109,7 @@ def _read(file: Path, url: str, expected: Mapping[str, Any], **others: Any) -> P
         url=url,
         text=decoded.text,
         encoding=decoded.encoding,
-        replacements=decoded.replacements,
+        replacement_count=decoded.replacement_count,
         fetched_at=datetime.fromisoformat(expected["fetched_at"]),
         **others,
     )

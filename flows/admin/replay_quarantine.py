@@ -241,7 +241,7 @@ def _page(source: Source, row: NewQuarantineEntry, entry: Entry) -> Page:
         text=decoded.text,
         fetched_at=row.fetched_at,
         encoding=decoded.encoding,
-        replacements=decoded.replacements,
+        replacement_count=decoded.replacement_count,
         entry=entry,
     )
     if not row.page_more:
@@ -250,7 +250,7 @@ def _page(source: Source, row: NewQuarantineEntry, entry: Entry) -> Page:
     parts = [part.decode("utf-8", "surrogatepass") for part in row.page_more]
     return replace(
         first,
-        more=tuple(
+        next_pages=tuple(
             Page(url=url, text=text, fetched_at=row.fetched_at)
             for url, text in zip(urls, parts, strict=False)
         ),

@@ -212,7 +212,7 @@ def read_response(
 
 def with_next_pages(page: Page, folder: Path, following: Sequence[RecordLocation]) -> Page:
     """A page together with the archived pages that continue it."""
-    return replace(page, more=tuple(_read_page(folder, one) for one in following))
+    return replace(page, next_pages=tuple(_read_page(folder, one) for one in following))
 
 
 def _read_page(folder: Path, location: RecordLocation) -> Page:

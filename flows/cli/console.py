@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from parsers.text.escape import escape_controls
+from parsers.text.characters import escape_controls
 
 if TYPE_CHECKING:
     from flows.settings import Settings

@@ -39,9 +39,9 @@ per_host_concurrency = 8
 [sources.finews]
 parser = "finews"
 base_url = "{url}"
-article_url = "{url}"
+article_base_url = "{url}"
 channels = ["emnews", "media", "market-37", "market-38", "market-39"]
-share_links = ["{share_link}"]
+article_urls = ["{share_link}"]
 
 [sources.woshipm]
 parser = "rsshub"

@@ -11,7 +11,7 @@ import click
 from flows.cli.console import ATTENTION, FAILED, OK, Console, table, usage, with_globals
 from flows.cli.parameters import Number
 from flows.cli.progress import showing_progress
-from parsers.text.escape import escape_controls
+from parsers.text.characters import escape_controls
 
 if TYPE_CHECKING:
     from flows.admin.erasure_request import ErasureRequest

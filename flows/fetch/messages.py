@@ -113,6 +113,6 @@ def decode_page(response: FetchResponse, entry: Entry | None) -> Page:
         text=decoded.text,
         fetched_at=response.fetched_at,
         encoding=decoded.encoding,
-        replacements=decoded.replacements,
+        replacement_count=decoded.replacement_count,
         entry=entry,
     )

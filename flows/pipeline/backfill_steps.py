@@ -155,7 +155,7 @@ def _watch_for_gap(
     with work.run.reading() as store:
         mark = watermarks.get(store, work.source.slug, listing.channel)
     regular = sum(one.channel == listing.channel for one in _listings(work.source))
-    if mark is None or listing.is_whole or regular > 1 or not lines:
+    if mark is None or listing.is_complete or regular > 1 or not lines:
         return
     listed = [f"{work.source.slug}:{one.source_article_id}" for one in lines]
     if not is_continuous(work.run, listing.channel, listed, mark.value):
@@ -215,7 +215,7 @@ def _go_on(
     dated = [at for entry in lines if (at := window.published(entry))]
     oldest = lines[-1].source_article_id if lines else ""
     turn = int(spec["turn"]) + 1
-    if listing.is_whole or (dated and dated[-1] < window.start):
+    if listing.is_complete or (dated and dated[-1] < window.start):
         _end_walk(work, spec, window.start)
     elif not lines or oldest == spec["oldest"]:
         _end_walk(work, spec, dated[-1] if dated else None)

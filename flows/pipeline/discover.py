@@ -66,7 +66,7 @@ def _stored_state(
     """Validators by address and watermarks by channel; notes the known failures of the source."""
     # Only a listing that carries its articles is asked for conditionally: another listing may
     # stay the same while an article behind it changes.
-    urls = [one.url for one in listings if one.carries_articles]
+    urls = [one.url for one in listings if one.has_content]
     with run.reading() as db:
         if not run.is_dry:
             run.known_failures[source.slug] = alerts.alerted_failures(db, source.slug)
@@ -129,9 +129,9 @@ def _read_listing(
     channels.ids.setdefault(channel, []).extend(ids)
     if bad_lines:
         channels.with_bad_lines.add(channel)
-    if not listing.is_whole:
+    if not listing.is_complete:
         channels.open_ended.add(channel)
-    keep = listing.carries_articles and not bad_lines and run.limit is None
+    keep = listing.has_content and not bad_lines and run.limit is None
     batch.record_fetch(source, channel, response, keep_validators=keep)
     batch.listings_read.append(listing.url)
     return True

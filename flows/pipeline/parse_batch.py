@@ -161,7 +161,7 @@ def _article(line: ManifestLine, body: bytes) -> Article:
         text=decoded.text,
         fetched_at=_EPOCH,
         encoding=decoded.encoding,
-        replacements=decoded.replacements,
+        replacement_count=decoded.replacement_count,
     )
     if source.parser.name != "generic":
         entry = source.parser.entry_of(source, url)

@@ -21,8 +21,8 @@ from parsers.errors import ParseError
 from parsers.frontmatter import Dialect, write_post
 from parsers.model import Article, Entry, Page, Source
 from parsers.sources import generic
+from parsers.text.characters import escape_controls
 from parsers.text.charset import decode
-from parsers.text.escape import escape_controls
 from parsers.text.urls import is_http
 
 MAX_PAGE_BYTES = 50_000_000
@@ -117,7 +117,7 @@ def _fetched(settings: Settings, source: Source, address: str) -> Article:
             decode_page(fetcher.fetch(build_request(one, None)), None)
             for one in registry.next_pages(source, page)
         ]
-    return registry.parse(source, replace(page, more=tuple(following)))
+    return registry.parse(source, replace(page, next_pages=tuple(following)))
 
 
 def _from_file(source: Source, name: str, address: str) -> Page:
@@ -133,7 +133,7 @@ def _from_file(source: Source, name: str, address: str) -> Page:
         text=decoded.text,
         fetched_at=datetime.now(UTC),
         encoding=decoded.encoding,
-        replacements=decoded.replacements,
+        replacement_count=decoded.replacement_count,
         entry=entry,
     )
 

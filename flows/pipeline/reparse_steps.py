@@ -115,7 +115,7 @@ class Reparser:
         self._unread = ReparseFailures(slug)
         self._listings = listing_pages(self.source)
         regular = self.source.parser.listings(self.source)
-        self._carrying = {one.channel: one for one in regular if one.carries_articles}
+        self._carrying = {one.channel: one for one in regular if one.has_content}
         self._channels = {one.channel for one in regular} | {registry.SHARE_LINK}
         self._following: set[str] = set()
         self._told: set[tuple[str, str]] = set()
@@ -239,7 +239,7 @@ class Reparser:
         with self.run.reading() as store:
             found = archived_fetches.following_pages(store, urls, run_id=page.run_id)
         more = [decode_page(self._fetched(found[url]), None) for url in urls if url in found]
-        return replace(first, more=tuple(more))
+        return replace(first, next_pages=tuple(more))
 
     def _fetched(self, page: ArchivedPage) -> FetchResponse:
         folder = self.run.settings.archive.path

@@ -121,7 +121,7 @@ def page_failure(
         url=entry.link or entry.url,
         article_id=f"{source.slug}:{entry.source_article_id}",
         page=fetched.body if fetched else carried,
-        page_more=tuple(one.text.encode("utf-8", "surrogatepass") for one in page.more),
+        page_more=tuple(one.text.encode("utf-8", "surrogatepass") for one in page.next_pages),
         content_type=fetched.content_type if fetched else "text/html; charset=utf-8",
         facts=entry_json(entry),
         fetched_at=page.fetched_at,

@@ -82,7 +82,7 @@ def _known_validators(run: RunContext, urls: Iterable[str]) -> dict[str, Validat
 
 
 def _expected(source: Source) -> Expect:
-    return "closed" if source.parser.is_closed else "any"
+    return "closed" if source.parser.requires_full_html else "any"
 
 
 def _take_response(
@@ -151,7 +151,9 @@ def _fetch_next_pages(run: RunContext, source: Source, batch: Batch) -> None:
             batch.record_fetch(source, channel, response)
         pages = [response for response in found if isinstance(response, FetchResponse)]
         if len(pages) == len(urls):
-            one.page = replace(one.page, more=tuple(decode_page(page, None) for page in pages))
+            one.page = replace(
+                one.page, next_pages=tuple(decode_page(page, None) for page in pages)
+            )
             continue
         incomplete.add(number)
         _count_incomplete(one, found, stats)
@@ -216,7 +218,7 @@ def parse(
             continue
         reason = errors.get(one.page.url)
         # A later "not modified" stands for this page only if all of it is stored.
-        keep = reason is None and one.page.url not in failed and not one.page.more
+        keep = reason is None and one.page.url not in failed and not one.page.next_pages
         batch.record_fetch(
             source,
             one.entry.channel,

@@ -128,7 +128,7 @@ def moment_of(raw: str, zone: ZoneInfo | None, how: str) -> Moment:
         return moment
     at = day.at.replace(hour=0, minute=0, second=0, microsecond=0)
     why = f"{how}; no zone is declared, so the printed day alone"
-    return Moment(at=at, raw=raw, precision="day", timezone_source="none", how=why)
+    return Moment(at=at, raw=raw, precision="day", timezone_source="none", provenance=why)
 
 
 def _is_near(day: Moment, moment: Moment) -> bool:

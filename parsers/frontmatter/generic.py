@@ -106,7 +106,7 @@ def _at_precision(moment: Moment, precision: str) -> Moment:
         raw=moment.raw,
         precision="minute",
         timezone_source=moment.timezone_source,
-        how=f"{moment.how}; its seconds are none (date_precision)",
+        provenance=f"{moment.provenance}; its seconds are none (date_precision)",
     )
 
 

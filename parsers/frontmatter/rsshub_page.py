@@ -85,7 +85,7 @@ def braces(text: str) -> str:
 def source_slug(site: str) -> str:
     """The source of a site name: the parser that claims it, else its own ASCII slug."""
     for name, parser in PARSERS.items():
-        if site in parser.names:
+        if site in parser.publisher_names:
             return name
     slug = _NOT_SLUG.sub("-", pinyin.category_slug(site).casefold()).strip("-")[:60].strip("-")
     digest = hashlib.sha256(site.encode("utf-8", "replace")).hexdigest()[:8]

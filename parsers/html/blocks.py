@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from itertools import groupby
 
-from parsers.text.plain import TextBuilder, visible
+from parsers.text.characters import visible
+from parsers.text.plain import TextBuilder
 
 LISTS = frozenset({"ul", "ol"})
 CELLS = frozenset({"td", "th"})

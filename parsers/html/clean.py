@@ -22,7 +22,8 @@ from bs4.element import CData, Comment, NavigableString, PreformattedString
 from parsers.html import boilerplate
 from parsers.html.blocks import Block, Builder, Element, cut, render, tidy, words_of
 from parsers.html.select import document
-from parsers.text.plain import BLOCKS, UNSEEN, plain_text, visible
+from parsers.text.characters import visible
+from parsers.text.plain import BLOCKS, UNSEEN, plain_text
 from parsers.text.urls import absolute, is_http
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})

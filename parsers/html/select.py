@@ -1,4 +1,4 @@
-"""HTML and JSON documents: strict selections from their trees."""
+"""Strict selections from HTML and JSON documents."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from bs4 import Tag
 
 from parsers.errors import BadListing, LayoutChanged
 from parsers.html.tree import document as document
-from parsers.html.tree import printable as printable
 from parsers.text.plain import plain_text
 
 T = TypeVar("T")
 
+_TYPE_NAMES: Mapping[type, str] = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+
 
 def select_one(node: Tag, css: str) -> Tag:
-    """The only match of a CSS selector.
+    """Return the only match of a CSS selector.
 
     Raises:
         LayoutChanged: There is none, or more than one.
@@ -29,7 +38,7 @@ def select_one(node: Tag, css: str) -> Tag:
 
 
 def select_all(node: Tag, css: str) -> list[Tag]:
-    """Every match of a CSS selector, at least one.
+    """Return all matches of a CSS selector, at least one.
 
     Raises:
         LayoutChanged: There is none.
@@ -41,7 +50,7 @@ def select_all(node: Tag, css: str) -> list[Tag]:
 
 
 def select_optional(node: Tag, css: str) -> Tag | None:
-    """The only match of a CSS selector, or ``None``.
+    """Return the only match of a CSS selector, or ``None``.
 
     Raises:
         LayoutChanged: There is more than one.
@@ -53,91 +62,63 @@ def select_optional(node: Tag, css: str) -> Tag | None:
 
 
 def text_of(node: Tag) -> str:
-    """The visible words of a node on one line."""
+    """Return the visible text of a node on one line."""
     return " ".join(plain_text(node).split())
 
 
 def json_document(text: str, what: str = "") -> Any:
-    """The value of a JSON text; ``what`` names it in the message, where that needs a name.
+    """Return the value of a JSON text; ``what`` names the text in the message.
 
     Raises:
-        BadListing: It is not JSON.
+        BadListing: It is not JSON. NaN and Infinity are not JSON.
     """
     try:
-        return json.loads(text.removeprefix("\ufeff"), parse_constant=_no_constant)
+        return json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         start = " ".join(text[:200].split())[:80]
         raise BadListing(
-            f"{_of(what)}expected JSON, found {start!r} ({error})",
-            expected=f"{_of(what)}a JSON document",
-            found=start,
+            expected="a JSON document", found=start, where=what, hint=str(error)
         ) from error
 
 
 def json_value(mapping: Any, name: str, kind: type[T], where: str = "") -> T:
-    """The value under a key that must be there and of one type.
+    """Return the value under a key that must exist and have one type.
+
+    Args:
+        mapping: The JSON object.
+        name: The key.
+        kind: The type. ``True`` is not an ``int``.
+        where: The name of the object in the message.
 
     Raises:
-        LayoutChanged: The key is missing, or its value is of another type.
+        LayoutChanged: The key is missing, or its value has another type.
     """
     if not isinstance(mapping, Mapping):
-        raise LayoutChanged(
-            f"{_of(where)}expected an object with {name!r}, found {_kind(mapping)}",
-            expected=f"{_of(where)}an object with {name!r}",
-            found=_kind(mapping),
-        )
-    if name not in mapping:
-        keys = ", ".join(sorted(map(str, mapping))[:20]) or "none"
-        raise LayoutChanged(
-            f"{_of(where)}expected the key {name!r}, found {keys}",
-            expected=f"{_of(where)}the key {name!r}",
-            found=f"keys: {keys}",
-        )
-    value = mapping[name]
-    # True is an int to Python, never to a publisher.
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise LayoutChanged(
-            f"{_of(where)}expected {name!r} to be {_name(kind)}, found {_kind(value)}",
-            expected=f"{_of(where)}{name!r} of type {_name(kind)}",
-            found=_kind(value),
-        )
-    return value
+        expected, found = f"an object with {name!r}", _described(mapping)
+    elif name not in mapping:
+        expected = f"the key {name!r}"
+        found = "keys: " + (", ".join(sorted(map(str, mapping))[:20]) or "none")
+    else:
+        value = mapping[name]
+        if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+            return value
+        expected, found = f"{name!r} of type {_type_name(kind)}", _described(value)
+    raise LayoutChanged(expected=expected, found=found, where=where)
 
 
-_NAMES: Mapping[type, str] = {
-    str: "a string",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    list: "a list",
-    dict: "an object",
-    type(None): "null",
-}
+def _type_name(kind: type) -> str:
+    return _TYPE_NAMES.get(kind, kind.__name__)
 
 
-def _name(kind: type) -> str:
-    return _NAMES.get(kind, kind.__name__)
+def _described(value: object) -> str:
+    return f"{_type_name(type(value))}: {repr(value)[:80]}"
 
 
-def _kind(value: object) -> str:
-    shown = repr(value)
-    return f"{_name(type(value))}: {shown[:80]}"
-
-
-def _of(what: str) -> str:
-    """The beginning of a message about something, where that needs a name."""
-    return f"{what}: " if what else ""
-
-
-def _no_constant(name: str) -> float:
+def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _unexpected(node: Tag, wanted: str, css: str, count: int) -> LayoutChanged:
-    counted = "none" if count == 0 else "more than one"
-    start = " ".join(text_of(node).split())[:80]
-    return LayoutChanged(
-        f"expected {wanted}, found {counted} in <{node.name}> {start!r}",
-        expected=wanted,
-        found=f"{counted} of {css!r} in <{node.name}>: {start}",
-    )
+def _unexpected(node: Tag, expected: str, css: str, count: int) -> LayoutChanged:
+    counted = "more than one" if count else "none"
+    start = text_of(node)[:80]
+    return LayoutChanged(expected=expected, found=f"{counted} of {css!r} in <{node.name}>: {start}")

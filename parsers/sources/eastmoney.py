@@ -1,15 +1,14 @@
-"""The Eastmoney article page, where share links and article addresses of finews lead.
+"""The Eastmoney article page, which share links and article URLs of finews lead to.
 
-Not a source of its own: ``parsers.sources.finews`` reads it.
+It is no source of its own; ``parsers.sources.finews`` parses it.
 
-* Today: headline in ``div.contentwrap > div.title``; ``div.infos > div.item`` holds the
-  time (minutes only, ``2026年08月19日 17:46``, Asia/Shanghai unsaid) and the medium
-  (``来源：界面新闻`` or the name alone; its class may begin with a blank); the text in
-  ``#ContentBody``.
-* Older: ``div.newsContent h1``, ``div.time``, ``div.source`` and ``div.Body``, with a
-  summary in ``div.b-review`` that is no part of the text.
+* Current layout: headline in ``div.contentwrap > div.title``; ``div.infos > div.item`` has
+  the time (``2026年08月19日 17:46``, to the minute, in Asia/Shanghai) and the medium
+  (``来源：界面新闻`` or the name alone); text in ``#ContentBody``.
+* Older layout: ``div.newsContent h1``, ``div.time``, ``div.source`` and ``div.Body`` with a
+  summary in ``div.b-review`` that is not part of the text.
 * A page without a headline still has ``<title>``, ending in ``_东方财富网``.
-* ``原标题：...`` below the text names another headline; it is left alone.
+* ``原标题：...`` below the text is another headline; it is not used.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from bs4 import Tag
 
 from parsers.errors import LayoutChanged
 from parsers.html import select
-from parsers.listings import parts_of
 from parsers.model import Extracted, Moment
 from parsers.text.dates import parse_time, unknown_time
+from parsers.text.urls import url_parts
 
 HOSTS = frozenset(
     f"{name}.eastmoney.com" for name in ("finance", "stock", "hk", "futures", "mss", "wap")
@@ -37,7 +36,10 @@ _TIME = re.compile(r"[0-9]{4}年[0-9]{1,2}月[0-9]{1,2}日(?:\s*[0-9]{1,2}:[0-9]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticlePage:
-    """What an article page says; ``publisher`` is ``None`` when only the body may tell."""
+    """The values of an article page.
+
+    ``publisher`` is ``None`` when the page has none or several: the body may name it.
+    """
 
     title: Extracted[str]
     published: Moment
@@ -46,8 +48,8 @@ class ArticlePage:
     body: Tag
 
 
-def read(text: str, zone: ZoneInfo) -> ArticlePage:
-    """Read an article page of either shape.
+def parse_page(text: str, zone: ZoneInfo | None) -> ArticlePage:
+    """Parse an article page of either layout.
 
     Raises:
         LayoutChanged: The text or the headline is not where it was.
@@ -64,8 +66,8 @@ def read(text: str, zone: ZoneInfo) -> ArticlePage:
 
 
 def article_number(url: str) -> str:
-    """The number in an article's address, of any era; empty when it has none."""
-    found = _PATH.fullmatch(parts_of(url).path)
+    """Return the number in an article's URL, of any era; empty when it has none."""
+    found = _PATH.fullmatch(url_parts(url).path)
     return found[1] if found else ""
 
 
@@ -78,22 +80,18 @@ def _title(page: Tag) -> Extracted[str]:
 
 
 def _about(page: Tag) -> list[str]:
-    """The short lines below the headline: time, medium, author, in no fixed order."""
+    """Return the lines below the headline: time, medium, author, in no fixed order."""
     return [
         select.text_of(item) for item in page.select("div.infos > div.item, div.time, div.source")
     ]
 
 
-def _published(about: list[str], zone: ZoneInfo) -> Moment:
+def _published(about: list[str], zone: ZoneInfo | None) -> Moment:
     found = [match[0] for line in about if (match := _TIME.search(line))]
     if not found:
         return unknown_time("", "the page gives no time")
     if len(set(found)) > 1:
-        raise LayoutChanged(
-            f"expected one time below the headline, found {found}",
-            expected="one time",
-            found=str(found),
-        )
+        raise LayoutChanged(expected="one time", found=str(found), where="below the headline")
     return parse_time(found[0], zone, "css:div.infos > div.item, div.time")
 
 

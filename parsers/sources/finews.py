@@ -1,6 +1,6 @@
-"""Eastmoney financial news as the finews site gathered it. Chinese, some 250 articles a day.
+"""Eastmoney financial news as the finews site collected it. Chinese, 250 articles a day.
 
-Three list APIs, one meaning, three spellings (``_SHAPES``)::
+Three list APIs have the same content under different names (``_SHAPES``)::
 
     channel     list        id        code      medium     time
     emnews      records     id        infoCode  (credit)   showtime
@@ -8,20 +8,19 @@ Three list APIs, one meaning, three spellings (``_SHAPES``)::
     market-NN   record      infoCode  infoCode  medianame  datetime
 
 * The text comes from ``GetNewsText.do?id=<code>``: key ``content`` for the rolling news
-  (emnews), key ``text`` for the others. It names neither title nor time: those are the
-  listing's. Titles there are plain text, never escaped.
-* Times are Asia/Shanghai without saying so.
-* An upstream fault sends lines with a good code and an empty title, time and address,
-  often beside the complete line of the same article. Such a line is an entry; without a
-  title it ends in quarantine until a complete one comes.
-* The rolling news carries a digest (``【title】text（medium）``). It stays among the facts
-  of the entry and is not part of the article: it repeats the body's own beginning, and
-  what the finews site made of it (all after the last ``】``) loses text.
-* One article may be listed twice, under ``<18 digits>`` and ``NW<18 digits>``: two ids,
+  (emnews), key ``text`` for the others. Title and time are in the listing only. Titles
+  are plain text, never escaped.
+* Times are in Asia/Shanghai, without a time zone.
+* Because of an upstream fault, some items have a valid code but an empty title, time and
+  URL, often beside the complete item of the same article. Such an item is an entry;
+  without a title it is quarantined until a complete one comes.
+* The rolling news has a digest (``【title】text（medium）``). It stays in the facts of the
+  entry and is not part of the article, because it repeats the beginning of the text.
+* One article may be listed twice, as ``<18 digits>`` and as ``NW<18 digits>``: two ids,
   one content.
-* A share link, or any address of an Eastmoney article, leads to the article page
-  (``parsers.sources.eastmoney``): the share page itself is an empty shell.
-* The category is the medium in pinyin (財→``cai``), the tag is medium + ``新闻``.
+* A share link, or the URL of an Eastmoney article, leads to the article page
+  (``parsers.sources.eastmoney``). The share page itself has no text.
+* The category is the medium in pinyin (財→``cai``), the tag is the medium and ``新闻``.
 """
 
 from __future__ import annotations
@@ -32,21 +31,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import parse_qs
-from zoneinfo import ZoneInfo
 
 from parsers.compose import compose
 from parsers.errors import BadListing, IncompleteArticle, LayoutChanged, UnknownUrl
 from parsers.html import select
 from parsers.html.clean import clean_body
-from parsers.listings import (
-    entry_or_error,
-    fact,
-    host_of,
-    parts_of,
-    record,
-    records,
-    unique_entries,
-)
+from parsers.listings import entry_or_error, fact, record, records, unique_entries
 from parsers.model import (
     Article,
     BadEntry,
@@ -58,16 +48,16 @@ from parsers.model import (
     Page,
     Parser,
     Source,
+    allowed_value,
 )
-from parsers.options import choice
 from parsers.sources import eastmoney
+from parsers.sources._publisher import CHINESE, base_url
 from parsers.text.dates import parse_time, unknown_time
 from parsers.text.pinyin import category_slug
-from parsers.text.urls import canonicalize
+from parsers.text.urls import canonicalize, host_of, url_parts
 
-LANGUAGE = Extracted("zh-CN", "source declaration")
 ROLLING = "emnews"
-SHARED = "share"
+SHARE_LINK = "share"
 
 _SHARE_HOSTS = frozenset({"finews.zning.xyz", "choicewzp1.eastmoney.com"})
 _SHARE_PAGE = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode="
@@ -77,15 +67,15 @@ _CODE = re.compile(r"NW[0-9]{12,20}")
 _NUMBER = re.compile(r"[0-9]{12,20}")
 _COUNT = re.compile(r"\bcount=([0-9]+)")
 
-MOST_DOUBLINGS = 6
+MAX_DOUBLINGS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shape:
-    """One list API: its address and what it calls things."""
+    """The path of a list API and its names of keys."""
 
     path: str
-    lines: str
+    items: str
     article_id: str
     code: str
     published: str
@@ -96,7 +86,7 @@ class _Shape:
 def _market(number: int) -> _Shape:
     return _Shape(
         path=f"/newmarket/web/webapi?marketType={number}&count=100",
-        lines="record",
+        items="record",
         article_id="infoCode",
         code="infoCode",
         published="datetime",
@@ -107,7 +97,7 @@ def _market(number: int) -> _Shape:
 _SHAPES: Mapping[str, _Shape] = {
     ROLLING: _Shape(
         path="/web/webapi?type=102&count=500&newsid=1",
-        lines="records",
+        items="records",
         article_id="id",
         code="infoCode",
         published="showtime",
@@ -115,7 +105,7 @@ _SHAPES: Mapping[str, _Shape] = {
     ),
     "media": _Shape(
         path="/web/webapi?type=45&count=100&newsid=1",
-        lines="nodeList",
+        items="nodeList",
         article_id="infocode",
         code="infocode",
         published="showtime",
@@ -126,95 +116,95 @@ _SHAPES: Mapping[str, _Shape] = {
 
 
 def listings(source: Source) -> tuple[Listing, ...]:
-    """One listing a channel; share links need none."""
-    base = source.text("base_url").rstrip("/")
-    channels = [choice("channels", name, _SHAPES) for name in source.texts("channels")]
-    return tuple(Listing(channel=name, url=base + _SHAPES[name].path) for name in channels)
+    """Return one listing for each channel; article URLs need none."""
+    channels = [allowed_value("channels", name, _SHAPES) for name in source.texts("channels")]
+    return tuple(
+        Listing(channel=name, url=base_url(source) + _SHAPES[name].path) for name in channels
+    )
 
 
-def older_listing(source: Source, channel: str, turn: int) -> Listing | None:
-    """The same list, twice as long at each turn: its only known way back in time.
+def older_listing(source: Source, channel: str, number: int) -> Listing | None:
+    """Return the same list, twice as long for each ``number``, at most six times.
 
-    ``count`` is the one thing these interfaces were ever asked with different values of;
-    how far they really reach is not known, so a list that does not grow has ended.
+    The APIs are known to accept different values of ``count``, but their limit is unknown:
+    a list that does not grow has ended.
     """
     path, count = _SHAPES[channel].path, _COUNT.search(_SHAPES[channel].path)
-    if count is None or turn > MOST_DOUBLINGS:
+    if count is None or number > MAX_DOUBLINGS:
         return None
-    longer = _COUNT.sub(f"count={int(count[1]) << turn}", path)
-    return Listing(channel=channel, url=source.text("base_url").rstrip("/") + longer)
+    longer = _COUNT.sub(f"count={int(count[1]) << number}", path)
+    return Listing(channel=channel, url=base_url(source) + longer)
 
 
 def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEntry, ...]:
-    """One entry an article of the list.
+    """Return one entry for each article of the list.
 
     Raises:
         BadListing: The answer is not JSON, or its list is not where it was.
     """
     shape = _SHAPES[listing.channel]
-    lines = records(page.text, shape.lines)
-    return unique_entries(_line(source, listing.channel, shape, line) for line in lines)
+    return unique_entries(
+        entry_or_error(
+            listing.channel,
+            json.dumps(item, ensure_ascii=False),
+            partial(_entry, source, listing.channel, shape, item),
+        )
+        for item in records(page.text, shape.items)
+    )
 
 
 def parse(source: Source, page: Page) -> Article:
-    """Read one article: the answer of the text API, or an Eastmoney article page.
+    """Parse an article: the answer of the text API, or an Eastmoney article page.
 
     Raises:
         IncompleteArticle: The title or the text is empty.
         LayoutChanged: The answer or the page is not as it was.
     """
-    if _TEXT_PATH not in parts_of(page.url).path:
+    if _TEXT_PATH not in url_parts(page.url).path:
         return _parse_article_page(source, page)
     if page.entry is None:
         raise IncompleteArticle(
-            "the text API names neither title nor time: expected the entry of a listing, found none"
+            "the text API has neither title nor time: expected the entry of a listing, found none"
         )
-    body = _text(page, page.entry.channel)
-    medium = _medium(page.entry, body)
-    number = page.entry.source_article_id
+    entry = page.entry
+    body = _text(page, entry.channel)
+    medium = _medium(entry, body)
+    number = entry.source_article_id
     return compose(
         source,
         page,
         source_article_id=number,
-        url=page.entry.link,
+        url=entry.link,
         canonical_url=_canonical(number),
-        title=Extracted(page.entry.facts["title"], "listing:title"),
+        title=Extracted(entry.facts["title"], "listing:title"),
         body=body,
-        published=_published(source, page.entry),
+        published=_published(source, entry),
         publisher=medium,
-        categories=_categories(page.entry.channel, medium),
-        tags=_tags(page.entry.channel, medium),
-        language=LANGUAGE,
+        categories=_categories(entry.channel, medium),
+        tags=_tags(entry.channel, medium),
+        language=CHINESE,
     )
 
 
 def entry_of(source: Source, url: str) -> Entry:
-    """The entry of a share link or of an article's address, whatever its era.
+    """Return the entry of a share link or of an article's URL, of any era.
 
     Raises:
-        UnknownUrl: The address names no article.
+        UnknownUrl: The URL names no article.
     """
     link = url.strip().removeprefix("<").removesuffix(">").strip()
     number = _number_in(link, _own_hosts(source))
     digits = number.removeprefix("NW")
     return Entry(
         source_article_id=number,
-        channel=SHARED,
-        url=f"{source.text('article_url').rstrip('/')}/a/{digits}.html",
+        channel=SHARE_LINK,
+        url=f"{source.text('article_base_url').rstrip('/')}/a/{digits}.html",
         link=link,
     )
 
 
-# A listing.
-
-
-def _line(source: Source, channel: str, shape: _Shape, line: object) -> Entry | BadEntry:
-    raw = json.dumps(line, ensure_ascii=False)
-    return entry_or_error(channel, raw, partial(_entry, source, channel, shape, line))
-
-
-def _entry(source: Source, channel: str, shape: _Shape, line: object) -> Entry:
-    found = record(line)
+def _entry(source: Source, channel: str, shape: _Shape, item: object) -> Entry:
+    found = record(item)
     number = _id(found, shape.article_id)
     code = _id(found, shape.code)
     facts = {"title": fact(found, "title"), "published": fact(found, shape.published)}
@@ -224,32 +214,21 @@ def _entry(source: Source, channel: str, shape: _Shape, line: object) -> Entry:
     return Entry(
         source_article_id=number,
         channel=channel,
-        url=f"{source.text('base_url').rstrip('/')}{_TEXT_PATH}?id={code}",
+        url=f"{base_url(source)}{_TEXT_PATH}?id={code}",
         link=facts.get("link", "").strip() or _canonical(number),
         facts=facts,
     )
 
 
-def _id(line: Mapping[str, object], name: str) -> str:
-    value = fact(line, name).strip()
+def _id(item: Mapping[str, object], name: str) -> str:
+    value = fact(item, name).strip()
     if not value:
-        raise IncompleteArticle(
-            f"expected an id under {name!r}, found an empty one",
-            expected=f"a value under {name!r}",
-            found=repr(value),
-        )
+        raise IncompleteArticle(expected=f"a value under {name!r}", found=repr(value))
     pattern = _NUMBER if name == "id" else _CODE
     if not pattern.fullmatch(value):
         shape = "18 digits" if name == "id" else "NW and 18 digits"
-        raise LayoutChanged(
-            f"expected {shape} under {name!r}, found {value[:80]!r}",
-            expected=shape,
-            found=value[:80],
-        )
+        raise LayoutChanged(expected=shape, found=value[:80], where=f"{name!r}")
     return value
-
-
-# An answer of the text API.
 
 
 def _text(page: Page, channel: str) -> str:
@@ -261,9 +240,7 @@ def _text(page: Page, channel: str) -> str:
     body = fact(record(answer, "the text API"), name, "the text API")
     if not body.strip():
         raise IncompleteArticle(
-            f"the text API: expected HTML under {name!r}, found none",
-            expected=f"HTML under {name!r}",
-            found=repr(body[:80]),
+            expected=f"HTML under {name!r}", found=repr(body[:80]), where="the text API"
         )
     return body
 
@@ -272,7 +249,7 @@ def _published(source: Source, entry: Entry) -> Moment:
     raw = entry.facts["published"]
     if not raw.strip():
         return unknown_time(raw, "the listing gives no time")
-    return parse_time(raw, ZoneInfo(source.text("time_zone")), "listing:time")
+    return parse_time(raw, source.zone(), "listing:time")
 
 
 def _medium(entry: Entry, body: str) -> Extracted[str]:
@@ -288,7 +265,9 @@ def _categories(channel: str, medium: Extracted[str]) -> Extracted[tuple[str, ..
         return Extracted((ROLLING,), "channel")
     if medium.value is None:
         return Extracted(None, "absent: no medium is named")
-    return Extracted((category_slug(medium.value),), f"pinyin of the publisher ({medium.how})")
+    return Extracted(
+        (category_slug(medium.value),), f"pinyin of the publisher ({medium.provenance})"
+    )
 
 
 def _tags(channel: str, medium: Extracted[str]) -> Extracted[tuple[str, ...]]:
@@ -296,15 +275,12 @@ def _tags(channel: str, medium: Extracted[str]) -> Extracted[tuple[str, ...]]:
         return Extracted(("东财滚动新闻",), "channel")
     if medium.value is None:
         return Extracted(None, "absent: no medium is named")
-    return Extracted((f"{medium.value}新闻",), f"publisher ({medium.how})")
-
-
-# An article page.
+    return Extracted((f"{medium.value}新闻",), f"publisher ({medium.provenance})")
 
 
 def _parse_article_page(source: Source, page: Page) -> Article:
     entry = page.entry or entry_of(source, page.url)
-    found = eastmoney.read(page.text, ZoneInfo(source.text("time_zone")))
+    found = eastmoney.parse_page(page.text, source.zone())
     medium = found.publisher
     if medium is None:
         medium = _medium(entry, str(found.body))
@@ -321,11 +297,8 @@ def _parse_article_page(source: Source, page: Page) -> Article:
         authors=found.authors,
         categories=_categories(entry.channel, medium),
         tags=_tags(entry.channel, medium),
-        language=LANGUAGE,
+        language=CHINESE,
     )
-
-
-# Ids and addresses.
 
 
 def _canonical(number: str) -> CanonicalUrl:
@@ -335,20 +308,20 @@ def _canonical(number: str) -> CanonicalUrl:
 
 
 def _own_hosts(source: Source) -> frozenset[str]:
-    return frozenset({host_of(source.text("base_url")), host_of(source.text("article_url"))})
+    return frozenset({host_of(source.text("base_url")), host_of(source.text("article_base_url"))})
 
 
 def _number_in(link: str, own_hosts: frozenset[str]) -> str:
     host = host_of(link)
     if host in _SHARE_HOSTS | own_hosts:
-        query = parse_qs(parts_of(link).query)
+        query = parse_qs(url_parts(link).query)
         codes = query.get("infoCode", []) + query.get("id", [])
         if len(codes) == 1 and _CODE.fullmatch(codes[0]):
             return codes[0]
     if host in eastmoney.HOSTS | own_hosts and (number := eastmoney.article_number(link)):
         return number
     raise UnknownUrl(
-        f"expected a share link or the address of an Eastmoney article, found {link[:200]!r}",
+        f"expected a share link or the URL of an Eastmoney article, found {link[:200]!r}",
         expected=f"a page of {', '.join(sorted(_SHARE_HOSTS | eastmoney.HOSTS))}",
         found=link[:200],
     )
@@ -359,16 +332,16 @@ PARSER = Parser(
     version="1",
     options={
         "base_url": "http://finews.zning.xyz",
-        "article_url": "https://finance.eastmoney.com",
+        "article_base_url": "https://finance.eastmoney.com",
         "channels": tuple(_SHAPES),
-        "share_links": (),
+        "article_urls": (),
         "time_zone": "Asia/Shanghai",
     },
     listings=listings,
     entries=entries,
     parse=parse,
     entry_of=entry_of,
-    is_closed=True,
-    expect=range(50, 3000),
+    requires_full_html=True,
+    daily_range=range(50, 3000),
     older_listing=older_listing,
 )

@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from lxml import etree
 
 from parsers.compose import compose
-from parsers.errors import IncompleteArticle, NotAnArticle
+from parsers.errors import IncompleteArticle, NotAnArticle, OptionError
 from parsers.extract.blocks import Box, Layout, layout
 from parsers.extract.body import best_box, body_of
 from parsers.extract.byline import authors, publisher
@@ -45,7 +45,6 @@ from parsers.model import (
     Parser,
     Source,
 )
-from parsers.options import OptionError
 from parsers.text.urls import absolute, canonicalize, is_http
 
 NO_ZONE = "none"

@@ -1,17 +1,16 @@
-"""OFweek, 高科技行业门户 (the high-tech industry's portal). Chinese, about 20 articles a day.
+"""OFweek, 高科技行业门户 (high-tech industry portal). Chinese, about 20 articles a day.
 
-Read directly: the news list and the article pages, all of them GBK (some say gb2312,
-and mean GBK); ``parsers.text.charset`` has decoded them before they come here.
+Read directly: the news list and the article pages. All pages are GBK; some declare gb2312.
 
 * The list links ``div.list-left div.con-details h3 > a``; the same classes in the right
   column are advertisements.
-* The text is ``#articleC`` inside ``div.artical`` (their spelling). A long article goes on
-  over several pages, linked in ``div.page`` and ``#nextPage``, named ``..._2.html``; an
-  article of which a page is missing is incomplete, never short.
-* ``div.time.fl`` is Asia/Shanghai without saying so, to the minute.
-* ``div.source-name`` names who the text comes from: a medium, or the person who wrote
-  it. The site does not tell which, so it is both publisher and author here.
-* Articles live on sub-domains by industry. The last number of the file name
+* The text is ``#articleC`` inside ``div.artical`` (their spelling). Long articles have
+  following pages, linked in ``div.page`` and ``#nextPage`` and named ``..._2.html``. An
+  article of which a page is missing is incomplete.
+* ``div.time.fl`` is the time in Asia/Shanghai, to the minute, without a time zone.
+* ``div.source-name`` names a medium or a person. The site does not mark which, so that
+  it is both publisher and author here.
+* Articles are on sub-domains by industry. The last number of the file name
   (``/2021-05/ART-8500-2800-30501299.html``) is the article's id.
 """
 
@@ -19,44 +18,51 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from bs4 import Tag
 
 from parsers.compose import compose
-from parsers.errors import BadListing, IncompleteArticle, LayoutChanged, UnknownUrl
+from parsers.errors import BadListing, IncompleteArticle, LayoutChanged
 from parsers.html import select
-from parsers.listings import entry_or_error, host_of, is_below, parts_of, rebased, unique_entries
+from parsers.listings import entry_or_error, unique_entries
 from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
+from parsers.sources._publisher import CHINESE, Site, base_url, declared_categories
 from parsers.text.dates import parse_time, unknown_time
-from parsers.text.urls import absolute, canonicalize
+from parsers.text.urls import absolute, canonicalize, host_of, is_in_domain, url_parts
 
-HOME = "https://www.ofweek.com"
-DOMAIN = "ofweek.com"
 NAME = "高科技行业门户"
+SITE = Site(
+    name="OFweek",
+    home="https://www.ofweek.com",
+    domain="ofweek.com",
+    article_path=re.compile(
+        r"(?P<file>/(?:[^/]+/)*ART-(?:[0-9]+-)*(?P<id>[0-9]+))(?:_(?P<number>[0-9]{1,3}))?\.html"
+    ),
+    example="https://www.ofweek.com/2021-05/ART-8500-2800-30501299.html",
+    title_suffix=re.compile(r"\s*[-_|]\s*OFweek[^-_|]*$"),
+)
 
-_LINE = "div.list-left div.con-details h3 > a"
-_FOLLOWING = "div.page a, #nextPage a"
-_FILE = re.compile(r"(/(?:[^/]+/)*ART-(?:[0-9]+-)*([0-9]+))(?:_([0-9]{1,3}))?\.html")
-_LABEL = re.compile(r"^(?:来源|作者|文)\s*[：:／/]\s*")
-_SITE = re.compile(r"\s*[-_|]\s*OFweek[^-_|]*$")
+_LIST_LINK = "div.list-left div.con-details h3 > a"
+_PAGE_LINK = "div.page a, #nextPage a"
+_LABEL = re.compile(r"^(?:来源|作者|文)\s*[:：／/]\s*")
 
 
 def listings(source: Source) -> tuple[Listing, ...]:
-    """One listing for each configured list page."""
+    """Return the listing of each configured channel."""
     return tuple(
-        Listing(channel=name, url=f"{_base(source)}/{name}.html") for name in source.texts("lists")
+        Listing(channel=name, url=f"{base_url(source)}/{name}.html")
+        for name in source.texts("channels")
     )
 
 
 def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEntry, ...]:
-    """One entry an article of the list.
+    """Return one entry for each linked article.
 
     Raises:
         BadListing: The page has no such list.
     """
     try:
-        links = select.select_all(select.document(page.text), _LINE)
+        links = select.select_all(select.document(page.text), _LIST_LINK)
     except LayoutChanged as error:
         raise BadListing(str(error), expected=error.expected, found=error.found) from error
     return unique_entries(
@@ -66,7 +72,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
 
 
 def parse(source: Source, page: Page) -> Article:
-    """Read one article, with all of its pages.
+    """Parse an article with all of its pages.
 
     Raises:
         LayoutChanged: The text, the time or the source is not where it was.
@@ -76,7 +82,7 @@ def parse(source: Source, page: Page) -> Article:
     entry = page.entry or entry_of(source, page.url)
     soup = select.document(page.text)
     article = select.select_one(soup, "div.artical")
-    link = _address(source, entry, soup)
+    link = _article_url(source, entry, soup)
     name = _source_name(article)
     return compose(
         source,
@@ -87,98 +93,76 @@ def parse(source: Source, page: Page) -> Article:
         title=_title(entry, soup, article),
         body=_body(page, article),
         published=_published(source, article),
-        publisher=Extracted(name.value, name.how),
-        authors=Extracted((name.value,) if name.value else None, name.how),
-        categories=Extracted(source.texts("categories"), "source declaration"),
-        language=Extracted("zh-CN", "source declaration"),
+        publisher=name,
+        authors=Extracted((name.value,) if name.value else None, name.provenance),
+        categories=declared_categories(source),
+        language=CHINESE,
     )
 
 
-def more(source: Source, page: Page) -> tuple[str, ...]:
-    """The addresses of the article's following pages that this page links, in order."""
-    own = _FILE.fullmatch(parts_of(page.url).path)
+def next_pages(source: Source, page: Page) -> tuple[str, ...]:
+    """Return the URLs of the article's following pages that this page links, in order."""
+    own = SITE.article_path.fullmatch(url_parts(page.url).path)
     if not own:
         return ()
     found = {}
-    for link in select.document(page.text).select(_FOLLOWING):
+    for link in select.document(page.text).select(_PAGE_LINK):
         url = absolute(page.url, str(link.get("href", "")))
-        file = _FILE.fullmatch(parts_of(url).path)
-        if file and file[1] == own[1] and int(file[3] or 1) > 1 and file[3] != own[3]:
-            found[int(file[3])] = rebased(url, HOME, _base(source))
+        linked = SITE.article_path.fullmatch(url_parts(url).path)
+        if linked and linked["file"] == own["file"] and _number(url) not in {1, _number(page.url)}:
+            found[_number(url)] = SITE.at_base(source, url)
     return tuple(url for _, url in sorted(found.items()))
 
 
 def entry_of(source: Source, url: str) -> Entry:
-    """The entry of an article's address, of any of its pages.
+    """Return the entry of an article's URL, of any of its pages.
 
     Raises:
-        UnknownUrl: The address names no article.
+        UnknownUrl: The URL names no article.
     """
     link = url.strip()
-    number = article_id(link, (host_of(_base(source)),))
-    if file := _FILE.fullmatch(parts_of(link).path):
-        link = absolute(link, f"{file[1]}.html")
+    number = SITE.configured_id(source, link)
+    if found := SITE.article_path.fullmatch(url_parts(link).path):
+        link = absolute(link, f"{found['file']}.html")
     return Entry(
         source_article_id=number,
-        channel=source.texts("lists")[0] if source.texts("lists") else "news",
-        url=rebased(link, HOME, _base(source)),
+        channel=next(iter(source.texts("channels")), "news"),
+        url=SITE.at_base(source, link),
         link=link,
     )
 
 
-def article_id(url: str, hosts: tuple[str, ...] = ()) -> str:
-    """The last number in an article's file name.
-
-    Args:
-        url: The address.
-        hosts: Hosts that serve the publication besides its own domain.
-
-    Raises:
-        UnknownUrl: The address names no article of OFweek.
-    """
-    found = _FILE.fullmatch(parts_of(url).path)
-    if not found or not (is_below(host_of(url), DOMAIN) or host_of(url) in hosts):
-        raise UnknownUrl(
-            f"expected an article of OFweek such as {HOME}/2021-05/ART-8500-2800-30501299.html, "
-            f"found {url[:200]!r}",
-            expected="an address that ends in ART-<numbers>.html",
-            found=url[:200],
-        )
-    return found[2]
-
-
 def _entry(source: Source, listing: Listing, link: Tag) -> Entry:
-    address = absolute(listing.url, str(link.get("href", "")))
+    url = absolute(listing.url, str(link.get("href", "")))
     return Entry(
-        source_article_id=article_id(address, (host_of(_base(source)),)),
+        source_article_id=SITE.configured_id(source, url),
         channel=listing.channel,
-        url=rebased(address, HOME, _base(source)),
-        link=address,
+        url=SITE.at_base(source, url),
+        link=url,
         facts={"title": select.text_of(link)},
     )
 
 
-def _address(source: Source, entry: Entry, soup: Tag) -> str:
-    # The list may leave out the sub-domain; the page names its own address.
+def _article_url(source: Source, entry: Entry, soup: Tag) -> str:
+    # The list may leave out the sub-domain; the page has the full URL.
     if canonical := select.select_optional(soup, "link[rel=canonical][href]"):
-        address = str(canonical["href"]).strip()
-        if _is_of(address, entry.source_article_id):
-            return address
-    return rebased(entry.link, _base(source), HOME)
-
-
-def _is_of(url: str, number: str) -> bool:
-    file = _FILE.fullmatch(parts_of(url).path)
-    return is_below(host_of(url), DOMAIN) and file is not None and file[2] == number
+        url = str(canonical["href"]).strip()
+        found = SITE.article_path.fullmatch(url_parts(url).path)
+        if (
+            found
+            and found["id"] == entry.source_article_id
+            and is_in_domain(host_of(url), SITE.domain)
+        ):
+            return url
+    return SITE.at_home(source, entry.link)
 
 
 def _title(entry: Entry, soup: Tag, article: Tag) -> Extracted[str]:
     if title := entry.facts.get("title", ""):
-        return Extracted(title, f"listing:{_LINE}")
+        return Extracted(title, f"listing:{_LIST_LINK}")
     if headline := select.select_optional(article, "h1"):
         return Extracted(select.text_of(headline), "css:div.artical h1")
-    whole = select.text_of(select.select_one(soup, "head title"))
-    return Extracted(_SITE.sub("", whole), "css:title without the site's name")
+    return SITE.page_title(soup)
 
 
 def _source_name(article: Tag) -> Extracted[str]:
@@ -192,44 +176,40 @@ def _published(source: Source, article: Tag) -> Moment:
     raw = select.text_of(select.select_one(article, "div.time.fl"))
     if not raw:
         return unknown_time(raw, "div.time.fl is empty")
-    return parse_time(raw, ZoneInfo(source.text("time_zone")), "css:div.time.fl")
+    return parse_time(raw, source.zone(), "css:div.time.fl")
 
 
 def _body(page: Page, article: Tag) -> str:
-    parts = [select.select_one(article, "#articleC")]
-    parts += [
-        select.select_one(select.document(following.text), "#articleC") for following in page.more
-    ]
-    return "\n".join(part.decode_contents() for part in parts)
+    documents = [article, *(select.document(following.text) for following in page.next_pages)]
+    return "\n".join(
+        select.select_one(document, "#articleC").decode_contents() for document in documents
+    )
 
 
 def _refuse_missing_pages(source: Source, page: Page) -> None:
-    read = {_turn(each.url) for each in (page, *page.more)}
-    linked = {_turn(url) for each in (page, *page.more) for url in more(source, each)}
-    if missing := sorted(linked - read):
+    pages = (page, *page.next_pages)
+    present = {_number(each.url) for each in pages}
+    linked = {_number(url) for each in pages for url in next_pages(source, each)}
+    if missing := sorted(linked - present):
         raise IncompleteArticle(
-            f"expected pages {sorted(linked | read)} of the article, found {sorted(read)}; "
-            f"fetch the following pages too",
+            f"expected pages {sorted(linked | present)} of the article, found {sorted(present)}; "
+            "fetch the following pages too",
             expected=f"pages {missing}",
-            found=f"pages {sorted(read)}",
+            found=f"pages {sorted(present)}",
         )
 
 
-def _turn(url: str) -> int:
-    file = _FILE.fullmatch(parts_of(url).path)
-    return int(file[3] or 1) if file else 1
-
-
-def _base(source: Source) -> str:
-    return source.text("base_url").rstrip("/")
+def _number(url: str) -> int:
+    found = SITE.article_path.fullmatch(url_parts(url).path)
+    return int(found["number"] or 1) if found else 1
 
 
 PARSER = Parser(
     name="ofweek",
     version="1",
     options={
-        "base_url": HOME,
-        "lists": ("CATList-8100-CHANGYIEXINWE",),
+        "base_url": SITE.home,
+        "channels": ("CATList-8100-CHANGYIEXINWE",),
         "categories": ("新媒体", NAME, "新闻"),
         "time_zone": "Asia/Shanghai",
     },
@@ -237,8 +217,8 @@ PARSER = Parser(
     entries=entries,
     parse=parse,
     entry_of=entry_of,
-    more=more,
-    is_closed=True,
-    expect=range(1, 100),
-    names=(NAME, "OFweek"),
+    next_pages=next_pages,
+    requires_full_html=True,
+    daily_range=range(1, 100),
+    publisher_names=(NAME, "OFweek"),
 )

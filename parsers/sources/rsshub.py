@@ -1,99 +1,110 @@
-"""A feed made by an RSSHub instance: whole articles inside the feed.
+"""A feed of an RSSHub instance, which carries whole articles.
 
-What RSSHub does to every item, and what is done about it:
+What RSSHub does to items, and how this parser treats it:
 
-* A date it could not read is ``Invalid Date``: the time is unknown, never now.
-* A title is cut at display width 150 (a Chinese character counts two) and ends in
-  ``...``; the provenance of such a title says so.
-* ``referrerpolicy``, empty ``alt`` and ``onclick`` are its own; ``parsers.html.clean`` drops them.
-* An item without a description gets its title as description.
-* A route without items, or a site it could not read, is an HTML error page.
-* It takes the first page only of an article with several pages.
-* A source that prints calendar days comes out as midnight GMT. Whether midnight means a
-  day cannot be seen in the feed: it is declared for the publications below, and set for
-  others by ``midnight = "day"``.
+* A date that RSSHub cannot read is ``Invalid Date``: the time is unknown.
+* A title is cut at display width 150 (a Chinese character has width 2) and ends in
+  ``...``; the provenance of the title records it.
+* RSSHub adds ``referrerpolicy``, empty ``alt`` and ``onclick``; ``parsers.html.clean``
+  drops them.
+* An item without a description has its title as description.
+* A route without items, or a site that cannot be read, is an HTML error page.
+* Of an article with several pages RSSHub reads the first page only.
+* A calendar day becomes midnight GMT. The feed does not show whether midnight means a day:
+  it is declared for the publications in ``KNOWN`` and set by ``midnight_is`` for others.
 
-The publication is known by the first part of the route (``/woshipm/latest``). A known
-publication's articles have the ids that reading its own site gives them; all others
-have the item's ``guid``, else their canonical link.
+The route (``/woshipm/latest``) names the publication. Articles of a known publication have
+the ids of its own site; all others have the item's ``guid``, else their canonical link.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from unicodedata import east_asian_width
-from zoneinfo import ZoneInfo
 
 from parsers.compose import compose
 from parsers.errors import BadListing, IncompleteArticle, UnknownUrl
 from parsers.feeds import Feed, FeedItem, parse_feed
-from parsers.listings import entry_or_error, host_of, is_below, parts_of, unique_entries
 from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
-from parsers.options import choice
 from parsers.sources import ofweek, woshipm
+from parsers.sources._feed import (
+    CHANNEL,
+    configured_categories,
+    feed_entries,
+    item_id,
+    item_page,
+    names,
+)
+from parsers.sources._publisher import Site
 from parsers.text.dates import parse_time, unknown_time
-from parsers.text.urls import canonicalize, is_http
+from parsers.text.urls import canonicalize, host_of, is_http, is_in_domain, url_parts
 
-CHANNEL = "feed"
 TITLE_WIDTH = 150
 INVALID_DATE = "Invalid Date"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What is declared of a publication that RSSHub serves.
+    """What is known about a publication that RSSHub serves.
 
     Attributes:
-        publisher: Who publishes it; ``None`` when each item names its own source.
-        domain: Where its articles live.
-        article_id: The id in an article's address.
-        midnight_is_day: Its dates are calendar days, printed as midnight GMT.
+        site: Its own site.
+        publisher: Its name; ``None`` when each item names its own publisher.
+        midnight_is_day: Its dates are calendar days, which RSSHub gives as midnight GMT.
     """
 
-    publisher: str | None
-    domain: str
-    article_id: Callable[[str, tuple[str, ...]], str]
+    site: Site
+    publisher: str | None = None
     midnight_is_day: bool = False
 
 
 KNOWN: Mapping[str, Publication] = {
-    "woshipm": Publication(
-        publisher=woshipm.PUBLISHER,
-        domain=woshipm.DOMAIN,
-        article_id=woshipm.article_id,
-        midnight_is_day=True,
-    ),
-    "ofweek": Publication(publisher=None, domain=ofweek.DOMAIN, article_id=ofweek.article_id),
+    "woshipm": Publication(site=woshipm.SITE, publisher=woshipm.PUBLISHER, midnight_is_day=True),
+    "ofweek": Publication(site=ofweek.SITE),
 }
 
 
+def feed_url(instance: str, route: str) -> str:
+    """Return the URL of a route (``/woshipm/latest``) at an RSSHub instance."""
+    return f"{instance.rstrip('/')}/{route.lstrip('/')}"
+
+
 def listings(source: Source) -> tuple[Listing, ...]:
-    """The feed."""
-    choice("midnight", source.text("midnight"), ("declared", "day", "instant"))
-    return (Listing(channel=CHANNEL, url=source.text("url"), carries_articles=True),)
+    """Return the feed."""
+    source.choice("midnight_is", ("declared", "day", "instant"))
+    return (Listing(channel=CHANNEL, url=source.text("url"), has_content=True),)
 
 
 def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEntry, ...]:
-    """One entry an item, with its whole content; one bad entry a part that is broken.
+    """Return one entry with its whole content for each item.
 
     Raises:
-        BadListing: The answer is RSSHub's error page, or no feed.
+        BadListing: The page is RSSHub's error page, or no feed.
     """
-    feed = _feed(page.text, listing.url)
-    lines = [
-        entry_or_error(listing.channel, item.raw, partial(_entry, source, listing, item))
-        for item in feed.items
-    ]
-    broken = [
-        BadEntry(channel=listing.channel, raw=bad.raw, error=bad.error) for bad in feed.broken
-    ]
-    return unique_entries([*lines, *broken])
+
+    def entry_of_item(item: FeedItem) -> Entry:
+        _refuse_foreign_link(source, item.link)
+        return Entry(
+            source_article_id=_id(source, item),
+            channel=listing.channel,
+            url=item.link or listing.url,
+            link=item.link or (item.guid if is_http(item.guid) else listing.url),
+            facts={
+                "title": item.title,
+                "published": item.published_raw,
+                "author": "\n".join(item.authors),
+                "categories": "\n".join(item.categories),
+                "guid": item.guid,
+            },
+            content=item.content or item.description,
+        )
+
+    return feed_entries(_feed(page.text, listing.url), listing, entry_of_item)
 
 
 def parse(source: Source, page: Page) -> Article:
-    """Read the article that an item of the feed carries.
+    """Parse the article that an item of the feed carries.
 
     Raises:
         IncompleteArticle: There is no item, or its title or text is empty.
@@ -104,33 +115,29 @@ def parse(source: Source, page: Page) -> Article:
             "expected an item of the feed, found a page without one: "
             "RSSHub's articles are inside the feed"
         )
-    # Relative links in the content are relative to the item, not to the feed.
-    of_item = replace(page, url=entry.link, final_url="")
+    authors = entry.facts["author"]
+    tags = entry.facts["categories"]
     return compose(
         source,
-        of_item,
+        item_page(page, entry),
         source_article_id=entry.source_article_id,
         url=entry.link,
         canonical_url=canonicalize(entry.link),
         title=_title(entry.facts["title"]),
         body=entry.content,
         published=_published(source, entry.facts["published"]),
-        publisher=_publisher(source, entry.facts["author"]),
-        authors=_authors(entry.facts["author"]),
-        categories=_categories(source),
-        tags=_tags(entry.facts["categories"]),
+        publisher=_publisher(source, authors),
+        authors=names(authors, "feed:author", "the item names no author"),
+        categories=configured_categories(source),
+        tags=names(tags, "feed:category", "the item names no category"),
         language=_language(source),
     )
 
 
 def entry_of(_source: Source, url: str) -> Entry:
-    """No entry: the articles are inside the feed and cannot be fetched one by one.
-
-    Raises:
-        UnknownUrl: Always.
-    """
+    """Raise UnknownUrl: the articles are inside the feed and have no page to fetch."""
     raise UnknownUrl(
-        f"expected the parser of the site itself for a single address, found {url[:200]!r}: "
+        f"expected a URL for the parser of the site itself, found {url[:200]!r}: "
         "an RSSHub source reads articles from its feed only",
         expected="the feed",
         found=url[:200],
@@ -144,63 +151,37 @@ def _feed(text: str, url: str) -> Feed:
         if "HTML page" not in error.found:
             raise
         raise BadListing(
-            f"expected a feed, found {error.found}: RSSHub answers so when a route has no items "
-            "or the site behind it failed; it may work at the next run",
+            f"expected a feed, found {error.found}. RSSHub returns one when a route has no items "
+            "or its site failed. The next run retries.",
             expected=error.expected,
             found=error.found,
         ) from error
 
 
-def _entry(source: Source, listing: Listing, item: FeedItem) -> Entry:
-    _refuse_foreign_link(source, item.link)
-    return Entry(
-        source_article_id=_id(source, item),
-        channel=listing.channel,
-        url=item.link or listing.url,
-        link=item.link or (item.guid if is_http(item.guid) else listing.url),
-        facts={
-            "title": item.title,
-            "published": item.published_raw,
-            "author": "\n".join(item.authors),
-            "categories": "\n".join(item.categories),
-            "guid": item.guid,
-        },
-        content=item.content or item.description,
-    )
-
-
 def _id(source: Source, item: FeedItem) -> str:
     publication = _publication(source)
-    hosts = source.texts("link_hosts")
-    if publication and (
-        is_below(host_of(item.link), publication.domain) or host_of(item.link) in hosts
-    ):
+    allowed = source.texts("allowed_domains")
+    if publication and _is_in(host_of(item.link), (publication.site.domain, *allowed)):
         try:
-            return publication.article_id(item.link, hosts)
+            return publication.site.article_id(item.link, (host_of(item.link),))
         except UnknownUrl:
-            pass  # a special page of the publication: identified as any other item
-    if item.guid:
-        return item.guid
-    if item.link:
-        return canonicalize(item.link)
-    raise IncompleteArticle(
-        "expected a link or a guid in the item, found neither",
-        expected="link or guid",
-        found=item.raw[:200],
-    )
+            pass  # a special page of the publication has the id of any other item
+    return item_id(item, item.link, by_guid=True)
 
 
 def _refuse_foreign_link(source: Source, link: str) -> None:
-    hosts = source.texts("link_hosts")
-    wanted = f"a link to {', '.join(hosts)} (link_hosts)" if hosts else "an http or https link"
-    if link and (not is_http(link) or (hosts and host_of(link) not in hosts)):
-        raise UnknownUrl(
-            f"expected {wanted}, found {link[:200]!r}", expected=wanted, found=link[:200]
-        )
+    allowed = source.texts("allowed_domains")
+    if link and (not is_http(link) or (allowed and not _is_in(host_of(link), allowed))):
+        wanted = f"a link to {', '.join(allowed)} (allowed_domains)"
+        raise UnknownUrl(expected=wanted if allowed else "an http or https link", found=link[:200])
+
+
+def _is_in(host: str, domains: tuple[str, ...]) -> bool:
+    return any(is_in_domain(host, domain) for domain in domains)
 
 
 def _publication(source: Source) -> Publication | None:
-    parts = parts_of(source.text("url")).path.split("/")
+    parts = url_parts(source.text("url")).path.split("/")
     return next((KNOWN[part] for part in parts if part in KNOWN), None)
 
 
@@ -216,15 +197,11 @@ def _published(source: Source, raw: str) -> Moment:
         return unknown_time(raw, "the item has no pubDate")
     if raw == INVALID_DATE:
         return unknown_time(raw, "RSSHub could not read the date of the site")
-    midnight = source.text("midnight")
+    midnight_is = source.text("midnight_is")
     publication = _publication(source)
-    declared = midnight == "declared" and publication is not None and publication.midnight_is_day
-    return parse_time(
-        raw,
-        ZoneInfo(source.text("time_zone")),
-        "feed:pubDate",
-        midnight_is_day=declared or midnight == "day",
-    )
+    declared = publication is not None and publication.midnight_is_day
+    is_day = declared if midnight_is == "declared" else midnight_is == "day"
+    return parse_time(raw, source.zone(), "feed:pubDate", midnight_is_day=is_day)
 
 
 def _publisher(source: Source, authors: str) -> Extracted[str] | None:
@@ -237,28 +214,10 @@ def _publisher(source: Source, authors: str) -> Extracted[str] | None:
     return Extracted(authors, "feed:author") if authors and "\n" not in authors else None
 
 
-def _authors(authors: str) -> Extracted[tuple[str, ...]]:
-    if not authors:
-        return Extracted(None, "absent: the item names no author")
-    return Extracted(tuple(authors.split("\n")), "feed:author")
-
-
-def _categories(source: Source) -> Extracted[tuple[str, ...]]:
-    if categories := source.texts("categories"):
-        return Extracted(categories, "source declaration")
-    return Extracted(None, "absent: the source declares no categories")
-
-
-def _tags(categories: str) -> Extracted[tuple[str, ...]]:
-    if not categories:
-        return Extracted(None, "absent: the item names no category")
-    return Extracted(tuple(categories.split("\n")), "feed:category")
-
-
 def _language(source: Source) -> Extracted[str]:
     if _publication(source):
         return Extracted("zh-CN", "declared for the publication")
-    # The feed's own language element is RSSHub's default, whatever the site.
+    # The language element of the feed is RSSHub's default for every site.
     return Extracted(None, "absent: RSSHub does not know the language of a site")
 
 
@@ -267,9 +226,10 @@ PARSER = Parser(
     version="1",
     options={
         "url": "",
+        "route": "",
         "categories": (),
-        "link_hosts": (),
-        "midnight": "declared",
+        "allowed_domains": (),
+        "midnight_is": "declared",
         "time_zone": "Asia/Shanghai",
     },
     listings=listings,

@@ -52,12 +52,12 @@ class Decoded:
     Attributes:
         text: Without the byte order mark; never holds lone surrogates.
         encoding: The WHATWG name of the encoding it was read with, in lower case.
-        replacements: How many U+FFFD decoding put in; the page's own do not count.
+        replacement_count: How many U+FFFD decoding put in; the page's own do not count.
     """
 
     text: str
     encoding: str
-    replacements: int
+    replacement_count: int
 
 
 def decode(body: bytes, content_type: str | None = "") -> Decoded:
@@ -194,7 +194,7 @@ def _choose(body: bytes, labels: list[str]) -> str:
     if chinese and not telling:
         return chinese
     candidates = dict.fromkeys([*telling, "gb18030", "big5", "utf-8"])
-    return min(candidates, key=lambda name: _read(body, name).replacements)
+    return min(candidates, key=lambda name: _read(body, name).replacement_count)
 
 
 def _chinese(body: bytes) -> str | None:
@@ -233,7 +233,7 @@ def _wide_by_nulls(body: bytes) -> str | None:
 def _bad_share(body: bytes) -> float:
     decoded = _read(body, "utf-8")
     beyond_ascii = len(decoded.text) - len(decoded.text.encode("ascii", "ignore"))
-    return decoded.replacements / max(1, beyond_ascii)
+    return decoded.replacement_count / max(1, beyond_ascii)
 
 
 def _is_strict(body: bytes, name: str) -> bool:

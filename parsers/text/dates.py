@@ -98,14 +98,14 @@ class _UnreadableError(ValueError):
 
 
 def parse_time(
-    raw: str, zone: ZoneInfo | None, how: str, *, midnight_is_day: bool = False
+    raw: str, zone: ZoneInfo | None, provenance: str, *, midnight_is_day: bool = False
 ) -> Moment:
     """The moment that a text names; unknown, with the reason, when it names none.
 
     Args:
         raw: The text as found.
         zone: The zone the source declares for times that name none.
-        how: Where the text was found, for the provenance.
+        provenance: Where the text was found.
         midnight_is_day: Midnight in UTC stands for a calendar day of ``zone``: the
             source prints days through a clock that runs in UTC (SOURCES.md 2.3).
     """
@@ -113,19 +113,19 @@ def parse_time(
     try:
         if len(raw) > MAX_LENGTH:
             raise _UnreadableError(f"{folded[:40]!r}... is longer than any date")
-        return _read(raw, folded, zone, how, midnight_is_day)
+        return _read(raw, folded, zone, provenance, midnight_is_day)
     except _UnreadableError as why:
-        return unknown_time(raw, f"{how}: {why}")
+        return unknown_time(raw, f"{provenance}: {why}")
 
 
 def unknown_time(raw: str, why: str) -> Moment:
     """No moment, and why."""
     return Moment(
-        at=None, raw=raw, precision="unknown", timezone_source="none", how=f"absent: {why}"
+        at=None, raw=raw, precision="unknown", timezone_source="none", provenance=f"absent: {why}"
     )
 
 
-def from_epoch(value: float | str, how: str) -> Moment:
+def from_epoch(value: float | str, provenance: str) -> Moment:
     """The moment that seconds or milliseconds since 1970 name.
 
     Values from 100,000,000,000 on are milliseconds: as seconds they lie after the
@@ -136,13 +136,17 @@ def from_epoch(value: float | str, how: str) -> Moment:
         number = float(value)
         seconds = number / 1000 if abs(number) >= 1e11 else number
         if seconds <= 0:
-            return unknown_time(raw, f"{how}: {raw[:40]!r} is not a time after 1970")
+            return unknown_time(raw, f"{provenance}: {raw[:40]!r} is not a time after 1970")
         at = datetime.fromtimestamp(seconds, tz=UTC)
     except (ValueError, OverflowError, OSError):
-        return unknown_time(raw, f"{how}: {raw[:40]!r} is no number of seconds or milliseconds")
+        return unknown_time(
+            raw, f"{provenance}: {raw[:40]!r} is no number of seconds or milliseconds"
+        )
     if at.year > LAST_YEAR:
-        return unknown_time(raw, f"{how}: the year {at.year} is out of range")
-    return Moment(at=at, raw=raw, precision="second", timezone_source="value", how=how)
+        return unknown_time(raw, f"{provenance}: the year {at.year} is out of range")
+    return Moment(
+        at=at, raw=raw, precision="second", timezone_source="value", provenance=provenance
+    )
 
 
 def find_time_text(words: str) -> str:
@@ -154,34 +158,36 @@ def find_time_text(words: str) -> str:
     return found.group().strip() if found else ""
 
 
-def _read(raw: str, folded: str, zone: ZoneInfo | None, how: str, midnight_is_day: bool) -> Moment:
+def _read(
+    raw: str, folded: str, zone: ZoneInfo | None, provenance: str, midnight_is_day: bool
+) -> Moment:
     if re.fullmatch(r"\d{10}|\d{13}", folded):
-        at_epoch = from_epoch(folded, how)
+        at_epoch = from_epoch(folded, provenance)
         return Moment(
             at=at_epoch.at,
             raw=raw,
             precision=at_epoch.precision,
             timezone_source=at_epoch.timezone_source,
-            how=at_epoch.how,
+            provenance=at_epoch.provenance,
         )
     parts = _parts(folded)
     day = _day(parts)
     if parts.get("hour") is None:
-        return _whole_day(raw, day, zone, how)
+        return _whole_day(raw, day, zone, provenance)
     clock, extra, precision = _clock(parts)
     named = parts.get("zone")
     offset = _offset(named, day, clock, zone) if named else None
     if offset is None and zone is None:
         raise _UnreadableError(f"{folded[:40]!r} names no zone and the source declares none")
     if midnight_is_day and zone is not None and _is_utc_midnight(offset, clock):
-        return _whole_day(raw, day, zone, f"{how}, midnight in UTC stands for the day")
+        return _whole_day(raw, day, zone, f"{provenance}, midnight in UTC stands for the day")
     at = _utc(datetime.combine(day, clock), offset or zone or UTC, extra)
     return Moment(
         at=at,
         raw=raw,
         precision=precision,
         timezone_source="value" if offset else "source",
-        how=how,
+        provenance=provenance,
     )
 
 
@@ -249,11 +255,11 @@ def _is_utc_midnight(offset: tzinfo | None, clock: time) -> bool:
     return offset is not None and offset.utcoffset(None) == timedelta() and clock == time()
 
 
-def _whole_day(raw: str, day: date, zone: ZoneInfo | None, how: str) -> Moment:
+def _whole_day(raw: str, day: date, zone: ZoneInfo | None, provenance: str) -> Moment:
     if zone is None:
         raise _UnreadableError(f"{day} names no zone and the source declares none")
     at = _utc(datetime.combine(day, time()), zone, timedelta())
-    return Moment(at=at, raw=raw, precision="day", timezone_source="source", how=how)
+    return Moment(at=at, raw=raw, precision="day", timezone_source="source", provenance=provenance)
 
 
 def _utc(local: datetime, zone: tzinfo, extra: timedelta) -> datetime:

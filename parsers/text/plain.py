@@ -13,6 +13,7 @@ from bs4 import Tag
 from bs4.element import CData, NavigableString, PreformattedString
 
 from parsers.html.tree import document
+from parsers.text.characters import visible
 
 UNSEEN = frozenset(
     {
@@ -43,11 +44,6 @@ LINES = frozenset(
 CELLS = frozenset({"td", "th"})
 
 _SPACE = re.compile(r"\s+")
-# Besides controls and the like, which character references can bring back, what has no
-# width: soft hyphen, zero-width space, word joiner, byte order mark.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
-)
 
 
 def plain_text(node: Tag | str) -> str:
@@ -84,12 +80,6 @@ def _steps(root: Tag) -> Iterator[tuple[str, str]]:
             stack.pop()
             if names:
                 yield "close", names.pop()
-
-
-def visible(words: str) -> str:
-    """The words without characters that a reader cannot see or a database not store."""
-    # Form feed and next line are controls too, but they part words, in <pre> as well.
-    return _INVISIBLE.sub("", words).replace("\x0c", " ").replace("\x85", " ")
 
 
 class TextBuilder:

@@ -1,13 +1,8 @@
-"""Addresses: parsed as browsers do, made absolute, brought to one canonical form.
-
-The WHATWG parser is ada. What identifies an article is its source's business: the
-default list below holds only parameters that no publisher uses as a key, so that
-``infoCode`` of finews stays.
-"""
+"""Parse URLs as browsers do (WHATWG, by ada), resolve and canonicalize them."""
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import ada_url
 
@@ -24,35 +19,42 @@ TRACKING = frozenset(
         "bd_vid", "bdclid", "hmsr", "hmpl", "hmcu", "hmkw", "hmci",
     }
 )  # fmt: skip
-"""Query parameters that say who followed a link, in lower case; ``*`` ends a prefix."""
+"""Query parameters that identify who followed a link, in lower case; ``*`` ends a prefix."""
+
+_NO_PARTS = SplitResult("", "", "", "", "")
 
 
 def canonicalize(url: str, *, drop: frozenset[str] = TRACKING) -> CanonicalUrl:
-    """An address in its one form: parsed, without fragment, credentials and ``drop``.
+    """Return the canonical form of a URL: parsed, without fragment and credentials.
 
-    The order and the spelling of the remaining parameters stay: servers tell them
-    apart. Doing it twice changes nothing.
+    The remaining query parameters keep their order and spelling. The function is
+    idempotent.
+
+    Args:
+        url: An absolute http or https URL.
+        drop: Query parameters to remove, in the form of ``TRACKING``. The default holds
+            only parameters that no publisher uses to identify an article.
 
     Raises:
-        UnknownUrl: The address is not an absolute http(s) address.
+        UnknownUrl: The URL is not an absolute http or https URL.
     """
     parsed = _parsed(url)
     if parsed is None or parsed.protocol not in {"http:", "https:"}:
         raise UnknownUrl(
-            f"expected an absolute http or https address, found {url[:200]!r}",
+            f"expected an absolute http or https URL, found {url[:200]!r}",
             expected="http(s)://host/...",
             found=url[:200],
         )
     parsed.hash = ""
     parsed.username = ""
     parsed.password = ""
-    # One "?" is the parser's own; more belong to the first name.
+    # search begins with one "?"; any more belong to the name of the first parameter.
     parsed.search = _kept(parsed.search[1:], drop)
     return CanonicalUrl(parsed.href)
 
 
 def absolute(base: str, href: str) -> str:
-    """A link as found on the page ``base``, made absolute; empty when it is none."""
+    """Resolve a link against the URL ``base``; return an empty text when it is no URL."""
     try:
         return str(ada_url.join_url(base, href)) if base else str(ada_url.URL(href).href)
     except ValueError:
@@ -61,9 +63,28 @@ def absolute(base: str, href: str) -> str:
 
 
 def is_http(url: str) -> bool:
-    """Whether it is an absolute http or https address with a host."""
+    """Return whether it is an absolute http or https URL with a host."""
     parsed = _parsed(url)
     return parsed is not None and parsed.protocol in {"http:", "https:"}
+
+
+def url_parts(url: str) -> SplitResult:
+    """Split a URL; all parts are empty when it names no host."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return _NO_PARTS
+    return parts if parts.hostname else _NO_PARTS
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL in lower case; empty when there is none."""
+    return (url_parts(url).hostname or "").lower()
+
+
+def is_in_domain(host: str, domain: str) -> bool:
+    """Return whether a host is a domain or one of its subdomains."""
+    return host == domain or host.endswith(f".{domain}")
 
 
 def _parsed(url: str) -> ada_url.URL | None:

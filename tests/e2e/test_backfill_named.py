@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 # --- addresses ---------------------------------------------------------------------------
 
 
-def test_share_links_of_every_host_lead_to_their_articles(desk, fill):
+def test_article_urls_of_every_host_lead_to_their_articles(desk, fill):
     number = "202203082300310099"
     links = [
         f"http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW{number}",

@@ -298,7 +298,7 @@ def test_page_whose_following_pages_cannot_be_told_is_quarantined_and_worse(
     def refuse(*_arguments):
         raise LayoutChanged("expected a moon, found none")
 
-    parser = replace(ofweek.PARSER, parse=refuse, more=refuse)
+    parser = replace(ofweek.PARSER, parse=refuse, next_pages=refuse)
     monkeypatch.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": parser})
 
     compared = reparse("ofweek", diff=True)

@@ -24,7 +24,7 @@ FINEWS = """
 [sources.finews]
 parser = "finews"
 base_url = "{url}"
-article_url = "{url}"
+article_base_url = "{url}"
 channels = ["emnews", "media", "market-37", "market-38", "market-39"]
 [sources.woshipm]
 parser = "rsshub"

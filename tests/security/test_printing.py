@@ -17,7 +17,7 @@ from flows.pipeline.article_json import ARTICLE_KEYS
 from flows.publishing.documents import write_csv
 from parsers.errors import BadFrontMatter, ParseError
 from parsers.frontmatter import read_post
-from parsers.text.escape import escape_controls
+from parsers.text.characters import escape_controls
 from tests.security.payloads import CONTROLS, SENTENCES, STEERING, page_of, payloads, read
 from tests.unit.publishing.conftest import make_article
 from warehouse.rows import ResultSet

@@ -86,8 +86,8 @@ def test_example_file_is_accepted_and_equals_the_defaults(tmp_path, monkeypatch)
             "sources.x.channels: expected at least one",
         ),
         (
-            '[sources.x]\nparser="finews"\nshare_links = ["http://evil.example/x"]',
-            "sources.x.share_links: expected a share link",
+            '[sources.x]\nparser="finews"\narticle_urls = ["http://evil.example/x"]',
+            "sources.x.article_urls: expected a share link",
         ),
         ('[sources.x]\nparser="finews"\nschedule = "every minute or so"', "sources.x.schedule"),
         ('[sources."../up"]\nparser="finews"', "expected a name of small letters"),

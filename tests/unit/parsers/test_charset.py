@@ -42,7 +42,7 @@ def test_dash_and_middle_dot_of_gb2312_stay_what_they_are() -> None:
 def test_euro_sign_of_windows_936_is_read() -> None:
     found = decode("票价".encode("gbk") + b"\x80" + "五元整".encode("gbk"), "text/html;charset=gbk")
 
-    assert (found.text, found.replacements) == ("票价€五元整", 0)
+    assert (found.text, found.replacement_count) == ("票价€五元整", 0)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_last_character_cut_in_the_middle_costs_one_character(codec: str) -> Non
 
     found = decode(whole.encode(codec)[:-1])
     assert found.text == f"{whole[:-1]}\ufffd"
-    assert found.replacements == 1
+    assert found.replacement_count == 1
 
 
 def test_one_bad_byte_costs_one_character_not_the_page() -> None:
@@ -152,7 +152,7 @@ def test_one_bad_byte_costs_one_character_not_the_page() -> None:
     for codec in ("utf-8", "gbk"):
         body = start.encode(codec) + b"\xff" + end.encode(codec)
         found = decode(body, f"text/html; charset={codec}")
-        assert (found.text, found.replacements) == (f"{start}\ufffd{end}", 1)
+        assert (found.text, found.replacement_count) == (f"{start}\ufffd{end}", 1)
 
 
 def test_ascii_after_a_bad_lead_byte_survives() -> None:
@@ -164,11 +164,11 @@ def test_ascii_after_a_bad_lead_byte_survives() -> None:
 def test_replacement_characters_of_the_page_itself_do_not_count() -> None:
     text = f"{NEWS}\ufffd\ufffd"
 
-    assert decode(text.encode()).replacements == 0
+    assert decode(text.encode()).replacement_count == 0
     assert decode(text.encode("gb18030"), "text/html; charset=gb18030") == Decoded(
         text, "gb18030", 0
     )
-    assert decode(b"\xff\xfe" + text.encode("utf-16le")).replacements == 0
+    assert decode(b"\xff\xfe" + text.encode("utf-16le")).replacement_count == 0
 
 
 def test_utf7_is_never_decoded() -> None:
@@ -182,7 +182,7 @@ def test_overlong_and_surrogate_forms_never_become_characters() -> None:
 
     assert found.encoding == "utf-8"
     assert "<" not in found.text
-    assert found.replacements == 5
+    assert found.replacement_count == 5
 
 
 def test_no_label_reaches_a_codec_outside_the_list() -> None:
@@ -237,7 +237,7 @@ def test_any_bytes_become_text_that_can_be_stored(body: bytes, label: str) -> No
     found = decode(body, f"text/html; charset={label}")
 
     assert found.text.encode("utf-8").decode("utf-8") == found.text
-    assert 0 <= found.replacements <= found.text.count("\ufffd")
+    assert 0 <= found.replacement_count <= found.text.count("\ufffd")
     assert found.encoding in CODECS
 
 

@@ -39,7 +39,7 @@ PUBLISHED = Moment(
     raw="2022-03-14 20:43:16",
     precision="second",
     timezone_source="source",
-    how="listing:showtime",
+    provenance="listing:showtime",
 )
 BODY = '<p>一<img src="/i.png"></p><p>原文链接：https://o.example/1</p><p>（文章来源：财联社）</p>'
 

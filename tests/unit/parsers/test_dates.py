@@ -66,7 +66,7 @@ READ = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "at", "precision", "zone_from"), READ)
+@pytest.mark.parametrize(("raw", "at", "precision", "timezone_source"), READ)
 def test_time_is_read_with_its_own_precision(
     raw: str, at: datetime, precision: str, timezone_source: str
 ) -> None:
@@ -74,7 +74,7 @@ def test_time_is_read_with_its_own_precision(
 
     assert (found.at, found.precision, found.timezone_source) == (at, precision, timezone_source)
     assert found.raw == raw
-    assert found.how == "listing:showtime"
+    assert found.provenance == "listing:showtime"
     assert found.at is not None
     assert found.at.tzinfo is UTC
 
@@ -121,15 +121,15 @@ def test_what_names_no_moment_is_unknown_and_says_why(raw: str, why: str) -> Non
         "none",
         raw,
     )
-    assert found.how.startswith("absent: css:time: ")
-    assert why in found.how
+    assert found.provenance.startswith("absent: css:time: ")
+    assert why in found.provenance
 
 
 def test_time_without_any_zone_stays_unknown() -> None:
     for raw in ("2022-03-14 20:43:16", "2022-03-14"):
         found = parse_time(raw, None, "feed")
         assert (found.at, found.precision) == (None, "unknown")
-        assert "declares none" in found.how
+        assert "declares none" in found.provenance
 
 
 def test_named_offset_needs_no_declared_zone() -> None:
@@ -178,7 +178,7 @@ def test_unknown_keeps_the_text_and_the_reason() -> None:
         raw="?",
         precision="unknown",
         timezone_source="none",
-        how="absent: the feed has none",
+        provenance="absent: the feed has none",
     )
 
 

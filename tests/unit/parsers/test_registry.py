@@ -34,11 +34,11 @@ def test_defaults_are_filled_in():
         ("finews", {"channels": ["medai"]}, "channels: expected one of emnews, media, market-37, market-38, market-39, found 'medai', did you mean 'media'?"),
         ("finews", {"base_url": 7}, "base_url: expected a text, found 7"),
         ("finews", {"base_url": ["x"]}, "base_url: expected a text, found ['x']"),
-        ("feed", {}, "url: this key must be given"),
-        ("feed", {"url": ""}, "url: this key must be given"),
+        ("feed", {}, "url: this key is required"),
+        ("feed", {"url": ""}, "url: this key is required"),
         ("feed", {"url": "http://a.example", "full_text": "yes"}, "full_text: expected true or false, found 'yes'"),
         ("feed", {"url": "http://a.example", "identity": "link "}, "identity: expected one of link, guid"),
-        ("rsshub", {"url": "http://a.example", "midnight": "noon"}, "midnight: expected one of declared, day, instant"),
+        ("rsshub", {"url": "http://a.example", "midnight_is": "noon"}, "midnight_is: expected one of declared, day, instant"),
         ("rssbub", {}, "parser: there is no parser 'rssbub', did you mean 'rsshub'?"),
     ],
 )  # fmt: skip
@@ -98,7 +98,7 @@ def test_parser_is_found_by_address(url, name):
 )
 def test_share_link_of_any_host_leads_to_the_article_page(link, number):
     base = "http://127.0.0.1:8765"
-    options = {"base_url": base, "article_url": base, "share_links": [link]}
+    options = {"base_url": base, "article_base_url": base, "article_urls": [link]}
 
     (entry,) = registry.article_url_entries(registry.make_source("finews", "finews", options))
 
@@ -120,7 +120,7 @@ def test_share_link_of_any_host_leads_to_the_article_page(link, number):
     ],
 )
 def test_share_link_that_names_no_article_is_a_bad_entry(link):
-    source = registry.make_source("finews", "finews", {"share_links": [link]})
+    source = registry.make_source("finews", "finews", {"article_urls": [link]})
 
     (bad,) = registry.article_url_entries(source)
 
@@ -147,7 +147,9 @@ def test_a_bug_in_a_parser_becomes_a_broken_parser(door):
         raise ZeroDivisionError("a bug")
 
     source = registry.make_source("news", "finews", {})
-    broken = replace(source, parser=replace(source.parser, parse=fails, entries=fails, more=fails))
+    broken = replace(
+        source, parser=replace(source.parser, parse=fails, entries=fails, next_pages=fails)
+    )
     page = Page(url="http://x.example/1", text="", fetched_at=NOW)
     listing = source.parser.listings(source)[0]
 

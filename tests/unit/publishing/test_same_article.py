@@ -64,7 +64,7 @@ def finews(stand: str) -> dict[str, Article]:
         "finews",
         {
             "base_url": stand,
-            "article_url": stand,
+            "article_base_url": stand,
             "channels": ["media", "market-37", "market-38", "market-39"],
         },
     )
