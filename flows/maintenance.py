@@ -136,7 +136,7 @@ def maintenance(
 
     Args:
         keep_runs_days: Prefect's own record of copydesk's runs older than this is deleted;
-            ``serve.keep_days`` of the configuration by default. The view ``runs`` of the
+            ``serve.run_retention_days`` of the configuration by default. The view ``runs`` of the
             warehouse keeps all.
         keep_pages_days: Rows of fetches older than this are removed when the warehouse is
             compacted; the last one of each address stays. All stay by default.
@@ -152,7 +152,7 @@ def maintenance(
     todo = _things(
         settings,
         doing,
-        keep_runs_days or settings.serve.keep_days,
+        keep_runs_days or settings.serve.run_retention_days,
         keep_pages_days,
         verify=verify_archive,
     )

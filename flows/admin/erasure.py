@@ -215,7 +215,7 @@ def _tell_the_rest(settings: Settings, found: ErasureResult) -> None:
             f"stay in {settings.archive.path}."
         )
     found.notes.append(
-        "Prefect shows words of pages in the artifacts of runs until `serve.keep_days`, and pages "
+        "Prefect shows words of pages in the artifacts of runs until `serve.run_retention_days`, and pages "
         "that a killed run archived are named by no row: `copydesk doctor --deep` lists those."
     )
     found.notes.append(
@@ -307,7 +307,7 @@ def compact_warehouse(
     done = compact.compact(
         warehouse.path,
         fetches_before=fetches_before,
-        wait_seconds=warehouse.wait_seconds,
+        wait_seconds=warehouse.lock_timeout_seconds,
         on_wait=notify,
     )
     with _opened(settings) as one:
@@ -321,5 +321,5 @@ def _opened(settings: Settings) -> Iterator[DuckDBPyConnection]:
     warehouse = settings.warehouse
     if not warehouse.path.exists():
         raise missing_error(warehouse.path)
-    with db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as one:
+    with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as one:
         yield one

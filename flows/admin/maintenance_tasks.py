@@ -126,7 +126,7 @@ def clean_snapshots(settings: Settings) -> str:
     if not warehouse.path.exists():
         return "there is no warehouse yet"
     before = set(_copies(warehouse.snapshot))
-    with db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as store:
+    with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as store:
         snapshot.publish(store, warehouse.snapshot)
     gone = len(before - set(_copies(warehouse.snapshot)))
     leftovers = [
@@ -157,7 +157,7 @@ def compact_warehouse(settings: Settings, run_id: str, *, pages_days: int | None
     if not path.exists():
         return "there is no warehouse yet"
     size = path.stat().st_size
-    with db.connect(path, wait_seconds=settings.warehouse.wait_seconds) as store:
+    with db.connect(path, wait_seconds=settings.warehouse.lock_timeout_seconds) as store:
         share = unused_share(store)
     if pages_days is None and (size < _WORTH_BYTES or share < _WORTH_SHARE):
         return f"{_megabytes(size)}, {share:.0%} of it unused: not worth rewriting"
@@ -189,8 +189,8 @@ def delete_old_checkpoints(settings: Settings, *, days: int) -> str:
         return "there is no warehouse yet"
     before = datetime.now(UTC) - timedelta(days=days)
     with (
-        db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as store,
-        db.transaction(store, wait_seconds=warehouse.wait_seconds),
+        db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as store,
+        db.transaction(store, wait_seconds=warehouse.lock_timeout_seconds),
     ):
         count = backfill_chunks.delete_old_plans(store, before=before)
     return f"{count} chunks of backfills older than {days} days forgotten"

@@ -94,7 +94,7 @@ def test_commands_name_the_default_file_so_that_its_loss_is_noticed(elsewhere, a
     file = elsewhere / "copydesk.toml"
     file.write_text(SOURCE.format(slug="ofweek"), encoding="utf-8")
     chosen = settings.load()
-    told = {"config": None, "say": print, "progress": print}
+    told = {"config": None, "notify": print, "progress": print}
 
     launch.run_sync(chosen, (), **told)
     chosen.warehouse.path.parent.mkdir()
