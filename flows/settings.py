@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from flows import schedules
+from flows.errors import ConfigurationError
 from flows.schedules import Schedule
 from parsers import registry
 from parsers.model import BadEntry, Source
@@ -33,10 +34,6 @@ RESERVED_NAMES = frozenset({"all", "import", "maintenance", "reparse"})
 """Names of deployments and locks that are not a source's."""
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
-
-class ConfigurationError(Exception):
-    """The configuration cannot be used; the message names every wrong key."""
 
 
 class _Section(BaseModel):

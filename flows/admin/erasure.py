@@ -1,4 +1,4 @@
-"""Deletion on request, everywhere we keep words: the work behind ``copydesk forget``.
+"""Deletion on request, everywhere we keep words: the work behind ``copydesk erase``.
 
     forget
     ├── archive      the articles' own pages are overwritten where they lie
@@ -26,9 +26,10 @@ from flows.archive import ArchiveError
 from flows.archive.index import read_response
 from flows.archive.redact import redact_record
 from flows.callbacks import Notify, OnProgress
+from flows.errors import ConfigurationError
 from flows.fetch import decode_page
 from flows.pipeline import locks
-from flows.settings import ConfigurationError, Settings
+from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry
 from parsers.errors import ParseError
@@ -216,7 +217,7 @@ def _tell_the_rest(settings: Settings, found: ErasureResult) -> None:
         )
     found.notes.append(
         "Prefect shows words of pages in the artifacts of runs until `serve.run_retention_days`, and pages "
-        "that a killed run archived are named by no row: `copydesk doctor --deep` lists those."
+        "that a killed run archived are named by no row: `copydesk doctor --verify` lists those."
     )
     found.notes.append(
         "Backups, exports and files that were imported lie where copydesk does not look: remove "

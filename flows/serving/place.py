@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows.errors import RunFailed
+from flows.errors import ConfigurationError, RunFailed
 from flows.pipeline.lock_probe import is_marked, mark, unmark
 from flows.serving.server import QUIET
-from flows.settings import ConfigurationError, Settings
+from flows.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"

@@ -67,7 +67,9 @@ def test_maintenance_keeps_runs_as_long_as_the_configuration_says(
         lambda *, days, most, **_: asked.update(days=days) or str(most),
     )
     config = tmp_path / "copydesk.toml"
-    config.write_text(f"[warehouse]\npath = '{tmp_path}/c.duckdb'\n[serve]\nrun_retention_days = 9\n")
+    config.write_text(
+        f"[warehouse]\npath = '{tmp_path}/c.duckdb'\n[serve]\nrun_retention_days = 9\n"
+    )
     assert maintenance.parameters.properties["keep_runs_days"].get("default") is None
 
     maintenance(config=str(config), return_state=True)

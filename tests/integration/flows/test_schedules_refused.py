@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from flows import schedules, settings
+from flows.errors import ConfigurationError
 from flows.serving import deployments, launch, run_jobs
-from flows.settings import RESERVED_NAMES, ConfigurationError
+from flows.settings import RESERVED_NAMES
 
 SOURCE = '[sources.{slug}]\nparser = "ofweek"\nbase_url = "http://127.0.0.1:1"\n'
 

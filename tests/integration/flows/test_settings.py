@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows import settings
-from flows.settings import ConfigurationError
+from flows.errors import ConfigurationError
 
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "copydesk.example.toml"
 
