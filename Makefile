@@ -39,7 +39,7 @@ debian: ## Install the system packages that some tests use (needs root): Postgre
 
 demo: install ## Run the main job offline into build/demo: test site, Prefect, DuckDB
 	@rm -rf build/demo
-	@$(BIN)/copydesk demo --keep build/demo
+	@$(BIN)/copydesk demo --output build/demo
 
 check: install ## Run ruff and mypy
 	@$(BIN)/ruff format --check .

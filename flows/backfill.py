@@ -27,7 +27,7 @@ from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from flows import settings as configuration
-from flows.errors import Interrupted
+from flows.errors import ConfigurationError, Interrupted
 from flows.pipeline import backfill_steps, locks
 from flows.pipeline.backfill_context import BackfillContext
 from flows.pipeline.checkpoint import CheckpointedRun
@@ -164,7 +164,7 @@ def backfill(
     try:
         settings = configuration.load(Path(config) if config else None)
         asked = _asked(given, settings)
-    except configuration.ConfigurationError as error:
+    except ConfigurationError as error:
         return invalid_request_state(error)
     run = CheckpointedRun(
         "backfill", settings, [asked.source], trigger=run_trigger(), is_dry=dry_run

@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from flows import settings as configuration
+from flows.errors import ConfigurationError
 from flows.pipeline import locks
 from flows.pipeline.stats import RunReport
 from flows.publishing import import_files
@@ -26,7 +27,7 @@ def _demand_posts(paths: list[str]) -> None:
     missing = [path for path in paths if not Path(path).exists()]
     if missing or not paths:
         where = f"nothing at {', '.join(missing)}" if missing else "no path"
-        raise configuration.ConfigurationError(
+        raise ConfigurationError(
             f"expected files or folders of posts on the machine that runs this, found {where}"
         )
 
@@ -45,7 +46,7 @@ def import_posts(
     try:
         settings = configuration.load(Path(config) if config else None)
         _demand_posts(paths)
-    except configuration.ConfigurationError as error:
+    except ConfigurationError as error:
         return invalid_request_state(error)
     with locks.acquire(settings, "import", flow="import", run_id="of posts"):
         report = import_files.import_posts(

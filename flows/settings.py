@@ -1,9 +1,9 @@
 """The configuration: ``copydesk.toml``, then the environment, read once.
 
-Every key can also be given as ``COPYDESK_<SECTION>__<KEY>``, for example
-``COPYDESK_WAREHOUSE__PATH=/data/news.duckdb``; the value is read as TOML where it is
-TOML (``5``, ``true``, ``["a", "b"]``) and as a plain string otherwise. Relative paths
-count from the folder of the configuration file.
+Every key is also an environment variable ``COPYDESK_<SECTION>__<KEY>``, for example
+``COPYDESK_WAREHOUSE__PATH=/data/news.duckdb``. Its value is read as TOML where it is TOML
+(``5``, ``true``, ``["a", "b"]``), else as a string. Relative paths start at the folder of the
+configuration file.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from flows import schedules
+from flows.errors import ConfigurationError
 from flows.schedules import Schedule
 from parsers import registry
 from parsers.model import BadEntry, Source
@@ -28,15 +29,11 @@ from parsers.text.urls import is_http
 
 DEFAULT_FILE = Path("copydesk.toml")
 PREFIX = "COPYDESK_"
-_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-RESERVED_NAMES = frozenset({"all-sources", "import", "maintenance", "reparse"})
-"""What schedules and locks of copydesk's own are called: a source of that name would share them."""
-
 EXAMPLE_USER_AGENT = "copydesk/0.1 (+https://example.org/contact)"
+RESERVED_NAMES = frozenset({"all", "import", "maintenance", "reparse"})
+"""Names of deployments and locks that are not a source's."""
 
-
-class ConfigurationError(Exception):
-    """The configuration cannot be used; the message names every key that is wrong."""
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class _Section(BaseModel):
@@ -44,16 +41,16 @@ class _Section(BaseModel):
 
 
 class WarehouseSettings(_Section):
-    """``[warehouse]``: where articles are kept."""
+    """``[warehouse]``: the database of articles."""
 
     path: Path = Path("data/copydesk.duckdb")
     snapshot: Path = Path("data/copydesk.read.duckdb")
-    wait_seconds: float = Field(default=60.0, ge=0, le=86_400)
+    lock_timeout_seconds: float = Field(default=60.0, ge=0, le=86_400)
 
     @model_validator(mode="before")
     @classmethod
-    def _snapshot_beside(cls, given: Any) -> Any:
-        """Two warehouses never share a snapshot: it goes beside its own file."""
+    def _default_snapshot(cls, given: Any) -> Any:
+        """Put the snapshot next to its own warehouse, because two warehouses cannot share one."""
         if isinstance(given, dict) and "path" in given and "snapshot" not in given:
             path = Path(str(given["path"]))
             return {**given, "snapshot": path.with_name(f"{path.stem}.read{path.suffix}")}
@@ -61,7 +58,7 @@ class WarehouseSettings(_Section):
 
 
 class ArchiveSettings(_Section):
-    """``[archive]``: where raw pages are kept."""
+    """``[archive]``: the WARC files."""
 
     path: Path = Path("data/archive")
 
@@ -78,39 +75,44 @@ class FetchSettings(_Section):
     per_host_delay_seconds: float = Field(default=0.0, ge=0, le=3600)
     allow_private_hosts: tuple[str, ...] = ()
     respect_robots: bool = True
-    trust_validators_days: float = Field(default=7.0, ge=0, le=3650)
+    revalidate_after_days: float = Field(default=7.0, ge=0, le=3650)
 
 
 class RunSettings(_Section):
-    """``[run]``: how a run is carried out."""
+    """``[run]``: transactions and snapshots of a run."""
 
-    task_runner: Literal["threads"] = "threads"
     batch_size: int = Field(default=200, ge=1, le=5000)
-    publish_batches: int = Field(default=20, ge=1, le=100_000)
-
-
-class SourceSettings(BaseModel):
-    """``[sources.<name>]``: keys common to all sources; the rest belong to its parser."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    parser: str
-    schedule: str | None = None
-    time_zone: str = "Asia/Shanghai"
+    snapshot_every_batches: int = Field(default=20, ge=1, le=100_000)
 
 
 class ServeSettings(_Section):
     """``[serve]``: the Prefect server and the schedules of ``copydesk serve``.
 
-    The server's password comes from the environment alone: PREFECT_SERVER_API_AUTH_STRING.
+    The password of the server is no key: it comes from PREFECT_SERVER_API_AUTH_STRING.
     """
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=4200, ge=1, le=65_535)
-    runs_at_once: int = Field(default=4, ge=1, le=64)
-    keep_days: int = Field(default=14, ge=1, le=3650)
-    maintenance: str = "30 4 * * *"
-    time_zone: str = "Asia/Shanghai"
+    max_concurrent_runs: int = Field(default=4, ge=1, le=64)
+    run_retention_days: int = Field(default=14, ge=1, le=3650)
+    maintenance_schedule: str = "30 4 * * *"
+
+
+class DefaultSettings(_Section):
+    """``[defaults]``: keys of every source that sets none."""
+
+    schedule: str = ""
+    time_zone: str = "UTC"
+
+
+class SourceSettings(BaseModel):
+    """``[sources.<name>]``: the keys of all sources; the others belong to the parser."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    parser: str
+    schedule: str = ""
+    time_zone: str = "UTC"
 
 
 BUILT_IN_SOURCES: Mapping[str, Mapping[str, Any]] = {
@@ -119,29 +121,33 @@ BUILT_IN_SOURCES: Mapping[str, Mapping[str, Any]] = {
         "base_url": "http://finews.zning.xyz",
         "channels": ["emnews", "media", "market-37", "market-38", "market-39"],
         "schedule": "*/5 * * * *",
+        "time_zone": "Asia/Shanghai",
     },
     "woshipm": {
         "parser": "rsshub",
         "url": "https://rsshub.app/woshipm/latest",
         "categories": ["新媒体", "人人都是产品经理", "最新文章"],
         "schedule": "*/30 * * * *",
+        "time_zone": "Asia/Shanghai",
     },
     "ofweek": {
         "parser": "ofweek",
         "base_url": "https://www.ofweek.com",
         "schedule": "*/30 * * * *",
+        "time_zone": "Asia/Shanghai",
     },
 }
 
 
 class Settings(_Section):
-    """The whole configuration, validated, with absolute paths."""
+    """The whole configuration, validated."""
 
     warehouse: WarehouseSettings = WarehouseSettings()
     archive: ArchiveSettings = ArchiveSettings()
     fetch: FetchSettings = FetchSettings()
     run: RunSettings = RunSettings()
     serve: ServeSettings = ServeSettings()
+    defaults: DefaultSettings = DefaultSettings()
     sources: dict[str, SourceSettings] = Field(
         default_factory=lambda: {
             slug: SourceSettings.model_validate(source) for slug, source in BUILT_IN_SOURCES.items()
@@ -164,17 +170,17 @@ class Settings(_Section):
         return _source(slug, settings)
 
     def selected_sources(self, slugs: tuple[str, ...] = ()) -> tuple[Source, ...]:
-        """The named sources, in the configuration's order; all of them if none is named."""
+        """The named sources in the order of the configuration; all of them if none is named."""
         for slug in slugs:
             self.source(slug)
         return tuple(self.source(slug) for slug in self.sources if not slugs or slug in slugs)
 
 
 def resolve_config_file(file: Path | None) -> Path | None:
-    """The configuration file that is meant, by its absolute path; ``None`` when there is none.
+    """The absolute path of the configuration file; ``None`` when there is none.
 
-    For whoever reads it again later: ``copydesk.toml`` that is gone by then is missed, and
-    the sources that are built in do not silently take its place.
+    A later process that reads this path fails when the file is gone, instead of falling back
+    to the built-in sources.
     """
     if file is None and not DEFAULT_FILE.exists():
         return None
@@ -182,78 +188,76 @@ def resolve_config_file(file: Path | None) -> Path | None:
 
 
 def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """The configuration of a file, changed by the environment.
+    """Read a configuration file and the environment; paths of the result are absolute.
 
     Args:
-        file: The file; ``None`` means ``copydesk.toml`` if it is there, else defaults.
-        environ: The environment; ``None`` means the process's own.
+        file: The file; ``None`` means ``copydesk.toml`` if it exists, else defaults.
+        environ: The environment; ``None`` means that of the process.
 
     Raises:
         ConfigurationError: The file is missing or unreadable, or a key is unknown or wrong.
     """
-    explicit = file is not None
+    given = _read(file or DEFAULT_FILE, must_exist=file is not None)
     file = file or DEFAULT_FILE
-    given = _read(file, must_exist=explicit)
-    for path, value in _from_environment(os.environ if environ is None else environ):
-        _put(given, path, value)
+    for name, text in sorted((os.environ if environ is None else environ).items()):
+        if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
+            _put(given, name.removeprefix(PREFIX).lower().split("__"), _toml_value(text))
+    _complete_sources(given)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, file)) from None
-    for slug, source in settings.sources.items():
-        _source(slug, source)
+        lines = [f"{file} and the environment hold wrong keys:", *map(_problem, error.errors())]
+        raise ConfigurationError("\n".join(lines)) from None
+    _check_zone("defaults.time_zone", settings.defaults.time_zone)
+    settings.selected_sources()
     source_schedules(settings)
     maintenance_schedule(settings)
     return _with_absolute_paths(settings, file.absolute().parent)
 
 
 def source_schedules(settings: Settings) -> dict[str, Schedule]:
-    """When each source is to be read, for those that have a schedule.
+    """The schedules of the sources that have one.
 
     Raises:
         ConfigurationError: A schedule or a time zone cannot be used.
     """
     return {
-        slug: _timetable(f"sources.{slug}", "schedule", source.schedule, source.time_zone)
+        slug: _schedule(f"sources.{slug}.schedule", source.schedule, source.time_zone)
         for slug, source in settings.sources.items()
         if source.schedule
     }
 
 
 def maintenance_schedule(settings: Settings) -> Schedule | None:
-    """When maintenance is to run, if it has a schedule.
+    """The schedule of maintenance, if it has one, in the zone of ``[defaults]``.
 
     Raises:
-        ConfigurationError: The schedule or the time zone cannot be used.
+        ConfigurationError: The schedule cannot be used.
     """
-    serve = settings.serve
-    if not serve.maintenance:
-        return None
-    return _timetable("serve", "maintenance", serve.maintenance, serve.time_zone)
+    text = settings.serve.maintenance_schedule
+    return (
+        _schedule("serve.maintenance_schedule", text, settings.defaults.time_zone) if text else None
+    )
 
 
-def _timetable(section: str, key: str, text: str, zone: str) -> Schedule:
-    _check_zone(f"{section}.time_zone", zone)
+def _schedule(key: str, text: str, zone: str) -> Schedule:
     try:
         return schedules.parse_schedule(text, zone)
     except ValueError as error:
-        raise ConfigurationError(f"{section}.{key}: {error}") from None
+        raise ConfigurationError(f"{key}: {error}") from None
 
 
 def _check_zone(key: str, zone: str) -> None:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
+        names = {name.casefold(): name for name in available_timezones()}
+        close = difflib.get_close_matches(zone.strip().casefold(), names, n=1, cutoff=0.8)
+        hint = f", did you mean {names[close[0]]!r}?" if close else ""
         raise ConfigurationError(
             f"{key}: expected a zone of the IANA list, such as 'Asia/Shanghai', 'Europe/Berlin' or "
-            f"'UTC', found {zone!r}{_nearest_zone(zone)}; without a zone to name, leave the key out"
+            f"'UTC', found {zone!r}{hint}; without a zone to name, leave the key out"
         ) from None
-
-
-def _nearest_zone(zone: str) -> str:
-    known = {name.casefold(): name for name in available_timezones()}
-    close = difflib.get_close_matches(zone.strip().casefold(), list(known), n=1, cutoff=0.8)
-    return f", did you mean {known[close[0]]!r}?" if close else ""
 
 
 def _read(file: Path, *, must_exist: bool) -> dict[str, Any]:
@@ -272,12 +276,6 @@ def _read(file: Path, *, must_exist: bool) -> dict[str, Any]:
         raise ConfigurationError(f"{file} is not TOML: {error}") from None
     except RecursionError:
         raise ConfigurationError(f"{file} cannot be read: values nested too deep") from None
-
-
-def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[list[str], Any]]:
-    for name, text in sorted(environ.items()):
-        if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
-            yield name.removeprefix(PREFIX).lower().split("__"), _toml_value(text)
 
 
 def _toml_value(text: str) -> Any:
@@ -299,6 +297,28 @@ def _put(given: dict[str, Any], path: list[str], value: Any) -> None:
     given[key] = value
 
 
+def _complete_sources(given: dict[str, Any]) -> None:
+    """Add what a ``[sources.<name>]`` leaves out.
+
+    A section without ``parser`` changes the built-in source of its name. Schedule and time zone
+    then come from ``[defaults]``; a parser that declares a zone of its own keeps that zone.
+    """
+    sources, defaults = given.get("sources"), given.get("defaults")
+    if not isinstance(sources, dict):
+        return
+    defaults = defaults if isinstance(defaults, dict) else {}
+    common = {key: defaults[key] for key in DefaultSettings.model_fields if key in defaults}
+    for slug, source in sources.items():
+        if not isinstance(source, dict):
+            continue
+        if "parser" not in source:
+            source = {**BUILT_IN_SOURCES.get(slug, {}), **source}
+        parser = registry.PARSERS.get(str(source.get("parser")))
+        zone = str(parser.options.get("time_zone", "")) if parser else ""
+        own = {"time_zone": zone} if "/" in zone else {}
+        sources[slug] = {**common, **own, **source}
+
+
 def _source(slug: str, settings: SourceSettings) -> Source:
     _check_zone(f"sources.{slug}.time_zone", settings.time_zone)
     parser = registry.PARSERS.get(settings.parser)
@@ -315,8 +335,8 @@ def _source(slug: str, settings: SourceSettings) -> Source:
         )
     if slug in RESERVED_NAMES:
         raise ConfigurationError(
-            f"sources.{slug}: {slug!r} is a name of copydesk's own ({', '.join(sorted(RESERVED_NAMES))} "
-            "are): give the source another one"
+            f"sources.{slug}: {', '.join(sorted(RESERVED_NAMES))} are names that copydesk uses: "
+            "give the source another name"
         )
     options = dict(settings.model_extra or {})
     if "time_zone" in parser.options and "time_zone" in settings.model_fields_set:
@@ -330,37 +350,27 @@ def _source(slug: str, settings: SourceSettings) -> Source:
 
 
 def _check_addresses(source: Source) -> None:
-    """Refuse what can never be fetched before anything runs."""
     for name, value in source.options.items():
+        key = f"sources.{source.slug}.{name}"
         if name.endswith("url") and not is_http(str(value)):
-            raise ConfigurationError(
-                f"sources.{source.slug}.{name}: expected an http or https address, found {value!r}"
-            )
+            raise ConfigurationError(f"{key}: expected an http or https address, found {value!r}")
         if name == "channels" and not value:
-            raise ConfigurationError(
-                f"sources.{source.slug}.{name}: expected at least one, found none"
-            )
-    for line in registry.article_url_entries(source):
-        if isinstance(line, BadEntry):
-            raise ConfigurationError(f"sources.{source.slug}.article_urls: {line.error}")
+            raise ConfigurationError(f"{key}: expected at least one, found none")
+    for entry in registry.article_url_entries(source):
+        if isinstance(entry, BadEntry):
+            raise ConfigurationError(f"sources.{source.slug}.article_urls: {entry.error}")
 
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
-    warehouse = settings.warehouse.model_copy(
-        update={
-            "path": folder / settings.warehouse.path.expanduser(),
-            "snapshot": folder / settings.warehouse.snapshot.expanduser(),
-        }
-    )
-    archive = settings.archive.model_copy(
-        update={"path": folder / settings.archive.path.expanduser()}
-    )
-    return settings.model_copy(update={"warehouse": warehouse, "archive": archive})
+    def absolute(section: _Section, *names: str) -> _Section:
+        paths = {name: folder / getattr(section, name).expanduser() for name in names}
+        return section.model_copy(update=paths)
 
-
-def _explain(error: ValidationError, file: Path) -> str:
-    problems = [_problem(detail) for detail in error.errors()]
-    return "\n".join([f"{file} and the environment hold what cannot be used:", *problems])
+    sections = {
+        "warehouse": absolute(settings.warehouse, "path", "snapshot"),
+        "archive": absolute(settings.archive, "path"),
+    }
+    return settings.model_copy(update=sections)
 
 
 def _problem(detail: ErrorDetails) -> str:
@@ -389,6 +399,6 @@ def _known_keys(sections: list[str]) -> list[str]:
     return list(model.model_fields)
 
 
-def _nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
+def _nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f", did you mean {close[0]!r}?" if close else ""

@@ -46,6 +46,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
+from flows.errors import ConfigurationError
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
 from flows.pipeline.sync_source import sync_source
@@ -92,7 +93,7 @@ def sync(
     try:
         settings = configuration.load(Path(config) if config else None)
         slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
-    except configuration.ConfigurationError as error:
+    except ConfigurationError as error:
         return invalid_request_state(error)
     run = RunContext("sync", settings, slugs, trigger=run_trigger(), limit=limit, is_dry=dry_run)
     # Prefect asks its server for a concurrency slot for each tag of a task run, which takes

@@ -1,37 +1,38 @@
-"""What an examination finds: one thing each, how bad it is, and what to do."""
+"""Results of the checks of ``copydesk doctor``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Level = Literal["ok", "attention", "broken"]
+Status = Literal["ok", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        what: The thing.
-        level: ``ok``, ``attention`` (it works, but look) or ``broken``.
-        says: What was found and, if it is not well, what to do.
+        name: The checked object, such as ``warehouse``.
+        status: ``warning`` for something that works, but needs attention.
+        message: What was found and, unless it is ok, what to do.
     """
 
-    what: str
-    level: Level
-    says: str
-
-    @property
-    def exit_code(self) -> int:
-        """Broken things weigh more than those that need attention."""
-        return {"ok": 0, "attention": 3, "broken": 1}[self.level]
+    name: str
+    status: Status
+    message: str
 
     def as_json(self) -> dict[str, Any]:
-        """The finding's part of the JSON document."""
-        return {"what": self.what, "level": self.level, "says": self.says}
+        """The part of the JSON document."""
+        return {"name": self.name, "status": self.status, "message": self.message}
 
-    def words(self) -> str:
+    def __str__(self) -> str:
         """One line."""
-        mark = {"ok": "ok  ", "attention": "look", "broken": "BAD "}[self.level]
-        return f"{mark}  {self.what}: {self.says}"
+        return f"{self.status:<7}  {self.name}: {self.message}"
+
+
+def exit_code_of(checks: Iterable[CheckResult]) -> int:
+    """1 for an error, else 3 for a warning, else 0."""
+    statuses = {check.status for check in checks}
+    return 1 if "error" in statuses else 3 if "warning" in statuses else 0

@@ -1,4 +1,4 @@
-"""What is configured, and whether it answers: the work behind ``copydesk sources``."""
+"""The configured sources, and a check of what each yields."""
 
 from __future__ import annotations
 
@@ -11,70 +11,77 @@ from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry
 from parsers.errors import BadListing, ParseError
-from parsers.model import BadEntry, Entry, Listing, Page, Source
+from parsers.model import BadEntry, Entry, Page, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceCheck:
-    """What one source yielded just now.
+    """What one source yields now.
 
     Attributes:
-        entries: Good lines of all its listings.
-        bad: Lines that could not be read.
-        sample: Title of an article that was read to the end, as far as one could be.
-        problems: What is wrong, one sentence each.
+        entries: Readable entries of all listings.
+        bad_entries: Entries that cannot be read.
+        sample: Title of one parsed article; empty when none of three could be parsed.
+        errors: One sentence each.
     """
 
     source: str
     parser: str
     listings: int
     entries: int
-    bad: int
+    bad_entries: int
     sample: str
-    problems: tuple[str, ...]
+    errors: tuple[str, ...]
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether there are entries and no errors."""
+        return bool(self.entries) and not self.errors
 
     @property
     def exit_code(self) -> int:
-        """3 when something needs attention."""
-        return 3 if self.problems or not self.entries else 0
+        """3 unless the source is ok."""
+        return 0 if self.is_ok else 3
 
     def as_json(self) -> dict[str, Any]:
-        """The source's part of the JSON document."""
+        """The part of the JSON document."""
         return {
             "source": self.source,
             "parser": self.parser,
             "listings": self.listings,
             "entries": self.entries,
-            "bad": self.bad,
+            "bad_entries": self.bad_entries,
             "sample": self.sample,
-            "problems": list(self.problems),
-            "ok": self.exit_code == 0,
+            "errors": list(self.errors),
+            "ok": self.is_ok,
         }
 
-    def words(self) -> str:
-        """One line, and one for each problem."""
-        verdict = "ok" if self.exit_code == 0 else "NOT WELL"
-        bad = f", {pluralize(self.bad, 'unreadable line')}" if self.bad else ""
-        sample = f"; for example: {self.sample}" if self.sample else ""
-        problems = "".join(f"\n    ! {problem}" for problem in self.problems)
-        return (
-            f"{self.source} ({self.parser}): {verdict}: {pluralize(self.entries, 'entry', 'entries')} "
-            f"in {pluralize(self.listings, 'listing')}{bad}{sample}{problems}"
-        )
+    def __str__(self) -> str:
+        """One line, and one for each error."""
+        bad = f", {pluralize(self.bad_entries, 'bad entry', 'bad entries')}"
+        lines = [
+            f"{self.source} ({self.parser}): {'ok' if self.is_ok else 'WARNING'}: "
+            f"{pluralize(self.entries, 'entry', 'entries')} in "
+            f"{pluralize(self.listings, 'listing')}{bad if self.bad_entries else ''}"
+            f"{f'; for example: {self.sample}' if self.sample else ''}",
+            *(f"    ! {error}" for error in self.errors),
+        ]
+        return "\n".join(lines)
 
 
 def describe_sources(settings: Settings) -> list[dict[str, Any]]:
-    """The configured sources, one row each, with the channels and the addresses of their listings."""
+    """The configured sources as JSON, with their channels and the URLs of their listings."""
     rows = []
     for source in settings.selected_sources():
         listings = source.parser.listings(source)
-        channels = dict.fromkeys(one.channel for one in listings)
+        own = settings.sources[source.slug]
         rows.append(
             {
                 "source": source.slug,
                 "parser": source.parser.name,
-                "schedule": settings.sources[source.slug].schedule,
-                "channels": list(channels),
+                "schedule": own.schedule or None,
+                "time_zone": own.time_zone,
+                "channels": list(dict.fromkeys(one.channel for one in listings)),
                 "listings": [redact_url(one.url) for one in listings],
             }
         )
@@ -82,28 +89,20 @@ def describe_sources(settings: Settings) -> list[dict[str, Any]]:
 
 
 def sources_text(settings: Settings) -> str:
-    """The configured sources for people: a line each, and below it one for each listing."""
-    blocks = [
-        "\n".join([_headline(settings, source), *_listing_lines(source)])
-        for source in settings.selected_sources()
-    ]
-    return "\n".join(blocks) or "no source is configured: add a [sources.<name>] section"
-
-
-def _headline(settings: Settings, source: Source) -> str:
-    own = settings.sources[source.slug]
-    when = f"read on {own.schedule} ({own.time_zone})" if own.schedule else "read by hand only"
-    return f"{source.slug}: parser {source.parser.name}, {when}"
-
-
-def _listing_lines(source: Source) -> list[str]:
-    listings = source.parser.listings(source)
-    width = max((len(one.channel) for one in listings), default=0)
-    return [f"    {one.channel:<{width}}  {redact_url(one.url)}" for one in listings]
+    """The configured sources as text: one line each, and one for each listing."""
+    lines = []
+    for source in settings.selected_sources():
+        own = settings.sources[source.slug]
+        when = f"schedule {own.schedule} ({own.time_zone})" if own.schedule else "no schedule"
+        lines.append(f"{source.slug}: parser {source.parser.name}, {when}")
+        listings = source.parser.listings(source)
+        width = max((len(one.channel) for one in listings), default=0)
+        lines += [f"    {one.channel:<{width}}  {redact_url(one.url)}" for one in listings]
+    return "\n".join(lines) or "no source is configured: add a [sources.<name>] section"
 
 
 def check_sources(settings: Settings, names: tuple[str, ...] = ()) -> list[SourceCheck]:
-    """Fetch each listing of the named sources (all by default) and one article; store nothing.
+    """Fetch each listing of the named sources (default: all) and one article; store nothing.
 
     Raises:
         ConfigurationError: A source is unknown.
@@ -114,59 +113,54 @@ def check_sources(settings: Settings, names: tuple[str, ...] = ()) -> list[Sourc
 
 
 def _check(fetcher: Fetcher, source: Source) -> SourceCheck:
-    listings = source.parser.listings(source)
+    listings = {one.url: one for one in source.parser.listings(source)}
     good: list[tuple[Entry, Page]] = []
-    bad, problems = 0, []
-    requests = {one.url: one for one in listings}
-    for result in fetcher.fetch_all(FetchRequest(url=url) for url in requests):
-        listing = requests[result.request.url]
+    bad_entries, errors = 0, []
+    for result in fetcher.fetch_all(FetchRequest(url=url) for url in listings):
+        listing = listings[result.request.url]
         if isinstance(result, FetchFailure):
-            problems.append(f"{listing.channel}: {result.error}")
+            errors.append(f"{listing.channel}: {result.error}")
             continue
         page = decode_page(result, None)
         try:
-            lines = registry.entries(source, listing, page)
+            found = registry.entries(source, listing, page)
         except ParseError as error:
-            problems.append(f"{listing.channel}: {error}")
+            errors.append(f"{listing.channel}: {error}")
             continue
-        broken = [line for line in lines if isinstance(line, BadEntry)]
-        entries = [line for line in lines if isinstance(line, Entry)]
-        bad += len(broken)
+        bad = [one for one in found if isinstance(one, BadEntry)]
+        entries = [one for one in found if isinstance(one, Entry)]
+        bad_entries += len(bad)
         good += [(entry, page) for entry in entries]
-        if not lines:
-            problems.append(_empty(listing))
-        elif not entries or any(isinstance(line.error, BadListing) for line in broken):
-            problems.append(f"{listing.channel}: {broken[-1].error}")
-    sample, problem = _read_one(fetcher, source, good)
+        if not found:
+            errors.append(f"{listing.channel}: the listing is empty: {listing.url}")
+        elif not entries or any(isinstance(one.error, BadListing) for one in bad):
+            errors.append(f"{listing.channel}: {bad[-1].error}")
+    sample, sample_error = _parse_sample(fetcher, source, good)
     return SourceCheck(
         source=source.slug,
         parser=source.parser.name,
         listings=len(listings),
         entries=len(good),
-        bad=bad,
+        bad_entries=bad_entries,
         sample=sample,
-        problems=(*problems, *([problem] if problem else [])),
+        errors=(*errors, *([sample_error] if sample_error else [])),
     )
 
 
-def _empty(listing: Listing) -> str:
-    return f"{listing.channel}: the listing is empty: {listing.url}"
-
-
-def _read_one(
+def _parse_sample(
     fetcher: Fetcher, source: Source, good: list[tuple[Entry, Page]]
 ) -> tuple[str, str | None]:
-    """The title of the first article that can be read; what is wrong if none of three can."""
-    problem = None
+    """The title of the first parsable article of three, and the error when none is."""
+    message = None
     for entry, listing in good[:3]:
         try:
-            return _read_entry(fetcher, source, entry, listing), None
+            return _title(fetcher, source, entry, listing), None
         except (ParseError, LookupError) as error:
-            problem = f"{entry.channel}: {error}"
-    return "", problem
+            message = f"{entry.channel}: {error}"
+    return "", message
 
 
-def _read_entry(fetcher: Fetcher, source: Source, entry: Entry, listing: Page) -> str:
+def _title(fetcher: Fetcher, source: Source, entry: Entry, listing: Page) -> str:
     if entry.content is not None:
         return registry.parse(source, replace(listing, entry=entry)).title
     result = next(fetcher.fetch_all([FetchRequest(url=entry.url)]), None)

@@ -1,4 +1,4 @@
-"""Checks of the installation and what it runs on: the work behind ``copydesk doctor``."""
+"""The checks of ``copydesk doctor``."""
 
 from __future__ import annotations
 
@@ -22,83 +22,81 @@ from warehouse import connect_read_only, current_snapshot, migrate
 from warehouse.duckdb_errors import translate_error
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseMissing, WrongSnapshot
 
-TESTED_VERSIONS = {"duckdb": ("1.5.5", "2.0.0"), "prefect": ("3.8.8",)}
-FREE_BYTES = 2_000_000_000
-_WAITING = {
+TESTED_VERSIONS = {"duckdb": ("1.5.5", "2.0.1"), "prefect": ("3.9.1",)}
+MIN_FREE_BYTES = 2_000_000_000
+_OPEN_COUNTS = {
     "quarantine list": "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL",
     "gaps": "SELECT count(*) FROM gaps WHERE closed_by IS NULL",
 }
 
 
 def check_installation(
-    settings: Settings, *, deep: bool = False, progress: OnProgress = no_progress
+    settings: Settings, *, verify: bool = False, on_progress: OnProgress = no_progress
 ) -> list[CheckResult]:
-    """Every finding, in the order of the way of an article.
+    """Check versions, configuration, files, locks, disk and server.
 
     Args:
-        settings: What to look at.
-        deep: Read every block of the warehouse and every record of the archive, and compare.
-        progress: Told how far a deep examination is.
+        settings: The configuration to check.
+        verify: Read every block of the warehouse and every record of the archive, and compare.
+        on_progress: Receives the progress of ``verify``.
     """
-    looks: list[Callable[[], Iterator[CheckResult]]] = [
-        _versions,
-        lambda: _politeness(settings),
-        lambda: _sources(settings),
-        lambda: _disk(settings),
-        lambda: _archive(settings, deep=deep),
-        lambda: _warehouse(settings, deep=deep),
-        lambda: _snapshot(settings),
-        *([lambda: _compared(settings, progress)] if deep else []),
-        lambda: _server(settings),
+    checks: list[Callable[[], Iterator[CheckResult]]] = [
+        _check_versions,
+        lambda: _check_fetch_policy(settings),
+        lambda: _check_sources(settings),
+        lambda: _check_disk(settings),
+        lambda: _check_archive(settings, verify=verify),
+        lambda: _check_warehouse(settings, verify=verify),
+        lambda: _check_snapshot(settings),
+        *([lambda: _compare(settings, on_progress)] if verify else []),
+        lambda: _check_server(settings),
     ]
-    return [finding for look in looks for finding in look()]
+    return [result for check in checks for result in check()]
 
 
-def _versions() -> Iterator[CheckResult]:
+def _check_versions() -> Iterator[CheckResult]:
     yield CheckResult("python", "ok", sys.version.split()[0])
-    for package, tried in TESTED_VERSIONS.items():
+    for package, tested in TESTED_VERSIONS.items():
         try:
             found = version(package)
         except PackageNotFoundError:
-            yield CheckResult(package, "broken", "not installed; run `make install`")
+            yield CheckResult(package, "error", "not installed; run `make install`")
             continue
-        if found in tried:
+        if found in tested:
             yield CheckResult(package, "ok", found)
         else:
-            says = f"{found}; this copydesk was tried with {' and '.join(tried)}"
-            yield CheckResult(package, "attention", says)
+            message = f"{found}; this copydesk is tested with {' and '.join(tested)}"
+            yield CheckResult(package, "warning", message)
     try:
         version("pytz")
     except PackageNotFoundError:
-        yield CheckResult("pytz", "broken", "not installed; DuckDB needs it to return times")
+        yield CheckResult("pytz", "error", "not installed; DuckDB needs it to return times")
 
 
-def _politeness(settings: Settings) -> Iterator[CheckResult]:
-    policy_warnings = fetch_policy(settings.fetch, ()).policy_warnings()
-    for complaint in policy_warnings:
-        yield CheckResult("politeness", "attention", complaint)
-    if not policy_warnings:
+def _check_fetch_policy(settings: Settings) -> Iterator[CheckResult]:
+    warnings = fetch_policy(settings.fetch, ()).policy_warnings()
+    for warning in warnings:
+        yield CheckResult("politeness", "warning", warning)
+    if not warnings:
         yield CheckResult("politeness", "ok", settings.fetch.user_agent)
 
 
-def _sources(settings: Settings) -> Iterator[CheckResult]:
-    slugs = ", ".join(settings.sources)
-    if slugs:
-        yield CheckResult("sources", "ok", f"{slugs} (`copydesk sources check` asks them)")
+def _check_sources(settings: Settings) -> Iterator[CheckResult]:
+    if settings.sources:
+        message = f"{', '.join(settings.sources)} (`copydesk sources check` fetches them)"
+        yield CheckResult("sources", "ok", message)
     else:
-        yield CheckResult("sources", "attention", "none; add a [sources.<name>] section")
+        yield CheckResult("sources", "warning", "none; add a [sources.<name>] section")
 
 
-def _disk(settings: Settings) -> Iterator[CheckResult]:
-    for folder in dict.fromkeys(
-        _existing(path.parent)
-        for path in (settings.warehouse.path, settings.warehouse.snapshot, settings.archive.path)
-    ):
+def _check_disk(settings: Settings) -> Iterator[CheckResult]:
+    files = (settings.warehouse.path, settings.warehouse.snapshot, settings.archive.path)
+    for folder in dict.fromkeys(_existing(file.parent) for file in files):
         free = shutil.disk_usage(folder).free
         if not os.access(folder, os.W_OK):
-            yield CheckResult("disk", "broken", f"{folder} may not be written; change its owner")
-        elif free < FREE_BYTES:
-            yield CheckResult("disk", "attention", f"{folder} has only {free / 1e9:.1f} GB free")
+            yield CheckResult("disk", "error", f"{folder} is not writable; change its owner")
+        elif free < MIN_FREE_BYTES:
+            yield CheckResult("disk", "warning", f"{folder} has only {free / 1e9:.1f} GB free")
         else:
             yield CheckResult("disk", "ok", f"{folder} has {free / 1e9:.0f} GB free")
 
@@ -107,48 +105,57 @@ def _existing(folder: Path) -> Path:
     return next(one for one in (folder, *folder.parents) if one.exists())
 
 
-def _archive(settings: Settings, *, deep: bool) -> Iterator[CheckResult]:
+def _check_archive(settings: Settings, *, verify: bool) -> Iterator[CheckResult]:
     path = settings.archive.path
     if not path.exists():
-        yield CheckResult("archive", "ok", f"{path}: nothing fetched yet")
-    elif not deep:
-        yield CheckResult("archive", "ok", f"{path} (`--deep` reads every record)")
+        yield CheckResult("archive", "ok", f"{path}: nothing was fetched yet")
+    elif not verify:
+        yield CheckResult("archive", "ok", f"{path} (`--verify` reads every record)")
 
 
-def _warehouse(settings: Settings, *, deep: bool) -> Iterator[CheckResult]:
+def _check_warehouse(settings: Settings, *, verify: bool) -> Iterator[CheckResult]:
     path = settings.warehouse.path
     try:
         with connect_read_only(path) as db:
-            if behind := len(migrate.pending(db, str(path), migrate.migrations())):
-                it = "it" if behind == 1 else "them"
-                says = f"{path}: {pluralize(behind, 'migration')} behind; the next run applies {it}"
-                yield CheckResult("warehouse", "attention", says)
+            if count := len(migrate.pending(db, str(path), migrate.migrations())):
+                pending = pluralize(count, "pending migration")
+                yield CheckResult(
+                    "warehouse", "warning", f"{path}: {pending}; the next run migrates"
+                )
                 return
-            if deep:
+            if verify:
                 yield from check_blocks(path, db)
             (count,) = db.execute("SELECT count(*) FROM articles").fetchall()[0]
             yield CheckResult("warehouse", "ok", f"{path}: {pluralize(count, 'article')}")
-            yield from _waiting(db)
+            for command, sql in _OPEN_COUNTS.items():
+                (count,) = db.execute(sql).fetchall()[0]
+                message = f"{count} open: `copydesk {command}`" if count else "nothing is open"
+                yield CheckResult(command.split()[0], "ok", message)
     except WarehouseMissing:
-        yield CheckResult("warehouse", "ok", f"{path}: not there yet; the first run makes it")
+        yield CheckResult("warehouse", "ok", f"{path} does not exist yet; the first run creates it")
     except WarehouseBusy as error:
-        yield CheckResult("warehouse", "attention", f"{error}")
+        yield CheckResult("warehouse", "warning", str(error))
     except WarehouseError as error:
-        yield CheckResult("warehouse", "broken", str(error))
+        yield CheckResult("warehouse", "error", str(error))
     except duckdb.Error as error:
-        yield CheckResult("warehouse", "broken", str(translate_error(error, path)))
+        yield CheckResult("warehouse", "error", str(translate_error(error, path)))
 
 
-def _waiting(db: duckdb.DuckDBPyConnection) -> Iterator[CheckResult]:
-    """What runs have told and nobody has mended: no fault of the installation."""
-    for what, sql in _WAITING.items():
-        (count,) = db.execute(sql).fetchall()[0]
-        says = f"{count} open: `copydesk {what}`" if count else "nothing is open"
-        yield CheckResult(what.split()[0], "ok", says)
+def _check_snapshot(settings: Settings) -> Iterator[CheckResult]:
+    warehouse = settings.warehouse
+    try:
+        snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
+    except WarehouseMissing:
+        yield CheckResult("snapshot", "ok", "none yet; the first run publishes it")
+    except WrongSnapshot as error:
+        yield CheckResult("snapshot", "error", str(error))
+    else:
+        minutes = snapshot.age().total_seconds() / 60
+        yield CheckResult("snapshot", "ok", f"{warehouse.snapshot}: {minutes:.0f} minutes old")
 
 
-def _compared(settings: Settings, progress: OnProgress) -> Iterator[CheckResult]:
-    """The words and the archive, against the read snapshot."""
+def _compare(settings: Settings, on_progress: OnProgress) -> Iterator[CheckResult]:
+    """Compare stored text and archive with the snapshot, so that writers do not wait."""
     path: Path | None = None
     with suppress(WarehouseMissing, WrongSnapshot):
         path = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path).path
@@ -158,35 +165,22 @@ def _compared(settings: Settings, progress: OnProgress) -> Iterator[CheckResult]
                 is_older = bool(migrate.pending(db, str(path), migrate.migrations()))
             path = None if is_older else path
         if path is not None:
-            yield from check_hashes(path, progress)
+            yield from check_hashes(path, on_progress)
         if settings.archive.path.exists():
-            yield from check_archive(settings.archive.path, path, progress)
+            yield from check_archive(settings.archive.path, path, on_progress)
     except WarehouseError as error:
-        yield CheckResult("snapshot", "broken", str(error))
+        yield CheckResult("snapshot", "error", str(error))
     except duckdb.Error as error:
-        yield CheckResult("snapshot", "broken", str(translate_error(error, path or "the snapshot")))
+        yield CheckResult("snapshot", "error", str(translate_error(error, path or "the snapshot")))
 
 
-def _snapshot(settings: Settings) -> Iterator[CheckResult]:
-    try:
-        snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
-    except WarehouseMissing:
-        yield CheckResult("snapshot", "ok", "none yet; the first run publishes it")
-        return
-    except WrongSnapshot as error:
-        yield CheckResult("snapshot", "broken", str(error))
-        return
-    minutes = snapshot.age().total_seconds() / 60
-    yield CheckResult("snapshot", "ok", f"{settings.warehouse.snapshot}: {minutes:.0f} minutes old")
-
-
-def _server(settings: Settings) -> Iterator[CheckResult]:
+def _check_server(settings: Settings) -> Iterator[CheckResult]:
     from flows.serving import installation
     from flows.serving.neighbours import why_unusable
     from flows.serving.place import find_served, know_own_password, named_server, prefect_home
 
     if wrong := installation.trouble(settings):
-        yield CheckResult("installation", "broken", wrong)
+        yield CheckResult("installation", "error", wrong)
     url, start = named_server(os.environ), "; start it or unset PREFECT_API_URL"
     if url is None and (served := find_served(prefect_home(settings))):
         url = served.api_url
@@ -194,8 +188,10 @@ def _server(settings: Settings) -> Iterator[CheckResult]:
         if served.is_own:
             know_own_password(os.environ, served.api_url)
     if not url:
-        yield CheckResult("server", "ok", "no PREFECT_API_URL: each run starts Prefect for itself")
+        yield CheckResult(
+            "server", "ok", "no PREFECT_API_URL: each run starts its own Prefect server"
+        )
     elif why := why_unusable(url):
-        yield CheckResult("server", "broken", f"{url} {why}{start if 'answer' in why else ''}")
+        yield CheckResult("server", "error", f"{url} {why}{start if 'answer' in why else ''}")
     else:
         yield CheckResult("server", "ok", f"{url} answers")

@@ -1,4 +1,4 @@
-"""Deletion on request, everywhere we keep words: the work behind ``copydesk forget``.
+"""Deletion on request, everywhere we keep words: the work behind ``copydesk erase``.
 
     forget
     ├── archive      the articles' own pages are overwritten where they lie
@@ -26,9 +26,10 @@ from flows.archive import ArchiveError
 from flows.archive.index import read_response
 from flows.archive.redact import redact_record
 from flows.callbacks import Notify, OnProgress
+from flows.errors import ConfigurationError
 from flows.fetch import decode_page
 from flows.pipeline import locks
-from flows.settings import ConfigurationError, Settings
+from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry
 from parsers.errors import ParseError
@@ -215,8 +216,8 @@ def _tell_the_rest(settings: Settings, found: ErasureResult) -> None:
             f"stay in {settings.archive.path}."
         )
     found.notes.append(
-        "Prefect shows words of pages in the artifacts of runs until `serve.keep_days`, and pages "
-        "that a killed run archived are named by no row: `copydesk doctor --deep` lists those."
+        "Prefect shows words of pages in the artifacts of runs until `serve.run_retention_days`, and pages "
+        "that a killed run archived are named by no row: `copydesk doctor --verify` lists those."
     )
     found.notes.append(
         "Backups, exports and files that were imported lie where copydesk does not look: remove "
@@ -307,7 +308,7 @@ def compact_warehouse(
     done = compact.compact(
         warehouse.path,
         fetches_before=fetches_before,
-        wait_seconds=warehouse.wait_seconds,
+        wait_seconds=warehouse.lock_timeout_seconds,
         on_wait=notify,
     )
     with _opened(settings) as one:
@@ -321,5 +322,5 @@ def _opened(settings: Settings) -> Iterator[DuckDBPyConnection]:
     warehouse = settings.warehouse
     if not warehouse.path.exists():
         raise missing_error(warehouse.path)
-    with db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as one:
+    with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as one:
         yield one

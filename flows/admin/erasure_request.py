@@ -109,11 +109,11 @@ def not_there(wish: ErasureRequest, name: str) -> str:
         return (
             f"nothing of the source {name} is stored, so nothing was deleted. It is kept out from "
             "now on; `copydesk sources` shows the names of sources, and "
-            f"`copydesk forget --undo --source {name}` lets it in again"
+            f"`copydesk erase --undo --source {name}` lets it in again"
         )
     return (
         f"nothing of {name} is stored, so nothing was deleted. It is kept out from now on; if "
-        f"another one is meant, `copydesk forget --undo {name}` lets it in again, and "
+        f"another one is meant, `copydesk erase --undo {name}` lets it in again, and "
         "`copydesk query` finds the ids of articles by their titles and addresses"
     )
 

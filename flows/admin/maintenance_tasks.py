@@ -1,7 +1,7 @@
-"""The things that maintenance does, each a plain function that says what it did in words.
+"""The tasks of maintenance: plain functions that return a summary of what they did.
 
-Each can be cut at any moment and leaves nothing half done: what it did not come to is done
-by the next one. Those that go from piece to piece look at ``stopping`` before each.
+Each can be killed at any moment; the next maintenance does the rest. Those that work on many
+files check ``is_stopping`` before each.
 """
 
 from __future__ import annotations
@@ -14,166 +14,88 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
-from uuid import UUID
+from typing import Any
 
-import httpx
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
-    FlowRunFilter,
-    FlowRunFilterEndTime,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-    FlowRunFilterTags,
-)
-from prefect.client.schemas.objects import StateType
-from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-
-from flows.archive import ArchiveError, verify
-from flows.errors import Interrupted, RunFailed
-from flows.serving.deployments import TAG
-from flows.serving.installation import is_others
-from flows.settings import ConfigurationError, Settings
+from flows.archive import ArchiveError
+from flows.archive.scan import scan_records
+from flows.errors import ConfigurationError, Interrupted, RunFailed
+from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import db
 from warehouse.care import compact, snapshot
 from warehouse.errors import WarehouseBusy, WarehouseError
 from warehouse.records import backfill_chunks
 
-EXPECTED = (
-    WarehouseError,
-    ArchiveError,
-    ConfigurationError,
-    RunFailed,
-    OSError,
-    httpx.HTTPError,
-    PrefectHTTPStatusError,
-)
-"""What a thing may end with and leave the others to be done."""
+EXPECTED_ERRORS = (WarehouseError, ArchiveError, ConfigurationError, RunFailed, OSError)
+"""Errors of one task that do not stop the others."""
 
-FLOWS = ("sync", "backfill", "import", "reparse", "maintenance")
-"""Our flows, as Prefect calls them."""
+IsStopping = Callable[[], bool]
 
-Stopping = Callable[[], bool]
-"""Whether somebody asked to end."""
-
-_PAGE = 200
-_LEFT_OVER_SECONDS = 3600.0
-_NOTE_SECONDS = 5.0
-_WORTH_BYTES = 64 * 1024 * 1024
-_WORTH_SHARE = 0.3
+_LEFTOVER_SECONDS = 3600.0
+_SAVE_SECONDS = 5.0
+_MIN_COMPACT_BYTES = 64 * 1024 * 1024
+_MIN_UNUSED_SHARE = 0.3
 _COMPACT_WAIT_SECONDS = 60.0
-_ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED]
-
-
-def go_on() -> bool:
-    """Nobody asks to end."""
-    return False
-
-
-def prune_prefect(
-    *, days: int, most: int, installed: str | None = None, stopping: Stopping = go_on
-) -> str:
-    """Delete copydesk's own ended flow runs that are older, with their task runs; at most some.
-
-    A server may be a team's: the runs of other flows, and those without our tag, stay, and so
-    do those that bear the tag of another installation than ``installed``.
-
-    Raises:
-        Interrupted: ``stopping`` said so; what was deleted is.
-    """
-    before = datetime.now(UTC) - timedelta(days=days)
-    old = FlowRunFilter(
-        end_time=FlowRunFilterEndTime(before_=cast(Any, before)),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_ENDED)),
-        tags=FlowRunFilterTags(all_=[TAG]),
-    )
-    ours = FlowFilter(name=FlowFilterName(any_=[*FLOWS]))
-    deleted = left = 0
-    with get_client(sync_client=True) as client:
-        while deleted < most:
-            page = client.read_flow_runs(
-                flow_filter=ours,
-                flow_run_filter=old,
-                limit=_PAGE,
-                offset=left,
-                sort=FlowRunSort.END_TIME_DESC,
-            )
-            own = [run for run in page if not (installed and is_others(run.tags, installed))]
-            left += len(page) - len(own)
-            for run in own[: most - deleted]:
-                if stopping():
-                    raise Interrupted(f"{deleted} older than {days} days deleted")
-                _delete_run(client, run.id)
-                deleted += 1
-            if len(page) < _PAGE:
-                break
-    more = ", and there are more for the next time" if deleted >= most else ""
-    return f"{deleted} older than {days} days deleted{more}"
-
-
-def _delete_run(client: Any, run_id: UUID) -> None:
-    with suppress(ObjectNotFound):
-        client.delete_flow_run(run_id)
+_NO_WAREHOUSE = "there is no warehouse yet"
 
 
 def clean_snapshots(settings: Settings) -> str:
-    """Publish a fresh read copy, which removes old ones, and what killed processes left."""
+    """Publish a new snapshot, delete old ones and the files of killed processes."""
     warehouse = settings.warehouse
     if not warehouse.path.exists():
-        return "there is no warehouse yet"
-    before = set(_copies(warehouse.snapshot))
-    with db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as store:
+        return _NO_WAREHOUSE
+    before = set(_snapshots(warehouse.snapshot))
+    with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as store:
         snapshot.publish(store, warehouse.snapshot)
-    gone = len(before - set(_copies(warehouse.snapshot)))
+    deleted = len(before - set(_snapshots(warehouse.snapshot)))
+    folder = warehouse.path.parent
     leftovers = [
         *warehouse.snapshot.parent.glob(f"{warehouse.snapshot.name}.*.part"),
-        *warehouse.path.parent.glob(f"{warehouse.path.name}.compacting*"),
-        *warehouse.path.parent.glob("backfills/*.urls"),
+        *folder.glob(f"{warehouse.path.name}.compacting*"),
     ]
-    removed = sum(_removed_if_old(file) for file in leftovers)
-    return f"{gone} old copies and {removed} leftovers removed"
+    removed = sum(_delete_if_older(file, _LEFTOVER_SECONDS) for file in leftovers)
+    removed += sum(_delete_if_older(file, 30 * 86_400) for file in folder.glob("backfills/*.urls"))
+    return f"{deleted} old snapshots and {removed} leftovers deleted"
 
 
-def _copies(link: Path) -> list[Path]:
+def _snapshots(link: Path) -> list[Path]:
     return list(link.parent.glob(f"{link.name}.*Z"))
 
 
-def _removed_if_old(file: Path) -> bool:
-    days = 30 if file.suffix == ".urls" else 0
+def _delete_if_older(file: Path, seconds: float) -> bool:
     with suppress(OSError):
-        if time.time() - file.stat().st_mtime > max(_LEFT_OVER_SECONDS, days * 86_400):
+        if time.time() - file.stat().st_mtime > seconds:
             file.unlink()
             return True
     return False
 
 
-def compact_warehouse(settings: Settings, run_id: str, *, pages_days: int | None) -> str:
-    """Rewrite the warehouse without its holes, if they are many; not while sources are read."""
+def compact_warehouse(settings: Settings, *, fetch_retention_days: int | None) -> str:
+    """Compact the warehouse if much of it is unused, or if old fetches are to be deleted."""
     path = settings.warehouse.path
     if not path.exists():
-        return "there is no warehouse yet"
+        return _NO_WAREHOUSE
     size = path.stat().st_size
-    with db.connect(path, wait_seconds=settings.warehouse.wait_seconds) as store:
-        share = unused_share(store)
-    if pages_days is None and (size < _WORTH_BYTES or share < _WORTH_SHARE):
-        return f"{_megabytes(size)}, {share:.0%} of it unused: not worth rewriting"
-    before = datetime.now(UTC) - timedelta(days=pages_days) if pages_days else None
+    with db.connect(path, wait_seconds=settings.warehouse.lock_timeout_seconds) as store:
+        share = _unused_share(store)
+    is_worth = size >= _MIN_COMPACT_BYTES and share >= _MIN_UNUSED_SHARE
+    if fetch_retention_days is None and not is_worth:
+        return f"{_megabytes(size)}, {share:.0%} of it unused: not compacted"
+    before = (
+        datetime.now(UTC) - timedelta(days=fetch_retention_days) if fetch_retention_days else None
+    )
     try:
         done = compact.compact(path, fetches_before=before, wait_seconds=_COMPACT_WAIT_SECONDS)
     except WarehouseBusy as error:
-        return f"in use, left for the next time: {error}"
+        return f"in use, not compacted: {error}"
     return (
-        f"{_megabytes(done.bytes_before)} became {_megabytes(done.bytes_after)}; sightings "
-        f"{done.sightings_before} became {done.sightings_after}, {done.fetches_removed} fetches removed"
+        f"{_megabytes(done.bytes_before)} became {_megabytes(done.bytes_after)}; "
+        f"{done.sightings_before} sightings became {done.sightings_after}, "
+        f"{done.fetches_removed} fetches deleted"
     )
 
 
-def unused_share(store: Any) -> float:
-    """How much of the file deletions left empty, from 0 to 1."""
+def _unused_share(store: Any) -> float:
     store.execute("CHECKPOINT")
     total, free = store.execute(
         "SELECT total_blocks, free_blocks FROM pragma_database_size() "
@@ -183,76 +105,67 @@ def unused_share(store: Any) -> float:
 
 
 def delete_old_checkpoints(settings: Settings, *, days: int) -> str:
-    """Forget what backfills did that nobody has asked for again for a long time."""
+    """Delete the chunks of backfills that ended long ago."""
     warehouse = settings.warehouse
     if not warehouse.path.exists():
-        return "there is no warehouse yet"
-    before = datetime.now(UTC) - timedelta(days=days)
+        return _NO_WAREHOUSE
+    seconds = warehouse.lock_timeout_seconds
     with (
-        db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds) as store,
-        db.transaction(store, wait_seconds=warehouse.wait_seconds),
+        db.connect(warehouse.path, wait_seconds=seconds) as store,
+        db.transaction(store, wait_seconds=seconds),
     ):
+        before = datetime.now(UTC) - timedelta(days=days)
         count = backfill_chunks.delete_old_plans(store, before=before)
-    return f"{count} chunks of backfills older than {days} days forgotten"
+    return f"{count} chunks of backfills older than {days} days deleted"
 
 
-def verify_archive(settings: Settings, *, stopping: Stopping = go_on) -> str:
-    """Read the archive files that changed since they were last found whole.
+def verify_archive(settings: Settings, *, is_stopping: IsStopping) -> str:
+    """Read the archive files that changed since they were last verified.
 
     Raises:
         ArchiveError: A file is damaged; the message names it and what to do.
-        Interrupted: ``stopping`` said so; files found whole are not read again.
+        Interrupted: ``is_stopping`` was true; verified files are not read again.
     """
     folder = settings.archive.path
     files = [file for file in sorted(folder.glob("*.warc.gz")) if _is_closed(file)]
-    known = _known(folder)
-    fresh = {file.name: _state(file) for file in files if known.get(file.name) != _state(file)}
-    if not fresh:
+    verified = {name: state for name, state in _load(folder).items() if (folder / name).exists()}
+    changed = [file for file in files if verified.get(file.name) != _state(file)]
+    if not changed:
         return f"{pluralize(len(files), 'closed file')}, all verified before"
-    records, damaged = 0, []
-    read, known = 0, {one: known[one] for one in known if (folder / one).exists()}
-    next_note = time.monotonic() + _NOTE_SECONDS
+    records, read, damaged = 0, 0, []
+    save_at = time.monotonic() + _SAVE_SECONDS
     try:
-        for name in fresh:
-            if stopping():
-                break
-            found = _verify_one(folder, name)
+        for file in changed:
+            if is_stopping():
+                raise Interrupted(f"{read} of {pluralize(len(changed), 'file')} verified")
+            state = _state(file)
+            wrong = []
+            for record in scan_records(file):
+                records += 1
+                if record.wrong:
+                    wrong.append(f"{file} at offset {record.offset}: {record.wrong}")
+            damaged += wrong
             read += 1
-            records += found.records
-            damaged += found.damaged
-            if not found.damaged:
-                known[name] = fresh[name]
-            if time.monotonic() > next_note:
-                _remember(folder, known)
-                next_note = time.monotonic() + _NOTE_SECONDS
+            if not wrong:
+                verified[file.name] = state
+            if time.monotonic() > save_at:
+                _save(folder, verified)
+                save_at = time.monotonic() + _SAVE_SECONDS
     finally:
-        _remember(folder, known)
+        _save(folder, verified)
     if damaged:
         raise ArchiveError(
-            f"{pluralize(len(damaged), 'record is', 'records are')} not as written "
-            f"({'; '.join(damaged[:3])}): put "
-            "the file back from a backup; `copydesk doctor --deep` lists all"
+            f"{pluralize(len(damaged), 'damaged record')} ({'; '.join(damaged[:3])}): restore the "
+            "file from a backup; `copydesk doctor --verify` lists all"
         )
-    if read < len(fresh):
-        raise Interrupted(f"{read} of {pluralize(len(fresh), 'file')} verified")
-    verified = f"{pluralize(records, 'record')} in {pluralize(len(fresh), 'file')} verified"
-    return f"{verified}, {len(files) - len(fresh)} before"
-
-
-def _verify_one(folder: Path, name: str) -> Any:
-    """Verify one file of a folder: alone, in a folder of links."""
-    alone = folder / ".verifying"
-    shutil.rmtree(alone, ignore_errors=True)
-    alone.mkdir()
-    try:
-        (alone / name).symlink_to((folder / name).resolve())
-        return verify(alone)
-    finally:
-        shutil.rmtree(alone, ignore_errors=True)
+    return (
+        f"{pluralize(records, 'record')} in {pluralize(len(changed), 'file')} verified, "
+        f"{len(files) - len(changed)} before"
+    )
 
 
 def _is_closed(file: Path) -> bool:
-    """Whether nobody writes it any more: writers begin a new file every day."""
+    """Whether no process writes the file; writers begin a new one every day."""
     return file.stat().st_mtime < time.time() - 60
 
 
@@ -261,7 +174,7 @@ def _state(file: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _known(folder: Path) -> dict[str, list[int]]:
+def _load(folder: Path) -> dict[str, list[int]]:
     with suppress(OSError, ValueError):
         found = json.loads((folder / "verified.json").read_text(encoding="utf-8"))
         if isinstance(found, dict):
@@ -269,40 +182,42 @@ def _known(folder: Path) -> dict[str, list[int]]:
     return {}
 
 
-def _remember(folder: Path, known: dict[str, list[int]]) -> None:
-    draft = folder / "verified.json.part"
-    draft.write_text(json.dumps(known, indent=1), encoding="utf-8")
-    draft.replace(folder / "verified.json")
+def _save(folder: Path, verified: dict[str, list[int]]) -> None:
+    part = folder / "verified.json.part"
+    part.write_text(json.dumps(verified, indent=1), encoding="utf-8")
+    part.replace(folder / "verified.json")
 
 
-def move_archive(settings: Settings, target: Path, *, days: int, stopping: Stopping = go_on) -> str:
-    """Move old archive files away and leave links, so that every page can still be read.
+def move_archive(settings: Settings, target: Path, *, days: int, is_stopping: IsStopping) -> str:
+    """Move old archive files to a folder and leave links, so that they stay readable.
 
     Raises:
-        Interrupted: ``stopping`` said so, between two files.
+        Interrupted: ``is_stopping`` was true between two files.
     """
     target.mkdir(parents=True, exist_ok=True)
     before = time.time() - days * 86_400
     moved = 0
     for file in sorted(settings.archive.path.glob("*.warc.gz")):
         if not file.is_symlink() and file.stat().st_mtime < before:
-            if stopping():
-                raise Interrupted(
-                    f"{pluralize(moved, 'file')} older than {pluralize(days, 'day')} moved to {target}"
-                )
+            if is_stopping():
+                raise Interrupted(_moved(moved, days, target))
             _move(file, target / file.name)
             moved += 1
-    return f"{pluralize(moved, 'file')} older than {pluralize(days, 'day')} moved to {target}"
+    return _moved(moved, days, target)
+
+
+def _moved(count: int, days: int, target: Path) -> str:
+    return f"{pluralize(count, 'file')} older than {pluralize(days, 'day')} moved to {target}"
 
 
 def _move(file: Path, to: Path) -> None:
-    """Copy, compare, then put a link in the file's place in one step."""
+    """Copy a file, then replace it by a link in one step."""
     part = to.with_name(to.name + ".part")
     shutil.copy2(file, part)
     with part.open("rb") as copied:
         os.fsync(copied.fileno())
     if part.stat().st_size != file.stat().st_size:
-        raise OSError(f"{part}: not as long as {file}; the file stays where it is")
+        raise OSError(f"{part} is not as long as {file}; the file was not moved")
     part.replace(to)
     link = file.with_name(file.name + ".link")
     link.unlink(missing_ok=True)

@@ -1,9 +1,10 @@
-"""What lies on the shelves of the published read copy: quarantined pages and gaps."""
+"""Open and resolved failures and gaps, read from the snapshot."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -20,43 +21,98 @@ def list_quarantine(
     source: str | None = None,
     is_resolved: bool = False,
 ) -> list[QuarantineEntry]:
-    """The failures that stand, or those resolved since; oldest first.
+    """The open failures, or the resolved ones; oldest first.
 
     Raises:
-        WarehouseMissing: Nothing was published yet.
+        WarehouseMissing: No snapshot was published yet.
     """
-    with _published(settings) as store:
+    with _snapshot(settings) as store:
         return quarantine.open_failures(
             store, reason=reason, source=source, is_resolved=is_resolved
         )
 
 
 def get_failure(settings: Settings, quarantine_id: str) -> QuarantineEntry:
-    """One failure by its id, or the beginning of it.
+    """One failure by its id or a unique prefix of it.
 
     Raises:
-        WarehouseMissing: Nothing was published yet.
-        WarehouseError: None or several begin so.
+        WarehouseMissing: No snapshot was published yet.
+        WarehouseError: No id, or several, have this prefix.
     """
-    with _published(settings) as store:
+    with _snapshot(settings) as store:
         return quarantine.get(store, quarantine_id)
 
 
 def list_gaps(
     settings: Settings, *, source: str | None = None, is_closed: bool = False
 ) -> list[Gap]:
-    """The open gaps, or those closed since; oldest first.
+    """The open gaps, or the closed ones; oldest first.
 
     Raises:
-        WarehouseMissing: Nothing was published yet.
+        WarehouseMissing: No snapshot was published yet.
     """
-    with _published(settings) as store:
+    with _snapshot(settings) as store:
         return gaps.list_gaps(store, source=source, is_closed=is_closed)
 
 
+def failure_row(failure: QuarantineEntry) -> dict[str, Any]:
+    """A failure as a row of a table."""
+    row = failure.row
+    return {
+        "id": failure.quarantine_id[:8],
+        "source": row.source,
+        "reason": row.reason,
+        "attempts": failure.attempts,
+        "last_failed_at": failure.last_failed_at.strftime("%Y-%m-%d %H:%M"),
+        "what": row.article_id or row.url or row.message.splitlines()[0],
+    }
+
+
+def failure_json(failure: QuarantineEntry) -> dict[str, Any]:
+    """A failure as JSON, without the bytes of its page."""
+    row = failure.row
+    return {
+        "id": failure.quarantine_id,
+        "source": row.source,
+        "channel": row.channel,
+        "article_id": row.article_id,
+        "url": row.url,
+        "reason": row.reason,
+        "message": row.message,
+        "expected": row.expected,
+        "found": row.found,
+        "attempts": failure.attempts,
+        "first_failed_at": failure.first_failed_at,
+        "last_failed_at": failure.last_failed_at,
+        "resolved_at": failure.resolved_at,
+        "resolved_by": failure.resolved_by,
+        "fetched_at": row.fetched_at,
+        "parser": row.parser,
+        "parser_version": row.parser_version,
+        "content_type": row.content_type,
+        "bytes": len(row.page),
+        "run_id": failure.run_id,
+    }
+
+
+def gap_json(gap: Gap) -> dict[str, Any]:
+    """A gap as JSON."""
+    return {
+        "id": gap.gap_id,
+        "source": gap.row.source,
+        "channel": gap.row.channel,
+        "from": gap.row.from_at,
+        "to": gap.row.to_at,
+        "detected_by": gap.row.how,
+        "detected_at": gap.noticed_at,
+        "run_id": gap.run_id,
+        "closed_at": gap.closed_at,
+        "closed_by": gap.closed_by,
+    }
+
+
 @contextmanager
-def _published(settings: Settings) -> Iterator[DuckDBPyConnection]:
+def _snapshot(settings: Settings) -> Iterator[DuckDBPyConnection]:
     warehouse = settings.warehouse
-    published = current_snapshot(warehouse.snapshot, of=warehouse.path)
-    with connect_read_only(published.path) as store:
+    with connect_read_only(current_snapshot(warehouse.snapshot, of=warehouse.path).path) as store:
         yield store

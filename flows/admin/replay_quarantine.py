@@ -18,7 +18,7 @@ from datetime import datetime
 from flows.archive import ArchiveError
 from flows.archive.index import listing_pages, read_response
 from flows.callbacks import Notify, OnProgress
-from flows.errors import Interrupted
+from flows.errors import ConfigurationError, Interrupted
 from flows.fetch import decode_page
 from flows.pipeline import locks, steps
 from flows.pipeline import rows as bridge
@@ -28,7 +28,7 @@ from flows.pipeline.run import RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport, upsert_counts
 from flows.publishing.import_files import CHANNEL as IMPORTED
-from flows.settings import ConfigurationError, Settings
+from flows.settings import Settings
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.frontmatter import read_post

@@ -1,10 +1,7 @@
-"""The command line ``copydesk``: words in, words out, no logic.
+"""The command line ``copydesk``: one module a command, no logic.
 
-The command modules import nothing heavy at the top (Prefect alone costs a second),
-so that ``copydesk --help`` answers at once.
-
-Exit codes: 0 all well; 1 failed; 2 usage or configuration error; 3 done, but something
-needs attention; 4 a check found a difference; 130 interrupted, state kept.
+The command modules import nothing heavy at the top (Prefect alone takes a second), so that
+``copydesk --help`` is fast. Exit codes: ``exit_codes``.
 """
 
 from __future__ import annotations
@@ -15,24 +12,35 @@ from collections.abc import Sequence
 
 import click
 
-from flows.cli import backfill, erase, parse, posts, query, serve, sync
-from flows.cli.console import (
-    FAILED,
-    INTERRUPTED,
-    USAGE,
-    Console,
-    help_without_command,
-    with_globals,
+from flows.cli import (
+    backfill,
+    compact,
+    demo,
+    demo_site,
+    doctor,
+    erase,
+    export,
+    gaps,
+    import_posts,
+    parse,
+    quarantine,
+    query,
+    reparse,
+    serve,
+    sources,
+    sync,
 )
+from flows.cli.console import Console, help_without_command, with_global_options
+from flows.cli.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 
 
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: copydesk demo --keep demo",
+    epilog="Start with: copydesk demo --output demo",
 )
 @click.version_option(package_name="copydesk", message="%(prog)s %(version)s")
-@with_globals
+@with_global_options
 @click.pass_context
 def copydesk(context: click.Context) -> None:
     """Keep a trustworthy, queryable news corpus, on a schedule."""
@@ -40,48 +48,52 @@ def copydesk(context: click.Context) -> None:
 
 
 for _command in (
-    *serve.COMMANDS,
-    *sync.COMMANDS,
-    *backfill.COMMANDS,
-    *posts.COMMANDS,
-    *parse.COMMANDS,
-    *query.COMMANDS,
-    *erase.COMMANDS,
+    demo.demo,
+    demo_site.demo_site,
+    sources.sources,
+    sync.sync,
+    backfill.backfill,
+    reparse.reparse,
+    import_posts.import_posts,
+    export.export,
+    parse.parse,
+    query.query,
+    quarantine.quarantine,
+    gaps.gaps,
+    erase.erase,
+    compact.compact,
+    serve.serve,
+    doctor.doctor,
 ):
     copydesk.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and leave with its exit code."""
-    code = run(list(sys.argv[1:] if arguments is None else arguments))
-    if "prefect" in sys.modules:
-        from flows.serving.leaving import leave
-
-        leave(code)
-    sys.exit(code)
+    """Run one command and exit with its exit code."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; its exit code.  Every expected error becomes one clear message."""
+    """Run one command and return its exit code; print every error as one message."""
     console = Console()
     try:
         code = copydesk.main(arguments, prog_name="copydesk", obj=console, standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough; give Python's own flush nowhere to fail.
+        # The reader (`| head`) closed the pipe; Python's own flush at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return OK
     except (KeyboardInterrupt, click.Abort) as error:
-        if isinstance(error.__cause__, EOFError):  # click takes a cut file for Ctrl-D
+        if isinstance(error.__cause__, EOFError):  # click turns any EOFError into Abort
             return console.fail_with(error.__cause__)
         return console.fail("interrupted; what was stored stays stored", INTERRUPTED)
     except click.UsageError as error:
         return console.fail(_usage(error), USAGE)
     except click.ClickException as error:
         return console.fail(error.format_message(), FAILED)
-    except Exception as error:  # noqa: BLE001  # the last word belongs to a message
+    except Exception as error:  # noqa: BLE001  # every error ends as a message
         return console.fail_with(error)
-    return code if isinstance(code, int) else 0
+    return code if isinstance(code, int) else OK
 
 
 def _usage(error: click.UsageError) -> str:

@@ -1,4 +1,4 @@
-"""The main job, offline: the demo site, every source once, a fresh warehouse."""
+"""The main job offline: every source of the demo site into a new warehouse."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from shlex import quote
 from flows import demo_site, settings
 from flows.admin.query import query
 from flows.callbacks import Notify, OnProgress
-from flows.cli.console import table
+from flows.cli.tables import table
 from flows.errors import RunFailed
 from flows.pipeline.stats import RunReport
 from flows.serving.launch import run_sync
 
 DEMO_SITE_PORT = 8765
+# An article that no listing holds, found by a share link.
+SHARE_LINK = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203082300310099"
 CONFIG = """\
-# Written by `copydesk demo`. Every source points at the demo site on loopback. To sync again,
-# run `copydesk demo-site --port {port}`, then `copydesk --config {file} sync`.
+# Written by `copydesk demo`. Every source is served by the demo site. Serve it again with
+# `copydesk demo-site --port {port}`, then run `copydesk --config {file} sync`.
 [warehouse]
 path = "copydesk.duckdb"
 snapshot = "copydesk.read.duckdb"
@@ -62,77 +64,70 @@ url = "{url}/ofweek/news"
 categories = ["新媒体", "高科技行业门户", "新闻"]
 """
 
-
-SAMPLE = """
+_ARTICLE_COUNTS = """
 SELECT source, count(*) AS articles, count(DISTINCT content_hash) AS contents,
        min(published_at) AS oldest, max(published_at) AS newest
 FROM articles GROUP BY source ORDER BY source"""
-ELSEWHERE = ("COPYDESK_WAREHOUSE__", "COPYDESK_ARCHIVE__", "COPYDESK_SOURCES__")
-QUESTION = "select title from articles limit 5"
-SAMPLE_ARTICLES = """
+_ARTICLES = """
 SELECT article_id, title, publisher, published_at, published_precision AS precision, revisions
 FROM articles ORDER BY published_at DESC NULLS LAST, article_id LIMIT 8"""
-SAMPLE_QUARANTINE = """
+_QUARANTINE = """
 SELECT source, channel, reason, expected, found FROM quarantine ORDER BY ALL"""
-# An article that no list holds, found by a link that a reader shared.
-SHARE_LINK = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203082300310099"
+_QUERY = "select title from articles limit 5"
+# Variables that would send the articles of the demo to another warehouse.
+_PLACES = ("COPYDESK_WAREHOUSE__", "COPYDESK_ARCHIVE__", "COPYDESK_SOURCES__")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demo:
+class DemoResult:
     """The result of the demo.
 
     Attributes:
-        words: The text that shows it.
-        exit_code: 0 when the quarantine holds exactly the entries that the site breaks on
-            purpose; otherwise the exit code of the run.
+        text: Sample queries with their results, and where the files are.
+        exit_code: 0 when quarantine holds exactly what the site breaks on purpose; else that
+            of the report.
     """
 
     report: RunReport
-    words: str
+    text: str
     exit_code: int
 
 
 def run_demo(
-    keep: Path | None, *, notify: Notify, progress: OnProgress, verbosity: int = 0
-) -> Demo:
-    """Sync every source once from the demo site into a fresh warehouse.
+    output: Path | None, *, notify: Notify, on_progress: OnProgress, verbosity: int = 0
+) -> DemoResult:
+    """Sync every source of the demo site once, into a new warehouse.
 
     Args:
-        keep: The folder that keeps the result; ``None`` discards it.
-        notify: Receives messages.
-        progress: Receives the progress of each source.
-        verbosity: The verbosity of Prefect's log.
+        output: The folder to keep everything in; ``None`` for a temporary one.
+        notify: Writes one message.
+        on_progress: Receives the progress of each source.
+        verbosity: Of Prefect's log.
 
     Raises:
-        RunFailed: The folder already holds a warehouse, or the environment names another one.
+        RunFailed: The folder already holds a demo, or a variable names another warehouse.
     """
     _refuse_other_places(os.environ)
     port = free_port()
-    with _folder(keep) as folder, demo_site.serve(port) as url:
+    with _folder(output) as folder, demo_site.serve(port) as url:
         notify(f"demo site: {url} serves the pages of every source")
         config = write_config(folder, port=port, share_link=SHARE_LINK)
         chosen = settings.load(config)
         report = run_sync(
-            chosen, (), config=config, notify=notify, progress=progress, verbosity=verbosity
+            chosen, (), config=config, notify=notify, progress=on_progress, verbosity=verbosity
         )
-        shown = [_asked(chosen, sql, notify) for sql in (SAMPLE, SAMPLE_ARTICLES)]
-        where = _where(chosen, config, port) if keep else "(not kept: use --keep DIR)"
+        parts = [_query_text(chosen, sql, notify) for sql in (_ARTICLE_COUNTS, _ARTICLES)]
         broken = demo_site.BROKEN_ENTRIES
         quarantined, failed = (report.totals()[name] for name in ("quarantined", "failed"))
-        is_as_meant = report.state == "completed_with_warnings" and (quarantined, failed) == (
-            broken,
-            0,
-        )
-        if is_as_meant:
-            shown.append(
-                f"The demo site breaks {broken} entries on purpose. They are in quarantine:"
-            )
-            shown.append(_asked(chosen, SAMPLE_QUARANTINE, notify))
-        return Demo(
+        is_expected = (report.exit_code, quarantined, failed) == (3, broken, 0)
+        if is_expected:
+            parts.append(f"{broken} entries are broken on purpose, to show the quarantine:")
+            parts.append(_query_text(chosen, _QUARANTINE, notify))
+        parts.append(_places(chosen, config, port) if output else "(deleted; keep: --output DIR)")
+        return DemoResult(
             report=report,
-            words="\n\n".join([*shown, where]) + "\n",
-            exit_code=0 if is_as_meant else report.exit_code,
+            text="\n\n".join(parts) + "\n",
+            exit_code=0 if is_expected else report.exit_code,
         )
 
 
@@ -142,7 +137,7 @@ def serve_demo_site(port: int | None, port_file: Path | None, *, notify: Notify)
     Args:
         port: The port; 0 or ``None`` takes a free one.
         port_file: Receives the port as text once the site answers.
-        notify: Receives messages.
+        notify: Writes one message.
 
     Raises:
         RunFailed: The port is taken, or the port file cannot be written.
@@ -170,52 +165,8 @@ def _write_atomically(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    if keep is None:
-        with tempfile.TemporaryDirectory(prefix="copydesk-demo-") as scratch:
-            yield Path(scratch)
-        return
-    if any((keep / name).exists() for name in ("copydesk.duckdb", "copydesk.toml")):
-        raise RunFailed(
-            f"{keep} already holds a demo, and the demo needs a fresh warehouse: "
-            "name another folder, or remove that one"
-        )
-    keep.mkdir(parents=True, exist_ok=True)
-    yield keep
-
-
-def _asked(chosen: settings.Settings, sql: str, notify: Notify) -> str:
-    answer = query(chosen, sql, live=False, notify=notify)
-    return f"{sql.strip()}\n\n{table(answer.as_json(), answer.columns)}"
-
-
-def _where(chosen: settings.Settings, config: Path, port: int) -> str:
-    return "\n".join(
-        [
-            f"warehouse   {chosen.warehouse.path}",
-            f"snapshot    {chosen.warehouse.snapshot}",
-            f"raw pages   {chosen.archive.path}",
-            f"to ask      copydesk --config {quote(str(config))} query '{QUESTION}'",
-            f"sync again  copydesk demo-site --port {port} &",
-            f"            copydesk --config {quote(str(config))} sync",
-        ]
-    )
-
-
-def _refuse_other_places(environ: Mapping[str, str]) -> None:
-    """Refuse environment variables that lead the demo out of its own folder."""
-    found = sorted(name for name in environ if name.startswith(ELSEWHERE))
-    if found:
-        without = " ".join(f"-u {name}" for name in found)
-        raise RunFailed(
-            f"{', '.join(found)} set in this shell would point the demo at another corpus: "
-            f"try `env {without} copydesk demo`, or a new shell"
-        )
-
-
 def write_config(folder: Path, *, port: int, share_link: str) -> Path:
-    """Write ``copydesk.toml`` into a folder, every source pointed at the demo site."""
+    """Write a ``copydesk.toml`` whose sources are all on the demo site."""
     file = folder / "copydesk.toml"
     url = f"http://127.0.0.1:{port}"
     file.write_text(
@@ -224,9 +175,9 @@ def write_config(folder: Path, *, port: int, share_link: str) -> Path:
     return file
 
 
-def free_port(wanted: int = DEMO_SITE_PORT) -> int:
-    """The wanted port on loopback if nobody listens there, else any free one."""
-    for port in (wanted, 0):
+def free_port(preferred: int = DEMO_SITE_PORT) -> int:
+    """The preferred port on loopback if it is free, else any free one."""
+    for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -236,3 +187,46 @@ def free_port(wanted: int = DEMO_SITE_PORT) -> int:
             found: int = probe.getsockname()[1]
             return found
     raise OSError("no free port on 127.0.0.1")
+
+
+@contextmanager
+def _folder(output: Path | None) -> Iterator[Path]:
+    if output is None:
+        with tempfile.TemporaryDirectory(prefix="copydesk-demo-") as scratch:
+            yield Path(scratch)
+        return
+    if any((output / name).exists() for name in ("copydesk.duckdb", "copydesk.toml")):
+        raise RunFailed(
+            f"{output} already holds a demo, and the demo needs a new warehouse: name another "
+            "folder, or delete that one"
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    yield output
+
+
+def _query_text(chosen: settings.Settings, sql: str, notify: Notify) -> str:
+    result = query(chosen, sql, live=False, notify=notify)
+    return f"{sql.strip()}\n\n{table(result.as_json(), result.columns)}"
+
+
+def _places(chosen: settings.Settings, config: Path, port: int) -> str:
+    copydesk = f"copydesk --config {quote(str(config))}"
+    lines = (
+        ("warehouse", chosen.warehouse.path),
+        ("snapshot", chosen.warehouse.snapshot),
+        ("archive", chosen.archive.path),
+        ("query", f"{copydesk} query '{_QUERY}'"),
+        ("next sync", f"copydesk demo-site --port {port} &"),
+        ("", f"{copydesk} sync"),
+    )
+    return "\n".join(f"{name:<10}  {value}" for name, value in lines)
+
+
+def _refuse_other_places(environ: Mapping[str, str]) -> None:
+    names = sorted(name for name in environ if name.startswith(_PLACES))
+    if names:
+        without = " ".join(f"-u {name}" for name in names)
+        raise RunFailed(
+            f"{', '.join(names)} would send the demo to another warehouse: run "
+            f"`env {without} copydesk demo`"
+        )

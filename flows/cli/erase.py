@@ -1,16 +1,16 @@
-"""Commands about what is kept: compact, forget."""
+"""``copydesk erase``."""
 
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
-from flows.cli.console import ATTENTION, FAILED, OK, Console, table, usage, with_globals
-from flows.cli.parameters import Number
-from flows.cli.progress import showing_progress
+from flows.cli.console import Console, usage_error, with_global_options
+from flows.cli.exit_codes import FAILED, OK, WARNINGS
+from flows.cli.progress import show_progress
+from flows.cli.tables import table
 from parsers.text.characters import escape_controls
 
 if TYPE_CHECKING:
@@ -18,124 +18,98 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Give back the room that deletions take in the warehouse.",
-    epilog="Example: copydesk compact",
-)
-@click.option(
-    "--keep-pages-days",
-    type=Number(1, 36_500),
-    metavar="DAYS",
-    help="Remove the records of older fetches, but the last whole one of each address.",
-)
-@with_globals
-@click.pass_obj
-def compact(console: Console, keep_pages_days: int | None) -> int:
-    """Give back the room that deletions and repeated sightings take in the warehouse.
-
-    Nothing that a view shows changes. The file is written anew beside the old one, which
-    it replaces only when it holds the same rows: that needs room for both, and the
-    warehouse for itself. Killed on the way, it leaves the old file as it was.
-    """
-    from flows.admin.erasure import compact_warehouse
-
-    before = datetime.now(UTC) - timedelta(days=keep_pages_days) if keep_pages_days else None
-    done = compact_warehouse(console.settings(), fetches_before=before, notify=console.note)
-    console.document(done.as_json(), done.words())
-    return done.exit_code
-
-
-@click.command(
-    short_help="Delete articles for good, and keep them out.",
-    epilog="Example: copydesk forget finews:NW202203142308441556 --reason 'by request'",
+    short_help="Delete articles on request and keep them out.",
+    epilog="Example: copydesk erase finews:NW202203142308441556 --reason 'by request'",
 )
 @click.argument("article_ids", nargs=-1, metavar="[ARTICLE_ID]...")
-@click.option("--source", metavar="SOURCE", help="Everything of this source instead.")
-@click.option("--reason", metavar="WORDS", default="", help="Why; kept with the tombstones.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--list", "show", is_flag=True, help="Show what is kept out, and why.")
-@click.option("--undo", is_flag=True, help="Let it in again; a later run then brings it back.")
-@with_globals
+@click.option("--source", metavar="SOURCE", help="All articles of this source.")
+@click.option("--reason", metavar="WHY", default="", help="Why; stored with the tombstones.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--list", "is_list", is_flag=True, help="List suppressed articles and the reasons.")
+@click.option("--undo", is_flag=True, help="Allow the articles again; a later run can store them.")
+@with_global_options
 @click.pass_obj
-def forget(
+def erase(
     console: Console,
     article_ids: tuple[str, ...],
     source: str | None,
     reason: str,
     *,
     yes: bool,
-    show: bool,
+    is_list: bool,
     undo: bool,
 ) -> int:
-    """Delete articles for good, and keep them out: a publisher's right.
+    """Delete articles on request of their publisher and keep them out.
 
-    With their revisions, imported files, quarantined and archived pages and the older read
-    snapshots; a tombstone stays, so that no run or import brings them back. What other
-    articles say stays. Exit code 3 when something is still on the disk (it is named, with
-    what to do), or when nothing of that name was there: it is kept out all the same. Pages whose records were removed before (--keep-pages-days) are not found.
+    Deletes revisions, imported files, quarantined and archived pages, and older snapshots. A
+    tombstone stays, so that no later run or import stores the articles again. Content shared
+    with other articles stays.
+
+    Exit code 3: something could not be deleted, which is named, or no such article was stored;
+    the tombstone is kept anyway. Pages whose fetches were deleted before
+    (--fetch-retention-days) are not found.
     """
     from flows.admin import erasure
     from flows.admin.erasure_request import ErasureRequest
 
-    if show:
-        return _show(console)
+    if is_list:
+        return _list(console)
     if bool(article_ids) == bool(source):
-        usage("name the articles (<source>:<id>), or give --source; --list shows what is kept out")
+        usage_error("give either ARTICLE_ID (<source>:<id>) or --source; --list lists tombstones")
     settings = console.settings()
-    wish = ErasureRequest(article_ids=tuple(dict.fromkeys(article_ids)), source=source or "")
-    erasure.require_article_ids(wish)
+    request = ErasureRequest(article_ids=tuple(dict.fromkeys(article_ids)), source=source or "")
+    erasure.require_article_ids(request)
     if undo:
-        return _undo(console, wish)
-    erasure.reject_urls(settings, wish)
-    if not yes and not _is_wanted(console, wish):
+        return _undo(console, request)
+    erasure.reject_urls(settings, request)
+    if not yes and not _confirm(console, request):
         return console.fail("nothing was deleted", FAILED)
-    with showing_progress(console) as progress:
-        done = erasure.erase(settings, wish, reason=reason, notify=console.note, progress=progress)
-    console.document(done.as_json(), done.words())
-    return done.exit_code
+    with show_progress(console) as on_progress:
+        result = erasure.erase(
+            settings, request, reason=reason, notify=console.notify, progress=on_progress
+        )
+    console.print_result(result.as_json(), result.words())
+    return result.exit_code
 
 
-def _is_wanted(console: Console, wish: ErasureRequest) -> bool:
-    """Whether a person at a terminal says yes."""
+def _confirm(console: Console, request: ErasureRequest) -> bool:
     from flows.admin import erasure
 
-    found = erasure.preview(console.settings(), wish)
+    preview = erasure.preview(console.settings(), request)
     if console.json or not sys.stdin.isatty():
-        usage(f"{found}; add --yes to do it")
-    return click.confirm(escape_controls(f"{found}. Do it?"), err=True)
+        usage_error(f"{preview}; add --yes to delete")
+    return click.confirm(escape_controls(f"{preview}. Delete?"), err=True)
 
 
-def _undo(console: Console, wish: ErasureRequest) -> int:
+def _undo(console: Console, request: ErasureRequest) -> int:
     from flows.admin import erasure
 
-    lifted = erasure.restore(console.settings(), wish)
+    restored = erasure.restore(console.settings(), request)
     lines = [
-        f"{name}: may come back with the next run that finds it"
-        if was
-        else f"! {name}: not kept out; `copydesk forget --list` shows what is"
-        for name, was in lifted.items()
+        f"{name}: allowed again; the next run that finds it stores it"
+        if was_suppressed
+        else f"! {name}: not suppressed; `copydesk erase --list` lists what is"
+        for name, was_suppressed in restored.items()
     ]
-    console.document({"lifted": lifted}, "\n".join(lines))
-    return OK if all(lifted.values()) else ATTENTION
+    console.print_result({"restored": restored}, "\n".join(lines))
+    return OK if all(restored.values()) else WARNINGS
 
 
-def _show(console: Console) -> int:
-    from flows.admin import erasure
+def _list(console: Console) -> int:
+    from flows.admin.erasure import list_suppressed
 
-    lines = [
+    rows = [
         {
             "article_id": one.article_id,
             "source": one.source,
             "reason": one.reason,
-            "forgotten_at": one.forgotten_at,
+            "erased_at": one.forgotten_at,
         }
-        for one in erasure.list_suppressed(console.settings())
+        for one in list_suppressed(console.settings())
     ]
-    words = [{**one, "article_id": one["article_id"] or f"{one['source']}:*"} for one in lines]
-    console.document(
-        {"tombstones": lines},
-        table(words, ("article_id", "reason", "forgotten_at")) if lines else "nothing is kept out",
+    shown = [{**row, "article_id": row["article_id"] or f"{row['source']}:*"} for row in rows]
+    columns = ("article_id", "reason", "erased_at")
+    console.print_result(
+        {"tombstones": rows}, table(shown, columns) if rows else "nothing is suppressed"
     )
     return OK
-
-
-COMMANDS = (compact, forget)

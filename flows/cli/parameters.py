@@ -1,4 +1,4 @@
-"""What options take, as help shows it and as errors say it: days, moments, numbers."""
+"""Types of options: days, times, numbers, output files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ _TIMES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S", "%Y-%
 
 
 class Moment(click.DateTime):
-    """A day or, unless only days are meant, a time with or without its zone; naive without."""
+    """A day or a time with or without its zone; naive without.
+
+    Args:
+        days_only: Accept days only.
+    """
 
     def __init__(self, *, days_only: bool = False) -> None:
         super().__init__((_DAY,) if days_only else (_DAY, *_TIMES))
@@ -23,16 +27,16 @@ class Moment(click.DateTime):
             if days_only
             else "a day or a time, such as 2022-03-14 or 2022-03-14T20:43:16+08:00"
         )
-        self._shown = "YYYY-MM-DD" if days_only else "YYYY-MM-DD[THH:MM:SS[+HH:MM]]"
+        self._metavar = "YYYY-MM-DD" if days_only else "YYYY-MM-DD[THH:MM:SS[+HH:MM]]"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """How help shows it."""
-        return self._shown
+        """The format as the help shows it."""
+        return self._metavar
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """The moment; the error names no formats, but shows one."""
+        """The parsed time; the error shows an example."""
         try:
             moment: datetime = super().convert(value, param, ctx)
         except click.BadParameter:
@@ -41,18 +45,18 @@ class Moment(click.DateTime):
 
 
 class OutFile(click.Path):
-    """A file that is going to be written: its folder must be there."""
+    """A file to write: its folder must exist."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path, dir_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The file's path."""
+        """The path of the file."""
         file = Path(os.fsdecode(super().convert(value, param, ctx)))
         if not file.parent.is_dir():
             self.fail(
-                f"there is no folder {file.parent} to write {file.name} into: make it, or name "
-                "another.",
+                f"there is no folder {file.parent} to write {file.name} into: create it, or name "
+                "another folder.",
                 param,
                 ctx,
             )

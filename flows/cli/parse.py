@@ -1,4 +1,4 @@
-"""The command that reads one page, or many, and stores nothing: parse."""
+"""``copydesk parse``."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from pathlib import Path
 
 import click
 
-from flows.cli.console import Console, usage, with_globals
+from flows.cli.console import Console, usage_error, with_global_options
+from flows.cli.exit_codes import OK
 from flows.cli.parameters import OutFile
 
 
 @click.command(
-    short_help="Read one page into one article; nothing is stored.",
+    short_help="Parse one page, or many, and store nothing.",
     epilog="Example: copydesk parse page.html --url https://www.example.org/news/1.html",
 )
 @click.argument("page", required=False, metavar="FILE|URL|-")
 @click.option(
-    "--source", metavar="NAME", help="A configured source or a parser (default: by the address)."
+    "--source", metavar="NAME", help="A configured source or a parser (default: by the URL)."
 )
-@click.option(
-    "--url", metavar="URL", help="The address the page came from, when it is read from a file."
-)
+@click.option("--url", metavar="URL", help="The URL of the page, when it is read from a file.")
 @click.option(
     "--format", "format_", type=click.Choice(("json", "jekyll", "hexo", "hugo")), default="json",
     help="Article JSON (default) or a post.",
@@ -29,9 +28,9 @@ from flows.cli.parameters import OutFile
     "--batch",
     type=(click.Path(exists=True, dir_okay=False, path_type=Path), OutFile()),
     metavar="MANIFEST.jsonl OUT.json",
-    help='Many pages: a line {"id","html","url"} each in, {id: article} out.',
+    help='Many pages: {"id","html","url"} a line in, {id: article} out.',
 )
-@with_globals
+@with_global_options
 @click.pass_obj
 def parse(
     console: Console,
@@ -41,32 +40,22 @@ def parse(
     format_: str,
     batch: tuple[Path, Path] | None,
 ) -> int:
-    """Read one page into one article; nothing is stored.
+    """Parse one page to one article, and store nothing.
 
-    The page is a file (also .gz), an address that is fetched now, or - for standard input.
-    A page that is no fetch of now needs its address (--url): it says which source's page it is,
-    and the article's id is made of it.
+    The page is a file (also .gz), a URL to fetch now, or - for standard input. A page from a
+    file or from standard input needs --url: the URL selects the source and makes the article's
+    id.
     """
-    if page is None and batch is None:
-        usage(
-            "give either one FILE, URL or - (standard input) to read, or --batch MANIFEST.jsonl "
-            "OUT.json"
-        )
-    if page is not None and batch is not None:
-        usage(f"give either one FILE, URL or -, or --batch; found --batch and {page}")
+    if (page is None) == (batch is None):
+        usage_error("give either FILE, URL or - (standard input), or --batch")
     if batch is not None:
         from flows.pipeline.parse_batch import parse_manifest
 
-        manifest, out = batch
-        done = parse_manifest(manifest, out)
-        console.note(done.words())
-        return 0
+        console.notify(parse_manifest(*batch).words())
+        return OK
     from flows.pipeline.parse_page import parse_page
 
     assert page is not None  # noqa: S101  # refused above
     article = parse_page(console.settings(), page, source=source, url=url, format_=format_)
     click.echo(article, nl=not article.endswith("\n"))
-    return 0
-
-
-COMMANDS = (parse,)
+    return OK

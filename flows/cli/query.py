@@ -1,4 +1,4 @@
-"""Commands that ask and look: query, doctor."""
+"""``copydesk query``."""
 
 from __future__ import annotations
 
@@ -7,24 +7,15 @@ from typing import Literal
 
 import click
 
-from flows.cli.console import (
-    ATTENTION,
-    FAILED,
-    OK,
-    Console,
-    dump,
-    fitted,
-    table,
-    usage,
-    with_globals,
-)
+from flows.cli.console import Console, dump, usage_error, with_global_options
+from flows.cli.exit_codes import OK
 from flows.cli.parameters import OutFile
-from flows.cli.progress import showing_progress
+from flows.cli.tables import table, table_or_blocks
 from flows.text import pluralize
 
 
 @click.command(
-    short_help="Ask one read-only SQL question.",
+    short_help="Run one read-only SQL statement.",
     epilog='Example: copydesk query "select source, count(*) from articles group by source"',
 )
 @click.argument("sql")
@@ -33,8 +24,8 @@ from flows.text import pluralize
     help="table (default), json (same as --json), csv, or parquet (needs --output).",
 )  # fmt: skip
 @click.option("--output", type=OutFile(), help="Write to this file.")
-@click.option("--live", is_flag=True, help="Ask the writer's own file instead of the snapshot.")
-@with_globals
+@click.option("--live", is_flag=True, help="Query the warehouse itself instead of the snapshot.")
+@with_global_options
 @click.pass_obj
 def query(
     console: Console,
@@ -44,62 +35,35 @@ def query(
     *,
     live: bool,
 ) -> int:
-    """Ask one read-only SQL question.
+    """Run one read-only SQL statement on the snapshot, which never blocks a run.
 
-    The views are articles, revisions, sightings, runs, quarantine, pages and gaps;
-    "describe articles" shows columns. On a terminal too narrow for the table, each row is a
-    block of lines. The answer comes from the read snapshot that each
-    run publishes, so it never blocks a run.
+    The views are articles, revisions, sightings, fetches, runs, quarantine and gaps;
+    "describe articles" lists columns. On a terminal too narrow for the table, each row is a
+    block of lines.
 
-    csv holds the exact values: a spreadsheet may take a title that begins with = for a
-    formula. For spreadsheets: copydesk export DIR --format csv.
+    csv holds the exact values: a spreadsheet may read a title that begins with = as a formula.
+    For spreadsheets use: copydesk export DIR --format csv.
     """
-    from flows.admin.query import query, query_to_parquet
+    from flows.admin import query as queries
 
     settings, format_ = console.settings(), "json" if console.json else format_ or "table"
     if format_ == "parquet":
         if output is None:
-            usage("--format parquet needs --output FILE")
-        rows = query_to_parquet(settings, sql, output, live=live, notify=console.note)
-        console.note(f"{pluralize(rows, 'row')} written to {output}")
+            usage_error("--format parquet needs --output FILE")
+        count = queries.query_to_parquet(settings, sql, output, live=live, notify=console.notify)
+        console.notify(f"{pluralize(count, 'row')} written to {output}")
         return OK
-    answer = query(settings, sql, live=live, notify=console.note)
+    result = queries.query(settings, sql, live=live, notify=console.notify)
     if format_ == "json":
-        words = dump(answer.as_json()) + "\n"
+        text = dump(result.as_json()) + "\n"
     elif format_ == "csv":
-        words = answer.as_csv()
+        text = result.as_csv()
     else:
-        show = fitted if output is None else table
-        words = show(answer.as_json(), answer.columns) + "\n"
+        write = table_or_blocks if output is None else table
+        text = write(result.as_json(), result.columns) + "\n"
     if output is None:
-        click.echo(words, nl=False)
+        click.echo(text, nl=False)
     else:
-        output.write_text(words, encoding="utf-8", newline="")
-        console.note(f"{pluralize(len(answer.rows), 'row')} written to {output}")
+        output.write_text(text, encoding="utf-8", newline="")
+        console.notify(f"{pluralize(len(result.rows), 'row')} written to {output}")
     return OK
-
-
-@click.command(
-    short_help="Check versions, files, locks, disk and server; say what to do.",
-    epilog="Example: copydesk doctor --deep",
-)
-@click.option(
-    "--deep", is_flag=True, help="Also read every block and archived page, and compare them."
-)
-@with_globals
-@click.pass_obj
-def doctor(console: Console, *, deep: bool) -> int:
-    """Check versions, configuration, files, locks, disk and server; say what to do."""
-    from flows.admin.doctor import check_installation
-
-    with showing_progress(console) as progress:
-        findings = check_installation(console.settings(), deep=deep, progress=progress)
-    console.document(
-        {"findings": [finding.as_json() for finding in findings]},
-        "\n".join(finding.words() for finding in findings),
-    )
-    codes = {finding.exit_code for finding in findings}
-    return next((code for code in (FAILED, ATTENTION) if code in codes), OK)
-
-
-COMMANDS = (query, doctor)

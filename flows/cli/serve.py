@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from flows.cli.console import OK, Console, with_globals
+from flows.cli.console import Console, with_global_options
+from flows.cli.exit_codes import OK
 from flows.cli.parameters import Number
 
 
@@ -18,7 +19,7 @@ from flows.cli.parameters import Number
     metavar="PORT",
     help="Port of the Prefect server that is started (default: serve.port, 4200).",
 )
-@with_globals
+@with_global_options
 @click.pass_obj
 def serve(console: Console, port: int | None) -> int:
     """Read every source on its schedule until Ctrl-C, with Prefect's UI beside it.
@@ -33,10 +34,7 @@ def serve(console: Console, port: int | None) -> int:
         console.settings(),
         config=console.config,
         port=port,
-        notify=console.note,
+        notify=console.notify,
         verbosity=console.verbosity,
     )
     return OK
-
-
-COMMANDS = (serve,)

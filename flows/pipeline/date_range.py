@@ -13,7 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from flows.settings import ConfigurationError, Settings
+from flows.errors import ConfigurationError
+from flows.settings import Settings
 from parsers.model import Entry, Moment, Source
 from parsers.text.dates import parse_time
 

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from flows.errors import RunFailed
+from flows.errors import ConfigurationError, RunFailed
 from flows.fetch import Fetcher, decode_page
 from flows.pipeline.article_json import article_json
 from flows.pipeline.batch import build_request
 from flows.pipeline.gunzip import gunzip
 from flows.pipeline.run import fetch_policy
-from flows.settings import ConfigurationError, Settings
+from flows.settings import Settings
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.frontmatter import Dialect, write_post

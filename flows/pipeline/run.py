@@ -269,7 +269,7 @@ class RunContext:
     @property
     def trusted_since(self) -> datetime:
         """Validators of pages that were last fetched whole before this time are not used."""
-        return datetime.now(UTC) - timedelta(days=self.settings.fetch.trust_validators_days)
+        return datetime.now(UTC) - timedelta(days=self.settings.fetch.revalidate_after_days)
 
     # --- the warehouse, opened for moments, so that readers and other runs can open it ---
 
@@ -279,14 +279,14 @@ class RunContext:
         config, notify = self.settings.warehouse, self.environment.notify
         is_missing = self.is_dry and not config.path.exists()
         path = warehouse.MEMORY if is_missing else config.path
-        wait = config.wait_seconds
+        wait = config.lock_timeout_seconds
         with self._one_writer, warehouse.connect(path, wait_seconds=wait, on_wait=notify) as db:
             yield db
 
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
         """The warehouse in one transaction: everything written inside, or nothing."""
-        wait = self.settings.warehouse.wait_seconds
+        wait = self.settings.warehouse.lock_timeout_seconds
         with self.reading() as db, warehouse.transaction(db, wait_seconds=wait):
             yield db
 
@@ -300,7 +300,7 @@ class RunContext:
         """Publish the snapshot after every so many batches, so that readers follow a long run."""
         with self._one_writer:
             self._batch_count += 1
-            is_due = self._batch_count % self.settings.run.publish_batches == 0
+            is_due = self._batch_count % self.settings.run.snapshot_every_batches == 0
         if is_due:
             try:
                 self.publish()
@@ -332,5 +332,5 @@ def fetch_policy(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy
         for value in source.options.values()
         if isinstance(value, str) and value.startswith(("http://", "https://"))
     }
-    options = fetch.model_dump(exclude={"trust_validators_days"})
+    options = fetch.model_dump(exclude={"revalidate_after_days"})
     return FetchPolicy(**options, source_hosts=tuple(sorted(hosts)))

@@ -211,7 +211,7 @@ class _Held:
     def _open(self) -> None:
         warehouse, notify = self._run.settings.warehouse, self._run.environment.notify
         self.store = self._stack.enter_context(
-            db.connect(warehouse.path, wait_seconds=warehouse.wait_seconds, on_wait=notify)
+            db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds, on_wait=notify)
         )
         self._since = time.monotonic()
 

@@ -8,9 +8,9 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import deployment
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.errors import ConfigurationError
 from flows.pipeline.run import Trigger
 from flows.pipeline.stats import RunReport
-from flows.settings import ConfigurationError
 
 MAX_ERRORS = 5
 

@@ -43,7 +43,7 @@ ON_DEMAND = (
     ("reparse", "flows.reparse"),
     ("maintenance", "flows.maintenance"),
 )
-EVERYTHING = "all-sources"
+EVERYTHING = "all"
 TAG = "copydesk"
 REGISTER_SECONDS = 120.0
 _LOOK_SECONDS = 0.2

@@ -128,10 +128,10 @@ class Due:
         if run.deployment_id is not None and self._rules.is_long(run.deployment_id):
             return (
                 "waits until a backfill, import, reparse or maintenance that is under way has "
-                f"ended: they get {self.places.long} of the places of [serve] runs_at_once, and "
+                f"ended: they get {self.places.long} of the places of [serve] max_concurrent_runs, and "
                 "the others are kept for the sources"
             )
-        return "waits until a run has ended: as many as [serve] runs_at_once allows are under way"
+        return "waits until a run has ended: as many as [serve] max_concurrent_runs allows are under way"
 
 
 def _is_asked(run: FlowRun, now: datetime) -> bool:

@@ -88,7 +88,7 @@ class _Cancelled(logging.Filter):
 def _is_expected(error: Exception) -> bool:
     from prefect.exceptions import CancelledRun, FailedRun
 
-    from flows.errors import exit_code_of
+    from flows.cli.exit_codes import exit_code_of
 
     return isinstance(error, FailedRun | CancelledRun) or exit_code_of(error) is not None
 

@@ -15,7 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
-from flows.settings import ConfigurationError, Settings
+from flows.errors import ConfigurationError
+from flows.settings import Settings
 
 PREFIX = "installation:"
 FILE = "installation"

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.callbacks import Notify, OnProgress
-from flows.errors import RunFailed, ServerNotStarted
+from flows.errors import ConfigurationError, RunFailed, ServerNotStarted
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport
-from flows.settings import ConfigurationError, resolve_config_file
+from flows.settings import resolve_config_file
 
 if TYPE_CHECKING:
     from flows.pipeline.run import RunEnvironment

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows.errors import RunFailed
+from flows.errors import ConfigurationError, RunFailed
 from flows.pipeline.lock_probe import is_marked, mark, unmark
 from flows.serving.server import QUIET
-from flows.settings import ConfigurationError, Settings
+from flows.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
@@ -191,7 +191,7 @@ def check_exposure(settings: Settings, environ: MutableMapping[str, str]) -> Non
 def own_server_environment(settings: Settings, home: Path) -> dict[str, str]:
     """What the Prefect server that we start is told, where the user has not told it."""
     serve = settings.serve
-    keep = str(serve.keep_days * _DAY)
+    keep = str(serve.run_retention_days * _DAY)
     return {
         **QUIET,
         "PREFECT_HOME": str(home),
@@ -208,7 +208,7 @@ def own_server_environment(settings: Settings, home: Path) -> dict[str, str]:
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
         # What grows is pruned by the server itself.
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{min(serve.keep_days, 7)}D",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{min(serve.run_retention_days, 7)}D",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": keep,
         "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(

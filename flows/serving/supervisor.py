@@ -254,7 +254,7 @@ class _Desk:
         self._registry.tidy()
         self._runner = RunnerThread(
             self._registry.ids,
-            runs_at_once=self._settings.serve.runs_at_once,
+            runs_at_once=self._settings.serve.max_concurrent_runs,
             poll_seconds=poll_seconds(source_schedules(self._settings).values()),
             rules=Rules(
                 may_begin=self._seat.may_begin,

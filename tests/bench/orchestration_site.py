@@ -29,7 +29,7 @@ allow_private_hosts = ["127.0.0.1:{port}"]
 per_host_concurrency = 8
 [serve]
 port = {serve_port}
-maintenance = ""
+maintenance_schedule = ""
 """
 SOURCE = """
 [sources.{slug}]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from flows import cli
-from flows.cli.progress import Rate, RateLines
+from flows.cli.progress import ProgressLines
 from tests.site import Fault
 from warehouse import connect, publish, transaction
 from warehouse.records import gaps
@@ -155,7 +155,7 @@ def test_quarantine_is_listed_shown_and_replayed(typed, desk):
 
     code, out, _ = typed("quarantine", "list", "--reason", "layout_changed")
     assert (code, out.strip()) == (
-        0, "nothing is in quarantine for the reason layout_changed",
+        0, "no open failure in quarantine with reason layout_changed",
     )  # fmt: skip
 
     file = desk.folder / "page"
@@ -192,7 +192,7 @@ def test_replay_of_nothing_says_so(typed, desk):
     code, _, err = typed("quarantine", "replay", "--reason", "bad_listing", "--source", "ofweek")
 
     assert code == 0
-    assert "nothing is in quarantine of the source ofweek for the reason bad_listing" in err
+    assert "no open failure in quarantine of source ofweek with reason bad_listing" in err
 
 
 def test_gaps_are_listed(typed, desk):
@@ -209,35 +209,18 @@ def test_gaps_are_listed(typed, desk):
 
     (gap,) = json.loads(out)["gaps"]
     assert code == 3
-    assert (gap["channel"], gap["to"], gap["how"]) == (
+    assert (gap["channel"], gap["to"], gap["detected_by"]) == (
         "news", "2022-03-14T00:00:00+00:00", "none known"
     )  # fmt: skip
     assert typed("gaps", "--source", "finews")[0] == 0
     assert typed("gaps", "--closed")[0] == 0
 
 
-def test_rate_counts_from_where_the_run_began():
-    seconds = iter([0.0, 0.0, 10.0])
-    rate = Rate(100, clock=lambda: next(seconds))
-
-    assert rate.at(100, 300) == (0.0, None)
-    assert rate.at(150, 300) == (5.0, 30.0)
-
-
-def test_rate_forgets_what_a_resumed_run_passed_over_at_once():
-    seconds = iter([0.0, 1.0, 20.0, 40.0])
-    rate = Rate(0, clock=lambda: next(seconds))
-
-    assert rate.at(1000, 1100) == (1000.0, 0.1)
-    rate.at(1010, 1100)
-    assert rate.at(1039, 1100) == (1.0, 61.0)
-
-
 @pytest.fixture
 def lines():
     """Lines of progress with a clock of their own: (lines, now, said)."""
     said, now = [], [0.0]
-    return RateLines(said.append, clock=lambda: now[0]), now, said
+    return ProgressLines(said.append, clock=lambda: now[0]), now, said
 
 
 def test_lines_tell_rate_and_remaining_time(lines):

@@ -7,72 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from prefect import flow
-from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
-from prefect.states import Completed
 
-from flows import settings
 from flows.admin import maintenance_tasks
-from flows.maintenance import maintenance
-from flows.serving.deployments import TAG, planned
 
 pytestmark = pytest.mark.e2e
 DEPLOY = Path(__file__).parents[2] / "deploy"
-
-
-def ended_run(client, name, *tags):
-    @flow(name=name)
-    def some():
-        pass
-
-    return client.create_flow_run(some, tags=tags, state=Completed()).id
-
-
-def is_there(client, run):
-    try:
-        return client.read_flow_run(run) is not None
-    except ObjectNotFound:
-        return False
-
-
-def test_runs_of_other_teams_on_the_same_server_stay(prefect_server):
-    with get_client(sync_client=True) as client:
-        ours = ended_run(client, "sync", TAG, "finews")
-        theirs = [
-            ended_run(client, "payroll"),
-            ended_run(client, "payroll", TAG),
-            ended_run(client, "sync", "their-own"),
-        ]
-
-        maintenance_tasks.prune_prefect(days=-1, most=2000)
-
-        assert [is_there(client, one) for one in theirs] == [True, True, True]
-        assert not is_there(client, ours)
-
-
-def test_flows_that_maintenance_prunes_are_those_that_are_deployed():
-    assert {one.flow.name for one in planned(settings.Settings(), None)} == set(
-        maintenance_tasks.FLOWS
-    )
-
-
-def test_maintenance_keeps_runs_as_long_as_the_configuration_says(
-    tmp_path, monkeypatch, prefect_server
-):
-    asked = {}
-    monkeypatch.setattr(
-        maintenance_tasks,
-        "prune_prefect",
-        lambda *, days, most, **_: asked.update(days=days) or str(most),
-    )
-    config = tmp_path / "copydesk.toml"
-    config.write_text(f"[warehouse]\npath = '{tmp_path}/c.duckdb'\n[serve]\nkeep_days = 9\n")
-    assert maintenance.parameters.properties["keep_runs_days"].get("default") is None
-
-    maintenance(config=str(config), return_state=True)
-
-    assert asked == {"days": 9}
 
 
 # --- backup ----------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from flows.errors import ConfigurationError
 from flows.pipeline import date_range
 from flows.pipeline.date_range import DateRange, InvalidBackfillRequest
-from flows.settings import ConfigurationError
 from parsers.model import Entry
 from tests.e2e.filling import SHANGHAI, window
 

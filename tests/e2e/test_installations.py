@@ -17,6 +17,7 @@ from prefect.states import Running
 
 from flows import settings
 from flows.admin import doctor, maintenance_tasks
+from flows.errors import ConfigurationError
 from flows.pipeline import lock_probe
 from flows.serving import (
     claims,
@@ -409,4 +410,4 @@ def test_run_goes_without_its_tag_where_the_id_cannot_be_read(tmp_path, what):
     assert "this run goes on without the tag" in said[0]
     (found,) = [one for one in doctor.check_installation(chosen) if one.what == "installation"]
     assert (found.level, str(file) in found.says) == ("broken", True)
-    assert settings.ConfigurationError in maintenance_tasks.EXPECTED
+    assert ConfigurationError in maintenance_tasks.EXPECTED

@@ -35,7 +35,7 @@ def test_maintenance_of_nothing_is_done_at_once(desk):
     state, found = run(desk)
 
     assert state.is_completed()
-    assert found.problems == []
+    assert found.errors == []
     assert found.done["warehouse"] == "there is no warehouse yet"
 
 
@@ -48,8 +48,8 @@ def test_every_thing_is_looked_at_and_the_corpus_stays(desk):
     state, found = run(desk)
 
     assert state.is_completed()
-    assert set(found.done) == {"Prefect's runs", "snapshots", "warehouse", "plans", "archive"}
-    assert "not worth rewriting" in found.done["warehouse"]
+    assert set(found.done) == {"snapshots", "warehouse", "checkpoints", "archive"}
+    assert "not compacted" in found.done["warehouse"]
     assert "records in 1 file verified" in found.done["archive"]
     assert desk.rows("SELECT * FROM articles ORDER BY article_id") == before
     _, second = run(desk)
@@ -68,11 +68,11 @@ def test_damaged_archive_is_told_and_the_rest_is_done(desk):
     state, found = run(desk)
 
     assert state.is_failed()
-    (problem,) = found.problems
+    (problem,) = found.errors
     assert problem.startswith("archive: ")
-    assert "put the file back from a backup" in problem
+    assert "restore the file from a backup" in problem
     assert "snapshots" in found.done
-    assert run(desk)[1].problems == found.problems  # a damaged file is never taken for verified
+    assert run(desk)[1].errors == found.errors  # a damaged file is never taken for verified
 
 
 def test_old_snapshots_and_leftovers_of_killed_processes_go(desk):
@@ -88,7 +88,7 @@ def test_old_snapshots_and_leftovers_of_killed_processes_go(desk):
 
     _, found = run(desk)
 
-    assert "1 leftovers removed" in found.done["snapshots"]
+    assert "1 leftovers deleted" in found.done["snapshots"]
     assert [file.exists() for file in (old, part, fresh)] == [False, False, True]
     assert desk.rows("SELECT count(*) > 0 FROM articles") == [(True,)]
 
@@ -100,10 +100,10 @@ def test_compacting_removes_old_fetches_and_keeps_every_article(desk):
     with connect(desk.settings.warehouse.path) as db, transaction(db):
         db.execute("UPDATE _store.pages SET fetched_at = fetched_at - INTERVAL 400 DAY")
 
-    done = maintenance_tasks.compact_warehouse(desk.settings, "run", pages_days=365)
+    done = maintenance_tasks.compact_warehouse(desk.settings, fetch_retention_days=365)
 
     assert "became" in done
-    assert "0 fetches removed" not in done
+    assert "0 fetches deleted" not in done
     maintenance_tasks.clean_snapshots(desk.settings)
     assert desk.rows("SELECT * FROM articles ORDER BY article_id") == before
 
@@ -113,24 +113,9 @@ def test_warehouse_in_use_is_left_for_the_next_time(desk, monkeypatch):
     monkeypatch.setattr(maintenance_tasks, "_COMPACT_WAIT_SECONDS", 0.2)
 
     with connect(desk.settings.warehouse.path):
-        done = maintenance_tasks.compact_warehouse(desk.settings, "run", pages_days=365)
+        done = maintenance_tasks.compact_warehouse(desk.settings, fetch_retention_days=365)
 
-    assert "left for the next time" in done
-
-
-def test_old_runs_of_prefect_go_and_recent_ones_stay(desk):
-    from prefect.client.orchestration import get_client
-
-    desk.sync("ofweek")
-    with get_client(sync_client=True) as client:
-        before = len(client.read_flow_runs(limit=200))
-        assert before > 0
-        assert "0 older" in maintenance_tasks.prune_prefect(days=1, most=100)
-        assert len(client.read_flow_runs(limit=200)) == before
-        # Nothing is younger than a day that has not come yet.
-        words = maintenance_tasks.prune_prefect(days=-1, most=1)
-        assert words == "1 older than -1 days deleted, and there are more for the next time"
-        assert len(client.read_flow_runs(limit=200)) == before - 1
+    assert "not compacted" in done
 
 
 def test_plans_nobody_asked_for_again_are_forgotten(desk):
@@ -155,13 +140,15 @@ def test_moved_archive_files_can_still_be_read(desk, tmp_path):
     records = verify(desk.settings.archive.path).records
     age(file, 40)
 
-    _, found = run(desk, keep_archive_days=30, move_archive_to=str(tmp_path / "far"))
+    _, found = run(desk, move_archive_days=30, move_archive_to=str(tmp_path / "far"))
 
-    assert "1 file older than 30 days moved" in found.done["archive files"]
+    assert "1 file older than 30 days moved" in found.done["old archive"]
     assert file.is_symlink()
     assert (tmp_path / "far" / file.name).is_file()
     assert verify(desk.settings.archive.path).records == records > 0
-    again = maintenance_tasks.move_archive(desk.settings, tmp_path / "far", days=30)
+    again = maintenance_tasks.move_archive(
+        desk.settings, tmp_path / "far", days=30, is_stopping=lambda: False
+    )
     assert again.startswith("0 files")
 
 

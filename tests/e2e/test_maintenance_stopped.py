@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 
-import httpx
 import pytest
 
 from flows import maintenance as module
@@ -25,15 +24,14 @@ from warehouse.records.backfill_chunks import NewChunk
 pytestmark = pytest.mark.e2e
 
 DAY = 86_400
-THINGS = ("Prefect's runs", "snapshots", "warehouse", "plans", "archive", "archive files")
-IN_PIECES = ("Prefect's runs", "archive", "archive files")
+TASKS = ("snapshots", "warehouse", "checkpoints", "archive", "old archive")
+FILE_BY_FILE = ("archive", "old archive")
 IN_THE_MIDDLE = {
-    "Prefect's runs": (maintenance_tasks, "_delete_run"),
     "snapshots": (snapshot, "publish"),
     "warehouse": (compact, "_rewrite"),
-    "plans": (backfill_chunks, "forget_old"),
-    "archive": (maintenance_tasks, "_verify_one"),
-    "archive files": (maintenance_tasks, "_move"),
+    "checkpoints": (backfill_chunks, "delete_old_plans"),
+    "archive": (maintenance_tasks, "scan_records"),
+    "old archive": (maintenance_tasks, "_move"),
 }
 """Of each thing, what is at work when the signal comes."""
 
@@ -58,15 +56,10 @@ def due(desk, tmp_path, monkeypatch):
         more.write_bytes(file.read_bytes())
         for each in (file, more):
             os.utime(each, (time.time() - 40 * DAY,) * 2)
-    prune = maintenance_tasks.prune_prefect
-    # Nothing is younger than a day that has not come yet.
-    monkeypatch.setattr(
-        maintenance_tasks, "prune_prefect", lambda *, days, **more: prune(days=-days, **more)
-    )
     desk.maintain = lambda: run(
         desk,
-        keep_pages_days=365,
-        keep_archive_days=30,
+        fetch_retention_days=365,
+        move_archive_days=30,
         move_archive_to=str(tmp_path / "far"),
     )
     return desk
@@ -87,7 +80,7 @@ def with_a_signal(monkeypatch, thing):
     return came
 
 
-@pytest.mark.parametrize("thing", THINGS)
+@pytest.mark.parametrize("thing", TASKS)
 def test_asked_to_end_it_says_what_is_left_and_the_next_one_does_it(due, monkeypatch, thing):
     before = due.rows("SELECT * FROM articles ORDER BY article_id")
     came = with_a_signal(monkeypatch, thing)
@@ -95,20 +88,20 @@ def test_asked_to_end_it_says_what_is_left_and_the_next_one_does_it(due, monkeyp
     state, found = due.maintain()
 
     assert came == [thing]
-    later = [*THINGS[THINGS.index(thing) + 1 :]]
-    assert found.left == [f"the rest of {one}" for one in IN_PIECES if one == thing] + later
-    assert set(found.done) == {*THINGS} - {*later}
-    assert found.problems == []
-    if found.left:
+    later = [*TASKS[TASKS.index(thing) + 1 :]]
+    assert found.remaining == [f"the rest of {one}" for one in FILE_BY_FILE if one == thing] + later
+    assert set(found.done) == {*TASKS} - {*later}
+    assert found.errors == []
+    if found.remaining:
         assert state.is_cancelled()
-        assert state.message.startswith("interrupted; left for the next maintenance: ")
-        assert all(words in state.message for words in found.left)
+        assert state.message.startswith("interrupted; the next maintenance does: ")
+        assert all(words in state.message for words in found.remaining)
     assert due.rows("SELECT * FROM articles ORDER BY article_id") == before
 
     state, found = due.maintain()
 
-    assert (state.is_completed(), found.left, found.problems) == (True, [], [])
-    assert set(found.done) == {*THINGS}
+    assert (state.is_completed(), found.remaining, found.errors) == (True, [], [])
+    assert set(found.done) == {*TASKS}
     assert due.rows("SELECT * FROM articles ORDER BY article_id") == before
     files = [*due.settings.archive.path.glob("*.warc.gz")]
     assert len(files) > 1
@@ -136,12 +129,12 @@ def test_thing_that_takes_too_long_is_cut_and_the_warehouse_is_as_it_was(due, mo
         state, found = due.maintain()
 
     assert state.is_cancelled(), state
-    assert found.left == ["warehouse", "plans", "archive", "archive files"]
+    assert found.remaining == ["warehouse", "checkpoints", "archive", "old archive"]
     assert not [*due.folder.glob("*.compacting*")]
     assert due.rows("SELECT * FROM articles ORDER BY article_id") == before
     assert due.rows("SELECT count(*) FROM pages") == pages
     state, found = due.maintain()
-    assert (state.is_completed(), set(found.done)) == (True, {*THINGS})
+    assert (state.is_completed(), set(found.done)) == (True, {*TASKS})
 
 
 def test_run_of_the_deployment_asked_to_end_is_no_crash(desk, prefect_server):
@@ -156,7 +149,7 @@ def test_run_of_the_deployment_asked_to_end_is_no_crash(desk, prefect_server):
         deployment = deployments.applied(one, desk.settings).id
         made = client.create_flow_run_from_deployment(deployment)
         environ = {"PREFECT_API_URL": prefect_server, "PREFECT__FLOW_RUN_ID": str(made.id)}
-        lease = desk.settings.warehouse.path.parent / "leases" / "maintenance.lease"
+        lock = desk.settings.warehouse.path.parent / "locks" / "maintenance.lock"
         # The snapshots wait for the one who writes: so it is in the middle of that.
         with connect(desk.settings.warehouse.path):
             process = subprocess.Popen(
@@ -166,7 +159,7 @@ def test_run_of_the_deployment_asked_to_end_is_no_crash(desk, prefect_server):
             )  # fmt: skip
             try:
                 deadline = time.monotonic() + 120
-                while not (lease.exists() and lease.stat().st_size):
+                while not (lock.exists() and lock.stat().st_size):
                     assert process.poll() is None, process.communicate()[0]
                     assert time.monotonic() < deadline
                     threading.Event().wait(0.05)
@@ -180,7 +173,7 @@ def test_run_of_the_deployment_asked_to_end_is_no_crash(desk, prefect_server):
         client.delete_deployment(deployment)
 
     assert state.is_cancelled(), (state, words)
-    assert state.message.startswith("interrupted; left for the next maintenance: ")
+    assert state.message.startswith("interrupted; the next maintenance does: ")
     assert "archive" in state.message
     assert "Traceback" not in words
 
@@ -190,14 +183,14 @@ def test_run_of_the_deployment_asked_to_end_is_no_crash(desk, prefect_server):
 PLANTED = "http://desk:planted-secret@127.0.0.1:9/api/x?token=planted-secret"
 
 
-@pytest.mark.parametrize("kind", [OSError, httpx.HTTPError, maintenance_tasks.RunFailed])
+@pytest.mark.parametrize("kind", [OSError, maintenance_tasks.RunFailed])
 def test_secrets_in_what_a_thing_says_are_masked_everywhere(desk, monkeypatch, kind, capfd):
     from prefect.client.orchestration import get_client
 
     def fail(*_args, **_options):
         raise kind(f"{PLANTED} does not answer")
 
-    monkeypatch.setattr(maintenance_tasks, "prune_prefect", fail)
+    monkeypatch.setattr(maintenance_tasks, "clean_snapshots", fail)
     monkeypatch.setattr(
         maintenance_tasks, "delete_old_checkpoints", lambda *_args, **_options: f"asked {PLANTED}"
     )

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flows import schedules, settings
+from flows.errors import ConfigurationError
 from flows.serving.deployments import schedule
-from flows.settings import ConfigurationError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SPRING = datetime(2026, 3, 28, 22, 0, tzinfo=UTC)  # the evening before 29 March, 2 becomes 3

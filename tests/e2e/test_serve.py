@@ -31,7 +31,7 @@ from warehouse import connect_read_only
 def serving(tmp_path_factory: pytest.TempPathFactory, prepared: Any) -> Iterator[Serving]:
     folder = tmp_path_factory.mktemp("serve")
     prepared(folder / "prefect")
-    with serving_at(folder, WOSHIPM, OFWEEK, serve="runs_at_once = 2") as one:
+    with serving_at(folder, WOSHIPM, OFWEEK, serve="max_concurrent_runs = 2") as one:
         one.start()
         yield one
 

@@ -120,7 +120,7 @@ def test_renamed_source_is_no_longer_scheduled_under_its_old_name(register, clie
     assert removed == ["sync/first"]
     # The server is shared with other tests, whose deployments may be there too.
     assert "first" not in names(client)
-    assert names(client) >= {"renamed", "second", "all-sources"}
+    assert names(client) >= {"renamed", "second", "all"}
     from prefect.exceptions import ObjectNotFound
 
     with pytest.raises(ObjectNotFound):

@@ -21,14 +21,13 @@ from prefect._internal.observers import FlowRunCancellingObserver
 from prefect.utilities.services import critical_service_loop
 
 from flows import settings
-from flows.errors import RunFailed
+from flows.errors import ConfigurationError, RunFailed
 from flows.pipeline import lock_probe, locks
 from flows.pipeline.stats import RunReport, SourceStats
 from flows.serving import events, installation, neighbours, place, polling, supervisor, tidying
 from flows.serving.deployments import Registered
 from flows.serving.place import Served
 from flows.serving.server import set_broken_database_aside
-from flows.settings import ConfigurationError
 from warehouse.process import Process, this_process
 from warehouse.process import _started as process_started
 

@@ -137,7 +137,7 @@ def test_all_but_the_sources_may_take_hours(tmp_path):
     long = [name for name in names if Registered(id="", name=name, when="").is_long]
 
     assert long == [
-        "sync/all-sources",
+        "sync/all",
         *(f"{name}/{name}" for name in ("backfill", "import", "reparse", "maintenance")),
     ]
     assert len(long) == len(ON_DEMAND) + 1

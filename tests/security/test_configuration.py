@@ -7,6 +7,7 @@ import re
 import pytest
 
 from flows import settings
+from flows.errors import ConfigurationError
 from flows.fetch import FetchPolicy
 from parsers import registry
 
@@ -15,7 +16,7 @@ def test_the_configuration_is_toml_and_nothing_else(tmp_path) -> None:
     file = tmp_path / "sources.yaml"
     file.write_text("a: !!python/object/apply:os.system ['touch pwned']\n", encoding="utf-8")
 
-    with pytest.raises(settings.ConfigurationError, match="is not TOML"):
+    with pytest.raises(ConfigurationError, match="is not TOML"):
         settings.load(file, {})
 
 
@@ -23,9 +24,9 @@ def test_deep_values_are_a_mistake_in_the_configuration_and_no_bug(tmp_path) -> 
     file = tmp_path / "copydesk.toml"
     file.write_text(f"a = {'[' * 20_000}", encoding="utf-8")
 
-    with pytest.raises(settings.ConfigurationError, match="nested too deep"):
+    with pytest.raises(ConfigurationError, match="nested too deep"):
         settings.load(file, {})
-    with pytest.raises(settings.ConfigurationError, match=r"fetch\.concurrency"):
+    with pytest.raises(ConfigurationError, match=r"fetch\.concurrency"):
         settings.load(None, {"COPYDESK_FETCH__CONCURRENCY": "[" * 20_000})
 
 

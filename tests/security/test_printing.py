@@ -10,9 +10,11 @@ from dataclasses import replace
 import click
 import pytest
 
-from flows import cli, settings
+from flows import cli
 from flows.admin.query import QueryResult
-from flows.cli.console import Console, dump, table
+from flows.cli.console import Console, dump
+from flows.cli.tables import table
+from flows.errors import ConfigurationError
 from flows.pipeline.article_json import ARTICLE_KEYS
 from flows.publishing.documents import write_csv
 from parsers.errors import BadFrontMatter, ParseError
@@ -40,13 +42,12 @@ def test_what_is_harmless_stays_and_nothing_else() -> None:
 @pytest.mark.parametrize("words", HOSTILE_LINES)
 def test_nothing_that_is_said_steers_the_terminal(words, capfd) -> None:
     console = Console(verbosity=1)
-    console.document({}, words)
-    console.say(words)
-    console.note(words)
-    console.detail(words)
+    console.print_result({}, words)
+    console.print_lines([words])
+    console.notify(words)
     console.fail(words, 1)
     console.fail_with(ParseError(words))
-    console.fail_with(settings.ConfigurationError(words))
+    console.fail_with(ConfigurationError(words))
     console.fail_with(RuntimeError(words))
     click.echo(table([{words: words, "n": 1}], (words, "n")))
     out, err = capfd.readouterr()
@@ -61,7 +62,7 @@ def test_nothing_that_is_said_steers_the_terminal(words, capfd) -> None:
 @pytest.mark.parametrize("words", HOSTILE_LINES)
 def test_json_shows_the_same_value_in_characters_that_do_nothing(words, capfd) -> None:
     console = Console(json=True)
-    console.document({"title": words, words: [words]}, "")
+    console.print_result({"title": words, words: [words]}, "")
     console.fail(words, 1)
     out, err = capfd.readouterr()
     reader, at = json.JSONDecoder(), out.index("\n}\n") + 3

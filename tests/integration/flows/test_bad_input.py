@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.errors import exit_code_of
+from flows.cli.exit_codes import exit_code_of
+from flows.errors import ConfigurationError
 from flows.fetch import TransientFetchError
-from flows.settings import ConfigurationError
 from tests.site import Fault
 from warehouse import connect
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull

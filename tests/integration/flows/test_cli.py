@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-m", "flows.cli"]
     [
         (["sink"], "No such command 'sink'"),
         (["sync", "--limit", "0"], "'--limit'"),
-        (["parse"], "give either one FILE"),
+        (["parse"], "give either FILE"),
         (["export", "out"], "'--format'"),
         (["--config", "absent.toml", "sources"], "there is no configuration file absent.toml"),
         (["sync", "finew"], "no source 'finew', did you mean 'finews'"),
@@ -81,7 +81,7 @@ def test_sources_are_shown_with_a_line_for_each_listing(typed, elsewhere):
 
     lines = out.splitlines()
     assert (code, len(lines)) == (0, 10)
-    assert lines[0] == "finews: parser finews, read on */5 * * * * (Asia/Shanghai)"
+    assert lines[0] == "finews: parser finews, schedule */5 * * * * (Asia/Shanghai)"
     assert lines[1].split() == [
         "emnews", "http://finews.zning.xyz/web/webapi?type=102&count=500&newsid=1",
     ]  # fmt: skip
@@ -95,7 +95,7 @@ def test_sources_check_says_in_one_line_what_each_yields(typed, desk):
     lines = out.splitlines()
     assert len(lines) == 5
     assert code == 0
-    assert lines[0].startswith("finews (finews): ok: 46 entries in 5 listings, 1 unreadable line;")
+    assert lines[0].startswith("finews (finews): ok: 46 entries in 5 listings, 1 bad entry;")
     assert all("; for example: " in line for line in lines)
     assert not desk.settings.warehouse.path.exists()
 
@@ -120,7 +120,7 @@ def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(typed, de
 
     first, *problems = out.splitlines()
     assert code == 3
-    assert first.startswith("finews (finews): NOT WELL: ")
+    assert first.startswith("finews (finews): WARNING: ")
     assert problems[0].startswith("    ! market-37: ")
     assert "infoCode" in problems[0]
 
@@ -230,11 +230,11 @@ def test_import_of_a_folder_without_posts_says_so(typed, elsewhere):
 def test_doctor_says_what_to_do(typed, desk):
     typed("import", SEEDS, "--config", desk.config, "-q")
 
-    code, out, _ = typed("doctor", "--deep", "--json", "--config", desk.config)
+    code, out, _ = typed("doctor", "--verify", "--json", "--config", desk.config)
 
-    findings = {one["what"]: one for one in json.loads(out)["findings"]}
-    assert findings["duckdb"]["level"] == findings["prefect"]["level"] == "ok"
-    assert "5 articles" in findings["warehouse"]["says"]
+    checks = {one["name"]: one for one in json.loads(out)["checks"]}
+    assert checks["duckdb"]["status"] == checks["prefect"]["status"] == "ok"
+    assert "5 articles" in checks["warehouse"]["message"]
     assert code in (0, 3)
 
 
@@ -288,7 +288,7 @@ def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(tmp_path):
             timeout=240, check=False,
         )  # fmt: skip
 
-    shown = typed("demo", "--keep", "d", "--json")
+    shown = typed("demo", "--output", "d", "--json")
     assert shown.returncode == 0, shown.stderr
     report = json.loads(shown.stdout)
     assert all(one["new"] > 0 and one["failed"] == 0 for one in report["sources"])
@@ -307,7 +307,7 @@ def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(tmp_path):
     (counts,) = json.loads(asked.stdout)
     assert counts["articles"] > counts["contents"] > 60
 
-    refused = typed("demo", "--keep", "d")
+    refused = typed("demo", "--output", "d")
     assert refused.returncode == 1
     assert "already holds a demo" in refused.stderr
 

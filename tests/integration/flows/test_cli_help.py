@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from flows import cli
-from flows.cli import console
+from flows.cli import tables
 from flows.cli.parameters import MOMENT
 from flows.pipeline import parse_page
 
@@ -148,10 +148,10 @@ ROWS = [
 def test_table_wider_than_the_terminal_becomes_blocks(
     monkeypatch, is_terminal, width, first, count
 ):
-    monkeypatch.setattr(console, "sys", SimpleNamespace(stdout=Stdout(is_terminal)))
+    monkeypatch.setattr(tables, "sys", SimpleNamespace(stdout=Stdout(is_terminal)))
     monkeypatch.setenv("COLUMNS", str(width))
 
-    lines = console.fitted(ROWS, ("id", "title", "text")).splitlines()
+    lines = tables.table_or_blocks(ROWS, ("id", "title", "text")).splitlines()
 
     assert (lines[0].startswith(first), len(lines)) == (True, count)
     assert "x" * 50 in "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What ``copydesk doctor --deep`` notices: blocks, words, and archive against tables."""
+"""What ``copydesk doctor --verify`` notices: blocks, words, and archive against tables."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ pytestmark = pytest.mark.e2e
 
 def look(desk, what):
     """The findings about one thing that are not well, and those that are."""
-    found = [one for one in doctor.check_installation(desk.settings, deep=True) if one.what == what]
+    found = [
+        one for one in doctor.check_installation(desk.settings, verify=True) if one.name == what
+    ]
     return (
-        [(one.level, one.says) for one in found if one.level != "ok"],
-        [one.says for one in found if one.level == "ok"],
+        [(one.status, one.message) for one in found if one.status != "ok"],
+        [one.message for one in found if one.status == "ok"],
     )
 
 
@@ -40,8 +42,8 @@ def test_sound_desk_says_how_much_was_read_and_how_fast(stored):
 
     for what, words in {
         "blocks": "every block of 14 tables is readable, every rule holds",
-        "words": "records have the keys and the hash of their words",
-        "archive": f"{count} fetches agree with it",
+        "hashes": "records match their keys and hashes",
+        "archive": f"{count} fetches match",
     }.items():
         bad, (good,) = look(stored, what)
         assert (bad, words in good) == ([], True)
@@ -56,7 +58,7 @@ def test_revisits_are_compared_with_the_page_they_repeat(stored):
 
     assert bad == []
     assert revisits > 0
-    assert f"{len(stored.rows('FROM pages'))} fetches agree" in good
+    assert f"{len(stored.rows('FROM pages'))} fetches match" in good
 
 
 def test_archive_file_that_is_gone_is_named_with_what_needs_it(stored):
@@ -66,9 +68,9 @@ def test_archive_file_that_is_gone_is_named_with_what_needs_it(stored):
 
     (((level, says),), _) = look(stored, "archive")
 
-    assert level == "broken"
-    assert f"files that {count} fetches name are gone: {file}" in says
-    assert "put them back from a backup" in says
+    assert level == "error"
+    assert f"missing files of {count} fetches: {file}" in says
+    assert "restore them from a backup" in says
 
 
 def test_damaged_record_is_named_with_its_place_and_its_fetch(stored):
@@ -83,17 +85,17 @@ def test_damaged_record_is_named_with_its_place_and_its_fetch(stored):
     bad, good = look(stored, "archive")
 
     assert good == []
-    assert [level for level, _ in bad] == ["broken", "broken"]
-    assert bad[0][1].startswith(f"1 record is not as written: {path} at {offset}: ")
-    assert bad[1][1].startswith(f"1 fetch does not agree with the archive: {url}: its page cannot")
+    assert [level for level, _ in bad] == ["error", "error"]
+    assert bad[0][1].startswith(f"1 damaged record: {path} at offset {offset}: ")
+    assert bad[1][1].startswith(f"1 fetch does not match the archive: {url}: its page cannot")
 
 
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("digest = repeat('0', 64)", "is not the one that was fetched"),
-        ("archive_offset = archive_offset + 1", "holds no record that begins at"),
-        ("final_url = 'http://elsewhere.example/'", "the record there"),
+        ("digest = repeat('0', 64)", "its record holds another page"),
+        ("archive_offset = archive_offset + 1", "has no record at offset"),
+        ("final_url = 'http://elsewhere.example/'", "its record belongs to"),
     ],
 )
 def test_fetch_that_does_not_agree_with_the_archive_is_named(stored, damage, said):
@@ -102,8 +104,8 @@ def test_fetch_that_does_not_agree_with_the_archive_is_named(stored, damage, sai
 
     (((level, says),), _) = look(stored, "archive")
 
-    assert level == "broken"
-    assert says.startswith("1 fetch does not agree with the archive: " + one)
+    assert level == "error"
+    assert says.startswith("1 fetch does not match the archive: " + one)
     assert said in says
 
 
@@ -115,8 +117,8 @@ def test_archive_file_that_no_fetch_names_is_told(stored):
 
     (((level, says),), good) = look(stored, "archive")
 
-    assert level == "attention"
-    assert f"1 file holds pages that no fetch names: {other}" in says
+    assert level == "warning"
+    assert f"1 file without a fetch: {other}" in says
     assert "copydesk backfill SOURCE --archive" in says
     assert good
 
@@ -128,8 +130,8 @@ def test_file_whose_end_a_killed_process_left_unfinished_is_told(stored):
 
     (((level, says),), good) = look(stored, "archive")
 
-    assert (level, bool(good)) == ("attention", True)
-    assert f"1 file ends in the middle of a record: {file} at " in says
+    assert (level, bool(good)) == ("warning", True)
+    assert f"1 file ends inside a record: {file} at " in says
 
 
 def test_words_that_are_not_those_of_their_hash_are_noticed(stored):
@@ -137,11 +139,11 @@ def test_words_that_are_not_those_of_their_hash_are_noticed(stored):
     own = article_id.partition(":")[2]
     change(stored, f"UPDATE _store.records SET title = '换了' WHERE source_article_id = '{own}'")
 
-    bad, _ = look(stored, "words")
+    bad, _ = look(stored, "hashes")
 
-    assert [level for level, _ in bad] == ["broken", "broken"]
-    assert "its record_key is not that of its columns" in bad[0][1]
-    assert f"1 articles do not have the hash of their words: {article_id} (换了)" in bad[1][1]
+    assert [level for level, _ in bad] == ["error", "error"]
+    assert "record_key does not match its columns" in bad[0][1]
+    assert f"1 articles do not match their content hash: {article_id} (换了)" in bad[1][1]
 
 
 def test_body_that_is_not_that_of_its_key_is_noticed(stored):
@@ -150,11 +152,11 @@ def test_body_that_is_not_that_of_its_key_is_noticed(stored):
         "UPDATE _store.contents SET body_html = '<p>换了</p>' WHERE seq = (SELECT min(seq) FROM _store.contents)",
     )
 
-    (((level, says),), _) = look(stored, "words")
+    (((level, says),), _) = look(stored, "hashes")
 
-    assert level == "broken"
-    assert "1 records are not what they were" in says
-    assert "its body_key is not" in says
+    assert level == "error"
+    assert "1 records were changed" in says
+    assert "body_key does not match" in says
 
 
 def test_rule_that_does_not_hold_is_told_with_what_to_do(stored):
@@ -162,9 +164,9 @@ def test_rule_that_does_not_hold_is_told_with_what_to_do(stored):
 
     (((level, says),), _) = look(stored, "blocks")
 
-    assert level == "broken"
+    assert level == "error"
     assert "versions nobody saw" in says
-    assert "go back to the snapshot or a backup" in says
+    assert "restore the snapshot or a backup" in says
 
 
 def test_warehouse_of_an_older_copydesk_is_left_to_the_next_run(stored):
@@ -174,10 +176,10 @@ def test_warehouse_of_an_older_copydesk_is_left_to_the_next_run(stored):
         "ALTER TABLE _store.quarantine DROP COLUMN told_at",
     )
 
-    found = {one.what: one for one in doctor.check_installation(stored.settings, deep=True)}
+    found = {one.name: one for one in doctor.check_installation(stored.settings, verify=True)}
 
-    assert found["warehouse"].level == "attention"
-    assert "1 migration behind; the next run applies it" in found["warehouse"].says
+    assert found["warehouse"].status == "warning"
+    assert "1 pending migration; the next run migrates" in found["warehouse"].message
     assert "blocks" not in found
 
 
@@ -191,18 +193,18 @@ def test_deep_check_lets_writers_in_while_it_compares(stored, monkeypatch):
         return iter(())
 
     monkeypatch.setattr(doctor, "check_hashes", write)
-    look(stored, "words")
+    look(stored, "hashes")
 
     assert written == [True]
 
 
 def test_exit_code_of_a_deep_check_is_that_of_its_worst_finding(stored, capfd):
-    words = ["--config", str(stored.config), "--quiet", "doctor", "--deep"]
+    words = ["--config", str(stored.config), "--quiet", "doctor", "--verify"]
     assert cli.run(words) == 0
 
     archive_files(stored)[0].unlink()
     assert cli.run(words) == 1
-    assert "BAD   archive" in capfd.readouterr().out
+    assert "error    archive" in capfd.readouterr().out
 
 
 def test_column_that_no_row_can_have_is_told_and_the_rest_is_still_looked_at(stored):
@@ -216,8 +218,8 @@ def test_column_that_no_row_can_have_is_told_and_the_rest_is_still_looked_at(sto
         stored, f"UPDATE _store.records SET title = '换了' WHERE source_article_id = '{other[0]}'"
     )
 
-    (keys, _), _ = look(stored, "words")
+    (keys, _), _ = look(stored, "hashes")
 
-    assert keys[0] == "broken"
-    assert "its content_hash is not that of its columns" in keys[1]
-    assert "its record_key is not that of its columns" in keys[1]
+    assert keys[0] == "error"
+    assert "content_hash does not match its columns" in keys[1]
+    assert "record_key does not match its columns" in keys[1]

@@ -229,7 +229,7 @@ def test_forgetting_without_a_warehouse_makes_none(desk):
 
 def test_forget_asks_first_and_says_what_would_go(stored, typed):
 
-    code, _, err = typed("forget", ID)
+    code, _, err = typed("erase", ID)
 
     assert code == 2
     assert re.search(r"1 article, 1 content .* would be deleted for good; add --yes", err)
@@ -238,7 +238,7 @@ def test_forget_asks_first_and_says_what_would_go(stored, typed):
 
 def test_forget_of_what_is_not_there_says_so_and_keeps_it_out(stored, typed):
     size = stored.settings.warehouse.path.stat().st_size
-    words = ["forget", "finews:NW0", "--yes"]
+    words = ["erase", "finews:NW0", "--yes"]
 
     code, out, err = typed(*words)
 
@@ -256,7 +256,7 @@ def test_forget_of_what_is_not_there_says_so_and_keeps_it_out(stored, typed):
 
 
 def test_forget_of_some_that_are_there_names_the_others(stored, typed):
-    code, out, _ = typed("--json", "forget", ID, "finews:NW0", "--yes")
+    code, out, _ = typed("--json", "erase", ID, "finews:NW0", "--yes")
 
     done = loads(out)
     assert (code, done["not_found"], done["removed"]["articles"]) == (3, ["finews:NW0"], 1)
@@ -264,14 +264,14 @@ def test_forget_of_some_that_are_there_names_the_others(stored, typed):
 
 
 def test_forget_of_an_unknown_source_says_so(stored, typed):
-    code, out, _ = typed("forget", "--source", "finew", "--yes")
+    code, out, _ = typed("erase", "--source", "finew", "--yes")
 
     assert code == 3
     assert "nothing of the source finew is stored" in out
 
 
 def test_forget_asks_nothing_about_deleting_where_nothing_is(stored, typed):
-    code, _, err = typed("forget", "finews:NW0")
+    code, _, err = typed("erase", "finews:NW0")
 
     assert code == 2
     assert "nothing of finews:NW0 is stored, it would only be kept out" in err
@@ -283,7 +283,7 @@ def test_forget_that_is_not_wanted_deletes_nothing_and_says_so(stored, typed, mo
     monkeypatch.setattr(erase, "sys", terminal)
     monkeypatch.setattr(erase.click, "confirm", lambda words, **_: asked.append(words))
 
-    code, _, err = typed("forget", ID)
+    code, _, err = typed("erase", ID)
 
     assert (code, "nothing was deleted" in err, "interrupted" in err) == (1, True, False)
     assert re.search("1 article, 1 content .* for good. Do it", asked[0])
@@ -293,7 +293,7 @@ def test_forget_that_is_not_wanted_deletes_nothing_and_says_so(stored, typed, mo
 def test_article_that_is_only_in_quarantine_is_there(stored, typed):
     ((failed,),) = stored.rows("SELECT article_id FROM quarantine WHERE article_id LIKE '%:2%'")
 
-    code, out, _ = typed("forget", failed, "--yes")
+    code, out, _ = typed("erase", failed, "--yes")
 
     assert (code, "1 page in quarantine" in out) == (0, True)
 
@@ -301,7 +301,7 @@ def test_article_that_is_only_in_quarantine_is_there(stored, typed):
 @pytest.mark.parametrize("options", [["--yes"], ["--undo"], []], ids=" ".join)
 def test_forget_of_what_is_no_id_is_usage_and_shows_one(typed, options):
     for name in ("finews", "", "finews:", ":1"):
-        code, out, err = typed("forget", ID, name, *options)
+        code, out, err = typed("erase", ID, name, *options)
 
         assert (code, out) == (2, "")
         assert f"such as finews:NW202203142308441556), found {name!r}: `copydesk query`" in err
@@ -310,33 +310,33 @@ def test_forget_of_what_is_no_id_is_usage_and_shows_one(typed, options):
 def test_forget_refuses_an_address_and_names_its_article(stored, typed):
     ((url,),) = stored.rows(f"SELECT url FROM articles WHERE article_id = '{ID}'")
 
-    code, _, err = typed("forget", url, "--yes")
+    code, _, err = typed("erase", url, "--yes")
     assert (code, f"it is the address of {ID}" in err) == (2, True)
 
-    code, _, err = typed("forget", "https://nowhere.example/x", "--yes")
+    code, _, err = typed("erase", "https://nowhere.example/x", "--yes")
     assert (code, "no stored article has it" in err) == (2, True)
     assert erasure.list_suppressed(stored.settings) == []
 
 
 def test_forget_list_and_undo_as_typed(stored, typed):
 
-    code, out, _ = typed("forget", ID, "--yes", "--reason", "by request")
+    code, out, _ = typed("erase", ID, "--yes", "--reason", "by request")
     assert code == 0
     assert f"forgot {ID}: 1 article, 1 content that" in out
     assert "Backups, exports and files that were imported" in out
 
-    code, out, _ = typed("forget", "--list")
+    code, out, _ = typed("erase", "--list")
     assert (code, ID in out, "by request" in out) == (0, True, True)
 
-    code, out, _ = typed("--json", "forget", "--undo", ID)
+    code, out, _ = typed("--json", "erase", "--undo", ID)
     assert (code, out.split()) == (0, ["{", '"lifted":', "{", f'"{ID}":', "true", "}", "}"])
-    code, out, _ = typed("forget", "--undo", ID)
+    code, out, _ = typed("erase", "--undo", ID)
     assert (code, "not kept out" in out) == (3, True)
 
 
 @pytest.mark.parametrize("words", [[], [ID, "--source", "finews"], ["--undo"]])
 def test_forget_wants_articles_or_a_source(stored, typed, words):
-    code, _, err = typed("forget", *words)
+    code, _, err = typed("erase", *words)
 
     assert code == 2
     assert "name the articles" in err

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from flows import schedules, settings
+from flows.errors import ConfigurationError
 from flows.serving import deployments, launch, run_jobs
-from flows.settings import RESERVED_NAMES, ConfigurationError
+from flows.settings import RESERVED_NAMES
 
 SOURCE = '[sources.{slug}]\nparser = "ofweek"\nbase_url = "http://127.0.0.1:1"\n'
 
@@ -94,7 +95,7 @@ def test_commands_name_the_default_file_so_that_its_loss_is_noticed(elsewhere, a
     file = elsewhere / "copydesk.toml"
     file.write_text(SOURCE.format(slug="ofweek"), encoding="utf-8")
     chosen = settings.load()
-    told = {"config": None, "say": print, "progress": print}
+    told = {"config": None, "notify": print, "progress": print}
 
     launch.run_sync(chosen, (), **told)
     chosen.warehouse.path.parent.mkdir()

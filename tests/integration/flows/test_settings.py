@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows import settings
-from flows.settings import ConfigurationError
+from flows.errors import ConfigurationError
 
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "copydesk.example.toml"
 
@@ -72,7 +72,9 @@ def test_example_file_is_accepted_and_equals_the_defaults(tmp_path, monkeypatch)
             '[sources.x]\nparser = "finews"\ntime_zone = "asia/shanghai "',
             "found 'asia/shanghai ', did you mean 'Asia/Shanghai'?",
         ),
-        ('[serve]\ntime_zone = ""', "serve.time_zone: expected a zone of the IANA list"),
+        ('[defaults]\ntime_zone = ""', "defaults.time_zone: expected a zone of the IANA list"),
+        ('[run]\ntask_runner = "threads"', "run.task_runner: unknown key"),
+        ("[serve]\nruns_at_once = 2", "serve.runs_at_once: unknown key"),
         (
             '[sources.x]\nparser="finews"\nbase_url = "nonsense"',
             "sources.x.base_url: expected an http",
@@ -101,6 +103,51 @@ def test_wrong_key_is_named_with_what_was_expected(tmp_path, text, expected):
         settings.load(written(tmp_path, text), {})
 
     assert expected in str(caught.value)
+
+
+def test_section_without_parser_changes_the_built_in_source(tmp_path):
+    text = '[sources.finews]\nbase_url = "http://127.0.0.1:1"\nschedule = "every 1 hour"'
+
+    found = settings.load(written(tmp_path, text), {})
+
+    assert list(found.sources) == ["finews"]
+    assert found.source("finews").text("base_url") == "http://127.0.0.1:1"
+    assert len(found.source("finews").texts("channels")) == 5
+    assert settings.source_schedules(found)["finews"].value == "3600"
+
+
+def test_defaults_fill_what_a_source_leaves_out(tmp_path):
+    text = """
+        [defaults]
+        schedule = "0 * * * *"
+        time_zone = "Europe/Berlin"
+        [sources.feed]
+        parser = "feed"
+        url = "http://a.example/feed"
+        [sources.mirror]
+        parser = "finews"
+        [sources.other]
+        parser = "feed"
+        url = "http://b.example/feed"
+        schedule = ""
+        time_zone = "UTC"
+    """
+
+    found = settings.load(written(tmp_path, text), {})
+
+    zones = {slug: source.time_zone for slug, source in found.sources.items()}
+    assert zones == {"feed": "Europe/Berlin", "mirror": "Asia/Shanghai", "other": "UTC"}
+    assert found.source("feed").text("time_zone") == "Europe/Berlin"
+    assert list(settings.source_schedules(found)) == ["feed", "mirror"]
+
+
+def test_source_of_a_user_without_a_zone_is_scheduled_in_utc(tmp_path):
+    text = '[sources.a]\nparser = "feed"\nurl = "http://a.example/feed"\nschedule = "0 6 * * *"'
+
+    found = settings.load(written(tmp_path, text), {})
+
+    assert settings.source_schedules(found)["a"].zone == "UTC"
+    assert found.source("a").text("time_zone") == ""
 
 
 def test_every_wrong_key_is_named_at_once(tmp_path):
