@@ -1,4 +1,4 @@
-"""The README is true: its commands exist, its files are there, its example is the tested one."""
+"""The README is true: its commands exist, its files exist, its examples are tested."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from flows import cli
+from flows import cli, settings
 from warehouse import connect
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "tests" / "fixtures" / "worked_example" / "harbour_gazette.py"
 
 
@@ -37,12 +38,27 @@ def test_command_of_the_readme_is_one_that_copydesk_takes(line, elsewhere):
 
 
 def test_worked_example_is_the_code_that_is_tested():
-    shown = re.search(r"^ {7}def parse\(.*?\n\n(?=\d\.)", README, re.MULTILINE | re.DOTALL)
+    shown = re.search(r"^ {7}def parse\(.*?\n\n(?=\d\.)", CONTRIBUTING, re.MULTILINE | re.DOTALL)
     assert shown is not None
     code = textwrap.dedent(shown.group()).strip()
     module = re.sub(r'\n    """.*?"""', "", EXAMPLE.read_text(encoding="utf-8"), flags=re.DOTALL)
 
     assert code in module
+
+
+def test_first_source_of_the_readme_is_a_valid_configuration(tmp_path):
+    blocks = re.findall(r"(?:^ {4}.*\n|^\n)+", README, re.MULTILINE)
+    (example,) = (block for block in blocks if "[sources.gazette]" in block)
+    (tmp_path / "copydesk.toml").write_text(textwrap.dedent(example), encoding="utf-8")
+
+    source = settings.load(tmp_path / "copydesk.toml").source("gazette")
+
+    assert source.parser.name == "feed"
+    assert source.options["url"] == "https://example.org/feed.xml"
+
+
+def test_readme_has_at_most_150_lines():
+    assert len(README.splitlines()) <= 150
 
 
 def test_files_that_the_readme_links_to_exist():
