@@ -1,20 +1,19 @@
-"""The backfill: the same steps as a sync over a bounded stretch; leaves watermarks alone.
+"""The backfill flow: the steps of a sync over a bounded range; watermarks stay as they are.
 
     backfill                          one source, one row of counters
     └── for each chunk                flows/pipeline/backfill_steps.py
-        ├── walk                      a listing page, further and further back
-        ├── entries                   fetch, parse and upsert some articles
-        ├── records                   or read them from an archive
-        └── close                     gaps that were covered
+        ├── list_pages                a listing page, further and further back
+        ├── fetch_entries             fetch, parse and load some articles
+        ├── read_archive              or parse and load some archived pages
+        └── close_gaps                close the gaps that the backfill covered
 
-Chunks are kept in the warehouse and ended in the transaction that stores their articles:
-asked for again, a backfill that was killed goes on with the first that is not done. The
-schedule goes on meanwhile: a backfill has its source's lease for one chunk at a time.
+The warehouse keeps the chunks. A chunk ends in the transaction that stores its articles, so
+a killed backfill continues with its first open chunk. A backfill holds the lock of its
+source for one chunk at a time, so that syncs run in between.
 """
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -30,13 +29,13 @@ from flows import settings as configuration
 from flows.errors import ConfigurationError, Interrupted
 from flows.pipeline import backfill_steps, locks
 from flows.pipeline.backfill_context import BackfillContext
-from flows.pipeline.checkpoint import CheckpointedRun
 from flows.pipeline.date_range import (
     BackfillRequest,
-    InvalidBackfillRequest,
     parse_request,
     parse_url_list,
+    read_url_file,
 )
+from flows.pipeline.run import RunContext
 from flows.pipeline.run_log import Stopwatch, logger
 from flows.pipeline.stats import RunReport
 from flows.reporting import parameters as forms
@@ -46,87 +45,54 @@ from flows.reporting.states import final_state, invalid_request_state, run_trigg
 from flows.text import pluralize
 from warehouse.records.backfill_chunks import DONE, Chunk
 
-LEASE_WAIT_SECONDS = 3600.0
-
-
-def _asked(parameters: dict[str, Any], settings: configuration.Settings) -> BackfillRequest:
-    """What some parameters ask for.
-
-    Raises:
-        ConfigurationError: Something that cannot be meant.
-    """
-    urls = list(parse_url_list(parameters.get("urls") or ""))
-    if file := parameters.get("urls_file"):
-        urls += _addresses_in(file)
-    return parse_request(
-        settings,
-        parameters["source"],
-        first=parameters.get("from_date"),
-        last=parameters.get("to_date"),
-        urls=urls,
-        archive=parameters.get("archive") or None,
-    )
-
-
-def _addresses_in(file: str) -> tuple[str, ...]:
-    try:
-        found = parse_url_list(Path(file).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidBackfillRequest(
-            f"expected a file of addresses, one a line, found {error}"
-        ) from None
-    if not found:
-        raise InvalidBackfillRequest(f"expected addresses, one a line, found none in {file}")
-    return found
+LOCK_TIMEOUT_SECONDS = 3600.0
 
 
 def _run_name() -> str:
     given: dict[str, Any] = flow_run.parameters
     days = f"{given.get('from_date')} to {given.get('to_date')}" if given.get("from_date") else ""
     archive = f"archive {given['archive']}" if given.get("archive") else ""
-    return f"backfill {given.get('source')} {days or archive or 'addresses'}"
+    return f"backfill {given.get('source')} {days or archive or 'URLs'}"
 
 
 @task(name="chunk", cache_policy=NO_CACHE, persist_result=False, retries=0)
-def do_chunk(work: BackfillContext, chunk: Chunk) -> None:
-    """Do one piece of a backfill, with its source's lease."""
-    run = work.run
+def do_chunk(job: BackfillContext, chunk: Chunk) -> None:
+    """Run one chunk under the lock of its source."""
+    run = job.run
     if run.is_dry:
-        _do_and_tell(work, chunk)
+        _run_and_log(job, chunk)
         return
-    lease = locks.acquire(
+    lock = locks.acquire(
         run.settings,
-        work.source.slug,
+        job.source.slug,
         flow="backfill",
         run_id=run.id,
-        wait_seconds=LEASE_WAIT_SECONDS,
+        wait_seconds=LOCK_TIMEOUT_SECONDS,
         notify=run.environment.notify,
         stop=run.environment.stop,
     )
-    with suppress(Interrupted), lease:  # what is not done is done when it is asked for again
-        _do_and_tell(work, chunk)
+    with suppress(Interrupted), lock:  # the next backfill does what this one leaves
+        _run_and_log(job, chunk)
 
 
-def _do_and_tell(work: BackfillContext, chunk: Chunk) -> None:
-    """Do a piece, and say in the run's log what it brought and how far the whole is."""
-    before, planned, clock = dict(work.stats.counts), work.plan.progress()[1], Stopwatch()
-    backfill_steps.run_chunk(work, chunk)
-    done, total = work.plan.progress()
+def _run_and_log(job: BackfillContext, chunk: Chunk) -> None:
+    """Run a chunk; log what it brought and how far the plan is."""
+    before, planned, clock = dict(job.stats.counts), job.plan.progress()[1], Stopwatch()
+    backfill_steps.run_chunk(job, chunk)
+    done, total = job.plan.progress()
     found = [
         f"{count - before[name]} {name.replace('_', ' ')}"
-        for name, count in work.stats.counts.items()
+        for name, count in job.stats.counts.items()
         if count > before[name]
     ]
     if total > planned:
-        found.append(f"{pluralize(total - planned, 'article')} to read")
-    left = (
-        ""
-        if work.plan.chunks[chunk.n - 1].state == DONE
-        else "; left for when it is asked for again"
-    )
+        found.append(f"{pluralize(total - planned, 'article')} planned")
+    is_open = job.plan.chunks[chunk.n - 1].state != DONE
     logger.info(
-        f"{chunk.n} of {len(work.plan.chunks)}, {chunk.what}: {', '.join(found) or 'nothing'} "
-        f"in {clock.lap():.1f} s{left}; {done} of {pluralize(total, 'article')} done"
+        f"chunk {chunk.n} of {len(job.plan.chunks)}, {chunk.what}: "
+        f"{', '.join(found) or 'nothing'} in {clock.lap():.1f} s"
+        f"{'; left for the next backfill' if is_open else ''}; "
+        f"{done} of {pluralize(total, 'article')} done"
     )
 
 
@@ -142,91 +108,68 @@ def backfill(
     restart: bool = False,
     config: str | None = None,
 ) -> State[RunReport]:
-    """Bring in what is older, or was missed: a window of days, addresses, or an archive.
+    """Fetch what is older or was missed: a range of days, a list of URLs, or an archive.
 
-    Asked for again it goes on where it was. Watermarks stay as they are, and nothing that
-    was seen later is replaced.
+    The same backfill continues where the last one ended. Watermarks stay as they are, and
+    newer content is never replaced.
 
     Args:
         source: One of the configured sources.
-        from_date: The first day of the window, in the source's time zone. Give both days of a
-            window, or addresses, or an archive: one of the three.
-        to_date: The last day of the window; it is part of it, and not before the first.
-        urls: Addresses of articles, one a line, instead of a window.
-        urls_file: A file of addresses, one a line, on the machine that runs this.
+        from_date: The first day, in the source's time zone. Give a first and a last day, or
+            URLs, or an archive: one of the three.
+        to_date: The last day; it is part of the range, and not before the first.
+        urls: URLs of articles, one a line, instead of a range.
+        urls_file: A file of URLs, one a line, on the machine that runs this.
         archive: A folder of WARC files, read instead of the network.
-        dry_run: Say what would be fetched; fetch listings only, store nothing.
-        restart: Do again what was done.
+        dry_run: Report what would be fetched; fetch listings only, store nothing.
+        restart: Repeat what is done.
         config: The configuration file; ``copydesk.toml`` by default.
     """
-    given = {"source": source, "from_date": from_date, "to_date": to_date, "urls": urls,
-             "urls_file": urls_file, "archive": archive}  # fmt: skip
     try:
         settings = configuration.load(Path(config) if config else None)
-        asked = _asked(given, settings)
+        request = parse_request(
+            settings,
+            source,
+            first=from_date,
+            last=to_date,
+            urls=[*parse_url_list(urls), *(read_url_file(urls_file) if urls_file else ())],
+            archive=archive or None,
+        )
     except ConfigurationError as error:
         return invalid_request_state(error)
-    run = CheckpointedRun(
-        "backfill", settings, [asked.source], trigger=run_trigger(), is_dry=dry_run
-    )
-    whole = locks.acquire(settings, f"backfill {source}", flow="backfill", run_id=run.id)
+    run = RunContext("backfill", settings, [source], trigger=run_trigger(), is_dry=dry_run)
+    only_one = locks.acquire(settings, f"backfill {source}", flow="backfill", run_id=run.id)
     # Task runs must not inherit the run's tags: see tasks.py.
-    with TagsContext(current_tags=set()), whole, run:
-        report = run_backfill(run, asked, restart=restart)
-    _show(report, asked, settings)
+    with TagsContext(current_tags=set()), only_one, run:
+        report = _run(run, request, restart=restart)
+    notes = [note for note in report.warnings if "would fetch" not in note]
+    create_run_artifacts(report, settings, key="copydesk-backfill", what=request.plan, notes=notes)
     return final_state(report)
 
 
-def run_backfill(run: CheckpointedRun, asked: BackfillRequest, *, restart: bool) -> RunReport:
-    """Do every piece that is not done; what it all came to."""
-    stats, started = run.stats_of(asked.source), time.monotonic()
-    work = BackfillContext(run, asked, restart=restart)
-    live = LiveProgress(f"backfill-{asked.source}".lower().replace("_", "-"), asked.plan)
-    try:
-        backfill_steps.plan_chunks(work)
-        if work.was_done:
-            stats.warnings.append(_done_before(work))
-        else:
-            _do_all(work, live)
-    except Exception as error:
-        stats.is_broken = True
-        stats.add_error(f"{type(error).__name__}: {error}")
-        raise
-    finally:
-        stats.seconds = time.monotonic() - started
-    if left := work.plan.left():
-        stats.warnings.append(
-            f"{left} of {pluralize(len(work.plan.chunks), 'chunk is', 'chunks are')} left; ask again"
-        )
+def _run(run: RunContext, request: BackfillRequest, *, restart: bool) -> RunReport:
+    live = LiveProgress(f"backfill-{request.source}".lower().replace("_", "-"), request.plan)
+
+    def show(source: str, done: int, total: int) -> None:
+        run.environment.on_progress(source, done, total)
+        live.show(done, total)
+
+    job = backfill_steps.run_backfill(
+        run,
+        request,
+        restart=restart,
+        do_chunk=lambda job, chunk: do_chunk.with_options(task_run_name=f"{chunk.n}: {chunk.what}")(
+            job, chunk
+        ),
+        on_progress=show,
+    )
+    if not job.was_done:
+        live.show(*job.plan.progress(), is_last=True)
     report = run.finish()
     if not run.is_dry:
         run.publish()
     return report
 
 
-def _do_all(work: BackfillContext, live: LiveProgress) -> None:
-    advance = work.run.environment.on_progress
-    advance(work.source.slug, *work.plan.progress())
-    while not work.run.is_stopping and (chunk := work.plan.take()):
-        do_chunk.with_options(task_run_name=f"{chunk.n}: {chunk.what}")(work, chunk)
-        advance(work.source.slug, *work.plan.progress())
-        live.show(*work.plan.progress())
-    live.show(*work.plan.progress(), is_last=True)
-
-
-def _done_before(work: BackfillContext) -> str:
-    last = work.plan.chunks[-1]
-    return (
-        f"nothing to do: {work.asked.plan} was done at {work.plan.ended_at:%Y-%m-%d %H:%M} UTC "
-        f"(run {last.run_id}); --restart does it again"
-    )
-
-
-def _show(report: RunReport, asked: BackfillRequest, settings: configuration.Settings) -> None:
-    """The result table on the run's page, and what is in quarantine."""
-    notes = [note for note in report.warnings if "would fetch" not in note]
-    create_run_artifacts(report, settings, key="copydesk-backfill", what=asked.plan, notes=notes)
-
-
-# The form complains about the last way, so that stands last which most people mean.
+# The form shows the error of the last alternative, so the most common one comes last.
 forms.require(backfill, ("urls",), ("urls_file",), ("archive",), ("from_date", "to_date"))

@@ -1,18 +1,17 @@
-"""The reparse: archived pages through today's parsers, without network.
+"""The reparse flow: archived pages through today's parsers, without network.
 
     reparse                           one row of counters a source
-    └── source (one after the other)
+    └── source (one after the other)  flows/pipeline/reparse_steps.py
         └── for each 200 pages, oldest first
-            ├── parse                 flows/pipeline/reparse_steps.py
-            └── upsert                one transaction; not with diff
+            ├── parse
+            └── load                  one transaction; not with diff
 
-Each page keeps the time it was fetched at, so that newer content stays. With ``diff``
-nothing is stored: it is told what would change, and a field that lost something fails.
+Each page keeps the time of its fetch, so newer content stays. With ``diff`` nothing is
+stored: the run reports what would change, and fails if a field would lose something.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,14 +24,15 @@ from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from flows import settings as configuration
+from flows.callbacks import OnProgress
 from flows.pipeline import locks
-from flows.pipeline.checkpoint import CheckpointedRun
-from flows.pipeline.reparse_steps import ParserDiff, Reparser
+from flows.pipeline.parser_diff import ParserDiff
+from flows.pipeline.reparse_steps import Reparser, reparse_source, require_warehouse
+from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
 from flows.reporting.artifacts import result_table
 from flows.reporting.progress import LiveProgress, create_result_table
 from flows.reporting.states import final_state, run_trigger
-from flows.serving.run_jobs import demand_warehouse
 from warehouse.read.archived_fetches import ArchivedPage
 
 
@@ -43,9 +43,9 @@ def _run_name() -> str:
 
 
 @task(name="pages", cache_policy=NO_CACHE, persist_result=False, retries=0)
-def reparse_pages(again: Reparser, pages: list[ArchivedPage]) -> None:
-    """Read some archived pages again, and store them."""
-    again.store(again.read(pages))
+def reparse_pages(reparser: Reparser, pages: Sequence[ArchivedPage]) -> None:
+    """Parse and load some archived pages."""
+    reparser.process(pages)
 
 
 @flow(name="reparse", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
@@ -55,81 +55,54 @@ def reparse(
     diff: bool = False,  # a switch in Prefect's parameter form
     config: str | None = None,
 ) -> State[RunReport]:
-    """Read the archived pages again with today's parsers.
+    """Parse the archived pages again with today's parsers.
 
     Args:
         sources: Which of the configured sources; all of them by default.
-        since: Only pages fetched at this time or later; UTC unless it says otherwise.
-        diff: Store nothing; say what would change, and what would get worse.
+        since: Only pages fetched at this time or later; UTC unless it names a zone.
+        diff: Store nothing; report what would change, and what would get worse.
         config: The configuration file; ``copydesk.toml`` by default.
 
     Raises:
-        WarehouseMissing: There is no warehouse, and so no page to read again.
+        WarehouseMissing: There is no warehouse, and so no archived page.
     """
     settings = configuration.load(Path(config) if config else None)
-    demand_warehouse(settings.warehouse.path)
+    require_warehouse(settings.warehouse.path)
     slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
     since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
-    run = CheckpointedRun("reparse", settings, slugs, trigger=run_trigger(), is_dry=diff)
-    alone = locks.acquire(settings, "reparse", flow="reparse", run_id=run.id)
+    run = RunContext("reparse", settings, slugs, trigger=run_trigger(), is_dry=diff)
+    only_one = locks.acquire(settings, "reparse", flow="reparse", run_id=run.id)
     # Task runs must not inherit the run's tags: see tasks.py.
-    with TagsContext(current_tags=set()), alone, run:
-        live = LiveProgress("reparse", "pages read again")
-        every = [Reparser(run, slug, since=since, diff=diff) for slug in slugs]
-        for again in every:
-            _read_source(again, live)
+    with TagsContext(current_tags=set()), only_one, run:
+        changes = {
+            slug: reparse_source(
+                run, slug, since=since, diff=diff, do_batch=_do_batch, on_progress=_progress(run)
+            )
+            for slug in slugs
+        }
         report = run.finish()
         if not diff:
             run.publish()
     if diff:
-        report = _compared(report, every)
-    _show(report)
+        report = ParserDiff.of(report, changes)
+    create_result_table(
+        "copydesk-reparse",
+        result_table(report),
+        f"Run {report.run_id}: {report.state}",
+        [*report.errors, *report.warnings],
+    )
     return final_state(report)
 
 
-def _read_source(again: Reparser, live: LiveProgress) -> None:
-    started, done, total = time.monotonic(), 0, again.total()
-    stats, slug = again.stats, again.source.slug
-    try:
-        while not again.run.is_stopping and (pages := again.take()):
-            named = reparse_pages.with_options(
-                task_run_name=f"{slug} {done + 1} to {done + len(pages)} of {total}"
-            )
-            named(again, pages)
-            done += len(pages)
-            again.run.environment.on_progress(slug, done, total)
-            live.show(done, total)
-        live.show(done, total, is_last=True)
-        again.end()
-    except Exception as error:
-        stats.is_broken = True
-        stats.add_error(f"{type(error).__name__}: {error}")
-        raise
-    finally:
-        stats.seconds = time.monotonic() - started
-    if not total:
-        stats.warnings.append(
-            "no page of it is archived" + (" since then" if again.since else "") + ": nothing to "
-            "read again"
-        )
-    elif again.is_diff:
-        stats.warnings += again.differences.words()
+def _do_batch(reparser: Reparser, pages: Sequence[ArchivedPage], name: str) -> None:
+    reparse_pages.with_options(task_run_name=name)(reparser, pages)
 
 
-def _compared(report: RunReport, every: Sequence[Reparser]) -> ParserDiff:
-    return ParserDiff(
-        run_id=report.run_id,
-        flow=report.flow,
-        state=report.state,
-        stats=report.stats,
-        regressions=tuple(words for again in every for words in again.differences.regressions),
-        changed={again.source.slug: again.differences.changed for again in every},
-    )
+def _progress(run: RunContext) -> OnProgress:
+    live = LiveProgress("reparse", "archived pages")
 
+    def show(source: str, done: int, total: int) -> None:
+        run.environment.on_progress(source, done, total)
+        live.show(done, total, is_last=done >= total)
 
-def _show(report: RunReport) -> None:
-    """The result table on the run's page."""
-    words = f"Run {report.run_id}: {report.state}"
-    create_result_table(
-        "copydesk-reparse", result_table(report), words, [*report.errors, *report.warnings]
-    )
+    return show

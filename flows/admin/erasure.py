@@ -1,27 +1,24 @@
-"""Deletion on request, everywhere we keep words: the work behind ``copydesk erase``.
+"""Erasure on request, from the archive, the warehouse and its snapshots.
 
-    forget
-    ├── archive      the articles' own pages are overwritten where they lie
+    erase
+    ├── archive      the pages of the articles are overwritten in place
     ├── warehouse    rows, imported files and quarantine go, tombstones stay
-    ├── file         written anew, because deleted rows stay in its blocks
-    └── snapshots    a fresh one is published, the others removed
+    ├── file         written again, because deleted rows stay in its free blocks
+    └── snapshots    a new one is published, the others are removed
 
-In this order, so that one that was killed finishes when it is asked for again: the rows
-that say where the pages lie go after the pages. What cannot be removed is told.
+The rows that locate archived pages go after the pages, so a killed erasure finishes when it
+is repeated. The result lists what remains.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from flows.admin.erasure_request import ErasureRequest, ErasureResult, counted
 from flows.archive import ArchiveError
 from flows.archive.index import read_response
 from flows.archive.redact import redact_record
@@ -36,291 +33,342 @@ from parsers.errors import ParseError
 from parsers.text.urls import is_http
 from warehouse import db
 from warehouse.care import compact, snapshot
-from warehouse.care import erasure as store
-from warehouse.care.erasure import ArchivedPageLocation
+from warehouse.care import erasure as rows
+from warehouse.care.erasure import ArchivedPageLocation, ErasedRows
 from warehouse.duckdb_errors import missing_error
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull
 from warehouse.records import suppression
 from warehouse.records.suppression import Suppression
 
-_COMPACT_WAIT_SECONDS = 60.0
+_COMPACT_TIMEOUT_SECONDS = 60.0
 
 
-def preview(settings: Settings, wish: ErasureRequest) -> str:
-    """What ``redact_record`` would do, in words; nothing is changed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureRequest:
+    """Some articles, or a whole source."""
+
+    article_ids: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources whose runs must wait."""
+        named = {one.partition(":")[0] for one in self.article_ids}
+        return (self.source,) if self.source else tuple(sorted(named))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The article ids, or the source."""
+        return (self.source,) if self.source else self.article_ids
+
+    def without(self, names: Sequence[str]) -> ErasureRequest:
+        """The request for the other articles."""
+        return replace(self, article_ids=tuple(one for one in self.article_ids if one not in names))
+
+    def message(self) -> str:
+        """The source, or the first five articles."""
+        if self.source:
+            return f"the whole source {self.source}"
+        more = len(self.article_ids) - 5
+        return ", ".join(self.article_ids[:5]) + (f" and {more} more" if more > 0 else "")
+
+
+@dataclass(slots=True, kw_only=True)
+class ErasureResult:
+    """What an erasure removed, and what remains on the disk.
+
+    Attributes:
+        removed: Rows of the warehouse.
+        redacted: Pages overwritten in the archive.
+        absent: Names without stored data; whether each was erased before.
+        remaining: Where data remains, and what to do about it.
+        notes: Where data may remain that copydesk cannot see.
+    """
+
+    request: ErasureRequest
+    removed: ErasedRows
+    redacted: int = 0
+    absent: dict[str, bool] = field(default_factory=dict)
+    remaining: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def not_found(self) -> list[str]:
+        """Names that were never stored; they may be misspelled."""
+        return [name for name, was_erased in self.absent.items() if not was_erased]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to remove."""
+        return set(self.not_found) == set(self.request.names) and not self.redacted
+
+    @property
+    def exit_code(self) -> int:
+        """3 when data remains, or a name was not found."""
+        return 3 if self.remaining or self.not_found else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON document."""
+        return {
+            "erased": list(self.request.article_ids) or [f"{self.request.source}:*"],
+            "removed": asdict(self.removed),
+            "archived_pages_erased": self.redacted,
+            "not_found": self.not_found,
+            "remaining": self.remaining,
+            "notes": self.notes,
+        }
+
+    def message(self) -> str:
+        """What was removed, then a line for each name not found and each remaining copy."""
+        lines = []
+        if not self.is_empty:
+            request = self.request.without(self.not_found)
+            lines.append(f"erased {request.message()}: {_counts(self.removed, self.redacted)}")
+        lines += [f"! {_not_found_message(self.request, name)}" for name in self.not_found]
+        lines += [
+            f"{name} was erased before; nothing more of it was stored"
+            for name, was_erased in self.absent.items()
+            if was_erased
+        ]
+        lines += [f"! remaining: {one}" for one in self.remaining]
+        return "\n".join([*lines, *self.notes])
+
+
+def _not_found_message(request: ErasureRequest, name: str) -> str:
+    of, undo, lookup = (
+        (f"of the source {name}", f"--source {name}", "`copydesk sources` lists the sources")
+        if request.source
+        else (f"of {name}", name, "`copydesk query` finds ids by title and URL")
+    )
+    return (
+        f"nothing {of} is stored, so nothing was deleted. It is suppressed from now on; if the "
+        f"name is wrong, `copydesk erase --undo {undo}` lifts that, and {lookup}"
+    )
+
+
+def _counts(removed: ErasedRows, archived_pages: int) -> str:
+    return (
+        f"{pluralize(removed.articles, 'article')}, "
+        f"{pluralize(removed.contents, 'content')} that no other article has, "
+        f"{pluralize(removed.posts, 'imported file')}, "
+        f"{pluralize(removed.quarantine, 'page')} in quarantine, "
+        f"{pluralize(removed.pages, 'fetch', 'fetches')}, "
+        f"{pluralize(archived_pages, 'raw page')} in the archive"
+    )
+
+
+# --- checks before -------------------------------------------------------------------------
+
+
+def require_article_ids(request: ErasureRequest) -> None:
+    """Refuse a name that cannot be an article id.
 
     Raises:
-        WarehouseError: There is no warehouse, or an id is malformed.
+        ConfigurationError: A name has no source, or nothing after the colon.
     """
-    with _opened(settings) as one:
-        pages = store.archived_pages(one, wish.article_ids, source=wish.source)
-        found = store.preview(one, wish.article_ids, source=wish.source)
-        absent = list(store.not_stored(one, wish.article_ids, source=wish.source))
-    nothing = f"nothing of {', '.join(absent)} is stored, it would only be kept out from now on"
-    if set(absent) == set(wish.names) and not pages:
-        return nothing
-    wish = wish.without(absent)
-    some = f"{wish.words()}: {counted(found, len(pages))} would be deleted for good"
-    return f"{some}; {nothing}" if absent else some
-
-
-def require_article_ids(wish: ErasureRequest) -> None:
-    """Refuse what cannot be the id of an article.
-
-    Raises:
-        ConfigurationError: A name without its source, or without what follows the colon.
-    """
-    for name in wish.article_ids:
+    for name in request.article_ids:
         source, _, own = name.partition(":")
         if not (source and own):
             raise ConfigurationError(
                 "expected an id (<source>:<source_article_id>, such as "
-                f"finews:NW202203142308441556), found {name!r}: `copydesk query` finds the ids of "
-                "articles by their titles and addresses"
+                f"finews:NW202203142308441556), found {name!r}: `copydesk query` finds ids by "
+                "title and URL"
             )
 
 
-def reject_urls(settings: Settings, wish: ErasureRequest) -> None:
-    """Refuse an address in place of an id; the message names the articles that have it.
+def reject_urls(settings: Settings, request: ErasureRequest) -> None:
+    """Refuse a URL in place of an id; the message names the articles that have the URL.
 
     Raises:
-        ConfigurationError: An address was given.
-        WarehouseError: There is no warehouse to look in.
+        ConfigurationError: A name is a URL.
+        WarehouseError: There is no warehouse.
     """
-    for address in filter(is_http, wish.article_ids):
-        with _opened(settings) as one:
-            found = store.articles_at_url(one, address)
-        which = f"it is the address of {', '.join(found)}" if found else "no stored article has it"
+    for url in filter(is_http, request.article_ids):
+        with _connect(settings) as store:
+            found = rows.articles_at_url(store, url)
+        which = f"it is the URL of {', '.join(found)}" if found else "no stored article has it"
         raise ConfigurationError(
-            f"expected an id (<source>:<source_article_id>), found the address {address}: {which}"
+            f"expected an id (<source>:<source_article_id>), found the URL {url}: {which}"
         )
+
+
+def preview(settings: Settings, request: ErasureRequest) -> str:
+    """Describe what ``erase`` would delete; change nothing.
+
+    Raises:
+        WarehouseError: There is no warehouse, or an id is malformed.
+    """
+    ids, source = request.article_ids, request.source
+    with _connect(settings) as store:
+        pages = rows.archived_pages(store, ids, source=source)
+        found = rows.preview(store, ids, source=source)
+        absent = list(rows.not_stored(store, ids, source=source))
+    nothing = f"nothing of {', '.join(absent)} is stored, it would only be suppressed from now on"
+    if set(absent) == set(request.names) and not pages:
+        return nothing
+    counts = f"{request.without(absent).message()}: {_counts(found, len(pages))}"
+    return f"{counts} would be deleted for good" + (f"; {nothing}" if absent else "")
+
+
+# --- erasure -------------------------------------------------------------------------------
 
 
 def erase(
-    settings: Settings, wish: ErasureRequest, *, reason: str, notify: Notify, progress: OnProgress
+    settings: Settings,
+    request: ErasureRequest,
+    *,
+    reason: str,
+    notify: Notify,
+    on_progress: OnProgress,
 ) -> ErasureResult:
-    """Remove what is wished from everywhere, and keep it out from now on.
+    """Delete articles everywhere, and suppress them from now on.
 
     Raises:
-        SourceBusy: A run works on one of the sources.
+        SourceLocked: A run holds the lock of one of the sources.
         WarehouseError: There is no warehouse, or it cannot be written.
     """
-    with ExitStack() as resting:
-        for slug in wish.sources:
-            resting.enter_context(locks.acquire(settings, slug, flow="forget", run_id="on request"))
-        with _opened(settings) as one:
-            pages = store.archived_pages(one, wish.article_ids, source=wish.source)
-            urls = [] if wish.source else _following(settings, pages)
+    ids, source = request.article_ids, request.source
+    with ExitStack() as held:
+        for slug in request.sources:
+            held.enter_context(locks.acquire(settings, slug, flow="erase", run_id="on request"))
+        with _connect(settings) as store:
+            pages = rows.archived_pages(store, ids, source=source)
+            urls = [] if source else _next_page_urls(settings, pages)
             if urls:
-                # First those that only an article's first page leads to.
-                more = store.archived_pages(one, wish.article_ids, urls=urls)
+                # Next pages go first: only the first page of an article leads to them.
+                more = rows.archived_pages(store, ids, urls=urls)
                 pages = [page for page in more if page not in pages] + pages
-        erased, left = _erase(settings, pages, progress)
-        with _opened(settings) as one, db.transaction(one):
-            absent = store.not_stored(one, wish.article_ids, source=wish.source)
-            removed = store.erase(
-                one,
-                wish.article_ids,
-                source=wish.source,
-                urls=urls,
+        redacted, left = _redact(settings, pages, on_progress)
+        with _connect(settings) as store, db.transaction(store):
+            absent = rows.not_stored(store, ids, source=source)
+            removed = rows.erase(
+                store, ids, source=source, urls=urls, reason=reason,
                 left=[(page.file, page.offset) for page, _ in left],
-                reason=reason,
-            )
-        remains = [why for _, why in left]
-        found = ErasureResult(
-            wish=wish, removed=removed, erased=erased, absent=absent, remains=remains
+            )  # fmt: skip
+        result = ErasureResult(
+            request=request,
+            removed=removed,
+            redacted=redacted,
+            absent=absent,
+            remaining=[message for _, message in left],
         )
-    if found.is_nothing:
-        return found
-    _write_anew(settings, found, notify)
-    _tell_the_rest(settings, found)
-    return found
+    if not result.is_empty:
+        result.remaining += _rewrite(settings, notify)
+        path = settings.warehouse.path
+        result.remaining += [
+            f"{one}, the copy made before an upgrade: delete it"
+            for one in sorted(path.parent.glob(f"{path.name}.before-*"))
+        ]
+        result.notes += _notes(settings, source)
+    return result
 
 
-def _following(settings: Settings, pages: Sequence[ArchivedPageLocation]) -> list[str]:
-    """The addresses of the second and later pages of articles, which no row names as theirs."""
+def _next_page_urls(settings: Settings, pages: Sequence[ArchivedPageLocation]) -> list[str]:
+    """The URLs of the articles' second and later pages; no row names their article."""
     urls: dict[str, None] = {}
     for one in pages:
         if one.source in settings.sources:
             with suppress(ArchiveError, ParseError, ValueError):
-                fetched = read_response(settings.archive.path, one.file, one.offset, one.url)
-                more = registry.next_pages(settings.source(one.source), decode_page(fetched, None))
-                urls.update(dict.fromkeys(more))
+                response = read_response(settings.archive.path, one.file, one.offset, one.url)
+                page = decode_page(response, None)
+                urls |= dict.fromkeys(registry.next_pages(settings.source(one.source), page))
     return list(urls)
 
 
-def _erase(
-    settings: Settings, pages: Sequence[ArchivedPageLocation], progress: OnProgress
+def _redact(
+    settings: Settings, pages: Sequence[ArchivedPageLocation], on_progress: OnProgress
 ) -> tuple[int, list[tuple[ArchivedPageLocation, str]]]:
-    """How many pages of the archive were overwritten, and why others were not."""
-    erased, left = 0, []
+    """Overwrite pages of the archive; return their number, and the others with a message."""
+    folder, redacted, left = settings.archive.path, 0, []
     for number, one in enumerate(pages, 1):
-        place = settings.archive.path / one.file
         if one.is_shared:
-            why = (
-                f"the raw page of {one.url} at {one.offset} of {place}: another article's page has "
-                "the very same bytes and needs it; forget that article too, and both go"
+            message = (
+                f"the raw page of {one.url} at {one.offset} of {folder / one.file}: the page of "
+                "another article has the same bytes; erase that article too, and both go"
             )
-            left.append((one, why))
+            left.append((one, message))
             continue
         try:
-            erased += redact_record(settings.archive.path, one.file, one.offset)
+            redacted += redact_record(folder, one.file, one.offset)
         except ArchiveError as error:
-            why = f"the raw page of {one.url}, not erased: {error}: put that right, then ask again"
-            left.append((one, why))
-        progress("archive", number, len(pages))
-    return erased, left
+            left.append((one, f"the raw page of {one.url}: {error}: repair that, then repeat"))
+        on_progress("archive", number, len(pages))
+    return redacted, left
 
 
-def _write_anew(settings: Settings, found: ErasureResult, notify: Notify) -> None:
-    """Write the file without the deleted rows, publish it, remove the older copies."""
-    warehouse = settings.warehouse
-    notify(f"writing {warehouse.path} anew, because deleted rows stay in its blocks")
+def _rewrite(settings: Settings, notify: Notify) -> list[str]:
+    """Write the file without the deleted rows, publish it; return the copies that remain."""
+    warehouse, remaining = settings.warehouse, []
+    notify(f"writing {warehouse.path} again, because deleted rows stay in its blocks")
     try:
-        compact.compact(warehouse.path, wait_seconds=_COMPACT_WAIT_SECONDS, on_wait=notify)
+        compact.compact(warehouse.path, wait_seconds=_COMPACT_TIMEOUT_SECONDS, on_wait=notify)
     except (WarehouseBusy, WarehouseFull) as error:
-        found.remains.append(
-            f"deleted words in free blocks of {warehouse.path} ({error}): run `copydesk compact`"
+        remaining.append(
+            f"deleted text in free blocks of {warehouse.path} ({error}): run `copydesk compact`"
         )
     try:
-        with _opened(settings) as one:
+        with _connect(settings) as store:
             snapshot.remove_unfinished(warehouse.snapshot)
-            published = snapshot.publish(one, warehouse.snapshot)
+            published = snapshot.publish(store, warehouse.snapshot)
     except WarehouseError as error:
-        found.remains.append(
-            f"the read snapshot {warehouse.snapshot}, because no new one could be published "
-            f"({error}): put that right, then run `copydesk compact`"
-        )
-        return
-    found.remains += [
-        f"the older read snapshot {old}, which a reader has open: run `copydesk compact` when it "
-        "has ended, or delete the file"
+        return [
+            *remaining,
+            f"the snapshot {warehouse.snapshot}, because no new one could be published ({error}): "
+            "repair that, then run `copydesk compact`",
+        ]
+    return remaining + [
+        f"the older snapshot {old}, which a reader has open: run `copydesk compact` when the "
+        "reader has ended, or delete the file"
         for old in snapshot.remove_other_snapshots(warehouse.snapshot, published.path)
     ]
 
 
-def _tell_the_rest(settings: Settings, found: ErasureResult) -> None:
-    path = settings.warehouse.path
-    found.remains += [
-        f"{one}, the copy made before an upgrade: delete it"
-        for one in sorted(path.parent.glob(f"{path.name}.before-*"))
-    ]
-    slug = found.wish.source
-    if slug in settings.sources:
-        found.notes.append(
-            f"{slug} is still configured; runs pass over it. Remove [sources.{slug}] to be done."
-        )
-    elif not slug:
-        found.notes.append(
-            "Listings and feeds that carried a line or the text of it hold other articles too, and "
+def _notes(settings: Settings, source: str) -> Iterator[str]:
+    if not source:
+        yield (
+            "Listings and feeds that carried an entry or the text hold other articles too, and "
             f"stay in {settings.archive.path}."
         )
-    found.notes.append(
-        "Prefect shows words of pages in the artifacts of runs until `serve.run_retention_days`, and pages "
-        "that a killed run archived are named by no row: `copydesk doctor --verify` lists those."
+    elif source in settings.sources:
+        yield f"{source} is still configured; runs skip it. Remove [sources.{source}] too."
+    yield (
+        "Prefect shows text of pages in the artifacts of runs until `serve.run_retention_days`. "
+        "`copydesk doctor --verify` lists pages that a killed run archived: no row names them."
     )
-    found.notes.append(
-        "Backups, exports and files that were imported lie where copydesk does not look: remove "
-        "it there yourself."
+    yield (
+        "copydesk does not search backups, exports and imported files: remove the text there "
+        "yourself."
     )
 
 
-# --- tombstones ----------------------------------------------------------------------------
+# --- suppression ---------------------------------------------------------------------------
 
 
 def list_suppressed(settings: Settings) -> list[Suppression]:
-    """What is kept out, oldest first.
+    """Return the tombstones, oldest first.
 
     Raises:
         WarehouseMissing: There is no warehouse.
     """
-    with _opened(settings) as one:
-        return suppression.list_suppressions(one)
+    with _connect(settings) as store:
+        return suppression.list_suppressions(store)
 
 
-def restore(settings: Settings, wish: ErasureRequest) -> dict[str, bool]:
-    """Lift tombstones; by what was named, whether there was one.
+def restore(settings: Settings, request: ErasureRequest) -> dict[str, bool]:
+    """Remove tombstones; return whether each name had one.
 
     Raises:
         WarehouseMissing: There is no warehouse.
     """
-    with _opened(settings) as one, db.transaction(one):
-        lifted = {
-            name: suppression.lift_suppression(one, article_id=name) for name in wish.article_ids
-        }
-        if wish.source:
-            lifted[wish.source] = suppression.lift_suppression(one, source=wish.source)
-    return lifted
-
-
-# --- compacting ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompactionResult:
-    """What compacting did.
-
-    Attributes:
-        left: Older read snapshots that readers still have open.
-    """
-
-    path: Path
-    done: compact.CompactResult
-    left: tuple[Path, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """3 when an older copy could not be removed."""
-        return 3 if self.left else 0
-
-    def as_json(self) -> dict[str, Any]:
-        """The JSON document; sizes in bytes."""
-        return {
-            "warehouse": str(self.path),
-            **asdict(self.done),
-            "open_snapshots": [str(one) for one in self.left],
-        }
-
-    def words(self) -> str:
-        """Sizes and rows, before and after."""
-        done = self.done
-        lines = [
-            f"{self.path}: {done.bytes_before / 1e6:.1f} MB became {done.bytes_after / 1e6:.1f} MB; "
-            f"{pluralize(done.sightings_before, 'sighting')} became {done.sightings_after}, "
-            f"{pluralize(done.fetches_removed, 'fetch', 'fetches')} removed"
-        ]
-        lines += [f"! {one} stays: a reader has it open" for one in self.left]
-        return "\n".join(lines)
-
-
-def compact_warehouse(
-    settings: Settings, *, fetches_before: datetime | None, notify: Notify
-) -> CompactionResult:
-    """Write the warehouse anew without its holes, publish it, remove older snapshots.
-
-    Raises:
-        WarehouseError: There is none, another process holds it, or there is no room.
-    """
-    warehouse = settings.warehouse
-    if not warehouse.path.exists():
-        raise missing_error(warehouse.path)
-    notify(f"writing {warehouse.path} anew ({warehouse.path.stat().st_size / 1e6:.0f} MB)")
-    done = compact.compact(
-        warehouse.path,
-        fetches_before=fetches_before,
-        wait_seconds=warehouse.lock_timeout_seconds,
-        on_wait=notify,
-    )
-    with _opened(settings) as one:
-        published = snapshot.publish(one, warehouse.snapshot)
-    left = snapshot.remove_other_snapshots(warehouse.snapshot, published.path)
-    return CompactionResult(path=warehouse.path, done=done, left=tuple(left))
+    key = "source" if request.source else "article_id"
+    with _connect(settings) as store, db.transaction(store):
+        return {name: suppression.lift_suppression(store, **{key: name}) for name in request.names}
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[DuckDBPyConnection]:
+def _connect(settings: Settings) -> Iterator[DuckDBPyConnection]:
     warehouse = settings.warehouse
     if not warehouse.path.exists():
         raise missing_error(warehouse.path)
-    with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as one:
-        yield one
+    with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as store:
+        yield store

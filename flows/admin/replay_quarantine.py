@@ -1,7 +1,7 @@
-"""The quarantine once more: every failure with today's parsers, after a fix.
+"""The replay of the quarantine: every open failure through today's parsers.
 
-What failed as a page, or was carried by a feed, lies whole in the quarantine and needs no
-network. Of a listing, or a line of one, only the articles it leads to are fetched.
+The quarantine holds the pages of articles and the text that a feed carried, so these need no
+network. A listing or an entry of one leads to articles, and those are fetched.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from flows.callbacks import Notify, OnProgress
 from flows.errors import ConfigurationError, Interrupted
 from flows.fetch import decode_page
 from flows.pipeline import locks, steps
-from flows.pipeline import rows as bridge
+from flows.pipeline import rows as mappers
 from flows.pipeline.batch import Batch, FetchedPage, FetchTarget
-from flows.pipeline.checkpoint import CheckpointedRun
-from flows.pipeline.run import RunEnvironment, use_environment
+from flows.pipeline.run import RunContext, RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport, upsert_counts
 from flows.publishing.import_files import CHANNEL as IMPORTED
@@ -49,7 +48,7 @@ from warehouse.rows import (
 from warehouse.upsert import articles
 from warehouse.upsert.observations import check_row
 
-LEASE_WAIT_SECONDS = 300.0
+LOCK_TIMEOUT_SECONDS = 300.0
 """How long to wait for a sync of the source."""
 
 
@@ -60,33 +59,34 @@ def replay_quarantine(
     source: str | None = None,
     only: str | None = None,
     notify: Notify,
-    progress: OnProgress,
+    on_progress: OnProgress,
 ) -> RunReport:
-    """Try every open failure again, in this process; it needs no Prefect.
+    """Parse every open failure again, in this process and without Prefect.
 
     Args:
         settings: Where the warehouse is, and the sources.
         reason: Only failures of this kind (``layout_changed``).
         source: Only failures of this source.
-        only: One failure by its id, or the beginning of it.
-        notify: Told about waits.
-        progress: Told how far it is.
+        only: One failure, by its id or the beginning of its id.
+        notify: Called when the replay waits for a lock.
+        on_progress: Called after each source.
 
     Raises:
-        ConfigurationError: There is no such source.
-        SourceBusy: A run of a source does not end.
-        WarehouseError: There is none, it could not be written, or no failure has that id.
+        ConfigurationError: The source is unknown.
+        SourceLocked: A run holds a source's lock until the timeout.
+        WarehouseError: There is no warehouse, it cannot be written, or no failure has that id.
     """
-    if source is not None and source not in settings.sources:
+    if source is not None:
         settings.source(source)
     if not settings.warehouse.path.exists():
         raise missing_error(settings.warehouse.path)
     stop = threading.Event()
-    environment = RunEnvironment(stop=stop, on_progress=progress, notify=notify)
+    environment = RunEnvironment(stop=stop, on_progress=on_progress, notify=notify)
     with use_environment(environment), graceful_shutdown(stop, notify):
-        run = CheckpointedRun("replay", settings, ())
+        run = RunContext("replay", settings, ())
         with run:
-            for slug in _sources_of(run, reason, source, only):
+            failures = _open_failures(run, reason, source, only)
+            for slug in dict.fromkeys(one.row.source for one in failures):
                 with suppress(Interrupted):
                     _replay_source(run, slug, reason, only)
                 if run.is_stopping:
@@ -96,14 +96,8 @@ def replay_quarantine(
     return report
 
 
-def _sources_of(
-    run: CheckpointedRun, reason: str | None, source: str | None, only: str | None
-) -> list[str]:
-    return list(dict.fromkeys(one.row.source for one in _wanted(run, reason, source, only)))
-
-
-def _wanted(
-    run: CheckpointedRun, reason: str | None, source: str | None, only: str | None
+def _open_failures(
+    run: RunContext, reason: str | None, source: str | None, only: str | None
 ) -> list[QuarantineEntry]:
     with run.reading() as store:
         if only is not None:
@@ -111,21 +105,24 @@ def _wanted(
         return quarantine.open_failures(store, reason=reason, source=source)
 
 
-def _replay_source(run: CheckpointedRun, slug: str, reason: str | None, only: str | None) -> None:
+def _replay_source(run: RunContext, slug: str, reason: str | None, only: str | None) -> None:
     started, stats = time.monotonic(), run.stats_of(slug)
     with run.writing() as store:
         run.begin_sources(store)
     with locks.acquire(
-        run.settings, slug, flow="replay", run_id=run.id,
-        wait_seconds=LEASE_WAIT_SECONDS, notify=run.environment.notify, stop=run.environment.stop,
+        run.settings, slug, flow="replay", run_id=run.id, wait_seconds=LOCK_TIMEOUT_SECONDS,
+        notify=run.environment.notify, stop=run.environment.stop,
     ):  # fmt: skip
-        # Looked up with the lease: a sync may have resolved some meanwhile, or kept a newer page.
-        failures = _wanted(run, reason, slug, only)
+        # Read under the lock: a sync may have resolved some, or kept a newer page.
+        failures = _open_failures(run, reason, slug, only)
         stats.add(discovered=len(failures))
         if posts := [one for one in failures if one.row.channel == IMPORTED]:
             _replay_posts(run, slug, posts)
         if pages := [one for one in failures if one.row.channel != IMPORTED]:
-            _replay_pages(run, slug, pages)
+            try:
+                _replay_pages(run, run.settings.source(slug), pages)
+            except ConfigurationError as error:
+                stats.fail(f"{len(pages)} failures stay in quarantine: {error}")
         with run.reading() as store:
             left = quarantine.open_ids(store, [one.quarantine_id for one in failures])
     stats.seconds = time.monotonic() - started
@@ -136,173 +133,160 @@ def _replay_source(run: CheckpointedRun, slug: str, reason: str | None, only: st
 # --- imported posts --------------------------------------------------------------------
 
 
-def _replay_posts(run: CheckpointedRun, slug: str, posts: Sequence[QuarantineEntry]) -> None:
+def _replay_posts(run: RunContext, slug: str, failures: Sequence[QuarantineEntry]) -> None:
     rows: list[ArticleRow] = []
-    bad: list[NewQuarantineEntry] = []
-    done: list[str] = []
-    for one in posts:
+    failed: list[NewQuarantineEntry] = []
+    resolved: list[str] = []
+    for one in failures:
         path, data, at = one.row.url, one.row.page, one.row.fetched_at
         try:
             post = read_post(data, path, source=slug)
-            own = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
-            row = bridge.article_row(post.article, channel=IMPORTED, seen_at=at, post=own)
+            file = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
+            row = mappers.article_row(post.article, channel=IMPORTED, seen_at=at, post=file)
             check_row(row)
         except (ParseError, BadRow) as error:
             run.stats_of(slug).quarantine(f"{path}: {error}")
-            bad.append(bridge.post_failure(slug, path, data, error, at))
+            failed.append(mappers.post_failure(slug, path, data, error, at))
         else:
             run.stats_of(slug).add(fetched=1)
+            run.stats_of(row.source)  # a post may name a source of its own
             rows.append(row)
-            done.append(one.quarantine_id)
+            resolved.append(one.quarantine_id)
     with run.writing() as store:
-        for row in rows:
-            run.stats_of(row.source)
         run.begin_sources(store)
         upserted = articles.upsert_articles(store, rows, run_id=run.id)
-        quarantine.put(store, bad, run_id=run.id)
-        quarantine.resolve(store, run_id=run.id, quarantine_ids=done)
+        quarantine.put(store, failed, run_id=run.id)
+        quarantine.resolve(store, run_id=run.id, quarantine_ids=resolved)
         for name, stats in run.stats.items():
             stats.add(**upsert_counts(upserted.get(name, UpsertCounts())))
             runs.add_counters(store, run.id, name, Counters(**stats.uncounted()))
             stats.mark_counted()
 
 
-# --- pages, lines and listings ---------------------------------------------------------
+# --- pages, entries and listings -------------------------------------------------------
 
 
-def _replay_pages(run: CheckpointedRun, slug: str, failures: Sequence[QuarantineEntry]) -> None:
-    try:
-        source = run.settings.source(slug)
-    except ConfigurationError as error:
-        run.stats_of(slug).fail(f"{len(failures)} stay where they are: {error}")
-        return
-    _replay_articles(run, source, [one for one in failures if one.row.article_id is not None])
-    lines: dict[tuple[str, datetime], list[QuarantineEntry]] = defaultdict(list)
+def _replay_pages(run: RunContext, source: Source, failures: Sequence[QuarantineEntry]) -> None:
+    _replay_articles(run, source, [one.row for one in failures if one.row.article_id is not None])
+    of_listing: dict[tuple[str, datetime], list[QuarantineEntry]] = defaultdict(list)
     for one in failures:
         if one.row.article_id is None:
             url = one.row.url or json.loads(one.row.facts or "{}").get("listing", "")
-            lines[url, one.row.fetched_at].append(one)
-    listings = listing_pages(source) if lines else {}
-    for (url, at), of_listing in lines.items():
-        if run.is_stopping:  # what is not fetched any more is not mended
+            of_listing[url, one.row.fetched_at].append(one)
+    listings = listing_pages(source) if of_listing else {}
+    for (url, at), entries in of_listing.items():
+        if run.is_stopping:  # what is not fetched is not resolved
             break
         try:
-            _replay_listing(run, source, listings.get(url), url, at, of_listing)
+            _replay_listing(run, source, listings.get(url), url, at, entries)
         except (ParseError, ArchiveError) as error:
-            for _ in of_listing:
-                run.stats_of(slug).quarantine(f"listing {url}: {error}")
+            for _ in entries:
+                run.stats_of(source.slug).quarantine(f"listing {url}: {error}")
 
 
 def _replay_articles(
-    run: CheckpointedRun, source: Source, failures: Sequence[QuarantineEntry]
+    run: RunContext, source: Source, failures: Sequence[NewQuarantineEntry]
 ) -> None:
-    """Article pages: all that a replay needs lies in the quarantine."""
-    batch = Batch()
+    """Parse pages of articles; the quarantine holds all that this needs."""
+    batch, stats = Batch(), run.stats_of(source.slug)
     for one in failures:
-        entry = bridge.entry_from_json(one.row.facts)
+        entry = mappers.entry_from_json(one.facts)
         if entry is None:
-            run.stats_of(source.slug).quarantine(
-                f"{one.row.url}: its line of a listing is not kept"
-            )
+            stats.quarantine(f"{one.url}: its entry of a listing is not kept")
             continue
         try:
-            batch.pages.append(FetchedPage(entry, _page(source, one.row, entry)))
+            batch.pages.append(FetchedPage(entry, _article_page(source, one, entry)))
         except ParseError as error:
-            run.stats_of(source.slug).quarantine(str(error))
-    run.stats_of(source.slug).add(fetched=len(batch.pages))
-    bodies = {(one.row.article_id, one.row.url): one.row for one in failures}
+            stats.quarantine(str(error))
+    stats.add(fetched=len(batch.pages))
     steps.parse(run, source, batch)
+    before = {(one.article_id, one.url): one for one in failures}
     batch.failures = [
-        _with_page(bad, bodies.get((bad.article_id, bad.url))) for bad in batch.failures
+        _with_page(one, before.get((one.article_id, one.url))) for one in batch.failures
     ]
     steps.load(run, source, batch)
 
 
-def _resolve(store: object, run_id: str, ids: Sequence[str]) -> None:
-    quarantine.resolve(store, run_id=run_id, quarantine_ids=ids)  # type: ignore[arg-type]
-
-
-def _with_page(bad: NewQuarantineEntry, before: NewQuarantineEntry | None) -> NewQuarantineEntry:
-    """A failure that is one again keeps its page."""
+def _with_page(
+    failure: NewQuarantineEntry, before: NewQuarantineEntry | None
+) -> NewQuarantineEntry:
+    """A repeated failure with the page that the quarantine holds."""
     if before is None:
-        return bad
-    return replace(
-        bad, page=before.page, page_more=before.page_more, content_type=before.content_type
-    )
+        return failure
+    kept = {name: getattr(before, name) for name in ("page", "page_more", "content_type")}
+    return replace(failure, **kept)
 
 
-def _page(source: Source, row: NewQuarantineEntry, entry: Entry) -> Page:
+def _article_page(source: Source, failure: NewQuarantineEntry, entry: Entry) -> Page:
+    at = failure.fetched_at
     if entry.content is not None:
-        return Page(url=entry.url, text="", fetched_at=row.fetched_at, entry=entry)
-    decoded = decode(row.page, row.content_type)
+        return Page(url=entry.url, text="", fetched_at=at, entry=entry)
+    decoded = decode(failure.page, failure.content_type)
     first = Page(
         url=entry.url,
         final_url=entry.url,
         text=decoded.text,
-        fetched_at=row.fetched_at,
+        fetched_at=at,
         encoding=decoded.encoding,
         replacement_count=decoded.replacement_count,
         entry=entry,
     )
-    if not row.page_more:
+    if not failure.page_more:
         return first
+    texts = [page.decode("utf-8", "surrogatepass") for page in failure.page_more]
     urls = registry.next_pages(source, first)
-    parts = [part.decode("utf-8", "surrogatepass") for part in row.page_more]
-    return replace(
-        first,
-        next_pages=tuple(
-            Page(url=url, text=text, fetched_at=row.fetched_at)
-            for url, text in zip(urls, parts, strict=False)
-        ),
-    )
+    more = [Page(url=url, text=text, fetched_at=at) for url, text in zip(urls, texts, strict=False)]
+    return replace(first, next_pages=tuple(more))
 
 
 def _replay_listing(
-    run: CheckpointedRun,
+    run: RunContext,
     source: Source,
     listing: Listing | None,
     url: str,
     at: datetime,
     failures: Sequence[QuarantineEntry],
 ) -> None:
-    """A listing, or lines of it: what they target to now, and is not stored, is fetched.
+    """Parse a listing, or entries of it, and fetch the articles that are not stored.
 
     Raises:
-        ParseError: It still cannot be read.
-        ArchiveError: It is archived no more.
+        ParseError: It still cannot be parsed.
+        ArchiveError: The archive does not hold it.
     """
     if listing is None:
-        raise ArchiveError("it is none of the source's listings now; it stays for the record")
+        raise ArchiveError("the source has no such listing now; the failure stays for the record")
     page = _listing_page(run, url, at, failures)
-    lines = registry.entries(source, listing, page)
-    still = {
-        line.raw.encode("utf-8", "surrogatepass"): line
-        for line in lines
-        if isinstance(line, BadEntry)
+    entries = registry.entries(source, listing, page)
+    bad = {
+        one.raw.encode("utf-8", "surrogatepass"): one
+        for one in entries
+        if isinstance(one, BadEntry)
     }
-    good = [line for line in lines if isinstance(line, Entry)]
-    ids = [f"{source.slug}:{line.source_article_id}" for line in good]
+    good = [(f"{source.slug}:{e.source_article_id}", e) for e in entries if isinstance(e, Entry)]
     with run.reading() as store:
-        known = not_modified.stored_ids(store, ids)
-    new = [line for line in good if f"{source.slug}:{line.source_article_id}" not in known]
+        known = not_modified.stored_ids(store, [article_id for article_id, _ in good])
+    targets = [FetchTarget(entry, page) for article_id, entry in good if article_id not in known]
     stats = run.stats_of(source.slug)
-    failed = stats.counts["failed"]
-    batch = steps.fetch(run, source, Batch(FetchTarget(line, page) for line in new))
-    batch = steps.parse(run, source, batch)
-    mended = []
+    failed_before = stats.counts["failed"]
+    batch = steps.parse(run, source, steps.fetch(run, source, Batch(targets)))
+    is_complete = stats.counts["failed"] == failed_before and not run.is_stopping
+    resolved = []
     for one in failures:
-        line = still.get(one.row.page)
-        if line is not None:
-            stats.quarantine(f"{line.channel}: {line.error}")
-            batch.failures.append(bridge.entry_failure(source, url, line, at))
-        elif stats.counts["failed"] == failed and not run.is_stopping:
-            mended.append(one.quarantine_id)
-    run.along(lambda store: _resolve(store, run.id, mended))
-    steps.load(run, source, batch)
+        if (entry := bad.get(one.row.page)) is not None:
+            stats.quarantine(f"{entry.channel}: {entry.error}")
+            batch.failures.append(mappers.entry_failure(source, url, entry, at))
+        elif is_complete:
+            resolved.append(one.quarantine_id)
+    steps.load(
+        run,
+        source,
+        batch,
+        on_commit=lambda store: quarantine.resolve(store, run_id=run.id, quarantine_ids=resolved),
+    )
 
 
 def _listing_page(
-    run: CheckpointedRun, url: str, at: datetime, failures: Sequence[QuarantineEntry]
+    run: RunContext, url: str, at: datetime, failures: Sequence[QuarantineEntry]
 ) -> Page:
     row = failures[0].row
     if row.url:
@@ -311,7 +295,7 @@ def _listing_page(
     with run.reading() as store:
         found = archived_fetches.page_at(store, url, at)
     if found is None:
-        raise ArchiveError("it is archived no more; the next sync reads the listing anew")
+        raise ArchiveError("the archive does not hold it; the next sync reads the listing again")
     folder = run.settings.archive.path
-    fetched = read_response(folder, found.archive_file, found.archive_offset, url)
-    return replace(decode_page(fetched, None), fetched_at=at)
+    response = read_response(folder, found.archive_file, found.archive_offset, url)
+    return replace(decode_page(response, None), fetched_at=at)

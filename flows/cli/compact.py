@@ -29,10 +29,10 @@ def compact(console: Console, fetch_retention_days: int | None) -> int:
     when it holds the same rows, so the disk needs room for both. A killed compact leaves the old
     file.
     """
-    from flows.admin.erasure import compact_warehouse
+    from flows.admin.compact import compact_warehouse
 
     days = fetch_retention_days
     before = datetime.now(UTC) - timedelta(days=days) if days else None
     result = compact_warehouse(console.settings(), fetches_before=before, notify=console.notify)
-    console.print_result(result.as_json(), result.words())
+    console.print_result(result.as_json(), result.message())
     return result.exit_code

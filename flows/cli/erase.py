@@ -14,7 +14,7 @@ from flows.cli.tables import table
 from parsers.text.characters import escape_controls
 
 if TYPE_CHECKING:
-    from flows.admin.erasure_request import ErasureRequest
+    from flows.admin.erasure import ErasureRequest
 
 
 @click.command(
@@ -50,7 +50,7 @@ def erase(
     (--fetch-retention-days) are not found.
     """
     from flows.admin import erasure
-    from flows.admin.erasure_request import ErasureRequest
+    from flows.admin.erasure import ErasureRequest
 
     if is_list:
         return _list(console)
@@ -66,9 +66,9 @@ def erase(
         return console.fail("nothing was deleted", FAILED)
     with show_progress(console) as on_progress:
         result = erasure.erase(
-            settings, request, reason=reason, notify=console.notify, progress=on_progress
+            settings, request, reason=reason, notify=console.notify, on_progress=on_progress
         )
-    console.print_result(result.as_json(), result.words())
+    console.print_result(result.as_json(), result.message())
     return result.exit_code
 
 

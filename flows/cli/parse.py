@@ -51,7 +51,7 @@ def parse(
     if batch is not None:
         from flows.pipeline.parse_batch import parse_manifest
 
-        console.notify(parse_manifest(*batch).words())
+        console.notify(parse_manifest(*batch).message())
         return OK
     from flows.pipeline.parse_page import parse_page
 

@@ -104,7 +104,7 @@ def replay(console: Console, id_: str | None, reason: str | None, source: str | 
             source=source,
             only=id_,
             notify=console.notify,
-            progress=on_progress,
+            on_progress=on_progress,
         )
     if not report.stats:
         console.notify(_nothing(reason, source, is_resolved=False))

@@ -1,4 +1,4 @@
-"""The pieces of a backfill that are pages of an archive: no network, and the time of their fetch."""
+"""Backfill chunks of archived pages: no network; each page keeps the time of its fetch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from flows.archive import ArchiveError
-from flows.archive.index import (
-    ArchiveIndex,
-    RecordLocation,
-    listing_entries,
-    read_response,
-    with_next_pages,
-)
+from flows.archive.index import RecordLocation, listing_entries, read_response, with_next_pages
 from flows.fetch import decode_page
 from flows.pipeline import steps
 from flows.pipeline.backfill_context import BackfillContext
@@ -22,21 +16,23 @@ from flows.pipeline.checkpoint import READ_ARCHIVE, new_chunk
 from flows.text import pluralize
 from parsers import registry
 from parsers.errors import ParseError
+from warehouse.read import archived_fetches
 from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
 
-RECORDS_EACH = 200
+RECORDS_PER_CHUNK = 200
 
 
-def pieces(work: BackfillContext, found: ArchiveIndex) -> list[NewChunk]:
-    """Pieces for those pages that no piece of the plan holds yet."""
+def plan_records(job: BackfillContext) -> list[NewChunk]:
+    """Make chunks of the pages that no chunk of the plan holds."""
     planned = {
         (file, offset)
-        for chunk in work.plan.chunks
+        for chunk in job.plan.chunks
         if chunk.kind == READ_ARCHIVE
         for file, offset, *_ in json.loads(chunk.spec)
     }
-    fresh = [one for one in found.pages if (one.file, one.offset) not in planned]
-    parts = [fresh[i : i + RECORDS_EACH] for i in range(0, len(fresh), RECORDS_EACH)]
+    new = [one for one in job.index.pages if (one.file, one.offset) not in planned]
+    size = RECORDS_PER_CHUNK
+    parts = [new[start : start + size] for start in range(0, len(new), size)]
     return [
         new_chunk(
             READ_ARCHIVE,
@@ -48,59 +44,69 @@ def pieces(work: BackfillContext, found: ArchiveIndex) -> list[NewChunk]:
     ]
 
 
-def read_records(work: BackfillContext, found: ArchiveIndex, chunk: Chunk) -> None:
-    """Read and store some pages of an archive; their time is that of their fetch."""
-    places = [
+def read_archive(job: BackfillContext, chunk: Chunk) -> None:
+    """Parse and load the pages of a chunk."""
+    locations = [
         RecordLocation(file, offset, url, datetime.fromisoformat(at))
         for file, offset, url, at in json.loads(chunk.spec)
     ]
-    if work.run.is_dry:
-        work.stats.add(discovered=len(places))
-        work.stats.warnings += [
-            f"would read {one.url} of {one.at:%Y-%m-%d %H:%M}" for one in places
+    if job.run.is_dry:
+        job.stats.add(discovered=len(locations))
+        job.stats.warnings += [
+            f"would read {one.url} of {one.at:%Y-%m-%d %H:%M}" for one in locations
         ]
-        work.plan.end(chunk)
+        job.plan.finish(chunk)
         return
     batch, state = Batch(), DONE
-    for place in places:
+    for location in locations:
         try:
-            batch.pages += _arrived(found, place)
+            batch.pages += pages_at(job, location)
         except (ArchiveError, ParseError) as error:
-            work.stats.add(discovered=1)
-            work.stats.fail(f"{place.url}: {error}")
+            job.stats.add(discovered=1)
+            job.stats.fail(f"{location.url}: {error}")
             if isinstance(error, ArchiveError):
-                state = INCOMPLETE  # the file may come back whole, from a backup
+                state = INCOMPLETE  # a backup may restore the file
     # A listing may carry many articles, or none.
-    work.stats.add(discovered=len(batch.pages), fetched=len(batch.pages))
-    steps.parse(work.run, work.source, batch)
-    _leave_recorded(work, found, batch)
-    work.plan.end(chunk, state)
-    work.store(batch)
+    job.stats.add(discovered=len(batch.pages), fetched=len(batch.pages))
+    steps.parse(job.run, job.source, batch)
+    _drop_recorded_fetches(job, batch)
+    job.plan.finish(chunk, state)
+    job.load(batch)
 
 
-def _arrived(found: ArchiveIndex, place: RecordLocation) -> list[FetchedPage]:
-    fetched = read_response(found.folder, place.file, place.offset, place.url)
-    fetched = replace(fetched, fetched_at=place.at)
-    if place.url in found.listings:
-        entries = [entry for entry in listing_entries(found, place) if entry.content is not None]
-        return [FetchedPage(entry, decode_page(fetched, entry)) for entry in entries]
-    arrived = []
-    for entry in found.entries(place):
-        page = decode_page(fetched, entry)
-        more = registry.next_pages(found.source, page)
-        following = [at for url in more if (at := found.nearest(url, place.at))]
-        arrived.append(FetchedPage(entry, with_next_pages(page, found.folder, following), fetched))
-    return arrived
+def pages_at(job: BackfillContext, location: RecordLocation) -> list[FetchedPage]:
+    """The articles of a record: one for each entry that led to it, or those it carries.
+
+    Raises:
+        ArchiveError: The record is damaged.
+        ParseError: The listing cannot be parsed.
+    """
+    index = job.index
+    response = read_response(index.folder, location.file, location.offset, location.url)
+    response = replace(response, fetched_at=location.at)
+    if location.url in index.listings:
+        entries = [one for one in listing_entries(index, location) if one.content is not None]
+        return [FetchedPage(entry, decode_page(response, entry)) for entry in entries]
+    pages = []
+    for entry in index.entries(location):
+        page = decode_page(response, entry)
+        urls = registry.next_pages(index.source, page)
+        following = [found for url in urls if (found := index.nearest(url, location.at))]
+        pages.append(FetchedPage(entry, with_next_pages(page, index.folder, following), response))
+    return pages
 
 
-def _leave_recorded(work: BackfillContext, found: ArchiveIndex, batch: Batch) -> None:
-    """Record the fetches of our own archive that are not recorded: it outlived its warehouse."""
-    is_own = found.folder.resolve() == work.run.settings.archive.path.resolve()
-    places = {
+def _drop_recorded_fetches(job: BackfillContext, batch: Batch) -> None:
+    """Record a fetch only if it is of our own archive and the warehouse lost it."""
+    is_own = job.index.folder.resolve() == job.run.settings.archive.path.resolve()
+    urls = {
         (row.archive_file, row.archive_offset): url
         for url, row in batch.fetches.items()
         if row.archive_file is not None and row.archive_offset is not None
     }
-    known = work.run.recorded(places) if is_own else set(places)
-    for place in known:
-        del batch.fetches[places[place]]
+    recorded = set(urls)
+    if is_own:
+        with job.run.reading() as store:
+            recorded = archived_fetches.recorded_locations(store, list(urls))
+    for location in recorded:
+        del batch.fetches[urls[location]]

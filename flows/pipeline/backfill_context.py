@@ -1,4 +1,4 @@
-"""One backfill under way: what its pieces share, whatever they are."""
+"""The state of one backfill, shared by its chunks."""
 
 from __future__ import annotations
 
@@ -7,47 +7,43 @@ import time
 from datetime import UTC, datetime
 from functools import cached_property
 
-from flows.archive import index as records
+from flows.archive.index import ArchiveIndex, build_index
 from flows.pipeline import steps
 from flows.pipeline.batch import Batch
-from flows.pipeline.checkpoint import (
-    CLOSE_GAPS,
-    FETCH_ENTRIES,
-    LIST_PAGES,
-    CheckpointedRun,
-    JobPlan,
-)
+from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES, JobPlan
 from flows.pipeline.date_range import BackfillRequest
+from flows.pipeline.run import RunContext
 from parsers.model import Entry, Source
 from warehouse.records.backfill_chunks import Chunk
 
 
 class BackfillContext:
-    """One backfill under way: what its pieces share.
+    """The state of one backfill.
 
     Attributes:
-        entries_each: How many articles a piece holds: what a kill repeats at most.
-        piece_seconds: After how long a piece ends, and leaves what it has not fetched to
-            another: how long the schedule waits for its turn, which is less than it would.
-        clock: Seconds that never go back.
+        entries_per_chunk: How many articles one chunk holds; a kill repeats at most these.
+        chunk_seconds: After this time a chunk leaves its unfetched articles to a new chunk.
+            It is shorter than the time that a sync waits for the source's lock.
+        clock: A monotonic clock, in seconds.
+        was_done: Whether an earlier run finished the plan, and nothing can be new since.
+        oldest: The oldest article of each channel that this run parsed.
+        planned: The ids of the articles that some chunk of the plan holds.
     """
 
     entries_per_chunk = 100
     chunk_seconds = 300.0
     clock = staticmethod(time.monotonic)
 
-    def __init__(
-        self, run: CheckpointedRun, asked: BackfillRequest, *, restart: bool = False
-    ) -> None:
+    def __init__(self, run: RunContext, request: BackfillRequest, *, restart: bool = False) -> None:
         self.run = run
-        self.asked = asked
-        self.source: Source = run.settings.source(asked.source)
-        self.stats = run.stats_of(asked.source)
-        self.plan = JobPlan(run, asked.plan, asked.source)
-        self.was_done = self.plan.is_done and not self._is_open_ended()
-        if restart or (self.plan.is_done and not self.was_done and not asked.archive):
+        self.request = request
+        self.source: Source = run.settings.source(request.source)
+        self.stats = run.stats_of(request.source)
+        self.plan = JobPlan(run, request.plan, request.source)
+        is_done = self.plan.is_done
+        self.was_done = is_done and not restart and not self._is_open_ended()
+        if restart or (is_done and not self.was_done and not request.archive):
             self.plan.restart()
-            self.was_done = False
         self.oldest: dict[str, datetime] = {}
         self.planned = {
             entry.source_article_id
@@ -57,38 +53,34 @@ class BackfillContext:
         }
 
     @cached_property
-    def index(self) -> records.ArchiveIndex:
-        """What the archive holds."""
-        assert self.asked.archive is not None  # noqa: S101  # only an archive has records
-        return records.build_index(self.asked.archive, self.source)
+    def index(self) -> ArchiveIndex:
+        """The records of the archive for this source."""
+        assert self.request.archive is not None  # noqa: S101  # only an archive has records
+        return build_index(self.request.archive, self.source)
 
     def _is_open_ended(self) -> bool:
-        """Whether there may be more by now: of a window that was not over, of an archive."""
-        if self.asked.archive:
+        """Whether a finished plan may have more by now: an archive, or a range not yet over."""
+        if self.request.archive:
             return True
-        window, ended = self.asked.window, self.plan.ended_at
-        if window is None or ended is None:
+        days, ended = self.request.date_range, self.plan.ended_at
+        if days is None or ended is None:
             return False
-        # What counts is when the listings were read, however long the articles took after that.
-        return min(self._listed_at(), default=ended) < window.end
+        # The time of the listings counts, not that of the articles fetched after them.
+        specs = (json.loads(c.spec) for c in self.plan.chunks if c.kind in (LIST_PAGES, CLOSE_GAPS))
+        listed = [parse_utc(spec["since"]) for spec in specs if spec["since"]]
+        return min(listed, default=ended) < days.end
 
-    def _listed_at(self) -> list[datetime]:
-        specs = (
-            json.loads(one.spec) for one in self.plan.chunks if one.kind in (LIST_PAGES, CLOSE_GAPS)
-        )
-        return [aware(spec["since"]) for spec in specs if spec["since"]]
-
-    def store(self, batch: Batch) -> None:
-        """Store a batch, and what became of its piece with it."""
+    def load(self, batch: Batch) -> None:
+        """Load a batch and save the plan in one transaction; a dry run stores nothing."""
         if not self.run.is_dry:
-            steps.load(self.run, self.source, batch)
+            steps.load(self.run, self.source, batch, on_commit=self.plan.save)
 
 
 def entries_of(chunk: Chunk) -> list[Entry]:
-    """The entries of a piece."""
-    return [Entry(**facts) for facts in json.loads(chunk.spec)]
+    """The entries of a chunk."""
+    return [Entry(**fields) for fields in json.loads(chunk.spec)]
 
 
-def aware(text: str) -> datetime:
-    """A moment of a piece, in UTC."""
+def parse_utc(text: str) -> datetime:
+    """Parse a time of a chunk (UTC)."""
     return datetime.fromisoformat(text).astimezone(UTC)

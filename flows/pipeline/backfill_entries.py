@@ -1,13 +1,13 @@
-"""The pieces of a backfill that are articles: from addresses or a listing's lines to rows.
+"""Backfill chunks of articles: from URLs or the entries of a listing to rows.
 
-A piece has its time: a site may ask for many seconds between two requests, and the schedule
-waits for its turn meanwhile. What a piece does not fetch in its time is another one.
+A chunk has a time limit, because a site may ask for many seconds between two requests while
+a sync waits for the source's lock. What a chunk does not fetch in time becomes a new chunk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from flows.pipeline import steps
 from flows.pipeline.backfill_context import BackfillContext, entries_of
@@ -22,52 +22,49 @@ from warehouse.records import not_modified
 from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
 
 _FIRST_ENTRIES = 8
-"""How many are fetched before it is known how long one takes."""
+"""How many are fetched before the time that one takes is known."""
 
 
-def named(work: BackfillContext, urls: Sequence[str]) -> list[NewChunk]:
-    """The pieces of a list of addresses; one that the source does not know is told."""
+def plan_urls(job: BackfillContext) -> list[NewChunk]:
+    """Make the chunks of the request's URLs; report those that the source does not know."""
     entries: dict[str, Entry] = {}
-    merged = 0
-    for url in urls:
+    repeated = 0
+    for url in job.request.urls:
         try:
-            entry = work.source.parser.entry_of(work.source, url)
+            entry = job.source.parser.entry_of(job.source, url)
         except (UnknownUrl, ValueError) as error:
-            work.stats.add(discovered=1)
-            work.stats.fail(f"{url[:200]}: {error}")
+            job.stats.add(discovered=1)
+            job.stats.fail(f"{url[:200]}: {error}")
         else:
-            merged += entry.source_article_id in entries
+            repeated += entry.source_article_id in entries
             entries.setdefault(entry.source_article_id, entry)
-    if merged:
-        work.stats.warnings.append(
-            f"{merged} of the addresses target to articles that others target to"
-        )
-    return pieces(work, list(entries.values()), "addresses")
+    if repeated:
+        job.stats.warnings.append(f"{repeated} of the URLs name articles that other URLs name")
+    return entry_chunks(job, list(entries.values()), "addresses")
 
 
-def tell_lost(work: BackfillContext) -> None:
-    """Say again which addresses brought nothing, and will not be tried again."""
+def report_failed_urls(job: BackfillContext) -> None:
+    """Report the URLs of done chunks that gave no page; no run tries them again."""
     urls = [
         entry.url
-        for chunk in work.plan.chunks
+        for chunk in job.plan.chunks
         if chunk.kind == FETCH_ENTRIES and chunk.state == DONE
         for entry in entries_of(chunk)
     ]
-    with work.run.reading() as store:
-        lost = archived_fetches.last_fetch_errors(store, urls)
-    if lost:
-        words = [error if url in error else f"{url}: {error}" for url, error in lost.items()]
-        told = "; ".join(words[:MAX_MESSAGES])
-        work.stats.warnings.append(
-            f"{len(lost)} of the addresses brought nothing and are not tried again "
-            f"(--restart does): {told}"
+    with job.run.reading() as store:
+        failed = archived_fetches.last_fetch_errors(store, urls)
+    if failed:
+        errors = [error if url in error else f"{url}: {error}" for url, error in failed.items()]
+        job.stats.warnings.append(
+            f"{len(failed)} of the URLs gave no page and are not tried again "
+            f"(--restart does): {'; '.join(errors[:MAX_MESSAGES])}"
         )
 
 
-def pieces(work: BackfillContext, entries: Sequence[Entry], what: str) -> list[NewChunk]:
-    """New pieces of a plan for some articles; ``what`` says which, for people."""
-    each = work.entries_per_chunk
-    parts = [entries[i : i + each] for i in range(0, len(entries), each)]
+def entry_chunks(job: BackfillContext, entries: Sequence[Entry], what: str) -> list[NewChunk]:
+    """Make chunks of some articles; ``what`` describes them to people."""
+    size = job.entries_per_chunk
+    parts = [entries[start : start + size] for start in range(0, len(entries), size)]
     return [
         new_chunk(
             FETCH_ENTRIES, f"{len(part)} of {what}", [asdict(entry) for entry in part], len(part)
@@ -76,88 +73,80 @@ def pieces(work: BackfillContext, entries: Sequence[Entry], what: str) -> list[N
     ]
 
 
-def read_entries(work: BackfillContext, chunk: Chunk) -> None:
-    """Fetch, read and store the articles of a piece."""
-    run, stats = work.run, work.stats
+def fetch_entries(job: BackfillContext, chunk: Chunk) -> None:
+    """Fetch, parse and load the articles of a chunk."""
     planned = entries_of(chunk)
-    entries = _left_to_listings(work, planned)
-    if run.is_dry:
-        stats.add(discovered=len(planned))
-        stats.warnings += [f"would fetch {entry.url}" for entry in entries]
-        work.plan.end(chunk)
+    entries = _without_listed(job, planned)
+    if job.run.is_dry:
+        job.stats.add(discovered=len(planned))
+        job.stats.warnings += [f"would fetch {entry.url}" for entry in entries]
+        job.plan.finish(chunk)
         return
-    batch, rest = _fetch_in_time(work, entries)
-    stats.add(discovered=len(planned) - len(rest))
-    note_days(work, batch)
-    if not run.is_stopping:
-        missing = any(_may_come(target.entry.url, batch) for target in batch.targets)
+    batch, rest = _fetch_in_time(job, entries)
+    job.stats.add(discovered=len(planned) - len(rest))
+    note_days(job, batch)
+    if not job.run.is_stopping:
+        is_incomplete = any(_may_come_later(target.entry.url, batch) for target in batch.targets)
         left = {id(entry) for entry in rest}
         own = [asdict(entry) for entry in planned if id(entry) not in left]
-        work.plan.end(
-            chunk,
-            INCOMPLETE if missing else DONE,
-            entries=len(own),
-            spec=new_chunk(FETCH_ENTRIES, "", own).spec,
-        )
-        work.plan.grow(pieces(work, rest, "a piece that took long"))
-    work.store(batch)
+        kept = replace(chunk, entries=len(own), spec=new_chunk(FETCH_ENTRIES, "", own).spec)
+        job.plan.finish(kept, INCOMPLETE if is_incomplete else DONE)
+        job.plan.add(entry_chunks(job, rest, "a chunk that took long"))
+    job.load(batch)
 
 
-def _fetch_in_time(work: BackfillContext, entries: list[Entry]) -> tuple[Batch, list[Entry]]:
-    """The articles that come in the time that one piece has, and the entries left over.
-
-    A site may ask for many seconds between two requests, and the schedule waits meanwhile.
-    """
-    whole, rest, started = Batch(), entries, work.clock()
+def _fetch_in_time(job: BackfillContext, entries: list[Entry]) -> tuple[Batch, list[Entry]]:
+    """Fetch and parse what fits in the chunk's time; return it and the entries left over."""
+    whole, rest, started = Batch(), entries, job.clock()
     size = _FIRST_ENTRIES
-    while rest and not work.run.is_stopping:
+    while rest and not job.run.is_stopping:
         part, rest = rest[:size], rest[size:]
-        batch = steps.fetch(work.run, work.source, Batch(FetchTarget(one, None) for one in part))
-        whole.merge(steps.parse(work.run, work.source, batch))
-        spent = work.clock() - started
-        size = int((work.chunk_seconds - spent) * (len(entries) - len(rest)) / max(spent, 1e-3))
+        batch = steps.fetch(job.run, job.source, Batch(FetchTarget(one, None) for one in part))
+        whole.merge(steps.parse(job.run, job.source, batch))
+        spent = job.clock() - started
+        size = int((job.chunk_seconds - spent) * (len(entries) - len(rest)) / max(spent, 1e-3))
         if size < 1:
             break
     return whole, rest
 
 
-def _left_to_listings(work: BackfillContext, entries: list[Entry]) -> list[Entry]:
-    """Those entries that no listing tells more of than their page does.
+def _without_listed(job: BackfillContext, entries: list[Entry]) -> list[Entry]:
+    """Leave out share links of articles that a listing brought.
 
-    The page behind a share link gives a time to the minute where the listing gave the
-    second: what a listing brought is newer knowledge, and stays.
+    A listing gives an article's time to the second, its shared page to the minute. The page
+    would be newer, and would replace the better time.
     """
     shared = {
-        f"{work.source.slug}:{entry.source_article_id}"
+        f"{job.source.slug}:{entry.source_article_id}"
         for entry in entries
         if entry.channel == registry.SHARE_LINK
     }
-    with work.run.reading() as store:
+    with job.run.reading() as store:
         known = not_modified.ids_in_other_channels(store, shared, channel=registry.SHARE_LINK)
     if known:
-        work.stats.add(unmodified=len(known))
-        work.stats.warnings.append(f"{len(known)} known from their listings, which tell more")
-    return [one for one in entries if f"{work.source.slug}:{one.source_article_id}" not in known]
+        job.stats.add(unmodified=len(known))
+        job.stats.warnings.append(f"{len(known)} known from their listings, which give more")
+    return [one for one in entries if f"{job.source.slug}:{one.source_article_id}" not in known]
 
 
-def _may_come(url: str, batch: Batch) -> bool:
-    """Whether a page that is not there may be there another time."""
-    if url in batch.permanent_failures:
-        return False
-    return url in batch.failed_urls or url not in batch.fetches
+def _may_come_later(url: str, batch: Batch) -> bool:
+    """Whether a later fetch may bring a page that is missing now."""
+    return url not in batch.permanent_failures and (
+        url in batch.failed_urls or url not in batch.fetches
+    )
 
 
-def note_days(work: BackfillContext, batch: Batch) -> None:
-    """Learn how far back undated listings go from the articles themselves.
+def note_days(job: BackfillContext, batch: Batch) -> None:
+    """Record how far back a listing without dates goes, from its articles.
 
-    What turns out to be of other days is stored all the same: it has been read.
+    Articles of other days are stored all the same, because they are fetched already.
     """
-    window = work.asked.window
-    if window is None:
+    days = job.request.date_range
+    if days is None:
         return
-    if outside := sum(not window.holds(row.published_at) for row in batch.rows):
-        work.stats.warnings.append(f"{outside} read that are not of {work.asked.stretch}")
+    if outside := sum(not days.contains(row.published_at) for row in batch.rows):
+        job.stats.warnings.append(f"{outside} articles are not of {job.request.range_text}")
     for row in batch.rows:
         if row.published_at is not None:
-            known = work.oldest.get(row.channel)
-            work.oldest[row.channel] = min(known or row.published_at, row.published_at)
+            oldest = job.oldest.get(row.channel, row.published_at)
+            job.oldest[row.channel] = min(oldest, row.published_at)

@@ -1,28 +1,38 @@
-"""The pieces of a backfill, each done by a plain function.
+"""The backfill: chunks of work over the steps of the sync.
 
-    walk      read one listing page, add the entries it lists as pieces, and the next page
-    entries   fetch, read and store some articles
-    records   read and store some pages of an archive, without network
-    close     say how far a channel was covered, and close the gaps that were
+    list_pages      read one listing page, add its entries as chunks, and the next page
+    fetch_entries   fetch, parse and load some articles      (backfill_entries.py)
+    read_archive    parse and load some archived pages       (backfill_archive.py)
+    close_gaps      close the gaps of a channel that the backfill covered
 
-``backfill.py`` runs them as Prefect tasks. Watermarks stay as they are: they belong to the
-schedule.
+Watermarks stay as they are: they belong to the sync.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
+from duckdb import DuckDBPyConnection
+
+from flows.callbacks import OnProgress, no_progress
 from flows.fetch import Cancelled, FetchFailure, FetchRequest, FetchResponse, decode_page
-from flows.pipeline import backfill_archive, rows, steps
-from flows.pipeline.backfill_context import BackfillContext, aware
-from flows.pipeline.backfill_entries import named, note_days, pieces, read_entries, tell_lost
+from flows.pipeline import backfill_archive, backfill_entries, rows, steps
+from flows.pipeline.backfill_context import BackfillContext, parse_utc
 from flows.pipeline.batch import Batch, FetchedPage
-from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES, READ_ARCHIVE, new_chunk
-from flows.pipeline.date_range import DateRange
+from flows.pipeline.checkpoint import (
+    CLOSE_GAPS,
+    FETCH_ENTRIES,
+    LIST_PAGES,
+    READ_ARCHIVE,
+    new_chunk,
+)
+from flows.pipeline.date_range import BackfillRequest, DateRange
 from flows.pipeline.discover import gap_reason, is_continuous
+from flows.pipeline.run import RunContext
 from flows.pipeline.stats import Problem, fetch_problem
 from flows.text import pluralize
 from parsers import registry
@@ -32,47 +42,91 @@ from warehouse.records import gaps, watermarks
 from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
 from warehouse.rows import NewGap
 
-MOST_PAGES = 5000
+MAX_LISTING_PAGES = 5000
 _GONE = frozenset({404, 410})
 
 
-def plan_chunks(work: BackfillContext) -> None:
-    """Make the first pieces of a plan that has none; an archive may have grown.
+def run_backfill(
+    run: RunContext,
+    request: BackfillRequest,
+    *,
+    restart: bool = False,
+    do_chunk: Callable[[BackfillContext, Chunk], object] | None = None,
+    on_progress: OnProgress = no_progress,
+    max_chunks: int | None = None,
+) -> BackfillContext:
+    """Run every chunk of a request that is not done.
 
-    What is wrong with the addresses or the archive is told at every call.
+    Args:
+        run: The run.
+        request: What to backfill.
+        restart: Repeat chunks that are done.
+        do_chunk: Called in place of ``run_chunk``.
+        on_progress: Called before the first and after each chunk.
+        max_chunks: Stop after this many chunks.
     """
-    if work.asked.archive:
-        for words in work.index.damaged:
-            work.stats.fail(words)
-        work.plan.grow(backfill_archive.pieces(work, work.index))
-    elif work.asked.window:
-        if not work.plan.chunks:
-            channels = dict.fromkeys(one.channel for one in _listings(work.source))
-            work.plan.grow([_walk(channel) for channel in channels])
-    else:
-        from_addresses = named(work, work.asked.urls)
-        if work.plan.chunks:
-            tell_lost(work)
+    started, do_chunk = time.monotonic(), do_chunk or run_chunk
+    job = BackfillContext(run, request, restart=restart)
+    stats, plan, count = job.stats, job.plan, 0
+    try:
+        plan_chunks(job)
+        if job.was_done:
+            stats.warnings.append(
+                f"nothing to do: {request.plan} was done at {plan.ended_at:%Y-%m-%d %H:%M} UTC "
+                f"(run {plan.chunks[-1].run_id}); --restart does it again"
+            )
         else:
-            work.plan.grow(from_addresses)
+            on_progress(request.source, *plan.progress())
+            while (
+                not run.is_stopping
+                and count != max_chunks
+                and (chunk := plan.next_chunk()) is not None
+            ):
+                do_chunk(job, chunk)
+                on_progress(request.source, *plan.progress())
+                count += 1
+    except Exception as error:
+        stats.is_broken = True
+        stats.add_error(f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        stats.seconds = time.monotonic() - started
+    if plan.open_count:
+        chunks = pluralize(len(plan.chunks), "chunk is", "chunks are")
+        stats.warnings.append(f"{plan.open_count} of {chunks} left; run the same backfill again")
+    return job
 
 
-def run_chunk(work: BackfillContext, chunk: Chunk) -> None:
-    """Do one piece, whatever it is."""
-    if chunk.kind == LIST_PAGES:
-        list_pages(work, chunk)
-    elif chunk.kind == FETCH_ENTRIES:
-        read_entries(work, chunk)
-    elif chunk.kind == READ_ARCHIVE:
-        backfill_archive.read_records(work, work.index, chunk)
+def plan_chunks(job: BackfillContext) -> None:
+    """Add the first chunks to a new plan, and those of new records to the plan of an archive.
+
+    Every run reports the URLs and the archive files that it cannot use.
+    """
+    if job.request.archive:
+        for message in job.index.damaged:
+            job.stats.fail(message)
+        job.plan.add(backfill_archive.plan_records(job))
+    elif job.request.date_range:
+        if not job.plan.chunks:
+            channels = dict.fromkeys(one.channel for one in _listings(job.source))
+            job.plan.add([_page_chunk(channel) for channel in channels])
     else:
-        close_gaps(work, chunk)
+        chunks = backfill_entries.plan_urls(job)
+        if job.plan.chunks:
+            backfill_entries.report_failed_urls(job)
+        else:
+            job.plan.add(chunks)
 
 
-# --- a window: listing pages, further and further back ---------------------------------
+def run_chunk(job: BackfillContext, chunk: Chunk) -> None:
+    """Run one chunk."""
+    _STEPS[chunk.kind](job, chunk)
 
 
-def _walk(channel: str, turn: int = 0, oldest: str = "", since: str = "") -> NewChunk:
+# --- a range of days: listing pages, further and further back --------------------------
+
+
+def _page_chunk(channel: str, turn: int = 0, oldest: str = "", since: str = "") -> NewChunk:
     spec = {"channel": channel, "turn": turn, "oldest": oldest, "since": since}
     return new_chunk(LIST_PAGES, f"listing {channel}, page {turn + 1}", spec)
 
@@ -82,204 +136,203 @@ def _listings(source: Source) -> tuple[Listing, ...]:
 
 
 def listing_at(source: Source, channel: str, turn: int) -> Listing | None:
-    """The listing page of a channel: those the schedule reads, then the older ones."""
+    """A listing page of a channel by number: those that a sync reads, then the older ones."""
     regular = [one for one in _listings(source) if one.channel == channel]
     if turn < len(regular):
         return regular[turn]
-    if turn >= MOST_PAGES:
+    if turn >= MAX_LISTING_PAGES:
         return None
     return source.parser.older_listing(source, channel, turn - len(regular) + 1)
 
 
-def list_pages(work: BackfillContext, chunk: Chunk) -> None:
-    """Read one listing page: its entries of the window become pieces."""
-    spec = json.loads(chunk.spec)
-    channel, turn = spec["channel"], spec["turn"]
-    listing = listing_at(work.source, channel, turn)
-    batch = Batch()
+def list_pages(job: BackfillContext, chunk: Chunk) -> None:
+    """Read one listing page; its entries in the range become chunks."""
+    spec, batch = json.loads(chunk.spec), Batch()
+    state = _read_page(job, spec, batch)
+    if state is not None:
+        job.plan.finish(chunk, state)
+        job.load(batch)
+
+
+def _read_page(job: BackfillContext, spec: dict[str, Any], batch: Batch) -> str | None:
+    """The state of the page's chunk; ``None`` when the run stops before the page arrives."""
+    channel, turn = spec["channel"], int(spec["turn"])
+    listing = listing_at(job.source, channel, turn)
     if listing is None:
-        _end_walk(work, spec, None)
-        work.plan.end(chunk)
-        work.store(batch)
-        return
-    answer = next(iter(work.run.fetch_all([FetchRequest(url=listing.url)])), None)
-    if answer is None or (isinstance(answer, FetchFailure) and isinstance(answer.error, Cancelled)):
-        return
-    lines = _lines(work, listing, answer, batch)
-    if lines is None:
-        has_ended = isinstance(answer, FetchFailure) and answer.error.status in _GONE and turn > 0
-        if has_ended:
-            _end_walk(work, spec, None)
-        else:
-            if isinstance(answer, FetchFailure):
-                about = fetch_problem("listing", channel, answer.error)
-                work.stats.fail(str(answer.error), about)
-        work.plan.end(chunk, DONE if has_ended else INCOMPLETE)
-    else:
-        spec["since"] = spec["since"] or answer.fetched_at.isoformat()
-        if turn == 0:
-            _watch_for_gap(work, listing, answer.fetched_at, lines, batch)
-        _take(work, listing, answer, lines, batch)
-        _go_on(work, listing, spec, lines)
-        work.plan.end(chunk)
-    work.store(batch)
+        _plan_close(job, spec, None)
+        return DONE
+    result = next(iter(job.run.fetch_all([FetchRequest(url=listing.url)])), None)
+    if result is None or (isinstance(result, FetchFailure) and isinstance(result.error, Cancelled)):
+        return None
+    batch.record_fetch(job.source, channel, result)
+    if isinstance(result, FetchFailure):
+        if turn > 0 and result.error.status in _GONE:  # the listing ends here
+            _plan_close(job, spec, None)
+            return DONE
+        job.stats.fail(str(result.error), fetch_problem("listing", channel, result.error))
+        return INCOMPLETE
+    entries = _parse_listing(job, listing, result, batch)
+    if entries is None:
+        return INCOMPLETE
+    spec["since"] = spec["since"] or result.fetched_at.isoformat()
+    if turn == 0:
+        _detect_gap(job, listing, result.fetched_at, entries, batch)
+    _take_entries(job, listing, result, entries, batch)
+    _plan_next_page(job, listing, spec, entries)
+    return DONE
 
 
-def _lines(
-    work: BackfillContext, listing: Listing, answer: FetchResponse | FetchFailure, batch: Batch
+def _parse_listing(
+    job: BackfillContext, listing: Listing, response: FetchResponse, batch: Batch
 ) -> list[Entry] | None:
-    """The good lines of a listing page; ``None`` when it cannot be read."""
-    batch.record_fetch(work.source, listing.channel, answer)
-    if isinstance(answer, FetchFailure):
-        return None
+    """The good entries of a listing page; ``None`` when it cannot be parsed."""
     try:
-        lines = registry.entries(work.source, listing, decode_page(answer, None))
+        entries = registry.entries(job.source, listing, decode_page(response, None))
     except ParseError as error:
-        work.stats.quarantine(str(error), Problem("listing", listing.channel))
-        batch.failures.append(rows.listing_failure(work.source, listing.channel, answer, error))
+        job.stats.quarantine(str(error), Problem("listing", listing.channel))
+        batch.failures.append(rows.listing_failure(job.source, listing.channel, response, error))
         return None
-    for line in lines:
-        if isinstance(line, BadEntry):
-            work.stats.add(discovered=1)
-            work.stats.quarantine(str(line.error), Problem("line", line.channel))
+    for entry in entries:
+        if isinstance(entry, BadEntry):
+            job.stats.add(discovered=1)
+            job.stats.quarantine(str(entry.error), Problem("line", entry.channel))
             batch.failures.append(
-                rows.entry_failure(work.source, listing.url, line, answer.fetched_at)
+                rows.entry_failure(job.source, listing.url, entry, response.fetched_at)
             )
-    return [line for line in lines if isinstance(line, Entry)]
+    return [entry for entry in entries if isinstance(entry, Entry)]
 
 
-def _watch_for_gap(
-    work: BackfillContext, listing: Listing, at: datetime, lines: list[Entry], batch: Batch
+def _detect_gap(
+    job: BackfillContext, listing: Listing, at: datetime, entries: list[Entry], batch: Batch
 ) -> None:
-    """Note a gap that the next sync could no longer see, because it will know these entries."""
-    with work.run.reading() as store:
-        mark = watermarks.get(store, work.source.slug, listing.channel)
-    regular = sum(one.channel == listing.channel for one in _listings(work.source))
-    if mark is None or listing.is_complete or regular > 1 or not lines:
+    """Record a gap that the next sync cannot detect, because this run stores these entries."""
+    with job.run.reading() as store:
+        mark = watermarks.get(store, job.source.slug, listing.channel)
+    regular = sum(one.channel == listing.channel for one in _listings(job.source))
+    if mark is None or listing.is_complete or regular > 1 or not entries:
         return
-    listed = [f"{work.source.slug}:{one.source_article_id}" for one in lines]
-    if not is_continuous(work.run, listing.channel, listed, mark.value):
-        how = f"{gap_reason(len(lines))}; found by a backfill"
-        work.stats.gap(f"possible gap in {listing.channel}: {how}")
+    ids = [f"{job.source.slug}:{one.source_article_id}" for one in entries]
+    if not is_continuous(job.run, listing.channel, ids, mark.value):
+        reason = f"{gap_reason(len(entries))}; found by a backfill"
+        job.stats.gap(f"possible gap in {listing.channel}: {reason}")
+        since = min(mark.at, at) if mark.at else None
         batch.gaps.append(
             NewGap(
-                source=work.source.slug,
+                source=job.source.slug,
                 channel=listing.channel,
-                from_at=min(mark.at, at) if mark.at else None,
+                from_at=since,
                 to_at=at,
-                how=how,
+                how=reason,
             )
         )
 
 
-def _take(
-    work: BackfillContext,
+def _take_entries(
+    job: BackfillContext,
     listing: Listing,
-    answer: FetchResponse | FetchFailure,
-    lines: list[Entry],
+    response: FetchResponse,
+    entries: list[Entry],
     batch: Batch,
 ) -> None:
-    """The entries of the window: what the listing carries is read now, the rest planned."""
-    window = work.asked.window
-    assert window is not None  # noqa: S101  # only a window has walks
+    """Parse the entries in the range whose text the listing carries; plan the others."""
+    days = _days_of(job)
     new = [
         entry
-        for entry in lines
-        if window.holds(window.published(entry)) and entry.source_article_id not in work.planned
+        for entry in entries
+        if days.contains(days.published_at(entry)) and entry.source_article_id not in job.planned
     ]
-    work.planned.update(entry.source_article_id for entry in new)
+    job.planned.update(entry.source_article_id for entry in new)
     carried = [entry for entry in new if entry.content is not None]
-    what = f"{listing.channel}, {_days(window, new)}"
-    work.plan.grow(pieces(work, [one for one in new if one.content is None], what))
-    if carried and isinstance(answer, FetchResponse):
-        work.stats.add(discovered=len(carried), fetched=len(carried))
-        batch.pages = [FetchedPage(entry, decode_page(answer, entry)) for entry in carried]
-        steps.parse(work.run, work.source, batch)
-        note_days(work, batch)
+    others = [entry for entry in new if entry.content is None]
+    job.plan.add(backfill_entries.entry_chunks(job, others, listing.channel))
+    if carried:
+        job.stats.add(discovered=len(carried), fetched=len(carried))
+        batch.pages = [FetchedPage(entry, decode_page(response, entry)) for entry in carried]
+        steps.parse(job.run, job.source, batch)
+        backfill_entries.note_days(job, batch)
 
 
-def _days(window: DateRange, entries: Sequence[Entry]) -> str:
-    days = sorted(at for entry in entries if (at := window.published(entry)))
-    if not days:
-        return "days unknown"
-    first, last = (at.astimezone(window.zone).date() for at in (days[0], days[-1]))
-    return str(first) if first == last else f"{first} to {last}"
+def _days_of(job: BackfillContext) -> DateRange:
+    assert job.request.date_range is not None  # noqa: S101  # only a range has listing pages
+    return job.request.date_range
 
 
-def _go_on(
-    work: BackfillContext, listing: Listing, spec: dict[str, str], lines: list[Entry]
+def _plan_next_page(
+    job: BackfillContext, listing: Listing, spec: dict[str, str], entries: list[Entry]
 ) -> None:
-    """Plan the next page, unless this one reaches back beyond the window or is the last."""
-    window = work.asked.window
-    assert window is not None  # noqa: S101  # only a window has walks
-    dated = [at for entry in lines if (at := window.published(entry))]
-    oldest = lines[-1].source_article_id if lines else ""
-    turn = int(spec["turn"]) + 1
-    if listing.is_complete or (dated and dated[-1] < window.start):
-        _end_walk(work, spec, window.start)
-    elif not lines or oldest == spec["oldest"]:
-        _end_walk(work, spec, dated[-1] if dated else None)
-    elif listing_at(work.source, listing.channel, turn):
-        work.plan.grow([_walk(listing.channel, turn, oldest, spec["since"])])
+    """Plan the next page, unless this one reaches beyond the range or is the last."""
+    days, turn = _days_of(job), int(spec["turn"]) + 1
+    dated = [at for entry in entries if (at := days.published_at(entry))]
+    oldest = entries[-1].source_article_id if entries else ""
+    if listing.is_complete or (dated and dated[-1] < days.start):
+        _plan_close(job, spec, days.start)
+    elif entries and oldest != spec["oldest"] and listing_at(job.source, listing.channel, turn):
+        job.plan.add([_page_chunk(listing.channel, turn, oldest, spec["since"])])
     else:
-        _end_walk(work, spec, dated[-1] if dated else None)
+        _plan_close(job, spec, dated[-1] if dated else None)
 
 
-def _end_walk(work: BackfillContext, spec: dict[str, str], reached: datetime | None) -> None:
-    """Plan the last piece of a channel: how far back its listing went."""
-    facts = {
+def _plan_close(job: BackfillContext, spec: dict[str, str], reached: datetime | None) -> None:
+    """Plan the last chunk of a channel; ``reached`` is the oldest time that it lists."""
+    fields = {
         "channel": spec["channel"],
         "since": spec["since"],
         "reached": reached.isoformat() if reached else "",
     }
-    work.plan.grow([new_chunk(CLOSE_GAPS, f"channel {spec['channel']}", facts)])
+    job.plan.add([new_chunk(CLOSE_GAPS, f"channel {spec['channel']}", fields)])
 
 
-def close_gaps(work: BackfillContext, chunk: Chunk) -> None:
-    """Close the gaps of a channel that was covered; say so of one that was not."""
-    window, run = work.asked.window, work.run
-    assert window is not None  # noqa: S101  # only a window has walks
-    spec = json.loads(chunk.spec)
-    if any(one.state != DONE for one in work.plan.chunks if one.kind != CLOSE_GAPS):
-        return  # pages are missing: nothing is closed before they came
-    reached = datetime.fromisoformat(spec["reached"]) if spec["reached"] else None
-    reached = reached or work.oldest.get(spec["channel"])
-    if spec["since"] and aware(spec["since"]) < window.end <= datetime.now(UTC):
-        work.stats.warnings.append(
-            f"{spec['channel']}: its listing was read on {aware(spec['since']):%Y-%m-%d %H:%M} UTC, "
-            "before the window was over; ask again for what came later"
+def close_gaps(job: BackfillContext, chunk: Chunk) -> None:
+    """Close the gaps of a channel that the listing covered; report one that it did not."""
+    days, spec = _days_of(job), json.loads(chunk.spec)
+    channel = spec["channel"]
+    if any(one.state != DONE for one in job.plan.chunks if one.kind != CLOSE_GAPS):
+        return  # a gap closes only when every page of it is stored
+    listed_at = parse_utc(spec["since"]) if spec["since"] else None
+    reached = parse_utc(spec["reached"]) if spec["reached"] else job.oldest.get(channel)
+    if listed_at and listed_at < days.end <= datetime.now(UTC):
+        job.stats.warnings.append(
+            f"{channel}: its listing was read on {listed_at:%Y-%m-%d %H:%M} UTC, before the range "
+            "was over; run the same backfill again for later entries"
         )
-    if reached is None or reached > window.start:
-        _tell_uncovered(work, spec["channel"], reached)
-    elif not run.is_dry:
-        until = min(window.end, aware(spec["since"]))
-        run.along(
-            lambda store: work.stats.warnings.extend(
-                [f"closed {pluralize(count, 'gap')} of {spec['channel']}"]
-                if (
-                    count := gaps.close_gaps(
-                        store, work.source.slug, spec["channel"],
-                        from_at=window.start, to_at=until, run_id=run.id,
-                    )
-                )
-                else []
-            )
-        )  # fmt: skip
-    work.plan.end(chunk)
-    work.store(Batch())
+    if reached is None or reached > days.start:
+        # Not a gap in the table of gaps: no later backfill could close it.
+        reach = (
+            f"the listing goes back to {reached.astimezone(days.zone):%Y-%m-%d %H:%M} only"
+            if reached
+            else "the listing gives no days"
+        )
+        job.stats.warn(
+            f"{channel}: {reach}; get the rest of {job.request.range_text} by URL (--urls) or from "
+            "an archive (--archive)"
+        )
+    elif listed_at is not None:
+        job.plan.defer(_closing(job, channel, until=min(days.end, listed_at)))
+    job.plan.finish(chunk)
+    job.load(Batch())
 
 
-def _tell_uncovered(work: BackfillContext, channel: str, reached: datetime | None) -> None:
-    window = work.asked.window
-    assert window is not None  # noqa: S101  # only a window has walks
-    far = (
-        f"the listing goes back to {reached.astimezone(window.zone):%Y-%m-%d %H:%M} only"
-        if reached
-        else "the listing does not say of which days it is"
-    )
-    # No gap of the schedule's: such a stretch is not in the table of gaps, for no later window
-    # could close it.
-    work.stats.warn(
-        f"{channel}: {far}; what it does not list of {work.asked.stretch} can be had by "
-        "address (--urls) or from an archive (--archive)"
-    )
+def _closing(
+    job: BackfillContext, channel: str, *, until: datetime
+) -> Callable[[DuckDBPyConnection], None]:
+    def close(store: DuckDBPyConnection) -> None:
+        count = gaps.close_gaps(
+            store,
+            job.source.slug,
+            channel,
+            from_at=_days_of(job).start,
+            to_at=until,
+            run_id=job.run.id,
+        )
+        if count:
+            job.stats.warnings.append(f"closed {pluralize(count, 'gap')} of {channel}")
+
+    return close
+
+
+_STEPS: Mapping[str, Callable[[BackfillContext, Chunk], None]] = {
+    LIST_PAGES: list_pages,
+    FETCH_ENTRIES: backfill_entries.fetch_entries,
+    READ_ARCHIVE: backfill_archive.read_archive,
+    CLOSE_GAPS: close_gaps,
+}

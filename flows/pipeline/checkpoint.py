@@ -1,168 +1,122 @@
-"""A long run in pieces: what is to be done, kept in the warehouse with what was done.
+"""The plan of a resumable run: chunks of work, stored in the warehouse.
 
-The end of a piece is written in the very transaction that stores its articles, so that a
-run killed at any moment repeats at most the piece it was at.
+The end of a chunk is written in the transaction that stores its articles, so a killed run
+repeats at most one chunk.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
 from flows.pipeline.run import RunContext
-from warehouse.read import archived_fetches
 from warehouse.records import backfill_chunks
 from warehouse.records.backfill_chunks import DONE, WAITING, Chunk, NewChunk
 
-Write = Callable[[DuckDBPyConnection], None]
+LIST_PAGES, FETCH_ENTRIES = "list_pages", "fetch_entries"
+READ_ARCHIVE, CLOSE_GAPS = "read_archive", "close_gaps"
 
-LIST_PAGES, FETCH_ENTRIES, READ_ARCHIVE, CLOSE_GAPS = "walk", "entries", "records", "close"
-_RANK = {LIST_PAGES: 0, FETCH_ENTRIES: 1, READ_ARCHIVE: 1, CLOSE_GAPS: 2}
-"""Listings are read before their articles, so that the amount of work is known early."""
-
-
-class CheckpointedRun(RunContext):
-    """A run that can write something along with what its next step stores."""
-
-    def along(self, write: Write) -> None:
-        """Do this inside the next transaction, whoever opens it."""
-        self._waiting.append(write)
-
-    @property
-    def _waiting(self) -> list[Write]:
-        waiting: list[Write] = self.__dict__.setdefault("_along", [])
-        return waiting
-
-    @contextmanager
-    def writing(self) -> Iterator[DuckDBPyConnection]:
-        """The warehouse in one transaction, in which everything waiting is written too."""
-        with super().writing() as store:
-            yield store
-            for write in self._waiting:
-                write(store)
-        self._waiting.clear()
-
-    def stored_chunks(self, plan: str) -> list[Chunk]:
-        """The pieces of a plan that a run before this left."""
-        with self.reading() as store:
-            return backfill_chunks.chunks_of_plan(store, plan)
-
-    def recorded(self, places: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Those of some places in the archive that a fetch is recorded for."""
-        with self.reading() as store:
-            return archived_fetches.recorded_locations(store, list(places))
+_PRIORITY = {LIST_PAGES: 0, FETCH_ENTRIES: 1, READ_ARCHIVE: 1, CLOSE_GAPS: 2}
+"""Listings come before their articles, so that the total is known early."""
 
 
 class JobPlan:
-    """The pieces of one plan: taken one by one, growing while listings are read.
+    """The chunks of one job. Changes stay in memory until ``save`` writes them.
 
     Attributes:
-        chunks: Every piece, in the order of its number.
+        name: What was asked for; the same name continues the same plan.
+        chunks: Every chunk, in the order of its number.
     """
 
-    def __init__(self, run: CheckpointedRun, words: str, source: str) -> None:
-        self.words = words
+    def __init__(self, run: RunContext, name: str, source: str) -> None:
+        self.name = name
         self.source = source
-        self.chunks = run.stored_chunks(words)
-        self._run = run
-        self._tried: set[int] = set()
+        with run.reading() as store:
+            self.chunks = backfill_chunks.chunks_of_plan(store, name)
+        self._run_id = run.id
+        self._taken: set[int] = set()
+        self._unsaved: list[Callable[[DuckDBPyConnection], object]] = []
+
+    def save(self, store: DuckDBPyConnection) -> None:
+        """Write the changes since the last call, inside the caller's transaction."""
+        for write in self._unsaved:
+            write(store)
+        self._unsaved.clear()
+
+    def defer(self, write: Callable[[DuckDBPyConnection], object]) -> None:
+        """Run a write in the transaction of the next ``save``."""
+        self._unsaved.append(write)
 
     def restart(self) -> None:
-        """Forget what was done."""
+        """Remove every chunk."""
         self.chunks.clear()
-        if not self._run.is_dry:
-            self._run.along(lambda store: backfill_chunks.delete_plan(store, self.words))
+        self.defer(lambda store: backfill_chunks.delete_plan(store, self.name))
 
-    def grow(self, new: Sequence[NewChunk]) -> None:
-        """Add pieces; stored with the next transaction."""
+    def add(self, new: Sequence[NewChunk]) -> None:
+        """Append chunks."""
         if not new:
             return
-        at = datetime.now(UTC)
-        run_id, first = self._run.id, len(self.chunks) + 1
+        now, first = datetime.now(UTC), len(self.chunks) + 1
         self.chunks += [
             Chunk(
-                plan=self.words, source=self.source, n=first + i, kind=one.kind, what=one.what,
-                spec=one.spec, entries=one.entries, state=WAITING, made_at=at, ended_at=None,
-                run_id=run_id,
+                plan=self.name, source=self.source, n=number, kind=one.kind, what=one.what,
+                spec=one.spec, entries=one.entries, state=WAITING, made_at=now, ended_at=None,
+                run_id=self._run_id,
             )
-            for i, one in enumerate(new)
+            for number, one in enumerate(new, first)
         ]  # fmt: skip
-        if not self._run.is_dry:
-            self._run.along(
-                lambda store: backfill_chunks.add(
-                    store, self.words, self.source, new, run_id=run_id, at=at
-                )
+        self.defer(
+            lambda store: backfill_chunks.add(
+                store, self.name, self.source, new, run_id=self._run_id, at=now
             )
+        )
 
-    def end(
-        self,
-        chunk: Chunk,
-        state: str = DONE,
-        *,
-        entries: int | None = None,
-        spec: str | None = None,
-    ) -> None:
-        """Say what became of a piece; stored with the next transaction.
-
-        Args:
-            chunk: The piece.
-            state: ``DONE``, or ``INCOMPLETE`` to try it again when the plan goes on.
-            entries: How many articles it had, where it is known only now.
-            spec: What it was, when another piece takes over the rest.
-        """
-        at = datetime.now(UTC)
-        self.chunks[chunk.n - 1] = Chunk(
-            plan=chunk.plan, source=chunk.source, n=chunk.n, kind=chunk.kind, what=chunk.what,
-            spec=spec or chunk.spec, entries=chunk.entries if entries is None else entries, state=state,
-            made_at=chunk.made_at, ended_at=at, run_id=self._run.id,
+    def finish(self, chunk: Chunk, state: str = DONE) -> None:
+        """Set the state of a chunk: ``DONE``, or ``INCOMPLETE`` to repeat it in the next run."""
+        ended = replace(chunk, state=state, ended_at=datetime.now(UTC), run_id=self._run_id)
+        self.chunks[chunk.n - 1] = ended
+        self.defer(
+            lambda store: backfill_chunks.finish(
+                store, ended, state=state, run_id=self._run_id, entries=ended.entries,
+                spec=ended.spec, at=ended.ended_at,
+            )
         )  # fmt: skip
-        if not self._run.is_dry:
-            self._run.along(
-                lambda store: backfill_chunks.finish(
-                    store,
-                    chunk,
-                    state=state,
-                    run_id=self._run.id,
-                    entries=entries,
-                    spec=spec,
-                    at=at,
-                )
-            )
 
-    def take(self) -> Chunk | None:
-        """The next piece that is not done; each is taken once in a run."""
-        left = [one for one in self.chunks if one.state != DONE and one.n not in self._tried]
-        chunk = min(left, key=lambda one: (_RANK[one.kind], one.n), default=None)
+    def next_chunk(self) -> Chunk | None:
+        """Return the next chunk that is not done; a run gets each chunk once."""
+        open_chunks = [c for c in self.chunks if c.state != DONE and c.n not in self._taken]
+        chunk = min(open_chunks, key=lambda one: (_PRIORITY[one.kind], one.n), default=None)
         if chunk is not None:
-            self._tried.add(chunk.n)
+            self._taken.add(chunk.n)
         return chunk
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left, of a plan that has anything."""
-        return bool(self.chunks) and all(one.state == DONE for one in self.chunks)
+        """Whether the plan has chunks and all of them are done."""
+        return bool(self.chunks) and not self.open_count
+
+    @property
+    def open_count(self) -> int:
+        """The number of chunks that are not done."""
+        return sum(one.state != DONE for one in self.chunks)
 
     @property
     def ended_at(self) -> datetime | None:
-        """When its last piece was ended."""
+        """When the last chunk ended (UTC)."""
         return max((one.ended_at for one in self.chunks if one.ended_at), default=None)
 
     def progress(self) -> tuple[int, int]:
-        """How many articles are done, and how many there are as far as is known."""
+        """Return the number of articles that are done, and of all that are known."""
         done = sum(one.entries for one in self.chunks if one.state == DONE)
         return done, sum(one.entries for one in self.chunks)
 
-    def left(self) -> int:
-        """How many pieces are not done."""
-        return sum(one.state != DONE for one in self.chunks)
-
 
 def new_chunk(kind: str, what: str, spec: Any, entries: int = 0) -> NewChunk:
-    """A new piece; ``spec`` as JSON."""
+    """Make a chunk whose ``spec`` is stored as JSON."""
     text = json.dumps(spec, ensure_ascii=False, sort_keys=True)
     return NewChunk(kind=kind, what=what, spec=text, entries=entries)

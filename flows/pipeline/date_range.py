@@ -1,7 +1,7 @@
-"""What a backfill is asked for: a source and a stretch of days, addresses, or an archive.
+"""The request of a backfill: a source and a range of days, a list of URLs, or an archive.
 
-One place decides what can be asked: the command line, the form in Prefect's UI and the
-flow itself all come here, before anything runs.
+The command line, the form in Prefect's UI and the flow all validate here, before
+anything runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from flows.errors import ConfigurationError
 from flows.settings import Settings
-from parsers.model import Entry, Moment, Source
+from parsers.model import Entry, Source
 from parsers.text.dates import parse_time
 
 EARLIEST = date(1970, 1, 1)
@@ -23,12 +23,12 @@ MAX_RANGE = timedelta(days=366 * 30)
 
 
 class InvalidBackfillRequest(ConfigurationError):
-    """A backfill that cannot be what is meant; the message says what to ask instead."""
+    """A backfill that cannot run; the message names what to ask for instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DateRange:
-    """Whole days, both ends included, in the zone that the source's times are in."""
+    """Whole days, both ends included, in the source's time zone."""
 
     first: date
     last: date
@@ -36,50 +36,48 @@ class DateRange:
 
     @property
     def start(self) -> datetime:
-        """The first instant, aware UTC."""
+        """The first instant (UTC)."""
         return datetime.combine(self.first, time(), self.zone).astimezone(UTC)
 
     @property
     def end(self) -> datetime:
-        """The first instant after it, aware UTC."""
+        """The first instant after the range (UTC)."""
         after = datetime.combine(self.last + timedelta(days=1), time(), self.zone)
         return after.astimezone(UTC)
 
-    def holds(self, moment: datetime | None) -> bool:
-        """Whether a moment lies in it; one that is not known may."""
+    def contains(self, moment: datetime | None) -> bool:
+        """Whether a time is in the range; an unknown time may be."""
         return moment is None or self.start <= moment < self.end
 
-    def published(self, entry: Entry) -> datetime | None:
-        """When an entry was published, as far as its listing tells."""
-        return self._moment(entry).at
-
-    def _moment(self, entry: Entry) -> Moment:
-        return parse_time(entry.facts.get("published", ""), self.zone, "listing")
+    def published_at(self, entry: Entry) -> datetime | None:
+        """The time that the listing gives for an entry (UTC)."""
+        return parse_time(entry.facts.get("published", ""), self.zone, "listing").at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillRequest:
-    """A backfill that can be done; exactly one of the last three is given.
+    """A valid request; exactly one of ``date_range``, ``urls`` and ``archive`` is given.
 
     Attributes:
-        urls: Addresses of articles, each once, in the order given.
+        urls: URLs of articles, each once, in the order given.
+        archive: A folder of WARC files.
     """
 
     source: str
-    window: DateRange | None = None
+    date_range: DateRange | None = None
     urls: tuple[str, ...] = ()
     archive: Path | None = None
 
     @property
     def plan(self) -> str:
-        """What is asked for, in words; the same words are the same plan."""
-        return f"{self.source} {self.stretch}"
+        """The name of the plan; the same request has the same plan."""
+        return f"{self.source} {self.range_text}"
 
     @property
-    def stretch(self) -> str:
-        """The plan without the name of its source."""
-        if self.window:
-            return f"{self.window.first} to {self.window.last}"
+    def range_text(self) -> str:
+        """The plan's name without the source."""
+        if self.date_range:
+            return f"{self.date_range.first} to {self.date_range.last}"
         if self.archive:
             return f"archive {self.archive}"
         digest = sha256("\n".join(sorted(self.urls)).encode()).hexdigest()[:12]
@@ -95,37 +93,36 @@ def parse_request(
     urls: Iterable[str] = (),
     archive: str | Path | None = None,
 ) -> BackfillRequest:
-    """What a backfill of those parameters means.
+    """Validate the parameters of a backfill.
 
     Raises:
-        ConfigurationError: There is no such source.
-        BadRequest: Nothing is asked for, or two things at once, or a window that has no
-            bound, is reversed or lies in the future.
+        ConfigurationError: The source is unknown.
+        InvalidBackfillRequest: None or several of the three ways are given, or the range has
+            one end only, is reversed, too long or in the future.
     """
     found = settings.source(source)
-    addresses = tuple(dict.fromkeys(filter(None, map(_address, urls))))
+    addresses = tuple(dict.fromkeys(filter(None, map(_url_of, urls))))
     ways = {
-        "a window of days": first is not None or last is not None,
-        "addresses": bool(addresses),
+        "a range of days": first is not None or last is not None,
+        "URLs": bool(addresses),
         "an archive": archive is not None,
     }
     given = [name for name, is_given in ways.items() if is_given]
     if len(given) != 1:
         raise InvalidBackfillRequest(
-            "expected one of: both days of a window (--from and --to), addresses (--urls), "
+            "expected one of: a first and a last day (--from and --to), URLs (--urls), "
             f"an archive (--archive); found {' and '.join(given) or 'none of them'}"
         )
     if archive is not None:
         return BackfillRequest(source=source, archive=_folder(archive))
     if addresses:
         return BackfillRequest(source=source, urls=addresses)
-    return BackfillRequest(
-        source=source, window=_window(first, last, time_zone_of(settings, found))
-    )
+    days = _date_range(first, last, time_zone_of(settings, found))
+    return BackfillRequest(source=source, date_range=days)
 
 
 def time_zone_of(settings: Settings, source: Source) -> ZoneInfo:
-    """The zone that a source's times without one are in."""
+    """The time zone of a source's times that name none."""
     own = source.options.get("time_zone")
     return ZoneInfo(
         own if isinstance(own, str) and own else settings.sources[source.slug].time_zone
@@ -133,36 +130,47 @@ def time_zone_of(settings: Settings, source: Source) -> ZoneInfo:
 
 
 def parse_url_list(text: str) -> tuple[str, ...]:
-    """The addresses in a text: one a line; empty lines and ``#`` comments do not count."""
-    return tuple(filter(None, map(_address, text.splitlines())))
+    """Parse URLs, one a line; skip empty lines and ``#`` comments."""
+    return tuple(filter(None, map(_url_of, text.splitlines())))
 
 
-def _address(line: str) -> str:
+def read_url_file(path: str | Path) -> tuple[str, ...]:
+    """Read a file of URLs.
+
+    Raises:
+        InvalidBackfillRequest: The file cannot be read, or has no URL.
+    """
+    try:
+        urls = parse_url_list(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidBackfillRequest(f"expected a file of URLs, one a line: {error}") from None
+    if not urls:
+        raise InvalidBackfillRequest(f"expected URLs, one a line, found none in {path}")
+    return urls
+
+
+def _url_of(line: str) -> str:
     line = line.strip().removeprefix("\ufeff")
     return "" if line.startswith("#") else line
 
 
-def _window(first: date | None, last: date | None, zone: ZoneInfo) -> DateRange:
+def _date_range(first: date | None, last: date | None, zone: ZoneInfo) -> DateRange:
     if first is None or last is None:
         found = f"only the {'last' if first is None else 'first'} ({first or last})"
         raise InvalidBackfillRequest(
-            f"expected both days of the window (--from and --to), found {found}"
+            f"expected a first and a last day (--from and --to), found {found}"
         )
+    problem = ""
     if last < first:
-        raise InvalidBackfillRequest(
-            f"expected a window that ends on or after its first day, found {first} to {last}; "
-            "exchange the two"
-        )
-    if first < EARLIEST:
-        raise InvalidBackfillRequest(
-            f"expected a window from {EARLIEST} on, found {first} to {last}"
-        )
-    if first > datetime.now(zone).date():
-        raise InvalidBackfillRequest(f"expected a window that has begun, found {first} to {last}")
-    if last - first > MAX_RANGE:
-        raise InvalidBackfillRequest(
-            f"expected a window of at most 30 years, found {first} to {last}"
-        )
+        problem = "that ends on or after its first day"
+    elif first < EARLIEST:
+        problem = f"from {EARLIEST} on"
+    elif first > datetime.now(zone).date():
+        problem = "that does not begin in the future"
+    elif last - first > MAX_RANGE:
+        problem = "of at most 30 years"
+    if problem:
+        raise InvalidBackfillRequest(f"expected a range {problem}, found {first} to {last}")
     return DateRange(first=first, last=last, zone=zone)
 
 

@@ -1,4 +1,4 @@
-"""Pages that were kept as gzip files."""
+"""Decompress pages that are kept as gzip files."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import zlib
 _GZIP = b"\x1f\x8b"
 
 
-def gunzip(data: bytes, name: object, *, most: int) -> bytes:
-    """The content of a gzip file, of at most so many bytes; other data as they are.
+def gunzip(data: bytes, name: object, *, max_bytes: int) -> bytes:
+    """Decompress a gzip file; return other data as it is.
 
     Raises:
-        ValueError: The file is cut or damaged, or too large: part of a page is not a page.
+        ValueError: The file is cut, damaged, or larger than ``max_bytes``.
     """
     if not data.startswith(_GZIP):
         return data
-    unpacker = zlib.decompressobj(wbits=31)
+    decompressor = zlib.decompressobj(wbits=31)
     try:
-        page = unpacker.decompress(data, most)
+        page = decompressor.decompress(data, max_bytes)
     except zlib.error as error:
         raise ValueError(f"{name}: expected a whole gzip file: {error}") from None
-    if not unpacker.eof:
+    if not decompressor.eof:
         raise ValueError(f"{name}: expected a whole gzip file, found one that is cut or too large")
     return page

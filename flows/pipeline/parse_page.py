@@ -1,9 +1,10 @@
-"""One page to one article, nothing stored: the work behind ``copydesk parse``."""
+"""Parse one page into one article; store nothing."""
 
 from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,66 +32,62 @@ MAX_PAGE_BYTES = 50_000_000
 def parse_page(
     settings: Settings, page: str, *, source: str | None, url: str | None, format_: str
 ) -> str:
-    """The article of a page, as JSON or as a post.
+    """Return the article of a page as JSON, or as a post.
 
     Args:
         settings: The configured sources and how to fetch.
-        page: An address, a file (also ``.gz``), or ``-`` for standard input.
-        source: A configured source or a parser; by the address when not given.
-        url: The address of a page that comes from a file.
+        page: A URL, a file (also ``.gz``), or ``-`` for standard input.
+        source: A configured source or a parser; chosen by the URL by default.
+        url: The URL of a page that comes from a file.
         format_: json, jekyll, hexo or hugo.
 
     Raises:
-        ConfigurationError: There is no such source or parser, no such file, or an address
-            that is none.
-        FetchError: The page could not be fetched.
-        ParseError: The page could not be read.
-        RunFailed: A page without an address could not be read, or its file is damaged.
+        ConfigurationError: The source, the parser or the file is unknown, or the URL is none.
+        FetchError: The page cannot be fetched.
+        ParseError: The page cannot be parsed.
+        RunFailed: A page without a URL cannot be parsed, or its file is damaged.
     """
     if not page:
         raise ConfigurationError(
-            "expected a file, an address that begins with http:// or https://, or - for standard "
+            "expected a file, a URL that begins with http:// or https://, or - for standard "
             "input, found an empty name"
         )
     if url is not None and not is_http(url):
-        raise ConfigurationError(f"--url: expected an http or https address, found {url!r}")
-    address = url or (page if is_http(page) else "")
-    chosen = _source(settings, source, address)
+        raise ConfigurationError(f"--url: expected an http or https URL, found {url!r}")
+    url = url or (page if is_http(page) else "")
+    chosen = _source(settings, source, url)
     if is_http(page):
-        article = _fetched(settings, chosen, page)
-    elif address:
-        article = registry.parse(chosen, _from_file(chosen, page, address))
+        article = _fetch_and_parse(settings, chosen, page)
     else:
-        article = _without_address(chosen, page)
-    return _written(article, format_)
+        try:
+            article = registry.parse(chosen, _page_from_file(chosen, page, url))
+        except ParseError as error:
+            if url:
+                raise
+            name = "standard input" if page == "-" else page
+            raise RunFailed(
+                f"{name}: {str(error).removeprefix(': ')}\n"
+                "most parsers need the page's URL: give it with --url, such as "
+                "--url https://www.example.org/news/1.html"
+            ) from error
+    if format_ == "json":
+        return escape_controls(json.dumps(article_json(article), ensure_ascii=False, indent=2))
+    return write_post(article, cast(Dialect, format_)).data.decode("utf-8")
 
 
-def _without_address(source: Source, name: str) -> Article:
-    page = _from_file(source, name, "")
-    try:
-        return registry.parse(source, page)
-    except ParseError as error:
-        what = "standard input" if name == "-" else name
-        raise RunFailed(
-            f"{what}: {str(error).removeprefix(': ')}\n"
-            "the page's address is not known, and most of them need it: give it with --url, such "
-            "as --url https://www.example.org/news/1.html"
-        ) from error
-
-
-def _source(settings: Settings, name: str | None, address: str) -> Source:
-    """The source by name, else the one that recognizes the address, else any site's."""
+def _source(settings: Settings, name: str | None, url: str) -> Source:
+    """The source of that name, else the one that knows the URL, else the generic one."""
     if name is not None:
         is_parser = name in registry.PARSERS and name not in settings.sources
-        return _unconfigured(name) if is_parser else settings.source(name)
-    for source in settings.selected_sources() if address else ():
-        if _entry(source, address):
+        return _default_source(name) if is_parser else settings.source(name)
+    for source in settings.selected_sources() if url else ():
+        if _entry(source, url):
             return source
-    parser = registry.parser_for(address) if address else None
-    return _unconfigured(parser.name if parser else generic.PARSER.name)
+    parser = registry.parser_for(url) if url else None
+    return _default_source(parser.name if parser else generic.PARSER.name)
 
 
-def _unconfigured(parser: str) -> Source:
+def _default_source(parser: str) -> Source:
     try:
         return registry.make_source(parser, parser, {})
     except registry.OptionError as error:
@@ -100,36 +97,36 @@ def _unconfigured(parser: str) -> Source:
         ) from None
 
 
-def _entry(source: Source, address: str) -> Entry | None:
+def _entry(source: Source, url: str) -> Entry | None:
     if source.parser.name in ("feed", "generic"):
-        return None  # these take any address, so they recognize none
+        return None  # these accept every URL, so they recognize none
     try:
-        return source.parser.entry_of(source, address)
-    except Exception:  # noqa: BLE001 - an address it does not know, in whatever words
+        return source.parser.entry_of(source, url)
+    except Exception:  # noqa: BLE001 - parsers of other packages raise what they like
         return None
 
 
-def _fetched(settings: Settings, source: Source, address: str) -> Article:
-    entry = source.parser.entry_of(source, address)
+def _fetch_and_parse(settings: Settings, source: Source, url: str) -> Article:
+    entry = source.parser.entry_of(source, url)
     with Fetcher(fetch_policy(settings.fetch, [source, *settings.selected_sources()])) as fetcher:
         page = decode_page(fetcher.fetch(build_request(entry.url, None)), entry)
-        following = [
+        more = [
             decode_page(fetcher.fetch(build_request(one, None)), None)
             for one in registry.next_pages(source, page)
         ]
-    return registry.parse(source, replace(page, next_pages=tuple(following)))
+    return registry.parse(source, replace(page, next_pages=tuple(more)))
 
 
-def _from_file(source: Source, name: str, address: str) -> Page:
+def _page_from_file(source: Source, name: str, url: str) -> Page:
     try:
-        data = gunzip(_bytes_of(name), name, most=MAX_PAGE_BYTES)
+        data = gunzip(_read(name), name, max_bytes=MAX_PAGE_BYTES)
     except ValueError as error:
         raise RunFailed(str(error)) from None
     decoded = decode(data)
-    entry = _entry(source, address) if address else None
+    entry = _entry(source, url) if url else None
     return Page(
-        url=entry.url if entry else address,
-        final_url=address,
+        url=entry.url if entry else url,
+        final_url=url,
         text=decoded.text,
         fetched_at=datetime.now(UTC),
         encoding=decoded.encoding,
@@ -138,36 +135,28 @@ def _from_file(source: Source, name: str, address: str) -> Page:
     )
 
 
-def _bytes_of(name: str) -> bytes:
+def _read(name: str) -> bytes:
     try:
-        if name == "-":
-            data = sys.stdin.buffer.read(MAX_PAGE_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(MAX_PAGE_BYTES + 1)
+        with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+            data = file.read(MAX_PAGE_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigurationError(f"{name}: {_no_such_file(name)}") from None
     except IsADirectoryError:
         raise ConfigurationError(
-            f"{name}: a folder, expected one file; many pages are read with --batch "
-            "MANIFEST.jsonl OUT.json"
+            f"{name}: a folder, expected one file; --batch MANIFEST.jsonl OUT.json parses many"
         ) from None
     if len(data) > MAX_PAGE_BYTES:
-        raise RunFailed(f"{name}: larger than {MAX_PAGE_BYTES} bytes: that is no page")
+        raise RunFailed(f"{name}: expected a page of at most {MAX_PAGE_BYTES} bytes, found more")
     return data
 
 
 def _no_such_file(name: str) -> str:
     if "://" in name:
-        return "only addresses that begin with http:// or https:// can be fetched"
-    ways = "give a file, an address that begins with http:// or https://, or - for standard input"
+        return "only URLs that begin with http:// or https:// can be fetched"
     host = name.partition("/")[0]
     if host.startswith("www.") or ("/" in name and "." in host.strip(".")):
-        return f"no such file; if it is an address, write https://{name}"
-    return f"no such file; {ways}"
-
-
-def _written(article: Article, format_: str) -> str:
-    if format_ == "json":
-        return escape_controls(json.dumps(article_json(article), ensure_ascii=False, indent=2))
-    return write_post(article, cast(Dialect, format_)).data.decode("utf-8")
+        return f"no such file; if it is a URL, write https://{name}"
+    return (
+        "no such file; give a file, a URL that begins with http:// or https://, or - for standard "
+        "input"
+    )

@@ -1,13 +1,12 @@
-"""What a reparse could not read, judged once it has read all.
+"""The failures of a reparse, resolved at its end.
 
-An archive keeps every page: those that failed for an hour, and the later ones that mended
-them. A page that cannot be read needs somebody only while nothing later of its article was
-read, and once, however often it was fetched: just as it stands in quarantine.
+An archive keeps the pages that failed and the later ones that parsed. A failure needs
+attention only if no later page of its article parsed, and once for each page URL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,78 +21,67 @@ from warehouse.rows import ArticleRow, NewQuarantineEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnresolvedFailures:
-    """What became of the failures of one source.
+    """The failures of one source that need attention.
 
     Attributes:
-        pages: The article and one sentence for each failed page of one that stands.
-        listings: One sentence for each failed listing that stands.
-        pages_over: How many failed article pages are older than what was read later.
-        listings_over: How many failed listings were read later.
+        pages: Failed pages of articles.
+        listings: Failed listings that carry articles.
+        resolved_pages: How many failed pages are older than a page that parsed.
+        resolved_listings: How many failed listings are older than one that parsed.
     """
 
-    pages: list[tuple[str, str]]
-    listings: list[str]
-    pages_over: int
-    listings_over: int
+    pages: list[NewQuarantineEntry]
+    listings: list[NewQuarantineEntry]
+    resolved_pages: int
+    resolved_listings: int
 
 
 @dataclass(slots=True)
 class ReparseFailures:
-    """The failures of one source so far, the latest one of each page; without their bytes."""
+    """The latest failure of each page of one source, without its bytes."""
 
     source: str
-    _pages: dict[tuple[str, str], NewQuarantineEntry] = field(default_factory=dict)
-    _listings: dict[str, tuple[datetime, str]] = field(default_factory=dict)
-    _read: dict[str, datetime] = field(default_factory=dict)
+    _latest: dict[tuple[str, str], NewQuarantineEntry] = field(default_factory=dict)
+    _parsed_at: dict[str, datetime] = field(default_factory=dict)
 
-    def page(self, bad: NewQuarantineEntry) -> None:
-        """A page of an article, or the text that a feed carried, could not be read."""
-        key = bad.article_id or "", bad.url
-        before = self._pages.get(key)
-        if before is None or before.fetched_at <= bad.fetched_at:
-            self._pages[key] = replace(bad, page=b"", page_more=(), facts="")
+    def add(self, failure: NewQuarantineEntry) -> None:
+        """Add the failure of a page or of a listing."""
+        key = failure.article_id or "", failure.url
+        before = self._latest.get(key)
+        if before is None or before.fetched_at <= failure.fetched_at:
+            self._latest[key] = replace(failure, page=b"", page_more=(), facts="")
 
-    def listing(self, url: str, at: datetime, words: str) -> None:
-        """A listing that carries articles, fetched then, could not be read."""
-        if url not in self._listings or self._listings[url][0] <= at:
-            self._listings[url] = at, words
-
-    def was_read(self, rows: Sequence[ArticleRow]) -> None:
-        """These could be read."""
+    def add_parsed(self, rows: Iterable[ArticleRow]) -> None:
+        """Add articles that parsed."""
         for row in rows:
-            at = self._read.get(row.article_id, row.fetched_at)
-            self._read[row.article_id] = max(at, row.fetched_at)
+            at = self._parsed_at.get(row.article_id, row.fetched_at)
+            self._parsed_at[row.article_id] = max(at, row.fetched_at)
 
-    def judged(self, store: DuckDBPyConnection | None) -> UnresolvedFailures:
-        """What stands of all that failed; all of it where the warehouse cannot be asked."""
-        rows = list(self._pages.values())
+    def unresolved(self, store: DuckDBPyConnection | None) -> UnresolvedFailures:
+        """Return the failures that need attention; all of them if the warehouse cannot be read."""
+        pages = [one for one in self._latest.values() if one.article_id]
+        listings = [one for one in self._latest.values() if not one.article_id]
         late: set[int] = set()
         resolved: dict[str, datetime] = {}
         if store is not None:
             with suppress(WarehouseError):
-                forbidden = SuppressionList(suppression.list_suppressions(store))
-                rows = [row for row in rows if (row.article_id or "") not in forbidden]
-                late = quarantine.superseded(store, rows)
-                resolved = quarantine.resolved_listings(store, self.source, self._listings)
-        pages = [
-            _words(row) for i, row in enumerate(rows) if i not in late and not self._is_older(row)
+                suppressed = SuppressionList(suppression.list_suppressions(store))
+                pages = [one for one in pages if (one.article_id or "") not in suppressed]
+                late = quarantine.superseded(store, pages)
+                urls = [one.url for one in listings]
+                resolved = quarantine.resolved_listings(store, self.source, urls)
+        open_pages = [
+            one
+            for i, one in enumerate(pages)
+            if i not in late
+            and self._parsed_at.get(one.article_id or "", one.fetched_at) <= one.fetched_at
         ]
-        listings = [
-            f"{url}: {words}"
-            for url, (at, words) in self._listings.items()
-            if url not in resolved or resolved[url] < at
+        open_listings = [
+            one for one in listings if one.url not in resolved or resolved[one.url] < one.fetched_at
         ]
         return UnresolvedFailures(
-            pages=pages,
-            listings=listings,
-            pages_over=len(rows) - len(pages),
-            listings_over=len(self._listings) - len(listings),
+            pages=open_pages,
+            listings=open_listings,
+            resolved_pages=len(pages) - len(open_pages),
+            resolved_listings=len(listings) - len(open_listings),
         )
-
-    def _is_older(self, row: NewQuarantineEntry) -> bool:
-        read = self._read.get(row.article_id or "")
-        return read is not None and read > row.fetched_at
-
-
-def _words(row: NewQuarantineEntry) -> tuple[str, str]:
-    return (row.article_id or "").partition(":")[2], row.message.partition("\n")[0]

@@ -13,8 +13,6 @@ from flows.pipeline.date_range import parse_request
 from flows.pipeline.stats import RunReport
 from flows.serving.launch import run_flow
 from flows.settings import resolve_config_file
-from warehouse.duckdb_errors import missing_error
-from warehouse.errors import WarehouseMissing
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -92,8 +90,10 @@ def run_reparse(
         RunFailed: Prefect could not run it.
         WarehouseError: There is no warehouse, or it could not be written.
     """
+    from flows.pipeline.reparse_steps import require_warehouse
+
     settings.selected_sources(tuple(sources))
-    demand_warehouse(settings.warehouse.path)  # before Prefect is started for nothing
+    require_warehouse(settings.warehouse.path)  # before Prefect is started for nothing
     parameters = {
         "sources": list(sources) or None,
         "since": since,
@@ -108,16 +108,3 @@ def run_reparse(
         progress=progress,
         verbosity=verbosity,
     )
-
-
-def demand_warehouse(path: Path) -> None:
-    """Refuse a reparse where nothing was ever stored.
-
-    Raises:
-        WarehouseMissing: There is no warehouse.
-    """
-    if not path.exists():
-        raise WarehouseMissing(
-            f"{missing_error(path)}, and without one there is nothing to read again. WARC files that are "
-            "still there are read by `copydesk backfill SOURCE --archive FOLDER`"
-        )

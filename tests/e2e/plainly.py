@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from flows import settings
 from flows.admin import replay_quarantine
 from flows.cli import demo_run
-from flows.pipeline import backfill_steps
 from flows.pipeline.backfill_context import BackfillContext
-from flows.pipeline.checkpoint import CheckpointedRun
+from flows.pipeline.backfill_steps import run_backfill
 from flows.pipeline.date_range import BackfillRequest, parse_request
-from flows.pipeline.reparse_steps import Reparser
+from flows.pipeline.parser_diff import ParserDiff
+from flows.pipeline.reparse_steps import reparse_source
+from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
+from flows.publishing import import_files
 from flows.settings import Settings
 from flows.sync import sync_without_prefect
 from tests import site
@@ -33,6 +36,7 @@ class PlainDesk:
     faults: dict[str, Fault]
     environment: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    progress: list[tuple[str, int, int]] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
@@ -45,37 +49,52 @@ class PlainDesk:
     def sync(self, *sources: str) -> RunReport:
         return sync_without_prefect(self.settings, list(sources), limit=None, dry_run=False)
 
-    def reparse(self, source: str) -> RunReport:
-        run = CheckpointedRun("reparse", self.settings, [source])
-        with run:
-            again = Reparser(run, source, since=None, diff=False)
-            again.total()
-            while pages := again.take():
-                again.store(again.read(pages))
-            again.end()
+    def reparse(self, *sources: str, since: datetime | None = None) -> RunReport:
+        with RunContext("reparse", self.settings, sources) as run:
+            for slug in sources:
+                reparse_source(run, slug, since=since)
             return run.finish()
+
+    def reparse_diff(self, *sources: str) -> ParserDiff:
+        with RunContext("reparse", self.settings, sources, is_dry=True) as run:
+            changes = {slug: reparse_source(run, slug, diff=True) for slug in sources}
+            return ParserDiff.of(run.finish(), changes)
 
     def replay(self, **options: Any) -> RunReport:
         return replay_quarantine.replay_quarantine(
-            self.settings, notify=self.said.append, progress=lambda *_far: None, **options
+            self.settings, notify=self.said.append, on_progress=lambda *_far: None, **options
         )
 
-    def ask(self, source: str, **options: Any) -> BackfillRequest:
+    def request(self, source: str, **options: Any) -> BackfillRequest:
         return parse_request(self.settings, source, **options)
 
     def backfill(
-        self, source: str, *, most: int = 10_000, **options: Any
+        self,
+        source: str,
+        *,
+        dry_run: bool = False,
+        restart: bool = False,
+        max_chunks: int | None = None,
+        **options: Any,
     ) -> tuple[RunReport, BackfillContext]:
-        """A backfill, ended after ``most`` pieces; its report and its plan."""
-        dry, restart = options.pop("dry_run", False), options.pop("restart", False)
-        run = CheckpointedRun("backfill", self.settings, [source], is_dry=dry)
-        with run:
-            work = BackfillContext(run, self.ask(source, **options), restart=restart)
-            backfill_steps.plan_chunks(work)
-            while not work.was_done and most and (chunk := work.plan.take()):
-                backfill_steps.run_chunk(work, chunk)
-                most -= 1
-            return run.finish(), work
+        """A backfill, stopped after ``max_chunks``; its report and its state."""
+        request = self.request(source, **options)
+        with RunContext("backfill", self.settings, [source], is_dry=dry_run) as run:
+            job = run_backfill(
+                run,
+                request,
+                restart=restart,
+                max_chunks=max_chunks,
+                on_progress=lambda *far: self.progress.append(far),
+            )
+            return run.finish(), job
+
+    def fill(self, source: str, **options: Any) -> RunReport:
+        """A backfill; its report."""
+        return self.backfill(source, **options)[0]
+
+    def import_posts(self, *paths: Path) -> RunReport:
+        return import_files.import_posts(self.settings, list(paths), source=None)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """An answer of the warehouse itself; no snapshot is published here."""

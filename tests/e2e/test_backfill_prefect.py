@@ -1,54 +1,31 @@
-"""What a backfill can be asked for, who refuses the rest, and what Prefect shows of it."""
+"""Backfill and reparse in Prefect: their forms, states and artifacts."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-
 import pytest
 
-from flows.errors import ConfigurationError
-from flows.pipeline import date_range
-from flows.pipeline.date_range import DateRange, InvalidBackfillRequest
-from parsers.model import Entry
-from tests.e2e.filling import SHANGHAI, window
+from flows.settings import ConfigurationError
+from tests.e2e.filling import window
 
 pytestmark = pytest.mark.e2e
-
-
-# --- what can be asked for ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({}, "found none of them"),
-        (window("2022-03-13", "2022-03-11"), "ends on or after its first day"),
-        ({"first": date(2022, 3, 1)}, "found only the first"),
-        ({"last": date(2022, 3, 1)}, "found only the last"),
-        (window("2190-01-01", "2190-01-02"), "a window that has begun"),
-        ({"urls": ["http://x.example"], "first": date(2022, 3, 1)}, "window of days and addresses"),
-        ({"archive": "/nowhere"}, r"\*.warc.gz"),
-    ],
-    ids=["nothing", "reversed", "no end", "no beginning", "future", "two things", "no archive"],
-)
-def test_what_cannot_be_meant_is_refused_before_anything_runs(desk, fill, options, words):
-    with pytest.raises(InvalidBackfillRequest, match=words):
-        fill("finews", **options)
-
-    assert desk.stand.requests == ()
-    assert not desk.settings.warehouse.path.exists()
 
 
 def test_flow_itself_refuses_what_a_form_cannot(desk):
     from flows.backfill import backfill
 
     common = {"config": str(desk.config)}
-    with pytest.raises(ConfigurationError, match="ends on or after its first day"):
+    with pytest.raises(ConfigurationError, match="2022-03-13 to 2022-03-11"):
         backfill(source="finews", from_date="2022-03-13", to_date="2022-03-11", **common)
     with pytest.raises(ConfigurationError, match="no source 'finew', did you mean 'finews'"):
         backfill(source="finew", from_date="2022-03-11", to_date="2022-03-13", **common)
     assert desk.stand.requests == ()
     assert not desk.settings.warehouse.path.exists()
+
+
+def test_form_describes_the_alternatives_to_the_range():
+    from flows.backfill import backfill
+
+    assert "one of the three" in backfill.parameters.properties["from_date"]["description"]
 
 
 FORMS = [
@@ -102,30 +79,6 @@ def test_server_names_the_parameter_that_a_flow_does_not_have(desk):
         client.delete_flow_run(run.id)
 
     assert refused.value.response.status_code == 409
-
-
-def test_window_is_whole_days_in_the_zone_of_the_source():
-    one = DateRange(first=date(2022, 3, 11), last=date(2022, 3, 11), zone=SHANGHAI)
-
-    assert (one.start, one.end) == (
-        datetime(2022, 3, 10, 16, tzinfo=UTC),
-        datetime(2022, 3, 11, 16, tzinfo=UTC),
-    )
-    assert one.holds(datetime(2022, 3, 11, 15, 59, 59, tzinfo=UTC))
-    assert not one.holds(datetime(2022, 3, 11, 16, tzinfo=UTC))
-    assert one.holds(None)
-    facts = {"published": "2022-03-11 23:59:59"}
-    entry = Entry(source_article_id="1", channel="c", url="u", facts=facts)
-    assert one.published(entry) == datetime(2022, 3, 11, 15, 59, 59, tzinfo=UTC)
-
-
-def test_same_addresses_in_another_order_are_the_same_plan(desk):
-    one = date_range.parse_request(desk.settings, "finews", urls=["a", "b", "a"])
-    other = date_range.parse_request(desk.settings, "finews", urls=["b", "a"])
-
-    assert one.urls == ("a", "b")
-    assert one.plan == other.plan
-    assert one.plan != date_range.parse_request(desk.settings, "finews", urls=["a"]).plan
 
 
 # --- as Prefect shows it -----------------------------------------------------------------

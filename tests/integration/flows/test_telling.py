@@ -207,7 +207,5 @@ def test_line_in_quarantine_says_which_channel_it_was_in(desk):
 
 def test_numbers_have_the_nouns_that_people_give_them():
     from flows.admin.query import _age
-    from flows.pipeline.parse_batch import BatchResult
 
     assert [_age(hours * 3600) for hours in (1.2, 30, 50)] == ["1 hour", "30 hours", "2 days"]
-    assert BatchResult(pages=1, seconds=1).words() == "1 page in 1.0 s, 0 without an article"

@@ -13,14 +13,11 @@ from warehouse import connect, transaction
 from warehouse.records import gaps, watermarks
 from warehouse.rows import NewGap
 
-pytestmark = pytest.mark.e2e
-
-
 # --- a window ----------------------------------------------------------------------------
 
 
-def test_window_brings_its_days_and_no_others(desk, fill):
-    report = fill("finews", **window("2022-03-11", "2022-03-13"))
+def test_window_brings_its_days_and_no_others(desk):
+    report = desk.fill("finews", **window("2022-03-11", "2022-03-13"))
 
     assert days(desk) == [date(2022, 3, 11), date(2022, 3, 12), date(2022, 3, 13)]
     truth = site.truth(1).of("finews", "api")
@@ -36,28 +33,28 @@ def test_window_brings_its_days_and_no_others(desk, fill):
     assert dict(desk.rows("SELECT source, flow FROM runs")) == {"finews": "backfill"}
 
 
-def test_window_goes_on_through_older_listing_pages_until_it_is_covered(desk, fill):
-    report = fill("woshipm_direct", **window("2015-01-01", "2022-03-20"))
+def test_window_goes_on_through_older_listing_pages_until_it_is_covered(desk):
+    report = desk.fill("woshipm_direct", **window("2015-01-01", "2022-03-20"))
 
     pages = [one.target for one in desk.stand.requests if "stream-list" in one.target]
     assert pages[-1].endswith("/page/3")
     assert report.state == "completed"
-    assert fill("woshipm_direct", **window("2010-01-01", "2014-12-31")).totals()["new"] == 1
+    assert desk.fill("woshipm_direct", **window("2010-01-01", "2014-12-31")).totals()["new"] == 1
     assert [one.target for one in desk.stand.requests if "stream-list" in one.target][-1].endswith(
         "/page/4"
     )
 
 
-def test_window_beyond_the_listing_says_so_and_what_to_do(desk, fill):
-    report = fill("finews", **window("2022-01-01", "2022-02-10"))
+def test_window_beyond_the_listing_says_so_and_what_to_do(desk):
+    report = desk.fill("finews", **window("2022-01-01", "2022-02-10"))
 
     assert report.exit_code == 3
     assert any("goes back to 2022-02-08 09:30 only" in words for words in report.errors)
     assert any("--urls" in words for words in report.errors)
 
 
-def test_listing_that_carries_its_articles_is_backfilled_without_other_pages(desk, fill):
-    report = fill("woshipm", **window("2022-03-15", "2022-03-20"))
+def test_listing_that_carries_its_articles_is_backfilled_without_other_pages(desk):
+    report = desk.fill("woshipm", **window("2022-03-15", "2022-03-20"))
 
     assert report.totals()["fetched"] == report.totals()["discovered"] > 0
     assert {one.target for one in desk.stand.requests} == {"/robots.txt", "/woshipm/latest"}
@@ -66,17 +63,17 @@ def test_listing_that_carries_its_articles_is_backfilled_without_other_pages(des
     assert all(date(2022, 3, 15) <= day <= date(2022, 3, 20) for day in dated)
 
 
-def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(desk, fill):
-    fill("finews", **window("2022-03-11", "2022-03-13"))
+def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(desk):
+    desk.fill("finews", **window("2022-03-11", "2022-03-13"))
     before = desk.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
     desk.stand.forget_requests()
 
-    second = fill("finews", **window("2022-03-11", "2022-03-13"))
+    second = desk.fill("finews", **window("2022-03-11", "2022-03-13"))
 
     assert desk.stand.requests == ()
     assert any("--restart does it again" in words for words in second.warnings)
 
-    third = fill("finews", restart=True, **window("2022-03-11", "2022-03-13"))
+    third = desk.fill("finews", restart=True, **window("2022-03-11", "2022-03-13"))
 
     assert third.totals()["not_modified"] > 0
     assert (third.totals()["new"], third.totals()["modified"]) == (0, 0)
@@ -84,18 +81,18 @@ def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(desk, fi
     assert after == before
 
 
-def test_window_that_is_not_over_is_read_anew(desk, fill):
+def test_window_that_is_not_over_is_read_anew(desk):
     today = datetime.now(SHANGHAI).date()
-    fill("finews", first=date(2022, 3, 16), last=today)
+    desk.fill("finews", first=date(2022, 3, 16), last=today)
     desk.stand.edition = 3
 
-    report = fill("finews", first=date(2022, 3, 16), last=today)
+    report = desk.fill("finews", first=date(2022, 3, 16), last=today)
 
     assert report.totals()["new"] > 0
 
 
-def test_dry_run_says_what_it_would_fetch_and_stores_nothing(desk, fill):
-    report = fill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
+def test_dry_run_says_what_it_would_fetch_and_stores_nothing(desk):
+    report = desk.fill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
     would = [words for words in report.warnings if "would fetch" in words]
     assert len(would) > 3
@@ -132,7 +129,7 @@ def test_older_listing_pages_are_where_the_source_has_them(desk, source, channel
 # --- what a backfill leaves alone --------------------------------------------------------
 
 
-def test_watermarks_stay_and_newer_content_stays(desk, fill):
+def test_watermarks_stay_and_newer_content_stays(desk):
     desk.stand.edition = 2
     desk.sync("finews")
     marks = desk_marks(desk)
@@ -141,7 +138,7 @@ def test_watermarks_stay_and_newer_content_stays(desk, fill):
 
     archive = desk.folder / "old"
     shutil.copytree(desk.settings.archive.path, archive)
-    report = fill("finews", archive=archive)
+    report = desk.fill("finews", archive=archive)
 
     assert desk_marks(desk) == marks
     assert report.totals()["modified"] == 0
@@ -156,17 +153,17 @@ def desk_marks(desk):
         ]
 
 
-def test_window_leaves_watermarks_where_they_are(desk, fill):
+def test_window_leaves_watermarks_where_they_are(desk):
     desk.sync("finews")
     marks = desk_marks(desk)
 
-    fill("finews", **window("2022-03-11", "2022-03-13"))
+    desk.fill("finews", **window("2022-03-11", "2022-03-13"))
 
     assert all(mark is not None for mark in marks)
     assert desk_marks(desk) == marks
 
 
-def test_covered_gap_is_closed_and_another_is_not(desk, fill):
+def test_covered_gap_is_closed_and_another_is_not(desk):
     desk.sync("finews")
     now = datetime.now(UTC)
     with connect(desk.settings.warehouse.path) as db, transaction(db):
@@ -174,29 +171,29 @@ def test_covered_gap_is_closed_and_another_is_not(desk, fill):
             row = NewGap(source="finews", channel=channel, from_at=from_at, to_at=now, how="x")
             gaps.open_gap(db, row, run_id="r")
 
-    report = fill("finews", first=date(2022, 3, 1), last=datetime.now(SHANGHAI).date())
+    report = desk.fill("finews", first=date(2022, 3, 1), last=datetime.now(SHANGHAI).date())
 
     assert any("closed 1 gap of market-38" in words for words in report.warnings)
     found = desk.rows("SELECT channel, closed_by FROM gaps ORDER BY ALL")
     assert found == [("market-38", report.run_id), ("market-39", None)]
 
 
-def test_gap_that_is_not_inside_the_window_stays_open(desk, fill):
+def test_gap_that_is_not_inside_the_window_stays_open(desk):
     desk.sync("finews")
     now = datetime.now(UTC)
     with connect(desk.settings.warehouse.path) as db, transaction(db):
         row = NewGap(source="finews", channel="market-38", from_at=now - BEFORE, to_at=now, how="x")
         gaps.open_gap(db, row, run_id="r")
 
-    fill("finews", **window("2022-03-01", "2022-03-13"))
+    desk.fill("finews", **window("2022-03-01", "2022-03-13"))
 
     assert desk.rows("SELECT closed_by FROM gaps") == [(None,)]
 
 
-def test_gap_that_a_backfill_would_hide_from_the_next_sync_is_noted(desk, fill):
+def test_gap_that_a_backfill_would_hide_from_the_next_sync_is_noted(desk):
     desk.sync("finews")
     desk.stand.edition = 3
 
-    fill("finews", **window("2022-03-01", "2022-03-31"))
+    desk.fill("finews", **window("2022-03-01", "2022-03-31"))
 
     assert desk.rows("SELECT channel FROM gaps") == [("market-38",)]

@@ -1,4 +1,4 @@
-"""Backfills asked for again: what was wrong is told again, what came later is not lost."""
+"""Backfills that run again: errors are reported again, and what came later is not lost."""
 
 from __future__ import annotations
 
@@ -12,23 +12,16 @@ import pytest
 from flows.archive import index
 from flows.fetch import FetchFailure
 from flows.fetch.errors import DisallowedByRobots, PolicyRefusal, TimedOut
-from flows.pipeline import backfill_archive, backfill_context, backfill_steps
-from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, CheckpointedRun
+from flows.pipeline import backfill_archive, backfill_steps
+from flows.pipeline.backfill_context import BackfillContext, entries_of
+from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES
 from flows.pipeline.date_range import InvalidBackfillRequest, parse_request
+from flows.pipeline.run import RunContext
 from tests.e2e.filling import window
-from tests.e2e.plainly import plain_desk
 from warehouse import connect, transaction
 from warehouse.care.erasure import erase_article
 
-pytestmark = pytest.mark.e2e
-
 SHARE = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode="
-
-
-@pytest.fixture
-def desk(tmp_path):
-    with plain_desk(tmp_path) as made:
-        yield made
 
 
 # --- addresses ---------------------------------------------------------------------------
@@ -44,17 +37,15 @@ LINKS = (
 
 def test_wrong_addresses_are_told_at_every_call(desk):
     first, _ = desk.backfill("finews", urls=LINKS)
-    second, work = desk.backfill("finews", urls=LINKS)
+    second, job = desk.backfill("finews", urls=LINKS)
 
-    assert work.was_done
+    assert job.was_done
     assert (first.exit_code, second.exit_code) == (3, 3)
     for report in (first, second):
         told = "\n".join(report.errors)
         assert "elsewhere.example" in told
         assert "no address" in told
-        assert any(
-            "1 of the addresses lead to articles that others" in one for one in report.warnings
-        )
+        assert any("1 of the URLs name articles" in one for one in report.warnings)
     assert first.totals()["discovered"] == first.totals()["new"] + first.totals()["failed"] == 4
 
 
@@ -63,18 +54,18 @@ def test_address_whose_page_is_gone_is_named_when_asked_again(desk):
     second, _ = desk.backfill("finews", urls=LINKS)
 
     assert any("209901010000000000" in words for words in first.errors)
-    (told,) = [words for words in second.warnings if "brought nothing" in words]
+    (told,) = [words for words in second.warnings if "gave no page" in words]
     assert "209901010000000000" in told
-    assert "1 of the addresses" in told
+    assert "1 of the URLs" in told
 
 
 def test_wrong_address_is_told_by_the_run_that_goes_on_after_a_kill(desk, monkeypatch):
-    monkeypatch.setattr(backfill_context.BackfillContext, "entries_per_chunk", 1)
-    desk.backfill("finews", urls=LINKS, most=1)
+    monkeypatch.setattr(BackfillContext, "entries_per_chunk", 1)
+    desk.backfill("finews", urls=LINKS, max_chunks=1)
 
-    report, work = desk.backfill("finews", urls=LINKS)
+    report, job = desk.backfill("finews", urls=LINKS)
 
-    assert not work.was_done
+    assert not job.was_done
     assert any("elsewhere.example" in words for words in report.errors)
 
 
@@ -171,7 +162,7 @@ def test_damaged_record_is_tried_again_when_its_file_came_back(desk, tmp_path):
         raise backfill_archive.ArchiveError("the record is damaged")
 
     first = _with(
-        backfill_archive, "_arrived", damaged, lambda: desk.backfill("woshipm", archive=folder)[0]
+        backfill_archive, "pages_at", damaged, lambda: desk.backfill("woshipm", archive=folder)[0]
     )
     assert first.totals()["failed"] == 1
 
@@ -192,9 +183,9 @@ def _with(module, name, value, call):
 def test_window_whose_listing_was_read_before_it_was_over_is_not_done(desk):
     """Walked on the last day of the window, the rest done a day later."""
     asked = window("2022-03-11", "2022-03-13")
-    _, work = desk.backfill("finews", **asked)
+    _, job = desk.backfill("finews", **asked)
     assert desk.backfill("finews", **asked)[1].was_done
-    before = (work.asked.window.end - timedelta(hours=5)).isoformat()
+    before = (job.request.date_range.end - timedelta(hours=5)).isoformat()
 
     with connect(desk.settings.warehouse.path) as db, transaction(db):
         for n, spec in db.execute(
@@ -214,16 +205,17 @@ def test_window_whose_listing_was_read_before_it_was_over_is_not_done(desk):
 def test_run_that_ends_long_after_its_listing_was_read_says_what_it_cannot_know(desk, monkeypatch):
     listed = backfill_steps.list_pages
 
-    def earlier(work, chunk):
+    def earlier(job, chunk):
         spec = json.loads(chunk.spec)
-        spec["since"] = (work.asked.window.end - timedelta(hours=5)).isoformat()
-        listed(work, replace(chunk, spec=json.dumps(spec)))
+        spec["since"] = (job.request.date_range.end - timedelta(hours=5)).isoformat()
+        listed(job, replace(chunk, spec=json.dumps(spec)))
 
-    monkeypatch.setattr(backfill_steps, "list_pages", earlier)
+    steps = {**backfill_steps._STEPS, LIST_PAGES: earlier}
+    monkeypatch.setattr(backfill_steps, "_STEPS", steps)
 
     report, _ = desk.backfill("finews", **window("2022-03-11", "2022-03-13"))
 
-    assert any("before the window was over; ask again" in words for words in report.warnings)
+    assert any("before the range was over" in words for words in report.warnings)
 
 
 def test_counted_gaps_are_those_in_the_table_of_gaps(desk):
@@ -254,7 +246,7 @@ def test_dry_run_leaves_no_file(desk):
 
 @pytest.mark.parametrize(("first", "last"), [("0001-01-01", "0001-01-03"), ("1969-12-31",) * 2])
 def test_window_before_all_news_is_refused_in_words(desk, first, last):
-    with pytest.raises(InvalidBackfillRequest, match="expected a window from 1970-01-01 on, found"):
+    with pytest.raises(InvalidBackfillRequest, match="expected a range from 1970-01-01 on, found"):
         parse_request(desk.settings, "finews", **window(first, last))
 
 
@@ -279,23 +271,23 @@ def test_page_that_is_refused_for_good_does_not_keep_a_plan_open(desk, monkeypat
             ]
         )
 
-    monkeypatch.setattr(CheckpointedRun, "fetch_all", refuse)
+    monkeypatch.setattr(RunContext, "fetch_all", refuse)
 
-    report, work = desk.backfill("finews", urls=LINKS[:1])
+    report, job = desk.backfill("finews", urls=LINKS[:1])
 
     assert report.totals()["failed"] == 1
-    assert work.plan.is_done == is_done
+    assert job.plan.is_done == is_done
 
 
 def test_article_that_is_to_be_forgotten_does_not_keep_a_plan_open(desk):
     with connect(desk.settings.warehouse.path) as db, transaction(db):
         erase_article(db, "finews:NW202203082300310099", reason="asked to")
 
-    report, work = desk.backfill("finews", urls=LINKS[:1])
+    report, job = desk.backfill("finews", urls=LINKS[:1])
 
     assert report.totals()["fetched"] == 0
     assert any("to be forgotten" in words for words in report.warnings)
-    assert work.plan.is_done
+    assert job.plan.is_done
 
 
 def test_piece_that_takes_long_is_cut_and_the_rest_is_another_piece(desk, monkeypatch):
@@ -308,17 +300,17 @@ def test_piece_that_takes_long_is_cut_and_the_rest_is_another_piece(desk, monkey
         return fetch(run, source, batch)
 
     monkeypatch.setattr(backfill_steps.steps, "fetch", slow)
-    monkeypatch.setattr(backfill_context.BackfillContext, "clock", staticmethod(lambda: now[0]))
+    monkeypatch.setattr(BackfillContext, "clock", staticmethod(lambda: now[0]))
 
-    report, work = desk.backfill("finews", **window("2022-03-01", "2022-03-31"))
+    report, job = desk.backfill("finews", **window("2022-03-01", "2022-03-31"))
 
-    pieces = [one for one in work.plan.chunks if one.kind == FETCH_ENTRIES]
-    assert max(one.entries for one in pieces) <= backfill_context.BackfillContext.chunk_seconds / 30
-    assert work.plan.is_done
-    ids = {e.source_article_id for one in pieces for e in backfill_context.entries_of(one)}
+    chunks = [one for one in job.plan.chunks if one.kind == FETCH_ENTRIES]
+    assert max(one.entries for one in chunks) <= BackfillContext.chunk_seconds / 30
+    assert job.plan.is_done
+    ids = {e.source_article_id for one in chunks for e in entries_of(one)}
     held = {one for (one,) in desk.rows("SELECT source_article_id FROM articles")}
     assert held <= ids
-    assert sum(one.entries for one in pieces) == len(ids)
+    assert sum(one.entries for one in chunks) == len(ids)
     assert report.totals()["new"] > 20
 
 
@@ -333,7 +325,7 @@ class Broken(Exception):
     ("error", "state"), [(Broken("the disk sang"), "failed"), (KeyboardInterrupt(), "interrupted")]
 )
 def test_run_that_ends_by_an_error_says_so_in_the_table_of_runs(desk, error, state):
-    run = CheckpointedRun("backfill", desk.settings, ["finews"])
+    run = RunContext("backfill", desk.settings, ["finews"])
 
     with pytest.raises(type(error)), run:
         raise error
@@ -348,11 +340,11 @@ def test_run_that_ends_by_an_error_says_so_in_the_table_of_runs(desk, error, sta
 def test_piece_that_was_not_stored_is_not_done_although_its_run_could_say_how_it_ended(
     desk, monkeypatch
 ):
-    def store(*_args):
+    def load(*_args, **_options):
         raise Broken
 
     with monkeypatch.context() as patch:
-        patch.setattr(backfill_steps.steps, "store", store)
+        patch.setattr(backfill_steps.steps, "load", load)
         with pytest.raises(Broken):
             desk.backfill("finews", urls=LINKS[:1])
     assert desk.rows("SELECT state FROM runs") == [("failed",)]
@@ -390,42 +382,3 @@ def test_pages_of_a_channel_that_is_gone_are_counted_and_told(desk):
     report = desk.reparse("finews")
 
     assert any("archived pages of the channel 'market-39'" in words for words in report.warnings)
-
-
-# --- what people read --------------------------------------------------------------------
-
-
-def test_reversed_window_is_refused_by_the_run_in_its_own_words(desk, prefect_server):
-    from flows.backfill import backfill
-
-    days = {"from_date": "2022-03-13", "to_date": "2022-03-11"}
-    state = backfill("finews", **days, config=str(desk.config), return_state=True)
-
-    assert state.is_failed()
-    assert "found 2022-03-13 to 2022-03-11; exchange the two" in state.message
-    assert "config" not in state.message
-    assert not desk.settings.warehouse.path.exists()
-
-
-def test_form_says_beside_the_window_what_else_can_be_given():
-    from flows.backfill import backfill
-
-    said = backfill.parameters.properties["from_date"]["description"]
-
-    assert "one of the three" in said
-
-
-def test_list_of_sources_shows_no_password(tmp_path):
-    from flows import settings
-    from flows.admin.check_sources import describe_sources
-
-    config = tmp_path / "copydesk.toml"
-    config.write_text(
-        '[sources.feed]\nparser = "feed"\n'
-        'url = "https://reader:hunter2@example.org/rss?token=abc123"\n',
-        encoding="utf-8",
-    )
-
-    (row,) = describe_sources(settings.load(config, {}))
-
-    assert row["listings"] == ["https://***@example.org/rss?token=***"]

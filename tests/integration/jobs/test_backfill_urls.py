@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import shutil
 
-import pytest
-
-from flows.pipeline import backfill_context
+from flows.pipeline.backfill_context import BackfillContext
 from tests import site
 from tests.e2e.filling import LISTED
 from tests.site import Fault
 
-pytestmark = pytest.mark.e2e
-
-
 # --- addresses ---------------------------------------------------------------------------
 
 
-def test_article_urls_of_every_host_lead_to_their_articles(desk, fill):
+def test_share_links_of_every_host_lead_to_their_articles(desk):
     number = "202203082300310099"
     links = [
         f"http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW{number}",
@@ -29,7 +24,7 @@ def test_article_urls_of_every_host_lead_to_their_articles(desk, fill):
         "# a comment",
     ]
 
-    report = fill("finews", urls=links)
+    report = desk.fill("finews", urls=links)
 
     ids = [one for (one,) in desk.rows("SELECT source_article_id FROM articles ORDER BY ALL")]
     assert ids == [number, f"NW{number}"]
@@ -38,12 +33,12 @@ def test_article_urls_of_every_host_lead_to_their_articles(desk, fill):
     assert report.exit_code == 3
 
 
-def test_address_of_an_article_known_from_its_listing_replaces_nothing(desk, fill):
+def test_address_of_an_article_known_from_its_listing_replaces_nothing(desk):
     desk.sync("finews")
     share = f"http://finews.zning.xyz/html_News/NewsShare.html?infoCode={LISTED}"
     desk.stand.forget_requests()
 
-    report = fill("finews", urls=[share])
+    report = desk.fill("finews", urls=[share])
 
     assert desk.stand.requests == ()
     assert report.totals()["unmodified"] == 1
@@ -52,35 +47,35 @@ def test_address_of_an_article_known_from_its_listing_replaces_nothing(desk, fil
     ) == [("second", 1)]
 
 
-def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(desk, fill, faults, small):
+def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(desk, faults, small):
     truth = site.truth(1).of("ofweek", "direct")
     rows = desk.sync("ofweek").totals()["new"]
     assert rows == len(truth)
     urls = [url for (url,) in desk.rows("SELECT url FROM articles ORDER BY url")]
-    shutil.rmtree(desk.settings.warehouse.path.parent / "leases", ignore_errors=True)
+    shutil.rmtree(desk.settings.warehouse.path.parent / "locks", ignore_errors=True)
     for file in desk.folder.glob("copydesk.*duckdb*"):
         file.unlink()
     missing = urls[5].rpartition("/")[2]
     faults[f"/{urls[5].split('/', 3)[3]}"] = Fault(status=503)
 
-    first = fill("ofweek", urls=urls)
+    first = desk.fill("ofweek", urls=urls)
     faults.clear()
     desk.stand.forget_requests()
-    second = fill("ofweek", urls=urls)
+    second = desk.fill("ofweek", urls=urls)
 
     assert first.totals()["failed"] == 1
-    assert any("ask again" in words for words in first.warnings)
+    assert any("chunks are left" in message for message in first.warnings)
     assert second.totals()["new"] == 1
     asked = {one.target for one in desk.stand.requests if "ART-" in one.target}
     articles = {target for target in asked if "_" not in target}
-    assert len(articles) == backfill_context.BackfillContext.entries_per_chunk
+    assert len(articles) == BackfillContext.entries_per_chunk
     assert any(missing in target for target in articles)
 
 
 # --- an archive --------------------------------------------------------------------------
 
 
-def test_archive_rebuilds_a_lost_warehouse_without_network(desk, fill):
+def test_archive_rebuilds_a_lost_warehouse_without_network(desk):
     desk.sync("finews", "ofweek", "woshipm")
     sql = "SELECT * EXCLUDE (first_seen_at, last_seen_at) FROM articles ORDER BY article_id"
     before = desk.rows(sql)
@@ -89,7 +84,7 @@ def test_archive_rebuilds_a_lost_warehouse_without_network(desk, fill):
     desk.stand.forget_requests()
 
     reports = [
-        fill(source, archive=desk.settings.archive.path)
+        desk.fill(source, archive=desk.settings.archive.path)
         for source in ("finews", "ofweek", "woshipm")
     ]
 
@@ -99,5 +94,5 @@ def test_archive_rebuilds_a_lost_warehouse_without_network(desk, fill):
     pages = desk.rows("SELECT count(*), count(DISTINCT (archive_file, archive_offset)) FROM pages")
     assert pages[0][0] == pages[0][1] > 50
 
-    again_ = fill("finews", archive=desk.settings.archive.path)
+    again_ = desk.fill("finews", archive=desk.settings.archive.path)
     assert again_.totals()["discovered"] == 0

@@ -1,8 +1,8 @@
-"""A publisher's right: what is forgotten is gone from everywhere we keep words, and stays out."""
+"""Erasure on request: data is gone from archive, warehouse and snapshots, and stays out."""
 
 from __future__ import annotations
 
-import re
+import json
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,18 +11,16 @@ import pytest
 
 from flows import cli
 from flows.admin import erasure
-from flows.admin.erasure_request import ErasureRequest
+from flows.admin.compact import compact_warehouse
+from flows.admin.erasure import ErasureRequest
 from flows.archive import ArchiveError, read_record, verify
-from flows.cli import erase
+from flows.cli import erase as command
 from flows.pipeline import locks
+from flows.settings import ConfigurationError
 from warehouse import connect
 from warehouse.care import snapshot
 from warehouse.care.integrity import verify as verify_warehouse
-from warehouse.errors import WarehouseError
-
-from .conftest import loads
-
-pytestmark = pytest.mark.e2e
+from warehouse.errors import WarehouseError, WarehouseMissing
 
 ID = "finews:NW202203142308441556"
 TEXT = "/NewsData/GetNewsText.do?id=NW202203142308441556"
@@ -45,14 +43,18 @@ def typed(stored, capfd):
     return run
 
 
-def forget(desk, *article_ids, source=""):
+def erase(desk, *article_ids, source=""):
     return erasure.erase(
         desk.settings,
         ErasureRequest(article_ids=article_ids, source=source),
         reason="by request",
         notify=desk.said.append,
-        progress=lambda *_: None,
+        on_progress=lambda *_: None,
     )
+
+
+def compact(desk):
+    return compact_warehouse(desk.settings, fetches_before=None, notify=desk.said.append)
 
 
 def problems(desk):
@@ -64,16 +66,16 @@ def asked_for(desk, target):
     return sum(one.target == target for one in desk.stand.requests)
 
 
-def test_forgotten_article_is_gone_from_tables_archive_and_snapshots(stored):
+def test_erased_article_is_gone_from_tables_archive_and_snapshots(stored):
     ((file, offset),) = stored.rows(PLACE)
     ((count,),) = stored.rows("SELECT count(*) FROM articles")
     before = verify(stored.settings.archive.path)
     assert read_record(stored.settings.archive.path, file, offset).body
 
-    done = forget(stored, ID)
+    done = erase(stored, ID)
 
     assert (done.removed.articles, done.removed.contents, done.removed.pages) == (1, 1, 1)
-    assert (done.erased, done.remains, done.exit_code) == (1, [], 0)
+    assert (done.redacted, done.remaining, done.exit_code) == (1, [], 0)
     assert stored.rows("SELECT count(*) FROM articles") == [(count - 1,)]
     assert stored.rows(PLACE) == []
     with pytest.raises(ArchiveError, match="was erased on request"):
@@ -84,21 +86,20 @@ def test_forgotten_article_is_gone_from_tables_archive_and_snapshots(stored):
     assert problems(stored) == ()
 
 
-def test_next_sync_neither_fetches_nor_stores_what_was_forgotten(stored):
-    forget(stored, ID)
+def test_next_sync_neither_fetches_nor_stores_what_was_erased(stored):
+    erase(stored, ID)
     asked = asked_for(stored, TEXT)
 
     report = stored.sync("finews")
 
     assert asked_for(stored, TEXT) == asked
     assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == []
-    assert any("1 passed over, because they are to be forgotten" in one for one in report.warnings)
     assert stored.rows("SELECT forgotten FROM runs ORDER BY started_at DESC LIMIT 1") == [(1,)]
     assert report.totals()["gaps"] == 0
 
 
 def test_undone_tombstone_lets_the_next_sync_bring_it_back(stored):
-    forget(stored, ID)
+    erase(stored, ID)
     (stone,) = erasure.list_suppressed(stored.settings)
     assert (stone.article_id, stone.reason) == (ID, "by request")
 
@@ -109,13 +110,13 @@ def test_undone_tombstone_lets_the_next_sync_bring_it_back(stored):
     assert problems(stored) == ()
 
 
-def test_forgotten_source_leaves_no_page_of_its_own_and_is_not_asked_again(stored):
+def test_erased_source_leaves_no_page_of_its_own_and_is_not_asked_again(stored):
     before = stored.rows(OFWEEK)
     pages = stored.rows("SELECT archive_file, archive_offset FROM pages WHERE source = 'finews'")
 
-    done = forget(stored, source="finews")
+    done = erase(stored, source="finews")
 
-    assert (done.erased, done.removed.pages, done.remains) == (len(pages), len(pages), [])
+    assert (done.redacted, done.removed.pages, done.remaining) == (len(pages), len(pages), [])
     assert stored.rows("SELECT DISTINCT source FROM articles") == [("ofweek",)]
     assert stored.rows("SELECT count(*) FROM quarantine WHERE source = 'finews'") == [(0,)]
     for file, offset in pages:
@@ -124,11 +125,11 @@ def test_forgotten_source_leaves_no_page_of_its_own_and_is_not_asked_again(store
     asked = len(stored.stand.requests)
     report = stored.sync("finews")
     assert len(stored.stand.requests) == asked
-    assert any("nothing is fetched: remove [sources.finews]" in one for one in report.warnings)
+    assert any("remove [sources.finews]" in one for one in report.warnings)
     assert stored.rows(OFWEEK) == before
 
 
-def test_page_whose_bytes_another_article_needs_stays_until_that_is_forgotten_too(stored):
+def test_page_whose_bytes_another_article_needs_stays_until_that_is_erased_too(stored):
     entry = '{"source_article_id": "other"}'
     with connect(stored.settings.warehouse.path) as db:
         db.execute(
@@ -137,15 +138,15 @@ def test_page_whose_bytes_another_article_needs_stays_until_that_is_forgotten_to
         )
         ((file, offset),) = db.execute(f"{PLACE} AND url NOT LIKE '%other%'").fetchall()
 
-    done = forget(stored, ID)
+    done = erase(stored, ID)
 
-    assert (done.erased, done.exit_code) == (0, 3)
+    assert (done.redacted, done.exit_code) == (0, 3)
     assert any(
-        "the very same bytes" in one and "forget that article too" in one for one in done.remains
+        "the same bytes" in one and "erase that article too" in one for one in done.remaining
     )
     assert read_record(stored.settings.archive.path, file, offset).body
 
-    assert forget(stored, "finews:other").exit_code == 0
+    assert erase(stored, "finews:other").exit_code == 0
 
     with pytest.raises(ArchiveError, match="was erased on request"):
         read_record(stored.settings.archive.path, file, offset)
@@ -156,31 +157,29 @@ def test_page_that_could_not_be_erased_is_erased_when_asked_again(stored, monkey
         raise ArchiveError(f"{folder / file} cannot be written")
 
     monkeypatch.setattr(erasure, "redact_record", refuse)
-    done = forget(stored, ID)
-    assert (done.erased, done.exit_code) == (0, 3)
-    assert any("put that right, then ask again" in one for one in done.remains)
+    done = erase(stored, ID)
+    assert (done.redacted, done.exit_code) == (0, 3)
+    assert any("repair that" in one for one in done.remaining)
     monkeypatch.undo()
     monkeypatch.setattr(snapshot, "_KEPT_SECONDS", -1.0)
 
-    done = forget(stored, ID)
+    done = erase(stored, ID)
 
-    assert (done.erased, done.exit_code) == (1, 0)
+    assert (done.redacted, done.exit_code) == (1, 0)
 
 
-def test_forgetting_that_was_killed_after_the_archive_finishes_when_asked_again(
-    stored, monkeypatch
-):
+def test_erasure_that_was_killed_after_the_archive_finishes_when_repeated(stored, monkeypatch):
 
     def killed(*_arguments, **_options):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasure.store, "forget", killed)
+        patch.setattr(erasure.rows, "erase", killed)
         with pytest.raises(KeyboardInterrupt):
-            forget(stored, ID)
+            erase(stored, ID)
 
-    done = forget(stored, ID)
-    assert (done.erased, done.removed.articles, done.remains) == (0, 1, [])
+    done = erase(stored, ID)
+    assert (done.redacted, done.removed.articles, done.remaining) == (0, 1, [])
 
 
 def test_snapshot_that_a_reader_keeps_open_is_named(stored, monkeypatch):
@@ -196,166 +195,133 @@ def test_snapshot_that_a_reader_keeps_open_is_named(stored, monkeypatch):
     try:
         assert reader.stdout.readline() == "open\n"
         old = link.resolve()
-        done = forget(stored, ID)
-        assert [str(old) in one for one in done.remains] == [True]
-        assert "a reader has open" in done.remains[0]
+        done = erase(stored, ID)
+        assert [str(old) in one for one in done.remaining] == [True]
+        assert "a reader has open" in done.remaining[0]
     finally:
         reader.communicate("\n", timeout=30)
-    assert (
-        erasure.compact_warehouse(
-            stored.settings, fetches_before=None, notify=stored.said.append
-        ).left
-        == ()
-    )
+    assert compact(stored).open_snapshots == ()
     assert not old.exists()
 
 
-def test_source_that_is_being_read_is_not_forgotten_meanwhile(stored):
+def test_source_with_a_run_is_locked(stored):
     with (
         locks.acquire(stored.settings, "finews", flow="sync", run_id="7"),
         pytest.raises(locks.SourceLocked, match="sync run 7"),
     ):
-        forget(stored, ID)
+        erase(stored, ID)
 
 
-def test_forgetting_without_a_warehouse_makes_none(desk):
+def test_erasure_without_a_warehouse_makes_none(desk):
     with pytest.raises(WarehouseError, match="no such warehouse"):
-        forget(desk, ID)
+        erase(desk, ID)
     assert not desk.settings.warehouse.path.exists()
 
 
-# --- typed ---------------------------------------------------------------------------------
+# --- what is not stored ----------------------------------------------------------------------
 
 
-def test_forget_asks_first_and_says_what_would_go(stored, typed):
+def test_name_that_is_not_stored_is_reported_and_suppressed(stored):
+    result = erase(stored, "finews:NW0")
 
-    code, _, err = typed("erase", ID)
-
-    assert code == 2
-    assert re.search(r"1 article, 1 content .* would be deleted for good; add --yes", err)
-    assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == [(1,)]
-
-
-def test_forget_of_what_is_not_there_says_so_and_keeps_it_out(stored, typed):
-    size = stored.settings.warehouse.path.stat().st_size
-    words = ["erase", "finews:NW0", "--yes"]
-
-    code, out, err = typed(*words)
-
-    assert code == 3
-    assert "nothing of finews:NW0 is stored, so nothing was deleted" in out
-    assert "`copydesk forget --undo finews:NW0` lets it in again" in out
-    assert "forgot" not in out
-    assert "anew" not in err
-    assert stored.settings.warehouse.path.stat().st_size <= size + 262_144
+    assert (result.not_found, result.is_empty, result.exit_code) == (["finews:NW0"], True, 3)
     assert [one.article_id for one in erasure.list_suppressed(stored.settings)] == ["finews:NW0"]
+    assert stored.said == []  # the file is not written again
 
-    code, out, _ = typed(*words)
-    assert code == 0
-    assert "finews:NW0 was forgotten before; nothing more of it was there" in out
+    again = erase(stored, "finews:NW0")
+
+    assert (again.absent, again.exit_code) == ({"finews:NW0": True}, 0)
 
 
-def test_forget_of_some_that_are_there_names_the_others(stored, typed):
-    code, out, _ = typed("--json", "erase", ID, "finews:NW0", "--yes")
+def test_stored_and_other_names_are_told_apart(stored):
+    result = erase(stored, ID, "finews:NW0")
 
-    done = loads(out)
-    assert (code, done["not_found"], done["removed"]["articles"]) == (3, ["finews:NW0"], 1)
+    document = result.as_json()
+    assert (result.exit_code, document["not_found"]) == (3, ["finews:NW0"])
+    assert (document["erased"], document["removed"]["articles"]) == ([ID, "finews:NW0"], 1)
     assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == []
 
 
-def test_forget_of_an_unknown_source_says_so(stored, typed):
-    code, out, _ = typed("erase", "--source", "finew", "--yes")
+def test_unknown_source_is_not_found(stored):
+    result = erase(stored, source="finew")
 
-    assert code == 3
-    assert "nothing of the source finew is stored" in out
-
-
-def test_forget_asks_nothing_about_deleting_where_nothing_is(stored, typed):
-    code, _, err = typed("erase", "finews:NW0")
-
-    assert code == 2
-    assert "nothing of finews:NW0 is stored, it would only be kept out" in err
+    assert (result.not_found, result.exit_code) == (["finew"], 3)
 
 
-def test_forget_that_is_not_wanted_deletes_nothing_and_says_so(stored, typed, monkeypatch):
-    asked = []
-    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr(erase, "sys", terminal)
-    monkeypatch.setattr(erase.click, "confirm", lambda words, **_: asked.append(words))
-
-    code, _, err = typed("erase", ID)
-
-    assert (code, "nothing was deleted" in err, "interrupted" in err) == (1, True, False)
-    assert re.search("1 article, 1 content .* for good. Do it", asked[0])
-    assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == [(1,)]
-
-
-def test_article_that_is_only_in_quarantine_is_there(stored, typed):
+def test_article_that_is_only_in_quarantine_is_found(stored):
     ((failed,),) = stored.rows("SELECT article_id FROM quarantine WHERE article_id LIKE '%:2%'")
 
-    code, out, _ = typed("erase", failed, "--yes")
+    result = erase(stored, failed)
 
-    assert (code, "1 page in quarantine" in out) == (0, True)
-
-
-@pytest.mark.parametrize("options", [["--yes"], ["--undo"], []], ids=" ".join)
-def test_forget_of_what_is_no_id_is_usage_and_shows_one(typed, options):
-    for name in ("finews", "", "finews:", ":1"):
-        code, out, err = typed("erase", ID, name, *options)
-
-        assert (code, out) == (2, "")
-        assert f"such as finews:NW202203142308441556), found {name!r}: `copydesk query`" in err
+    assert (result.exit_code, result.removed.quarantine) == (0, 1)
 
 
-def test_forget_refuses_an_address_and_names_its_article(stored, typed):
-    ((url,),) = stored.rows(f"SELECT url FROM articles WHERE article_id = '{ID}'")
+def test_preview_counts_and_changes_nothing(stored):
+    preview = erasure.preview(stored.settings, ErasureRequest(article_ids=(ID, "finews:NW0")))
 
-    code, _, err = typed("erase", url, "--yes")
-    assert (code, f"it is the address of {ID}" in err) == (2, True)
-
-    code, _, err = typed("erase", "https://nowhere.example/x", "--yes")
-    assert (code, "no stored article has it" in err) == (2, True)
+    assert f"{ID}: 1 article, 1 content" in preview
+    assert "finews:NW0" in preview
+    assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == [(1,)]
     assert erasure.list_suppressed(stored.settings) == []
 
 
-def test_forget_list_and_undo_as_typed(stored, typed):
+@pytest.mark.parametrize("name", ["finews", "", "finews:", ":1"])
+def test_name_that_is_no_id_is_refused(name):
+    with pytest.raises(ConfigurationError, match="source_article_id"):
+        erasure.require_article_ids(ErasureRequest(article_ids=(ID, name)))
 
-    code, out, _ = typed("erase", ID, "--yes", "--reason", "by request")
-    assert code == 0
-    assert f"forgot {ID}: 1 article, 1 content that" in out
-    assert "Backups, exports and files that were imported" in out
 
-    code, out, _ = typed("erase", "--list")
-    assert (code, ID in out, "by request" in out) == (0, True, True)
+def test_url_is_refused_with_the_id_of_its_article(stored):
+    ((url,),) = stored.rows(f"SELECT url FROM articles WHERE article_id = '{ID}'")
 
-    code, out, _ = typed("--json", "erase", "--undo", ID)
-    assert (code, out.split()) == (0, ["{", '"lifted":', "{", f'"{ID}":', "true", "}", "}"])
-    code, out, _ = typed("erase", "--undo", ID)
-    assert (code, "not kept out" in out) == (3, True)
+    with pytest.raises(ConfigurationError, match=ID):
+        erasure.reject_urls(stored.settings, ErasureRequest(article_ids=(url,)))
+    with pytest.raises(ConfigurationError, match="no stored article"):
+        erasure.reject_urls(stored.settings, ErasureRequest(article_ids=("https://x.example/",)))
+
+
+# --- the command line ------------------------------------------------------------------------
+
+
+def test_erase_asks_before_it_deletes(stored, typed, monkeypatch):
+    assert typed("erase", ID)[0] == 2  # no terminal to ask at
+    asked = []
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(command, "sys", terminal)
+    monkeypatch.setattr(command.click, "confirm", lambda text, **_: asked.append(text))
+
+    assert typed("erase", ID)[0] == 1
+    assert len(asked) == 1
+    assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == [(1,)]
+
+
+def test_erase_lists_and_restores(stored, typed):
+    assert typed("erase", ID, "--yes", "--reason", "by request")[0] == 0
+
+    code, out, _ = typed("--json", "erase", "--list")
+    (tombstone,) = json.loads(out)["tombstones"]
+    assert (code, tombstone["article_id"], tombstone["reason"]) == (0, ID, "by request")
+
+    assert typed("erase", "--undo", ID)[0] == 0
+    assert typed("erase", "--undo", ID)[0] == 3
 
 
 @pytest.mark.parametrize("words", [[], [ID, "--source", "finews"], ["--undo"]])
-def test_forget_wants_articles_or_a_source(stored, typed, words):
-    code, _, err = typed("erase", *words)
-
-    assert code == 2
-    assert "name the articles" in err
+def test_erase_needs_articles_or_a_source(typed, words):
+    assert typed("erase", *words)[0] == 2
 
 
-def test_compact_says_what_it_gave_back(stored, typed):
+# --- compact ---------------------------------------------------------------------------------
 
-    code, out, err = typed("compact")
 
-    assert code == 0
-    assert re.search(r"MB became [\d.]+ MB; \d+ sightings became \d+", out)
-    assert "anew" in err
+def test_compact_reports_sizes_and_damages_nothing(stored):
+    result = compact(stored)
+
+    assert result.exit_code == 0
+    assert 0 < result.as_json()["bytes_after"] <= result.as_json()["bytes_before"]
     assert problems(stored) == ()
 
 
-def test_compact_without_a_warehouse_says_what_makes_one(stored, typed):
-    stored.settings.warehouse.path.unlink()
-
-    code, _, err = typed("compact")
-
-    assert code == 1
-    assert "`copydesk sync` or `copydesk import` makes one" in err
+def test_compact_needs_a_warehouse(desk):
+    with pytest.raises(WarehouseMissing):
+        compact(desk)

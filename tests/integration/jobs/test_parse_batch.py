@@ -64,8 +64,7 @@ def test_every_page_has_a_record_and_a_failed_one_an_error(folder: Path):
     assert found["gbk.html"]["language"] == "zh"
     assert found["packed.html.gz"]["text"] == found["plain.html"]["text"]
     assert all(record["ms"] >= 0 for record in found.values())
-    assert (done.pages, done.failed) == (5, 2)
-    assert "5 pages" in done.words()
+    assert (done.page_count, done.error_count) == (5, 2)
     assert not list(folder.glob(".*part"))
 
 
@@ -123,7 +122,7 @@ def test_a_broken_line_stops_the_batch_by_number_and_leaves_no_file(
 
 
 def test_an_id_that_comes_twice_stops_the_batch(folder: Path):
-    with pytest.raises(RunFailed, match="comes twice"):
+    with pytest.raises(RunFailed, match="occurs twice"):
         parse_manifest(
             manifest(folder, line("plain.html"), line("plain.html")), folder / "out.json"
         )
@@ -132,12 +131,12 @@ def test_an_id_that_comes_twice_stops_the_batch(folder: Path):
 def test_an_empty_manifest_gives_an_empty_object(folder: Path):
     out = folder / "out.json"
 
-    assert parse_manifest(manifest(folder, ""), out).pages == 0
+    assert parse_manifest(manifest(folder, ""), out).page_count == 0
     assert json.loads(out.read_text(encoding="utf-8")) == {}
 
 
 def test_a_page_that_takes_too_long_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(parse_batch, "PAGE_SECONDS", 0.05)
+    monkeypatch.setattr(parse_batch, "TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(parse_batch, "read_page_file", _never)
 
     record = json.loads(parse_line(ManifestLine(id="a", html=folder / "plain.html", url="")))
@@ -192,4 +191,4 @@ def test_paths_are_found_beside_the_manifest(folder: Path, monkeypatch: pytest.M
     monkeypatch.chdir("/")
     out = folder / "out.json"
 
-    assert parse_manifest(manifest(folder, line("plain.html")), out).failed == 0
+    assert parse_manifest(manifest(folder, line("plain.html")), out).error_count == 0

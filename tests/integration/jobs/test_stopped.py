@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from uuid import uuid4
-
-import pytest
-
-from flows.pipeline import backfill_context, steps
-from flows.pipeline.stats import RunReport, SourceStats
-from flows.serving import tidying
+from flows.pipeline import steps
+from flows.pipeline.backfill_context import BackfillContext
 from parsers import registry
 from parsers.errors import LayoutChanged
 from parsers.model import BadEntry, Entry
-from tests.e2e.plainly import plain_desk
 from tests.site import Fault
 
 OPEN_LINES = "SELECT count(*) FROM quarantine WHERE article_id IS NULL AND resolved_at IS NULL"
-
-
-@pytest.fixture
-def desk(tmp_path):
-    with plain_desk(tmp_path) as made:
-        yield made
 
 
 def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(desk, monkeypatch):
@@ -50,7 +35,7 @@ def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(d
     fetch = steps.fetch
 
     def interrupted(run, source, batch):
-        if batch.leads:
+        if batch.targets:
             run.environment.stop.set()
         return fetch(run, source, batch)
 
@@ -65,8 +50,8 @@ def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(d
     assert desk.rows(OPEN_LINES) == [(lines - 3,)]
 
 
-def test_piece_out_of_time_that_misses_a_page_is_planned_once(desk, monkeypatch):
-    monkeypatch.setattr(backfill_context.BackfillContext, "chunk_seconds", 1e-6)
+def test_chunk_out_of_time_that_misses_a_page_is_planned_once(desk, monkeypatch):
+    monkeypatch.setattr(BackfillContext, "chunk_seconds", 1e-6)
     desk.sync("ofweek")
     urls = [url for (url,) in desk.rows("SELECT url FROM articles ORDER BY url")]
     for file in desk.folder.glob("copydesk.*duckdb*"):
@@ -75,48 +60,9 @@ def test_piece_out_of_time_that_misses_a_page_is_planned_once(desk, monkeypatch)
 
     plans = []
     for _ in range(3):
-        _, work = desk.backfill("ofweek", urls=urls)
-        plans.append([(one.entries, one.state) for one in work.plan.chunks])
+        _, job = desk.backfill("ofweek", urls=urls)
+        plans.append([(one.entries, one.state) for one in job.plan.chunks])
 
     assert len(urls) > sum(entries for entries, state in plans[0] if state != "done") > 0
     assert sum(entries for entries, _ in plans[0]) == len(urls)
     assert plans[1] == plans[2] == plans[0]
-
-
-def test_reading_process_of_an_import_is_not_taken_for_its_run():
-    """A process that was started by a run carries its id, too; the run's own is the first."""
-    run = uuid4()
-    wait = "import sys; print(flush=True); sys.stdin.read()"
-    both = (
-        "import subprocess, sys\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {wait!r}])\n"
-        "child.wait()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", both],
-        env=os.environ | {"PREFECT__FLOW_RUN_ID": str(run)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()  # both are there
-
-        found = tidying.run_processes().get(run)
-        own = tidying.children()
-        process.communicate(b"")
-
-    assert found == process.pid
-    assert process.pid in own
-
-
-def test_no_run_tells_a_password_of_an_address():
-    tally = SourceStats(source="feed")
-    tally.fail("https://desk:planted@feeds.example/rss?token=hidden: the record is damaged")
-    tally.warnings.append("https://desk:planted@feeds.example/rss")
-    report = RunReport(run_id="r", flow="sync", state="failed", stats=(tally,))
-
-    told = f"{report.as_json()} {report.errors} {report.warnings}"
-
-    assert "feeds.example/rss" in told
-    assert "planted" not in told
-    assert "hidden" not in told

@@ -1,0 +1,73 @@
+"""A project with a test site, and runs of it without Prefect."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.pipeline.backfill_context import BackfillContext
+from parsers import registry
+from parsers.errors import LayoutChanged
+from parsers.sources import ofweek
+from tests.e2e.plainly import PlainDesk, plain_desk
+from warehouse import connect, publish
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[PlainDesk]:
+    with plain_desk(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainDesk]:
+    """A project that has read finews and OFweek, once for many tests; not to be changed."""
+    with plain_desk(tmp_path_factory.mktemp("synced")) as made:
+        made.sync("finews", "ofweek")
+        with connect(made.settings.warehouse.path) as db:
+            publish(db, made.settings.warehouse.snapshot)
+        yield made
+
+
+@pytest.fixture
+def stored(synced: PlainDesk, tmp_path: Path) -> PlainDesk:
+    """A copy of it, at the same test site."""
+    folder = tmp_path / "project"
+    shutil.copytree(synced.folder, folder, symlinks=True)
+    return replace(synced, folder=folder, said=[])
+
+
+@pytest.fixture
+def faults(desk: PlainDesk) -> dict[str, Any]:
+    return desk.faults
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of four articles."""
+    monkeypatch.setattr(BackfillContext, "entries_per_chunk", 4)
+
+
+@pytest.fixture
+def another_parser(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], Any]], None]:
+    """Change what the parser of OFweek makes of an article: its version is then "2"."""
+
+    def change(how: Callable[[Any], Any]) -> None:
+        changed = replace(
+            ofweek.PARSER,
+            parse=lambda source, page: how(ofweek.parse(source, page)),
+            version="2",
+        )
+        monkeypatch.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": changed})
+
+    return change
+
+
+def refuse(*_arguments: object) -> Any:
+    """A parser that knows no page."""
+    raise LayoutChanged("expected a moon, found none", expected="a moon", found="none")
