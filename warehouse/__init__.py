@@ -1,7 +1,8 @@
-"""The warehouse: a DuckDB file that keeps what was read, and when.
+"""The warehouse: a DuckDB file with articles, their revisions and everything about fetches.
 
-``connect`` opens it, ``transaction`` makes a batch whole, ``upsert_articles`` adds to
-it, ``publish`` makes the copy that readers use. It parses nothing and fetches nothing.
+``connect`` opens it, ``transaction`` makes a batch atomic, ``observe`` validates an article row,
+``upsert_articles`` stores it, ``publish`` makes the snapshot for readers. It parses nothing and
+fetches nothing.
 """
 
 from warehouse.care.snapshot import current_snapshot, publish
@@ -10,19 +11,20 @@ from warehouse.errors import WarehouseError
 from warehouse.read.query import connect_for_queries, run_query
 from warehouse.rows import ArticleRow, Counters, StoredPost, UpsertCounts
 from warehouse.upsert.articles import upsert_articles
-from warehouse.upsert.observations import check_row
+from warehouse.upsert.observations import Observation, observe
 
 __all__ = [
     "ArticleRow",
     "Counters",
+    "Observation",
     "StoredPost",
     "UpsertCounts",
     "WarehouseError",
-    "check_row",
     "connect",
     "connect_for_queries",
     "connect_read_only",
     "current_snapshot",
+    "observe",
     "publish",
     "run_query",
     "transaction",

@@ -1,14 +1,15 @@
-"""Opening the warehouse, and its transactions.
+"""Open the warehouse, and run transactions.
 
-One process writes at a time; its threads use cursors of one connection, or connections
-of their own, which share one DuckDB instance. Everyone else reads the snapshot.
+One process writes at a time; its threads use cursors of one connection, or several
+connections, which share one DuckDB instance. Other processes read the snapshot.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -25,19 +26,24 @@ from warehouse.duckdb_errors import (
     translate_error,
     translate_errors,
 )
-from warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseMissing, WriteConflict
+from warehouse.errors import (
+    WarehouseDamaged,
+    WarehouseError,
+    WarehouseMissing,
+    WarehouseTooOld,
+    WriteConflict,
+)
 from warehouse.upsert.write_lock import lock_for_write, read_sequence
 
 STORAGE_VERSION = "v1.5.0"
-"""What files are made with: half the size of DuckDB's default, and its write-ahead log
-knows which file it belongs to."""
+"""Half the size of DuckDB's default, and the write-ahead log knows its file."""
 
 MEMORY = ":memory:"
-# A name in SQL is a table of ours, never a Python variable that happens to be called so.
-# And no file makes DuckDB fetch an extension (it would, to read a file of SQLite's).
+# A name in SQL is never a Python variable, and no file makes DuckDB fetch an extension (a file
+# of SQLite would).
 _CONFIG = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false"}
 _RETRY_SECONDS = 0.01
-# Batches are small: a second thread makes them a third dearer and no faster.
+# Batches are small: a second thread costs a third more CPU and gains no time.
 _THREADS = "1"
 
 _opening = Lock()
@@ -48,16 +54,18 @@ def connect(
     path: Path | str,
     *,
     wait_seconds: float = 30.0,
-    on_wait: Callable[[str], None] | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> Iterator[DuckDBPyConnection]:
-    """The warehouse, open for writing; made and migrated when needed.
+    """Open the warehouse for writing; create or upgrade it when needed.
 
-    Waits for another process that holds it, after telling ``on_wait`` who that is. An
-    older file is copied to ``<path>.before-<number>`` first. ``:memory:`` is a warehouse
-    of its own that ends with the connection.
+    Args:
+        path: The file; ``:memory:`` is a new warehouse that ends with the connection.
+        wait_seconds: How long to wait for another process that holds it.
+        notify: Called with a message before a wait, and before an upgrade. An upgrade keeps
+            the old file as ``<path>.before-<schema>``.
 
     Raises:
-        WarehouseError: One of its leaves, all of which name the file.
+        WarehouseError: One of its subclasses; the message names the file.
     """
     if str(path) == MEMORY:
         with duckdb.connect(MEMORY, config=dict(_CONFIG)) as db, interruptible(db):
@@ -66,9 +74,9 @@ def connect(
             yield db
         return
     path = resolve_path(path)
-    held = lock.acquire(path, wait_seconds=wait_seconds, on_wait=on_wait)
+    held = lock.acquire(path, wait_seconds=wait_seconds, notify=notify)
     try:
-        db = _open(path, held, wait_seconds=wait_seconds, on_wait=on_wait)
+        db = _open(path, held, wait_seconds=wait_seconds, notify=notify)
         try:
             with interruptible(db):
                 yield db
@@ -80,17 +88,18 @@ def connect(
 
 
 def resolve_path(path: Path | str) -> Path:
-    """The one name of a warehouse, however its folder is spelled."""
+    """Return the one path of a warehouse, however its folder is written."""
     path = Path(path).absolute()
     return path.parent.resolve() / path.name
 
 
 @contextmanager
 def connect_read_only(path: Path | str) -> Iterator[DuckDBPyConnection]:
-    """A snapshot, or a warehouse that nobody writes, open for reading.
+    """Open a snapshot, or a warehouse without a writer, for reading.
 
     Raises:
         WarehouseMissing: There is none.
+        WarehouseTooOld: The next run upgrades it.
         WarehouseBusy: A writer holds it.
     """
     with opened(path) as db:
@@ -101,15 +110,14 @@ def connect_read_only(path: Path | str) -> Iterator[DuckDBPyConnection]:
 def opened(
     path: Path | str, config: Mapping[str, str] | None = None, *, is_sealed: bool = False
 ) -> Iterator[DuckDBPyConnection]:
-    """A file open for reading, as the database ``copydesk`` of a DuckDB of its own.
+    """Open a file for reading, as the database ``copydesk`` of a DuckDB instance of its own.
 
-    Of its own, because all that connect to one file by its name share one DuckDB: a
-    second reader in this process would be refused for another configuration, or find the
-    configuration locked.
+    All connections to one file by its name share an instance: a second reader in this process
+    with another configuration would be refused, or find the configuration locked.
 
     Args:
         path: The file.
-        config: Of that DuckDB, beyond what all of ours have.
+        config: Additional configuration of the instance.
         is_sealed: Nothing outside the file can be reached, and no setting changed.
     """
     path = Path(path)
@@ -137,23 +145,28 @@ def _attach_for_reading(db: DuckDBPyConnection, path: Path) -> None:
     db.execute(f"ATTACH '{quoted}' AS copydesk (READ_ONLY)")
     db.execute("USE copydesk")
     db.execute(f"SET temp_directory = '{quoted}.tmp'")
+    if 0 < (found := migrate.version(db)) < migrate.FIRST_VERSION:
+        raise WarehouseTooOld(
+            f"{path}: has schema {found} of an earlier copydesk; the next run upgrades it "
+            "(`copydesk sync`)"
+        )
 
 
 @contextmanager
 def transaction(db: DuckDBPyConnection, *, wait_seconds: float = 30.0) -> Iterator[None]:
-    """One transaction: all that happens inside, or nothing.
+    """Run one write transaction: everything inside is stored, or nothing.
 
-    The guard row is taken first, so of several threads one goes on and the others wait.
+    It locks the write sequence first, so of several threads one continues and the others wait.
 
     Raises:
-        WriteConflict: Others were faster for all of ``wait_seconds``.
-        WarehouseFull: No room; the transaction is undone.
-        WarehouseError: Anything else DuckDB raises inside.
+        WriteConflict: Other transactions held the lock for all of ``wait_seconds``.
+        WarehouseFull: No space left; the transaction is rolled back.
+        WarehouseError: Anything else that DuckDB raises inside.
     """
     _begin(db, wait_seconds)
     try:
         yield
-        guard = read_sequence(db)
+        sequence = read_sequence(db)
         db.execute("COMMIT")
     except duckdb.Error as error:
         _rollback(db)
@@ -161,15 +174,15 @@ def transaction(db: DuckDBPyConnection, *, wait_seconds: float = 30.0) -> Iterat
     except BaseException:
         _rollback(db)
         raise
-    lock.record_commit(guard.warehouse_id, guard.n)
+    lock.record_commit(sequence.warehouse_id, sequence.last_seq)
 
 
 def write_through(db: DuckDBPyConnection) -> None:
-    """Lets the running transaction, if it is large, go into the file at its commit.
+    """Let the running transaction, if it is large, go into the file at its commit.
 
-    DuckDB then leaves the log out, so that every body is written once instead of twice: a
-    fifth of what a first import costs. It is no less whole, the file's header is changed
-    last. In the presence of another transaction the log is used all the same.
+    DuckDB then skips the WAL, so that every body is written once instead of twice, which saves
+    a fifth of a first import. It is as safe: DuckDB changes the file's header last. While
+    another transaction runs, DuckDB uses the WAL all the same.
     """
     wal.early_checkpoints(db)
 
@@ -198,14 +211,19 @@ def _rollback(db: DuckDBPyConnection) -> None:
 
 
 def _name(db: DuckDBPyConnection) -> str:
-    """The file behind a connection, for messages."""
-    try:
-        found = db.execute(
-            "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
-        ).fetchone()
-    except duckdb.Error:
-        return "the warehouse"
-    return str(found[0]) if found and found[0] else "the warehouse"
+    """Return the file of a connection, for messages."""
+    with suppress(duckdb.Error):
+        if path := file_of(db):
+            return str(path)
+    return "the warehouse"
+
+
+def file_of(db: DuckDBPyConnection) -> Path | None:
+    """Return the file of a connection; ``None`` for one in memory."""
+    found = db.execute(
+        "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchone()
+    return Path(found[0]) if found and found[0] else None
 
 
 def _open(
@@ -213,29 +231,27 @@ def _open(
     held: lock.HeldLock,
     *,
     wait_seconds: float,
-    on_wait: Callable[[str], None] | None,
+    notify: Callable[[str], None] | None,
 ) -> DuckDBPyConnection:
     known = migrate.migrations()
     with _opening, translate_errors(path):
-        is_new = not path.exists()
-        if is_new and _wal(path).exists():
-            raise WarehouseDamaged(
-                f"{path}: missing, but its write-ahead log {_wal(path)} is there: put the "
-                "file back, or move the log away to begin anew"
-            )
-        if is_new:
+        if not path.exists():
+            if _wal(path).exists():
+                raise WarehouseDamaged(
+                    f"{path}: missing, but its write-ahead log {_wal(path)} is there: put the "
+                    "file back, or move the log away to start a new warehouse"
+                )
             lock.clear_commit_log(held)
-        db = _attach(path, wait_seconds, on_wait)
+        db = _attach(path, wait_seconds, notify)
         try:
             todo = migrate.pending(db, str(path), known)
-            if todo and len(todo) < len(known):
-                db = _saved(db, path, len(known) - len(todo))
+            if todo and migrate.version(db):
+                db = _upgrade(db, path, todo, notify)
             elif todo:
-                _must_be_empty(db, path, held)
-            if todo:
+                _check_empty(db, path, held)
                 migrate.apply(db, todo)
                 db.execute("CHECKPOINT")
-            _check_memory(db, path, held)
+            _check_commits(db, path, held)
         except BaseException:
             db.close()
             raise
@@ -243,30 +259,23 @@ def _open(
 
 
 def _attach(
-    path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None
+    path: Path, wait_seconds: float, notify: Callable[[str], None] | None
 ) -> DuckDBPyConnection:
-    """A connection, once no reader holds the file."""
+    """Connect as soon as no reader of another program holds the file."""
     found: list[DuckDBPyConnection] = []
+    owner: int | None = None
 
     def is_free() -> bool:
+        nonlocal owner
         try:
             found.append(_connect(path))
         except duckdb.IOException as error:
-            if not is_lock_conflict(error) or time.monotonic() >= end:
+            if not is_lock_conflict(error):
                 raise
-            if on_wait and not has_told:
-                has_told.append(True)
-                on_wait(
-                    f"{path}: held by process {holder_of(error)}, waiting up to "
-                    f"{wait_seconds:g} seconds"
-                )
-            return False
-        return True
+            owner = holder_of(error)
+        return bool(found)
 
-    has_told: list[bool] = []
-    end = time.monotonic() + wait_seconds
-    while not is_free():
-        time.sleep(_RETRY_SECONDS)
+    lock.wait_for(path, is_free, lambda: owner, wait_seconds=wait_seconds, notify=notify)
     return found[0]
 
 
@@ -288,45 +297,81 @@ def _prepare(db: DuckDBPyConnection) -> None:
     db.execute("SET TimeZone = 'UTC'")
 
 
-def _must_be_empty(db: DuckDBPyConnection, path: Path, held: lock.HeldLock) -> None:
-    """Refuses somebody else's DuckDB file, and one that has lost everything."""
+def _check_empty(db: DuckDBPyConnection, path: Path, held: lock.HeldLock) -> None:
+    """Refuse a DuckDB file of another program, and one that has lost every commit."""
     found = db.execute("SELECT table_name FROM duckdb_tables() LIMIT 1").fetchone()
     if found:
         raise WarehouseMissing(
             f"{path}: a DuckDB file with other tables ({found[0]}), not a warehouse: "
             "check [warehouse] path"
         )
-    if noted := lock.last_commit(held):
-        raise _commits_missing(path, 0, noted[1])
+    if commit := lock.last_commit(held):
+        raise _commits_missing(path, 0, commit[1])
 
 
-def _saved(db: DuckDBPyConnection, path: Path, version: int) -> DuckDBPyConnection:
-    """The connection anew, after a copy of the file as it was."""
+def _upgrade(
+    db: DuckDBPyConnection,
+    path: Path,
+    todo: Sequence[migrate.Migration],
+    notify: Callable[[str], None] | None,
+) -> DuckDBPyConnection:
+    """Migrate a copy of the file, then put it in its place: a killed upgrade changes nothing.
+
+    In place it would not be safe: DuckDB 1.5.5 cannot replay a WAL with renamed tables.
+    """
+    found = migrate.version(db)
+    before = path.with_name(f"{path.name}.before-{todo[0].version:04}")
+    fresh = path.with_name(f"{path.name}.upgrading")
+    if notify:
+        notify(
+            f"{path}: upgrading from schema {found} to {todo[-1].version}; the old file stays as "
+            f"{before.name}"
+        )
     db.execute("CHECKPOINT")
     db.close()
-    # A child copies: opening the file here would drop DuckDB's lock on it (see lock).
-    copy = path.with_name(f"{path.name}.before-{version + 1:04}")
-    subprocess.run(["cp", "-p", "--", str(path), str(copy)], check=True, capture_output=True)  # noqa: S603, S607
+    for rest in (fresh, _wal(fresh), before):
+        rest.unlink(missing_ok=True)
+    _copy(path, fresh)
+    upgraded = _connect(fresh)
+    try:
+        migrate.apply(upgraded, todo)
+        upgraded.execute("CHECKPOINT")
+    finally:
+        upgraded.close()
+    try:
+        os.link(path, before)
+    except OSError:  # a file system without links
+        _copy(path, before)
+    fresh.replace(path)
     return _connect(path)
 
 
-def _check_memory(db: DuckDBPyConnection, path: Path, held: lock.HeldLock) -> None:
-    """Compares the warehouse with the last commit its lock file remembers."""
-    guard = read_sequence(db)
-    noted = lock.last_commit(held)
-    if noted is None or noted[0] != str(guard.warehouse_id):
-        held.note(guard.warehouse_id, guard.n)
-    elif noted[1] > guard.n:
-        raise _commits_missing(path, guard.n, noted[1])
-    lock.register(guard.warehouse_id, held)
+def _copy(path: Path, copy: Path) -> None:
+    # A child copies: opening the file here would drop DuckDB's lock on it (see lock).
+    command = ["cp", "-p", "--", str(path), str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        copy.unlink(missing_ok=True)
+        raise translate_error(duckdb.IOException(done.stderr.strip()), path)
 
 
-def _commits_missing(path: Path, found: int, acknowledged: int) -> WarehouseDamaged:
+def _check_commits(db: DuckDBPyConnection, path: Path, held: lock.HeldLock) -> None:
+    """Compare the warehouse with the last commit that its lock file records."""
+    sequence = read_sequence(db)
+    commit = lock.last_commit(held)
+    if commit is None or commit[0] != str(sequence.warehouse_id):
+        lock.write_commit(held, sequence.warehouse_id, sequence.last_seq)
+    elif commit[1] > sequence.last_seq:
+        raise _commits_missing(path, sequence.last_seq, commit[1])
+    lock.register(sequence.warehouse_id, held)
+
+
+def _commits_missing(path: Path, found: int, recorded: int) -> WarehouseDamaged:
     return WarehouseDamaged(
-        f"{path}: at transaction {found}, but {acknowledged} was acknowledged: its write-ahead "
-        f"log {_wal(path)} is missing or cut short, or the file is an older copy. Put the log "
-        f"(or the newer file) back; or, to go on without the last {acknowledged - found}, "
-        f"delete {lock.lock_file(path)}"
+        f"{path}: at transaction {found}, but {recorded} was committed: its write-ahead log "
+        f"{_wal(path)} is missing or cut short, or the file is an older copy. Put the log (or "
+        f"the newer file) back; or, to continue without the last {recorded - found}, delete "
+        f"{lock.lock_file(path)}"
     )
 
 

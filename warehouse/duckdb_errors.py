@@ -1,6 +1,6 @@
-"""DuckDB's errors in the words of ``warehouse.errors``.
+"""Translation of DuckDB's errors to those of ``warehouse.errors``.
 
-DuckDB tells causes apart only by its message, so this is the one place that reads them.
+DuckDB distinguishes causes only by its messages; only this module reads them.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ _DAMAGED = (
 
 
 def is_lock_conflict(error: duckdb.Error) -> bool:
-    """Whether another process holds the file."""
+    """Return whether another process holds the file."""
     return "Could not set lock on file" in str(error)
 
 
 def holder_of(error: duckdb.Error) -> int | None:
-    """The PID that DuckDB names in a lock conflict."""
+    """Return the PID that DuckDB names in a lock conflict."""
     found = _HELD.search(str(error))
     return int(found[2]) if found else None
 
 
 @contextmanager
 def translate_errors(path: Path | str) -> Iterator[None]:
-    """Turns what DuckDB and the system raise inside into errors of ours.
+    """Translate errors of DuckDB and the system inside the context.
 
     Raises:
-        WarehouseError: Its leaf that fits; the original is its cause.
+        WarehouseError: Its fitting subclass, with the original as its cause.
     """
     try:
         yield
@@ -70,22 +70,18 @@ def translate_errors(path: Path | str) -> Iterator[None]:
 
 @contextmanager
 def interruptible(db: DuckDBPyConnection) -> Iterator[None]:
-    """Ctrl-C in the middle of a query is what it is elsewhere; DuckDB makes an error of it.
-
-    Raises:
-        KeyboardInterrupt: Instead of DuckDB's ``RuntimeError``.
-    """
+    """Raise KeyboardInterrupt for Ctrl-C during a query, where DuckDB raises RuntimeError."""
     try:
         yield
     except RuntimeError as error:
         if str(error) != _INTERRUPTED:
             raise
-        db.interrupt()  # its other threads are still at it, and closing would wait for them
+        db.interrupt()  # otherwise closing waits for DuckDB's other threads
         raise KeyboardInterrupt from error
 
 
 def translate_error(error: duckdb.Error, path: Path | str) -> WarehouseError:
-    """The error of ours that says what DuckDB's means and what to do."""
+    """Return the error that explains DuckDB's and what to do."""
     text = str(error)
     first = text.splitlines()[0] if text else type(error).__name__
     if is_lock_conflict(error):
@@ -96,19 +92,20 @@ def translate_error(error: duckdb.Error, path: Path | str) -> WarehouseError:
         return WarehouseMissing(f"{path}: a file of SQLite, not of DuckDB: check [warehouse] path")
     if "Ambiguous reference to catalog or schema" in text:
         return WarehouseError(
-            f"{path}: a file of this name cannot be a warehouse, because DuckDB calls the database "
-            "after its file, and the warehouse has a schema of that name: rename the file and set "
-            "[warehouse] path to its new name"
+            f"{path}: DuckDB names the database after its file, and the warehouse has a schema of "
+            "that name: rename the file and set [warehouse] path to its new name"
         )
-    if any(words in text for words in _FULL):
+    if any(part in text for part in _FULL):
         return WarehouseFull(
-            f"{path}: no room to write ({first}). The transaction is undone and earlier "
-            "batches are whole: make room, then run the same command again"
+            f"{path}: no space left ({first}). The transaction was rolled back, earlier batches are "
+            "complete: free some space, then run the same command again"
         )
-    if any(words in text for words in _FORBIDDEN):
+    if any(part in text for part in _FORBIDDEN):
         return _read_only(path, first)
     if "Conflict on" in text or "write-write conflict" in text or "TransactionContext" in text:
-        return WriteConflict(f"{path}: another transaction of this process was faster ({first})")
+        return WriteConflict(
+            f"{path}: another transaction of this process changed the same rows ({first})"
+        )
     if "version number" in text or "newer" in text:
         return WarehouseTooNew(
             f"{path}: written by a newer DuckDB than {duckdb.__version__} ({first}): "
@@ -118,54 +115,54 @@ def translate_error(error: duckdb.Error, path: Path | str) -> WarehouseError:
         return WarehouseMissing(f"{path}: not a DuckDB file: check [warehouse] path")
     if "does not exist" in text and "database" in text:
         return missing_error(path)
-    if any(words in text for words in _DAMAGED):
+    if any(part in text for part in _DAMAGED):
         return damaged_error(path, first)
     return WarehouseError(f"{path}: {first}")
 
 
 def busy_error(path: Path | str, pid: int | None, who: str = "") -> WarehouseBusy:
-    """The error for a file that another process holds."""
+    """Return the error for a file that another process holds."""
     name = f"process {pid}" if pid else "another process"
     return WarehouseBusy(
         f"{path}: held by {name}{f' ({who})' if who else ''}. Wait for it, end it, or read "
-        "the snapshot with `copydesk query`; `copydesk doctor` shows who holds what",
+        "the snapshot with `copydesk query`; `copydesk doctor` shows the process",
         pid=pid,
     )
 
 
 def damaged_error(path: Path | str, what: str) -> WarehouseDamaged:
-    """The error for a file or write-ahead log that cannot be read."""
+    """Return the error for a file or write-ahead log that cannot be read."""
     return WarehouseDamaged(
-        f"{path}: damaged ({what}). Nothing was changed. Keep {path} and {path}.wal as they "
-        "are, run `copydesk doctor --deep`, and go back to the snapshot or a copy"
+        f"{path}: damaged ({what}). Nothing was changed. Keep {path} and {path}.wal, "
+        "run `copydesk doctor --verify`, and restore the snapshot or a backup"
     )
 
 
 def missing_error(path: Path | str) -> WarehouseMissing:
-    """The error for a file that is not there."""
+    """Return the error for a missing file."""
     return WarehouseMissing(
-        f"{path}: no such warehouse: `copydesk sync` or `copydesk import` makes one"
+        f"{path}: no such warehouse: `copydesk sync` or `copydesk import` creates one"
     )
 
 
 def _a_folder(path: Path | str) -> WarehouseMissing:
     return WarehouseMissing(
-        f"{path}: a folder, expected a file: [warehouse] path names the file itself, such as "
+        f"{path}: a folder, expected a file: set [warehouse] path to the file, such as "
         "data/copydesk.duckdb"
     )
 
 
 def _read_only(path: Path | str, what: str) -> WarehouseReadOnly:
     return WarehouseReadOnly(
-        f"{path}: may not be written ({what}): give this user the right to write the file "
-        "and its folder, or set [warehouse] path to another place"
+        f"{path}: cannot be written ({what}): give this user write permission for the file "
+        "and its folder, or change [warehouse] path"
     )
 
 
 def _of_system(error: OSError, path: Path | str) -> WarehouseError:
     what = error.strerror or str(error)
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return WarehouseFull(f"{path}: no room to write ({what}): make room, then try again")
+        return WarehouseFull(f"{path}: no space left ({what}): free some space, then try again")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return _read_only(path, what)
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:

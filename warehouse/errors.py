@@ -1,33 +1,34 @@
-"""What can go wrong with the warehouse.
+"""Errors of the warehouse.
 
 WarehouseError
 ├── WarehouseBusy         another process holds the file
-├── WarehouseDamaged      the file or its write-ahead log cannot be read, or commits are missing
+├── WarehouseDamaged      the file or its write-ahead log is damaged, or commits are missing
 ├── WarehouseTooNew       a newer copydesk or DuckDB wrote it
-├── MigrationChanged      an applied migration is not the one this copydesk has
+├── WarehouseTooOld       an earlier copydesk wrote it, and it is not upgraded here
+├── MigrationChanged      an applied migration is not the one of this copydesk
 ├── WarehouseMissing      there is no file, or it is not a warehouse
-├── WrongSnapshot         the read copy found there is another warehouse's
-├── WarehouseFull         no space left, or a size limit was met
-├── WarehouseReadOnly     the file or its folder may not be written
-├── WriteConflict         another transaction of this process was faster, again and again
-├── BadRow                a value that cannot be stored as it is
+├── WrongSnapshot         the snapshot belongs to another warehouse
+├── WarehouseFull         no space left, or a size limit was reached
+├── WarehouseReadOnly     the file or its folder cannot be written
+├── WriteConflict         another transaction of this process kept changing the same rows
+├── BadRow                a row with a value that cannot be stored
 └── BadQuery              SQL that is not one read-only statement, or that fails
 
-A message names the file, who holds it where that is the matter, and what to do.
+A message names the file, the process that holds it, and what to do.
 """
 
 from __future__ import annotations
 
 
 class WarehouseError(Exception):
-    """The warehouse could not do what was asked; earlier batches are whole."""
+    """An operation on the warehouse failed; earlier batches are complete."""
 
 
 class WarehouseBusy(WarehouseError):
-    """Another process holds the file and did not let go in time.
+    """Another process holds the file and did not release it in time.
 
     Attributes:
-        pid: Who holds it; ``None`` when that cannot be found out.
+        pid: That process; ``None`` when it is not known.
     """
 
     def __init__(self, message: str, *, pid: int | None = None) -> None:
@@ -40,27 +41,31 @@ class WarehouseDamaged(WarehouseError):
 
 
 class WarehouseTooNew(WarehouseError):
-    """The file was written by a newer copydesk or DuckDB."""
+    """A newer copydesk or DuckDB wrote the file."""
+
+
+class WarehouseTooOld(WarehouseError):
+    """An earlier copydesk wrote the file; a run upgrades it, or copydesk 0.1.0 has to."""
 
 
 class MigrationChanged(WarehouseError):
-    """A migration in the file's ledger differs from the one in this copydesk."""
+    """A migration in the file's ledger differs from the one of this copydesk."""
 
 
 class WarehouseMissing(WarehouseError):
-    """There is no such file, or it holds something else."""
+    """There is no such file, or it is no warehouse."""
 
 
 class WrongSnapshot(WarehouseError):
-    """The published read copy belongs to another warehouse."""
+    """The snapshot belongs to another warehouse."""
 
 
 class WarehouseFull(WarehouseError):
-    """The disk is full or a size limit was met; the transaction is undone."""
+    """The disk is full or a size limit was reached; the transaction was rolled back."""
 
 
 class WarehouseReadOnly(WarehouseError):
-    """The file, its lock or its folder may not be written."""
+    """The file, its lock or its folder cannot be written."""
 
 
 class WriteConflict(WarehouseError):

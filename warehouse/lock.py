@@ -1,12 +1,10 @@
-"""The writer's lock: an flock on a file beside the warehouse, and what was committed.
+"""The writer's lock: an flock on a file beside the warehouse, which also records commits.
 
-DuckDB locks its file with a POSIX lock, and a process loses that as soon as anything in
-it opens and closes the same file (a copy, a hash, a backup). An flock belongs to the
-open file and survives. Within one process all connections to a file share one lock, as
-they share DuckDB's instance.
+DuckDB locks its file with a POSIX lock, which a process loses as soon as anything in it opens
+and closes the same file (a copy, a hash, a backup). An flock belongs to the open file and
+stays. All connections of one process to a file share one lock, as they share DuckDB's instance.
 
-The file also says how far the warehouse had come, so that a lost write-ahead log, which
-DuckDB takes for an empty one, is noticed.
+The file records the last commit, because DuckDB takes a lost write-ahead log for an empty one.
 """
 
 from __future__ import annotations
@@ -26,21 +24,16 @@ from uuid import UUID
 from warehouse.duckdb_errors import busy_error, translate_errors
 
 _POLL_SECONDS = 0.05
+Notify = Callable[[str], None]
 
 
 @dataclass(slots=True)
 class HeldLock:
-    """A lock this process holds, shared by its connections to one file."""
+    """A lock that this process holds, shared by its connections to one file."""
 
     path: Path
     fd: int
     users: int = 1
-    notes: tuple[str, int] | None = None
-
-    def note(self, warehouse_id: UUID, n: int) -> None:
-        """Remembers the last commit that was acknowledged."""
-        self.notes = (str(warehouse_id), n)
-        _write(self.fd, {"pid": os.getpid(), "warehouse_id": str(warehouse_id), "n": n})
 
 
 _held: dict[Path, HeldLock] = {}
@@ -49,16 +42,16 @@ _mutex = Lock()
 
 
 def lock_file(path: Path) -> Path:
-    """The lock file of a warehouse."""
+    """Return the lock file of a warehouse."""
     return path.with_name(path.name + ".lock")
 
 
-def acquire(path: Path, *, wait_seconds: float, on_wait: Callable[[str], None] | None) -> HeldLock:
-    """The lock of a warehouse, after waiting for other processes.
+def acquire(path: Path, *, wait_seconds: float, notify: Notify | None) -> HeldLock:
+    """Acquire the lock of a warehouse; wait for other processes.
 
     Raises:
         WarehouseBusy: Another process still holds it after ``wait_seconds``.
-        WarehouseReadOnly: The lock file may not be written.
+        WarehouseReadOnly: The lock file cannot be written.
     """
     with _mutex:
         if held := _held.get(path):
@@ -68,7 +61,9 @@ def acquire(path: Path, *, wait_seconds: float, on_wait: Callable[[str], None] |
             path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(lock_file(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            wait_for(path, lambda: _try(fd), fd, wait_seconds=wait_seconds, on_wait=on_wait)
+            wait_for(
+                path, lambda: _try(fd), lambda: _owner(fd), wait_seconds=wait_seconds, notify=notify
+            )
         except BaseException:
             os.close(fd)
             raise
@@ -77,53 +72,8 @@ def acquire(path: Path, *, wait_seconds: float, on_wait: Callable[[str], None] |
         return held
 
 
-@contextmanager
-def shared_lock(path: Path) -> Iterator[None]:
-    """Keeps writers out while this process reads; a snapshot has no writers and no lock.
-
-    Raises:
-        WarehouseBusy: A writer holds the file; perhaps this very process.
-    """
-    with _mutex:
-        if path in _held:
-            raise busy_error(path, os.getpid(), "this process: read through the connection it has")
-    try:
-        fd = os.open(lock_file(path), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        yield
-        return
-    try:
-        if not _try(fd, fcntl.LOCK_SH):
-            raise busy_error(path, _holder(fd))
-        yield
-    finally:
-        os.close(fd)
-
-
-def wait_for(
-    path: Path,
-    is_free: Callable[[], bool],
-    fd: int | None,
-    *,
-    wait_seconds: float,
-    on_wait: Callable[[str], None] | None,
-) -> None:
-    """Returns as soon as ``is_free``; tells ``on_wait`` once when it has to wait."""
-    end = time.monotonic() + wait_seconds
-    has_told = False
-    while not is_free():
-        pid = _holder(fd) if fd is not None else None
-        if time.monotonic() >= end:
-            raise busy_error(path, pid)
-        if on_wait and not has_told:
-            has_told = True
-            name = f"process {pid}" if pid else "another process"
-            on_wait(f"{path}: held by {name}, waiting up to {wait_seconds:g} seconds")
-        time.sleep(_POLL_SECONDS)
-
-
 def release(held: HeldLock) -> None:
-    """Lets go; the last user of a file frees it for other processes."""
+    """Release a lock; the last user of a file frees it for other processes."""
     with _mutex:
         held.users -= 1
         if held.users:
@@ -135,50 +85,106 @@ def release(held: HeldLock) -> None:
         os.close(held.fd)
 
 
+@contextmanager
+def shared_lock(path: Path) -> Iterator[None]:
+    """Keep writers out while this process reads; a snapshot has no writers and no lock.
+
+    Raises:
+        WarehouseBusy: A process writes the file, perhaps this one.
+    """
+    with _mutex:
+        if path in _held:
+            raise busy_error(path, os.getpid(), "this process: read through its connection")
+    try:
+        fd = os.open(lock_file(path), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    try:
+        if not _try(fd, fcntl.LOCK_SH):
+            raise busy_error(path, _owner(fd))
+        yield
+    finally:
+        os.close(fd)
+
+
+def wait_for(
+    path: Path,
+    is_free: Callable[[], bool],
+    owner: Callable[[], int | None],
+    *,
+    wait_seconds: float,
+    notify: Notify | None,
+) -> None:
+    """Return as soon as ``is_free``; call ``notify`` once when that needs a wait.
+
+    Raises:
+        WarehouseBusy: It is not free after ``wait_seconds``.
+    """
+    end = time.monotonic() + wait_seconds
+    while not is_free():
+        pid = owner()
+        if time.monotonic() >= end:
+            raise busy_error(path, pid)
+        if notify:
+            name = f"process {pid}" if pid else "another process"
+            notify(f"{path}: held by {name}, waiting up to {wait_seconds:g} seconds")
+            notify = None
+        time.sleep(_POLL_SECONDS)
+
+
 def is_shared(path: Path) -> bool:
-    """Whether this process has the warehouse open more than once."""
+    """Return whether this process has the warehouse open more than once."""
     with _mutex:
         held = _held.get(path)
         return held is not None and held.users > 1
 
 
+# --- the last commit -------------------------------------------------------------------
+
+
 def last_commit(held: HeldLock) -> tuple[str, int] | None:
-    """Which warehouse the lock file knows, and how far it had come."""
+    """Return the warehouse and write sequence of the last recorded commit."""
     found = _read(held.fd)
     try:
-        return str(found["warehouse_id"]), int(found["n"])
+        return str(found["warehouse_id"]), int(found["last_seq"])
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def warehouse_of(path: Path) -> str | None:
-    """The id of the warehouse at a path, as its lock file knows it; needs no lock."""
-    with suppress(OSError):
-        fd = os.open(lock_file(path), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            found = _read(fd).get("warehouse_id")
-        finally:
-            os.close(fd)
-        return found if isinstance(found, str) else None
-    return None
+def write_commit(held: HeldLock, warehouse_id: UUID, last_seq: int) -> None:
+    """Write the last commit to the lock file."""
+    notes = {"pid": os.getpid(), "warehouse_id": str(warehouse_id), "last_seq": last_seq}
+    _write(held.fd, notes)
 
 
 def clear_commit_log(held: HeldLock) -> None:
-    """Empties the lock file's memory, for a new warehouse in the old one's place."""
+    """Forget the last commit, for a new warehouse in the place of the old one."""
     _write(held.fd, {"pid": os.getpid()})
 
 
 def register(warehouse_id: UUID, held: HeldLock) -> None:
-    """Lets ``record_commit`` find the lock of a warehouse."""
+    """Make the lock of a warehouse known to ``record_commit``."""
     with _mutex:
         _by_warehouse[warehouse_id] = held
 
 
-def record_commit(warehouse_id: UUID, n: int) -> None:
-    """Remembers an acknowledged commit; nothing for a warehouse without a lock."""
+def record_commit(warehouse_id: UUID, last_seq: int) -> None:
+    """Record a commit; nothing for a warehouse without a lock."""
     with _mutex:
         if held := _by_warehouse.get(warehouse_id):
-            held.note(warehouse_id, n)
+            write_commit(held, warehouse_id, last_seq)
+
+
+def warehouse_of(path: Path) -> str | None:
+    """Return the id of the warehouse at a path, as its lock file has it; needs no lock."""
+    with suppress(OSError, ValueError, AttributeError):
+        found = json.loads(lock_file(path).read_bytes()).get("warehouse_id")
+        return found if isinstance(found, str) else None
+    return None
+
+
+# --- the lock file ---------------------------------------------------------------------
 
 
 def _try(fd: int, kind: int = fcntl.LOCK_EX) -> bool:
@@ -189,29 +195,18 @@ def _try(fd: int, kind: int = fcntl.LOCK_EX) -> bool:
     return True
 
 
-def _holder(fd: int) -> int | None:
-    """The PID the kernel lists, or the one the last writer wrote."""
-    pid = _listed(fd)
-    if pid is None:
-        noted = _read(fd).get("pid")
-        pid = noted if isinstance(noted, int) else None
-    return pid
-
-
-def _listed(fd: int) -> int | None:
-    """Who has an flock on this file, from /proc/locks; ``None`` where that is not known."""
+def _owner(fd: int) -> int | None:
+    """Return the PID in /proc/locks, or else the one that the last writer wrote."""
     inode = f":{os.fstat(fd).st_ino}"
-    try:
-        lines = Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        words = line.split()
-        if "FLOCK" in words and any(word.endswith(inode) for word in words):
-            pid = int(words[words.index("FLOCK") + 3])
-            if pid > 0 and pid != os.getpid():
-                return pid
-    return None
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            columns = line.split()
+            if "FLOCK" in columns and any(column.endswith(inode) for column in columns):
+                pid = int(columns[columns.index("FLOCK") + 3])
+                if pid > 0 and pid != os.getpid():
+                    return pid
+    written = _read(fd).get("pid")
+    return written if isinstance(written, int) else None
 
 
 def _read(fd: int) -> dict[str, Any]:
@@ -223,5 +218,5 @@ def _read(fd: int) -> dict[str, Any]:
 
 
 def _write(fd: int, notes: dict[str, Any]) -> None:
-    # Padded, so that one write replaces what was there and no reader sees a mixture.
+    # Padded, so that one write replaces the old text and no reader sees a mixture.
     os.pwrite(fd, json.dumps(notes).encode().ljust(256) + b"\n", 0)

@@ -1,13 +1,14 @@
-"""Numbered SQL files, a ledger with checksums, one transaction per file.
+"""Schema migrations: numbered SQL files and a ledger with their checksums.
 
-A file is never changed once released: what is to change is the next file. Views do not
-follow a table that changes, so a file that changes one makes its views anew.
+A released file never changes; a change of the schema is the next file. DuckDB's views do not
+follow a changed table, so a file that changes a table makes its views again.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,9 +16,15 @@ from importlib.resources.abc import Traversable
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from warehouse.errors import MigrationChanged, WarehouseTooNew
+from warehouse.errors import MigrationChanged, WarehouseTooNew, WarehouseTooOld
+
+FIRST_VERSION = 6
+"""Schema 5 (copydesk 0.1.0) is upgraded to it; earlier ones were never released."""
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+_UPGRADE = f"upgrade_from_{FIRST_VERSION - 1:04}.sql"
+# Of the checksums in the ledger of schema 5.
+_CHECKSUM_BEFORE = "e363db27885ce0ce79e1135b4e44d9eafd9fecf55c4198d1827b95c2e5ed15ff"
 
 _COMPRESSION = " USING COMPRESSION zstd"
 _LEDGER = """
@@ -31,71 +38,103 @@ _LEDGER = """
 """
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One file: its number, its name, its SQL."""
+    """One SQL file.
+
+    Attributes:
+        checksum: SHA-256 of the file with Unix line ends.
+    """
 
     version: int
     name: str
     sql: str
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the file; line ends do not count."""
-        return sha256(self.sql.replace("\r\n", "\n").encode()).hexdigest()
+    checksum: str
 
 
 def migrations(folder: Traversable | None = None) -> tuple[Migration, ...]:
-    """Every migration of this copydesk, in order and without a hole."""
+    """Read every migration of this copydesk, in order.
+
+    Raises:
+        MigrationChanged: A number is missing.
+    """
     folder = folder or resources.files("warehouse") / "migrations"
-    found = sorted(
-        Migration(int(name[1]), name[2], one.read_text(encoding="utf-8"))
-        for one in folder.iterdir()
-        if (name := _NAME.fullmatch(one.name))
-    )
-    if [one.version for one in found] != list(range(1, len(found) + 1)):
+    found = []
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if name := _NAME.fullmatch(file.name):
+            sql = file.read_text(encoding="utf-8").replace("\r\n", "\n")
+            checksum = sha256(sql.encode()).hexdigest()
+            found.append(Migration(version=int(name[1]), name=name[2], sql=sql, checksum=checksum))
+    expected = list(range(FIRST_VERSION, FIRST_VERSION + len(found)))
+    if [one.version for one in found] != expected:
         raise MigrationChanged(
-            f"migrations are not numbered 1 to {len(found)}: a broken installation"
+            f"the numbers of the migrations are not {expected[0]} to {expected[-1]}: "
+            "the installation is broken, install copydesk again"
         )
     return tuple(found)
 
 
-def pending(
-    db: DuckDBPyConnection, path: str, known: tuple[Migration, ...]
-) -> tuple[Migration, ...]:
-    """The migrations this warehouse has not seen.
+def version(db: DuckDBPyConnection) -> int:
+    """Return the schema version of a file; 0 when it has no schema of copydesk."""
+    applied = _applied(db)
+    return applied[-1][0] if applied else 0
+
+
+def pending(db: DuckDBPyConnection, path: str, known: Sequence[Migration]) -> tuple[Migration, ...]:
+    """Return the migrations that a warehouse still needs.
 
     Raises:
-        WarehouseTooNew: The warehouse has seen some this copydesk does not know.
-        MigrationChanged: One it has seen is not the one known here.
+        WarehouseTooNew: A newer copydesk migrated it.
+        WarehouseTooOld: It has a schema before 5.
+        MigrationChanged: It has applied another text of a migration.
     """
     applied = _applied(db)
-    if len(applied) > len(known):
+    if not applied:
+        return tuple(known)
+    found = applied[-1][0]
+    if found > known[-1].version:
         raise WarehouseTooNew(
-            f"{path}: at migration {len(applied)}, this copydesk knows {len(known)}: "
-            "it was written by a newer copydesk; use that one"
+            f"{path}: has schema {found}, this copydesk knows {known[-1].version}: "
+            "a newer copydesk wrote it, use that one"
         )
-    for one, (version, name, checksum) in zip(known, applied, strict=False):
-        if (one.version, one.checksum) != (version, checksum):
+    if found < FIRST_VERSION - 1:
+        raise WarehouseTooOld(
+            f"{path}: has schema {found}, this copydesk upgrades schema {FIRST_VERSION - 1}: "
+            "open it once with copydesk 0.1.0, which upgrades it to that"
+        )
+    if found == FIRST_VERSION - 1:
+        checksums = "".join(checksum for _, _, checksum in applied)
+        if sha256(checksums.encode()).hexdigest() != _CHECKSUM_BEFORE:
             raise MigrationChanged(
-                f"{path}: migration {version} ({name}) was applied with checksum "
-                f"{checksum[:12]}, this copydesk has {one.checksum[:12]}: use the copydesk that "
-                "wrote the file; a released migration is never changed"
+                f"{path}: its schema {found} is not that of copydesk 0.1.0: "
+                "open it once with copydesk 0.1.0"
             )
-    return known[len(applied) :]
+        return (_upgrade(known[0]), *known[1:])
+    for one, (number, name, checksum) in zip(known, applied, strict=False):
+        if (one.version, one.checksum) != (number, checksum):
+            raise MigrationChanged(
+                f"{path}: migration {number} ({name}) was applied with checksum "
+                f"{checksum[:12]}, this copydesk has {one.checksum[:12]}: use the copydesk "
+                "that wrote the file"
+            )
+    return tuple(known[len(applied) :])
 
 
-def apply(db: DuckDBPyConnection, todo: tuple[Migration, ...], *, is_lake: bool = False) -> None:
-    """Applies migrations, each in a transaction of its own with its line in the ledger.
+def apply(db: DuckDBPyConnection, todo: Sequence[Migration], *, is_lake: bool = False) -> None:
+    """Apply migrations, with their rows in the ledger, in one transaction.
 
-    DuckLake has no comments on the columns of views and chooses its own compression:
-    there those are left out.
+    Args:
+        db: The warehouse.
+        todo: What ``pending`` returned.
+        is_lake: It is a DuckLake, which has no comments on the columns of views and chooses
+            its own compression.
     """
-    if todo:
+    if not todo:
+        return
+    db.execute("BEGIN")
+    try:
         db.execute(_LEDGER)
-    for one in todo:
-        db.execute("BEGIN")
-        try:
+        for one in todo:
             if not is_lake:
                 db.execute(one.sql)
             elif not one.name.endswith("column_comments"):
@@ -104,10 +143,16 @@ def apply(db: DuckDBPyConnection, todo: tuple[Migration, ...], *, is_lake: bool 
                 "INSERT INTO _store.migrations VALUES (?, ?, ?, now())",
                 [one.version, one.name, one.checksum],
             )
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _upgrade(first: Migration) -> Migration:
+    """Return the migration that makes the tables of ``first`` from those of schema 5."""
+    file = resources.files("warehouse") / "migrations" / _UPGRADE
+    return replace(first, sql=file.read_text(encoding="utf-8"))
 
 
 def _applied(db: DuckDBPyConnection) -> list[tuple[int, str, str]]:

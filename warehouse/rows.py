@@ -1,19 +1,18 @@
-"""What goes into the warehouse and what comes back; every datetime is aware UTC.
+"""Rows that go into the warehouse and come back: frozen, with aware datetimes in UTC.
 
-All are frozen. ``Article`` is what a page says; ``ArticleRow`` is what is stored of it
-and when it was seen.
+An ``Article`` is what a page says; an ``ArticleRow`` is what is stored of it, and when it
+was seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPost:
-    """The file an imported article came from, byte for byte.
+    """The file of an imported article, byte for byte.
 
     Attributes:
         dialect: ``jekyll``, ``hexo`` or ``hugo``.
@@ -28,15 +27,14 @@ class StoredPost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleRow:
-    """One article as one page showed it: the article JSON's fields, then where and when.
+    """One article as one page showed it: the fields of the article JSON, then place and time.
 
     Attributes:
-        content_hash: ``c1:`` and 64 hex digits; the same words give the same hash.
+        content_hash: ``c1:`` and 64 hex digits; equal texts have equal hashes.
         provenance: JSON text, for each field how it was found.
         channel: The listing of the source it was seen in.
-        fetched_at: When this content was seen. An import gives the time the file
-            itself speaks for, not the time of the import, or a second import would
-            be a new sighting.
+        fetched_at: When this content was seen. An import gives the time of the file, not of
+            the import; otherwise a second import would be a new sighting.
         post: The original file when the article was imported.
     """
 
@@ -80,54 +78,47 @@ class UpsertCounts:
     """What one upsert did for one source, in rows.
 
     Attributes:
-        new: First sight of an article, and nobody had said this before.
-        modified: A known article now says something else.
-        unmodified: A known article says the same, or the page is older than what is
-            current; metadata may have been repaired.
-        duplicate: First sight of an article whose content is known under another id.
-        forgotten: Skipped, because a tombstone forbids keeping it.
+        new: The article is seen for the first time, with new content.
+        updated: A known article has other content.
+        unchanged: A known article has the same content, or the page is older than the current
+            revision. Other fields may have changed.
+        duplicate: The article is seen for the first time, with content known under another id.
+        suppressed: Left out, because the article was deleted on request.
     """
 
     new: int = 0
-    modified: int = 0
-    unmodified: int = 0
+    updated: int = 0
+    unchanged: int = 0
     duplicate: int = 0
-    forgotten: int = 0
+    suppressed: int = 0
 
     def __add__(self, other: UpsertCounts) -> UpsertCounts:
         return UpsertCounts(
             self.new + other.new,
-            self.modified + other.modified,
-            self.unmodified + other.unmodified,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
             self.duplicate + other.duplicate,
-            self.forgotten + other.forgotten,
+            self.suppressed + other.suppressed,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What a run did for one source; the numbers of ``--json``."""
+    """What a run did for one source: the counters of the run's JSON."""
 
     discovered: int = 0
     fetched: int = 0
     not_modified: int = 0
     new: int = 0
-    modified: int = 0
-    unmodified: int = 0
+    updated: int = 0
+    unchanged: int = 0
     duplicate: int = 0
     quarantined: int = 0
     failed: int = 0
+    suppressed: int = 0
+    skipped: int = 0
     gaps: int = 0
-    forgotten: int = 0
     seconds: float = 0.0
-
-    def __add__(self, other: Counters) -> Counters:
-        return Counters(
-            **{one.name: getattr(self, one.name) + getattr(other, one.name) for one in _COUNTERS}
-        )
-
-
-_COUNTERS = fields(Counters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +126,9 @@ class RunRow:
     """One run and one of its sources, as the view ``runs`` shows it.
 
     Attributes:
-        state: ``running``, ``completed``, ``failed``, ``interrupted`` or ``crashed``.
+        state: ``running``, ``completed``, ``completed_with_warnings``, ``failed``,
+            ``interrupted`` or ``crashed``.
+        messages: Errors and warnings.
     """
 
     run_id: str
@@ -148,25 +141,25 @@ class RunRow:
     code_version: str
     parser: str
     parser_version: str
-    error: str | None
+    messages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRow:
-    """One fetch, whatever came of it.
+    """One fetch, whatever its result.
 
     Attributes:
-        url: The address that was asked for.
-        status: The HTTP status; ``None`` when there was no answer.
+        url: The requested URL.
+        status: The HTTP status; ``None`` when no server answered.
         bytes: Size of the decoded body.
-        vary: The Vary header, without which a validator may belong to another answer.
-        archive_file, archive_offset: Where the page lies in the archive.
-        entry: JSON text: the line of a listing that led to it, without which it cannot
-            be read again; empty when it needs none.
-        digest: SHA-256 of the decoded body, in hex; ``None`` without a body.
-        tries: What came of each request, in order.
-        retry_at: The host asked not to be asked before then.
-        error: Why there is no page, in words.
+        vary: The Vary header: with it a validator may belong to another representation.
+        archive_file, archive_offset: The place of the page in the archive.
+        listing_entry: JSON text of the listing entry that led to the page; empty when the
+            page can be parsed without one.
+        body_sha256: SHA-256 of the decoded body, in hex; ``None`` without a body.
+        attempt_results: The result of each attempt, in order.
+        retry_after_at: The host asked for no request before then (Retry-After).
+        error: Why there is no page.
     """
 
     source: str
@@ -174,7 +167,7 @@ class FetchRow:
     url: str
     final_url: str = ""
     status: int | None
-    attempts: int = 1
+    attempt_count: int = 1
     bytes: int = 0
     etag: str | None = None
     last_modified: str | None = None
@@ -182,16 +175,16 @@ class FetchRow:
     fetched_at: datetime
     archive_file: str | None = None
     archive_offset: int | None = None
-    entry: str = ""
-    digest: str | None = None
-    tries: tuple[str, ...] = ()
-    retry_at: datetime | None = None
+    listing_entry: str = ""
+    body_sha256: str | None = None
+    attempt_results: tuple[str, ...] = ()
+    retry_after_at: datetime | None = None
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validators:
-    """What to send with the next conditional request for an address."""
+    """What the next conditional request for a URL needs."""
 
     etag: str | None
     last_modified: str | None
@@ -199,22 +192,23 @@ class Validators:
     fetched_at: datetime
     archive_file: str | None
     archive_offset: int | None
-    entry: str
-    digest: str | None
+    listing_entry: str
+    body_sha256: str | None
     final_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewQuarantineEntry:
-    """A page, listing line or post that failed, with all that is needed to try again.
+    """A page, listing entry or post that failed, with all that a replay needs.
 
     Attributes:
-        article_id: Which article it would have been, where that is known.
+        article_id: The article it belongs to, where that is known.
         reason: The error's one word (``layout_changed``).
-        expected, found: The parser's words for what is wrong.
-        page: The bytes; what a listing line or post was, when there is no page.
+        expected, found: What the parser looked for, and what it found.
+        page: The bytes of the page, listing entry or post.
         page_more: The bytes of the article's following pages.
-        facts: JSON text: what else a replay needs (entry, headers, encoding).
+        listing_entry: JSON text of the listing entry that led to the page; for an entry
+            itself ``{"listing": URL}``.
     """
 
     source: str
@@ -228,7 +222,7 @@ class NewQuarantineEntry:
     page: bytes
     page_more: tuple[bytes, ...] = ()
     content_type: str = ""
-    facts: str = "{}"
+    listing_entry: str = "{}"
     fetched_at: datetime
     parser: str
     parser_version: str
@@ -236,12 +230,12 @@ class NewQuarantineEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineEntry:
-    """A row of the quarantine as stored.
+    """A quarantine entry as stored.
 
     Attributes:
-        quarantine_id: Stable for the same failing page.
-        attempts: How often it was seen failing.
-        resolved_at: When a later page, or a replay, succeeded.
+        quarantine_id: The same for every failure of the same page.
+        attempts: How often it failed.
+        resolved_at: When a later page or a replay succeeded.
     """
 
     quarantine_id: str
@@ -256,11 +250,11 @@ class QuarantineEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
-    """How far a channel is done: everything before it was handled.
+    """How far a channel is processed.
 
     Attributes:
-        at: The time it stands at, if the channel is ordered by time.
-        value: What the flow needs to go on (JSON text or an id).
+        at: Everything before it was processed; ``None`` if the channel is not in order of time.
+        value: What the next run needs to continue (JSON text or an id).
     """
 
     source: str
@@ -272,18 +266,18 @@ class Watermark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewGap:
-    """A stretch of a channel that may have been missed.
+    """An interval of a channel in which entries may have been missed.
 
     Attributes:
-        from_at, to_at: Its ends, as far as they are known.
-        how: How it was noticed, in words.
+        from_at, to_at: Its ends; ``None`` where unknown.
+        detected_by: The observation that detected it.
     """
 
     source: str
     channel: str
     from_at: datetime | None
     to_at: datetime | None
-    how: str
+    detected_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +286,7 @@ class Gap:
 
     gap_id: str
     row: NewGap
-    noticed_at: datetime
+    detected_at: datetime
     run_id: str
     closed_at: datetime | None
     closed_by: str | None
@@ -311,7 +305,3 @@ class ResultSet:
     columns: tuple[str, ...]
     types: tuple[str, ...]
     rows: list[tuple[object, ...]] = field(default_factory=list)
-
-
-Totals = Mapping[str, UpsertCounts]
-"""What an upsert did, by source."""

@@ -1,8 +1,7 @@
-"""When DuckDB writes its log into the file: three thresholds, of which one wins.
+"""When DuckDB writes its write-ahead log (WAL) into the file: the threshold of a checkpoint.
 
-The threshold belongs to the whole instance, which all connections of this process to a file
-share. While a snapshot is copied nothing may be written into the file, whatever a
-transaction of another thread would like: a copy of a file that changes is no copy.
+The threshold belongs to the DuckDB instance, which all connections of this process to a file
+share. While a snapshot is copied nothing may be written into the file.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from threading import Event, Lock
 
 from duckdb import DuckDBPyConnection
 
-# Each checkpoint writes the last, unfinished row group of a table anew, bodies and all: with
+# Each checkpoint rewrites the last, unfinished row group of a table, bodies and all: with
 # DuckDB's 16 MB the first 20,000 articles are written six times. A crash leaves at most this
-# much log to read.
-USUAL = "256MB"
+# much log to replay.
+DEFAULT = "256MB"
 # By DuckDB's own estimate, which counts 16 bytes for any text.
-BULK = "1MB"
+EARLY = "1MB"
 NEVER = "1TB"
 
 _mutex = Lock()
@@ -26,21 +25,18 @@ _is_copying = Event()
 
 
 def default_checkpoints(db: DuckDBPyConnection) -> None:
-    """Back to the usual threshold, but for the time of a copy."""
-    _ask_for(db, USUAL)
+    """Set the default threshold, except during a copy."""
+    _set_unless_copying(db, DEFAULT)
 
 
 def early_checkpoints(db: DuckDBPyConnection) -> None:
-    """A large transaction goes into the file at its commit, but for the time of a copy."""
-    _ask_for(db, BULK)
+    """Let a large transaction go into the file at its commit, except during a copy."""
+    _set_unless_copying(db, EARLY)
 
 
 @contextmanager
 def no_checkpoints(db: DuckDBPyConnection) -> Iterator[None]:
-    """No checkpoint by itself: what is committed meanwhile stays in the log.
-
-    One at a time in a process.
-    """
+    """Keep all commits inside the context in the WAL. One context at a time in a process."""
     with _mutex:
         before = db.execute("SELECT current_setting('checkpoint_threshold')").fetchall()[0][0]
         _is_copying.set()
@@ -53,7 +49,7 @@ def no_checkpoints(db: DuckDBPyConnection) -> Iterator[None]:
             _set(db, before)
 
 
-def _ask_for(db: DuckDBPyConnection, threshold: str) -> None:
+def _set_unless_copying(db: DuckDBPyConnection, threshold: str) -> None:
     with _mutex:
         # The copy may be of another warehouse of this process; copies are rare, and short.
         if not _is_copying.is_set():

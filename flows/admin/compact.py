@@ -75,7 +75,7 @@ def compact_warehouse(
         warehouse.path,
         fetches_before=fetches_before,
         wait_seconds=warehouse.lock_timeout_seconds,
-        on_wait=notify,
+        notify=notify,
     )
     with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as store:
         published = snapshot.publish(store, warehouse.snapshot)

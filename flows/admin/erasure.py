@@ -152,7 +152,7 @@ def _counts(removed: ErasedRows, archived_pages: int) -> str:
         f"{pluralize(removed.contents, 'content')} that no other article has, "
         f"{pluralize(removed.posts, 'imported file')}, "
         f"{pluralize(removed.quarantine, 'page')} in quarantine, "
-        f"{pluralize(removed.pages, 'fetch', 'fetches')}, "
+        f"{pluralize(removed.fetches, 'fetch', 'fetches')}, "
         f"{pluralize(archived_pages, 'raw page')} in the archive"
     )
 
@@ -301,7 +301,7 @@ def _rewrite(settings: Settings, notify: Notify) -> list[str]:
     warehouse, remaining = settings.warehouse, []
     notify(f"writing {warehouse.path} again, because deleted rows stay in its blocks")
     try:
-        compact.compact(warehouse.path, wait_seconds=_COMPACT_TIMEOUT_SECONDS, on_wait=notify)
+        compact.compact(warehouse.path, wait_seconds=_COMPACT_TIMEOUT_SECONDS, notify=notify)
     except (WarehouseBusy, WarehouseFull) as error:
         remaining.append(
             f"deleted text in free blocks of {warehouse.path} ({error}): run `copydesk compact`"

@@ -35,8 +35,8 @@ _PROGRESS_RECORDS = 20_000
 _MAX_DIGESTS = 200_000
 
 _FETCHES = """
-    SELECT archive_file, archive_offset, url, final_url, digest
-    FROM _store.pages WHERE archive_file IS NOT NULL
+    SELECT archive_file, archive_offset, url, final_url, body_sha256
+    FROM _store.fetches WHERE archive_file IS NOT NULL
     ORDER BY archive_file, archive_offset
 """
 
@@ -98,7 +98,7 @@ def check_hashes(snapshot: Path, on_progress: OnProgress) -> Iterator[CheckResul
     started, count = time.monotonic(), 0
     keys, hashes = Problems(), Problems()
     with connect_read_only(snapshot) as db:
-        total = int(db.execute("SELECT count(*) FROM _store.records").fetchall()[0][0])
+        total = int(db.execute("SELECT count(*) FROM _store.article_records").fetchall()[0][0])
         for count, record in enumerate(stored_records(db), 1):
             row = record.row
             if record.wrong:

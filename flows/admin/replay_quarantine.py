@@ -38,7 +38,6 @@ from warehouse.errors import BadRow
 from warehouse.read import archived_fetches
 from warehouse.records import not_modified, quarantine, runs
 from warehouse.rows import (
-    ArticleRow,
     Counters,
     NewQuarantineEntry,
     QuarantineEntry,
@@ -46,7 +45,7 @@ from warehouse.rows import (
     UpsertCounts,
 )
 from warehouse.upsert import articles
-from warehouse.upsert.observations import check_row
+from warehouse.upsert.observations import Observation, observe
 
 LOCK_TIMEOUT_SECONDS = 300.0
 """How long to wait for a sync of the source."""
@@ -134,7 +133,7 @@ def _replay_source(run: RunContext, slug: str, reason: str | None, only: str | N
 
 
 def _replay_posts(run: RunContext, slug: str, failures: Sequence[QuarantineEntry]) -> None:
-    rows: list[ArticleRow] = []
+    imported: list[Observation] = []
     failed: list[NewQuarantineEntry] = []
     resolved: list[str] = []
     for one in failures:
@@ -143,18 +142,18 @@ def _replay_posts(run: RunContext, slug: str, failures: Sequence[QuarantineEntry
             post = read_post(data, path, source=slug)
             file = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
             row = mappers.article_row(post.article, channel=IMPORTED, seen_at=at, post=file)
-            check_row(row)
+            seen = observe(row)
         except (ParseError, BadRow) as error:
             run.stats_of(slug).quarantine(f"{path}: {error}")
             failed.append(mappers.post_failure(slug, path, data, error, at))
         else:
             run.stats_of(slug).add(fetched=1)
             run.stats_of(row.source)  # a post may name a source of its own
-            rows.append(row)
+            imported.append(seen)
             resolved.append(one.quarantine_id)
     with run.writing() as store:
         run.begin_sources(store)
-        upserted = articles.upsert_articles(store, rows, run_id=run.id)
+        upserted = articles.upsert_articles(store, imported, run_id=run.id)
         quarantine.put(store, failed, run_id=run.id)
         quarantine.resolve(store, run_id=run.id, quarantine_ids=resolved)
         for name, stats in run.stats.items():
@@ -171,7 +170,7 @@ def _replay_pages(run: RunContext, source: Source, failures: Sequence[Quarantine
     of_listing: dict[tuple[str, datetime], list[QuarantineEntry]] = defaultdict(list)
     for one in failures:
         if one.row.article_id is None:
-            url = one.row.url or json.loads(one.row.facts or "{}").get("listing", "")
+            url = one.row.url or json.loads(one.row.listing_entry or "{}").get("listing", "")
             of_listing[url, one.row.fetched_at].append(one)
     listings = listing_pages(source) if of_listing else {}
     for (url, at), entries in of_listing.items():
@@ -190,7 +189,7 @@ def _replay_articles(
     """Parse pages of articles; the quarantine holds all that this needs."""
     batch, stats = Batch(), run.stats_of(source.slug)
     for one in failures:
-        entry = mappers.entry_from_json(one.facts)
+        entry = mappers.entry_from_json(one.listing_entry)
         if entry is None:
             stats.quarantine(f"{one.url}: its entry of a listing is not kept")
             continue

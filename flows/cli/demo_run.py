@@ -69,7 +69,7 @@ SELECT source, count(*) AS articles, count(DISTINCT content_hash) AS contents,
        min(published_at) AS oldest, max(published_at) AS newest
 FROM articles GROUP BY source ORDER BY source"""
 _ARTICLES = """
-SELECT article_id, title, publisher, published_at, published_precision AS precision, revisions
+SELECT article_id, title, publisher, published_at, published_precision AS precision, revision_count
 FROM articles ORDER BY published_at DESC NULLS LAST, article_id LIMIT 8"""
 _QUARANTINE = """
 SELECT source, channel, reason, expected, found FROM quarantine ORDER BY ALL"""

@@ -103,7 +103,7 @@ def _list(console: Console) -> int:
             "article_id": one.article_id,
             "source": one.source,
             "reason": one.reason,
-            "erased_at": one.forgotten_at,
+            "erased_at": one.suppressed_at,
         }
         for one in list_suppressed(console.settings())
     ]

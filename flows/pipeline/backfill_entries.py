@@ -124,7 +124,7 @@ def _without_listed(job: BackfillContext, entries: list[Entry]) -> list[Entry]:
     with job.run.reading() as store:
         known = not_modified.ids_in_other_channels(store, shared, channel=registry.SHARE_LINK)
     if known:
-        job.stats.add(unmodified=len(known))
+        job.stats.add(unchanged=len(known))
         job.stats.warnings.append(f"{len(known)} known from their listings, which give more")
     return [one for one in entries if f"{job.source.slug}:{one.source_article_id}" not in known]
 
@@ -144,9 +144,9 @@ def note_days(job: BackfillContext, batch: Batch) -> None:
     days = job.request.date_range
     if days is None:
         return
-    if outside := sum(not days.contains(row.published_at) for row in batch.rows):
+    if outside := sum(not days.contains(row.published_at) for row in batch.articles):
         job.stats.warnings.append(f"{outside} articles are not of {job.request.range_text}")
-    for row in batch.rows:
+    for row in batch.articles:
         if row.published_at is not None:
             oldest = job.oldest.get(row.channel, row.published_at)
             job.oldest[row.channel] = min(oldest, row.published_at)

@@ -222,7 +222,7 @@ def _detect_gap(
                 channel=listing.channel,
                 from_at=since,
                 to_at=at,
-                how=reason,
+                detected_by=reason,
             )
         )
 

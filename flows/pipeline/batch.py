@@ -18,6 +18,7 @@ from flows.pipeline import rows
 from parsers.model import Entry, Page, Source
 from warehouse.records.not_modified import NotModified
 from warehouse.rows import ArticleRow, FetchRow, NewGap, NewQuarantineEntry, Validators
+from warehouse.upsert.observations import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Batch:
 
     Attributes:
         not_modified: Articles whose server answered 304, by article id.
-        rows: Articles, as rows of the warehouse.
+        observations: Article rows, validated.
         fetches: One row for each address.
         failures: Pages, lines and listings that could not be parsed.
         watermarks: The time and the first entry of each listing that was read, by channel.
@@ -61,7 +62,7 @@ class Batch:
         self.targets = list(targets)
         self.pages: list[FetchedPage] = []
         self.not_modified: dict[str, NotModified] = {}
-        self.rows: list[ArticleRow] = []
+        self.observations: list[Observation] = []
         self.fetches: dict[str, FetchRow] = {}
         self.failures: list[NewQuarantineEntry] = []
         self.gaps: list[NewGap] = []
@@ -69,6 +70,11 @@ class Batch:
         self.listings_read: list[str] = []
         self.failed_urls: set[str] = set()
         self.permanent_failures: set[str] = set()
+
+    @property
+    def articles(self) -> list[ArticleRow]:
+        """The rows of the observations."""
+        return [one.row for one in self.observations]
 
     def record_fetch(
         self,
@@ -93,7 +99,7 @@ class Batch:
         """Store another batch of the same source in the same transaction."""
         self.targets += other.targets
         self.not_modified |= other.not_modified
-        self.rows += other.rows
+        self.observations += other.observations
         self.fetches = other.fetches | self.fetches
         self.failures += other.failures
         self.gaps += other.gaps
@@ -154,7 +160,7 @@ def build_request(
         trusted_since: Validators of an older response are not sent.
     """
     is_stale = known and trusted_since and known.fetched_at < trusted_since
-    if known is None or is_stale or known.entry != rows.entry_json(entry):
+    if known is None or is_stale or known.listing_entry != rows.entry_json(entry):
         return FetchRequest(url=url, expect=expect)
     archived = None
     if known.archive_file is not None and known.archive_offset is not None:

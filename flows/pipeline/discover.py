@@ -35,7 +35,7 @@ class _Channels:
 def discover(run: RunContext, source: Source) -> DiscoveryResult:
     """The entries of a source. A failed listing is counted, not raised."""
     result, stats = DiscoveryResult(), run.stats[source.slug]
-    if run.suppressed.source(source.slug):
+    if run.suppressed.has_source(source.slug):
         stats.warnings.append(
             f"{source.slug} was erased on request and is not fetched: remove [sources."
             f"{source.slug}], or run `copydesk erase --undo --source {source.slug}`"
@@ -178,7 +178,7 @@ def _detect_gaps(
             until, _ = result.listings.watermarks[channel]
             since = min(mark.at, until) if mark.at else None  # the clock may have been set back
             gap = NewGap(
-                source=source.slug, channel=channel, from_at=since, to_at=until, how=reason
+                source=source.slug, channel=channel, from_at=since, to_at=until, detected_by=reason
             )
             result.gaps.append(gap)
             stats.gap(f"possible gap in {channel}: {reason}")

@@ -49,7 +49,7 @@ class ReparseFailures:
         key = failure.article_id or "", failure.url
         before = self._latest.get(key)
         if before is None or before.fetched_at <= failure.fetched_at:
-            self._latest[key] = replace(failure, page=b"", page_more=(), facts="")
+            self._latest[key] = replace(failure, page=b"", page_more=(), listing_entry="")
 
     def add_parsed(self, rows: Iterable[ArticleRow]) -> None:
         """Add articles that parsed."""

@@ -144,7 +144,7 @@ class Reparser:
         self.stats.add(discovered=len(batch.pages))
         steps.parse(self.run, self.source, batch, on_failure=self._failures.add)
         batch.fetches.clear()  # the fetches are recorded
-        self._failures.add_parsed(batch.rows)
+        self._failures.add_parsed(batch.articles)
         if self._is_diff:
             self._compare(batch)
         else:
@@ -222,15 +222,15 @@ class Reparser:
         return replace(response, fetched_at=page.fetched_at)
 
     def _compare(self, batch: Batch) -> None:
-        keys = [(row.article_id, row.fetched_at) for row in batch.rows]
+        keys = [(row.article_id, row.fetched_at) for row in batch.articles]
         with self.run.reading() as store:
             stored = archived_fetches.articles_as_of(store, keys)
             lost = archived_fetches.parsed_before(store, batch.failures)
-        for row in batch.rows:
+        for row in batch.articles:
             if before := stored.get((row.article_id, row.fetched_at)):
                 self.changes.add(row, before)
                 is_same = row.content_hash == before["content_hash"]
-                self.stats.add(**{"unmodified" if is_same else "modified": 1})
+                self.stats.add(**{"unchanged" if is_same else "updated": 1})
         for number in sorted(lost):
             failure = batch.failures[number]
             message = failure.message.partition("\n")[0]

@@ -38,9 +38,9 @@ def entry_json(entry: Entry | None) -> str:
     return "" if entry is None else json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True)
 
 
-def entry_from_json(facts: str) -> Entry | None:
+def entry_from_json(text: str) -> Entry | None:
     """The entry that ``entry_json`` wrote."""
-    return Entry(**json.loads(facts)) if facts else None
+    return Entry(**json.loads(text)) if text else None
 
 
 def fetch_row(
@@ -67,12 +67,12 @@ def fetch_row(
             channel=channel,
             url=fetched.url,
             status=fetched.error.status,
-            attempts=len(fetched.attempts),
+            attempt_count=len(fetched.attempts),
             fetched_at=fetched.fetched_at,
-            entry=entry_json(entry),
+            listing_entry=entry_json(entry),
             error=str(fetched.error),
-            tries=_tries(fetched),
-            retry_at=getattr(fetched.error, "retry_at", None),
+            attempt_results=_tries(fetched),
+            retry_after_at=getattr(fetched.error, "retry_at", None),
         )
     return FetchRow(
         source=source.slug,
@@ -80,7 +80,7 @@ def fetch_row(
         url=fetched.request.url,
         final_url=fetched.final_url,
         status=fetched.status,
-        attempts=len(fetched.attempts),
+        attempt_count=len(fetched.attempts),
         bytes=len(fetched.body),
         etag=fetched.etag if keep_validators else None,
         last_modified=fetched.last_modified if keep_validators else None,
@@ -88,9 +88,9 @@ def fetch_row(
         fetched_at=fetched.fetched_at,
         archive_file=fetched.archive_file,
         archive_offset=fetched.archive_offset,
-        entry=entry_json(entry),
-        digest=None if fetched.not_modified else body_sha256(fetched),
-        tries=_tries(fetched),
+        listing_entry=entry_json(entry),
+        body_sha256=None if fetched.not_modified else body_sha256(fetched),
+        attempt_results=_tries(fetched),
     )
 
 
@@ -123,7 +123,7 @@ def page_failure(
         page=fetched.body if fetched else carried,
         page_more=tuple(one.text.encode("utf-8", "surrogatepass") for one in page.next_pages),
         content_type=fetched.content_type if fetched else "text/html; charset=utf-8",
-        facts=entry_json(entry),
+        listing_entry=entry_json(entry),
         fetched_at=page.fetched_at,
     )
 
@@ -143,7 +143,7 @@ def entry_failure(
         article_id=None,
         page=bad.raw.encode("utf-8", "surrogatepass"),
         content_type="application/json" if bad.raw.lstrip().startswith("{") else "text/xml",
-        facts=json.dumps({"listing": listing_url}),
+        listing_entry=json.dumps({"listing": listing_url}),
         fetched_at=at,
     )
     return replace(failed, message=f"{bad.channel}: {failed.message}")
@@ -161,7 +161,7 @@ def listing_failure(
         article_id=None,
         page=fetched.body,
         content_type=fetched.content_type,
-        facts="",
+        listing_entry="",
         fetched_at=fetched.fetched_at,
     )
 
@@ -193,7 +193,7 @@ def _quarantined(
     article_id: str | None,
     page: bytes,
     content_type: str,
-    facts: str,
+    listing_entry: str,
     fetched_at: datetime,
     page_more: tuple[bytes, ...] = (),
 ) -> NewQuarantineEntry:
@@ -205,7 +205,7 @@ def _quarantined(
         page=page,
         page_more=page_more,
         content_type=content_type,
-        facts=facts,
+        listing_entry=listing_entry,
         fetched_at=fetched_at,
         parser=source.parser.name,
         parser_version=source.parser.version,

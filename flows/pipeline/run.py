@@ -150,7 +150,7 @@ class RunContext:
     def _check_clock(self, last: datetime | None) -> None:
         """Warn when the clock was set back, or was ahead in an earlier run."""
         now = datetime.now(UTC)
-        if last is None or last <= now + fetches.CLOCKS_DIFFER:
+        if last is None or last <= now + fetches.CLOCK_TOLERANCE:
             return
         for stats in self.stats.values():
             stats.warn(
@@ -207,9 +207,9 @@ class RunContext:
                         db,
                         self.id,
                         stats.source,
-                        state=run_state([stats], interrupted=is_cut).removesuffix("_with_warnings"),
+                        state=run_state([stats], interrupted=is_cut),
                         counters=Counters(**stats.uncounted(), seconds=stats.seconds),
-                        error="\n".join(stats.errors) or None,
+                        messages=stats.errors,
                     )
         self._is_finished = True
         stats_of_all = tuple(self.stats.values())
@@ -235,7 +235,7 @@ class RunContext:
                     stats.source,
                     state="failed" if has_failed else "interrupted",
                     counters=Counters(seconds=stats.seconds),
-                    error="\n".join(messages if text in messages else [*messages, text]),
+                    messages=messages if text in messages else [*messages, text],
                 )
 
     # --- the network and the archive ---
@@ -280,7 +280,7 @@ class RunContext:
         is_missing = self.is_dry and not config.path.exists()
         path = warehouse.MEMORY if is_missing else config.path
         wait = config.lock_timeout_seconds
-        with self._one_writer, warehouse.connect(path, wait_seconds=wait, on_wait=notify) as db:
+        with self._one_writer, warehouse.connect(path, wait_seconds=wait, notify=notify) as db:
             yield db
 
     @contextmanager

@@ -15,14 +15,14 @@ from warehouse.rows import Counters, UpsertCounts
 State = Literal["completed", "completed_with_warnings", "failed", "interrupted"]
 
 OUTCOMES = (
-    "not_modified", "new", "modified", "unmodified", "duplicate",
-    "quarantined", "failed", "forgotten", "skipped",
+    "not_modified", "new", "updated", "unchanged", "duplicate",
+    "quarantined", "failed", "suppressed", "skipped",
 )  # fmt: skip
 """What becomes of what was discovered; in a sync their sum is ``discovered``."""
 
 COUNTERS = (
-    "discovered", "fetched", "not_modified", "new", "modified", "unmodified", "duplicate",
-    "quarantined", "failed", "forgotten", "skipped", "gaps",
+    "discovered", "fetched", "not_modified", "new", "updated", "unchanged", "duplicate",
+    "quarantined", "failed", "suppressed", "skipped", "gaps",
 )  # fmt: skip
 """In the order of the run's JSON.
 
@@ -301,10 +301,10 @@ def upsert_counts(counts: UpsertCounts) -> dict[str, int]:
     """The counters that an upsert gives."""
     return {
         "new": counts.new,
-        "modified": counts.modified,
-        "unmodified": counts.unmodified,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
         "duplicate": counts.duplicate,
-        "forgotten": counts.forgotten,
+        "suppressed": counts.suppressed,
     }
 
 

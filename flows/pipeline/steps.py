@@ -26,9 +26,9 @@ from parsers.model import Entry, Source
 from warehouse.errors import BadRow
 from warehouse.records import fetches, gaps, not_modified, quarantine, runs, watermarks
 from warehouse.records.not_modified import NotModified
-from warehouse.rows import ArticleRow, Counters, NewQuarantineEntry, UpsertCounts, Validators
+from warehouse.rows import Counters, NewQuarantineEntry, UpsertCounts, Validators
 from warehouse.upsert import articles
-from warehouse.upsert.observations import check_row
+from warehouse.upsert.observations import Observation, observe
 
 # --- fetch -----------------------------------------------------------------------------
 
@@ -70,7 +70,7 @@ def _drop_suppressed(run: RunContext, source: Source, batch: Batch) -> None:
         for one in batch.targets
         if f"{source.slug}:{one.entry.source_article_id}" not in run.suppressed
     ]
-    run.stats[source.slug].add(forgotten=len(batch.targets) - len(kept))
+    run.stats[source.slug].add(suppressed=len(batch.targets) - len(kept))
     batch.targets = kept
 
 
@@ -128,7 +128,11 @@ def _is_false_validator(known: Validators, response: FetchResponse) -> bool:
     """Whether the validators stayed the same although the page changed."""
     same_tag = known.etag == response.etag
     is_same = same_tag and (bool(known.etag) or known.last_modified == response.last_modified)
-    return is_same and known.digest is not None and known.digest != rows.body_sha256(response)
+    return (
+        is_same
+        and known.body_sha256 is not None
+        and known.body_sha256 != rows.body_sha256(response)
+    )
 
 
 def _fetch_next_pages(run: RunContext, source: Source, batch: Batch) -> None:
@@ -212,7 +216,7 @@ def parse(
             problem = page_problem(one.entry.source_article_id, text)
             stats.quarantine(text, problem, is_known=run.is_known_failure(parsed))
         else:
-            batch.rows.append(parsed)
+            batch.observations.append(parsed)
     for one in {one.page.url: one for one in reversed(batch.pages)}.values():
         if one.fetched is None:
             continue
@@ -231,8 +235,8 @@ def parse(
     return batch
 
 
-def parse_fetched_page(source: Source, one: FetchedPage) -> ArticleRow | NewQuarantineEntry:
-    """Parse a page into a row of the warehouse, or of the quarantine.
+def parse_fetched_page(source: Source, one: FetchedPage) -> Observation | NewQuarantineEntry:
+    """Parse a page into an article row that can be stored, or into a quarantine entry.
 
     Raises:
         NotAnArticle: It is a page of another kind.
@@ -240,12 +244,11 @@ def parse_fetched_page(source: Source, one: FetchedPage) -> ArticleRow | NewQuar
     try:
         article = registry.parse(source, one.page)
         row = rows.article_row(article, channel=one.entry.channel, seen_at=one.page.fetched_at)
-        check_row(row)
+        return observe(row)
     except NotAnArticle:
         raise
     except (ParseError, BadRow) as error:
         return rows.page_failure(source, one.entry, one.page, one.fetched, error)
-    return row
 
 
 # --- load ------------------------------------------------------------------------------
@@ -269,7 +272,7 @@ def load(
     stats = run.stats[source.slug]
     run.sync_archive()
     with run.writing() as db:
-        upserted = articles.upsert_articles(db, batch.rows, run_id=run.id)
+        upserted = articles.upsert_articles(db, batch.observations, run_id=run.id)
         fetches.record(db, list(batch.fetches.values()), run_id=run.id)
         not_modified.record(db, batch.not_modified, run_id=run.id)
         superseded = len(quarantine.superseded(db, batch.failures))
@@ -301,7 +304,7 @@ def _parsed_at(batch: Batch) -> dict[str, datetime]:
     """
     failed = {(failure.article_id, failure.fetched_at) for failure in batch.failures}
     parsed: dict[str, datetime] = {}
-    for row in batch.rows:
+    for row in batch.articles:
         if (row.article_id, row.fetched_at) not in failed:
             parsed[row.article_id] = max(row.fetched_at, parsed.get(row.article_id, row.fetched_at))
     return parsed

@@ -88,7 +88,7 @@ def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str) -> Non
     batch = steps.fetch(run, source, batch)
     entry_count, page_count, fetch_seconds = len(batch.targets), len(batch.pages), watch.lap()
     batch = steps.parse(run, source, batch)
-    article_count, parse_seconds = len(batch.rows), watch.lap()
+    article_count, parse_seconds = len(batch.articles), watch.lap()
     steps.load(run, source, batch)
     if entry_count:
         logger.info(

@@ -211,7 +211,7 @@ class _Held:
     def _open(self) -> None:
         warehouse, notify = self._run.settings.warehouse, self._run.environment.notify
         self.store = self._stack.enter_context(
-            db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds, on_wait=notify)
+            db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds, notify=notify)
         )
         self._since = time.monotonic()
 
@@ -222,17 +222,17 @@ def _store(run: RunContext, batch: _Batch, outcomes: Sequence[PostOutcome], sour
         _count_known(run.stats_of(known.source), known)
     for outcome in outcomes:
         _count(run.stats_of(outcome.source), outcome)
-    rows = [outcome.row for outcome in outcomes if outcome.row]
+    imported = [outcome.imported for outcome in outcomes if outcome.imported]
     bad = [outcome.bad for outcome in outcomes if outcome.bad]
     if not outcomes:
         return  # what was counted goes in with the next batch, or the end of the run
     with run.writing() as store:
         run.begin_sources(store)
-        done = articles.upsert_articles(store, rows, run_id=run.id)
+        done = articles.upsert_articles(store, imported, run_id=run.id)
         quarantine.put(store, bad, run_id=run.id)
         # An article that was complete before is not missing because a worse copy follows.
         complete = not_modified.stored_ids(store, {one.article_id for one in bad if one.article_id})
-        mended = posts.resolved_failures(store, rows, source=source)
+        mended = posts.resolved_failures(store, [one.row for one in imported], source=source)
         quarantine.resolve(store, run_id=run.id, article_ids=complete, quarantine_ids=mended)
         for slug, stats in run.stats.items():
             stats.add(**upsert_counts(done.get(slug, UpsertCounts())))
@@ -246,7 +246,7 @@ def _store(run: RunContext, batch: _Batch, outcomes: Sequence[PostOutcome], sour
 
 def _count(stats: SourceStats, outcome: PostOutcome) -> None:
     stats.add(discovered=1)
-    if outcome.row:
+    if outcome.imported:
         stats.add(fetched=1)
     elif outcome.bad:
         stats.quarantine(outcome.problem)
@@ -260,4 +260,4 @@ def _count_known(stats: SourceStats, known: KnownPost) -> None:
         stats.quarantine(known.problem)
     else:
         # Of a failure that was mended since, another file is the article.
-        stats.add(fetched=0 if known.problem else 1, unmodified=1)
+        stats.add(fetched=0 if known.problem else 1, unchanged=1)

@@ -14,25 +14,25 @@ from flows.publishing.find_posts import PostPath, UnreadablePost, parse_post, re
 from parsers.errors import ParseError
 from parsers.frontmatter import Post
 from warehouse.errors import BadRow
-from warehouse.rows import ArticleRow, NewQuarantineEntry, StoredPost
-from warehouse.upsert.observations import check_row
+from warehouse.rows import NewQuarantineEntry, StoredPost
+from warehouse.upsert.observations import Observation, observe
 
 CHANNEL = "import"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostOutcome:
-    """What came of one file; just one of ``row``, ``bad`` and neither.
+    """What came of one file; just one of ``imported``, ``bad`` and neither.
 
     Attributes:
         source: The source it is counted for.
-        row: The article, when it is one.
+        imported: The article, when it is one.
         bad: What goes to quarantine, when it is none.
         problem: What is wrong, in words; alone, when the file could not be read at all.
     """
 
     source: str
-    row: ArticleRow | None = None
+    imported: Observation | None = None
     bad: NewQuarantineEntry | None = None
     problem: str = ""
 
@@ -109,8 +109,8 @@ def _article(post: Post, written: datetime) -> PostOutcome:
     at = seen_at(post.article.published_at, written)
     row = rows.article_row(post.article, channel=CHANNEL, seen_at=at, post=own)
     try:
-        check_row(row)
+        imported = observe(row)
     except BadRow as error:
         bad = rows.post_failure(post.source, post.path, post.data, error, at)
         return PostOutcome(source=post.source, bad=bad, problem=f"{post.path}: {error}")
-    return PostOutcome(source=post.source, row=row)
+    return PostOutcome(source=post.source, imported=imported)

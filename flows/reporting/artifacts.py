@@ -25,12 +25,12 @@ from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
 
 COLUMNS = (
-    "new", "modified", "unmodified", "duplicate", "quarantined", "failed", "gaps", "seconds",
+    "new", "updated", "unchanged", "duplicate", "quarantined", "failed", "gaps", "seconds",
 )  # fmt: skip
 """What fits beside each other on the page; the rest of the counters is in the lineage."""
 
 FAILURES_KEPT = 40
-_CHANGES = ("new", "modified", "duplicate")
+_CHANGES = ("new", "updated", "duplicate")
 
 _FAILURES = """
     SELECT quarantine_id, source, channel, coalesce(article_id, url) AS what, reason, expected,
@@ -40,7 +40,7 @@ _FAILURES = """
 _ORIGINS = """
     SELECT source, list_sort(list(DISTINCT channel)) AS channels, count(*) AS pages,
            list_sort(list(DISTINCT archive_file)) AS files
-    FROM pages WHERE run_id = ? AND archive_file IS NOT NULL
+    FROM fetches WHERE run_id = ? AND archive_file IS NOT NULL
     GROUP BY source ORDER BY source"""
 
 

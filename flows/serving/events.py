@@ -21,7 +21,7 @@ from flows.settings import Settings
 from parsers.model import Source
 
 WORDS_KEPT = 5
-MADE = ("new", "modified", "duplicate")
+MADE = ("new", "updated", "duplicate")
 
 
 def events_of(report: RunReport) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -127,8 +127,8 @@ def measure(site: Path, truth: Truth, root: Path) -> tuple[list[Step], Desk]:
     check("every failure", totals["quarantined"], failures)
     again = desk.run("again", files, "import", str(site))
     totals = again.answer["totals"]
-    check("nothing new", totals["new"] + totals["modified"] + totals["duplicate"], 0)
-    check("all known", totals["unmodified"] + totals["quarantined"], files)
+    check("nothing new", totals["new"] + totals["updated"] + totals["duplicate"], 0)
+    check("all known", totals["unchanged"] + totals["quarantined"], files)
 
     def is_half(said: str) -> bool:
         done = [line.split() for line in said.splitlines() if line.startswith("import: ")]

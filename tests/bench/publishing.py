@@ -45,7 +45,7 @@ _FROM_BODIES = """
     FROM bodies
 """
 _RECORDS = """
-    INSERT INTO _store.records BY NAME
+    INSERT INTO _store.article_records BY NAME
     SELECT uuid() AS record_key, uuid() AS article_key, content_key, 'finews' AS source,
            'N' || seq AS source_article_id, 'https://example.org/a/' || seq AS url,
            'https://example.org/a/' || seq AS canonical_url, left(text, 20) AS title,
@@ -57,17 +57,17 @@ _RECORDS = """
     FROM _store.contents
 """
 _VERSIONS = """
-    INSERT INTO _store.versions
+    INSERT INTO _store.article_versions
     SELECT ('0x' || CAST(article_key AS VARCHAR)[:8])::UINTEGER,
            ('0x' || replace(CAST(record_key AS VARCHAR), '-', '')[:16])::UBIGINT,
            article_key, content_key, record_key, published_at,
            row_number() OVER (ORDER BY published_at), 'made'
-    FROM _store.records
+    FROM _store.article_records
 """
 _SEEN = """
-    INSERT INTO _store.seen
+    INSERT INTO _store.sightings
     SELECT article_key, content_key, 'emnews', published_at, published_at, 'made'
-    FROM _store.records
+    FROM _store.article_records
 """
 
 

@@ -116,13 +116,13 @@ def build(path: Path, count: int) -> None:
     source = f"FROM range({count}) t(i)"
     with connect(path) as db:
         db.execute(f"""
-            INSERT INTO _store.versions BY NAME
+            INSERT INTO _store.article_versions BY NAME
             SELECT {tag.format("a", 8, "UINTEGER")} AS article_tag,
                    {tag.format("r", 16, "UBIGINT")} AS record_tag, {article} AS article_key,
                    {content} AS content_key, {record} AS record_key, {seen} AS seen_at,
                    i AS seq, 'r' AS run_id {source}""")
         db.execute(f"""
-            INSERT INTO _store.seen BY NAME
+            INSERT INTO _store.sightings BY NAME
             SELECT {article} AS article_key, {content} AS content_key, 'emnews' AS channel,
                    {seen} AS first_seen_at, {seen} AS last_seen_at, 'r' AS run_id {source}""")
         db.execute(f"""
@@ -132,7 +132,7 @@ def build(path: Path, count: int) -> None:
                    {content} AS body_key, 'x' AS body_html, 'x' AS text,
                    {seen} AS first_seen_at, i AS seq, 'r' AS run_id {source}""")
         db.execute(f"""
-            INSERT INTO _store.records BY NAME
+            INSERT INTO _store.article_records BY NAME
             SELECT {record} AS record_key, {article} AS article_key, {content} AS content_key,
                    's' AS "source", 'i' || i AS source_article_id,
                    'https://example.org/' || i AS url, 'https://example.org/' || i AS canonical_url,
@@ -224,7 +224,7 @@ def grow(stored: int, batches: int = 12) -> Row:
 def upsert(db: Any, rows: list[ArticleRow]) -> None:
     with transaction(db):
         done = upsert_articles(db, rows, run_id="bench")["s"]
-    assert (done.new, done.unmodified) == (BATCH // 2, BATCH // 2), done
+    assert (done.new, done.unchanged) == (BATCH // 2, BATCH // 2), done
 
 
 def cycle(path: Path, rows: list[ArticleRow]) -> None:

@@ -24,7 +24,7 @@ from warehouse.rows import NewGap
 pytestmark = pytest.mark.e2e
 
 COUNTERS = [
-    "source", "discovered", "fetched", "not_modified", "new", "modified", "unmodified",
+    "source", "discovered", "fetched", "not_modified", "new", "updated", "unchanged",
     "duplicate", "quarantined", "failed", "gaps", "seconds",
 ]  # fmt: skip
 
@@ -201,7 +201,9 @@ def test_gaps_are_listed(typed, desk):
     now = datetime(2022, 3, 14, tzinfo=UTC)
     with connect(desk.settings.warehouse.path) as db:
         with transaction(db):
-            row = NewGap(source="ofweek", channel="news", from_at=None, to_at=now, how="none known")
+            row = NewGap(
+                source="ofweek", channel="news", from_at=None, to_at=now, detected_by="none known"
+            )
             gaps.open_gap(db, row, run_id="r")
         publish(db, desk.settings.warehouse.snapshot)
 

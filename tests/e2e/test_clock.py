@@ -71,7 +71,7 @@ def article_of(desk):
 
 def corpus(desk, source):
     return desk.rows(
-        "SELECT source_article_id, title, content_hash, revisions FROM articles "
+        "SELECT source_article_id, title, content_hash, revision_count FROM articles "
         f"WHERE source = '{source}' ORDER BY ALL"
     )
 
@@ -93,7 +93,7 @@ def test_clock_that_jumps_forward_between_two_syncs_changes_nothing(desk, clock,
 
     report = desk.sync("ofweek")
 
-    assert (report.totals()["new"], report.totals()["modified"]) == (0, 0)
+    assert (report.totals()["new"], report.totals()["updated"]) == (0, 0)
     assert (report.exit_code, report.errors) == (0, ())
     assert corpus(desk, "ofweek") == before
     assert differences(desk, 1) == ([], [])
@@ -280,4 +280,4 @@ def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
     assert any("possible gap in market-38" in words for words in back.errors)
     assert "copydesk.gap" in [one["event"] for one in told]
     quiet = desk.sync("finews")
-    assert (quiet.totals()["new"], quiet.totals()["modified"]) == (0, 0)
+    assert (quiet.totals()["new"], quiet.totals()["updated"]) == (0, 0)

@@ -20,7 +20,7 @@ from tests.e2e.serving import OFWEEK, WOSHIPM, serving_at
 DAY = 86_400
 ALL_SEEN = """
     SELECT min(first_seen_at), max(first_seen_at), max(last_seen_at), count(*),
-           count(DISTINCT article_id), max(revisions)
+           count(DISTINCT article_id), max(revision_count)
     FROM articles WHERE source = 'woshipm'"""
 
 
@@ -86,9 +86,13 @@ def test_schedules_go_on_and_nothing_is_doubled_when_the_clock_jumps_a_day_ahead
     # Stored before the jump: first seen today, and the sightings of tomorrow stay what they were.
     assert began - timedelta(minutes=1) < first <= last < began + timedelta(hours=12)
     assert abs(again - tomorrow) < timedelta(hours=12)
-    rows = serving.rows("SELECT count(*), max(revisions) FROM articles WHERE source = 'ofweek'")
+    rows = serving.rows(
+        "SELECT count(*), max(revision_count) FROM articles WHERE source = 'ofweek'"
+    )
     assert rows == [(len(truth.of("ofweek", "direct")), 1)]
     lost = serving.rows("SELECT count(*) FROM runs WHERE state NOT IN ('completed', 'interrupted')")
     assert lost == [(0,)]
-    told = serving.rows("SELECT count(*) FROM runs WHERE error LIKE '%the clock says%timedatectl%'")
+    told = serving.rows(
+        "SELECT count(*) FROM runs WHERE array_to_string(messages, ' ') LIKE '%the clock says%timedatectl%'"
+    )
     assert told[0][0] >= 1  # and in each run, until that time has come

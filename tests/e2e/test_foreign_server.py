@@ -137,7 +137,7 @@ class TestForeignServer:
         serving = foreign.serving
         assert serving.end() == 0
         rows = serving.rows(
-            "SELECT source, count(*), count(DISTINCT article_id), max(revisions) "
+            "SELECT source, count(*), count(DISTINCT article_id), max(revision_count) "
             "FROM articles GROUP BY source ORDER BY source"
         )
         truth = site.truth(1)

@@ -75,13 +75,15 @@ def test_run_killed_in_a_stage_is_ended_and_done_by_the_next(
     assert report.exit_code == 0, report.errors
     totals = report.totals()
     assert totals["new"] + kept == len(truth)
-    rows = desk.rows("SELECT source_article_id, title, text, revisions FROM articles")
+    rows = desk.rows("SELECT source_article_id, title, text, revision_count FROM articles")
     assert len(rows) == len(truth)
     assert [truth[one].differs_from(title, words) for one, title, words, _ in rows] == [""] * len(
         rows
     )
     assert {revisions for *_, revisions in rows} == {1}
-    runs = desk.rows("SELECT state, error FROM runs ORDER BY started_at")
+    runs = desk.rows(
+        "SELECT state, array_to_string(messages, chr(10)) FROM runs ORDER BY started_at"
+    )
     if when == "before" and where.startswith(("warehouse.care.snapshot", "flows.serving")):
         assert [state for state, _ in runs] == ["completed", "completed"]
     else:

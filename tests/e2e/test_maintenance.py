@@ -98,7 +98,7 @@ def test_compacting_removes_old_fetches_and_keeps_every_article(desk):
     desk.sync("ofweek")
     before = desk.rows("SELECT * FROM articles ORDER BY article_id")
     with connect(desk.settings.warehouse.path) as db, transaction(db):
-        db.execute("UPDATE _store.pages SET fetched_at = fetched_at - INTERVAL 400 DAY")
+        db.execute("UPDATE _store.fetches SET fetched_at = fetched_at - INTERVAL 400 DAY")
 
     done = maintenance_tasks.compact_warehouse(desk.settings, fetch_retention_days=365)
 

@@ -47,7 +47,7 @@ def due(desk, tmp_path, monkeypatch):
     for _ in range(2):
         desk.sync("ofweek")
     with connect(desk.settings.warehouse.path) as db, transaction(db):
-        db.execute("UPDATE _store.pages SET fetched_at = fetched_at - INTERVAL 400 DAY")
+        db.execute("UPDATE _store.fetches SET fetched_at = fetched_at - INTERVAL 400 DAY")
         one = NewChunk(kind="entries", what="x", spec="[]")
         old = db.execute("SELECT now() - INTERVAL 60 DAY").fetchall()[0][0]
         backfill_chunks.add(db, "old", "ofweek", [one], run_id="r", at=old)
@@ -121,7 +121,7 @@ def a_long_query(db, _name):
 def test_thing_that_takes_too_long_is_cut_and_the_warehouse_is_as_it_was(due, monkeypatch):
     monkeypatch.setattr(module, "SHUTDOWN_SECONDS", 0.3)
     before = due.rows("SELECT * FROM articles ORDER BY article_id")
-    pages = due.rows("SELECT count(*) FROM pages")
+    pages = due.rows("SELECT count(*) FROM fetches")
     with_a_signal(monkeypatch, "warehouse")
     with monkeypatch.context() as patch:
         patch.setattr(compact, "fingerprint", a_long_query)
@@ -132,7 +132,7 @@ def test_thing_that_takes_too_long_is_cut_and_the_warehouse_is_as_it_was(due, mo
     assert found.remaining == ["warehouse", "checkpoints", "archive", "old archive"]
     assert not [*due.folder.glob("*.compacting*")]
     assert due.rows("SELECT * FROM articles ORDER BY article_id") == before
-    assert due.rows("SELECT count(*) FROM pages") == pages
+    assert due.rows("SELECT count(*) FROM fetches") == pages
     state, found = due.maintain()
     assert (state.is_completed(), set(found.done)) == (True, {*TASKS})
 

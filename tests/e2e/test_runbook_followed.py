@@ -21,7 +21,7 @@ from tests.e2e.serving import OFWEEK, serving_at
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")
-CORPUS = "SELECT article_id, content_hash, revision, first_seen_at FROM articles ORDER BY ALL"
+CORPUS = "SELECT article_id, content_hash, revision_count, first_seen_at FROM articles ORDER BY ALL"
 
 pytestmark = pytest.mark.e2e
 
@@ -111,7 +111,7 @@ def test_moved_to_another_machine_it_goes_on_where_it_was(old, tmp_path, prepare
         new.kill_everything()
 
     assert new.rows(CORPUS) == held  # nothing new, nothing doubled
-    runs = new.rows("SELECT new, modified FROM runs WHERE flow = 'sync' ORDER BY started_at")
+    runs = new.rows("SELECT new, updated FROM runs WHERE flow = 'sync' ORDER BY started_at")
     assert runs == [(len(held), 0), (0, 0)]
     assert not (tmp_path / "old").exists()  # nothing was written where it had been
 

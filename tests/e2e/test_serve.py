@@ -231,7 +231,7 @@ class TestOneServeFromStartToEnd:
     def test_nothing_was_lost_or_doubled_by_all_that(self, serving):
         with connect_read_only(serving.settings.warehouse.path) as db:
             rows = db.execute(
-                "SELECT source, count(*), count(DISTINCT article_id), max(revisions) "
+                "SELECT source, count(*), count(DISTINCT article_id), max(revision_count) "
                 "FROM articles GROUP BY source ORDER BY source"
             ).fetchall()
 

@@ -130,7 +130,7 @@ class TestWorker:
         assert "its process is gone; what it had stored stays stored" in message
         works.wait_for(desk.ask("finews"), "COMPLETED")
         found = desk.rows(
-            "SELECT count(*), count(DISTINCT article_id), max(revisions) FROM articles "
+            "SELECT count(*), count(DISTINCT article_id), max(revision_count) FROM articles "
             "WHERE source = 'finews'"
         )
         count = len(site.truth(1).of("finews", "api"))

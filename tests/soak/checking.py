@@ -96,7 +96,7 @@ def read_corpus(path: Path, *, leave_out: Iterable[str] = ()) -> Corpus:
             revisions=dict(revisions),
             sightings=rows("SELECT article_id, content_hash FROM sightings"),
             last_seen={(source, number): at for source, number, at in seen},
-            gaps=rows("SELECT source, channel, noticed_at FROM gaps"),
+            gaps=rows("SELECT source, channel, detected_at FROM gaps"),
             waiting=[
                 (source, f"{number or ''} {message} {page}")
                 for source, number, message, page in rows(

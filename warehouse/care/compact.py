@@ -1,4 +1,4 @@
-"""Room given back: sightings that say nothing new merged, deleted rows dropped."""
+"""Compaction: merge sightings, remove old fetches, and rewrite the file without deleted rows."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from warehouse.care.integrity import fingerprint
 from warehouse.db import STORAGE_VERSION, connect, resolve_path, transaction
 from warehouse.duckdb_errors import translate_errors
 from warehouse.errors import WarehouseBusy, WarehouseError
+from warehouse.upsert import stage
 
-# Sightings of one content in one channel with no other content between them become one
-# row: the first and the last of them say all that any view tells.
+# Sightings of one content in one channel with no other content between them become one row:
+# no view needs more than the first and the last of them.
 _MERGED = """
     CREATE OR REPLACE TEMP TABLE copydesk_merged AS
     WITH breaks AS (
         SELECT *, content_key IS DISTINCT FROM lag(content_key) OVER (
                       PARTITION BY article_key ORDER BY first_seen_at, last_seen_at) AS is_break
-        FROM _store.seen
+        FROM _store.sightings
     ), islands AS (
         SELECT *, count(*) FILTER (is_break) OVER (
                       PARTITION BY article_key ORDER BY first_seen_at, last_seen_at) AS island
@@ -39,7 +40,7 @@ _MERGED = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactResult:
-    """What compacting did: sizes in bytes, sightings and fetches in rows."""
+    """What a compaction did: sizes in bytes, sightings and fetches in rows."""
 
     bytes_before: int
     bytes_after: int
@@ -49,32 +50,27 @@ class CompactResult:
 
 
 def merge_sightings(db: DuckDBPyConnection) -> tuple[int, int]:
-    """Merges neighbouring sightings; how many rows there were and are.
+    """Merge neighbouring sightings; return the number of rows before and after.
 
     The caller owns the transaction.
     """
-    before = _count(db, "SELECT count(*) FROM _store.seen")
+    before = stage.count(db, "SELECT count(*) FROM _store.sightings")
     db.execute(_MERGED)
-    after = _count(db, "SELECT count(*) FROM copydesk_merged")
+    after = stage.count(db, "SELECT count(*) FROM copydesk_merged")
     if after < before:
-        db.execute("DELETE FROM _store.seen")
-        db.execute("INSERT INTO _store.seen BY NAME SELECT * FROM copydesk_merged")
+        db.execute("DELETE FROM _store.sightings")
+        db.execute("INSERT INTO _store.sightings BY NAME SELECT * FROM copydesk_merged")
     db.execute("DROP TABLE copydesk_merged")
     return before, after
 
 
 def remove_fetches(db: DuckDBPyConnection, *, before: datetime) -> int:
-    """Removes fetches older than ``before``, but the last whole one of each address."""
+    """Delete fetches older than ``before``, except the last complete one of each URL."""
     where = (
-        "fetched_at < ? AND (url_key, fetched_at) NOT IN "
-        "(SELECT (url_key, max(fetched_at)) FROM _store.pages WHERE status = 200 GROUP BY url_key)"
+        "fetched_at < ? AND (url_key, fetched_at) NOT IN (SELECT (url_key, max(fetched_at)) "
+        "FROM _store.fetches WHERE status = 200 GROUP BY url_key)"
     )
-    count = int(
-        db.execute(f"SELECT count(*) FROM _store.pages WHERE {where}", [before]).fetchall()[0][0]  # noqa: S608
-    )
-    if count:
-        db.execute(f"DELETE FROM _store.pages WHERE {where}", [before])  # noqa: S608
-    return count
+    return stage.delete(db, "_store.fetches", where, [before])
 
 
 def compact(
@@ -82,21 +78,23 @@ def compact(
     *,
     fetches_before: datetime | None = None,
     wait_seconds: float = 30.0,
-    on_wait: Callable[[str], None] | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> CompactResult:
-    """Merges sightings, then writes the file anew without the holes deletions left.
+    """Merge sightings, then rewrite the file without the space of deleted rows.
 
-    The new file takes the old one's place only when it holds the same rows; a process
-    that is killed on the way leaves the old file as it was. Needs room for both.
+    The new file replaces the old one only when it has the same rows; a killed process leaves
+    the old file. Needs space for both.
 
     Raises:
         WarehouseBusy: Another process holds the file.
-        WarehouseFull: No room for the second file; the first stays.
+        WarehouseFull: No space for the second file; the first stays.
     """
     path = resolve_path(path)
-    with connect(path, wait_seconds=wait_seconds, on_wait=on_wait) as db:
+    with connect(path, wait_seconds=wait_seconds, notify=notify) as db:
         if lock.is_shared(path):
-            raise WarehouseBusy(f"{path}: open elsewhere in this process; compact it alone")
+            raise WarehouseBusy(
+                f"{path}: this process has it open twice: close the other connection"
+            )
         size = path.stat().st_size
         with transaction(db):
             sightings = merge_sightings(db)
@@ -106,9 +104,9 @@ def compact(
         with translate_errors(path):
             try:
                 _rewrite(db, fresh)
-                # The new file is put in place under the lock, after the old one is closed.
+                # Replaced under the lock, after the old file is closed.
                 db.close()
-                _put_in_place(fresh, path)
+                _replace(fresh, path)
             finally:
                 fresh.unlink(missing_ok=True)
     return CompactResult(
@@ -121,29 +119,25 @@ def compact(
 
 
 def _rewrite(db: DuckDBPyConnection, fresh: Path) -> None:
-    """Copies every table, view and row to a new file, and compares."""
+    """Copy every table, view and row to a new file, and compare."""
     fresh.unlink(missing_ok=True)
-    here = str(db.execute("SELECT current_database()").fetchall()[0][0])
+    current = str(db.execute("SELECT current_database()").fetchall()[0][0])
     quoted = str(fresh).replace("'", "''")
     db.execute(f"ATTACH '{quoted}' AS copydesk_fresh (STORAGE_VERSION '{STORAGE_VERSION}')")
-    name = here.replace('"', '""')
+    name = current.replace('"', '""')
     try:
         db.execute(f'COPY FROM DATABASE "{name}" TO copydesk_fresh')
         db.execute("CHECKPOINT copydesk_fresh")
-        if fingerprint(db, here) != fingerprint(db, "copydesk_fresh"):
-            raise WarehouseError(f"{fresh}: not what was copied; the old file stays")
+        if fingerprint(db, current) != fingerprint(db, "copydesk_fresh"):
+            raise WarehouseError(f"{fresh}: differs from the file it copies; the old file stays")
     finally:
         db.execute("DETACH copydesk_fresh")
 
 
-def _put_in_place(fresh: Path, path: Path) -> None:
+def _replace(fresh: Path, path: Path) -> None:
     wal = path.with_name(path.name + ".wal")
     if wal.exists():
-        raise WarehouseError(f"{wal}: written while compacting; the old file stays")
+        raise WarehouseError(f"{wal}: written during the compaction; the old file stays")
     with fresh.open("rb") as file:
         os.fsync(file.fileno())
     fresh.replace(path)
-
-
-def _count(db: DuckDBPyConnection, sql: str) -> int:
-    return int(db.execute(sql).fetchall()[0][0])

@@ -1,121 +1,121 @@
-"""Whether a warehouse is what it promises: every block readable, every rule kept."""
+"""Integrity of a warehouse: every block readable, every rule kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from warehouse.errors import BadRow
+from warehouse.read.articles import article_row
 from warehouse.rows import ARTICLE_COLUMNS, ArticleRow
-from warehouse.times import utc
+from warehouse.upsert import stage
 from warehouse.upsert.keys import as_uuid
-from warehouse.upsert.observations import observations_of
+from warehouse.upsert.observations import observe
 
 TABLES = (
-    "contents", "gaps", "guard", "migrations", "pages", "posts", "quarantine", "records", "runs",
-    "seen", "tombstones", "versions", "watermarks",
+    "article_records", "article_versions", "backfill_chunks", "contents", "fetches", "gaps",
+    "migrations", "posts", "quarantine", "runs", "sightings", "suppressions", "watermarks",
+    "write_sequence",
 )  # fmt: skip
-_QUALIFIED = {name: f"_store.{name}" for name in TABLES} | {"chunks": "_work.chunks"}
 
-# What is wrong, and how many rows show it: each must be 0.
+# Each counts violations.
 _RULES = {
     "contents stored twice": """
         SELECT count(*) - count(DISTINCT content_key) FROM _store.contents""",
     "records stored twice": """
-        SELECT count(*) - count(DISTINCT record_key) FROM _store.records""",
-    "sequence numbers of versions given twice": """
-        SELECT count(*) - count(DISTINCT seq) FROM _store.versions""",
-    "quarantined pages stored twice": """
+        SELECT count(*) - count(DISTINCT record_key) FROM _store.article_records""",
+    "sequence numbers of versions used twice": """
+        SELECT count(*) - count(DISTINCT seq) FROM _store.article_versions""",
+    "quarantine entries stored twice": """
         SELECT count(*) - count(DISTINCT quarantine_key) FROM _store.quarantine""",
     "imported files stored twice": """
         SELECT count(*) - count(DISTINCT post_key) FROM _store.posts""",
     "runs stored twice": """
         SELECT count(*) - count(DISTINCT (run_id, source)) FROM _store.runs""",
     "versions without a record": """
-        SELECT count(*) FROM _store.versions v ANTI JOIN _store.records r USING (record_key)""",
+        SELECT count(*) FROM _store.article_versions v ANTI JOIN _store.article_records r USING (record_key)""",
     "versions without a content": """
-        SELECT count(*) FROM _store.versions v ANTI JOIN _store.contents c USING (content_key)""",
+        SELECT count(*) FROM _store.article_versions v ANTI JOIN _store.contents c USING (content_key)""",
     "records without a version": """
-        SELECT count(*) FROM _store.records r ANTI JOIN _store.versions v USING (record_key)""",
+        SELECT count(*) FROM _store.article_records r ANTI JOIN _store.article_versions v USING (record_key)""",
     "contents without a record": """
-        SELECT count(*) FROM _store.contents c ANTI JOIN _store.records r USING (content_key)""",
-    "versions nobody saw": """
-        SELECT count(*) FROM _store.versions v
-        ANTI JOIN _store.seen s USING (article_key, content_key)""",
+        SELECT count(*) FROM _store.contents c ANTI JOIN _store.article_records r USING (content_key)""",
+    "versions without a sighting": """
+        SELECT count(*) FROM _store.article_versions v
+        ANTI JOIN _store.sightings s USING (article_key, content_key)""",
     "sightings without a version": """
-        SELECT count(*) FROM _store.seen s
-        ANTI JOIN _store.versions v USING (article_key, content_key)""",
+        SELECT count(*) FROM _store.sightings s
+        ANTI JOIN _store.article_versions v USING (article_key, content_key)""",
     "imported files without a record": """
-        SELECT count(*) FROM _store.posts p ANTI JOIN _store.records r USING (record_key)""",
-    "contents whose key is not that of their hash": """
+        SELECT count(*) FROM _store.posts p ANTI JOIN _store.article_records r USING (record_key)""",
+    "contents whose key does not match their hash": """
         SELECT count(*) FROM _store.contents
         WHERE replace(CAST(content_key AS VARCHAR), '-', '') <> content_hash[4:35]""",
-    "contents whose tag is not that of their key": """
+    "contents whose tag does not match their key": """
         SELECT count(*) FROM _store.contents
         WHERE content_tag <> ('0x' || CAST(content_key AS VARCHAR)[:8])::UINTEGER""",
-    "versions whose tag is not that of their article": """
-        SELECT count(*) FROM _store.versions
+    "versions whose tag does not match their article": """
+        SELECT count(*) FROM _store.article_versions
         WHERE article_tag <> ('0x' || CAST(article_key AS VARCHAR)[:8])::UINTEGER
            OR record_tag <> ('0x' || replace(CAST(record_key AS VARCHAR), '-', '')[:16])::UBIGINT
     """,
-    "articles kept in spite of a tombstone": """
-        SELECT count(*) FROM _store.records r
-        SEMI JOIN _store.tombstones t
+    "articles stored although suppressed": """
+        SELECT count(*) FROM _store.article_records r
+        SEMI JOIN _store.suppressions t
                ON t.article_key = r.article_key OR (t.article_key IS NULL AND t.source = r.source)
     """,
-    "sightings that end before they begin": """
-        SELECT count(*) FROM _store.seen WHERE last_seen_at < first_seen_at""",
-    "fetches whose key is not that of their address": """
-        SELECT count(*) FROM _store.pages
+    "sightings that end before they start": """
+        SELECT count(*) FROM _store.sightings WHERE last_seen_at < first_seen_at""",
+    "fetches whose key does not match their URL": """
+        SELECT count(*) FROM _store.fetches
         WHERE replace(CAST(url_key AS VARCHAR), '-', '') <> left(sha256(url), 32)
           AND NOT contains(url, chr(31))""",
-    "fetches that name an archive file and no place in it": """
-        SELECT count(*) FROM _store.pages
+    "fetches with an archive file and no offset": """
+        SELECT count(*) FROM _store.fetches
         WHERE (archive_file IS NULL) <> (archive_offset IS NULL)""",
-    "pieces of backfills stored twice": """
-        SELECT count(*) - count(DISTINCT (plan_key, n)) FROM _work.chunks""",
-    "pieces of backfills in no known state": """
-        SELECT count(*) FROM _work.chunks
+    "chunks of backfills stored twice": """
+        SELECT count(*) - count(DISTINCT (plan_key, number)) FROM _store.backfill_chunks""",
+    "chunks of backfills in no known state": """
+        SELECT count(*) FROM _store.backfill_chunks
         WHERE state NOT IN ('waiting', 'done', 'incomplete')
            OR (state = 'waiting') <> (ended_at IS NULL)""",
-    "backfills with a piece missing": """
-        SELECT count(*) FROM (SELECT 1 FROM _work.chunks GROUP BY plan_key
-                              HAVING min(n) <> 1 OR max(n) <> count(*))""",
+    "backfills with a chunk missing": """
+        SELECT count(*) FROM (SELECT 1 FROM _store.backfill_chunks GROUP BY plan_key
+                              HAVING min(number) <> 1 OR max(number) <> count(*))""",
 }
 
-_ELSEWHERE = {
+_EXPRESSIONS = {
     "article_id": "r.source || ':' || r.source_article_id",
     "content_hash": "c.content_hash",
     "body_html": "coalesce(r.body_html, c.body_html)",
     "text": "coalesce(r.text, c.text)",
 }
-_COLUMNS = ", ".join(_ELSEWHERE.get(name, f"r.{name}") for name in ARTICLE_COLUMNS)
+_COLUMNS = ", ".join(_EXPRESSIONS.get(name, f"r.{name}") for name in ARTICLE_COLUMNS)
 
-# What does not fit goes to a temporary file beside the database for a while.
+# What does not fit goes to a temporary file beside the database.
 _MEMORY = "800MB"
 
-# With the order of the join as it stands, records are what is kept in memory, and bodies go
-# by; DuckDB would rather keep both.
-_AS_IT_STANDS = "build_side_probe_side,join_order"
-_WORDS = f"""
+# In the order of the query DuckDB keeps only the records in memory; its own order keeps the
+# bodies too.
+_OPTIMIZERS_OFF = "build_side_probe_side,join_order"
+_RECORDS = f"""
     SELECT r.record_key, r.article_key, r.content_key, c.body_key, r.body_html IS NULL,
            {_COLUMNS}, c.first_seen_at
-    FROM _store.contents c JOIN _store.records r ON r.content_key = c.content_key
+    FROM _store.contents c JOIN _store.article_records r ON r.content_key = c.content_key
 """  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrityReport:
-    """What was looked at and what is wrong.
+    """The result of an integrity check.
 
     Attributes:
         rows: How many rows each table has.
-        problems: In words, with the number of rows; empty when all is well.
+        problems: What is wrong, with the number of rows; empty when nothing is.
     """
 
     rows: dict[str, int]
@@ -123,51 +123,42 @@ class IntegrityReport:
 
 
 def verify(db: DuckDBPyConnection, *, is_deep: bool = False) -> IntegrityReport:
-    """Checks that each key is stored once and that no row misses another.
+    """Check that each key is stored once and that no row misses another.
 
-    A deep check also reads every value of every row, because DuckDB notices a damaged
-    block only when it reads it. It is content with about a gigabyte of memory.
+    A deep check also reads every value of every row, because DuckDB notices a damaged block
+    only when it reads it. It needs about a gigabyte of memory.
     """
-    if is_deep:
-        with _thrifty(db):
-            return _verify(db, is_deep=True)
-    return _verify(db, is_deep=False)
-
-
-def _verify(db: DuckDBPyConnection, *, is_deep: bool) -> IntegrityReport:
-    problems = []
-    rows = {}
-    for table, name in _QUALIFIED.items():
-        try:
-            if is_deep:
-                _read_all(db, name)
-            rows[table] = int(db.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0])  # noqa: S608
-        except duckdb.Error as error:
-            problems.append(f"{table}: cannot be read: {str(error).splitlines()[0]}")
-    for what, sql in _RULES.items():
-        try:
-            count = int(db.execute(sql).fetchall()[0][0])
-        except duckdb.Error as error:
-            problems.append(f"{what}: cannot be checked: {str(error).splitlines()[0]}")
-        else:
-            if count:
-                problems.append(f"{what}: {count}")
-    return IntegrityReport(rows=rows, problems=tuple(problems))
+    with _memory_limit(db) if is_deep else nullcontext():
+        problems = []
+        rows = {}
+        for table in TABLES:
+            try:
+                if is_deep:
+                    _read_all(db, f"_store.{table}")
+                rows[table] = stage.count(db, f"SELECT count(*) FROM _store.{table}")  # noqa: S608
+            except duckdb.Error as error:
+                problems.append(f"{table}: cannot be read: {str(error).splitlines()[0]}")
+        for rule, sql in _RULES.items():
+            try:
+                if count := stage.count(db, sql):
+                    problems.append(f"{rule}: {count}")
+            except duckdb.Error as error:
+                problems.append(f"{rule}: cannot be checked: {str(error).splitlines()[0]}")
+        return IntegrityReport(rows=rows, problems=tuple(problems))
 
 
 def fingerprint(db: DuckDBPyConnection, database: str) -> dict[str, tuple[int, str]]:
-    """Rows and a sum over every value of each table; the same rows give the same."""
+    """Return the number of rows and a hash over every value of each table."""
     name = database.replace('"', '""')
-    return {table: _read_all(db, f'"{name}".{one}') for table, one in _QUALIFIED.items()}
+    return {table: _read_all(db, f'"{name}"._store.{table}') for table in TABLES}
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record as it was stored, and whether it is what its keys say.
+    """A record as stored, and whether its keys match its columns.
 
     Attributes:
-        wrong: Which of its keys is not that of its columns, or which column no row can have;
-            empty when all is well.
+        wrong: Which key does not match, or which column cannot be valid; empty when none.
     """
 
     row: ArticleRow
@@ -175,39 +166,29 @@ class StoredRecord:
 
 
 def stored_records(db: DuckDBPyConnection, *, rows_each: int = 500) -> Iterator[StoredRecord]:
-    """Every record with its words, and its keys computed anew from all its columns.
+    """Yield every record, in any order, and compute its keys again from all its columns.
 
-    See ``read.read_articles`` on connections; ``fetched_at`` is when the words were first
-    seen, and nothing is ordered.
+    See ``read_articles`` for the connection; ``fetched_at`` is when the content was first seen.
     """
-    with _thrifty(db):
-        yield from _words(db, rows_each)
-
-
-def _words(db: DuckDBPyConnection, rows_each: int) -> Iterator[StoredRecord]:
-    db.execute(f"SET disabled_optimizers = '{_AS_IT_STANDS}'")
-    cursor = db.execute(_WORDS)
-    while found := cursor.fetchmany(rows_each):
-        for record, article, content, body, is_plain, *values, seen_at in found:
-            named = dict(zip(ARTICLE_COLUMNS, values, strict=True))
-            for name in ("authors", "categories", "tags"):
-                named[name] = tuple(named[name])
-            for name in ("published_at", "updated_at"):
-                named[name] = utc(named[name])
-            row = ArticleRow(**named, channel="", fetched_at=seen_at.astimezone(UTC))
-            try:
-                (sight,) = observations_of([row])
-            except BadRow as error:  # no row that could have been stored
-                yield StoredRecord(row, error.field)
-                continue
-            keys = {
-                "article_key": (article, sight.article_key),
-                "content_key": (content, sight.content_key),
-                "body_key": (body, sight.body_key if is_plain else body.bytes),
-                "record_key": (record, sight.under(record.bytes)),
-            }
-            wrong = (name for name, (told, found) in keys.items() if told != as_uuid(found))
-            yield StoredRecord(row, next(wrong, ""))
+    with _memory_limit(db):
+        db.execute(f"SET disabled_optimizers = '{_OPTIMIZERS_OFF}'")
+        cursor = db.execute(_RECORDS)
+        while found := cursor.fetchmany(rows_each):
+            for record, article, content, body, is_plain, *values, seen_at in found:
+                row = article_row(values, seen_at)
+                try:
+                    seen = observe(row)
+                except BadRow as error:
+                    yield StoredRecord(row, error.field)
+                    continue
+                keys = {
+                    "article_key": (article, seen.article_key),
+                    "content_key": (content, seen.content_key),
+                    "body_key": (body, seen.body_key if is_plain else body.bytes),
+                    "record_key": (record, seen.record_key),
+                }
+                wrong = (name for name, (stored, key) in keys.items() if stored != as_uuid(key))
+                yield StoredRecord(row, next(wrong, ""))
 
 
 def _read_all(db: DuckDBPyConnection, table: str) -> tuple[int, str]:
@@ -218,8 +199,8 @@ def _read_all(db: DuckDBPyConnection, table: str) -> tuple[int, str]:
 
 
 @contextmanager
-def _thrifty(db: DuckDBPyConnection) -> Iterator[None]:
-    """Less memory than DuckDB would take, which is most of what there is."""
+def _memory_limit(db: DuckDBPyConnection) -> Iterator[None]:
+    """Limit the memory of DuckDB, which otherwise takes most of the machine's."""
     db.execute(f"SET memory_limit = '{_MEMORY}'")
     try:
         yield

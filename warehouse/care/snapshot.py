@@ -1,10 +1,9 @@
-"""The read copy: published whole, behind a symbolic link, never changed afterwards.
+"""The snapshot: a copy of the warehouse for readers, behind a symbolic link, never changed.
 
-Readers and a writer exclude each other across processes, so readers get a file of their
-own. Each publication is a new file, because a process that still has an old one open
-would be given the old one again under the same name. The name also says which file it is
-a copy of and which warehouse that was, so that two warehouses that were given one place
-for their snapshots are told, instead of taking turns in it.
+Readers and a writer exclude each other across processes, so readers get a file of their own.
+Each publication is a new file: a process that has an old one open would get the old one again
+under the same name. The name also holds the path and the id of the warehouse, so that two
+warehouses with one snapshot path are noticed instead of replacing each other's.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from warehouse import lock, wal
+from warehouse.db import file_of
 from warehouse.duckdb_errors import missing_error, translate_error, translate_errors
 from warehouse.errors import WarehouseError, WrongSnapshot
 from warehouse.upsert.write_lock import read_sequence
@@ -41,12 +41,12 @@ _publishing = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A published read copy.
+    """A published snapshot.
 
     Attributes:
         path: The file itself, not the link.
         published_at: Aware UTC: nothing committed later is in it.
-        copy_of: The file it is a copy of, as the beginning of a hash; empty when unknown.
+        copy_of: The beginning of a hash of the warehouse's path; empty when unknown.
         warehouse: The beginning of the warehouse's id; empty when unknown.
     """
 
@@ -56,25 +56,27 @@ class Snapshot:
     warehouse: str = ""
 
     def age(self, now: datetime | None = None) -> timedelta:
-        """How old it is."""
+        """Return how old it is."""
         return (now or datetime.now(UTC)) - self.published_at
 
 
 def publish(
     db: DuckDBPyConnection, snapshot: Path | str, *, wait_seconds: float = 30.0
 ) -> Snapshot:
-    """A new read copy of the warehouse ``db`` is connected to, behind the link ``snapshot``.
+    """Publish a snapshot of the warehouse of ``db`` behind the link ``snapshot``.
 
-    Other threads wait for the checkpoint only: while the file is copied their commits go
-    to the write-ahead log, which is not. Old copies that nobody has open are removed.
+    Other threads wait for the checkpoint only: while the file is copied, their commits go to
+    the write-ahead log. Old snapshots that no process has open are removed.
 
     Raises:
-        WrongSnapshot: Another warehouse publishes there; its copy stays.
-        WarehouseFull: No room for the copy; the previous one stays.
-        WarehouseError: It could not be copied; the previous one stays.
+        WrongSnapshot: The snapshot there belongs to another warehouse; it stays.
+        WarehouseFull: No space for the copy; the previous snapshot stays.
+        WarehouseError: It could not be copied; the previous snapshot stays.
     """
     link = Path(snapshot).absolute()
-    live = _file_of(db)
+    live = file_of(db)
+    if live is None:
+        raise WarehouseError("expected a warehouse in a file, found one in memory")
     tag = _short(str(live)), str(read_sequence(db).warehouse_id)[:8]
     with _publishing, translate_errors(link):
         _check_ours(link, live, tag)
@@ -89,30 +91,30 @@ def publish(
 
 
 def current_snapshot(snapshot: Path | str, *, of: Path | str | None = None) -> Snapshot:
-    """The copy behind the link.
+    """Return the snapshot behind the link.
 
     Args:
         snapshot: The link.
-        of: The warehouse whose copy is meant, if it is to be checked.
+        of: The warehouse that it has to belong to, if that is to be checked.
 
     Raises:
-        WarehouseMissing: Nothing was published yet.
-        WrongSnapshot: It is a copy of another warehouse.
+        WarehouseMissing: None was published yet.
+        WrongSnapshot: It belongs to another warehouse.
     """
     link = Path(snapshot).absolute()
     if not link.exists():
         raise missing_error(link)
-    found = _told(link, link.resolve())
+    found = _parse_name(link, link.resolve())
     if of is not None:
         _check_of(link, found, Path(of))
     return found
 
 
 def remove_other_snapshots(snapshot: Path | str, keep: Path) -> list[Path]:
-    """Removes every other copy now, which takes seconds; those that readers still have open.
+    """Remove every other snapshot now; return those that readers still have open.
 
-    For copies that hold what must not be kept. A reader that has followed the link but not
-    opened the file yet is waited for.
+    For snapshots that hold deleted articles. It takes seconds, because a reader may have
+    followed the link and not opened the file yet.
     """
     link = Path(snapshot).absolute()
     others = [old for old in list_snapshots(link) if old not in (keep, link.resolve())]
@@ -124,21 +126,21 @@ def remove_other_snapshots(snapshot: Path | str, keep: Path) -> list[Path]:
 
 
 def remove_unfinished(snapshot: Path | str) -> None:
-    """Removes what killed publications left; for a caller that holds the warehouse."""
+    """Remove what killed publications left; for a caller that holds the warehouse."""
     link = Path(snapshot).absolute()
     for part in link.parent.glob(f"{glob.escape(link.name)}.*.part"):
         part.unlink(missing_ok=True)
 
 
 def list_snapshots(link: Path) -> list[Path]:
-    """Every published copy that is still there, the oldest first."""
+    """Return every snapshot that is still there, the oldest first."""
     found = link.parent.glob(f"{glob.escape(link.name)}.*Z")
     named = [one for one in found if _NAME.fullmatch(one.name.removeprefix(link.name))]
-    return sorted(named, key=lambda one: _told(link, one).published_at)
+    return sorted(named, key=lambda one: _parse_name(link, one).published_at)
 
 
-def _told(link: Path, path: Path) -> Snapshot:
-    """What the name of a copy says; the file's own time where it says nothing."""
+def _parse_name(link: Path, path: Path) -> Snapshot:
+    """Return what the name of a snapshot holds; the file's own time where it holds none."""
     name = _NAME.fullmatch(path.name.removeprefix(link.name))
     if not name:
         return Snapshot(path, datetime.fromtimestamp(path.stat().st_mtime, UTC))
@@ -155,19 +157,19 @@ def _short(text: str) -> str:
 
 
 def _check_ours(link: Path, live: Path, tag: tuple[str, str]) -> None:
-    """Refuses to publish over another warehouse's copy.
+    """Refuse to replace another warehouse's snapshot.
 
-    A file that was moved keeps its id, and a warehouse that was begun anew its path: only
-    where both differ are there two.
+    A moved file keeps its id, and a new warehouse in its place the path: there are two
+    warehouses only where both differ.
     """
     if not link.is_symlink() or not link.exists():
         return
-    found = _told(link, link.resolve())
+    found = _parse_name(link, link.resolve())
     if found.warehouse and found.warehouse != tag[1] and found.copy_of != tag[0]:
         raise WrongSnapshot(
-            f"{link}: the read snapshot of another warehouse than {live}; it was not replaced. "
-            "Give each warehouse a [warehouse] snapshot of its own; or, if the other one is no "
-            "longer used, delete this link"
+            f"{link}: the snapshot of another warehouse than {live}; it was not replaced. Give "
+            "each warehouse its own [warehouse] snapshot; or, if the other warehouse is not "
+            "used any more, delete this link"
         )
 
 
@@ -175,25 +177,14 @@ def _check_of(link: Path, found: Snapshot, live: Path) -> None:
     known = lock.warehouse_of(live)
     if found.warehouse and known and known[:8] != found.warehouse:
         raise WrongSnapshot(
-            f"{link}: the read snapshot of another warehouse than {live}: check [warehouse] path "
-            "and snapshot. A run (`copydesk sync`) publishes the snapshot of a warehouse that "
-            "was begun anew; `copydesk query --live` asks the warehouse itself"
+            f"{link}: the snapshot of another warehouse than {live}: check [warehouse] path and "
+            "snapshot. A run (`copydesk sync`) publishes the snapshot of a new warehouse; "
+            "`copydesk query --live` reads the warehouse itself"
         )
-
-
-def _file_of(db: DuckDBPyConnection) -> Path:
-    found = db.execute(
-        "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
-    ).fetchall()
-    if not found or not found[0][0]:
-        raise WarehouseError(
-            "expected a warehouse in a file, found one in memory: nothing to publish"
-        )
-    return Path(found[0][0])
 
 
 def _checkpoint(db: DuckDBPyConnection, live: Path, wait_seconds: float) -> None:
-    """Writes everything committed to the file, once no other thread is in a transaction."""
+    """Write everything committed to the file, once no other thread is in a transaction."""
     end = time.monotonic() + wait_seconds
     while True:
         try:
@@ -207,10 +198,10 @@ def _checkpoint(db: DuckDBPyConnection, live: Path, wait_seconds: float) -> None
 
 
 def _copied(live: Path, final: Path, link: Path) -> Path:
-    """A copy of the file under its final name, on the disk for good."""
+    """Copy the file to its final name and sync it to the disk."""
     part = final.with_name(final.name + ".part")
     try:
-        # A child copies: this process must not open and close the file it holds.
+        # A child copies: opening the file here would drop DuckDB's lock on it (see lock).
         done = subprocess.run(  # noqa: S603
             ["cp", "--", str(live), str(part)],  # noqa: S607
             capture_output=True,
@@ -228,7 +219,7 @@ def _copied(live: Path, final: Path, link: Path) -> Path:
 
 
 def _swap(link: Path, published: Path) -> None:
-    """Points the link at the copy, in one step; the moment that the last copy is left begins."""
+    """Point the link at the new snapshot in one step; the old one's retention starts now."""
     with suppress(OSError):
         os.utime(link.resolve(strict=True))
     fresh = link.with_name(f"{link.name}.link")
@@ -243,10 +234,10 @@ def _swap(link: Path, published: Path) -> None:
 
 
 def _remove_old(link: Path, *, keep: Path) -> None:
-    """Removes the copies that nobody has open.
+    """Remove the snapshots that no process has open.
 
-    What was current is left for a moment, for readers that have followed the link but not
-    opened the file yet: its time is when it was replaced, not when it was published.
+    The one that was current stays for a moment, for readers that have followed the link and
+    not opened the file yet: its modification time is when it was replaced.
     """
     for old in list_snapshots(link):
         with suppress(OSError):
@@ -262,7 +253,7 @@ def _is_fresh(path: Path) -> bool:
 
 
 def _is_open(path: Path) -> bool:
-    """Whether a DuckDB of any process has the file open: each holds a POSIX lock on it."""
+    """Return whether any process has the file open: each DuckDB holds a POSIX lock on it."""
     question = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     get_lock = getattr(fcntl, "F_OFD_GETLK", None)
     if get_lock is None:

@@ -1,7 +1,4 @@
-"""What was read when: the archived pages in order, and what an article said at a time.
-
-For reading again: pages come in pieces, so that memory holds one piece.
-"""
+"""Archived fetches in order, and articles as of a time: what reparse and replay read."""
 
 from __future__ import annotations
 
@@ -13,21 +10,24 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from warehouse.rows import NewQuarantineEntry
-from warehouse.times import micros, utc
+from warehouse.times import micros
 from warehouse.upsert import stage
 from warehouse.upsert.keys import as_uuid, key_of
 
 _COLUMNS = (
-    "source, channel, url, final_url, fetched_at, archive_file, archive_offset, entry, run_id"
+    "source, channel, url, final_url, fetched_at, archive_file, archive_offset, "
+    "listing_entry AS entry, run_id"
 )
-_WHOLE = "status = 200 AND archive_file IS NOT NULL"
-_ARCHIVED = f"{_WHOLE} AND list_contains(?::VARCHAR[], source) AND (? IS NULL OR fetched_at >= ?)"
+_COMPLETE = "status = 200 AND archive_file IS NOT NULL"
+_ARCHIVED = (
+    f"{_COMPLETE} AND list_contains(?::VARCHAR[], source) AND (? IS NULL OR fetched_at >= ?)"
+)
 
-_SAID = """
+_AS_OF = """
     WITH held AS (
         SELECT k.i, v.record_key, v.content_key
-        FROM _store.versions v JOIN copydesk_asked k
-             ON v.article_key = k.article_key::UUID AND v.seen_at <= k.at
+        FROM _store.article_versions v JOIN copydesk_asked k
+             ON v.article_key = k.key::UUID AND v.seen_at <= k.at
         QUALIFY row_number() OVER (PARTITION BY k.i ORDER BY v.seen_at DESC, v.seq DESC) = 1
     )
     SELECT h.i, r.url, r.canonical_url, r.title, r.authors, r.publisher, r.published_at,
@@ -36,22 +36,23 @@ _SAID = """
            coalesce(r.body_html, c.body_html) AS body_html, coalesce(r.text, c.text) AS text,
            c.content_hash, r.parser, r.parser_version, r.original_url
     FROM held h
-    JOIN _store.records r ON r.record_key = h.record_key
+    JOIN _store.article_records r ON r.record_key = h.record_key
     JOIN _store.contents c ON c.content_key = h.content_key
 """
 
-# A sighting bears the time of the page it was read from: it tells, unless that very page
-# failed too, for another line or before the run that resolved it. Merged sightings only cover
-# the times between: of an article that failed then or later, they tell nothing.
-_READ = """
+# A sighting has the time of the page it was parsed from, so it proves the parse, unless that
+# very page failed too: for another listing entry, or before the run that resolved it. Merged
+# sightings only cover the times between, which proves nothing for an article that failed then
+# or later.
+_PARSED = """
     WITH held AS (
         SELECT k.i, q.resolved_by, q.fetched_at = k.at AS is_fetch
         FROM _store.quarantine q JOIN copydesk_asked k
              ON q.article_id = k.article_id AND q.fetched_at >= k.at
     )
     SELECT DISTINCT k.i
-    FROM _store.seen s JOIN copydesk_asked k
-         ON s.article_key = k.article_key::UUID AND k.at BETWEEN s.first_seen_at AND s.last_seen_at
+    FROM _store.sightings s JOIN copydesk_asked k
+         ON s.article_key = k.key::UUID AND k.at BETWEEN s.first_seen_at AND s.last_seen_at
     WHERE s.last_seen_at >= ? AND NOT EXISTS (
         SELECT 1 FROM held h
         WHERE h.i = k.i AND (k.at NOT IN (s.first_seen_at, s.last_seen_at)
@@ -61,10 +62,10 @@ _READ = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedPage:
-    """A fetch whose page lies in the archive.
+    """A fetch whose page is in the archive.
 
     Attributes:
-        entry: JSON of the listing's line that led to it; empty when none did.
+        entry: JSON of the listing entry that led to it; empty when none did.
     """
 
     source: str
@@ -79,19 +80,16 @@ class ArchivedPage:
 
     @property
     def place(self) -> tuple[datetime, str, int]:
-        """Where it is in the order of ``archived_pages``."""
+        """Its position in the order of ``archived_pages``."""
         return self.fetched_at, self.archive_file, self.archive_offset
 
 
 def count_archived(
     db: DuckDBPyConnection, sources: Sequence[str], *, since: datetime | None = None
 ) -> int:
-    """How many different archived pages there are."""
-    found = db.execute(
-        f"SELECT count(DISTINCT (archive_file, archive_offset)) FROM _store.pages WHERE {_ARCHIVED}",  # noqa: S608
-        [list(sources), since, since],
-    ).fetchall()
-    return int(found[0][0])
+    """Return how many different archived pages there are."""
+    sql = "SELECT count(DISTINCT (archive_file, archive_offset)) FROM _store.fetches WHERE "
+    return stage.count(db, sql + _ARCHIVED, [list(sources), since, since])
 
 
 def archived_pages(
@@ -102,52 +100,44 @@ def archived_pages(
     after: tuple[datetime, str, int] | None = None,
     limit: int,
 ) -> list[ArchivedPage]:
-    """The archived pages of some sources, oldest first, each record once.
+    """Return a part of the archived pages of some sources, oldest first, each page once.
 
     Args:
         db: The warehouse.
-        sources: Whose.
+        sources: Which sources.
         since: Only those fetched then or later.
-        after: The ``place`` of the last page of the piece before.
+        after: The ``place`` of the last page of the part before.
         limit: How many at most.
     """
     at, file, offset = after or (datetime.fromtimestamp(0, UTC), "", -1)
-    found = db.execute(
-        f"SELECT {_COLUMNS} FROM _store.pages WHERE {_ARCHIVED} "  # noqa: S608
-        "AND (fetched_at, archive_file, archive_offset) > (?, ?, ?) "
+    where = (
+        f"{_ARCHIVED} AND (fetched_at, archive_file, archive_offset) > (?, ?, ?) "
         "QUALIFY row_number() OVER (PARTITION BY archive_file, archive_offset "
-        "ORDER BY length(entry) DESC) = 1 "
-        "ORDER BY fetched_at, archive_file, archive_offset LIMIT ?",
-        [list(sources), since, since, at, file, offset, limit],
-    ).fetchall()
-    return [_page(one) for one in found]
+        "ORDER BY length(listing_entry) DESC) = 1 "
+        "ORDER BY fetched_at, archive_file, archive_offset LIMIT ?"
+    )
+    return _pages(db, where, [list(sources), since, since, at, file, offset, limit])
 
 
 def page_at(db: DuckDBPyConnection, url: str, at: datetime) -> ArchivedPage | None:
-    """The archived page of an address that was fetched at that very time."""
-    found = db.execute(
-        f"SELECT {_COLUMNS} FROM _store.pages WHERE {_WHOLE} AND url_key = ? AND fetched_at = ?",  # noqa: S608
-        [as_uuid(key_of(url)), at],
-    ).fetchall()
-    return _page(found[0]) if found else None
+    """Return the archived page of a URL that was fetched at that very time."""
+    where = f"{_COMPLETE} AND url_key = ? AND fetched_at = ?"
+    found = _pages(db, where, [as_uuid(key_of(url)), at])
+    return found[0] if found else None
 
 
 def following_pages(
     db: DuckDBPyConnection, urls: Iterable[str], *, run_id: str
 ) -> dict[str, ArchivedPage]:
-    """The archived pages of those addresses that a run fetched."""
-    found = db.execute(
-        f"SELECT {_COLUMNS} FROM _store.pages WHERE {_WHOLE} "  # noqa: S608
-        "AND run_id = ? AND list_contains(?::VARCHAR[], url)",
-        [run_id, list(urls)],
-    ).fetchall()
-    return {page.url: page for page in map(_page, found)}
+    """Return the archived pages of those URLs that a run fetched."""
+    where = f"{_COMPLETE} AND run_id = ? AND list_contains(?::VARCHAR[], url)"
+    return {page.url: page for page in _pages(db, where, [run_id, list(urls)])}
 
 
 def recorded_locations(
     db: DuckDBPyConnection, places: Sequence[tuple[str, int]]
 ) -> set[tuple[str, int]]:
-    """Those of some places in the archive that a fetch is recorded for."""
+    """Return those locations in the archive that a fetch is recorded for."""
     if not places:
         return set()
     rows = stage.table(
@@ -156,26 +146,22 @@ def recorded_locations(
     )
     with stage.staged(db, "copydesk_places", rows):
         found = db.execute(
-            'SELECT DISTINCT k.file, k."offset" FROM copydesk_places k JOIN _store.pages p '
-            'ON p.archive_file = k.file AND p.archive_offset = k."offset"'
+            'SELECT DISTINCT k.file, k."offset" FROM copydesk_places k JOIN _store.fetches f '
+            'ON f.archive_file = k.file AND f.archive_offset = k."offset"'
         ).fetchall()
-    return {(file, offset) for file, offset in found}
+    return set(found)
 
 
 def last_fetch_errors(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, str]:
-    """Those of some addresses whose last fetch brought no page, and why."""
+    """Return those URLs whose last fetch got no page, with the error."""
     names = list(dict.fromkeys(urls))
     if not names:
         return {}
-    rows = stage.table(
-        i=(range(len(names)), stage.SMALL),
-        url_key=stage.keys([key_of(url) for url in names]),
-    )
-    with stage.staged(db, "copydesk_urls", rows):
+    with stage.staged(db, "copydesk_urls", stage.keyed(names)):
         found = db.execute(
-            "SELECT k.i, max_by(coalesce(p.error, ''), p.fetched_at) AS error FROM _store.pages p "
-            "JOIN copydesk_urls k ON p.url_key = k.url_key::UUID GROUP BY k.i HAVING error <> '' "
-            "ORDER BY k.i"
+            "SELECT k.i, max_by(coalesce(f.error, ''), f.fetched_at) AS error "
+            "FROM _store.fetches f JOIN copydesk_urls k ON f.url_key = k.key::UUID "
+            "GROUP BY k.i HAVING error <> '' ORDER BY k.i"
         ).fetchall()
     return {names[i]: error for i, error in found}
 
@@ -183,49 +169,39 @@ def last_fetch_errors(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, 
 def articles_as_of(
     db: DuckDBPyConnection, asked: Sequence[tuple[str, datetime]]
 ) -> dict[tuple[str, datetime], dict[str, Any]]:
-    """What articles said at a time, by article id and time; columns by name.
+    """Return articles as of a time, by article id and time; columns by name.
 
-    An article that was not known then is not in the answer.
+    An article that was not known then is left out.
     """
     if not asked:
         return {}
-    rows = stage.table(
-        i=(range(len(asked)), stage.SMALL),
-        article_key=stage.keys([key_of(one) for one, _ in asked]),
+    rows = stage.keyed(
+        [article_id for article_id, _ in asked],
         at=([micros(at) for _, at in asked], stage.MOMENT),
     )
     with stage.staged(db, "copydesk_asked", rows):
-        found = db.execute(_SAID)
-        names = [one[0] for one in found.description][1:]
-        lines = found.fetchall()
-    return {asked[i]: _clean(dict(zip(names, line, strict=True))) for i, *line in lines}
+        return {asked[row.pop("i")]: row for row in stage.select(db, _AS_OF)}
 
 
 def parsed_before(db: DuckDBPyConnection, failed: Sequence[NewQuarantineEntry]) -> set[int]:
-    """Which failed pages, by number, had been read into their article before.
+    """Return which failed pages, by number, an earlier parse read into their article.
 
-    That the article was known by then is not enough: of a page that never could be read it
-    was not seen to say anything.
+    A sighting of the article at that time does not prove it: a page that was never parsed was
+    not seen to have any content.
     """
     if not failed:
         return set()
     names = [row.article_id or "" for row in failed]
-    rows = stage.table(
-        i=(range(len(failed)), stage.SMALL),
+    rows = stage.keyed(
+        names,
         article_id=(names, stage.TEXT),
-        article_key=stage.keys([key_of(name) for name in names]),
         at=([micros(row.fetched_at) for row in failed], stage.MOMENT),
     )
     with stage.staged(db, "copydesk_asked", rows):
         since = min(row.fetched_at for row in failed)
-        return {i for (i,) in db.execute(_READ, [since]).fetchall()}
+        return {i for (i,) in db.execute(_PARSED, [since]).fetchall()}
 
 
-def _page(row: tuple[Any, ...]) -> ArchivedPage:
-    page = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    return ArchivedPage(**page | {"fetched_at": page["fetched_at"].astimezone(UTC)})
-
-
-def _clean(row: dict[str, Any]) -> dict[str, Any]:
-    times = {name: utc(row[name]) for name in ("published_at", "updated_at")}
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in row.items()} | times
+def _pages(db: DuckDBPyConnection, where: str, parameters: list[object]) -> list[ArchivedPage]:
+    sql = f"SELECT {_COLUMNS} FROM _store.fetches WHERE {where}"  # noqa: S608
+    return [ArchivedPage(**one) for one in stage.select(db, sql, parameters)]

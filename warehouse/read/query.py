@@ -1,4 +1,4 @@
-"""SQL for readers: one read-only statement, and nothing but the warehouse within reach."""
+"""SQL from outside: one read-only statement that reaches nothing but the warehouse."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 
 @contextmanager
 def connect_for_queries(path: Path | str) -> Iterator[DuckDBPyConnection]:
-    """A snapshot, or a warehouse that nobody writes, for SQL that came from outside.
+    """Open a snapshot, or a warehouse without a writer, for SQL from outside.
 
     Raises:
         WarehouseMissing: There is none.
+        WarehouseTooOld: The next run upgrades it.
         WarehouseBusy: A writer holds it.
     """
     with opened(path, _HARDENED, is_sealed=True) as db:
@@ -41,13 +42,13 @@ def connect_for_queries(path: Path | str) -> Iterator[DuckDBPyConnection]:
 def run_query(
     db: DuckDBPyConnection, sql: str, parameters: Sequence[object] = (), *, limit: int | None = None
 ) -> ResultSet:
-    """What one read-only statement returns; at most ``limit`` rows.
+    """Return the result of one read-only statement, at most ``limit`` rows.
 
     Raises:
         BadQuery: It is not one read-only statement, or DuckDB refuses it.
     """
     _check(db, sql)
-    with _explained():
+    with _as_bad_query():
         cursor = db.execute(sql, list(parameters))
         columns = tuple(str(one[0]) for one in cursor.description or ())
         types = tuple(str(one[1]) for one in cursor.description or ())
@@ -56,30 +57,30 @@ def run_query(
 
 
 def run_query_arrow(db: DuckDBPyConnection, sql: str) -> pa.Table:
-    """The same as an Arrow table, for Parquet and CSV.
+    """Return the result as an Arrow table, for Parquet and CSV.
 
     Raises:
         BadQuery: As ``run_query``.
     """
     _check(db, sql)
-    with _explained():
+    with _as_bad_query():
         return db.sql(sql).to_arrow_table()
 
 
 def _check(db: DuckDBPyConnection, sql: str) -> None:
-    with _explained():
+    with _as_bad_query():
         statements = db.extract_statements(sql)
     if len(statements) != 1:
         raise BadQuery(f"expected one SQL statement, found {len(statements)}")
     kind = statements[0].type
     if kind not in _READS:
         raise BadQuery(
-            f"expected a statement that only reads (SELECT, FROM, DESCRIBE, EXPLAIN), found {kind.name}"
+            f"expected a read-only statement (SELECT, FROM, DESCRIBE, EXPLAIN), found {kind.name}"
         )
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _as_bad_query() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
@@ -87,14 +88,10 @@ def _explained() -> Iterator[None]:
 
 
 def _in_utc(rows: list[tuple[Any, ...]], types: Sequence[str]) -> list[tuple[object, ...]]:
-    zoned = [i for i, name in enumerate(types) if name == _ZONED]
-    if not zoned:
+    if _ZONED not in types:
         return list(rows)
-    found: list[tuple[object, ...]] = []
-    for row in rows:
-        values = list(row)
-        for i in zoned:
-            if isinstance(values[i], datetime):
-                values[i] = values[i].astimezone(UTC)
-        found.append(tuple(values))
-    return found
+    return [
+        tuple(value.astimezone(UTC) if isinstance(value, datetime) and type_ == _ZONED else value
+              for value, type_ in zip(row, types, strict=True))
+        for row in rows
+    ]  # fmt: skip

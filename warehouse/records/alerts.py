@@ -1,4 +1,4 @@
-"""What stands in quarantine and was told: a run that meets it again tells nothing new."""
+"""Quarantine entries that an alert was sent for: while they are open, no other is sent."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from warehouse.records.quarantine import failure_key
 from warehouse.rows import NewQuarantineEntry
 from warehouse.upsert.keys import as_uuid
 
-_TOLD = """
+_ALERTED = """
     SELECT CAST(quarantine_key AS VARCHAR), reason FROM _store.quarantine
-    WHERE source = ? AND resolved_at IS NULL AND told_at IS NOT NULL
+    WHERE source = ? AND resolved_at IS NULL AND alerted_at IS NOT NULL
 """
 _MARK = """
-    UPDATE _store.quarantine SET told_at = ?
-    WHERE run_id = ? AND list_contains(?::VARCHAR[], source) AND told_at IS NULL
+    UPDATE _store.quarantine SET alerted_at = ?
+    WHERE run_id = ? AND list_contains(?::VARCHAR[], source) AND alerted_at IS NULL
         AND resolved_at IS NULL
 """
 
 AlertedFailures = frozenset[tuple[str, str]]
-"""Which failures stand: the id of each, and its reason."""
+"""The id and reason of each open entry that an alert was sent for."""
 
 
 def alerted_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:
-    """What stands in quarantine of a source, and was told."""
-    return frozenset(db.execute(_TOLD, [source]).fetchall())
+    """Return the open entries of a source that an alert was sent for."""
+    return frozenset(db.execute(_ALERTED, [source]).fetchall())
 
 
-def is_alerted(standing: AlertedFailures, row: NewQuarantineEntry) -> bool:
-    """Whether a failure stands already: the same page or line, for the same reason."""
-    return (str(as_uuid(failure_key(row))), row.reason) in standing
+def is_alerted(alerted: AlertedFailures, row: NewQuarantineEntry) -> bool:
+    """Return whether an alert was sent for the same page or entry and the same reason."""
+    return (str(as_uuid(failure_key(row))), row.reason) in alerted
 
 
 def mark_alerted(
     db: DuckDBPyConnection, sources: Sequence[str], *, run_id: str, at: datetime | None = None
 ) -> None:
-    """Note that what a run met of some sources was told (``at``: aware UTC; now by default).
+    """Mark the failures of a run in some sources as alerted (``at``: aware UTC, default now).
 
-    What another run met meanwhile is that one's to tell. A failure that is resolved, or
-    fails for another reason, has to be told anew: ``quarantine.put`` takes the note away.
+    Failures of another run meanwhile are left to it. ``quarantine.put`` removes the mark when
+    an entry fails for another reason, or again after it was resolved.
     """
     db.execute(_MARK, [at or datetime.now(UTC), run_id, list(sources)])

@@ -9,31 +9,29 @@ from duckdb import DuckDBPyConnection
 
 from warehouse.rows import FetchRow, Validators
 from warehouse.upsert import stage
-from warehouse.upsert.keys import key_of
 
-CLOCKS_DIFFER = timedelta(minutes=5)
-"""Two processes of one warehouse may be apart by so much, and none of their clocks wrong."""
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far the clocks of two processes may differ."""
 
-# A 304 has no body of its own: what is sent next are the validators of the page that the
-# 200 before it brought.
+# A 304 has no body of its own: the next validators are those of the 200 before it.
 VALIDATORS = """
     WITH last AS (
-        SELECT k.i, p.etag, p.last_modified, p.vary, p.fetched_at, p.archive_file,
-               p.archive_offset, p.entry, p.digest, p.final_url
-        FROM _store.pages p JOIN copydesk_urls k ON p.url_key = k.url_key::UUID
-        WHERE p.status = 200
-        QUALIFY row_number() OVER (PARTITION BY k.i ORDER BY p.fetched_at DESC) = 1
+        SELECT k.i, f.etag, f.last_modified, f.vary, f.fetched_at, f.archive_file,
+               f.archive_offset, f.listing_entry, f.body_sha256, f.final_url
+        FROM _store.fetches f JOIN copydesk_urls k ON f.url_key = k.key::UUID
+        WHERE f.status = 200
+        QUALIFY row_number() OVER (PARTITION BY k.i ORDER BY f.fetched_at DESC) = 1
     )
     SELECT * FROM last WHERE etag IS NOT NULL OR last_modified IS NOT NULL
 """
 
-_FIELDS = {
+_COLUMNS = {
     "source": stage.TEXT,
     "channel": stage.TEXT,
     "url": stage.TEXT,
     "final_url": stage.TEXT,
     "status": stage.SMALL,
-    "attempts": stage.SMALL,
+    "attempt_count": stage.SMALL,
     "bytes": stage.WHOLE,
     "etag": stage.TEXT,
     "last_modified": stage.TEXT,
@@ -41,64 +39,41 @@ _FIELDS = {
     "fetched_at": stage.MOMENT,
     "archive_file": stage.TEXT,
     "archive_offset": stage.WHOLE,
-    "entry": stage.TEXT,
-    "digest": stage.TEXT,
-    "tries": stage.TEXTS,
-    "retry_at": stage.MOMENT,
+    "listing_entry": stage.TEXT,
+    "body_sha256": stage.TEXT,
+    "attempt_results": stage.TEXTS,
+    "retry_after_at": stage.MOMENT,
     "error": stage.TEXT,
 }
 
 
 def record(db: DuckDBPyConnection, rows: Sequence[FetchRow], *, run_id: str) -> None:
-    """Appends one row per fetch."""
-    stage.insert(
-        db,
-        "_store.pages",
-        stage.table(
-            url_key=stage.keys([key_of(row.url) for row in rows]),
-            **{
-                name: ([getattr(row, name) for row in rows], kind) for name, kind in _FIELDS.items()
-            },
-            run_id=([run_id] * len(rows), stage.TEXT),
-        ),
-    )
+    """Append one row per fetch."""
+    columns = {n: ([getattr(row, n) for row in rows], kind) for n, kind in _COLUMNS.items()}
+    columns["run_id"] = ([run_id] * len(rows), stage.TEXT)
+    table = stage.keyed([row.url for row in rows], **columns).drop_columns(["i"])
+    stage.insert(db, "_store.fetches", table.rename_columns({"key": "url_key"}))
 
 
 def validators(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, Validators]:
-    """The validators of those addresses whose last whole answer brought any."""
+    """Return the validators of those URLs whose last complete answer had any."""
     names = list(dict.fromkeys(urls))
     if not names:
         return {}
-    keys = stage.table(
-        url_key=stage.keys([key_of(url) for url in names]), i=(range(len(names)), stage.SMALL)
-    )
-    with stage.staged(db, "copydesk_urls", keys):
-        found = db.execute(VALIDATORS).fetchall()
-    return {
-        names[i]: Validators(
-            etag=etag,
-            last_modified=last_modified,
-            vary=vary,
-            fetched_at=fetched_at.astimezone(UTC),
-            archive_file=archive_file,
-            archive_offset=archive_offset,
-            entry=entry,
-            digest=digest,
-            final_url=final_url,
-        )
-        for i, etag, last_modified, vary, fetched_at, archive_file, archive_offset, entry, digest, final_url in found
-    }
+    with stage.staged(db, "copydesk_urls", stage.keyed(names)):
+        found = stage.select(db, VALIDATORS)
+    return {names[row.pop("i")]: Validators(**row) for row in found}
 
 
 def pauses(db: DuckDBPyConnection, now: datetime) -> dict[str, datetime]:
-    """Addresses whose host asked for patience that is not over yet, and until when.
+    """Return the URLs whose host's Retry-After is not over, and when it is.
 
-    What was fetched later than now was fetched while the clock was wrong: how much of that
-    patience is left nobody knows, and it is not kept, or a source would rest until then.
+    A fetch in the future was made while the clock was wrong. Its Retry-After is ignored, or
+    the source would pause until then.
     """
     found = db.execute(
-        "SELECT url, max(retry_at) FROM _store.pages WHERE retry_at > ? AND fetched_at <= ? "
-        "GROUP BY url",
-        [now, now + CLOCKS_DIFFER],
+        "SELECT url, max(retry_after_at) FROM _store.fetches "
+        "WHERE retry_after_at > ? AND fetched_at <= ? GROUP BY url",
+        [now, now + CLOCK_TOLERANCE],
     ).fetchall()
     return {url: until.astimezone(UTC) for url, until in found}

@@ -1,4 +1,4 @@
-"""Stretches of a channel that may have been missed, until something fills them."""
+"""Gaps: intervals of a channel in which entries may have been missed, until a run fills them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from datetime import UTC, datetime
 from duckdb import DuckDBPyConnection
 
 from warehouse.rows import Gap, NewGap
-from warehouse.times import micros, utc
+from warehouse.times import micros
+from warehouse.upsert import stage
 from warehouse.upsert.keys import as_uuid, key_of
 
 
 def open_gap(
     db: DuckDBPyConnection, gap: NewGap, *, run_id: str, at: datetime | None = None
 ) -> bool:
-    """Notes a gap and says whether it is new; the same one is not noted twice."""
-    key = as_uuid(key_of(gap.source, gap.channel, _end(gap.from_at), _end(gap.to_at)))
+    """Store a gap unless it is stored; return whether it is new."""
+    key = as_uuid(key_of(gap.source, gap.channel, _text(gap.from_at), _text(gap.to_at)))
     if db.execute("SELECT 1 FROM _store.gaps WHERE gap_key = ?", [key]).fetchall():
         return False
     db.execute(
         "INSERT INTO _store.gaps VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-        [key, gap.source, gap.channel, gap.from_at, gap.to_at, gap.how, at or datetime.now(UTC),
-         run_id],
+        [key, gap.source, gap.channel, gap.from_at, gap.to_at, gap.detected_by,
+         at or datetime.now(UTC), run_id],
     )  # fmt: skip
     return True
 
@@ -36,9 +37,9 @@ def close_gaps(
     run_id: str,
     at: datetime | None = None,
 ) -> int:
-    """Closes the gaps that lie wholly within a stretch now read; how many.
+    """Close the gaps wholly inside an interval that was read; return how many.
 
-    An end of ``None`` is open: the stretch reaches as far as there is anything.
+    An end of ``None`` is open: the interval reaches as far as there are entries.
     """
     inside = [
         gap
@@ -58,28 +59,18 @@ def close_gaps(
 def list_gaps(
     db: DuckDBPyConnection, *, source: str | None = None, is_closed: bool = False
 ) -> list[Gap]:
-    """The open gaps (or the closed ones), oldest first."""
-    found = db.execute(
-        "SELECT gap_key, source, channel, from_at, to_at, how, noticed_at, run_id, closed_at, "
-        "closed_by FROM _store.gaps WHERE (? IS NULL OR source = ?) "
-        "AND (closed_at IS NOT NULL) = ? ORDER BY noticed_at, gap_key",
+    """Return the open gaps (or the closed ones), oldest first."""
+    found = stage.select(
+        db,
+        "SELECT CAST(gap_key AS VARCHAR) AS gap_id, detected_at, run_id, closed_at, closed_by, "
+        "source, channel, from_at, to_at, detected_by FROM _store.gaps "
+        "WHERE (? IS NULL OR source = ?) AND (closed_at IS NOT NULL) = ? "
+        "ORDER BY detected_at, gap_key",
         [source, source, is_closed],
-    ).fetchall()
-    return [
-        Gap(
-            gap_id=str(key),
-            row=NewGap(
-                source=source_, channel=channel, from_at=utc(from_at), to_at=utc(to_at), how=how
-            ),
-            noticed_at=noticed_at.astimezone(UTC),
-            run_id=run_id,
-            closed_at=utc(closed_at),
-            closed_by=closed_by,
-        )
-        for (key, source_, channel, from_at, to_at, how, noticed_at, run_id, closed_at, closed_by)
-        in found
-    ]  # fmt: skip
+    )
+    columns = ("source", "channel", "from_at", "to_at", "detected_by")
+    return [Gap(row=NewGap(**{name: one.pop(name) for name in columns}), **one) for one in found]
 
 
-def _end(moment: datetime | None) -> str:
+def _text(moment: datetime | None) -> str:
     return "" if moment is None else str(micros(moment))

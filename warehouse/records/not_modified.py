@@ -1,4 +1,4 @@
-"""Articles that are known, and those a server said have not changed."""
+"""Articles that are stored already, and those that a server answered 304 Not Modified for."""
 
 from __future__ import annotations
 
@@ -10,30 +10,29 @@ from duckdb import DuckDBPyConnection
 
 from warehouse.times import micros
 from warehouse.upsert import stage
-from warehouse.upsert.keys import key_of
 
-KNOWN = """
+STORED = """
     SELECT DISTINCT k.i
-    FROM _store.versions v JOIN copydesk_known k ON v.article_key = k.article_key::UUID
+    FROM _store.article_versions v JOIN copydesk_ids k ON v.article_key = k.key::UUID
 """
 
-SEEN_IN = """
+IN_CHANNEL = """
     SELECT DISTINCT k.i
-    FROM _store.seen s JOIN copydesk_known k ON s.article_key = k.article_key::UUID
+    FROM _store.sightings s JOIN copydesk_ids k ON s.article_key = k.key::UUID
     WHERE s.channel = ?
 """
 
-SEEN_ELSEWHERE = """
+IN_OTHER_CHANNELS = """
     SELECT DISTINCT k.i
-    FROM _store.seen s JOIN copydesk_known k ON s.article_key = k.article_key::UUID
+    FROM _store.sightings s JOIN copydesk_ids k ON s.article_key = k.key::UUID
     WHERE s.channel <> ?
 """
 
-# What was current at that moment is what the server confirmed.
-CONFIRM = """
-    INSERT INTO _store.seen
+# The server confirmed the version that was current at that moment.
+RECORD = """
+    INSERT INTO _store.sightings
     SELECT v.article_key, max_by(v.content_key, (v.seen_at, v.seq)), k.channel, k.at, k.at, ?
-    FROM _store.versions v JOIN copydesk_confirmed k ON v.article_key = k.article_key::UUID
+    FROM _store.article_versions v JOIN copydesk_ids k ON v.article_key = k.key::UUID
     WHERE v.seen_at <= k.at
     GROUP BY v.article_key, k.channel, k.at
 """
@@ -41,11 +40,11 @@ CONFIRM = """
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """An article that a server says is as it was.
+    """A 304 answer for an article.
 
     Attributes:
         channel: The listing it was seen in.
-        at: When the server said so, aware UTC.
+        at: When the server answered, aware UTC.
     """
 
     channel: str
@@ -53,20 +52,20 @@ class NotModified:
 
 
 def stored_ids(db: DuckDBPyConnection, article_ids: Iterable[str]) -> set[str]:
-    """Those of the articles that were stored before, whatever they say now."""
-    return _which(db, article_ids, KNOWN, [])
+    """Return those of the articles that are stored."""
+    return _which(db, article_ids, STORED, [])
 
 
 def ids_in_channel(db: DuckDBPyConnection, article_ids: Iterable[str], *, channel: str) -> set[str]:
-    """Those of the articles that were seen in this channel."""
-    return _which(db, article_ids, SEEN_IN, [channel])
+    """Return those of the articles that were seen in this channel."""
+    return _which(db, article_ids, IN_CHANNEL, [channel])
 
 
 def ids_in_other_channels(
     db: DuckDBPyConnection, article_ids: Iterable[str], *, channel: str
 ) -> set[str]:
-    """Those of the articles that were seen in any channel but this one."""
-    return _which(db, article_ids, SEEN_ELSEWHERE, [channel])
+    """Return those of the articles that were seen in any channel but this one."""
+    return _which(db, article_ids, IN_OTHER_CHANNELS, [channel])
 
 
 def _which(
@@ -75,25 +74,22 @@ def _which(
     names = list(dict.fromkeys(article_ids))
     if not names:
         return set()
-    keys = stage.table(
-        article_key=stage.keys([key_of(name) for name in names]),
-        i=(range(len(names)), stage.SMALL),
-    )
-    with stage.staged(db, "copydesk_known", keys):
+    with stage.staged(db, "copydesk_ids", stage.keyed(names)):
         return {names[i] for (i,) in db.execute(sql, parameters).fetchall()}
 
 
 def record(db: DuckDBPyConnection, articles: Mapping[str, NotModified], *, run_id: str) -> None:
-    """Moves ``last_seen_at`` of what those articles say; unknown articles are passed over.
+    """Store a sighting of the current content of each article; ignore unknown articles.
 
     The caller owns the transaction.
     """
     if not articles:
         return
-    rows = stage.table(
-        article_key=stage.keys([key_of(name) for name in articles]),
-        channel=([one.channel for one in articles.values()], stage.TEXT),
-        at=([micros(one.at) for one in articles.values()], stage.MOMENT),
+    answers = articles.values()
+    rows = stage.keyed(
+        list(articles),
+        channel=([one.channel for one in answers], stage.TEXT),
+        at=([micros(one.at) for one in answers], stage.MOMENT),
     )
-    with stage.staged(db, "copydesk_confirmed", rows):
-        db.execute(CONFIRM, [run_id])
+    with stage.staged(db, "copydesk_ids", rows):
+        db.execute(RECORD, [run_id])

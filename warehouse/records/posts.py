@@ -1,4 +1,4 @@
-"""Files of an import that are known already, good or bad, and failures they mend."""
+"""Imported files that are stored already, good or bad, and the failures that they resolve."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from warehouse.rows import ArticleRow
 from warehouse.times import utc
 from warehouse.upsert import stage
 
-# A file that says its source, or its article's id, is the same whatever the import's own
-# source; of any other only the one that was stored for this source is known.
+# A file that names its source, or its article's id, is the same whatever the source of the
+# import. Any other file is known only if it was stored for this source.
 STORED = """
     SELECT k.i, sha256(p.data), r.source, r.published_at, p.first_seen_at
     FROM _store.posts p
     JOIN copydesk_paths k ON k.path = p.path
-    JOIN _store.records r ON r.record_key = p.record_key
+    JOIN _store.article_records r ON r.record_key = p.record_key
     WHERE r.parser = ? AND r.parser_version = ?
       AND (r.source = ? OR r.source_article_id <> p.path)
 """
 
-# What ended a reading process may have been the machine's fault: such a file is tried again.
+# The machine may have ended the parser process, so a file that broke it is tried again.
 FAILED = """
     SELECT k.i, sha256(q.page), q.source, q.message, q.resolved_at IS NOT NULL
     FROM _store.quarantine q
@@ -33,26 +33,27 @@ FAILED = """
       AND q.reason <> 'broken_parser'
 """
 
-# A path alone tells no site from another: the source must be the failure's as well.
-MENDED = """
+# Two sites may have the same path, so the source must agree as well.
+RESOLVED = """
     SELECT DISTINCT q.quarantine_key::VARCHAR
     FROM _store.quarantine q
-    JOIN copydesk_mended m ON q.article_id = m.article_id OR (q.url = m.path AND q.source = m.source)
+    JOIN copydesk_imported m
+        ON q.article_id = m.article_id OR (q.url = m.path AND q.source = m.source)
     WHERE q.resolved_at IS NULL
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPost:
-    """What is stored of a file that an import found before.
+    """What is stored of a file that an earlier import found.
 
     Attributes:
-        digest: SHA-256 of the bytes, in hex; other bytes under the path are not known.
+        digest: SHA-256 of the bytes, in hex; another file under the path is not known.
         source: The source it is counted for.
         published_at, seen_at: When its article was published, and seen by that import;
             aware UTC. ``None`` for a failure.
         problem: Why it is in quarantine; empty for an article.
-        is_resolved: The failure was mended since.
+        is_resolved: The failure was resolved since.
     """
 
     digest: str
@@ -71,15 +72,14 @@ def known_posts(
     channel: str,
     parser: tuple[str, str],
 ) -> dict[str, list[KnownPost]]:
-    """What is stored of some paths: each file they held, as long as nothing would change it.
+    """Return by path the stored files that an import would not change.
 
     Args:
         db: The warehouse.
         paths: As the import names them.
         source: The source of posts that do not name theirs.
-        channel: That of imports.
-        parser: Name and version of the parser that would read them today; what another
-            one read is not known.
+        channel: The channel of imports.
+        parser: Name and version of today's parser; files of another version are not known.
     """
     known: dict[str, list[KnownPost]] = {}
     staged = stage.table(i=(range(len(paths)), stage.WHOLE), path=(paths, stage.TEXT))
@@ -99,54 +99,54 @@ def known_posts(
 def resolved_failures(
     db: DuckDBPyConnection, rows: Iterable[ArticleRow], *, source: str
 ) -> list[str]:
-    """The ids of the open failures that imported articles make good: the same article, or path.
+    """Return the ids of open failures that imported articles resolve: same article, or path.
 
     Args:
         db: The warehouse.
         rows: What was imported.
         source: The source that failed posts of the import were counted for.
     """
-    mended = [
+    imported = [
         (row.article_id, row.post.path, of)
         for row in rows
         if row.post
         for of in {row.source, source}
     ]
-    if not mended:
+    if not imported:
         return []
-    article_ids, paths, sources = zip(*mended, strict=True)
+    article_ids, paths, sources = zip(*imported, strict=True)
     staged = stage.table(
         article_id=(article_ids, stage.TEXT), path=(paths, stage.TEXT), source=(sources, stage.TEXT)
     )
-    with stage.staged(db, "copydesk_mended", staged):
-        return [key for (key,) in db.execute(MENDED).fetchall()]
+    with stage.staged(db, "copydesk_imported", staged):
+        return [key for (key,) in db.execute(RESOLVED).fetchall()]
 
 
-# --- files that go back to disk --------------------------------------------------------
+# --- files for the export --------------------------------------------------------------
 
-# The latest of each path; of each whether its article still says what some file said.
+# The latest file of each path, of articles that still have the record of one of their files.
 FILES = """
     WITH heads AS (
         SELECT article_key, max_by(record_key, (seen_at, seq)) AS record_key
-        FROM _store.versions GROUP BY article_key
+        FROM _store.article_versions GROUP BY article_key
     ), files AS (
         SELECT p.seq, p.article_key, p.record_key, p.dialect, p.path, sha256(p.data) AS digest,
                r.source || ':' || r.source_article_id AS article_id
-        FROM _store.posts p JOIN _store.records r ON r.record_key = p.record_key
+        FROM _store.posts p JOIN _store.article_records r ON r.record_key = p.record_key
         WHERE ?::VARCHAR IS NULL OR r.source = ?
         QUALIFY row_number() OVER (
             PARTITION BY r.source, p.dialect, p.path ORDER BY p.seq DESC
         ) = 1
-    ), told AS (
+    ), compared AS (
         SELECT f.*, f.record_key = h.record_key AS is_current
         FROM files f JOIN heads h ON h.article_key = f.article_key
     )
     SELECT seq, article_id, dialect, path, digest, is_current
-    FROM told
+    FROM compared
     QUALIFY bool_or(is_current) OVER (PARTITION BY article_key)
 """
 
-OUTLINES = """
+ARTICLES = """
     SELECT article_id, source, source_article_id, published_at, published_precision
     FROM articles
     WHERE (?::VARCHAR IS NULL OR source = ?)
@@ -161,12 +161,12 @@ DATA = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """An imported file of an article that still says what one of its files said.
+    """An imported file of an article that has not changed since the import.
 
     Attributes:
-        seq: Its place in the warehouse, later files after earlier ones.
+        seq: Its place in the warehouse; later files have larger ones.
         digest: SHA-256 of its bytes, in hex.
-        is_current: It is this file that says it.
+        is_current: The article has the record of this file, not of another one.
     """
 
     seq: int
@@ -179,7 +179,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleInfo:
-    """As much of an article as its file's name needs."""
+    """The columns of an article that its file name needs."""
 
     article_id: str
     source: str
@@ -189,35 +189,24 @@ class ArticleInfo:
 
 
 def stored_files(db: DuckDBPyConnection, *, source: str | None = None) -> list[StoredFile]:
-    """The files of all articles that nothing changed since they were imported; no bytes."""
-    found = db.execute(FILES, [source, source]).fetchall()
-    names = ("seq", "article_id", "dialect", "path", "digest", "is_current")
-    return [StoredFile(**dict(zip(names, one, strict=True))) for one in found]
+    """Return the files of all articles unchanged since their import, without the bytes."""
+    return [StoredFile(**one) for one in stage.select(db, FILES, [source, source])]
 
 
 def article_infos(
     db: DuckDBPyConnection, *, source: str | None, published_since: datetime | None
 ) -> list[ArticleInfo]:
-    """All articles, in outline."""
-    found = db.execute(OUTLINES, [source, source, published_since, published_since]).fetchall()
-    return [
-        ArticleInfo(
-            article_id=article_id,
-            source=of,
-            source_article_id=own,
-            published_at=utc(at),
-            published_precision=precision,
-        )
-        for article_id, of, own, at, precision in found
-    ]
+    """Return the columns of all articles that their file names need."""
+    values = [source, source, published_since, published_since]
+    return [ArticleInfo(**one) for one in stage.select(db, ARTICLES, values)]
 
 
 def file_data(
     db: DuckDBPyConnection, seqs: Sequence[int], *, rows_each: int = 1000
 ) -> Iterator[tuple[int, bytes]]:
-    """The bytes of stored files, a few at a time, in any order.
+    """Yield the bytes of stored files, a few at a time, in any order.
 
-    The connection must not be used for anything else until the iterator is done.
+    The connection may not be used for anything else until the iterator is exhausted.
     """
     with stage.staged(db, "copydesk_files", stage.table(seq=(seqs, stage.WHOLE))):
         cursor = db.execute(DATA)

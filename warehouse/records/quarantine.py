@@ -1,8 +1,9 @@
-"""Failures with all that is needed to try again; none is ever dropped, none is doubled."""
+"""Quarantine: failures with all that a replay needs; none is dropped, none is stored twice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -10,10 +11,9 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from warehouse.errors import WarehouseError
-from warehouse.records import suppression
-from warehouse.records.suppression import SuppressionList
+from warehouse.records.suppression import SuppressionList, list_suppressions
 from warehouse.rows import NewQuarantineEntry, QuarantineEntry
-from warehouse.times import micros, utc
+from warehouse.times import micros
 from warehouse.upsert import stage
 from warehouse.upsert.keys import key_of
 
@@ -22,11 +22,11 @@ KNOWN = """
     JOIN copydesk_failed f ON q.quarantine_key = f.quarantine_key::UUID
 """
 
-# What is kept of a page that fails again is its latest failure, by the time it was fetched:
-# an older page, read again, is another attempt and nothing else.
+# Of a page that fails again the latest failure is kept, by the time of the fetch. An older
+# page, parsed again, only counts as another attempt.
 _LATEST = (
     "channel", "reason", "message", "expected", "found", "page", "page_more", "content_type",
-    "facts", "parser", "parser_version", "fetched_at",
+    "listing_entry", "parser", "parser_version", "fetched_at",
 )  # fmt: skip
 _KEPT = ", ".join(
     f"{name} = CASE WHEN f.fetched_at >= q.fetched_at THEN f.{name} ELSE q.{name} END"
@@ -42,32 +42,28 @@ AGAIN = f"""
         resolved_by = CASE WHEN f.fetched_at < q.fetched_at THEN q.resolved_by
                            WHEN f.resolved_at IS NULL THEN NULL
                            ELSE coalesce(q.resolved_by, f.resolved_by) END,
-        told_at = CASE WHEN f.fetched_at < q.fetched_at THEN q.told_at
-                       WHEN q.resolved_at IS NOT NULL OR f.reason <> q.reason THEN NULL
-                       ELSE q.told_at END
+        alerted_at = CASE WHEN f.fetched_at < q.fetched_at THEN q.alerted_at
+                          WHEN q.resolved_at IS NOT NULL OR f.reason <> q.reason THEN NULL
+                          ELSE q.alerted_at END
     FROM copydesk_failed f
     WHERE q.quarantine_key = f.quarantine_key::UUID
 """  # noqa: S608
 
-# Sightings are appended in the order of time: of a page fetched now, few have to be read.
-OVERTAKEN = """
-    SELECT DISTINCT f.i FROM _store.seen s
-    JOIN copydesk_asked f ON s.article_key = f.article_key::UUID AND s.last_seen_at > f.fetched_at
+# Sightings are appended in order of time: for a page fetched now, few have to be read.
+SUPERSEDED = """
+    SELECT DISTINCT f.i FROM _store.sightings s
+    JOIN copydesk_failed f ON s.article_key = f.key::UUID AND s.last_seen_at > f.fetched_at
     WHERE s.last_seen_at > make_timestamptz({since})
 """
 
-FRESH = """
+NEW = """
     INSERT INTO _store.quarantine BY NAME
     SELECT f.* EXCLUDE (i) FROM copydesk_failed f
     ANTI JOIN _store.quarantine q ON q.quarantine_key = f.quarantine_key::UUID
 """
 
-_COLUMNS = (
-    "quarantine_key", "source", "channel", "url", "article_id", "reason", "message", "expected",
-    "found", "page", "page_more", "content_type", "facts", "fetched_at", "parser",
-    "parser_version", "attempts", "first_failed_at", "last_failed_at", "resolved_at",
-    "resolved_by", "run_id",
-)  # fmt: skip
+_ROW = tuple(one.name for one in fields(NewQuarantineEntry))
+_TEXTS = tuple(name for name in _ROW if name not in {"page", "page_more", "fetched_at"})
 
 
 def put(
@@ -77,19 +73,18 @@ def put(
     run_id: str,
     at: datetime | None = None,
 ) -> int:
-    """Stores failures and says how many are new; a known one counts another attempt.
+    """Store failures; return how many are new. A known one counts another attempt.
 
-    The same failing page is the one with the same source, address and article; a line
-    without an address or article is told by its bytes. What is to be forgotten is passed over.
-    A page older than what its article was last seen to say is kept as resolved: what came
-    later stands.
+    A failure is known by its source, URL and article; an entry without them by its bytes.
+    Suppressed articles are left out. A page older than the last sighting of its article is
+    stored as resolved.
     """
     if rows:
-        forbidden = SuppressionList(suppression.list_suppressions(db))
+        suppressed = SuppressionList(list_suppressions(db))
         rows = [
             row
             for row in rows
-            if not forbidden.source(row.source) and (row.article_id or "") not in forbidden
+            if not suppressed.has_source(row.source) and (row.article_id or "") not in suppressed
         ]
     if not rows:
         return 0
@@ -105,22 +100,21 @@ def put(
         if known:
             db.execute(AGAIN)
         if known < len(failed):
-            db.execute(FRESH)
+            db.execute(NEW)
     return len(failed) - known
 
 
 def superseded(db: DuckDBPyConnection, rows: Sequence[NewQuarantineEntry]) -> set[int]:
-    """Which of the rows, by number, are older than what their article was last seen to say."""
+    """Return which of the rows, by number, are older than the last sighting of their article."""
     if not rows:
         return set()
-    asked = stage.table(
-        i=(range(len(rows)), stage.SMALL),
-        article_key=stage.keys([key_of(row.article_id or "") for row in rows]),
+    failed = stage.keyed(
+        [row.article_id or "" for row in rows],
         fetched_at=([row.fetched_at for row in rows], stage.MOMENT),
     )
-    with stage.staged(db, "copydesk_asked", asked):
+    with stage.staged(db, "copydesk_failed", failed):
         since = micros(min(row.fetched_at for row in rows))
-        return {i for (i,) in db.execute(OVERTAKEN.format(since=since)).fetchall()}
+        return {i for (i,) in db.execute(SUPERSEDED.format(since=since)).fetchall()}
 
 
 def open_failures(
@@ -130,7 +124,7 @@ def open_failures(
     source: str | None = None,
     is_resolved: bool = False,
 ) -> list[QuarantineEntry]:
-    """The failures that stand (or those resolved), oldest first, with their pages."""
+    """Return the open entries (or the resolved ones), oldest first, with their pages."""
     return _select(
         db,
         "(? IS NULL OR reason = ?) AND (? IS NULL OR source = ?) AND (resolved_at IS NOT NULL) = ?",
@@ -139,15 +133,15 @@ def open_failures(
 
 
 def get(db: DuckDBPyConnection, quarantine_id: str) -> QuarantineEntry:
-    """One failure by its id or the beginning of it.
+    """Return one entry by its id or the beginning of it.
 
     Raises:
-        WarehouseError: None or several begin so.
+        WarehouseError: No id or several ids begin so.
     """
     found = _select(db, "starts_with(CAST(quarantine_key AS VARCHAR), ?)", [quarantine_id])
     if len(found) != 1:
         raise WarehouseError(
-            f"expected one quarantined page with id {quarantine_id!r}, found {len(found)}: "
+            f"expected one quarantine entry with id {quarantine_id!r}, found {len(found)}: "
             "`copydesk quarantine list` shows the ids"
         )
     return found[0]
@@ -162,7 +156,7 @@ def resolve(
     quarantine_ids: Iterable[str] = (),
     at: datetime | None = None,
 ) -> int:
-    """Marks as resolved what stands under an article, an address or an id; how many."""
+    """Mark the open entries of an article, a URL or an id as resolved; return how many."""
     names = [list(article_ids), list(urls), list(quarantine_ids)]
     if not any(names):
         return 0
@@ -171,8 +165,7 @@ def resolve(
         "OR list_contains(?::VARCHAR[], url) "
         "OR list_contains(?::VARCHAR[], CAST(quarantine_key AS VARCHAR)))"
     )
-    sql = f"SELECT count(*) FROM _store.quarantine WHERE {where}"  # noqa: S608
-    count = int(db.execute(sql, names).fetchall()[0][0])
+    count = stage.count(db, f"SELECT count(*) FROM _store.quarantine WHERE {where}", names)  # noqa: S608
     if count:
         db.execute(
             f"UPDATE _store.quarantine SET resolved_at = ?, resolved_by = ? WHERE {where}",  # noqa: S608
@@ -183,33 +176,36 @@ def resolve(
 
 def resolve_parsed(
     db: DuckDBPyConnection,
-    read: Mapping[str, datetime],
+    parsed: Mapping[str, datetime],
     *,
     run_id: str,
     at: datetime | None = None,
 ) -> int:
-    """Marks as resolved what failed no later than its article was read; how many.
+    """Mark entries as resolved that are no newer than the parsed page of their article.
 
     Args:
         db: The warehouse, in the caller's transaction.
-        read: By article, when the page that could be read was fetched (aware UTC). A page
-            that was fetched after it and failed stands: it is what the article says now.
-        run_id: The run that read them.
+        parsed: By article, when the parsed page was fetched (aware UTC). A page that was
+            fetched later and failed stays open.
+        run_id: The run that parsed them.
         at: Now, if not given.
+
+    Returns:
+        How many.
     """
-    if not read:
+    if not parsed:
         return 0
-    standing = db.execute(
+    unresolved = db.execute(
         "SELECT CAST(quarantine_key AS VARCHAR), article_id, fetched_at FROM _store.quarantine "
         "WHERE resolved_at IS NULL AND list_contains(?::VARCHAR[], article_id)",
-        [list(read)],
+        [list(parsed)],
     ).fetchall()
-    ids = [key for key, article, fetched_at in standing if fetched_at <= read[article]]
+    ids = [key for key, article, fetched_at in unresolved if fetched_at <= parsed[article]]
     return resolve(db, run_id=run_id, quarantine_ids=ids, at=at)
 
 
 def open_ids(db: DuckDBPyConnection, quarantine_ids: Iterable[str]) -> set[str]:
-    """Those of some failures that stand."""
+    """Return those of some entries that are open."""
     found = db.execute(
         "SELECT CAST(quarantine_key AS VARCHAR) FROM _store.quarantine WHERE resolved_at IS NULL "
         "AND list_contains(?::VARCHAR[], CAST(quarantine_key AS VARCHAR))",
@@ -221,7 +217,7 @@ def open_ids(db: DuckDBPyConnection, quarantine_ids: Iterable[str]) -> set[str]:
 def resolved_listings(
     db: DuckDBPyConnection, source: str, urls: Iterable[str]
 ) -> dict[str, datetime]:
-    """By address, when the latest failure of a listing was fetched, where that is resolved."""
+    """Return the resolved listings by URL, with the fetch time of their latest failure."""
     found = db.execute(
         "SELECT url, max(fetched_at) FROM _store.quarantine "
         "WHERE source = ? AND article_id IS NULL AND list_contains(?::VARCHAR[], url) "
@@ -232,7 +228,7 @@ def resolved_listings(
 
 
 def failure_key(row: NewQuarantineEntry) -> bytes:
-    """What stands for a failure, however often it is met: its article, page or line."""
+    """Return the key under which every failure of the same article, page or entry is stored."""
     is_named = bool(row.url or row.article_id)
     which = "" if is_named else sha256(row.page).hexdigest()
     return key_of(row.source, row.url, row.article_id or "", which)
@@ -245,17 +241,15 @@ def _table(
     count = len(rows)
 
     def text(name: str) -> tuple[list[str | None], Any]:
-        # What a page holds may be no Unicode; the bytes in `page` are the truth.
+        # A page may hold invalid Unicode; `page` keeps its bytes.
         values = (getattr(row, name) for row in rows)
         clean = [v if v is None else v.encode(errors="backslashreplace").decode() for v in values]
         return clean, stage.TEXT
 
-    names = ("source", "channel", "url", "article_id", "reason", "message", "expected", "found")
-    more = ("content_type", "facts", "parser", "parser_version")
     return stage.table(
         i=(range(count), stage.SMALL),
         quarantine_key=stage.keys(list(failed)),
-        **{name: text(name) for name in names + more},
+        **{name: text(name) for name in _TEXTS},
         page=([row.page for row in rows], stage.BYTES),
         page_more=([row.page_more for row in rows], stage.BYTES_LIST),
         fetched_at=([row.fetched_at for row in rows], stage.MOMENT),
@@ -269,32 +263,14 @@ def _table(
 
 
 def _select(db: DuckDBPyConnection, where: str, values: list[Any]) -> list[QuarantineEntry]:
-    found = db.execute(
-        f"SELECT {', '.join(_COLUMNS)} FROM _store.quarantine WHERE {where} "  # noqa: S608
-        "ORDER BY first_failed_at, quarantine_key",
+    found = stage.select(
+        db,
+        f"SELECT CAST(quarantine_key AS VARCHAR) AS quarantine_id, {', '.join(_ROW)}, attempts, "  # noqa: S608
+        "first_failed_at, last_failed_at, resolved_at, resolved_by, run_id "
+        f"FROM _store.quarantine WHERE {where} ORDER BY first_failed_at, quarantine_key",
         values,
-    ).fetchall()
-    return [_quarantined(dict(zip(_COLUMNS, one, strict=True))) for one in found]
-
-
-def _quarantined(one: dict[str, Any]) -> QuarantineEntry:
-    return QuarantineEntry(
-        quarantine_id=str(one["quarantine_key"]),
-        attempts=one["attempts"],
-        first_failed_at=one["first_failed_at"].astimezone(UTC),
-        last_failed_at=one["last_failed_at"].astimezone(UTC),
-        resolved_at=utc(one["resolved_at"]),
-        resolved_by=one["resolved_by"],
-        run_id=one["run_id"],
-        row=NewQuarantineEntry(
-            page_more=tuple(one["page_more"]),
-            fetched_at=one["fetched_at"].astimezone(UTC),
-            **{
-                name: one[name]
-                for name in (
-                    "source", "channel", "url", "article_id", "reason", "message", "expected",
-                    "found", "page", "content_type", "facts", "parser", "parser_version",
-                )
-            },
-        ),
-    )  # fmt: skip
+    )
+    return [
+        QuarantineEntry(row=NewQuarantineEntry(**{name: one.pop(name) for name in _ROW}), **one)
+        for one in found
+    ]

@@ -1,7 +1,7 @@
-"""Runs: one row per run and source, begun, counted and ended in the flow's transactions.
+"""Runs: one row per run and source, started, counted and finished in the flow's transactions.
 
-The counters of a batch are added in the transaction of the batch, so that they are those
-of the rows that are stored, whatever happens to the process.
+The counters of a batch are added in the transaction of the batch, so they always agree with
+the stored rows.
 """
 
 from __future__ import annotations
@@ -16,29 +16,33 @@ from duckdb import DuckDBPyConnection
 from warehouse.process import Process, this_process
 from warehouse.rows import Counters, RunRow
 from warehouse.times import utc
+from warehouse.upsert import stage
 
 _COUNTS = tuple(one.name for one in fields(Counters))
+_NAMES = ", ".join(_COUNTS)
 _ADD = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
-_NO_COUNTS = ", ".join("0" for _ in _COUNTS)
 
-# Names and places only, made from the fields of Counters; no value is in the text.
+# Names and placeholders only, made from the fields of Counters; the text holds no value.
 _START = f"""
-    INSERT INTO _store.runs
-    SELECT ?, ?, ?, 'running', ?, NULL, {_NO_COUNTS}, ?, ?, ?, NULL, ?, ?, ?, ?
-"""
+    INSERT INTO _store.runs (
+        run_id, flow, source, started_at, code_version, parser, parser_version, host, boot, pid,
+        pid_started, state, messages, {_NAMES})
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', [], {", ".join("0" for _ in _COUNTS)})
+"""  # noqa: S608
 _COUNT = f"UPDATE _store.runs SET {_ADD} WHERE run_id = ? AND source = ?"  # noqa: S608
 _LIST = f"""
     SELECT run_id, flow, source, state, started_at, ended_at, code_version, parser,
-           parser_version, error, {", ".join(_COUNTS)}
+           parser_version, messages, {_NAMES}
     FROM _store.runs
     WHERE (? IS NULL OR run_id = ?)
     ORDER BY started_at DESC, run_id, source
     LIMIT ?
 """  # noqa: S608
+_CRASHED = "the process ended without a message; its complete batches are stored"
 
 
 def new_run_id(at: datetime | None = None) -> str:
-    """An id that sorts by time and never repeats: ``20260314T151617-1a2b3c4d``."""
+    """Return an id that sorts by time and never repeats: ``20260314T151617-1a2b3c4d``."""
     return f"{at or datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}"
 
 
@@ -52,10 +56,18 @@ def start_run(
     run_id: str | None = None,
     at: datetime | None = None,
 ) -> str:
-    """The id of a run that now runs, one row for each source.
+    """Store a running run, a row for each source; return its id.
 
-    Runs of processes that are gone are marked ``crashed`` first. ``parsers`` gives name
-    and version of each source's parser; ``run_id`` is for a caller that needs it before.
+    Runs whose process is gone are marked ``crashed`` first.
+
+    Args:
+        db: The warehouse, in the caller's transaction.
+        flow: ``sync``, ``backfill``, ``import``, ``reparse`` or ``replay``.
+        sources: Which sources it runs.
+        code_version: The version of copydesk.
+        parsers: Name and version of each source's parser.
+        run_id: Its id, if the caller has made it.
+        at: Its start (aware UTC), by default now.
     """
     at = at or datetime.now(UTC)
     mark_crashed(db, at=at)
@@ -72,7 +84,7 @@ def start_run(
 
 
 def add_counters(db: DuckDBPyConnection, run_id: str, source: str, counters: Counters) -> None:
-    """Adds what a batch did to the row of its run and source."""
+    """Add the counters of a batch to the row of its run and source."""
     counts = [getattr(counters, name) for name in _COUNTS]
     db.execute(_COUNT, [*counts, run_id, source])
 
@@ -84,23 +96,24 @@ def finish_run(
     *,
     state: str = "completed",
     counters: Counters | None = None,
-    error: str | None = None,
+    messages: Sequence[str] = (),
     at: datetime | None = None,
 ) -> None:
-    """Ends the row of a run and source, adding the last counters.
+    """Store the end of a run for one source, and add the last counters.
 
-    The state is ``completed``, ``failed`` or ``interrupted``.
+    The state is ``completed``, ``completed_with_warnings``, ``failed`` or ``interrupted``.
     """
     if counters:
         add_counters(db, run_id, source, counters)
     db.execute(
-        "UPDATE _store.runs SET state = ?, ended_at = ?, error = ? WHERE run_id = ? AND source = ?",
-        [state, at or datetime.now(UTC), error, run_id, source],
+        "UPDATE _store.runs SET state = ?, ended_at = ?, messages = ?::VARCHAR[] "
+        "WHERE run_id = ? AND source = ?",
+        [state, at or datetime.now(UTC), list(messages), run_id, source],
     )
 
 
 def mark_crashed(db: DuckDBPyConnection, *, at: datetime | None = None) -> list[str]:
-    """The runs found running although their process is gone; they are now ``crashed``."""
+    """Mark the running runs whose process is gone as ``crashed``; return their ids."""
     running = db.execute(
         "SELECT DISTINCT run_id, host, boot, pid, pid_started FROM _store.runs "
         "WHERE state = 'running' ORDER BY run_id"
@@ -108,16 +121,15 @@ def mark_crashed(db: DuckDBPyConnection, *, at: datetime | None = None) -> list[
     gone = [run_id for run_id, *process in running if not Process(*process).is_alive]
     for run_id in gone:
         db.execute(
-            "UPDATE _store.runs SET state = 'crashed', ended_at = ?, "
-            "error = 'the process ended without a word; its whole batches are stored' "
+            "UPDATE _store.runs SET state = 'crashed', ended_at = ?, messages = [?] "
             "WHERE run_id = ? AND state = 'running'",
-            [at or datetime.now(UTC), run_id],
+            [at or datetime.now(UTC), _CRASHED, run_id],
         )
     return gone
 
 
 def last_time(db: DuckDBPyConnection) -> datetime | None:
-    """When the latest run began or ended; ``None`` when there was none."""
+    """Return when the latest run started or ended; ``None`` when there was none."""
     (found,) = db.execute(
         "SELECT max(greatest(started_at, coalesce(ended_at, started_at))) FROM _store.runs"
     ).fetchall()[0]
@@ -127,13 +139,9 @@ def last_time(db: DuckDBPyConnection) -> datetime | None:
 def list_runs(
     db: DuckDBPyConnection, *, run_id: str | None = None, limit: int = 1000
 ) -> list[RunRow]:
-    """Runs, newest first; or the rows of one."""
+    """Return runs, newest first; or the rows of one."""
+    found = stage.select(db, _LIST, [run_id, run_id, limit])
     return [
-        RunRow(
-            run_id=run, flow=flow, source=source, state=state, started_at=started.astimezone(UTC),
-            ended_at=utc(ended), code_version=code, parser=parser, parser_version=version,
-            error=error, counters=Counters(**dict(zip(_COUNTS, counts, strict=True))),
-        )
-        for run, flow, source, state, started, ended, code, parser, version, error, *counts
-        in db.execute(_LIST, [run_id, run_id, limit]).fetchall()
-    ]  # fmt: skip
+        RunRow(counters=Counters(**{name: row.pop(name) for name in _COUNTS}), **row)
+        for row in found
+    ]

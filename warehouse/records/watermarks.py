@@ -1,4 +1,4 @@
-"""How far each channel is done; committed with the rows that make it true."""
+"""Watermarks: how far each channel is processed, committed with the rows."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from datetime import datetime
 from duckdb import DuckDBPyConnection
 
 from warehouse.rows import Watermark
-from warehouse.times import utc
+from warehouse.upsert import stage
 
 
 def get(db: DuckDBPyConnection, source: str, channel: str) -> Watermark | None:
-    """The watermark of a channel; ``None`` before its first run."""
-    found = db.execute(
-        "SELECT reached_at, value, run_id FROM _store.watermarks WHERE source = ? AND channel = ?",
+    """Return the watermark of a channel; ``None`` before its first run."""
+    found = stage.select(
+        db,
+        "SELECT source, channel, reached_at AS at, value, run_id FROM _store.watermarks "
+        "WHERE source = ? AND channel = ?",
         [source, channel],
-    ).fetchall()
-    if not found:
-        return None
-    ((at, value, run_id),) = found
-    return Watermark(source=source, channel=channel, at=utc(at), value=value, run_id=run_id)
+    )
+    return Watermark(**found[0]) if found else None
 
 
 def advance(
@@ -31,7 +30,7 @@ def advance(
     value: str,
     run_id: str,
 ) -> bool:
-    """Moves a watermark forward and says whether it did; it never goes back in time.
+    """Move a watermark forward; return whether it moved. It never goes back in time.
 
     A watermark without a time is replaced.
     """

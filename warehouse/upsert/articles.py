@@ -1,145 +1,145 @@
-"""The upsert: article rows into contents, records, versions and sightings.
+"""The upsert: observed articles into contents, records, versions and sightings.
 
-Nothing is looked up row by row, and nothing costs time in proportion to what is stored
-but two tag probes inside DuckDB (``lookups``). Rows that say what is known already, nearly
-all of a live run, only leave a sighting; what any other row means is decided in ``history``.
+No row is looked up by itself, and only two tag probes inside DuckDB (``lookup``) take time in
+proportion to what is stored. A row that repeats what is known, as nearly all of a live run do,
+adds a sighting; ``history`` decides what any other row means.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from duckdb import DuckDBPyConnection
 
-from warehouse.rows import ArticleRow, UpsertCounts
+from warehouse.rows import UpsertCounts
 from warehouse.upsert import insert, lookup
 from warehouse.upsert.history import History
-from warehouse.upsert.observations import Observation, observations_of
-from warehouse.upsert.write_lock import batch_context, lock_for_write
+from warehouse.upsert.observations import Observation
+from warehouse.upsert.write_lock import lock_for_write
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What one upsert will append; ``bodies`` are those of the contents stored before."""
+    """What one upsert appends; ``bodies`` are those of the contents stored before."""
 
-    additions: insert.PendingInserts = field(default_factory=insert.PendingInserts)
+    pending: insert.PendingInserts = field(default_factory=insert.PendingInserts)
     bodies: dict[bytes, bytes] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(int))
     )
 
-    def knows(self, content: bytes) -> bool:
-        """Whether a content is stored, or will be."""
-        return content in self.bodies or content in self.additions.contents
+    def has_content(self, content: bytes) -> bool:
+        """Return whether a content is stored, or pending."""
+        return content in self.bodies or content in self.pending.contents
 
 
 def upsert_articles(
-    db: DuckDBPyConnection, rows: Sequence[ArticleRow], *, run_id: str
+    db: DuckDBPyConnection, observations: Iterable[Observation], *, run_id: str
 ) -> dict[str, UpsertCounts]:
-    """Adds what is new in ``rows`` and says, by source, what they were.
+    """Store what is new in ``observations``; return the counts by source.
 
-    The caller owns the transaction (``warehouse.transaction``), so that a watermark
-    commits with its rows. Rows are handled in the order of ``fetched_at``, equal times
-    in the order given; an article or content may be in the batch any number of times.
-    The version seen last is current, whatever the order of arrival; of two readings of
-    one moment the one stored later. A page older than the current version becomes part
-    of the history. The same rows again change nothing.
+    The caller owns the transaction (``warehouse.transaction``), so that a watermark commits
+    with its rows. Observations take effect in the order of ``fetched_at``, equal times in the
+    order given; an article or content may be in the batch any number of times. The version
+    seen last is current, whatever the order of arrival; of two parses of one page the one
+    stored later. A page older than the current version becomes part of the history. The same
+    observations again change nothing.
 
-    Any number of rows may come at once: the more, the less each costs.
-
-    Raises:
-        BadRow: A row cannot be stored; nothing of the batch was.
+    A batch may have any size; each row of a larger one costs less.
     """
-    sights = observations_of(rows)
-    if not sights:
+    observed = sorted(observations, key=attrgetter("at"))
+    if not observed:
         return {}
     batch = _Batch()
     lock_for_write(db)
-    outlook = batch_context(db, sights[0].at)
-    if outlook.tombstones:
-        sights = _without_forgotten(db, sights, batch)
-    if sights:
-        known = lookup.load_state(db, sights, has_later=outlook.has_later)
-        _place_all(db, sights, known, batch)
-        batch.additions.store(db, seq=outlook.seq, bodies=batch.bodies, run_id=run_id)
-        insert.posts(db, sights, seq=outlook.seq, run_id=run_id)
+    context = lookup.batch_context(db, observed[0].at)
+    if context.suppressions:
+        observed = _without_suppressed(db, observed, batch)
+    if observed:
+        state = lookup.load_state(db, observed, has_later=context.has_later)
+        _place_all(db, observed, state, batch)
+        batch.pending.store(db, seq=context.seq, bodies=batch.bodies, run_id=run_id)
+        insert.insert_posts(db, observed, seq=context.seq, run_id=run_id)
     return {source: UpsertCounts(**counts) for source, counts in batch.counts.items()}
 
 
-def _without_forgotten(
-    db: DuckDBPyConnection, sights: list[Observation], batch: _Batch
+def _without_suppressed(
+    db: DuckDBPyConnection, observed: list[Observation], batch: _Batch
 ) -> list[Observation]:
-    """The rows that no tombstone forbids; the others are only counted."""
-    articles, sources = lookup.forgotten(db)
+    """Return the observations that are not suppressed; count the others."""
+    articles, sources = lookup.suppressed(db)
     kept = []
-    for sight in sights:
-        if sight.article_key in articles or sight.row.source in sources:
-            batch.counts[sight.row.source]["forgotten"] += 1
+    for seen in observed:
+        if seen.article_key in articles or seen.row.source in sources:
+            batch.counts[seen.row.source]["suppressed"] += 1
         else:
-            kept.append(sight)
+            kept.append(seen)
     return kept
 
 
 def _place_all(
-    db: DuckDBPyConnection, sights: list[Observation], known: lookup.StoredState, batch: _Batch
+    db: DuckDBPyConnection, observed: list[Observation], state: lookup.StoredState, batch: _Batch
 ) -> None:
-    """Finds out what each sight means, the plain cases first."""
-    plain = known.confirmed | known.repeated
-    said = [sight for sight in sights if sight.article_key in plain]
-    batch.additions.seen += [sight for sight in said if sight.article_key in known.confirmed]
-    for source, count in Counter([sight.row.source for sight in said]).items():
-        batch.counts[source]["unmodified"] += count
-    if len(said) == len(sights):
+    """Decide what each observation means, the plain cases first."""
+    plain = state.confirmed | state.stored
+    unchanged = [seen for seen in observed if seen.article_key in plain]
+    batch.pending.sightings += [s for s in unchanged if s.article_key in state.confirmed]
+    for source, count in Counter([seen.row.source for seen in unchanged]).items():
+        batch.counts[source]["unchanged"] += count
+    if len(unchanged) == len(observed):
         return
-    rest = [sight for sight in sights if sight.article_key not in plain]
-    batch.bodies = lookup.stored_bodies(db, _said_first(rest, known))
+    rest = [seen for seen in observed if seen.article_key not in plain]
+    batch.bodies = lookup.stored_bodies(db, _contents_of_new_records(rest, state))
     histories: dict[bytes, History] = {}
-    for sight in rest:
-        if known.is_first(sight):
-            _place_first(sight, batch)
+    for seen in rest:
+        if state.is_first(seen):
+            _place_first(seen, batch)
             continue
-        history = histories.get(sight.article_key)
+        history = histories.get(seen.article_key)
         if history is None:
-            history = histories[sight.article_key] = known.history(sight.article_key)
-        _place(sight, history, batch)
+            history = histories[seen.article_key] = state.history(seen.article_key)
+        _place(seen, history, batch)
 
 
-def _said_first(sights: Sequence[Observation], known: lookup.StoredState) -> list[bytes]:
-    """The contents of rows whose exact record their article has not given before."""
+def _contents_of_new_records(
+    observed: Sequence[Observation], state: lookup.StoredState
+) -> list[bytes]:
+    """Return the contents of observations whose record their article has not had before."""
     return list(
         dict.fromkeys(
-            sight.content_key
-            for sight in sights
+            seen.content_key
+            for seen in observed
             if not any(
-                one.record == sight.record_key for one in known.chains.get(sight.article_key, ())
+                one.record == seen.record_key for one in state.chains.get(seen.article_key, ())
             )
         )
     )
 
 
-def _place_first(sight: Observation, batch: _Batch) -> None:
-    """What ``_place`` would do with an empty history, without making one."""
-    is_known = batch.knows(sight.content_key)
-    batch.additions.first(sight, is_content_new=not is_known)
-    batch.counts[sight.row.source]["duplicate" if is_known else "new"] += 1
+def _place_first(seen: Observation, batch: _Batch) -> None:
+    """Do what ``_place`` would do with an empty history, without making one."""
+    is_known = batch.has_content(seen.content_key)
+    batch.pending.add_first(seen, is_content_new=not is_known)
+    batch.counts[seen.row.source]["duplicate" if is_known else "new"] += 1
 
 
-def _place(sight: Observation, history: History, batch: _Batch) -> None:
-    """Puts one sight into its article's history and counts what it was."""
+def _place(seen: Observation, history: History, batch: _Batch) -> None:
+    """Put one observation into its article's history and count what it was."""
     before = history.current
-    is_known = batch.knows(sight.content_key)
-    is_record_new = sight.record_key not in history.records
-    for version in history.add(sight):
-        batch.additions.version(sight.article_key, version)
+    is_known = batch.has_content(seen.content_key)
+    is_record_new = seen.record_key not in history.records
+    for version in history.place_version(seen):
+        batch.pending.add_version(seen.article_key, version)
     if is_record_new:
-        batch.additions.record(sight, is_content_new=not is_known)
-    if history.note(sight):
-        batch.additions.seen.append(sight)
+        batch.pending.add_record(seen, is_content_new=not is_known)
+    if history.extend_interval(seen):
+        batch.pending.sightings.append(seen)
 
     if before is None:
         meaning = "duplicate" if is_known else "new"
     else:
-        meaning = "unmodified" if history.current == before else "modified"
-    batch.counts[sight.row.source][meaning] += 1
+        meaning = "unchanged" if history.current == before else "updated"
+    batch.counts[seen.row.source][meaning] += 1

@@ -1,9 +1,9 @@
-"""What one more sight of an article means, given its history. Pure: no database.
+"""The rule that decides new, updated and unchanged: an article's history. Pure, no database.
 
-A history is a chain of versions in the order of time (equal times in the order of
-storing); the last is current. Confirmations, sights that say what the version before
-them says, are not in the chain. So a version that arrives late, between another and a
-confirmation of it, adds two links: itself, and the other one's return.
+A history is a chain of versions in the order of time (equal times in the order of storing);
+the last one is current. A repetition of the version before it is not in the chain. So a late
+version, between another and its repetition, adds two versions: itself, and the return of the
+other one.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from warehouse.upsert.observations import Observation
 
 
 class Version(NamedTuple):
-    """The article began to say ``record`` at ``at`` (microseconds since 1970).
+    """The article has ``record`` from ``at`` on (microseconds since 1970).
 
-    ``seq`` orders what is stored already; what is not yet has none.
+    ``seq`` orders the stored versions; a version not yet stored has none.
     """
 
     at: int
@@ -39,16 +39,16 @@ class SeenInterval(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """What is known of one article; ``add`` grows it.
+    """What is known of one article.
 
     Attributes:
         chain: Its versions in order.
-        seen: The stretches that end at or after the first sight to be added.
+        intervals: Where it was seen, if that ends at or after the first new observation.
         records: Every record it ever had.
     """
 
     chain: list[Version] = field(default_factory=list)
-    seen: list[SeenInterval] = field(default_factory=list)
+    intervals: list[SeenInterval] = field(default_factory=list)
     records: set[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,57 +56,57 @@ class History:
 
     @property
     def current(self) -> bytes | None:
-        """The content that is current; ``None`` for an article never seen."""
+        """The current content; ``None`` for an article never seen."""
         return self.chain[-1].content if self.chain else None
 
-    def add(self, sight: Observation) -> list[Version]:
-        """The versions that a sight adds to the chain: none, itself, or itself and a return."""
-        here = bisect_right(self.chain, sight.at, key=attrgetter("at"))
+    def place_version(self, seen: Observation) -> list[Version]:
+        """Add an observation; return the versions that it adds: none, itself, or also a return."""
+        here = bisect_right(self.chain, seen.at, key=attrgetter("at"))
         before = self.chain[here - 1] if here else None
-        if self._says_so(sight, before):
+        if self._has_version(seen, before):
             return []
-        added = [Version(sight.at, None, sight.content_key, sight.record_key)]
+        added = [Version(seen.at, None, seen.content_key, seen.record_key)]
         until = self.chain[here].at if here < len(self.chain) else None
-        again = self._confirmed(before, sight.at, until) if before else None
+        again = self._first_repetition(before, seen.at, until) if before else None
         if before and again is not None:
             added.append(Version(again, None, before.content, before.record))
         self.chain[here:here] = added
-        self.records.add(sight.record_key)
+        self.records.add(seen.record_key)
         return added
 
-    def note(self, sight: Observation) -> bool:
-        """Whether this sighting was not known; it is now."""
-        channel = sight.row.channel
-        for one in self.seen:
+    def extend_interval(self, seen: Observation) -> bool:
+        """Add a sighting; return whether it was new."""
+        channel = seen.row.channel
+        for one in self.intervals:
             if (
-                one.content == sight.content_key
+                one.content == seen.content_key
                 and one.channel == channel
-                and one.first <= sight.at <= one.last
+                and one.first <= seen.at <= one.last
             ):
                 return False
-        self.seen.append(SeenInterval(sight.content_key, channel, sight.at, sight.at))
+        self.intervals.append(SeenInterval(seen.content_key, channel, seen.at, seen.at))
         return True
 
-    def _says_so(self, sight: Observation, before: Version | None) -> bool:
-        """Whether the chain says this at this time already, or did and was told better."""
-        if before and before.record == sight.record_key:
+    def _has_version(self, seen: Observation, before: Version | None) -> bool:
+        """Return whether the chain has this record at this time, or had it and was corrected."""
+        if before and before.record == seen.record_key:
             return True
-        if sight.record_key not in self.records:
+        if seen.record_key not in self.records:
             return False
         return any(
-            one.content == sight.content_key and sight.at in (one.first, one.last)
-            for one in self.seen
+            one.content == seen.content_key and seen.at in (one.first, one.last)
+            for one in self.intervals
         ) or any(
-            # Two readings of one moment, and its sighting was merged into a longer stretch.
-            one.record == sight.record_key and one.at == sight.at
+            # Two parses of one page, whose sighting was merged into a longer interval.
+            one.record == seen.record_key and one.at == seen.at
             for one in self.chain
         )
 
-    def _confirmed(self, version: Version, moment: int, until: int | None) -> int | None:
-        """When ``version`` was first seen to hold after ``moment`` and before ``until``."""
+    def _first_repetition(self, version: Version, moment: int, until: int | None) -> int | None:
+        """Return when ``version`` was first seen again after ``moment`` and before ``until``."""
         times = [
             one.first if one.first > moment else one.last
-            for one in self.seen
+            for one in self.intervals
             if one.content == version.content and one.last > moment
         ]
         first = min(times, default=None)

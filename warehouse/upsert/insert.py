@@ -1,4 +1,4 @@
-"""What an upsert adds to the tables, in columns."""
+"""What an upsert appends to the tables, as columns."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ POSTS = """
     SELECT k.i FROM _store.posts p JOIN copydesk_keys k ON p.post_key = k.key::UUID
 """
 
-# Rows with bodies go in parts, so that a large load never stands in memory three times.
+# Rows with bodies go in parts, so that a large load is not in memory three times.
 _ROWS_EACH = 2048
 
-# Fewer are not worth a checkpoint; DuckDB's row groups are so large.
+# Fewer rows are not worth a checkpoint; DuckDB's row groups have 122,880.
 _BULK_ROWS = 8192
 _ROW_GROUP = 122_880
 
 # The columns of a record that are stored as the row has them.
-_SAID = {
+_COLUMNS = {
     "source": stage.TEXT,
     "source_article_id": stage.TEXT,
     "url": stage.TEXT,
@@ -54,53 +54,53 @@ _SAID = {
     "provenance": stage.TEXT,
     "original_url": stage.TEXT,
 }
-_said = attrgetter(*_SAID)
+_values = attrgetter(*_COLUMNS)
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class PendingInserts:
-    """The rows to be added, by table.
+    """The rows to append, by table.
 
     Attributes:
-        contents: By content key, the first sight that says it.
-        records: By record key, the first sight that says it.
-        versions: Article, content and record key, and when it began to be said.
-        seen: Sightings.
+        contents: By content key, the first observation that has it.
+        records: By record key, the first observation that has it.
+        versions: Article, content and record key, and the time.
+        sightings: One row each.
     """
 
     contents: dict[bytes, Observation] = field(default_factory=dict)
     records: dict[bytes, Observation] = field(default_factory=dict)
     versions: list[tuple[bytes, bytes, bytes, int]] = field(default_factory=list)
-    seen: list[Observation] = field(default_factory=list)
+    sightings: list[Observation] = field(default_factory=list)
 
-    def first(self, sight: Observation, *, is_content_new: bool) -> None:
-        """Adds the first that was ever seen of an article."""
-        self.versions.append((sight.article_key, sight.content_key, sight.record_key, sight.at))
-        self.record(sight, is_content_new=is_content_new)
-        self.seen.append(sight)
+    def add_first(self, seen: Observation, *, is_content_new: bool) -> None:
+        """Add the first observation of an article."""
+        self.versions.append((seen.article_key, seen.content_key, seen.record_key, seen.at))
+        self.add_record(seen, is_content_new=is_content_new)
+        self.sightings.append(seen)
 
-    def version(self, article: bytes, version: Version) -> None:
-        """Adds a link of an article's chain."""
+    def add_version(self, article: bytes, version: Version) -> None:
+        """Add a version of an article."""
         self.versions.append((article, version.content, version.record, version.at))
 
-    def record(self, sight: Observation, *, is_content_new: bool) -> None:
-        """Adds a record, and the content with it when nobody has said it."""
-        self.records[sight.record_key] = sight
+    def add_record(self, seen: Observation, *, is_content_new: bool) -> None:
+        """Add a record, and its content if that is new."""
+        self.records[seen.record_key] = seen
         if is_content_new:
-            self.contents[sight.content_key] = sight
+            self.contents[seen.content_key] = seen
 
     def store(
         self, db: DuckDBPyConnection, *, seq: int, bodies: Mapping[bytes, bytes], run_id: str
     ) -> None:
-        """Appends everything.
+        """Append everything.
 
         Args:
-            db: The warehouse, in a transaction that has the guard.
-            seq: The first sequence number that is free.
+            db: The warehouse, in a transaction that is locked for write.
+            seq: The first free sequence number.
             bodies: The body keys of the contents stored before.
-            run_id: Whose rows these are.
+            run_id: The run that stores the rows.
         """
         if _is_bulk(db, len(self.contents)):
             write_through(db)
@@ -109,28 +109,27 @@ class PendingInserts:
             stage.insert(db, "_store.contents", _contents(contents, first, run_id))
             first += len(contents)
         for records in _parts(self.records.values()):
-            own = [self._has_own_body(sight, bodies) for sight in records]
-            stage.insert(db, "_store.records", _records(records, own, run_id))
-        stage.insert(db, "_store.versions", _versions(self.versions, seq, run_id))
-        stage.insert(db, "_store.seen", _seen(self.seen, run_id))
+            own = [self._has_own_body(seen, bodies) for seen in records]
+            stage.insert(db, "_store.article_records", _records(records, own, run_id))
+        stage.insert(db, "_store.article_versions", _versions(self.versions, seq, run_id))
+        stage.insert(db, "_store.sightings", _sightings(self.sightings, run_id))
 
-    def _has_own_body(self, sight: Observation, bodies: Mapping[bytes, bytes]) -> bool:
-        """Whether its body is not, to the letter, the one stored with its content."""
-        first = self.contents.get(sight.content_key)
-        if first is sight:
+    def _has_own_body(self, seen: Observation, bodies: Mapping[bytes, bytes]) -> bool:
+        """Return whether its body differs from the one stored with its content."""
+        first = self.contents.get(seen.content_key)
+        if first is seen:
             return False
-        return sight.body_key != (first.body_key if first else bodies[sight.content_key])
+        return seen.body_key != (first.body_key if first else bodies[seen.content_key])
 
 
 def _is_bulk(db: DuckDBPyConnection, count: int) -> bool:
-    """Whether so many contents are worth a checkpoint of their own.
+    """Return whether so many contents are worth a checkpoint of their own.
 
-    A checkpoint writes the last, unfinished row group anew: it may not hold more already.
+    A checkpoint rewrites the last, unfinished row group, which may not hold more already.
     """
     if count < _BULK_ROWS:
         return False
-    stored = int(db.execute("SELECT count(*) FROM _store.contents").fetchall()[0][0])
-    return stored % _ROW_GROUP < count
+    return stage.count(db, "SELECT count(*) FROM _store.contents") % _ROW_GROUP < count
 
 
 def _parts(rows: Iterable[T]) -> Iterator[list[T]]:
@@ -139,38 +138,40 @@ def _parts(rows: Iterable[T]) -> Iterator[list[T]]:
         yield rows[start : start + _ROWS_EACH]
 
 
-def _contents(sights: Sequence[Observation], seq: int, run_id: str) -> pa.Table:
-    # Made once for the key and for the table: most of what a new article costs.
-    bodies = [sight.row.body_html.encode() for sight in sights]
-    texts = [sight.row.text.encode() for sight in sights]
-    keys = [sight.content_key for sight in sights]
+def _contents(batch: Sequence[Observation], seq: int, run_id: str) -> pa.Table:
+    # Encoded once for the key and for the table: most of the cost of a new article.
+    bodies = [seen.row.body_html.encode() for seen in batch]
+    texts = [seen.row.text.encode() for seen in batch]
+    keys = [seen.content_key for seen in batch]
     return stage.table(
         content_tag=stage.tags(keys),
         content_key=stage.keys(keys),
-        content_hash=([sight.row.content_hash for sight in sights], stage.TEXT),
+        content_hash=([seen.row.content_hash for seen in batch], stage.TEXT),
         body_key=stage.keys(list(map(body_key, bodies, texts))),
         body_html=stage.texts(bodies),
         text=stage.texts(texts),
-        first_seen_at=([sight.at for sight in sights], stage.MOMENT),
-        seq=(range(seq, seq + len(sights)), stage.WHOLE),
-        run_id=stage.same(run_id, len(sights)),
+        first_seen_at=([seen.at for seen in batch], stage.MOMENT),
+        seq=(range(seq, seq + len(batch)), stage.WHOLE),
+        run_id=stage.same(run_id, len(batch)),
     )
 
 
-def _records(sights: Sequence[Observation], own: Sequence[bool], run_id: str) -> pa.Table:
-    """Records; their body only where it is not that of their content."""
-    said = zip(*(_said(sight.row) for sight in sights), strict=True)
+def _records(batch: Sequence[Observation], own: Sequence[bool], run_id: str) -> pa.Table:
+    """Make the table of records; a body only where it differs from the content's."""
+    columns = zip(*(_values(seen.row) for seen in batch), strict=True)
+    bodies = [seen.row.body_html if o else None for seen, o in zip(batch, own, strict=True)]
+    texts = [seen.row.text if o else None for seen, o in zip(batch, own, strict=True)]
     return stage.table(
-        record_key=stage.keys([sight.record_key for sight in sights]),
-        article_key=stage.keys([sight.article_key for sight in sights]),
-        content_key=stage.keys([sight.content_key for sight in sights]),
-        **{name: (values, kind) for (name, kind), values in zip(_SAID.items(), said, strict=True)},
-        body_html=(
-            [s.row.body_html if o else None for s, o in zip(sights, own, strict=True)],
-            stage.TEXT,
-        ),
-        text=([s.row.text if o else None for s, o in zip(sights, own, strict=True)], stage.TEXT),
-        run_id=stage.same(run_id, len(sights)),
+        record_key=stage.keys([seen.record_key for seen in batch]),
+        article_key=stage.keys([seen.article_key for seen in batch]),
+        content_key=stage.keys([seen.content_key for seen in batch]),
+        **{
+            name: (values, kind)
+            for (name, kind), values in zip(_COLUMNS.items(), columns, strict=True)
+        },
+        body_html=(bodies, stage.TEXT),
+        text=(texts, stage.TEXT),
+        run_id=stage.same(run_id, len(batch)),
     )
 
 
@@ -191,27 +192,29 @@ def _versions(
     )
 
 
-def _seen(sights: Sequence[Observation], run_id: str) -> pa.Table:
-    times = pa.array([sight.at for sight in sights], stage.MOMENT)
+def _sightings(batch: Sequence[Observation], run_id: str) -> pa.Table:
+    times = pa.array([seen.at for seen in batch], stage.MOMENT)
     return stage.table(
-        article_key=stage.keys([sight.article_key for sight in sights]),
-        content_key=stage.keys([sight.content_key for sight in sights]),
-        channel=([sight.row.channel for sight in sights], stage.TEXT),
+        article_key=stage.keys([seen.article_key for seen in batch]),
+        content_key=stage.keys([seen.content_key for seen in batch]),
+        channel=([seen.row.channel for seen in batch], stage.TEXT),
         first_seen_at=times,
         last_seen_at=times,
-        run_id=stage.same(run_id, len(sights)),
+        run_id=stage.same(run_id, len(batch)),
     )
 
 
 # --- imported posts --------------------------------------------------------------------
 
 
-def posts(db: DuckDBPyConnection, sights: Sequence[Observation], *, seq: int, run_id: str) -> None:
-    """Keeps the files of imported articles, each once."""
+def insert_posts(
+    db: DuckDBPyConnection, batch: Sequence[Observation], *, seq: int, run_id: str
+) -> None:
+    """Append the files of imported articles, each once."""
     found = {
-        _post_key(sight.row.article_id, post): (sight, post)
-        for sight in sights
-        if (post := sight.row.post)
+        _post_key(seen.row.article_id, post): (seen, post)
+        for seen in batch
+        if (post := seen.row.post)
     }
     if not found:
         return
@@ -226,7 +229,7 @@ def posts(db: DuckDBPyConnection, sights: Sequence[Observation], *, seq: int, ru
 
 
 def _post_key(article_id: str, post: StoredPost) -> bytes:
-    """``key_of(article_id, path, data in hex)``, without the long string."""
+    """Return ``key_of(article_id, path, data in hex)``, without the long string."""
     if "\x1f" in article_id or "\x1f" in post.path:
         return key_of(article_id, post.path, post.data.hex())
     hashed = sha256(f"{article_id}\x1f{post.path}\x1f".encode())
@@ -237,17 +240,17 @@ def _post_key(article_id: str, post: StoredPost) -> bytes:
 def _posts(
     found: Sequence[tuple[bytes, tuple[Observation, StoredPost]]], seq: int, run_id: str
 ) -> pa.Table:
-    of = [sight for _, (sight, _) in found]
+    batch = [seen for _, (seen, _) in found]
     files = [post for _, (_, post) in found]
     return stage.table(
         post_key=stage.keys([key for key, _ in found]),
-        article_key=stage.keys([sight.article_key for sight in of]),
-        content_key=stage.keys([sight.content_key for sight in of]),
-        record_key=stage.keys([sight.record_key for sight in of]),
+        article_key=stage.keys([seen.article_key for seen in batch]),
+        content_key=stage.keys([seen.content_key for seen in batch]),
+        record_key=stage.keys([seen.record_key for seen in batch]),
         dialect=([post.dialect for post in files], stage.TEXT),
         path=([post.path for post in files], stage.TEXT),
         data=([post.data for post in files], stage.BYTES),
-        first_seen_at=([sight.at for sight in of], stage.MOMENT),
+        first_seen_at=([seen.at for seen in batch], stage.MOMENT),
         seq=(range(seq, seq + len(files)), stage.WHOLE),
         run_id=stage.same(run_id, len(files)),
     )

@@ -1,4 +1,4 @@
-"""UUID keys: the first 16 bytes of a SHA-256, as bytes until DuckDB sees them."""
+"""UUID keys: the first 16 bytes of a SHA-256, as bytes until DuckDB gets them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import re
 from hashlib import sha256
 from uuid import UUID
 
-_APART = "\x1f"
+_SEPARATOR = "\x1f"
 _HASH = re.compile(r"c\d+:[0-9a-f]{64}")
 
 
 def key_of(*parts: str) -> bytes:
-    """The key of some strings, none of which can be mistaken for another split of them."""
+    """Return the key of some strings; another split of the same text has another key."""
     return sha256(_joined(parts).encode()).digest()[:16]
 
 
 def wide_key_of(*parts: str) -> bytes:
-    """The same over UTF-16: another key, and for Chinese text made in a third of the time."""
+    """Return a key over UTF-16, which Chinese text needs a third of the time for."""
     return sha256(_joined(parts).encode("utf-16-le")).digest()[:16]
 
 
 def _joined(parts: tuple[str, ...]) -> str:
-    text = _APART.join(parts)
-    if text.count(_APART) >= len(parts):  # a part holds the mark itself: count lengths too
-        text = f"{_APART}{','.join(map(str, map(len, parts)))}{_APART}{text}"
+    text = _SEPARATOR.join(parts)
+    if text.count(_SEPARATOR) >= len(parts):  # a part contains the separator: add the lengths
+        text = f"{_SEPARATOR}{','.join(map(str, map(len, parts)))}{_SEPARATOR}{text}"
     return text
 
 
 def content_key(content_hash: str) -> bytes:
-    """The key of a content hash: its own first 16 bytes.
+    """Return the key of a content hash: its own first 16 bytes.
 
     Raises:
         ValueError: It is not ``c<number>:`` and 64 hex digits.
@@ -39,5 +39,5 @@ def content_key(content_hash: str) -> bytes:
 
 
 def as_uuid(key: bytes) -> UUID:
-    """The key as DuckDB returns it."""
+    """Return a key in the form in which DuckDB returns it."""
     return UUID(bytes=key)

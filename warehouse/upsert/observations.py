@@ -1,8 +1,7 @@
-"""Rows with their keys and times, checked: what the upsert works on."""
+"""Observations: article rows, validated once, with their keys and times."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
 from operator import attrgetter
@@ -15,14 +14,13 @@ from warehouse.upsert.keys import content_key, key_of, wide_key_of
 
 
 class Observation(NamedTuple):
-    """One row: which article said what, and when.
+    """An article row that can be stored: which article had which content, and when.
 
-    A tuple, because a batch makes thousands and a frozen dataclass takes three times
-    as long to make.
+    A tuple, because a batch makes thousands and a frozen dataclass takes three times as long.
 
     Attributes:
-        at: Microseconds since 1970.
-        record_key: Of everything the row says but where and when it was seen.
+        at: ``row.fetched_at`` in microseconds since 1970.
+        record_key: Key of everything in the row except channel, time and post.
     """
 
     row: ArticleRow
@@ -33,82 +31,44 @@ class Observation(NamedTuple):
 
     @property
     def body_key(self) -> bytes:
-        """The key of its markup and text exactly; made when asked for."""
+        """The key of exactly this markup and text; computed on each access."""
         return body_key(self.row.body_html.encode(), self.row.text.encode())
-
-    def under(self, stored: bytes) -> bytes:
-        """The record's key: ``stored``, if that is what an earlier copydesk would call it."""
-        is_earlier = stored != self.record_key and stored == self.earlier_key
-        return stored if is_earlier else self.record_key
-
-    @property
-    def earlier_key(self) -> bytes:
-        """The key that records were stored under before keys were made of UTF-16.
-
-        UTF-8 of Chinese text takes several times as long to make as UTF-16, so it is made
-        only for what is stored, and for rows of an article whose record differs.
-        """
-        row = self.row
-        return key_of(
-            row.article_id, row.content_hash, self.body_key.hex(), row.url, row.canonical_url,
-            row.title, "\x1e".join(row.authors), _optional(row.publisher),
-            _moment(row.published_at), row.published_raw, row.published_precision,
-            row.published_timezone_source, _moment(row.updated_at), "\x1e".join(row.categories),
-            "\x1e".join(row.tags), _optional(row.language), _optional(row.lead_image),
-            row.parser, row.parser_version, row.provenance, _optional(row.original_url),
-        )  # fmt: skip
 
 
 def body_key(body_html: bytes, text: bytes) -> bytes:
-    """The key of some markup and its text, both UTF-8."""
+    """Return the key of some markup and its text, both UTF-8."""
     hashed = sha256(body_html)
     hashed.update(b"\0")
     hashed.update(text)
     return hashed.digest()[:16]
 
 
-def observations_of(rows: Iterable[ArticleRow]) -> list[Observation]:
-    """The rows in the order of time; equal times stay in the order given.
-
-    Raises:
-        BadRow: The first row that cannot be stored, before anything is.
-    """
-    return sorted(map(_sight, rows), key=_AT)
-
-
-def check_row(row: ArticleRow) -> None:
-    """Nothing, for a row that can be stored.
-
-    A flow that would rather quarantine one article than lose the batch asks first.
-
-    Raises:
-        BadRow: No id, a malformed hash, a time without zone, half a surrogate pair.
-    """
-    _sight(row)
-
-
-_AT = attrgetter("at")
-# One step in C for all that a record is made of.
-_SAID = attrgetter(
+# One step in C for every field.
+_FIELDS = attrgetter(
     "article_id", "source", "source_article_id", "content_hash", "url", "canonical_url", "title",
-    "publisher", "published_at", "published_raw", "published_precision", "published_timezone_source",
-    "updated_at", "language", "lead_image", "parser", "parser_version", "provenance",
-    "original_url", "authors", "categories", "tags", "body_html", "text", "channel", "fetched_at",
-    "post",
+    "publisher", "published_at", "published_raw", "published_precision",
+    "published_timezone_source", "updated_at", "language", "lead_image", "parser",
+    "parser_version", "provenance", "original_url", "authors", "categories", "tags", "body_html",
+    "text", "channel", "fetched_at", "post",
 )  # fmt: skip
 
 
-def _sight(row: ArticleRow) -> Observation:
+def observe(row: ArticleRow) -> Observation:
+    """Validate a row and compute its keys.
+
+    Raises:
+        BadRow: It has no id, a malformed hash, a time without a zone or a lone surrogate.
+    """
     (
         article_id, source, own_id, content_hash, url, canonical_url, title, publisher, published,
         raw, precision, timezone_source, updated, language, lead_image, parser, parser_version,
         provenance, original_url, authors, categories, tags, body_html, text, channel, at, post,
-    ) = _SAID(row)  # fmt: skip
+    ) = _FIELDS(row)  # fmt: skip
     if not source or not own_id or article_id != f"{source}:{own_id}":
-        raise _nobody(row)
+        raise _bad_id(row)
     try:
         record = wide_key_of(
-            # How many each list has, so that their items may follow one by one.
+            # The lengths of the lists, so that their items may follow one by one.
             f"{len(authors)} {len(categories)} {len(tags)}",
             article_id, content_hash, url, canonical_url, title,
             "-" if publisher is None else "+" + publisher,
@@ -126,7 +86,7 @@ def _sight(row: ArticleRow) -> Observation:
             f"{post.dialect}{post.path}".encode()
         return Observation(row, micros(at), key_of(article_id), content_key(content_hash), record)
     except UnicodeEncodeError as error:
-        raise _half_a_character(row) from error
+        raise _lone_surrogate(row) from error
     except ValueError as error:
         raise _bad(row, "content_hash", str(error)) from error
     except TypeError:
@@ -134,21 +94,11 @@ def _sight(row: ArticleRow) -> Observation:
         raise
 
 
-def _nobody(row: ArticleRow) -> BadRow:
-    """The error for a row that does not say whose it is."""
+def _bad_id(row: ArticleRow) -> BadRow:
     if not row.source or not row.source_article_id:
-        return _bad(row, "source_article_id", "expected an id, found none: quarantine the page")
+        return _bad(row, "source_article_id", "expected an id, found none")
     found = f"expected <source>:<source_article_id>, found {row.article_id!r}"
     return _bad(row, "article_id", found)
-
-
-def _optional(value: str | None) -> str:
-    """Text that tells an absent value from an empty one."""
-    return "-" if value is None else "+" + value
-
-
-def _moment(moment: datetime | None) -> str:
-    return "-" if moment is None else str(micros(moment))
 
 
 def _check_zones(row: ArticleRow) -> None:
@@ -158,8 +108,8 @@ def _check_zones(row: ArticleRow) -> None:
             raise _bad(row, name, "expected a time with a zone, found none")
 
 
-def _half_a_character(row: ArticleRow) -> BadRow:
-    """The error for the first field that is not valid Unicode."""
+def _lone_surrogate(row: ArticleRow) -> BadRow:
+    """Return the error for the first field that is not valid Unicode."""
     for name in ArticleRow.__dataclass_fields__:
         value = getattr(row, name)
         if isinstance(value, StoredPost):
@@ -168,8 +118,8 @@ def _half_a_character(row: ArticleRow) -> BadRow:
             try:
                 str(text).encode()
             except UnicodeEncodeError as error:
-                found = f"expected Unicode text, found half a surrogate pair at {error.start}"
-                return _bad(row, name, f"{found}: decode the page again or quarantine it")
+                found = f"expected Unicode text, found a lone surrogate at {error.start}"
+                return _bad(row, name, found)
     raise AssertionError("a row that could not be encoded has no such field")
 
 

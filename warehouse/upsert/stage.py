@@ -1,4 +1,4 @@
-"""Rows on their way in: Python columns to an Arrow table that DuckDB reads in place."""
+"""Rows between Python and DuckDB: columns in as Arrow tables, rows out as dicts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
+
+from warehouse.upsert.keys import key_of
 
 TEXT = pa.string()
 TEXTS = pa.list_(pa.string())
@@ -20,38 +23,37 @@ WHOLE = pa.int64()
 SMALL = pa.int32()
 TAG = pa.uint32()
 LONG_TAG = pa.uint64()
-REAL = pa.float64()
 MOMENT = pa.timestamp("us", tz="UTC")
 _KEY = pa.binary(16)
 
 
 def keys(values: Sequence[bytes]) -> pa.Array:
-    """16-byte keys as an Arrow column; SQL that compares them casts them to UUID.
+    """Return 16-byte keys as an Arrow column; SQL that compares them casts them to UUID.
 
-    Arrow's own UUID type would save the cast, but DuckDB pushes filters of a join down
-    to Arrow, and fails: "Unimplemented type UUID for Arrow Filter Pushdown" (1.5.5).
+    Arrow's UUID type would spare the cast, but DuckDB pushes a join's filter down to Arrow
+    and fails: "Unimplemented type UUID for Arrow Filter Pushdown" (1.5.5).
     """
     joined = pa.py_buffer(b"".join(values))
     return pa.FixedSizeBinaryArray.from_buffers(_KEY, len(values), [None, joined])
 
 
 def tags(values: Sequence[bytes]) -> pa.Array:
-    """The tags of 16-byte keys as an Arrow column."""
+    """Return the tags of 16-byte keys as an Arrow column."""
     return _column(_heads(values, "I"), TAG)
 
 
 def long_tags(values: Sequence[bytes]) -> pa.Array:
-    """The long tags of 16-byte keys as an Arrow column."""
+    """Return the long tags of 16-byte keys as an Arrow column."""
     return _column(_heads(values, "Q"), LONG_TAG)
 
 
 def long_numbers(values: Sequence[bytes]) -> Sequence[int]:
-    """The long tags of 16-byte keys as numbers."""
+    """Return the long tags of 16-byte keys as numbers."""
     return _heads(values, "Q")
 
 
 def _heads(values: Sequence[bytes], code: str) -> array[int]:
-    """The first bytes of each key as a big-endian number, without a step per key."""
+    """Return the first bytes of each key as a big-endian number, without a step per key."""
     numbers = array(code, b"".join(values))
     if sys.byteorder == "little":
         numbers.byteswap()
@@ -63,19 +65,19 @@ def _column(numbers: array[int], kind: pa.DataType) -> pa.Array:
 
 
 def texts(values: Sequence[bytes]) -> pa.Array:
-    """Texts that ``str.encode`` made, as an Arrow column, without checking them again."""
+    """Return texts that ``str.encode`` made as an Arrow column, without a second check."""
     ends = array("q", accumulate(map(len, values), initial=0))
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(values))]
     return pa.Array.from_buffers(pa.large_string(), len(values), buffers)
 
 
 def same(value: str, count: int) -> pa.Array:
-    """One text, so many times."""
+    """Return a column with one text in every row."""
     return pa.repeat(pa.scalar(value, TEXT), count)
 
 
 def table(**columns: Any) -> pa.Table:
-    """An Arrow table of arrays, or of ``(values, type)`` pairs."""
+    """Make an Arrow table of arrays, or of ``(values, type)`` pairs."""
     return pa.table(
         {
             name: pa.array(column[0], column[1]) if isinstance(column, tuple) else column
@@ -84,9 +86,16 @@ def table(**columns: Any) -> pa.Table:
     )
 
 
+def keyed(names: Sequence[str], **columns: Any) -> pa.Table:
+    """Make an Arrow table with the place ``i`` and the key of each name, and more columns."""
+    return table(
+        i=(range(len(names)), SMALL), key=keys([key_of(name) for name in names]), **columns
+    )
+
+
 @contextmanager
 def staged(db: DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
-    """Makes ``rows`` readable as ``name`` on this connection, for a moment."""
+    """Make ``rows`` readable as a table on this connection inside the context."""
     db.register(name, rows)
     try:
         yield
@@ -95,8 +104,38 @@ def staged(db: DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
 
 
 def insert(db: DuckDBPyConnection, into: str, rows: pa.Table) -> None:
-    """Appends rows to a table of ours, by column name."""
+    """Append rows to a table by column name."""
     if rows.num_rows:
         with staged(db, "copydesk_rows", rows):
             # `into` is a constant of this package, never input.
             db.execute(f"INSERT INTO {into} BY NAME SELECT * FROM copydesk_rows")  # noqa: S608
+
+
+def select(
+    db: DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
+) -> list[dict[str, Any]]:
+    """Return the rows of a query as dicts, with datetimes in UTC and lists as tuples."""
+    cursor = db.execute(sql, list(parameters))
+    names = [one[0] for one in cursor.description]
+    return [dict(zip(names, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+
+
+def count(db: DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> int:
+    """Return the one number of a query."""
+    return int(db.execute(sql, list(parameters)).fetchall()[0][0])
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def delete(
+    db: DuckDBPyConnection, table_name: str, where: str, parameters: Sequence[object] = ()
+) -> int:
+    """Delete rows of a table; return how many. Names and conditions are constants, never input."""
+    rows = count(db, f"SELECT count(*) FROM {table_name} WHERE {where}", parameters)  # noqa: S608
+    if rows:
+        db.execute(f"DELETE FROM {table_name} WHERE {where}", list(parameters))  # noqa: S608
+    return rows

@@ -161,7 +161,7 @@ def test_restore_of_the_runbook_brings_the_whole_corpus_back(tmp_path, prefect_s
         assert _articles(config) == held
         again = _sync(config, said)
     assert before.totals()["new"] > 50
-    assert (again.totals()["new"], again.totals()["modified"]) == (0, 0)
+    assert (again.totals()["new"], again.totals()["updated"]) == (0, 0)
     assert _articles(config) == held
 
 
@@ -176,7 +176,7 @@ def _articles(config: Path) -> list[tuple[Any, ...]]:
 
     with connect_read_only(settings.load(config, {}).warehouse.snapshot) as db:
         return db.execute(
-            "SELECT article_id, content_hash, revision, first_seen_at FROM articles ORDER BY ALL"
+            "SELECT article_id, content_hash, revision_count, first_seen_at FROM articles ORDER BY ALL"
         ).fetchall()
 
 

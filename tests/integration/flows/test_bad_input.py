@@ -177,7 +177,7 @@ def test_page_that_never_comes_is_counted_and_fetched_by_the_next_run(desk, faul
 
     assert report.totals()["failed"] == 1
     assert any("NW202203142308441556" in problem for problem in report.errors)
-    error = desk.rows("SELECT error FROM pages WHERE error IS NOT NULL")
+    error = desk.rows("SELECT error FROM fetches WHERE error IS NOT NULL")
     assert "503" in error[0][0]
 
     faults.clear()

@@ -137,7 +137,7 @@ def test_sync_prints_counts_problems_and_the_documented_json(typed, desk):
     code, out, _ = typed("sync", "--json", "--config", desk.config)
     document = json.loads(out)
     counters = {
-        "source", "discovered", "fetched", "not_modified", "new", "modified", "unmodified",
+        "source", "discovered", "fetched", "not_modified", "new", "updated", "unchanged",
         "duplicate", "quarantined", "failed", "gaps", "seconds",
     }  # fmt: skip
     assert {"run_id", "flow", "state", "sources", "totals"} <= set(document)
@@ -297,7 +297,7 @@ def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(tmp_path):
     with site.serve(int(port.split('"')[0].split("/")[0])):
         again = typed("--config", "d/copydesk.toml", "sync", "--json")
     totals = json.loads(again.stdout)["totals"]
-    assert (totals["new"], totals["modified"], totals["failed"]) == (0, 0, 0)
+    assert (totals["new"], totals["updated"], totals["failed"]) == (0, 0, 0)
     assert totals["not_modified"] > 50
 
     asked = typed(

@@ -38,7 +38,7 @@ def archive_files(desk):
 
 
 def test_sound_desk_says_how_much_was_read_and_how_fast(stored):
-    ((count,),) = stored.rows("SELECT count(*) FROM pages WHERE archive_file IS NOT NULL")
+    ((count,),) = stored.rows("SELECT count(*) FROM fetches WHERE archive_file IS NOT NULL")
 
     for what, words in {
         "blocks": "every block of 14 tables is readable, every rule holds",
@@ -52,18 +52,18 @@ def test_sound_desk_says_how_much_was_read_and_how_fast(stored):
 
 def test_revisits_are_compared_with_the_page_they_repeat(stored):
     stored.sync("finews", "ofweek")
-    ((revisits,),) = stored.rows("SELECT count(*) FROM pages WHERE status = 304")
+    ((revisits,),) = stored.rows("SELECT count(*) FROM fetches WHERE status = 304")
 
     bad, (good,) = look(stored, "archive")
 
     assert bad == []
     assert revisits > 0
-    assert f"{len(stored.rows('FROM pages'))} fetches match" in good
+    assert f"{len(stored.rows('FROM fetches'))} fetches match" in good
 
 
 def test_archive_file_that_is_gone_is_named_with_what_needs_it(stored):
     (file,) = archive_files(stored)
-    ((count,),) = stored.rows("SELECT count(*) FROM pages")
+    ((count,),) = stored.rows("SELECT count(*) FROM fetches")
     file.rename(file.with_suffix(".away"))
 
     (((level, says),), _) = look(stored, "archive")
@@ -75,7 +75,7 @@ def test_archive_file_that_is_gone_is_named_with_what_needs_it(stored):
 
 def test_damaged_record_is_named_with_its_place_and_its_fetch(stored):
     file, offset, url = stored.rows(
-        "SELECT archive_file, archive_offset, url FROM pages ORDER BY archive_offset LIMIT 1"
+        "SELECT archive_file, archive_offset, url FROM fetches ORDER BY archive_offset LIMIT 1"
     )[0]
     path = stored.settings.archive.path / file
     data = bytearray(path.read_bytes())
@@ -99,8 +99,10 @@ def test_damaged_record_is_named_with_its_place_and_its_fetch(stored):
     ],
 )
 def test_fetch_that_does_not_agree_with_the_archive_is_named(stored, damage, said):
-    one = stored.rows("SELECT url FROM pages WHERE digest IS NOT NULL ORDER BY url LIMIT 1")[0][0]
-    change(stored, f"UPDATE _store.pages SET {damage} WHERE url = '{one}'")
+    one = stored.rows("SELECT url FROM fetches WHERE body_sha256 IS NOT NULL ORDER BY url LIMIT 1")[
+        0
+    ][0]
+    change(stored, f"UPDATE _store.fetches SET {damage} WHERE url = '{one}'")
 
     (((level, says),), _) = look(stored, "archive")
 
@@ -137,7 +139,10 @@ def test_file_whose_end_a_killed_process_left_unfinished_is_told(stored):
 def test_words_that_are_not_those_of_their_hash_are_noticed(stored):
     article_id = stored.rows("SELECT article_id FROM articles ORDER BY 1 LIMIT 1")[0][0]
     own = article_id.partition(":")[2]
-    change(stored, f"UPDATE _store.records SET title = '换了' WHERE source_article_id = '{own}'")
+    change(
+        stored,
+        f"UPDATE _store.article_records SET title = '换了' WHERE source_article_id = '{own}'",
+    )
 
     bad, _ = look(stored, "hashes")
 
@@ -160,7 +165,7 @@ def test_body_that_is_not_that_of_its_key_is_noticed(stored):
 
 
 def test_rule_that_does_not_hold_is_told_with_what_to_do(stored):
-    change(stored, "DELETE FROM _store.seen")
+    change(stored, "DELETE FROM _store.sightings")
 
     (((level, says),), _) = look(stored, "blocks")
 
@@ -215,7 +220,8 @@ def test_column_that_no_row_can_have_is_told_and_the_rest_is_still_looked_at(sto
         stored, f"UPDATE _store.contents SET content_hash = 'cd1:?' WHERE content_hash = '{one[1]}'"
     )
     change(
-        stored, f"UPDATE _store.records SET title = '换了' WHERE source_article_id = '{other[0]}'"
+        stored,
+        f"UPDATE _store.article_records SET title = '换了' WHERE source_article_id = '{other[0]}'",
     )
 
     (keys, _), _ = look(stored, "hashes")

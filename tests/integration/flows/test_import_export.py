@@ -105,7 +105,7 @@ def test_second_import_changes_nothing(seeded):
     again = seeded.bring_in(SEEDS)
 
     totals = again.totals()
-    assert (totals["new"], totals["modified"], totals["unmodified"]) == (0, 0, 5)
+    assert (totals["new"], totals["updated"], totals["unchanged"]) == (0, 0, 5)
     assert seeded.rows("SELECT * FROM articles ORDER BY article_id") == before
 
 
@@ -113,10 +113,10 @@ def test_fetched_and_imported_seeds_are_the_same_contents(desk):
     desk.sync()
     report = desk.bring_in(SEEDS)
 
-    counts = desk.counts(report, "new", "modified", "unmodified", "duplicate")
-    assert counts["finews"] == {"new": 0, "modified": 0, "unmodified": 3, "duplicate": 0}
-    assert counts["woshipm"] == {"new": 0, "modified": 0, "unmodified": 0, "duplicate": 1}
-    assert counts["ofweek"] == {"new": 0, "modified": 0, "unmodified": 0, "duplicate": 1}
+    counts = desk.counts(report, "new", "updated", "unchanged", "duplicate")
+    assert counts["finews"] == {"new": 0, "updated": 0, "unchanged": 3, "duplicate": 0}
+    assert counts["woshipm"] == {"new": 0, "updated": 0, "unchanged": 0, "duplicate": 1}
+    assert counts["ofweek"] == {"new": 0, "updated": 0, "unchanged": 0, "duplicate": 1}
 
 
 def test_imported_post_never_replaces_the_page_fetched_since(desk):

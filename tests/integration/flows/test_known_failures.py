@@ -74,7 +74,7 @@ def test_who_asks_for_a_run_hears_of_all_that_is_open(desk, told):
     )
     assert again.warnings == ()
     assert len(drifts(told)) == 1
-    errors = desk.rows("SELECT error FROM runs ORDER BY started_at")
+    errors = desk.rows("SELECT array_to_string(messages, chr(10)) FROM runs ORDER BY started_at")
     assert "3 known failures" in errors[1][0]
 
 
@@ -135,11 +135,13 @@ class TestTheSameLinesAgainAndAgain:
         for _ in range(2):
             desk.sync("finews")
 
-        rows = desk.rows("SELECT state, quarantined, error FROM runs ORDER BY started_at")
+        rows = desk.rows(
+            "SELECT state, quarantined, array_to_string(messages, chr(10)) FROM runs ORDER BY started_at"
+        )
         (first, quarantined, error), again = rows
-        assert (first, quarantined) == ("completed", 3)
+        assert (first, quarantined) == ("completed_with_warnings", 3)
         assert "media: expected an id under 'infocode'" in error
-        assert again == ("completed", 3, None)
+        assert again == ("completed", 3, "")
 
     def test_new_trouble_needs_attention_and_is_told(self, desk, told, faults):
         desk.sync("finews")

@@ -83,10 +83,10 @@ def tally(source: str, **counts: int) -> SourceStats:
 
 def test_result_table_has_a_row_a_source_and_a_total_in_the_order_people_read():
     found = artifacts.result_table(
-        report(tally("a", discovered=9, new=2, failed=1), tally("b", modified=3, gaps=1))
+        report(tally("a", discovered=9, new=2, failed=1), tally("b", updated=3, gaps=1))
     )
 
-    names = ["source", "new", "modified", "unmodified", "duplicate", "quarantined", "failed",
+    names = ["source", "new", "updated", "unchanged", "duplicate", "quarantined", "failed",
              "gaps", "seconds"]  # fmt: skip
     assert [list(row) for row in found] == [names] * 3
     assert [list(row.values()) for row in found] == [
@@ -201,7 +201,7 @@ def test_source_that_brought_something_is_an_asset_made_from_its_address():
     """
     chosen = settings.Settings.model_validate(tomllib.loads(text))
 
-    (found,) = materialized(report(tally("a", new=2), tally("b", unmodified=5)), chosen)
+    (found,) = materialized(report(tally("a", new=2), tally("b", unchanged=5)), chosen)
 
     assert found["event"] == "prefect.asset.materialization.succeeded"
     assert found["resource"]["prefect.resource.id"] == "copydesk://articles/a"

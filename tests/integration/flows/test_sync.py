@@ -24,7 +24,7 @@ WAYS = {
 }
 SHARED = "NW202203082300310099"
 ARTICLES = """
-    SELECT source_article_id, title, text, published_at, published_precision, publisher, revisions
+    SELECT source_article_id, title, text, published_at, published_precision, publisher, revision_count
     FROM articles WHERE source = '{}'
 """
 
@@ -88,7 +88,7 @@ def test_second_run_on_the_same_pages_finds_nothing_new(read_desk):
 
     again = read_desk.sync()
 
-    assert (again.totals()["new"], again.totals()["modified"], again.totals()["duplicate"]) == (
+    assert (again.totals()["new"], again.totals()["updated"], again.totals()["duplicate"]) == (
         0,
         0,
         0,
@@ -131,7 +131,7 @@ def test_corrected_and_rewritten_articles_show_two_revisions(read_desk):
     )
     assert len(expected) == 2
     assert {(one, 2, 1, True) for one in expected} == set(rows)
-    assert read_desk.counts(report, "modified")["finews"] == {"modified": 2}
+    assert read_desk.counts(report, "updated")["finews"] == {"updated": 2}
 
 
 def test_share_link_leads_to_the_article_page(read_desk):
@@ -255,7 +255,7 @@ def test_runs_are_recorded_with_their_counters_and_versions(read_desk):
 
     finews = read_desk.counts(read_desk.first, "new", "quarantined")["finews"]
     assert rows == [
-        ("finews", "completed", finews["new"], finews["quarantined"], "finews", True, True)
+        ("finews", "completed_with_warnings", finews["new"], finews["quarantined"], "finews", True, True)
     ]
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 ARTICLE = "NW202203142308441556"
 TEXT = f"/NewsData/GetNewsText.do?id={ARTICLE}"
-TITLE = f"SELECT title, revisions FROM articles WHERE article_id = 'finews:{ARTICLE}'"
+TITLE = f"SELECT title, revision_count FROM articles WHERE article_id = 'finews:{ARTICLE}'"
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def test_server_whose_validators_lie_is_found_out_and_recorded(impatient, faults
 
     report = impatient.sync("finews")
 
-    assert report.totals()["modified"] == 1
+    assert report.totals()["updated"] == 1
     assert impatient.rows(TITLE)[0][1] == 2
     assert any("its validators did not" in note for note in report.warnings)
-    told = impatient.rows("SELECT url, etag FROM pages WHERE error LIKE '%validators stayed%'")
+    told = impatient.rows("SELECT url, etag FROM fetches WHERE error LIKE '%validators stayed%'")
     assert [(TEXT in url, etag) for url, etag in told] == [(True, None)]
 
 
@@ -64,7 +64,7 @@ def test_patience_that_a_host_asked_for_binds_the_next_run_too(desk, faults):
     first = desk.sync("woshipm")
     asked = len(desk.stand.requests)
     assert first.totals()["failed"] == 1
-    ((until,),) = desk.rows("SELECT max(retry_at) FROM pages")
+    ((until,),) = desk.rows("SELECT max(retry_after_at) FROM fetches")
     assert until > datetime.now(UTC) + timedelta(minutes=50)
 
     faults.clear()
@@ -81,7 +81,7 @@ def test_patience_ends_when_its_time_has_come(desk, faults, monkeypatch):
     with connect(desk.settings.warehouse.path) as db:
         later = datetime.now(UTC) + timedelta(hours=2)
         assert run.fetches.pauses(db, later) == {}
-        db.execute("UPDATE _store.pages SET retry_at = retry_at - INTERVAL 2 HOUR")
+        db.execute("UPDATE _store.fetches SET retry_after_at = retry_after_at - INTERVAL 2 HOUR")
 
     faults.clear()
 
@@ -97,7 +97,7 @@ def test_article_page_that_was_cut_is_fetched_again_and_never_kept(desk, faults)
     assert report.totals()["failed"] == 1
     assert any("ends with </html>" in problem for problem in report.errors)
     assert desk.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == []
-    ((tries,),) = desk.rows("SELECT tries FROM pages WHERE url LIKE '%30500850.html'")
+    ((tries,),) = desk.rows("SELECT attempt_results FROM fetches WHERE url LIKE '%30500850.html'")
     assert len(tries) > 1
     assert set(tries) == {"failed_content_check 200"}
 
@@ -110,7 +110,7 @@ def test_every_fetch_is_recorded_with_where_its_page_lies(desk):
     desk.sync("finews")
 
     rows = desk.rows(
-        "SELECT url, status, tries, archive_file, archive_offset >= 0, length(digest) FROM pages"
+        "SELECT url, status, attempt_results, archive_file, archive_offset >= 0, length(body_sha256) FROM fetches"
     )
     assert len(rows) > 40
     assert {(status, tuple(tries), whole, size) for _, status, tries, _, whole, size in rows} == {

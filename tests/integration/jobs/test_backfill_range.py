@@ -76,7 +76,7 @@ def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(desk):
     third = desk.fill("finews", restart=True, **window("2022-03-11", "2022-03-13"))
 
     assert third.totals()["not_modified"] > 0
-    assert (third.totals()["new"], third.totals()["modified"]) == (0, 0)
+    assert (third.totals()["new"], third.totals()["updated"]) == (0, 0)
     after = desk.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
     assert after == before
 
@@ -141,7 +141,7 @@ def test_watermarks_stay_and_newer_content_stays(desk):
     report = desk.fill("finews", archive=archive)
 
     assert desk_marks(desk) == marks
-    assert report.totals()["modified"] == 0
+    assert report.totals()["updated"] == 0
     assert desk.rows("SELECT article_id, content_hash FROM articles ORDER BY ALL") == before
 
 
@@ -168,7 +168,9 @@ def test_covered_gap_is_closed_and_another_is_not(desk):
     now = datetime.now(UTC)
     with connect(desk.settings.warehouse.path) as db, transaction(db):
         for channel, from_at in (("market-38", now - BEFORE), ("market-39", None)):
-            row = NewGap(source="finews", channel=channel, from_at=from_at, to_at=now, how="x")
+            row = NewGap(
+                source="finews", channel=channel, from_at=from_at, to_at=now, detected_by="x"
+            )
             gaps.open_gap(db, row, run_id="r")
 
     report = desk.fill("finews", first=date(2022, 3, 1), last=datetime.now(SHANGHAI).date())
@@ -182,7 +184,9 @@ def test_gap_that_is_not_inside_the_window_stays_open(desk):
     desk.sync("finews")
     now = datetime.now(UTC)
     with connect(desk.settings.warehouse.path) as db, transaction(db):
-        row = NewGap(source="finews", channel="market-38", from_at=now - BEFORE, to_at=now, how="x")
+        row = NewGap(
+            source="finews", channel="market-38", from_at=now - BEFORE, to_at=now, detected_by="x"
+        )
         gaps.open_gap(db, row, run_id="r")
 
     desk.fill("finews", **window("2022-03-01", "2022-03-13"))

@@ -19,7 +19,7 @@ from flows.pipeline.date_range import InvalidBackfillRequest, parse_request
 from flows.pipeline.run import RunContext
 from tests.e2e.filling import window
 from warehouse import connect, transaction
-from warehouse.care.erasure import erase_article
+from warehouse.care.erasure import erase
 
 SHARE = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode="
 
@@ -123,7 +123,7 @@ def test_records_that_others_wrote_are_read_and_what_they_lack_is_told(desk, for
 def test_page_dated_without_a_zone_is_stored_under_utc(desk, tmp_path):
     desk.sync("woshipm")
     desk_file = next(iter(desk.settings.archive.path.glob("*.warc.gz")))
-    ((at,),) = desk.rows("SELECT max(fetched_at) FROM pages WHERE status = 200")
+    ((at,),) = desk.rows("SELECT max(fetched_at) FROM fetches WHERE status = 200")
     folder = tmp_path / "foreign"
     folder.mkdir()
     stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
@@ -189,10 +189,10 @@ def test_window_whose_listing_was_read_before_it_was_over_is_not_done(desk):
 
     with connect(desk.settings.warehouse.path) as db, transaction(db):
         for n, spec in db.execute(
-            "SELECT n, spec FROM _work.chunks WHERE kind = ?", [CLOSE_GAPS]
+            "SELECT number, spec FROM _store.backfill_chunks WHERE kind = ?", [CLOSE_GAPS]
         ).fetchall():
             facts = json.dumps(json.loads(spec) | {"since": before})
-            db.execute("UPDATE _work.chunks SET spec = ? WHERE n = ?", [facts, n])
+            db.execute("UPDATE _store.backfill_chunks SET spec = ? WHERE number = ?", [facts, n])
     desk.stand.forget_requests()
 
     report, again = desk.backfill("finews", **asked)
@@ -281,7 +281,7 @@ def test_page_that_is_refused_for_good_does_not_keep_a_plan_open(desk, monkeypat
 
 def test_article_that_is_to_be_forgotten_does_not_keep_a_plan_open(desk):
     with connect(desk.settings.warehouse.path) as db, transaction(db):
-        erase_article(db, "finews:NW202203082300310099", reason="asked to")
+        erase(db, ["finews:NW202203082300310099"], reason="asked to")
 
     report, job = desk.backfill("finews", urls=LINKS[:1])
 
@@ -331,7 +331,7 @@ def test_run_that_ends_by_an_error_says_so_in_the_table_of_runs(desk, error, sta
         raise error
 
     assert [one[0] for one in desk.rows("SELECT state FROM runs")] == [state]
-    ((told,),) = desk.rows("SELECT error FROM runs")
+    ((told,),) = desk.rows("SELECT array_to_string(messages, chr(10)) FROM runs")
     assert type(error).__name__ in told
     desk.sync("woshipm")
     assert "crashed" not in {one for (one,) in desk.rows("SELECT state FROM runs")}

@@ -41,9 +41,9 @@ def test_address_of_an_article_known_from_its_listing_replaces_nothing(desk):
     report = desk.fill("finews", urls=[share])
 
     assert desk.stand.requests == ()
-    assert report.totals()["unmodified"] == 1
+    assert report.totals()["unchanged"] == 1
     assert desk.rows(
-        f"SELECT published_precision, revisions FROM articles WHERE source_article_id = '{LISTED}'"
+        f"SELECT published_precision, revision_count FROM articles WHERE source_article_id = '{LISTED}'"
     ) == [("second", 1)]
 
 
@@ -91,7 +91,9 @@ def test_archive_rebuilds_a_lost_warehouse_without_network(desk):
     assert desk.stand.requests == ()
     assert [report.totals()["failed"] for report in reports] == [0, 0, 0]
     assert desk.rows(sql) == before
-    pages = desk.rows("SELECT count(*), count(DISTINCT (archive_file, archive_offset)) FROM pages")
+    pages = desk.rows(
+        "SELECT count(*), count(DISTINCT (archive_file, archive_offset)) FROM fetches"
+    )
     assert pages[0][0] == pages[0][1] > 50
 
     again_ = desk.fill("finews", archive=desk.settings.archive.path)

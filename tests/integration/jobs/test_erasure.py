@@ -25,7 +25,7 @@ from warehouse.errors import WarehouseError, WarehouseMissing
 ID = "finews:NW202203142308441556"
 TEXT = "/NewsData/GetNewsText.do?id=NW202203142308441556"
 OFWEEK = "SELECT count(*) FROM articles WHERE source = 'ofweek'"
-PLACE = "SELECT archive_file, archive_offset FROM pages WHERE url LIKE '%NW202203142308441556%'"
+PLACE = "SELECT archive_file, archive_offset FROM fetches WHERE url LIKE '%NW202203142308441556%'"
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_erased_article_is_gone_from_tables_archive_and_snapshots(stored):
 
     done = erase(stored, ID)
 
-    assert (done.removed.articles, done.removed.contents, done.removed.pages) == (1, 1, 1)
+    assert (done.removed.articles, done.removed.contents, done.removed.fetches) == (1, 1, 1)
     assert (done.redacted, done.remaining, done.exit_code) == (1, [], 0)
     assert stored.rows("SELECT count(*) FROM articles") == [(count - 1,)]
     assert stored.rows(PLACE) == []
@@ -94,7 +94,7 @@ def test_next_sync_neither_fetches_nor_stores_what_was_erased(stored):
 
     assert asked_for(stored, TEXT) == asked
     assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == []
-    assert stored.rows("SELECT forgotten FROM runs ORDER BY started_at DESC LIMIT 1") == [(1,)]
+    assert stored.rows("SELECT suppressed FROM runs ORDER BY started_at DESC LIMIT 1") == [(1,)]
     assert report.totals()["gaps"] == 0
 
 
@@ -112,11 +112,11 @@ def test_undone_tombstone_lets_the_next_sync_bring_it_back(stored):
 
 def test_erased_source_leaves_no_page_of_its_own_and_is_not_asked_again(stored):
     before = stored.rows(OFWEEK)
-    pages = stored.rows("SELECT archive_file, archive_offset FROM pages WHERE source = 'finews'")
+    pages = stored.rows("SELECT archive_file, archive_offset FROM fetches WHERE source = 'finews'")
 
     done = erase(stored, source="finews")
 
-    assert (done.redacted, done.removed.pages, done.remaining) == (len(pages), len(pages), [])
+    assert (done.redacted, done.removed.fetches, done.remaining) == (len(pages), len(pages), [])
     assert stored.rows("SELECT DISTINCT source FROM articles") == [("ofweek",)]
     assert stored.rows("SELECT count(*) FROM quarantine WHERE source = 'finews'") == [(0,)]
     for file, offset in pages:
@@ -133,8 +133,8 @@ def test_page_whose_bytes_another_article_needs_stays_until_that_is_erased_too(s
     entry = '{"source_article_id": "other"}'
     with connect(stored.settings.warehouse.path) as db:
         db.execute(
-            "INSERT INTO _store.pages SELECT * REPLACE (uuid() AS url_key, 'https://other.example/' "
-            f"AS url, '{entry}' AS entry) FROM _store.pages WHERE url LIKE '%NW202203142308441556%'"
+            "INSERT INTO _store.fetches SELECT * REPLACE (uuid() AS url_key, 'https://other.example/' "
+            f"AS url, '{entry}' AS listing_entry) FROM _store.fetches WHERE url LIKE '%NW202203142308441556%'"
         )
         ((file, offset),) = db.execute(f"{PLACE} AND url NOT LIKE '%other%'").fetchall()
 

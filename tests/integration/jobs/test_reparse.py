@@ -29,7 +29,7 @@ def test_same_parsers_find_nothing_else_and_ask_nobody(desk):
     assert desk.stand.requests == ()
     assert (compared.exit_code, compared.changed) == (0, {"ofweek": {}, "woshipm": {}})
     assert done.totals()["discovered"] == len(before)
-    assert (done.totals()["new"], done.totals()["modified"], done.totals()["failed"]) == (0, 0, 0)
+    assert (done.totals()["new"], done.totals()["updated"], done.totals()["failed"]) == (0, 0, 0)
     assert desk.rows(ALL) == before
 
 
@@ -102,12 +102,12 @@ def test_page_that_today_cannot_be_read_is_worse_and_the_stored_article_stays(de
 def test_older_page_read_again_does_not_replace_newer_content(desk):
     desk.sync("finews")
     desk.stand.edition = 2
-    assert desk.sync("finews").totals()["modified"] == 2
-    before = desk.rows("SELECT article_id, content_hash, revisions FROM articles ORDER BY ALL")
+    assert desk.sync("finews").totals()["updated"] == 2
+    before = desk.rows("SELECT article_id, content_hash, revision_count FROM articles ORDER BY ALL")
 
     desk.reparse("finews")
 
-    after = desk.rows("SELECT article_id, content_hash, revisions FROM articles ORDER BY ALL")
+    after = desk.rows("SELECT article_id, content_hash, revision_count FROM articles ORDER BY ALL")
     assert after == before
 
 
@@ -274,7 +274,7 @@ def test_source_without_archived_pages_is_told(desk):
 
 def test_since_takes_later_pages_only(desk):
     desk.sync("ofweek")
-    ((last,),) = desk.rows("SELECT max(fetched_at) FROM pages")
+    ((last,),) = desk.rows("SELECT max(fetched_at) FROM fetches")
 
     assert desk.reparse("ofweek", since=last).totals()["discovered"] <= 2
 

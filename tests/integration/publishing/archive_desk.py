@@ -54,7 +54,7 @@ def everything(warehouse: Path) -> list[list[tuple[Any, ...]]]:
 
 def counted(report: RunReport) -> dict[str, int]:
     totals = report.totals()
-    names = ("new", "modified", "unmodified", "duplicate", "quarantined", "failed")
+    names = ("new", "updated", "unchanged", "duplicate", "quarantined", "failed")
     assert totals["discovered"] == sum(totals[name] for name in names)
     return {name: totals[name] for name in names}
 

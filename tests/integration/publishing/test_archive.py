@@ -140,7 +140,9 @@ def test_what_a_site_shows_is_current_where_two_files_speak_for_one_time(tmp_pat
     for number, names in enumerate((("_posts", "old_post"), ("old_post", "_posts"), ("",))):
         warehouse = tmp_path / f"{number}.duckdb"
         bring_in(warehouse, *(tmp_path / "site" / name for name in names))
-        assert rows_of(warehouse, "SELECT text, revisions FROM articles") == [("It is back.", 2)]
+        assert rows_of(warehouse, "SELECT text, revision_count FROM articles") == [
+            ("It is back.", 2)
+        ]
 
 
 def test_files_of_two_folders_are_told_apart_by_their_folders(tmp_path: Path) -> None:
@@ -184,8 +186,8 @@ def test_a_second_import_reads_nothing_and_changes_nothing(
     open_failures = len(truth.reasons) - len(truth.repaired)
     assert counted(report) == {
         "new": 0,
-        "modified": 0,
-        "unmodified": len(truth.files) - open_failures,
+        "updated": 0,
+        "unchanged": len(truth.files) - open_failures,
         "duplicate": 0,
         "quarantined": open_failures,
         "failed": 0,
@@ -224,7 +226,7 @@ def test_a_changed_parser_reads_all_again(
     monkeypatch.setattr(import_files, "POST_PARSER", replace(POST_PARSER, version="later"))
     report = bring_in(copy, archive[0])
     assert sorted(read_anew) == sorted(archive[1].files)
-    assert (counted(report)["new"], counted(report)["modified"]) == (0, 0)
+    assert (counted(report)["new"], counted(report)["updated"]) == (0, 0)
 
 
 def test_posts_that_do_not_name_their_source_are_read_again_for_another(

@@ -76,7 +76,7 @@ def change(warehouse: Path, *statements: str) -> None:
 
 
 def key(article: str) -> str:
-    return f"(SELECT article_key FROM _store.records WHERE source || ':' || source_article_id = '{article}' LIMIT 1)"
+    return f"(SELECT article_key FROM _store.article_records WHERE source || ':' || source_article_id = '{article}' LIMIT 1)"
 
 
 REWRITTEN = "finews:NW202203142308110113"
@@ -93,51 +93,51 @@ def test_corpus_that_read_every_edition_differs_in_nothing(read):
     ("statements", "expected"),
     [
         pytest.param(
-            [f"DELETE FROM _store.versions WHERE article_key = {key(ONCE)}"],
+            [f"DELETE FROM _store.article_versions WHERE article_key = {key(ONCE)}"],
             f"{ONCE} is missing",
             id="an article is lost",
         ),
         pytest.param(
             [
                 "INSERT INTO _store.contents SELECT c.* FROM _store.contents c WHERE content_key ="
-                f" (SELECT content_key FROM _store.versions WHERE article_key = {key(ONCE)} LIMIT 1)"
+                f" (SELECT content_key FROM _store.article_versions WHERE article_key = {key(ONCE)} LIMIT 1)"
             ],
             f"{ONCE} is there 2 times",
             id="an article is doubled",
         ),
         pytest.param(
-            [f"UPDATE _store.records SET source_article_id = '99' WHERE article_key = {key(ONCE)}"],
+            [f"UPDATE _store.article_records SET source_article_id = '99' WHERE article_key = {key(ONCE)}"],
             "woshipm:99 does not exist",
             id="an article is invented",
         ),
         pytest.param(
             [
-                f"""UPDATE _store.versions SET seen_at = (
+                f"""UPDATE _store.article_versions SET seen_at = (
                         SELECT min(seen_at) + max(seen_at - o.first) FROM (
-                            SELECT min(seen_at) AS first FROM _store.versions
-                            WHERE article_key = {key(REWRITTEN)}) o, _store.versions v
+                            SELECT min(seen_at) AS first FROM _store.article_versions
+                            WHERE article_key = {key(REWRITTEN)}) o, _store.article_versions v
                         WHERE v.article_key = {key(REWRITTEN)})
                     WHERE article_key = {key(REWRITTEN)} AND seen_at = (
-                        SELECT min(seen_at) FROM _store.versions
+                        SELECT min(seen_at) FROM _store.article_versions
                         WHERE article_key = {key(REWRITTEN)})""",
-                f"""UPDATE _store.versions SET seen_at = seen_at - INTERVAL 1 MINUTE
+                f"""UPDATE _store.article_versions SET seen_at = seen_at - INTERVAL 1 MINUTE
                     WHERE article_key = {key(REWRITTEN)} AND seq = (
-                        SELECT max(seq) FROM _store.versions WHERE article_key = {key(REWRITTEN)})""",
+                        SELECT max(seq) FROM _store.article_versions WHERE article_key = {key(REWRITTEN)})""",
             ],
             f"{REWRITTEN}, revision 1 of edition 1: text: at",
             id="two revisions are swapped",
         ),
         pytest.param(
             [
-                f"""DELETE FROM _store.versions WHERE article_key = {key(REWRITTEN)} AND seq = (
-                    SELECT min(seq) FROM _store.versions WHERE article_key = {key(REWRITTEN)})"""
+                f"""DELETE FROM _store.article_versions WHERE article_key = {key(REWRITTEN)} AND seq = (
+                    SELECT min(seq) FROM _store.article_versions WHERE article_key = {key(REWRITTEN)})"""
             ],
             f"{REWRITTEN}: expected 2 revisions, found 1",
             id="a revision is lost",
         ),
         pytest.param(
             [
-                f"""UPDATE _store.versions SET seen_at = seen_at + INTERVAL 1 DAY
+                f"""UPDATE _store.article_versions SET seen_at = seen_at + INTERVAL 1 DAY
                     WHERE article_key = {key(ONCE)}"""
             ],
             f"{ONCE}, revision 1 of edition 1: expected it to hold from between",
@@ -146,7 +146,7 @@ def test_corpus_that_read_every_edition_differs_in_nothing(read):
         pytest.param(
             [
                 f"""UPDATE _store.contents SET text = replace(text, '17.5', '71.5') WHERE content_key
-                    IN (SELECT content_key FROM _store.versions WHERE article_key = {key(ONCE)})"""
+                    IN (SELECT content_key FROM _store.article_versions WHERE article_key = {key(ONCE)})"""
             ],
             f"{ONCE}, revision 1 of edition 1: text: at",
             id="a figure is changed",
@@ -168,7 +168,7 @@ def test_corpus_that_read_every_edition_differs_in_nothing(read):
         ),
         pytest.param(
             [
-                """UPDATE _store.seen SET first_seen_at = first_seen_at - INTERVAL 1 DAY,
+                """UPDATE _store.sightings SET first_seen_at = first_seen_at - INTERVAL 1 DAY,
                     last_seen_at = last_seen_at - INTERVAL 1 DAY"""
             ],
             f"before edition {LAST} began",
@@ -191,8 +191,8 @@ def test_corpus_that_read_every_edition_differs_in_nothing(read):
         ),
         pytest.param(
             [
-                f"""INSERT INTO _store.records BY NAME SELECT * REPLACE (uuid() AS record_key)
-                    FROM _store.records WHERE article_key = {key(ONCE)}"""
+                f"""INSERT INTO _store.article_records BY NAME SELECT * REPLACE (uuid() AS record_key)
+                    FROM _store.article_records WHERE article_key = {key(ONCE)}"""
             ],
             "the warehouse breaks a rule: records without a version: 1",
             id="the warehouse breaks a rule of its own",

@@ -68,7 +68,7 @@ def add(catalog: str, data: Path, schema: str, name: str, batches: int) -> None:
                     break
                 except WriteConflict:
                     again += 1
-            print(name, done.new, done.unmodified, again, flush=True)
+            print(name, done.new, done.unchanged, again, flush=True)
 
 
 if __name__ == "__main__":

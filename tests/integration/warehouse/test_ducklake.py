@@ -124,7 +124,7 @@ def test_forgetting_and_merging_work_in_a_lake_too(lake: DuckDBPyConnection) -> 
         assert erasure.erase(lake, ["finews:1"]).articles == 1
         assert merge_sightings(lake) == (2, 1)
 
-    assert upsert(lake, article(1)) == UpsertCounts(forgotten=1)
+    assert upsert(lake, article(1)) == UpsertCounts(suppressed=1)
     assert rows_of(lake, "SELECT article_id FROM articles") == [("finews:2",)]
     assert verify(lake, is_deep=True).problems == ()
 

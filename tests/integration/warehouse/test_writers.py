@@ -16,7 +16,14 @@ import duckdb
 import pytest
 
 from tests.unit.warehouse.made import article, rows_of, upsert
-from warehouse import UpsertCounts, connect, connect_read_only, transaction, upsert_articles
+from warehouse import (
+    UpsertCounts,
+    connect,
+    connect_read_only,
+    observe,
+    transaction,
+    upsert_articles,
+)
 from warehouse.care.integrity import verify
 from warehouse.errors import WarehouseBusy, WriteConflict
 
@@ -55,7 +62,7 @@ def test_a_second_writer_waits_and_says_for_whom(path: Path) -> None:
             child.stdin.write("\n")
             child.stdin.flush()
 
-        with connect(path, wait_seconds=30, on_wait=tell) as db:
+        with connect(path, wait_seconds=30, notify=tell) as db:
             assert upsert(db, article(2, "加息")) == UpsertCounts(new=1)
 
     assert told == [f"{path}: held by process {child.pid}, waiting up to 30 seconds"]
@@ -91,7 +98,7 @@ def test_a_writer_is_told_who_reads_the_live_file(path: Path) -> None:
 
     told: list[str] = []
     with pytest.raises(WarehouseBusy, match=f"process {child.pid}") as caught:
-        connect(path, wait_seconds=0.1, on_wait=told.append).__enter__()
+        connect(path, wait_seconds=0.1, notify=told.append).__enter__()
     assert caught.value.pid == child.pid
     assert [f"held by process {child.pid}" in one for one in told] == [True]
     child.communicate("\n", timeout=30)
@@ -131,7 +138,7 @@ def test_threads_with_the_same_articles_store_each_once(path: Path) -> None:
 
     with connect(path) as db, connect(path) as other, ThreadPoolExecutor(3) as pool:
         done = list(pool.map(add, [db.cursor(), db.cursor(), other]))
-        assert sum(done, UpsertCounts()) == UpsertCounts(new=80, unmodified=160)
+        assert sum(done, UpsertCounts()) == UpsertCounts(new=80, unchanged=160)
         assert rows_of(db, "SELECT count(*) FROM articles") == [(80,)]
         assert verify(db).problems == ()
 
@@ -163,7 +170,9 @@ def test_a_transaction_that_fails_leaves_nothing_and_frees_the_next(path: Path) 
 
 def upsert_and_stop(db: duckdb.DuckDBPyConnection) -> None:
     with transaction(db):
-        assert upsert_articles(db, [article()], run_id="run") == {"finews": UpsertCounts(new=1)}
+        assert upsert_articles(db, [observe(article())], run_id="run") == {
+            "finews": UpsertCounts(new=1)
+        }
         raise RuntimeError("stop")
 
 

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from tests.unit.warehouse.made import HOUR, NOON, article, upsert
-from warehouse import WarehouseError, connect, transaction, upsert_articles, wal
+from warehouse import WarehouseError, connect, observe, transaction, upsert_articles, wal
 from warehouse.records import runs, watermarks
 
 
@@ -32,12 +32,12 @@ def add(path: Path, name: str, batches: str) -> None:
     for number in range(int(batches)):
         with connect(path, wait_seconds=60) as db:
             done = upsert(db, *(article(f"{number}-{i}", f"{number}-{i}") for i in range(10)))
-        notify(name, done.new, done.unmodified)
+        notify(name, done.new, done.unchanged)
 
 
 def batches(path: Path, start: str) -> None:
     """Batch after batch until it is killed; says a number once its batch is acknowledged."""
-    wal.USUAL = wal.BULK = "200KB"
+    wal.DEFAULT = wal.EARLY = "200KB"
     with connect(path) as db:
         for number in count(int(start)):
             one_batch(db, number)
@@ -55,7 +55,7 @@ def one_batch(db, number: int) -> None:  # type: ignore[no-untyped-def]
         for i in range(10)
     ]
     with transaction(db):
-        upsert_articles(db, fresh + changed, run_id=str(number))
+        upsert_articles(db, map(observe, fresh + changed), run_id=str(number))
         watermarks.advance(db, "finews", "emnews", at=at, value=str(number), run_id=str(number))
 
 
@@ -78,7 +78,7 @@ def crash(path: Path) -> None:
     """Ends without closing anything, as after kill -9, its log not yet in the file."""
     import os
 
-    wal.USUAL = wal.BULK = wal.NEVER
+    wal.DEFAULT = wal.EARLY = wal.NEVER
     with connect(path) as db:
         with transaction(db):
             runs.start_run(db, flow="sync", sources=["finews"], code_version="0")

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from duckdb import DuckDBPyConnection
 
-from warehouse import ArticleRow, UpsertCounts, transaction, upsert_articles
+from warehouse import ArticleRow, UpsertCounts, observe, transaction, upsert_articles
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -65,7 +65,7 @@ def later(row: ArticleRow, hours: float = 1) -> ArticleRow:
 def upsert(db: DuckDBPyConnection, *rows: ArticleRow, run_id: str = "run") -> UpsertCounts:
     """One batch in a transaction of its own; the counts of all sources together."""
     with transaction(db):
-        done = upsert_articles(db, rows, run_id=run_id)
+        done = upsert_articles(db, map(observe, rows), run_id=run_id)
     return sum(done.values(), UpsertCounts())
 
 

@@ -62,7 +62,7 @@ def test_a_run_whose_process_is_gone_is_marked_crashed_by_the_next(
 
     states = {one.run_id: one.state for one in runs.list_runs(db)}
     assert states == {lost: "crashed", alive: "running", last: "running"}
-    assert "whole batches are stored" in str(runs.list_runs(db, run_id=lost)[0].error)
+    assert len(runs.list_runs(db, run_id=lost)[0].messages) == 1
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ FAILED = NewQuarantineEntry(
     page=b"\xff\x00<html>",
     page_more=(b"2", b"3"),
     content_type="text/html",
-    facts='{"entry": {}}',
+    listing_entry='{"entry": {}}',
     fetched_at=NOON,
     parser="finews",
     parser_version="1",
@@ -203,7 +203,7 @@ def test_an_unknown_id_says_where_ids_are_listed(db: DuckDBPyConnection) -> None
 PAGE = FetchRow(
     source="finews", channel="emnews", url="https://example.org/list", status=200, bytes=10,
     etag='"1"', last_modified="Sat, 14 Mar 2026 12:00:00 GMT", vary="Accept", fetched_at=NOON,
-    archive_file="a.warc.gz", archive_offset=7, entry='{"id": 1}', digest="d" * 64,
+    archive_file="a.warc.gz", archive_offset=7, listing_entry='{"id": 1}', body_sha256="d" * 64,
     final_url="https://example.org/list?",
 )  # fmt: skip
 
@@ -223,8 +223,8 @@ def test_validators_are_those_of_the_last_whole_answer(db: DuckDBPyConnection) -
             fetched_at=NOON + HOUR,
             archive_file="a.warc.gz",
             archive_offset=9,
-            entry='{"id": 1}',
-            digest="d" * 64,
+            listing_entry='{"id": 1}',
+            body_sha256="d" * 64,
             final_url="https://example.org/list?",
         )
     }
@@ -232,9 +232,9 @@ def test_validators_are_those_of_the_last_whole_answer(db: DuckDBPyConnection) -
 
 def test_host_that_asked_for_patience_is_known_until_it_is_over(db: DuckDBPyConnection) -> None:
     until = NOON + 2 * HOUR
-    asked = replace(PAGE, status=503, etag=None, retry_at=until)
+    asked = replace(PAGE, status=503, etag=None, retry_after_at=until)
     with transaction(db):
-        fetches.record(db, [asked, replace(asked, retry_at=NOON + HOUR), PAGE], run_id="run")
+        fetches.record(db, [asked, replace(asked, retry_after_at=NOON + HOUR), PAGE], run_id="run")
 
     assert fetches.pauses(db, NOON) == {PAGE.url: until}
     assert fetches.pauses(db, until) == {}
@@ -242,9 +242,11 @@ def test_host_that_asked_for_patience_is_known_until_it_is_over(db: DuckDBPyConn
 
 def test_what_came_of_each_request_is_recorded(db: DuckDBPyConnection) -> None:
     with transaction(db):
-        fetches.record(db, [replace(PAGE, tries=("unexpected_answer 503", "ok 200"))], run_id="run")
+        fetches.record(
+            db, [replace(PAGE, attempt_results=("unexpected_answer 503", "ok 200"))], run_id="run"
+        )
 
-    assert db.execute("SELECT tries, digest FROM pages").fetchall() == [
+    assert db.execute("SELECT attempt_results, body_sha256 FROM fetches").fetchall() == [
         (["unexpected_answer 503", "ok 200"], "d" * 64)
     ]
 
@@ -261,7 +263,9 @@ def test_a_fetch_without_an_answer_is_a_row_too(db: DuckDBPyConnection) -> None:
     with transaction(db):
         fetches.record(db, [replace(PAGE, status=None, error="timed out")], run_id="run")
 
-    assert rows_of(db, "SELECT status, error, fetched_at FROM pages") == [(None, "timed out", NOON)]
+    assert rows_of(db, "SELECT status, error, fetched_at FROM fetches") == [
+        (None, "timed out", NOON)
+    ]
 
 
 # --- watermarks and gaps -----------------------------------------------------------------------
@@ -291,7 +295,9 @@ def test_a_watermark_without_a_time_is_replaced(db: DuckDBPyConnection) -> None:
     assert found.value == "b"
 
 
-GAP = NewGap(source="finews", channel="emnews", from_at=NOON, to_at=NOON + HOUR, how="list full")
+GAP = NewGap(
+    source="finews", channel="emnews", from_at=NOON, to_at=NOON + HOUR, detected_by="list full"
+)
 
 
 def test_the_same_gap_is_noted_once(db: DuckDBPyConnection) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from duckdb import DuckDBPyConnection
 
 from tests.unit.warehouse.made import article
-from warehouse import transaction, upsert_articles
+from warehouse import observe, transaction, upsert_articles
 from warehouse.read import archived_fetches
 from warehouse.records import backfill_chunks
 from warehouse.records.backfill_chunks import DONE, INCOMPLETE, WAITING, NewChunk
@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 
 
 def one(what: str, entries: int = 2) -> NewChunk:
-    return NewChunk(kind="entries", what=what, spec="[]", entries=entries)
+    return NewChunk(kind="fetch_entries", what=what, spec="[]", entries=entries)
 
 
 def test_a_plan_grows_and_its_pieces_are_ended_one_by_one(db: DuckDBPyConnection) -> None:
@@ -71,7 +71,7 @@ def test_what_was_said_at_a_time_is_the_version_that_held_then(db: DuckDBPyConne
     first = replace(article(1, "first words"), fetched_at=T0)
     second = replace(article(1, "second words"), fetched_at=T0 + 2 * HOUR)
     with transaction(db):
-        upsert_articles(db, [first, second], run_id="r")
+        upsert_articles(db, map(observe, [first, second]), run_id="r")
 
     asked = [
         ("finews:1", T0 - HOUR),

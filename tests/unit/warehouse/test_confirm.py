@@ -52,7 +52,7 @@ def test_replayed_page_from_before_a_confirmation_does_not_become_current(
 
     done = upsert(db, article(1, "加息", fetched_at=NOON + 2 * HOUR))
 
-    assert (done.modified, done.unmodified) == (0, 1)
+    assert (done.updated, done.unchanged) == (0, 1)
     assert rows_of(db, "SELECT title FROM articles") == [("降准",)]
 
 

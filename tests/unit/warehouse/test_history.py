@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.warehouse.made import HOUR, NOON, article, everything, later, rows_of, says, upsert
-from warehouse import ArticleRow, UpsertCounts, connect, transaction, upsert_articles
+from warehouse import ArticleRow, UpsertCounts, connect, observe, transaction, upsert_articles
 from warehouse.care.compact import merge_sightings
 from warehouse.care.integrity import verify
 
@@ -35,7 +35,7 @@ def test_a_content_that_returns_gets_a_revision_of_its_own(db: DuckDBPyConnectio
         (2, "乙", NOON + HOUR, NOON + 2 * HOUR, False),
         (3, "降准", NOON + 2 * HOUR, None, True),
     ]
-    assert rows_of(db, "SELECT title, revision, revisions FROM articles") == [("降准", 3, 3)]
+    assert rows_of(db, "SELECT title, revision_count FROM articles") == [("降准", 3)]
     assert rows_of(db, "SELECT count(*) FROM sightings") == [(2,)]
 
 
@@ -54,7 +54,7 @@ def test_confirmations_are_sightings_and_nothing_else(db: DuckDBPyConnection) ->
     for hours in range(5):
         upsert(db, later(ROW, hours))
 
-    counts = "SELECT (SELECT count(*) FROM _store.versions), (SELECT count(*) FROM _store.seen)"
+    counts = "SELECT (SELECT count(*) FROM _store.article_versions), (SELECT count(*) FROM _store.sightings)"
     assert rows_of(db, counts) == [(1, 5)]
 
 
@@ -63,7 +63,7 @@ def test_a_late_page_before_another_content_adds_one_link(db: DuckDBPyConnection
         upsert(db, row)
 
     assert [title for _, title, *_ in history(db)] == ["降准", "丙", "乙", "降准"]
-    assert rows_of(db, "SELECT count(*) FROM _store.versions") == [(4,)]
+    assert rows_of(db, "SELECT count(*) FROM _store.article_versions") == [(4,)]
 
 
 def test_a_late_page_is_undone_by_the_first_confirmation_even_if_merged(
@@ -84,7 +84,7 @@ def test_a_replay_never_undoes_a_later_confirmation(db: DuckDBPyConnection) -> N
     upsert(db, ROW)
     upsert(db, later(ROW, 3))
 
-    assert upsert(db, later(says(ROW, "降准半个百分点"))) == UpsertCounts(unmodified=1)
+    assert upsert(db, later(says(ROW, "降准半个百分点"))) == UpsertCounts(unchanged=1)
     assert history(db) == [
         (1, "降准", NOON, NOON + HOUR, False),
         (2, "降准半个百分点", NOON + HOUR, NOON + 3 * HOUR, False),
@@ -103,12 +103,14 @@ def test_two_readings_of_one_moment_stay_two_when_replayed_after_merging(
     upsert(db, *rows)
     with transaction(db):
         assert merge_sightings(db) == (3, 1)
-    before = rows_of(db, "SELECT * EXCLUDE run_id FROM _store.versions ORDER BY seq")
+    before = rows_of(db, "SELECT * EXCLUDE run_id FROM _store.article_versions ORDER BY seq")
 
     upsert(db, *rows)
     upsert(db, *rows)
 
-    assert rows_of(db, "SELECT * EXCLUDE run_id FROM _store.versions ORDER BY seq") == before
+    assert (
+        rows_of(db, "SELECT * EXCLUDE run_id FROM _store.article_versions ORDER BY seq") == before
+    )
 
 
 def test_a_confirmation_replayed_does_not_undo_a_better_reading(db: DuckDBPyConnection) -> None:
@@ -116,7 +118,7 @@ def test_a_confirmation_replayed_does_not_undo_a_better_reading(db: DuckDBPyConn
     upsert(db, later(ROW))
     upsert(db, later(says(ROW, "乙")))  # the same moment, read again
 
-    assert upsert(db, later(ROW)) == UpsertCounts(unmodified=1)
+    assert upsert(db, later(ROW)) == UpsertCounts(unchanged=1)
     assert rows_of(db, "SELECT title FROM articles") == [("乙",)]
 
 
@@ -124,7 +126,9 @@ def test_repaired_metadata_is_current_but_no_revision(db: DuckDBPyConnection) ->
     upsert(db, ROW)
     upsert(db, replace(later(ROW), published_at=NOON - 2 * HOUR))
 
-    found = rows_of(db, "SELECT published_at, revisions, first_seen_at, last_seen_at FROM articles")
+    found = rows_of(
+        db, "SELECT published_at, revision_count, first_seen_at, last_seen_at FROM articles"
+    )
     assert found == [(NOON - 2 * HOUR, 1, NOON, NOON + HOUR)]
 
 
@@ -133,7 +137,9 @@ def test_exact_words_are_kept_when_only_punctuation_differs(db: DuckDBPyConnecti
     upsert(db, later(replace(ROW, title="降准!", text="降准!", body_html="<p>降准!</p>")))
     upsert(db, article(2))
 
-    assert rows_of(db, "SELECT title, text, body_html, revisions FROM articles ORDER BY ALL") == [
+    assert rows_of(
+        db, "SELECT title, text, body_html, revision_count FROM articles ORDER BY ALL"
+    ) == [
         ("降准", "降准", "<p>降准</p>", 1),
         ("降准!", "降准!", "<p>降准!</p>", 1),
     ]
@@ -160,13 +166,13 @@ def test_a_stored_article_comes_back_whole(db: DuckDBPyConnection) -> None:
         found[name].utcoffset().total_seconds() == 0
         for name in ("published_at", "updated_at", "first_seen_at", "last_seen_at")
     )
-    assert (found["revision"], found["revisions"], found["duplicates"]) == (1, 1, 0)
+    assert (found["revision_count"], found["duplicate_count"]) == (1, 0)
 
 
 def test_twins_count_each_other(db: DuckDBPyConnection) -> None:
     upsert(db, ROW, article(2), article(source="ofweek"), article(3, "另一篇"))
 
-    assert rows_of(db, "SELECT article_id, duplicates FROM articles ORDER BY ALL") == [
+    assert rows_of(db, "SELECT article_id, duplicate_count FROM articles ORDER BY ALL") == [
         ("finews:1", 2),
         ("finews:2", 2),
         ("finews:3", 0),
@@ -178,8 +184,8 @@ def test_a_sighting_names_its_channels_and_times(db: DuckDBPyConnection) -> None
     upsert(db, ROW, replace(later(ROW), channel="market-37"))
 
     assert rows_of(
-        db, "SELECT article_id, channel, channels, first_seen_at, last_seen_at FROM sightings"
-    ) == [("finews:1", "emnews, market-37", ["emnews", "market-37"], NOON, NOON + HOUR)]
+        db, "SELECT article_id, channels, first_seen_at, last_seen_at FROM sightings"
+    ) == [("finews:1", ["emnews", "market-37"], NOON, NOON + HOUR)]
 
 
 def test_one_moment_in_two_channels_is_seen_in_both(db: DuckDBPyConnection) -> None:
@@ -197,8 +203,8 @@ def test_cleaner_markup_of_the_same_words_is_current(db: DuckDBPyConnection) -> 
 
 def test_two_upserts_in_one_transaction_are_as_good_as_two(db: DuckDBPyConnection) -> None:
     with transaction(db):
-        upsert_articles(db, [ROW, says(ROW, "乙")], run_id="run")
-        upsert_articles(db, [article(2, "甲"), says(ROW, "丙")], run_id="run")
+        upsert_articles(db, map(observe, [ROW, says(ROW, "乙")]), run_id="run")
+        upsert_articles(db, map(observe, [article(2, "甲"), says(ROW, "丙")]), run_id="run")
 
     assert rows_of(db, "SELECT title FROM articles ORDER BY article_id") == [("丙",), ("甲",)]
     assert verify(db).problems == ()
@@ -210,7 +216,7 @@ def test_the_corpus_as_of_a_time_knows_nothing_later(db: DuckDBPyConnection) -> 
     def as_of(hours: float) -> list[tuple[object, ...]]:
         return rows_of(
             db,
-            "SELECT article_id, title, revision, duplicates, last_seen_at "
+            "SELECT article_id, title, revision_count, duplicate_count, last_seen_at "
             "FROM articles_as_of(?) ORDER BY ALL",
             NOON + hours * HOUR,
         )

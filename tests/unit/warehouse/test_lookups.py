@@ -1,4 +1,4 @@
-"""What is known is found, and nothing else is: by tags, by keys of before, in any batch."""
+"""What is known is found, and nothing else is: by tags, in any batch."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tests.unit.warehouse.made import (
     says,
     upsert,
 )
-from warehouse import ArticleRow, UpsertCounts, connect
-from warehouse.care.integrity import stored_records, verify
-from warehouse.upsert import insert, lookup, observations
+from warehouse import ArticleRow, UpsertCounts, connect, observe
+from warehouse.care.integrity import verify
+from warehouse.upsert import insert, lookup
 from warehouse.upsert.keys import content_key, key_of
 
 ROW = article()
 STORED = """
-    SELECT (SELECT count(*) FROM _store.contents), (SELECT count(*) FROM _store.records),
-           (SELECT count(*) FROM _store.versions), (SELECT count(*) FROM _store.seen)
+    SELECT (SELECT count(*) FROM _store.contents), (SELECT count(*) FROM _store.article_records),
+           (SELECT count(*) FROM _store.article_versions), (SELECT count(*) FROM _store.sightings)
 """
 
 # --- tags ------------------------------------------------------------------------------------
@@ -57,11 +57,11 @@ def test_articles_that_share_a_tag_are_told_apart(
         assert upsert(db, first) == UpsertCounts(new=1)
         assert upsert(db, second) == UpsertCounts(new=1)
 
-    assert upsert(db, first, second) == UpsertCounts(unmodified=2)
-    assert upsert(db, later(first), later(second)) == UpsertCounts(unmodified=2)
-    assert upsert(db, later(says(second, "乙"), 2)) == UpsertCounts(modified=1)
-    assert upsert(db, later(first, 3)) == UpsertCounts(unmodified=1)
-    assert rows_of(db, "SELECT article_id, title, revisions FROM articles ORDER BY 1") == [
+    assert upsert(db, first, second) == UpsertCounts(unchanged=2)
+    assert upsert(db, later(first), later(second)) == UpsertCounts(unchanged=2)
+    assert upsert(db, later(says(second, "乙"), 2)) == UpsertCounts(updated=1)
+    assert upsert(db, later(first, 3)) == UpsertCounts(unchanged=1)
+    assert rows_of(db, "SELECT article_id, title, revision_count FROM articles ORDER BY 1") == [
         (second.article_id, "乙", 2),
         (first.article_id, first.title, 1),
     ]
@@ -80,53 +80,6 @@ def test_contents_that_share_a_tag_are_told_apart(db: DuckDBPyConnection) -> Non
 def test_the_pairs_of_these_tests_do_share_their_tags(db: DuckDBPyConnection) -> None:
     assert len({key_of(f"finews:{number}")[:4] for number in TWO_ARTICLES}) == 1
     assert len({content_key(hash_of(words))[:4] for words in TWO_CONTENTS}) == 1
-
-
-# --- keys of before --------------------------------------------------------------------------
-
-
-@pytest.fixture
-def earlier_copydesk(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Records get the keys they had before these were made of UTF-16, until undone."""
-    now = observations._sight
-
-    def before(row: ArticleRow) -> observations.Observation:
-        sight = now(row)
-        return sight._replace(record_key=sight.earlier_key)
-
-    monkeypatch.setattr(observations, "_sight", before)
-    return monkeypatch
-
-
-def test_what_an_earlier_copydesk_stored_is_known(
-    db: DuckDBPyConnection, earlier_copydesk: pytest.MonkeyPatch
-) -> None:
-    returned = (ROW, later(says(ROW, "乙")), later(ROW, 2))
-    upsert(db, *returned, article(2, "甲"))
-    before = rows_of(db, STORED)
-    earlier_copydesk.undo()
-
-    assert upsert(db, *returned, article(2, "甲")) == UpsertCounts(unmodified=4)
-    assert rows_of(db, STORED) == before
-    seen_again = [later(ROW, 3), later(ROW, 4), later(article(2, "甲"))]
-    assert upsert(db, *seen_again) == UpsertCounts(unmodified=3)
-    assert rows_of(db, STORED) == [(3, 3, 4, 7)]
-    assert verify(db).problems == ()
-    assert {one.wrong for one in stored_records(db)} == {""}
-
-
-def test_what_an_earlier_copydesk_stored_changes_as_ever(
-    db: DuckDBPyConnection, earlier_copydesk: pytest.MonkeyPatch
-) -> None:
-    upsert(db, ROW)
-    earlier_copydesk.undo()
-
-    assert upsert(db, later(replace(ROW, body_html="<p> 降准</p>"))) == UpsertCounts(unmodified=1)
-    assert upsert(db, later(says(ROW, "乙"), 2)) == UpsertCounts(modified=1)
-    assert upsert(db, later(ROW, 3)) == UpsertCounts(modified=1)
-    assert rows_of(db, STORED) == [(2, 3, 4, 4)]
-    assert rows_of(db, "SELECT body_html FROM articles") == [("<p>降准</p>",)]
-    assert {one.wrong for one in stored_records(db)} == {""}
 
 
 # --- what makes a record ---------------------------------------------------------------------
@@ -150,17 +103,17 @@ def test_a_row_that_differs_to_the_letter_is_another_record(
 ) -> None:
     upsert(db, ROW)
 
-    assert upsert(db, later(other)) == UpsertCounts(unmodified=1)
+    assert upsert(db, later(other)) == UpsertCounts(unchanged=1)
     names = "body_html, text, publisher, published_at, tags, categories"
     assert rows_of(db, f"SELECT {names} FROM articles") == [
         (other.body_html, other.text, other.publisher, other.published_at, list(other.tags),
          list(other.categories))
     ]  # fmt: skip
-    assert rows_of(db, "SELECT count(*) FROM _store.records") == [(2,)]
+    assert rows_of(db, "SELECT count(*) FROM _store.article_records") == [(2,)]
 
 
 def test_no_two_of_these_records_share_a_key() -> None:
-    keys = {observations.observations_of([row])[0].record_key for row in (ROW, *OTHERS.values())}
+    keys = {observe(row).record_key for row in (ROW, *OTHERS.values())}
 
     assert len(keys) == len(OTHERS) + 1
 
@@ -213,10 +166,10 @@ def test_known_new_and_repeated_rows_mixed_in_one_batch(db: DuckDBPyConnection) 
         later(article(6, "甲")),
     ]  # fmt: skip
 
-    assert upsert(db, *batch) == UpsertCounts(new=1, modified=2, unmodified=5, duplicate=2)
+    assert upsert(db, *batch) == UpsertCounts(new=1, updated=2, unchanged=5, duplicate=2)
     assert rows_of(db, STORED) == [(5, 7, 8, 11)]
     before = everything(db)
-    assert upsert(db, *batch) == UpsertCounts(unmodified=len(batch))
+    assert upsert(db, *batch) == UpsertCounts(unchanged=len(batch))
     assert everything(db) == before
 
 
@@ -235,7 +188,7 @@ def test_a_large_batch_is_stored_whole_and_in_parts(
     )
     assert rows_of(db, "SELECT count(DISTINCT seq) FROM _store.contents") == [(50,)]
     assert verify(db).problems == ()
-    assert upsert(db, *map(later, rows)) == UpsertCounts(unmodified=50)
+    assert upsert(db, *map(later, rows)) == UpsertCounts(unchanged=50)
 
 
 def test_a_large_first_load_goes_past_the_log_and_the_next_batch_into_it(
@@ -260,7 +213,7 @@ def test_lists_tell_their_items_apart() -> None:
     lists = [((), ("甲",)), (("甲",), ()), (("甲", "乙"), ()), (("甲",), ("乙",))]
     rows = [replace(ROW, tags=tags, categories=more) for tags, more in lists]
 
-    assert len({one.record_key for one in observations.observations_of(rows)}) == len(rows)
+    assert len({observe(row).record_key for row in rows}) == len(rows)
 
 
 def test_the_key_of_a_content_is_that_of_its_hash() -> None:

@@ -21,13 +21,13 @@ FAILED = NewQuarantineEntry(
     reason="layout_changed",
     message="expected one 'h1', found 0",
     page=b"<html>noon",
-    facts='{"at": "noon"}',
+    listing_entry='{"at": "noon"}',
     fetched_at=NOON,
     parser="finews",
     parser_version="1",
 )
 NEWER = replace(
-    FAILED, page=b"<html>one", page_more=(b"two",), facts='{"at": "one"}', reason="bad_date",
+    FAILED, page=b"<html>one", page_more=(b"two",), listing_entry='{"at": "one"}', reason="bad_date",
     fetched_at=NOON + HOUR,
 )  # fmt: skip
 

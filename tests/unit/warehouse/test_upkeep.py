@@ -39,10 +39,10 @@ def desk(db: DuckDBPyConnection) -> DuckDBPyConnection:
     page = FetchRow(
         source="finews", channel="emnews", url="https://example.org/1", status=200,
         fetched_at=NOON, archive_file="a.warc.gz", archive_offset=0,
-        entry='{"source_article_id": "1"}',
+        listing_entry='{"source_article_id": "1"}',
     )  # fmt: skip
     piece = backfill_chunks.NewChunk(
-        kind="entries", what="some", spec='[{"source_article_id": "1"}]'
+        kind="fetch_entries", what="some", spec='[{"source_article_id": "1"}]'
     )
     with transaction(db):
         quarantine.put(
@@ -64,15 +64,15 @@ def test_a_forgotten_article_leaves_nothing_behind_but_what_others_say(
     desk: DuckDBPyConnection,
 ) -> None:
     with transaction(desk):
-        assert erasure.erase_article(desk, "finews:1", reason="publisher's request") == 1
+        assert erasure.erase(desk, ["finews:1"], reason="publisher's request").articles == 1
 
     assert names(desk) == ["finews:2", "ofweek:3"]
     assert rows_of(desk, "SELECT text FROM _store.contents ORDER BY 1") == [("加息",), ("降准",)]
     assert rows_of(desk, "SELECT count(*) FROM _store.posts") == [(0,)]
     assert rows_of(desk, "SELECT article_id FROM quarantine") == [("ofweek:9",)]
-    assert rows_of(desk, "SELECT count(*) FROM pages") == [(0,)]
+    assert rows_of(desk, "SELECT count(*) FROM fetches") == [(0,)]
     assert backfill_chunks.chunks_of_plan(desk, "plan") == []
-    assert rows_of(desk, "SELECT article_id, reason FROM _store.tombstones") == [
+    assert rows_of(desk, "SELECT article_id, reason FROM _store.suppressions") == [
         ("finews:1", "publisher's request")
     ]
     assert verify(desk, is_deep=True).problems == ()
@@ -80,28 +80,28 @@ def test_a_forgotten_article_leaves_nothing_behind_but_what_others_say(
 
 def test_the_next_run_does_not_bring_a_forgotten_article_back(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
-        erasure.erase_article(desk, "finews:1")
+        erasure.erase(desk, ["finews:1"])
 
-    assert upsert(desk, article(1), article(7, "另一篇")) == UpsertCounts(new=1, forgotten=1)
+    assert upsert(desk, article(1), article(7, "另一篇")) == UpsertCounts(new=1, suppressed=1)
     assert names(desk) == ["finews:2", "finews:7", "ofweek:3"]
 
 
 def test_an_article_that_is_not_stored_can_be_kept_out(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
-        assert erasure.erase_article(desk, "finews:99") == 0
-        assert erasure.erase_article(desk, "finews:99") == 0
+        assert erasure.erase(desk, ["finews:99"]).articles == 0
+        assert erasure.erase(desk, ["finews:99"]).articles == 0
 
-    assert upsert(desk, article(99)) == UpsertCounts(forgotten=1)
-    assert rows_of(desk, "SELECT count(*) FROM _store.tombstones") == [(1,)]
+    assert upsert(desk, article(99)) == UpsertCounts(suppressed=1)
+    assert rows_of(desk, "SELECT count(*) FROM _store.suppressions") == [(1,)]
 
 
 def test_a_forgotten_source_stays_out_whole(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
-        assert erasure.erase_source(desk, "finews") == 2
+        assert erasure.erase(desk, source="finews").articles == 2
 
     assert names(desk) == ["ofweek:3"]
     assert upsert(desk, article(50), article(50, source="ofweek")) == UpsertCounts(
-        new=1, forgotten=1
+        new=1, suppressed=1
     )
     assert verify(desk).problems == ()
 
@@ -117,7 +117,9 @@ def test_addresses_that_others_share_take_nothing_of_theirs_away(desk: DuckDBPyC
         line = replace(failure("finews", None), url="")
         item = replace(failure("finews", "finews:88"), url=feed)
         quarantine.put(desk, [line, item], run_id="r")
-        empty = backfill_chunks.NewChunk(kind="entries", what="other", spec='[{"channel": ""}]')
+        empty = backfill_chunks.NewChunk(
+            kind="fetch_entries", what="other", spec='[{"channel": ""}]'
+        )
         backfill_chunks.add(desk, "another plan", "finews", [empty], run_id="r")
     # A feed's item without a link has the feed's address; an imported post may have none.
     upsert(desk, article(60, "没有链接", url=feed, canonical_url=""))
@@ -129,7 +131,7 @@ def test_addresses_that_others_share_take_nothing_of_theirs_away(desk: DuckDBPyC
 
     assert gone == erasure.ErasedRows(articles=1, contents=1)
     assert rows_of(desk, "SELECT count(*) FROM _store.quarantine") == before
-    assert rows_of(desk, f"SELECT count(*) FROM _store.pages WHERE url = '{feed}'") == [(1,)]
+    assert rows_of(desk, f"SELECT count(*) FROM _store.fetches WHERE url = '{feed}'") == [(1,)]
     assert backfill_chunks.chunks_of_plan(desk, "another plan")
     assert "finews:61" in names(desk)
 
@@ -142,26 +144,26 @@ def test_a_page_that_is_left_in_the_archive_is_found_by_the_next_wish(
 
     assert [one.file for one in erasure.archived_pages(desk, ["finews:2"])] == ["a.warc.gz"]
     with transaction(desk):
-        assert erasure.erase(desk, ["finews:1"]).pages == 1
+        assert erasure.erase(desk, ["finews:1"]).fetches == 1
     assert erasure.archived_pages(desk, ["finews:1"]) == []
 
 
 def test_a_lifted_tombstone_lets_the_next_run_bring_it_back(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
-        erasure.erase_article(desk, "finews:1")
-        erasure.erase_source(desk, "ofweek")
+        erasure.erase(desk, ["finews:1"])
+        erasure.erase(desk, source="ofweek")
         assert suppression.lift_suppression(desk, article_id="finews:1") is True
         assert suppression.lift_suppression(desk, article_id="finews:1") is False
         assert suppression.lift_suppression(desk, source="ofweek") is True
 
-    assert upsert(desk, article(1), article(3, "加息", source="ofweek")).forgotten == 0
+    assert upsert(desk, article(1), article(3, "加息", source="ofweek")).suppressed == 0
 
 
 def test_a_look_says_what_would_go_and_changes_nothing(desk: DuckDBPyConnection) -> None:
     would = erasure.preview(desk, ["finews:1"])
 
     assert would == erasure.ErasedRows(
-        articles=1, contents=1, posts=1, pages=1, quarantine=1, plans=2
+        articles=1, contents=1, posts=1, fetches=1, quarantine=1, plans=2
     )
     assert erasure.archived_pages(desk, ["finews:1"]) == [
         erasure.ArchivedPageLocation(
@@ -179,8 +181,8 @@ def test_what_others_have_at_other_addresses_stays(desk: DuckDBPyConnection) -> 
     with transaction(desk):
         found = erasure.erase(desk, ["finews:2", "ofweek:3"])
 
-    assert (found.articles, found.contents, found.pages, found.plans) == (2, 1, 0, 0)
-    assert rows_of(desk, "SELECT count(*) FROM pages") == [(1,)]
+    assert (found.articles, found.contents, found.fetches, found.plans) == (2, 1, 0, 0)
+    assert rows_of(desk, "SELECT count(*) FROM fetches") == [(1,)]
     assert len(backfill_chunks.chunks_of_plan(desk, "plan")) == 2
     assert verify(desk, is_deep=True).problems == ()
 
@@ -206,7 +208,7 @@ def test_a_failure_of_what_is_forgotten_is_not_kept(desk: DuckDBPyConnection) ->
 @pytest.mark.parametrize("wrong", ["finews", ":1", "finews:", ""])
 def test_forgetting_wants_a_whole_article_id(desk: DuckDBPyConnection, wrong: str) -> None:
     with pytest.raises(WarehouseError, match="expected <source>:<source_article_id>"):
-        erasure.erase_article(desk, wrong)
+        erasure.erase(desk, [wrong])
 
 
 # --- compacting ------------------------------------------------------------------------------
@@ -232,7 +234,7 @@ def test_compacting_merges_sightings_and_changes_nothing_that_is_read(path: Path
         assert comments == rows_of(
             db, "SELECT table_name, column_name, comment FROM duckdb_columns() ORDER BY ALL"
         )
-        assert rows_of(db, "SELECT count(*) FROM _store.seen") == [(done.sightings_after,)]
+        assert rows_of(db, "SELECT count(*) FROM _store.sightings") == [(done.sightings_after,)]
         assert rows_of(
             db, "SELECT count(*), max(last_seen_at) FROM articles_as_of(?)", NOON + 5.5 * HOUR
         ) == [(51, NOON + 5.5 * HOUR)]
@@ -240,7 +242,7 @@ def test_compacting_merges_sightings_and_changes_nothing_that_is_read(path: Path
             ({"storage_version": "v1.5.0+"},)
         ]
         assert verify(db, is_deep=True).problems == ()
-        assert upsert(db, article(1, "1")) == UpsertCounts(unmodified=1)
+        assert upsert(db, article(1, "1")) == UpsertCounts(unchanged=1)
         assert everything(db) == before
     assert (done.sightings_before, done.sightings_after) == (30 * 51, 50 + 20)
     assert done.bytes_after <= done.bytes_before
@@ -257,7 +259,7 @@ def test_compacting_keeps_the_last_whole_fetch_of_each_address(path: Path) -> No
 
     assert compact.compact(path, fetches_before=NOON + 5 * HOUR).fetches_removed == 2
     with connect(path) as db:
-        found = rows_of(db, "SELECT fetched_at, status FROM pages ORDER BY 1")
+        found = rows_of(db, "SELECT fetched_at, status FROM fetches ORDER BY 1")
     assert found == [(NOON + HOUR, 200), (NOON + 9 * HOUR, 503)]
 
 
@@ -268,7 +270,7 @@ def test_compacting_gives_back_the_room_of_what_was_forgotten(path: Path) -> Non
             words = "".join(chr(chance.randrange(0x4E00, 0x9FA5)) for _ in range(20_000))
             upsert(db, article(number, words))
     with connect(path) as db, transaction(db):
-        erasure.erase_source(db, "finews")
+        erasure.erase(db, source="finews")
 
     done = compact.compact(path)
 
@@ -290,7 +292,7 @@ def test_compacting_that_fails_leaves_the_file(path: Path, monkeypatch: pytest.M
 
 
 def test_compacting_wants_the_file_for_itself(path: Path) -> None:
-    with connect(path), pytest.raises(WarehouseBusy, match="open elsewhere in this process"):
+    with connect(path), pytest.raises(WarehouseBusy, match="has it open twice"):
         compact.compact(path)
 
 
@@ -318,8 +320,8 @@ def test_every_record_has_the_keys_of_its_columns(desk: DuckDBPyConnection) -> N
 @pytest.mark.parametrize(
     ("damage", "key"),
     [
-        ("UPDATE _store.records SET url = 'https://elsewhere.example/'", "record_key"),
-        ("UPDATE _store.records SET source_article_id = '9'", "article_key"),
+        ("UPDATE _store.article_records SET url = 'https://elsewhere.example/'", "record_key"),
+        ("UPDATE _store.article_records SET source_article_id = '9'", "article_key"),
         ("UPDATE _store.contents SET text = text || '?'", "body_key"),
         ("UPDATE _store.contents SET content_hash = 'c1:' || repeat('0', 64)", "content_key"),
     ],
@@ -336,29 +338,29 @@ def test_a_record_that_is_not_what_its_keys_say_is_noticed(
     ("damage", "problem"),
     [
         ("INSERT INTO _store.contents FROM _store.contents LIMIT 1", "contents stored twice: 1"),
-        ("INSERT INTO _store.records FROM _store.records LIMIT 1", "records stored twice: 1"),
-        ("INSERT INTO _store.versions FROM _store.versions LIMIT 1", "given twice: 1"),
-        ("INSERT INTO _store.quarantine FROM _store.quarantine LIMIT 1", "quarantined pages stored twice: 1"),
+        ("INSERT INTO _store.article_records FROM _store.article_records LIMIT 1", "records stored twice: 1"),
+        ("INSERT INTO _store.article_versions FROM _store.article_versions LIMIT 1", "used twice: 1"),
+        ("INSERT INTO _store.quarantine FROM _store.quarantine LIMIT 1", "quarantine entries stored twice: 1"),
         ("INSERT INTO _store.posts FROM _store.posts", "imported files stored twice: 1"),
-        ("DELETE FROM _store.records", "versions without a record: 4"),
+        ("DELETE FROM _store.article_records", "versions without a record: 4"),
         ("DELETE FROM _store.contents", "versions without a content: 4"),
-        ("DELETE FROM _store.versions", "records without a version: 4"),
-        ("DELETE FROM _store.seen", "versions nobody saw: 4"),
-        ("UPDATE _store.seen SET content_key = uuid()", "sightings without a version: 4"),
+        ("DELETE FROM _store.article_versions", "records without a version: 4"),
+        ("DELETE FROM _store.sightings", "versions without a sighting: 4"),
+        ("UPDATE _store.sightings SET content_key = uuid()", "sightings without a version: 4"),
         ("UPDATE _store.posts SET record_key = uuid()", "imported files without a record: 1"),
-        ("UPDATE _store.contents SET content_hash = 'c1:' || repeat('0', 64)", "not that of their hash: 3"),
-        ("UPDATE _store.contents SET content_tag = 1", "contents whose tag is not that of their key: 3"),
-        ("UPDATE _store.versions SET article_tag = 1", "tag is not that of their article: 4"),
-        ("UPDATE _store.versions SET record_tag = 1", "tag is not that of their article: 4"),
-        ("INSERT INTO _store.tombstones VALUES (NULL, NULL, 'ofweek', '', now())", "in spite of a tombstone: 1"),
-        ("UPDATE _store.seen SET last_seen_at = first_seen_at - INTERVAL 1 DAY", "end before they begin: 4"),
+        ("UPDATE _store.contents SET content_hash = 'c1:' || repeat('0', 64)", "does not match their hash: 3"),
+        ("UPDATE _store.contents SET content_tag = 1", "contents whose tag does not match their key: 3"),
+        ("UPDATE _store.article_versions SET article_tag = 1", "tag does not match their article: 4"),
+        ("UPDATE _store.article_versions SET record_tag = 1", "tag does not match their article: 4"),
+        ("INSERT INTO _store.suppressions VALUES (NULL, NULL, 'ofweek', '', now())", "stored although suppressed: 1"),
+        ("UPDATE _store.sightings SET last_seen_at = first_seen_at - INTERVAL 1 DAY", "end before they start: 4"),
         ("DROP TABLE _store.gaps", "gaps: cannot be read"),
-        ("DROP TABLE _work.chunks", "chunks: cannot be read"),
-        ("INSERT INTO _work.chunks FROM _work.chunks LIMIT 1", "pieces of backfills stored twice: 1"),
-        ("UPDATE _work.chunks SET state = 'lost'", "pieces of backfills in no known state: 2"),
-        ("DELETE FROM _work.chunks WHERE n = 1", "backfills with a piece missing: 1"),
-        ("UPDATE _store.pages SET url_key = uuid()", "fetches whose key is not that of their address: 1"),
-        ("UPDATE _store.pages SET archive_offset = NULL", "name an archive file and no place in it: 1"),
+        ("DROP TABLE _store.backfill_chunks", "chunks: cannot be read"),
+        ("INSERT INTO _store.backfill_chunks FROM _store.backfill_chunks LIMIT 1", "chunks of backfills stored twice: 1"),
+        ("UPDATE _store.backfill_chunks SET state = 'lost'", "chunks of backfills in no known state: 2"),
+        ("DELETE FROM _store.backfill_chunks WHERE number = 1", "backfills with a chunk missing: 1"),
+        ("UPDATE _store.fetches SET url_key = uuid()", "fetches whose key does not match their URL: 1"),
+        ("UPDATE _store.fetches SET archive_offset = NULL", "with an archive file and no offset: 1"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_and_counted(

@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 from tests.unit.warehouse.made import HOUR, NOON, article, everything, later, rows_of, says, upsert
 from warehouse import ArticleRow, StoredPost, UpsertCounts, transaction, upsert_articles
 from warehouse.errors import BadRow
-from warehouse.upsert.observations import check_row
+from warehouse.upsert.observations import observe
 
 ROW = article()
 
@@ -68,15 +68,15 @@ def other_article_says_something_else(row: ArticleRow) -> ArticleRow:
 @pytest.mark.parametrize(
     ("when", "then"),
     [
-        (nothing_changes, UpsertCounts(unmodified=1)),
-        (page_is_fetched_again, UpsertCounts(unmodified=1)),
-        (page_is_seen_in_another_channel, UpsertCounts(unmodified=1)),
-        (words_change, UpsertCounts(modified=1)),
-        (words_change_at_the_same_moment, UpsertCounts(modified=1)),
-        (date_is_repaired, UpsertCounts(unmodified=1)),
-        (markup_is_cleaner, UpsertCounts(unmodified=1)),
-        (older_page_is_replayed, UpsertCounts(unmodified=1)),
-        (older_page_says_the_same, UpsertCounts(unmodified=1)),
+        (nothing_changes, UpsertCounts(unchanged=1)),
+        (page_is_fetched_again, UpsertCounts(unchanged=1)),
+        (page_is_seen_in_another_channel, UpsertCounts(unchanged=1)),
+        (words_change, UpsertCounts(updated=1)),
+        (words_change_at_the_same_moment, UpsertCounts(updated=1)),
+        (date_is_repaired, UpsertCounts(unchanged=1)),
+        (markup_is_cleaner, UpsertCounts(unchanged=1)),
+        (older_page_is_replayed, UpsertCounts(unchanged=1)),
+        (older_page_says_the_same, UpsertCounts(unchanged=1)),
         (other_article_says_the_same, UpsertCounts(duplicate=1)),
         (other_source_says_the_same, UpsertCounts(duplicate=1)),
         (other_article_says_something_else, UpsertCounts(new=1)),
@@ -90,7 +90,7 @@ def test_second_upsert(
     assert upsert(db, when(ROW)) == then
 
     before = everything(db)
-    assert upsert(db, when(ROW)) == UpsertCounts(unmodified=1)
+    assert upsert(db, when(ROW)) == UpsertCounts(unchanged=1)
     assert everything(db) == before
 
 
@@ -100,28 +100,28 @@ def test_second_upsert(
 @pytest.mark.parametrize(
     ("rows", "counts", "titles"),
     [
-        pytest.param([ROW, ROW], UpsertCounts(new=1, unmodified=1), ["降准"], id="row_is_repeated"),
+        pytest.param([ROW, ROW], UpsertCounts(new=1, unchanged=1), ["降准"], id="row_is_repeated"),
         pytest.param(
             [ROW, later(says(ROW, "乙"))],
-            UpsertCounts(new=1, modified=1),
+            UpsertCounts(new=1, updated=1),
             ["降准", "乙"],
             id="one_id_has_two_contents",
         ),
         pytest.param(
             [later(says(ROW, "乙")), ROW],
-            UpsertCounts(new=1, modified=1),
+            UpsertCounts(new=1, updated=1),
             ["降准", "乙"],
             id="newer_page_comes_first",
         ),
         pytest.param(
             [ROW, says(ROW, "乙")],
-            UpsertCounts(new=1, modified=1),
+            UpsertCounts(new=1, updated=1),
             ["降准", "乙"],
             id="two_contents_at_one_moment_the_later_in_the_batch_wins",
         ),
         pytest.param(
             [ROW, later(says(ROW, "乙")), later(ROW, 2)],
-            UpsertCounts(new=1, modified=2),
+            UpsertCounts(new=1, updated=2),
             ["降准", "乙", "降准"],
             id="content_returns",
         ),
@@ -143,13 +143,15 @@ def test_keys_repeated_inside_a_batch(
     )
     assert [title for (title,) in found] == titles
     before = everything(db)
-    assert upsert(db, *rows) == UpsertCounts(unmodified=len(rows))
+    assert upsert(db, *rows) == UpsertCounts(unchanged=len(rows))
     assert everything(db) == before
 
 
 def test_counts_come_by_source(db: DuckDBPyConnection) -> None:
     with transaction(db):
-        done = upsert_articles(db, [ROW, article(2, "甲"), article(source="ofweek")], run_id="run")
+        done = upsert_articles(
+            db, map(observe, [ROW, article(2, "甲"), article(source="ofweek")]), run_id="run"
+        )
 
     assert done == {"finews": UpsertCounts(new=2), "ofweek": UpsertCounts(duplicate=1)}
 
@@ -185,14 +187,14 @@ def test_the_file_of_an_imported_article_is_kept_once_byte_for_byte(
         (replace(ROW, article_id="finews:2"), "article_id", "expected <source>:"),
         (replace(ROW, content_hash="c1:12"), "content_hash", "expected c1: and 64 hex digits"),
         (replace(ROW, content_hash="c1:" + "z" * 64), "content_hash", "64 hex digits"),
-        (replace(ROW, title="降\ud800准"), "title", "half a surrogate pair at 1"),
-        (replace(ROW, text="\udc80"), "text", "half a surrogate pair at 0"),
-        (replace(ROW, tags=("\udc80",)), "tags", "half a surrogate pair"),
-        (replace(ROW, channel="\udc80"), "channel", "half a surrogate pair"),
+        (replace(ROW, title="降\ud800准"), "title", "a lone surrogate at 1"),
+        (replace(ROW, text="\udc80"), "text", "a lone surrogate at 0"),
+        (replace(ROW, tags=("\udc80",)), "tags", "a lone surrogate"),
+        (replace(ROW, channel="\udc80"), "channel", "a lone surrogate"),
         (
             replace(ROW, post=StoredPost(dialect="hexo", path="\udc80", data=b"")),
             "post",
-            "half a surrogate pair",
+            "a lone surrogate",
         ),
         (replace(ROW, fetched_at=NOON.replace(tzinfo=None)), "fetched_at", "with a zone"),
         (replace(ROW, published_at=NOON.replace(tzinfo=None)), "published_at", "with a zone"),
@@ -208,4 +210,4 @@ def test_a_row_that_cannot_be_stored_is_named_and_nothing_of_its_batch_is_kept(
     assert str(caught.value).encode()  # can be printed
     assert rows_of(db, "SELECT count(*) FROM articles") == [(0,)]
     with pytest.raises(BadRow, match=message):
-        check_row(row)
+        observe(row)
