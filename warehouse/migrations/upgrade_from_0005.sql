@@ -1,4 +1,4 @@
--- Makes the tables of 0006 from those of schema 5 (copydesk 0.1.0): renamed, never rewritten.
+-- Makes the tables of 0006 from those of schema 5 (copydesk 0.1.0), mostly by renaming them.
 -- Keys and hashes stay as they are. 0007 makes the views again.
 
 DROP VIEW articles;
@@ -13,6 +13,8 @@ DROP MACRO TABLE articles_as_of;
 ALTER TABLE _store.guard RENAME n TO last_seq;
 ALTER TABLE _store.guard RENAME TO write_sequence;
 
+UPDATE _store.records
+SET provenance = replace(provenance, '"published_zone_from":', '"published_timezone_source":');
 ALTER TABLE _store.records RENAME published_zone_from TO published_timezone_source;
 ALTER TABLE _store.records RENAME TO article_records;
 ALTER TABLE _store.versions RENAME TO article_versions;

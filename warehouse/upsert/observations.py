@@ -53,6 +53,11 @@ _FIELDS = attrgetter(
 )  # fmt: skip
 
 
+# Schema 5 had another name for this key. The hash keeps it, so that equal records stay equal.
+_PROVENANCE_KEY = '"published_timezone_source":'
+_HASHED_PROVENANCE_KEY = '"published_zone_from":'
+
+
 def observe(row: ArticleRow) -> Observation:
     """Validate a row and compute its keys.
 
@@ -77,7 +82,8 @@ def observe(row: ArticleRow) -> Observation:
             "-" if updated is None else str((updated - EPOCH) // MICROSECOND),
             "-" if language is None else "+" + language,
             "-" if lead_image is None else "+" + lead_image,
-            parser, parser_version, provenance,
+            parser, parser_version,
+            provenance.replace(_PROVENANCE_KEY, _HASHED_PROVENANCE_KEY),
             "-" if original_url is None else "+" + original_url,
             *authors, *categories, *tags, body_html, text,
         )  # fmt: skip
