@@ -255,7 +255,15 @@ def test_runs_are_recorded_with_their_counters_and_versions(read_desk):
 
     finews = read_desk.counts(read_desk.first, "new", "quarantined")["finews"]
     assert rows == [
-        ("finews", "completed_with_warnings", finews["new"], finews["quarantined"], "finews", True, True)
+        (
+            "finews",
+            "completed_with_warnings",
+            finews["new"],
+            finews["quarantined"],
+            "finews",
+            True,
+            True,
+        )
     ]
 
 
