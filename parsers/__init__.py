@@ -1,1 +1,1 @@
-"""Pages in, articles out: pure functions without network, clock, disk or database."""
+"""Parse pages into articles: pure functions without network, clock, disk or database."""

@@ -1,4 +1,4 @@
-"""The one way to make an Article, so that every field says how it was found."""
+"""Build an Article from the values that a parser extracted."""
 
 from __future__ import annotations
 
@@ -39,10 +39,28 @@ def compose(
     lead_image: Extracted[str] | None = None,
     original_url: Extracted[str] | None = None,
 ) -> Article:
-    """An Article from what a parser found; the body is cleaned, the rest derived from it.
+    """Build an Article: sanitize the body, derive the rest from it, add the provenance.
 
-    A publisher, lead image or original address that the parser did not find is taken
-    from the body's credit line, first image and 原文链接.
+    The body's credit line, first image and 原文链接 supply a publisher, lead image and
+    original URL that the parser did not find.
+
+    Args:
+        source: The source of the page.
+        page: The page; its URL is the base of relative links in the body.
+        source_article_id: The id that the source gives the article.
+        url: The URL for readers.
+        canonical_url: The canonical form of ``url``.
+        title: The title; may contain HTML entities.
+        body: The body as HTML or as a tree.
+        published: The time of publication.
+        publisher: The publication; ``None`` to take it from the body.
+        authors: The authors; ``None`` when the source has none.
+        updated: The time of the last change; ``None`` when the source has none.
+        categories: The categories; ``None`` when the source has none.
+        tags: The tags; ``None`` when the source has none.
+        language: A BCP 47 tag; ``None`` when the source declares none.
+        lead_image: The URL of the lead image; ``None`` to take it from the body.
+        original_url: Where the article first appeared; ``None`` to take it from the body.
 
     Raises:
         IncompleteArticle: The id, the title or the text is empty.
@@ -106,7 +124,7 @@ def compose(
 
 
 def one_line(words: str) -> str:
-    """A title as plain text on one line: entities decoded once, white space folded."""
+    """Return a title as plain text on one line: decode entities once, fold white space."""
     return " ".join(visible(html.unescape(words)).split())
 
 

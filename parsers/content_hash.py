@@ -1,16 +1,16 @@
-"""The content hash ``c1``: same words, same hash, whatever the markup, source or id.
+"""The content hash ``c1``: the same for the same words, whatever the markup, source or id.
 
-The rule (DESIGN.md 3), which never changes under this name:
+The rule is frozen; a different rule is ``c2``:
 
-1. Credit, editor and disclaimer lines go (``parsers.html.boilerplate``).
-2. White space, format characters and punctuation go, except where ``. : / + - % $ ¥``
-   (full-width forms and other dashes among them) belong to a number.
-3. Unicode NFKC, case folding, NFKC.
-4. The SHA-256 of ``c1``, a zero byte, the title, a unit separator, the text; in UTF-8.
+1. Remove credit, editor and disclaimer lines (``parsers.html.boilerplate``).
+2. Remove white space, format characters and punctuation, except ``. : / + - % $ ¥`` (also
+   full-width forms and other dashes) in a number.
+3. Apply Unicode NFKC, case folding, NFKC.
+4. Take the SHA-256 of ``c1``, a zero byte, the title, a unit separator, the text, in UTF-8.
 
-Dropping comes before NFKC because it leaves little to normalize, three times faster.
-The few characters whose NFKC form holds punctuation or space (``⒈`` is ``1.``) are
-normalized first, one by one.
+Step 2 comes before NFKC because little is left to normalize: that is three times faster.
+Characters whose NFKC form contains punctuation or space (``⒈`` is ``1.``) are normalized
+before.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ PREFIX = "c1:"
 
 _SEPARATOR = "\x1f"
 
-# Fixed here rather than asked of ``unicodedata``: a new Python with a newer Unicode must not
-# change old hashes. Categories Z, P, Cc and Cf of Unicode 14, variation selectors and the
-# symbols that people use as punctuation (< > = | ^ `), without those that numbers have.
+# A constant instead of ``unicodedata``, because a newer Unicode must not change old hashes.
+# Categories Z, P, Cc and Cf of Unicode 14, variation selectors and symbols used as
+# punctuation (< > = | ^ `), except those in numbers.
 # fmt: off
 _DROPPED = (
     r"\x00-\x23\x26-\x2a\x2c\x3b-\x40\x5b-\x60\x7b-\x7d\x7f-\xa1\xa7\xab\xad\xb6\xb7\xbb\xbf"
@@ -81,7 +81,7 @@ _PERCENT = "%％﹪‰"  # only after a digit
 _MONEY = "$＄﹩¥￥"  # only before a digit
 _NUMERIC = re.escape(_BETWEEN + _SIGN + _RANGE + _PERCENT + _MONEY)
 
-# The set stands first, so that the search skips from one such character to the next.
+# The set comes first, so that the search skips to the next such character.
 _LOOSE = re.compile(
     rf"[{_NUMERIC}](?:"
     rf"(?<=[{re.escape(_BETWEEN + _RANGE)}])(?:(?!\d)|(?<!\d.))"
@@ -93,8 +93,7 @@ _LOOSE = re.compile(
 _DROP = re.compile(f"[{_DROPPED}]+")
 _DROP_RARE = re.compile(f"[{_DROPPED_RARE}]+")
 _EXPAND = re.compile(f"[{_COMPOUND}]")
-# One look for everything that most texts have none of. A class with members beyond U+FFFF
-# costs seven times one without.
+# Most texts have none of these. A class with members above U+FFFF is seven times slower.
 _RARE = re.compile(f"[{_COMPOUND}\\U00010000-\\U0010ffff]")
 _WIDE = re.compile("[\uff01-\uff5e\uffe5]+")
 _HYPHENS = str.maketrans(dict.fromkeys(_RANGE + "−", "-"))
@@ -103,13 +102,17 @@ _BRACES = {"&#123;": "{", "&#125;": "}"}
 
 
 def content_hash(title: str, text: str) -> str:
-    """``c1:`` and 64 hex digits for the words of an article."""
+    """Return the content hash of an article: ``c1:`` and 64 hex digits."""
     words = canonical(title, text).encode("utf-8", "surrogatepass")
     return PREFIX + hashlib.sha256(b"c1\0" + words).hexdigest()
 
 
 def content_key(content_hash: str) -> uuid.UUID:
-    """The first 16 bytes of a content hash, the key that tables join on."""
+    """Return the first 16 bytes of a content hash as a UUID.
+
+    Raises:
+        ValueError: It is no ``c1`` hash.
+    """
     if not content_hash.startswith(PREFIX):
         raise ValueError(
             f"expected a hash that begins with {PREFIX!r}, found {content_hash[:20]!r}"
@@ -118,12 +121,12 @@ def content_key(content_hash: str) -> uuid.UUID:
 
 
 def canonical(title: str, text: str) -> str:
-    """What is hashed: the title's and the text's bare words, one separator between them."""
+    """Return the text that is hashed: the canonical title, a separator, the canonical text."""
     return f"{_bare(title)}{_SEPARATOR}{_bare(strip_text(text))}"
 
 
 def _bare(words: str) -> str:
-    if "&#12" in words:  # the Hexo aggregator escapes braces in titles too
+    if "&#12" in words:  # the Hexo aggregator escapes braces in titles
         for escaped, brace in _BRACES.items():
             words = words.replace(escaped, brace)
     if _RARE.search(words):
@@ -134,18 +137,18 @@ def _bare(words: str) -> str:
     words = _DROP.sub("", words)
     if _HYPHEN.search(words):
         words = words.translate(_HYPHENS)
-    # Folding may leave letters apart that NFKC composes (ß before an accent).
+    # Case folding may separate letters that NFKC composes (ß before an accent).
     return unicodedata.normalize("NFKC", _compatible(words).casefold())
 
 
 def _expanded(found: re.Match[str]) -> str:
     normal = unicodedata.normalize("NFKC", found.group())
-    # An accent that stands alone is an apostrophe or a stray, never part of the letter before.
+    # An accent alone is an apostrophe, never part of the letter before.
     return "" if normal.startswith(" ") else normal
 
 
 def _compatible(words: str) -> str:
-    """NFKC; full-width forms are folded apart because they are most of what it does here."""
+    """Return the NFKC form; full-width forms first, because they are the most frequent."""
     if unicodedata.is_normalized("NFKC", words):
         return words
     words = _WIDE.sub(lambda found: unicodedata.normalize("NFKC", found.group()), words)

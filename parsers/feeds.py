@@ -1,10 +1,9 @@
-"""A feed document to its items: RSS 0.9 to 2.0, RSS 1.0 (RDF), Atom 0.3 and 1.0.
+"""Parse feeds: RSS 0.9 to 2.0, RSS 1.0 (RDF), Atom 0.3 and 1.0.
 
-Strict about being a feed, tolerant inside it (``parsers.text.xml`` says what is mended).
-A feed that is not well-formed after mending is never read as if it were whole: each
-item is then judged on its own. The sound ones are items; every other one, and the fact
-that the feed ends before its root does, is a ``BadItem``, which a source hands on as
-BadEntry, so that it reaches the quarantine. Text after the end of the root is ignored.
+``parsers.text.xml`` repairs common faults. In a feed that is still not well-formed, each
+item is parsed alone. Every item that is not well-formed, and the missing end of a
+truncated feed, is a ``BadItem``, which a source returns as BadEntry. Text after the end
+of the root is ignored.
 """
 
 from __future__ import annotations
@@ -44,18 +43,17 @@ _ITEM_MARKS = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedItem:
-    """One item or entry of a feed, as found.
+    """One item or entry of a feed, as found. A missing value is empty.
 
     Attributes:
-        title: As HTML text on one line: entities are still escaped.
-        link: Absolute; empty when the item has none.
-        guid: RSS ``guid``, Atom ``id`` or RDF ``about``; empty when it has none.
-        published_raw: The text of the publication time, untouched.
-        updated_raw: The text of the time of the last change, untouched.
+        title: HTML text on one line: entities are escaped.
+        link: An absolute URL.
+        guid: RSS ``guid``, Atom ``id`` or RDF ``about``.
+        published_raw: The publication time as found.
+        updated_raw: The time of the last change as found.
         description: HTML of the description or summary.
-        content: HTML of ``content:encoded`` or Atom ``content``; empty when the item
-            carries none.
-        raw: The item's own markup.
+        content: HTML of ``content:encoded`` or Atom ``content``.
+        raw: The item's markup.
     """
 
     title: str
@@ -72,7 +70,7 @@ class FeedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadItem:
-    """A part of a feed that could not be read, and why."""
+    """A part of a feed that cannot be parsed."""
 
     raw: str
     error: LayoutChanged
@@ -80,11 +78,11 @@ class BadItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
-    """A feed: what it calls itself, its items in its own order, and what was unreadable.
+    """A feed with its items in their order.
 
     Attributes:
-        link: The site it belongs to, absolute where the feed allows to tell.
-        broken: Items that could not be read, and the cut if the feed was cut.
+        link: The URL of its site; may be empty.
+        broken: Items that cannot be parsed, and the end of a truncated feed.
     """
 
     title: str
@@ -94,15 +92,15 @@ class Feed:
 
 
 def parse_feed(text: str, base_url: str = "") -> Feed:
-    """The feed that a decoded text holds.
+    """Parse the feed in a decoded text.
 
     Args:
-        text: The document, already decoded; its declared encoding is ignored.
-        base_url: The feed's own address, for relative links without any other base.
+        text: The document; its declared encoding is ignored.
+        base_url: The feed's URL, the base of relative links.
 
     Raises:
-        BadListing: The text is no feed, declares entities, holds more than
-            ``MAX_ITEMS`` items, or is so broken that not even its root can be read.
+        BadListing: The text is no feed, declares entities, has more than ``MAX_ITEMS``
+            items or no readable root.
     """
     xml = _feed_xml(text)
     try:
@@ -122,7 +120,7 @@ def parse_feed(text: str, base_url: str = "") -> Feed:
 
 
 def _feed_xml(text: str) -> str:
-    xml = xmltext.mended(text)
+    xml = xmltext.repair(text)
     tag = _FIRST_TAG.match(xml)
     name = tag[1].rpartition(":")[2].lower() if tag else ""
     if name not in _ROOTS:
@@ -149,13 +147,9 @@ def _what_it_is(text: str, root: str) -> str:
 def _refuse_too_many(count: int) -> None:
     if count > MAX_ITEMS:
         raise BadListing(
-            f"expected at most {MAX_ITEMS} items in a feed, found {count}",
             expected=f"at most {MAX_ITEMS} items",
             found=f"{count} items",
         )
-
-
-# A feed that is not well-formed: its items one by one.
 
 
 def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
@@ -166,7 +160,7 @@ def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
             expected="a well-formed root",
             found=xml[:200],
         ) from error
-    pieces, is_whole = _pieces(xml)
+    pieces, is_complete = _pieces(xml)
     _refuse_too_many(len(pieces))
     title, link = _salvaged_channel(xml, root_tag[0], pieces)
     items: list[FeedItem] = []
@@ -176,9 +170,9 @@ def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
             items.append(_item(_alone(root_tag[0], piece), link or base_url, piece))
         except etree.XMLSyntaxError as bad:
             broken.append(BadItem(raw=piece, error=_unreadable(bad, piece)))
-    if not is_whole:
+    if not is_complete:
         broken.append(_cut(xml, len(items)))
-    if not items and not is_whole:
+    if not items and not is_complete:
         raise broken[-1].error
     if not pieces:
         raise BadListing(
@@ -190,7 +184,7 @@ def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
 
 
 def _pieces(xml: str) -> tuple[list[str], bool]:
-    """The markup of each item, whole or not, and whether the root is closed."""
+    """Return the markup of each item and whether the root has an end tag."""
     pieces: list[str] = []
     start, position = -1, 0
     while mark := _ITEM_MARKS.search(xml, position):
@@ -221,8 +215,7 @@ def _alone(root_tag: str, piece: str) -> etree._Element:
 
 
 def _salvaged_channel(xml: str, root_tag: str, pieces: list[str]) -> tuple[str, str]:
-    # Whatever stands between the root and the first item; when that is broken too, the
-    # feed merely goes without a title.
+    # Title and link are before the first item; when that part is broken too, they are empty.
     head = xml[len(root_tag) : xml.find(pieces[0]) if pieces else len(xml)]
     name = root_tag[1:].split(None, 1)[0].rstrip(">")
     for closing in (f"</channel></{name}>", f"</{name}>"):
@@ -243,15 +236,12 @@ def _unreadable(error: etree.XMLSyntaxError, piece: str) -> LayoutChanged:
 
 def _cut(xml: str, read: int) -> BadItem:
     error = BadListing(
-        f"the feed is cut: expected the end of its root, found the end of the text after "
-        f"{read} whole items; items may be missing until the feed is read again",
+        f"the feed is truncated: expected the end of its root, found the end of the text after "
+        f"{read} complete items. Items may be missing until the next run reads the feed.",
         expected="the end of the root element",
         found=f"...{xml[-80:]}",
     )
     return BadItem(raw=xml[-500:], error=error)
-
-
-# One element to one value.
 
 
 def _channel(root: etree._Element, base_url: str) -> tuple[str, str]:
@@ -286,10 +276,9 @@ def _local(element: etree._Element) -> str:
 
 
 def _children(element: etree._Element, *names: str) -> Iterator[etree._Element]:
-    """The children of these names, the first name's first.
+    """Yield the children with these names, in the order of the names.
 
-    A name without a namespace means the element's own, so that ``media:title`` is
-    never taken for ``title``.
+    A name without a namespace has the element's own: ``media:title`` is not ``title``.
     """
     own = etree.QName(element).namespace
     for name in names:
@@ -313,7 +302,7 @@ def _title(element: etree._Element) -> str:
     kind = title.get("type", "")
     if len(title) == 0 and "html" in kind:
         words = html.escape(plain_text(words), quote=False)
-    elif len(title) or kind:  # Atom text: what stands there is meant
+    elif len(title) or kind:  # Atom text is not HTML
         words = html.escape(words, quote=False)
     return " ".join(words.split())
 
@@ -371,7 +360,7 @@ def _html_of(element: etree._Element) -> str:
 
 
 def _inner_html(element: etree._Element) -> str:
-    """The children as HTML without namespaces; an XHTML ``div`` around them is kept."""
+    """Return the children as HTML without namespaces."""
     for node in element.iter(etree.Element):
         node.tag = _local(node)
     markup = (etree.tostring(child, encoding="unicode", method="html") for child in element)

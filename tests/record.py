@@ -1,10 +1,10 @@
-"""Records a fixture, or records it again.
+"""Record a fixture, or update its expected result.
 
 ``python -m tests.record finews page.html --url https://... --case share-page`` saves the
-page and drafts what is expected of it; ``python -m tests.record finews`` drafts every
-case of a parser again, from the pages that lie there. A draft is what the parser says
-today: read it, it becomes the specification. Cut a page to what the parser needs; the
-rights stay with its publisher.
+page and a draft of its expected result; ``python -m tests.record finews`` drafts every
+case of a parser again. The draft is the parser's current result: correct it by eye,
+because it becomes the specification. Cut a page to what the parser needs; the rights stay
+with its publisher.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MAX_BYTES = 20_000_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Record what the command line names; 0 when it was written."""
+    """Record the cases of the command line; return 0 when there was one."""
     options = _options(arguments)
     parser = registry.PARSERS[options.parser]
     folder = Path(options.folder) / parser.name
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(case: Case) -> None:
-    """Write what reading the case's page gives today as its expected outcome."""
+    """Write the current result of the case's page as its expected result."""
     kept = {name: value for name, value in case.expected.items() if name not in OUTCOMES}
     text = json.dumps({**kept, **outcome(case)}, ensure_ascii=False, indent=2)
     case.file.write_text(text + "\n", encoding="utf-8")
@@ -61,12 +61,12 @@ def write(case: Case) -> None:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     line = argparse.ArgumentParser(prog="python -m tests.record", description=__doc__)
     line.add_argument("parser", choices=list(registry.PARSERS))
-    line.add_argument("page", nargs="?", help="an address or a file; none records again")
+    line.add_argument("page", nargs="?", help="a URL or a file; none updates the recorded cases")
     line.add_argument("--case", help="the name of the case")
-    line.add_argument("--url", help="the address of a page given as a file")
+    line.add_argument("--url", help="the URL of a page given as a file")
     line.add_argument("--channel", help="the page is a listing of this channel")
-    line.add_argument("--item", type=int, help="read this item of a feed as an article")
-    line.add_argument("--entry", help="the line of the listing that led here, as JSON")
+    line.add_argument("--item", type=int, help="parse this item of a feed as an article")
+    line.add_argument("--entry", help="the entry of the listing that led to the page, as JSON")
     line.add_argument("--options", default="{}", help="the source's options, as JSON")
     line.add_argument("--content-type", default="", help="for a file")
     line.add_argument("--folder", default=str(FIXTURES), help=argparse.SUPPRESS)

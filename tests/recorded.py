@@ -1,22 +1,20 @@
-"""Recorded cases: a page, and what reading it gives.
+"""Recorded cases: a page, and the result of parsing it.
 
 ``tests/fixtures/<parser>/<case>.html|json|xml`` is the page as it was sent, byte for
-byte. ``<case>.expected.json`` beside it says how it is read and what comes out::
+byte. ``<case>.expected.json`` has how it is parsed and the result::
 
     url, fetched_at          of the page
     content_type, options    when they are not the defaults
-    entry                    the line of a listing that led to the page
+    entry                    the entry of a listing that led to the page
     more                     the following pages: [{"file": ..., "url": ...}]
     page                     the file of the page, when it is another case's
-    item                     for a feed: the item to read as an article
+    item                     for a feed: the item to parse as an article
 
 and one of::
 
     article                  the whole article
-    channel and entries      a listing of that channel, and all of its lines
-    error                    {"type": ..., "message": ...}
-
-A message may be cut by hand to the part that matters.
+    channel and entries      a listing of that channel, and all of its entries
+    error                    {"type": ..., "expected": ..., "found": ...}
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ PAGE_SUFFIXES = (".html", ".json", ".xml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One recorded case: where its page lies and what was expected of it."""
+    """One recorded case: its page and its expected result."""
 
     parser: Parser
     name: str
@@ -50,7 +48,7 @@ class Case:
 
     @property
     def file(self) -> Path:
-        """Where the expected outcome stands."""
+        """The file of the expected result."""
         return self.page.with_name(self.name + SUFFIX)
 
 
@@ -72,7 +70,7 @@ def case_in(parser: Parser, file: Path) -> Case:
 
 
 def outcome(case: Case) -> dict[str, Any]:
-    """What reading the page gives today, in the form of the expected JSON."""
+    """Parse the page; return the result in the form of the expected JSON."""
     source = registry.make_source(
         case.expected.get("slug", case.parser.name), case.parser, case.expected.get("options", {})
     )
@@ -84,7 +82,7 @@ def outcome(case: Case) -> dict[str, Any]:
             page = _item_page(source, case, page)
         article = registry.parse(source, page)
     except ParseError as error:
-        return {"error": {"type": type(error).__name__, "message": str(error)}}
+        return {"error": _failure(error)}
     return {"article": _plain(asdict(article))}
 
 
@@ -124,16 +122,20 @@ def _item_page(source: Source, case: Case, page: Page) -> Page:
     entry = _entries(source, case, page)[case.expected["item"]]
     if isinstance(entry, BadEntry):
         raise entry.error
-    return replace(page, entry=entry)  # as the flow hands it on: the feed, and the item
+    return replace(page, entry=entry)
 
 
 def _line(line: Entry | BadEntry) -> dict[str, Any]:
     if isinstance(line, BadEntry):
-        return {"error": type(line.error).__name__, "message": str(line.error)}
+        return {"error": _failure(line.error)}
     found = {name: value for name, value in asdict(line).items() if name != "channel"}
     if line.content is None:
         del found["content"]
     return _plain(found)
+
+
+def _failure(error: ParseError) -> dict[str, str]:
+    return {"type": type(error).__name__, "expected": error.expected, "found": error.found}
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,1 @@
-"""What any article page says about itself: structured data, headline, byline, date, body.
-
-Every module works on one lxml tree of the page and is a pure function of it.
-"""
+"""Extract the values of any article page from its lxml tree."""

@@ -1,8 +1,8 @@
-"""A page as blocks of text inside boxes, each block weighed as article text or not.
+"""Divide a page into blocks of text inside boxes, and weigh them.
 
 A block is the text between two block-level boundaries. Its weight is positive for
-sentences and negative for links and fragments; a box (a block-level element) weighs as
-much as the blocks in it. The article is the box that weighs most.
+sentences and negative for links and fragments. A box is a block-level element; its weight
+is the sum of its blocks. The article is the heaviest box.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from parsers.extract.class_names import (
+from parsers.extract.heuristics import (
     BLOCKS,
     HEADINGS,
     HINT,
     SKIPPED,
     SUSPECT,
     SUSPECT_TAGS,
-    promise,
+    class_hint,
 )
 
 END = re.compile(r"[.!?…。！？；;:：][\"'”’»」』）)\]]*(?:\s|$)")
@@ -30,8 +30,8 @@ _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _CAP = 1500.0
 _SHORT = {"li": -1.0, "p": -1.0, "td": -0.2, "th": -0.2, "dd": -0.5, "dt": -0.5, "pre": -0.2}
 
-
 Run = tuple[etree._Element, bool]
+"""A piece of text: its element, and whether the text is the tail of the element."""
 
 
 class Block:
@@ -86,12 +86,12 @@ class Layout:
         self.is_cjk = len(CJK.findall(sample)) * 4 > len(sample)
 
     def blocks_of(self, box: Box) -> list[Block]:
-        """The blocks inside a box, in document order."""
+        """Return the blocks inside a box, in document order."""
         return self.blocks[box.first : box.last]
 
 
 def is_hidden(node: etree._Element) -> bool:
-    """True when the element says that no reader shall see it."""
+    """Return whether the element's own attributes hide it."""
     style = node.get("style")
     if style and _HIDDEN.search(style):
         return True
@@ -99,7 +99,7 @@ def is_hidden(node: etree._Element) -> bool:
 
 
 def layout(root: etree._Element) -> Layout:
-    """Blocks and boxes of a page, not yet weighed. Linear in the page."""
+    """Return the blocks and boxes of a page, not yet weighed, in linear time."""
     boxes: list[Box] = []
     blocks: list[Block] = []
     walker = etree.iterwalk(root, events=("start", "end"))
@@ -162,7 +162,7 @@ def layout(root: etree._Element) -> Layout:
 
 
 def _swallows(node: etree._Element, tag: str) -> bool:
-    # An unclosed button holds the rest of the page.
+    # An unclosed button contains the rest of the page.
     if tag not in ("button", "dialog", "map"):
         return False
     return sum(1 for _ in itertools.islice(node.iter("p"), 5)) == 5
@@ -175,7 +175,7 @@ def _judge(box: Box) -> None:
     names = node.get("class") or ""
     if identity := node.get("id"):
         names = names + " " + identity
-    verdict = promise(names) if names else 0
+    verdict = class_hint(names) if names else 0
     if node.get("itemprop") == "articleBody":
         verdict = HINT
     box.hint = verdict == HINT
@@ -187,15 +187,15 @@ def _judge(box: Box) -> None:
 
 
 def weigh(page: Layout, *, trusting: bool = False) -> None:
-    """Give every block its weight and every box the sums over its blocks.
+    """Weigh every block, and sum the weights in every box.
 
-    A box that calls itself an aside, a comment or the like weighs nothing, unless most
-    of the page's sentences stand in it together with what looks like the article.
+    Blocks in a box whose class names or tag mean an aside or a comment do not count,
+    unless the box contains most sentences of the page and a likely article.
 
     Args:
         page: The page; changed in place.
-        trusting: Ignore what class names say and that text is linked; for pages whose
-            article stands in a box that calls itself a comment or in one big link.
+        trusting: Ignore class names and links, for pages whose article is in a box named
+            comment or in one large link.
     """
     density = 2.5 if page.is_cjk else 1.0
     for box in page.boxes:
@@ -232,14 +232,14 @@ def weigh(page: Layout, *, trusting: bool = False) -> None:
 
 
 def owners(box: Box | None) -> Iterator[Box]:
-    """The box and everything around it."""
+    """Yield the box and its ancestors, innermost first."""
     while box is not None:
         yield box
         box = box.parent
 
 
 def is_no_prose(text: str, *, has_marks: bool) -> bool:
-    """A long run without spaces, or without any punctuation: data, not sentences."""
+    """Return whether a long text without spaces or punctuation is data, not sentences."""
     if len(text) > 3000 and not has_marks:
         return True
     return text.count(" ") * 60 < len(text) and len(CJK.findall(text[:2000])) * 5 < min(

@@ -1,4 +1,4 @@
-"""The article's body: the box that weighs most, without what is not article in it."""
+"""Extract the body of an article: the heaviest box, without its boilerplate."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ import re
 from lxml import etree
 
 from parsers.extract.blocks import END, Block, Box, Layout, weigh
-from parsers.extract.boilerplate_phrases import ASIDE, END_MATTER, META, NOISE, RIGHTS
-from parsers.extract.class_names import CONTAINERS, HEADINGS
-from parsers.extract.tree import dropped, fold
+from parsers.extract.heuristics import (
+    ASIDE,
+    CONTAINERS,
+    END_MATTER,
+    HEADINGS,
+    META,
+    NOISE,
+    RIGHTS,
+)
+from parsers.extract.tree import fold, remove
 
 _HINT_BONUS = 1.25
 _TAIL = frozenset({"p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5"})
 
 
 def best_box(page: Layout, hints: frozenset[str] = frozenset()) -> Box | None:
-    """The box that holds the article, or ``None`` when the page holds no sentences.
+    """Return the box of the article, or ``None`` when the page has no sentences.
 
     Args:
-        page: The page; weighed here.
-        hints: Ids and class names that this publisher is known to give its bodies.
+        page: The page. The function weighs it.
+        hints: Known ids and class names of this publisher's article bodies.
     """
     weigh(page)
     best = _heaviest(page)
@@ -39,10 +46,10 @@ def best_box(page: Layout, hints: frozenset[str] = frozenset()) -> Box | None:
 
 
 def _without_teasers(page: Layout, box: Box) -> Box:
-    """The container of most sentences when the rest are scattered ones and twos.
+    """Return the container of most sentences when the others are small and many.
 
-    Announcements of other articles stand in many small boxes, each with a sentence or
-    two; the parts of one article are few and large.
+    Teasers of other articles are many small boxes of one or two sentences; the parts of
+    one article are few and large.
     """
     main = _main(page.blocks_of(box))
     rest: dict[int, float] = {}
@@ -84,14 +91,14 @@ def _heaviest(page: Layout) -> Box | None:
 def body_of(
     page: Layout, box: Box, *, title: str = "", description: str = "", known: str = ""
 ) -> etree._Element:
-    """The element of the body, everything else taken out of it; the tree is changed.
+    """Return the element of the body without boilerplate; this changes the tree.
 
     Args:
         page: The page, weighed.
-        box: What ``best_box`` chose.
-        title: The headline, which is no part of the body.
-        description: The declared description: a standfirst in front of the box says the same.
-        known: The article's text as the structured data has it, or empty.
+        box: The box that ``best_box`` returned.
+        title: The headline, which is not part of the body.
+        description: The declared description, which a standfirst before the box repeats.
+        known: The article's text in the structured data; may be empty.
     """
     blocks = page.blocks_of(box)
     _judge_teasers(page, box, blocks)
@@ -118,7 +125,7 @@ _LEAD = re.compile(
 def _lead(
     page: Layout, box: Box, blocks: list[Block], keep: list[bool], title: str, description: str
 ) -> Block | None:
-    """The standfirst when it stands before the box: as the description has it, or so named."""
+    """Return the standfirst before the box: a block that repeats the description or is named so."""
     have = fold("".join(b.text for b, flag in zip(blocks, keep, strict=True) if flag)[:3000])
     for block in page.blocks[max(0, box.first - 40) : box.first]:
         text = fold(block.text)
@@ -152,14 +159,14 @@ def _lead(
 
 
 def container_of(box: Box) -> Box:
-    """The box itself or the nearest one around it that holds paragraphs."""
+    """Return the box or its nearest ancestor that can contain paragraphs."""
     while box.parent is not None and box.tag not in CONTAINERS:
         box = box.parent
     return box
 
 
 def _judge_teasers(page: Layout, box: Box, blocks: list[Block]) -> None:
-    """Small boxes headed by a link announce another article."""
+    """Mark small boxes with a linked heading as suspect: they are teasers of other articles."""
     main = _main(blocks)
     limit = 0.15 * box.size
     found: dict[int, Box] = {}
@@ -183,7 +190,7 @@ def _judge_teasers(page: Layout, box: Box, blocks: list[Block]) -> None:
 
 
 def _main(blocks: list[Block]) -> Box:
-    """The container that holds most sentences itself."""
+    """Return the container with most sentences of its own."""
     direct: dict[int, float] = {}
     boxes: dict[int, Box] = {}
     for block in blocks:
@@ -195,13 +202,13 @@ def _main(blocks: list[Block]) -> Box:
 
 
 def kept(page: Layout, blocks: list[Block], title: str, known: str) -> list[bool]:
-    """Which blocks of the box are article: a stretch of them, without what is set between.
+    """Return for each block whether it belongs to the article.
 
     Args:
-        page: The page the blocks are of.
+        page: The page of the blocks.
         blocks: The blocks of the chosen box.
         title: The headline, folded.
-        known: The text as the structured data has it, folded, or empty.
+        known: The article's text in the structured data, folded; may be empty.
     """
     main = _main(blocks)
     is_main = [container_of(block.box) is main for block in blocks]
@@ -218,7 +225,7 @@ def kept(page: Layout, blocks: list[Block], title: str, known: str) -> list[bool
 
 
 def _judged(page: Layout, blocks: list[Block], is_main: list[bool], title: str) -> list[float]:
-    """The weight of each block in its place; shorter than the blocks when the rest is cut."""
+    """Return the weight of each block in its context, up to the block that ends the article."""
     density = 2.5 if page.is_cjk else 1.0
     total = left = sum(block.weight for block in blocks if block.weight > 0)
     main_left = sum(
@@ -248,7 +255,7 @@ def _judged(page: Layout, blocks: list[Block], is_main: list[bool], title: str) 
 
 
 def _noise(block: Block, length: float, is_title: bool, is_late: bool) -> float:
-    """The block's weight, or what it weighs when its words give it away."""
+    """Return the block's weight, or a negative weight when its text is boilerplate."""
     text = block.text
     if block.size < 300 and NOISE.match(text):
         return -30.0
@@ -262,7 +269,7 @@ def _noise(block: Block, length: float, is_title: bool, is_late: bool) -> float:
 
 
 def _tail(blocks: list[Block], weights: list[float], is_main: list[bool], end: int) -> int:
-    """Where the article ends: short lines behind the last sentence belong to it."""
+    """Return the end of the article, including short lines after the last sentence."""
     patience = 12.0
     for i in range(end, len(weights)):
         block = blocks[i]
@@ -280,13 +287,6 @@ def _tail(blocks: list[Block], weights: list[float], is_main: list[bool], end: i
     return end
 
 
-_TAIL = frozenset(
-    {
-        "p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5",
-    }
-)  # fmt: skip
-
-
 _KEPT_ATTRIBUTES = frozenset(
     {
         "href", "src", "alt", "title", "style", "hidden", "aria-hidden", "colspan", "rowspan",
@@ -297,7 +297,7 @@ _KEPT_ATTRIBUTES = frozenset(
 
 
 def _lighten(node: etree._Element) -> None:
-    """Take out what the cleaner would only have to read and drop: it costs most of its time."""
+    """Remove what the cleaner would drop, because the cleaner is much slower."""
     etree.strip_elements(node, *_UNSEEN, with_tail=False)
     for element in node.iter("*"):
         attributes = element.attrib
@@ -310,25 +310,15 @@ def _lighten(node: etree._Element) -> None:
 
 
 _UNSEEN = (
-    "script",
-    "style",
-    "noscript",
-    "template",
-    "svg",
-    "iframe",
-    "object",
-    "input",
-    "select",
-    "textarea",
-    "link",
-    "meta",
-)
+    "script", "style", "noscript", "template", "svg", "iframe", "object", "input", "select",
+    "textarea", "link", "meta",
+)  # fmt: skip
 
 
 def _trim_to_known(
     blocks: list[Block], weights: list[float], is_main: list[bool], known: str
 ) -> None:
-    """Where the structured data has the whole text, nothing before or behind it belongs."""
+    """Exclude blocks before and after the text of the structured data, if that is complete."""
     if len(known) < 200:
         return
     inside = [len(words) >= 15 and words in known for words in (fold(b.text) for b in blocks)][
@@ -345,7 +335,7 @@ def _trim_to_known(
 
 
 def _segment(weights: list[float]) -> tuple[int, int]:
-    """The stretch of greatest sum."""
+    """Return the slice with the greatest sum."""
     best = total = 0.0
     start = first = last = 0
     for i, weight in enumerate(weights):
@@ -359,7 +349,7 @@ def _segment(weights: list[float]) -> tuple[int, int]:
 
 
 def _cut(page: Layout, box: Box, blocks: list[Block], keep: list[bool]) -> None:
-    """Take every block that is not kept out of the tree."""
+    """Remove every block that is not kept from the tree."""
     count = [0]
     for flag in keep:
         count.append(count[-1] + flag)
@@ -375,13 +365,13 @@ def _cut(page: Layout, box: Box, blocks: list[Block], keep: list[bool]) -> None:
         if inner.first == inner.last:
             if inner.is_suspect:
                 gone.add(id(inner))
-                dropped(inner.node)
+                remove(inner.node)
             continue
         if count[inner.last - offset] == count[inner.first - offset]:
             if inner.tag == "figure":
                 continue
             gone.add(id(inner))
-            dropped(inner.node)
+            remove(inner.node)
     for block, flag in zip(blocks, keep, strict=True):
         if not flag and id(block.box) not in gone:
             for node, is_tail in block.runs:

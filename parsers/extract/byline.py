@@ -1,4 +1,4 @@
-"""Who wrote it and where it comes from: declarations first, then the lines beside the text."""
+"""Extract authors and publisher: from declarations, then from lines near the text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lxml import etree
 
 from parsers.extract.blocks import Block, Box, Layout, is_hidden
 from parsers.extract.structured import Structured, texts
-from parsers.extract.tree import fold, found, texts_of
+from parsers.extract.tree import fold, select, texts_of
 from parsers.model import Extracted
 
 _ROLE = r"(?:(?:本报|本网|本社|本刊|特约|实习|见习|首席|驻\S{1,8}?|全媒体|融媒体|新华社|[\u4e00-\u9fff]{2,8}?(?:报|网|社|新闻|客户端|台))?(?:记者|記者|通讯员|特派员|撰稿人?|评论员))"
@@ -53,7 +53,7 @@ _BAD = re.compile(
     re.I,
 )
 _PARTICLES = frozenset(
-    {
+    [
         "and",
         "und",
         "et",
@@ -79,7 +79,7 @@ _PARTICLES = frozenset(
         "el",
         "bin",
         "ter",
-    }
+    ]
 )
 _ROLES = re.compile(
     r"^(?:author|autor|writer|written|posted|von|by|text|words|former|senior|staff|editor|reporter|follow|view|read|more|see|all|profile|share|connect|marketing)\b|\bat\s|(?:writer|editor|reporter|engineer|correspondent|consultant|gardener|astrologer|redakteur\w*|redaktion)$",
@@ -88,6 +88,11 @@ _ROLES = re.compile(
 _BY_LABEL = re.compile(
     r"\b(?:by|von|par|por|da|di|av|af|door|author|auteur|autor\w*|автор\w*)\b|作者", re.I
 )
+_AUTHOR_METAS = (
+    "author", "article:author", "og:article:author", "byl", "parsely-author", "sailthru.author",
+    "dc.creator", "dcterms.creator", "dc.contributor.author", "cxenseparse:author",
+    "twitter:data1", "citation_author",
+)  # fmt: skip
 _AUTHOR_PAGE = "//a[contains(@href,'/author/') or contains(@href,'/authors/')]"
 _AUTHORED = (
     "//*[@rel='author' or @itemprop='author' or contains(@class,'author')"
@@ -112,18 +117,16 @@ _DATE = re.compile(
 def authors(
     declared: Structured, page: Layout, box: Box | None, *, publisher: str
 ) -> Extracted[tuple[str, ...]]:
-    """The names of the people, or failing them the desk, that the article names as authors.
+    """Return the people, or else the desk, that the article names as authors.
 
-    An editor (责任编辑) is no author; a name that only repeats the publication is none.
+    An editor (责任编辑) is not an author, nor is a name equal to the publisher's.
     """
     taboo = {fold(publisher), *(fold(v) for v in declared.metas.get("og:site_name", ()))} - {""}
     from_lines = _chinese(page, box) if page.is_cjk else ()
     person = _of_json_ld(declared)
     if named := _clean(person, taboo if page.is_cjk else set()):
         return Extracted(named, "json-ld:author")
-    keys = ("author", "article:author", "og:article:author", "byl", "parsely-author", "sailthru.author",
-            "dc.creator", "dcterms.creator", "dc.contributor.author", "cxenseparse:author", "twitter:data1", "citation_author")  # fmt: skip
-    for key in keys[: -2 if page.is_cjk else None]:
+    for key in _AUTHOR_METAS[: -2 if page.is_cjk else None]:
         values = declared.metas.get(key, ())
         if key == "twitter:data1" and not any(
             _BY_LABEL.search(label) for label in declared.metas.get("twitter:label1", ())
@@ -152,7 +155,7 @@ def authors(
     named = _clean(list(_marked(page)), taboo)
     if named:
         return Extracted(named, "an element marked as author")
-    linked = dict.fromkeys(_pieces(link) for link in found(page.boxes[0].node, _AUTHOR_PAGE)[:40])
+    linked = dict.fromkeys(_pieces(link) for link in select(page.boxes[0].node, _AUTHOR_PAGE)[:40])
     named = _clean([name for name in linked if name], taboo)
     if len(named) == 1 and " " in named[0]:
         return Extracted(named, "the only author's page it links to")
@@ -160,7 +163,7 @@ def authors(
 
 
 def publisher(declared: Structured, page: Layout, box: Box | None) -> Extracted[str] | None:
-    """The publication, by the credit line, then by declaration; ``None`` when not said."""
+    """Return the publication of the credit line, else the declared one, else ``None``."""
     if page.is_cjk:
         for block in _near(page, box, before=40, inside=3, behind=6):
             found = _SOURCE.search(block.text)
@@ -222,7 +225,7 @@ def _clean(names: list[str], taboo: set[str]) -> tuple[str, ...]:
 def _near(
     page: Layout, box: Box | None, *, before: int, inside: int, behind: int
 ) -> Iterator[Block]:
-    """The blocks in front of the text, its first ones and the last ones and those behind."""
+    """Yield the blocks before the text, its first and last blocks, and those after it."""
     if box is None:
         return
     start, end = box.first, box.last
@@ -273,7 +276,7 @@ def _bylines(page: Layout, box: Box | None) -> Iterator[str]:
 
 
 def _pieces(node: etree._Element) -> str:
-    """The words of a node; ``|`` where two elements touch without a space."""
+    """Return the text of a node, with ``|`` between adjacent elements without a space."""
     out = ""
     for piece in texts_of(node):
         if not piece:
@@ -287,9 +290,9 @@ def _pieces(node: etree._Element) -> str:
 
 
 def _marked(page: Layout) -> Iterator[str]:
-    """The text of the first element near the text that is marked as the author's name."""
+    """Yield the names in the first element that is marked as author."""
     root = page.boxes[0].node
-    for node in found(root, _AUTHORED)[:40]:
+    for node in select(root, _AUTHORED)[:40]:
         names = " ".join(
             filter(None, (node.get("class"), node.get("id"), node.get("itemprop"), node.get("rel")))
         )
@@ -300,7 +303,7 @@ def _marked(page: Layout) -> Iterator[str]:
             or node.tag in ("body", "meta", "link", "script", "img")
         ):
             continue
-        named = found(node, ".//*[@itemprop='name']")
+        named = select(node, ".//*[@itemprop='name']")
         words = _pieces(named[0] if named else node)
         words = re.split(
             r"\s+(?:on|am|le|published|updated|posted)\s+|\s[•·–—-]\s|\s\(|[,，]?\s+(?=\d)", words

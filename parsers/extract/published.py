@@ -1,8 +1,8 @@
-"""When it was published: declarations, time elements, the lines beside the headline, the address.
+"""Extract the time of publication: declarations, time elements, lines, the URL.
 
-A time that names no zone, on a page whose source declares none, is known to the day
-only: the printed day is kept as it stands (midnight UTC, precision ``day``, zone from
-``none``), because any instant within it would be a guess.
+A time without a time zone, for a source that declares none, is known to the day only: the
+result is midnight UTC of the printed day with precision ``day`` and timezone_source
+``none``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lxml import etree
 
 from parsers.extract.blocks import Block, Box, Layout
 from parsers.extract.structured import Structured
-from parsers.extract.tree import found, text_of
+from parsers.extract.tree import select, text_of
 from parsers.model import Moment
 from parsers.text.dates import find_time_text, parse_time, unknown_time
 
@@ -65,7 +65,7 @@ _SHORT_YEAR = re.compile(r"(?<!\d)(\d{2})-(\d{1,2})-(\d{1,2})(?=\s+\d{1,2}:\d{2}
 _IN_URL = re.compile(
     r"/((?:19|20)\d\d)[-/_]?([01]\d)[-/_]?([0-3]\d)(?=[/_-]|\.|$|t)|/((?:19|20)\d\d)/(\d{1,2})/(\d{1,2})/|/t?((?:19|20)\d\d)([01]\d)([0-3]\d)_"
 )
-_SAID = re.compile(
+_LABEL = re.compile(
     r"publi|post(?:ed)?\b|written|gespeichert|veröffentlicht|erstellt|\bstand\b|verfasst|geschrieben|publicado|опубликован"
     r"|dodano|utworzono|发布|發布|发表|發佈|时间|時間|日期|作者|来源|來源|编辑",
     re.I,
@@ -81,15 +81,15 @@ def published(
     url: str,
     zone: ZoneInfo | None,
 ) -> Moment:
-    """The moment of publication; the first readable one that names its zone or has one.
+    """Return the time of publication: the first candidate with a time of day, else a day.
 
     Args:
         root: The page.
         declared: Its declarations.
         page: Its blocks.
         box: The box of its body.
-        url: Its address, whose path may hold the day.
-        zone: The zone declared for this source; ``None`` when nobody declared one.
+        url: Its URL, whose path may contain the day.
+        zone: The declared time zone of the source, or ``None``.
     """
     best: Moment | None = None
     first_raw = ""
@@ -109,7 +109,7 @@ def published(
 
 
 def updated(declared: Structured, zone: ZoneInfo | None) -> Moment | None:
-    """The moment of the last change, when declared."""
+    """Return the declared time of the last change."""
     raw, how = declared.text("dateModified")
     if not raw:
         raw, how = declared.meta(*_MODIFIED)
@@ -117,7 +117,7 @@ def updated(declared: Structured, zone: ZoneInfo | None) -> Moment | None:
 
 
 def moment_of(raw: str, zone: ZoneInfo | None, how: str) -> Moment:
-    """One text as a moment; without any zone the printed day alone."""
+    """Return the time of a text; the printed day when no time zone is known."""
     moment = parse_time(raw, zone, how)
     if moment.at is None and (form := _normal(raw)) and form != raw:
         moment = replace(parse_time(form, zone, how), raw=raw)
@@ -162,7 +162,7 @@ def _candidates(
         if re.search("publi|pubdate|entry-date|created", mark, re.I):
             yield node.get("datetime") or text_of(node), "css:time, marked as published"
     marked = "//*[@itemprop='datePublished' and not(self::meta) and not(self::time)]"
-    for node in found(root, marked)[:3]:
+    for node in select(root, marked)[:3]:
         yield (
             node.get("content") or node.get("datetime") or text_of(node),
             "css:[itemprop=datePublished]",
@@ -179,7 +179,7 @@ def _candidates(
 
 
 def _is_beside(node: etree._Element, box: Box | None) -> bool:
-    """Whether an unmarked time stands with the text: others belong to other articles."""
+    """Return whether an unmarked time is near the text; others belong to other articles."""
     around = box.node if box is not None else None
     for _ in range(2):
         if (
@@ -206,13 +206,13 @@ def _lines(page: Layout, box: Box | None) -> Iterator[str]:
         if block.size < 160:
             yield block.text
     for block in page.blocks[max(box.first, box.last - 12) : box.last + 20]:
-        # Behind the text stand the dates of other articles, too.
-        if block.size < 120 and _SAID.search(block.text):
+        # After the text, other articles have dates too.
+        if block.size < 120 and _LABEL.search(block.text):
             yield block.text
 
 
 def _opening(page: Layout, box: Box) -> Iterator[Block]:
-    """The blocks of the body up to its third sentence block."""
+    """Yield the blocks of the body up to its third block of sentences."""
     sentences = 0
     for block in page.blocks_of(box)[:60]:
         yield block
@@ -237,7 +237,7 @@ def _in_line(line: str) -> str:
 
 
 def _normal(raw: str) -> str:
-    """A day in another language or order as ISO; empty when its order is not certain."""
+    """Return a date in another language or order as ISO 8601; empty when it is ambiguous."""
     raw = " ".join(raw.split())
     if day := find_time_text(raw):
         return day

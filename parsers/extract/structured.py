@@ -1,4 +1,4 @@
-"""What a page declares for machines: JSON-LD, meta elements, links."""
+"""Read the declarations of a page: JSON-LD, meta elements, links."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Structured:
 
     Attributes:
         article: The JSON-LD object of the article; empty when there is none.
-        by_id: All JSON-LD objects that have an ``@id``.
-        metas: Contents of meta elements by their lower-case name, in page order.
-        links: Addresses of link elements by their relation.
-        page_title: The words of the title element.
+        by_id: JSON-LD objects by their ``@id``.
+        metas: Contents of meta elements by lower-case name, in page order.
+        links: URLs of link elements by relation.
+        page_title: The text of the title element.
     """
 
     article: Node
@@ -41,7 +41,7 @@ class Structured:
     page_title: str
 
     def meta(self, *names: str) -> tuple[str, str]:
-        """The first filled meta of these names, and how it was found; or two empty texts."""
+        """Return the first non-empty meta of these names and its provenance, or two empty texts."""
         for name in names:
             for content in self.metas.get(name, ()):
                 if content:
@@ -49,21 +49,21 @@ class Structured:
         return "", ""
 
     def text(self, *names: str) -> tuple[str, str]:
-        """The first filled text of the JSON-LD article under these keys, and how."""
+        """Return the first non-empty text of the JSON-LD article and its provenance."""
         for name in names:
             for value in texts(self.article.get(name)):
                 return value, f"json-ld:{name}"
         return "", ""
 
     def resolved(self, value: object) -> object:
-        """A JSON-LD reference as the object it names; anything else unchanged."""
+        """Return the object that a JSON-LD reference names; any other value unchanged."""
         if isinstance(value, Mapping) and "name" not in value and isinstance(value.get("@id"), str):
             return self.by_id.get(value["@id"], value)
         return value
 
 
 def read_structured(root: etree._Element) -> Structured:
-    """Everything a page declares in its head or in JSON-LD anywhere."""
+    """Return the declarations of a page."""
     metas: dict[str, list[str]] = {}
     links: dict[str, str] = {}
     scripts: list[str] = []
@@ -97,7 +97,7 @@ def read_structured(root: etree._Element) -> Structured:
 
 
 def texts(value: object) -> Iterator[str]:
-    """The filled texts in a JSON-LD value: itself, or of its list."""
+    """Yield the non-empty texts of a JSON-LD value or list."""
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, Mapping):
             item = item.get("@value")
@@ -106,7 +106,7 @@ def texts(value: object) -> Iterator[str]:
 
 
 def types(node: Node) -> tuple[str, ...]:
-    """The schema.org types of a JSON-LD object."""
+    """Return the schema.org types of a JSON-LD object."""
     value = node.get("@type")
     return tuple(str(item) for item in (value if isinstance(value, list) else [value]) if item)
 
@@ -151,5 +151,5 @@ def _article(nodes: list[Node], title: str, root: etree._Element) -> Node:
                 folded in words or (len(words) > 8 and words in folded) for words in wanted
             ):
                 return node
-    # Several that are not the page's own announce other articles.
+    # Several objects with other headlines are teasers of other articles.
     return found[0] if len(found) == 1 or "mainEntityOfPage" in found[0] else {}

@@ -1,8 +1,7 @@
-"""One lxml tree per page, whatever the page does to the parser.
+"""Build lxml trees of pages, and read their text.
 
-libxml2 drops everything below a depth of 2048 elements (256 without ``huge_tree``).
-A page that comes near is flattened first: open tags beyond ``DEPTH`` and their closing
-tags are left out, the text stays.
+libxml2 drops everything below a depth of 2048 elements (256 without ``huge_tree``). A page
+of that depth is flattened first: tags below ``DEPTH`` are removed, their text is kept.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import re
 from lxml import etree
 
 DEPTH = 200
-"""Deeper elements of a page that is nested too deep are dissolved into their parents."""
+"""The depth below which a page that is nested too deep loses its elements."""
 
 MAX_CHARACTERS = 24_000_000
 
@@ -36,20 +35,20 @@ _TOO_DEEP = "Excessive depth"
 
 
 def parse_tree(text: str) -> etree._Element | None:
-    """The root element of a page; ``None`` when there is no element at all."""
+    """Return the root element of a page; ``None`` when it has no element."""
     if len(text) > MAX_CHARACTERS:
         text = text[:MAX_CHARACTERS]
     if _CONTROLS.search(text):
         text = _CONTROLS.sub("", text)
     text = _HUGE_TAG.sub(_modest, text)
-    root, is_whole = _parse(text)
-    if not is_whole:
+    root, is_complete = _parse(text)
+    if not is_complete:
         root, _ = _parse(flatten(text))
     return root
 
 
 def _modest(tag: re.Match[str]) -> str:
-    # libxml2 compares every attribute with all before it.
+    # libxml2 takes quadratic time for the attributes of one element.
     return f"<{tag[1]}>" if tag[0].count("=") > _MAX_ATTRIBUTES else tag[0]
 
 
@@ -64,12 +63,12 @@ def _parse(text: str) -> tuple[etree._Element | None, bool]:
         root = etree.fromstring(body, parser)
     except etree.LxmlError:
         return None, True
-    is_whole = not any(_TOO_DEEP in line.message for line in parser.error_log)
-    return root, is_whole
+    is_complete = not any(_TOO_DEEP in line.message for line in parser.error_log)
+    return root, is_complete
 
 
 def flatten(text: str, depth: int = DEPTH) -> str:
-    """The page with every element below ``depth`` dissolved, its text kept. Linear."""
+    """Remove the tags of elements below ``depth`` and keep their text, in linear time."""
     open_tags: list[tuple[str, bool]] = []
     kept = 0
 
@@ -93,17 +92,17 @@ def flatten(text: str, depth: int = DEPTH) -> str:
 
 
 def tag_of(node: etree._Element) -> str:
-    """The element's name in lower case, or the empty string for a comment."""
+    """Return the element's name in lower case; empty for a comment."""
     return node.tag if isinstance(node.tag, str) else ""
 
 
 def texts_of(node: etree._Element) -> list[str]:
-    """The pieces of text in a node, in order."""
+    """Return the pieces of text in a node, in order."""
     return [str(piece) for piece in node.itertext(with_tail=False)]
 
 
-def found(node: etree._Element, xpath: str) -> list[etree._Element]:
-    """The elements an XPath expression selects."""
+def select(node: etree._Element, xpath: str) -> list[etree._Element]:
+    """Return the elements that an XPath expression selects."""
     selected = node.xpath(xpath)
     if not isinstance(selected, list):
         return []
@@ -111,17 +110,17 @@ def found(node: etree._Element, xpath: str) -> list[etree._Element]:
 
 
 def text_of(node: etree._Element) -> str:
-    """The text of a node on one line."""
+    """Return the text of a node on one line."""
     return " ".join("".join(texts_of(node)).split())
 
 
 def fold(text: str) -> str:
-    """Letters and digits alone, case folded: what makes two lines the same."""
+    """Return the letters and digits of a text, case folded, to compare lines."""
     return _FOLD.sub("", text).casefold()
 
 
-def dropped(node: etree._Element) -> None:
-    """Remove a node; the text behind it stays."""
+def remove(node: etree._Element) -> None:
+    """Remove a node, but keep the text after it."""
     parent = node.getparent()
     if parent is None:
         return

@@ -1,7 +1,7 @@
-"""Front matter: posts of Jekyll and Hexo sites read, and written; Hugo written.
+"""Read posts of Jekyll and Hexo; write posts of Jekyll, Hexo and Hugo.
 
-``read_post`` keeps a post's bytes beside its Article, so that an unchanged article goes
-back to disk as the file it came from; ``write_post`` makes the post of a new article.
+``read_post`` keeps a post's bytes with its Article, so that an unchanged article is written
+as the file it came from. ``write_post`` makes the post of a new article.
 """
 
 from parsers.frontmatter.file_names import distinct_paths

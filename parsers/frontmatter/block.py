@@ -1,8 +1,8 @@
-"""The bytes of a post to its head and its body, by the rules of the three generators.
+"""Split the bytes of a post into head and body.
 
-Jekyll wants ``---`` as the first thing in the file and ends the head at ``---`` or
-``...``; Hexo lets the opening line go missing; real files have a byte order mark or
-blank lines before it, and CRLF. All of that is read; what is read is noted.
+Jekyll requires ``---`` at the beginning of the file and ends the head at ``---`` or
+``...``; Hexo does not require the opening line. Real files have a byte order mark or blank
+lines before it, or CRLF. All of these are accepted and noted.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _OTHER_HEADS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    r"""A post taken apart, line ends made ``\n``.
+    r"""Head and body of a post, with ``\n`` as line end.
 
     Attributes:
-        head: The lines between the markers, without them.
-        body: What follows the closing marker.
+        head: The lines between the markers.
+        body: The text after the closing marker.
         first_line: The number of the head's first line in the file, from 1.
-        notes: What was unusual about the frame, in words.
+        notes: What is unusual about the frame.
     """
 
     head: str
@@ -41,7 +41,7 @@ class Block:
 
 
 def bad(path: str, line: int, expected: str, found: str, hint: str = "") -> BadFrontMatter:
-    """The error for one place of one post, in the one form all of them have."""
+    """Return the error for one line of a post."""
     shown = found if len(found) <= 120 else found[:117] + "..."
     advice = f"; {hint}" if hint else ""
     return BadFrontMatter(
@@ -50,10 +50,10 @@ def bad(path: str, line: int, expected: str, found: str, hint: str = "") -> BadF
 
 
 def split(data: bytes, path: str) -> Block:
-    """The head and the body of a post.
+    """Return the head and the body of a post.
 
     Raises:
-        BadFrontMatter: Not UTF-8 text, no front matter, or one that is never closed.
+        BadFrontMatter: It is not UTF-8 text, or its front matter is missing or unclosed.
     """
     text, notes = _decoded(data, path)
     lines = re.split(r"\r\n|\n", text)

@@ -1,9 +1,8 @@
-"""Heads that hold nothing but simple lines, read without a YAML parser.
+"""Read simple YAML heads fifty times as fast as a YAML parser.
 
-Nearly all heads are ``key: value`` lines and a list of names. For those the answer of
-YAML is plain, and found here some fifty times as fast; any line that could mean more (an
-escape, a comment, a flow list, a value over two lines, a key twice) leaves the whole head
-to the parser. What is answered here is what the parser answers: a test compares them.
+Most heads are ``key: value`` lines and a list of names. A head with any other line (an
+escape, a comment, a flow list, a value of two lines, a repeated key) is left to the parser.
+A test compares the results of both.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import re
 
 _MAX_LINES = 200
-# Neither tabs, line ends of YAML 1.1 nor anything that its readers refuse.
+# Tabs, line ends of YAML 1.1, and what YAML parsers refuse.
 _BAD = "\x00-\x1f\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff"
 _VALUE = (
     rf'(?:"(?P<double>[^"\\{_BAD}]*)"'
@@ -24,7 +23,7 @@ _NULLS = frozenset({"~", "null", "Null", "NULL"})
 
 
 def fast_fields(head: str) -> dict[str, str | tuple[str, ...]] | None:
-    """The keys of a head and their values; ``None`` when only a YAML parser can tell."""
+    """Return the keys and values of a head; ``None`` when it needs a YAML parser."""
     lines = head.split("\n")
     if len(lines) > _MAX_LINES:
         return None

@@ -1,10 +1,9 @@
-"""File names that stay in their folder, fit any disk, and belong to one article each.
+"""File names of posts: portable, inside their folder, and unique for each article.
 
-A finews article keeps the name it has always had, ``<date>-<id>``. Any other is
-``<date>-<source>_<id>``; when the id had to be changed for the name, or holds capitals,
-``_<12 hex digits>`` of its hash follow. Untouched ids are lower case and hold no ``_``,
-so that two articles never share a name, on disks that fold case or Unicode neither; and
-a name depends on its article alone, not on what else is written.
+The name of a finews article is ``<date>-<id>``, of any other ``<date>-<source>_<id>``.
+When the id is not usable in a name, or has capitals, ``_<12 hex digits>`` of its hash
+follow. Unchanged ids are lower case without ``_``, so that two articles never share a
+name, even on disks that fold case or Unicode. A name depends on its article only.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"\\|?*]')
 
 
 def file_name(source: str, source_article_id: str, day: str, extension: str) -> str:
-    """The name of an article's post; ``day`` (``YYYY-MM-DD``) may be empty."""
+    """Return the file name of an article's post; ``day`` (``YYYY-MM-DD``) may be empty."""
     front = f"{day}-" if day else ""
     if source == FINEWS and is_id(source_article_id):
         return f"{front}{source_article_id}{extension}"
@@ -44,12 +43,12 @@ def file_name(source: str, source_article_id: str, day: str, extension: str) -> 
 
 
 def folded(path: str) -> str:
-    """What a disk that folds case and Unicode forms takes a path for."""
+    """Return the form of a path on a disk that folds case and Unicode."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
 
 
 def is_inside(path: str) -> bool:
-    """Whether a relative path stays in its folder and hides nothing there."""
+    """Return whether a relative path stays in its folder and names no hidden file."""
     return not any(
         part == "" or part.startswith(".") or "\0" in part or _HALF.search(part)
         for part in path.split("/")
@@ -57,7 +56,7 @@ def is_inside(path: str) -> bool:
 
 
 def is_portable(path: str) -> bool:
-    """Whether, besides, every disk (Windows' too) can hold the path."""
+    """Return whether the path is inside its folder and valid on every disk, also Windows."""
     return is_inside(path) and not any(
         _FORBIDDEN.search(part)
         or _RESERVED.match(part)
@@ -70,11 +69,14 @@ def is_portable(path: str) -> bool:
 def distinct_paths(
     wanted: Iterable[tuple[str, str]], *, keep: frozenset[str] = frozenset()
 ) -> dict[str, str]:
-    """Paths for a whole export: each article (by article_id) and the path it would like.
+    """Return distinct paths for an export, independent of the order.
 
-    Articles whose paths a disk could take for one another all get their hash added,
-    but for those to ``keep``; the answer does not depend on the order. A path that
-    leads out of the folder or hides in it becomes a plain name.
+    Articles with equal folded paths all get their hash appended. A path that leaves the
+    folder or names a hidden file becomes a plain name.
+
+    Args:
+        wanted: Pairs of article_id and path.
+        keep: The article_ids whose path must not change.
     """
     paths = {article_id: _inside(path, article_id) for article_id, path in wanted}
     for length in (12, 64):

@@ -1,10 +1,10 @@
-"""finews posts: Jekyll, machine-made since December 2021, Chinese, +08:00.
+"""finews posts: Jekyll, generated since December 2021, Chinese, +08:00.
 
-The head has five fixed lines, ``layout, title, date, categories, tags``, and nothing is
-ever escaped in them: the raw text between the outer quotes is the title, whatever YAML
-would make of it. ``tags`` is the medium and 新闻. The body is HTML (of the first days:
-plain words), for rolling news after a ``> digest`` line; then a line ``<link>`` and, in
-six variants, a footer of one or two lines. The id stands in the link or in the file name.
+The head has five fixed lines, ``layout, title, date, categories, tags``, without escapes:
+the text between the outer quotes is the title, even if YAML reads it otherwise. ``tags``
+is the medium and 新闻. The body is HTML (at first plain text), for rolling news after a
+``> digest`` line; then a line ``<link>`` and a footer of one or two lines in six variants.
+The id is in the link or in the file name.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from collections.abc import Mapping
 
 from parsers.errors import BadFrontMatter, IncompleteArticle
 from parsers.frontmatter.block import Block
-from parsers.frontmatter.raw_post import SHANGHAI, Reading
+from parsers.frontmatter.raw_post import SHANGHAI, RawPost
 from parsers.frontmatter.yaml_head import Value, word, words, yaml_fields
 from parsers.model import Extracted, Moment
-from parsers.text import dates, urls
+from parsers.sources.finews import canonical_url
+from parsers.text import dates
 
 SOURCE = "finews"
-SHARE_PAGE = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode="
-ARTICLE_PAGE = "https://finance.eastmoney.com/a/"
 NEWS = "新闻"
 ROLLING = "东财滚动"
 KEYS = ("layout", "title", "date", "categories", "tags")
 
-# The generator writes ` +0800`, no zone, or no date at all; copydesk writes `+08:00` and
-# real YAML, so the date tells whether the other lines are raw.
+# The generator writes ` +0800`, no time zone or no date; copydesk writes `+08:00` and valid
+# YAML. The date therefore shows whether the other lines are unescaped.
 _RAW = re.compile(
     r"layout: post\n"
     r'title: "(?P<title>.*)"\n'
@@ -45,8 +44,8 @@ _LINK = re.compile(r"<((?:https?://[^\s<>]*)?)>[ \t]*\Z")
 _CREDIT = re.compile(r'(?:\s|<p class="em_media">(?:(?!</p>).)*</p>|<p>|</p>|<br ?/?>)*', re.DOTALL)
 
 
-def read(block: Block, path: str) -> Reading | None:
-    """The post's values, or ``None`` when finews did not write it.
+def read(block: Block, path: str) -> RawPost | None:
+    """Return the post's values, or ``None`` when finews did not write it.
 
     Raises:
         IncompleteArticle: A finews article without a title.
@@ -55,21 +54,21 @@ def read(block: Block, path: str) -> Reading | None:
     if known is None:
         return None
     fields, rule = known
-    words_of_body, link = cut_footer(block.body)
+    without_footer, link = cut_footer(block.body)
     source_id, id_how = _identity(link, path)
     title = word(fields["title"])
     if source_id and not title:
         error = IncompleteArticle(
-            f"{path}: finews article {source_id} has an empty title: kept in quarantine until "
-            "another copy of the article completes it",
+            f"{path}: finews article {source_id} has an empty title. It is quarantined until "
+            "another copy of the article completes it.",
             expected="a title",
             found='title: ""',
         )
         error.article_id = f"{SOURCE}:{source_id}"
         raise error
-    body, body_how = _body(words_of_body)
+    body, body_how = _body(without_footer)
     medium = word(fields["tags"]).removesuffix(NEWS).strip()
-    return Reading(
+    return RawPost(
         dialect="jekyll",
         head_rule=rule,
         source=SOURCE if source_id else "",
@@ -91,19 +90,12 @@ def read(block: Block, path: str) -> Reading | None:
 
 
 def is_id(source_article_id: str) -> bool:
-    """Whether this is an id of finews: 18 digits, or NW and 18 digits."""
+    """Return whether this is an id of finews: 18 digits, or NW and 18 digits."""
     return _ID.fullmatch(source_article_id) is not None
 
 
-def canonical_url(source_article_id: str) -> str:
-    """The one address of a finews article: share page for NW ids, else article page."""
-    if source_article_id.startswith("NW"):
-        return urls.canonicalize(f"{SHARE_PAGE}{source_article_id}")
-    return urls.canonicalize(f"{ARTICLE_PAGE}{source_article_id}.html")
-
-
 def cut_footer(body: str) -> tuple[str, str]:
-    """A body without its footer and link line, and the link (empty if none)."""
+    """Return a body without footer and link line, and the link; empty when there is none."""
     lines = body.rstrip().split("\n")
     while lines and (not lines[-1].strip() or _FOOTER.match(lines[-1].strip())):
         lines.pop()
@@ -125,7 +117,7 @@ def _fields(block: Block, path: str) -> tuple[dict[str, Value], str] | None:
     if tuple(written) != KEYS or not words(written["tags"]):
         return None
     tags = words(written["tags"])
-    # A hand-made post may look alike; only an article's link or name makes it finews.
+    # Other posts may have the same keys; the link or the name of an article decides.
     named = _identity(cut_footer(block.body)[1], path)[0]
     if len(tags) != 1 or not tags[0].endswith(NEWS) or not named:
         return None
@@ -164,14 +156,14 @@ def _published(raw: str) -> Moment:
 
 
 def _publisher(medium: str) -> Extracted[str] | None:
-    # Rolling news has the agency's own tag; its medium is the credit in the body.
+    # Rolling news has one tag for all; the medium is the credit in the body.
     if not medium or medium == ROLLING:
         return None
     return Extracted(medium, "front matter: tags without 新闻")
 
 
 def _one(value: Value) -> tuple[str, ...]:
-    # Media names hold spaces; Jekyll would make several categories of one.
+    # Jekyll would split a name with spaces into several categories.
     return (word(value),) if word(value) else ()
 
 
@@ -192,7 +184,7 @@ def _body(body: str) -> tuple[str, str]:
 def _html(body: str) -> str:
     if not body.strip() or body.lstrip().startswith("<"):
         return body
-    # Bare words of the first versions: *ST中安 is a share there, not Markdown.
+    # Plain text of the first versions: *ST中安 is the name of a share, not Markdown.
     paragraphs = (part.strip() for part in re.split(r"\n\s*\n", body))
     return "\n".join(
         part if part.startswith("<") else f"<p>{part}</p>" for part in paragraphs if part

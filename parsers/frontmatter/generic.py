@@ -1,20 +1,20 @@
-"""Hand-written posts of any Jekyll or Hexo site, and posts that copydesk wrote.
+"""Posts of any Jekyll or Hexo site, and posts that copydesk wrote.
 
-YAML heads by the two programs' own rules: in Jekyll a space in ``categories`` or ``tags``
-starts another one, in Hexo it does not. Bodies are Markdown, or HTML in ``.html``. A post
-of copydesk names its article by ``article_id`` and so keeps its identity.
+In Jekyll a space in ``categories`` or ``tags`` separates names, in Hexo it does not. Bodies
+are Markdown, or HTML in ``.html``. A post of copydesk has the ``article_id`` of its article.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from zoneinfo import ZoneInfo
 
 from parsers.frontmatter import finews_post, markdown
 from parsers.frontmatter.block import Block
-from parsers.frontmatter.raw_post import SHANGHAI, Dialect, Reading
+from parsers.frontmatter.raw_post import SHANGHAI, Dialect, RawPost
 from parsers.frontmatter.yaml_head import Value, word, words, yaml_fields
 from parsers.model import Extracted, Moment
 from parsers.text import dates, urls
@@ -28,8 +28,8 @@ _URL_KEYS = ("source_url", "canonical_url", "original_url", "link", "url")
 _HEXO_KEYS = frozenset({"comments", "headimg", "thumbnail", "abbrlink", "updated", "toc"})
 
 
-def read(block: Block, path: str, source: str, zone: ZoneInfo = SHANGHAI) -> Reading:
-    """The post's values; everything that is missing is named.
+def read(block: Block, path: str, source: str, zone: ZoneInfo = SHANGHAI) -> RawPost:
+    """Return the post's values, with a reason for each absent one.
 
     Raises:
         BadFrontMatter: The head is not YAML.
@@ -39,7 +39,7 @@ def read(block: Block, path: str, source: str, zone: ZoneInfo = SHANGHAI) -> Rea
     ours = _OURS.match(word(fields.get("article_id")))
     body, link = finews_post.cut_footer(block.body) if ours else (block.body, "")
     url, url_how = _url(fields, link)
-    return Reading(
+    return RawPost(
         dialect=dialect,
         head_rule="YAML",
         source=ours[1] if ours else source or SOURCE,
@@ -63,7 +63,7 @@ def read(block: Block, path: str, source: str, zone: ZoneInfo = SHANGHAI) -> Rea
 
 
 def dialect_of(fields: Mapping[str, Value], path: str) -> Dialect:
-    """Whose post this is, told by its folder, its keys, then its file name."""
+    """Return the dialect of a post, by its folder and its keys."""
     folders = PurePosixPath(path).parts
     if "source" in folders:
         return "hexo"
@@ -101,13 +101,8 @@ def _published(fields: Mapping[str, Value], path: str, zone: ZoneInfo) -> Moment
 def _at_precision(moment: Moment, precision: str) -> Moment:
     if precision != "minute" or moment.precision != "second":
         return moment
-    return Moment(
-        at=moment.at,
-        raw=moment.raw,
-        precision="minute",
-        timezone_source=moment.timezone_source,
-        provenance=f"{moment.provenance}; its seconds are none (date_precision)",
-    )
+    how = f"{moment.provenance}; its seconds are none (date_precision)"
+    return replace(moment, precision="minute", provenance=how)
 
 
 def _updated(fields: Mapping[str, Value], zone: ZoneInfo) -> Moment | None:
@@ -120,7 +115,7 @@ def _updated(fields: Mapping[str, Value], zone: ZoneInfo) -> Moment | None:
 def _publisher(
     fields: Mapping[str, Value], dialect: Dialect, *, is_ours: bool
 ) -> Extracted[str] | None:
-    # copydesk's Hexo posts keep the dialect's meaning of author: the publication.
+    # In Hexo posts of copydesk, as of the aggregator, author is the publication.
     key = "author" if is_ours and dialect == "hexo" else "publisher"
     return Extracted(word(fields[key]), f"front matter: {key}") if word(fields.get(key)) else None
 

@@ -1,8 +1,8 @@
-"""The Markdown of hand-written posts to HTML: the part that posts really use.
+"""Convert the Markdown that posts use to HTML.
 
 Paragraphs, headings, quotes, lists, fenced and indented code, pipe tables, rules, HTML
-blocks; code spans, emphasis, links, images, autolinks. Anything else stays as written:
-words are never lost. Every pattern is bounded, so time is linear in the text.
+blocks; code spans, emphasis, links, images, autolinks. Other markup is kept as text. Every
+pattern is bounded, so that time is linear in the text.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MAX_DEPTH = 10
 
 
 def to_html(markdown: str) -> str:
-    """The HTML of a Markdown text."""
+    """Return the HTML of a Markdown text."""
     text = _LIQUID_RAW.sub("", _LIQUID_CODE.sub("```", markdown))
     return "\n".join(_blocks(text.split("\n"), 0))
 
@@ -123,7 +123,7 @@ def _list(lines: list[str], at: int, is_ordered: bool, blocks: list[str], depth:
             items.append([item[2]])
         elif line[:1] in (" ", "\t") or (line.strip() and lines[at - 1].strip()):
             items[-1].append(re.sub(r"\A(?:\t| {1,4})", "", line))
-        elif line.strip() or not _goes_on(lines, at):
+        elif line.strip() or not _has_more(lines, at):
             break
         else:
             items[-1].append("")
@@ -134,7 +134,7 @@ def _list(lines: list[str], at: int, is_ordered: bool, blocks: list[str], depth:
     return at
 
 
-def _goes_on(lines: list[str], at: int) -> bool:
+def _has_more(lines: list[str], at: int) -> bool:
     following = lines[at + 1] if at + 1 < len(lines) else ""
     return bool(_ITEM.match(following)) or following.startswith((" ", "\t"))
 
@@ -176,7 +176,7 @@ def _interrupts(line: str) -> bool:
 
 
 def inline(text: str) -> str:
-    """Words with their emphasis, links, images and code as HTML."""
+    """Return a text with its emphasis, links, images and code as HTML."""
     return _INLINE.sub(_span, text)
 
 

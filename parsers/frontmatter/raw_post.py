@@ -1,4 +1,4 @@
-"""What the three readers hand over before it becomes an Article."""
+"""The values of a post before they become an Article."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """A post's values as its generator meant them.
+class RawPost:
+    """The values of a post.
 
     Attributes:
-        dialect: The form the post is written in.
-        head_rule: How the head was read (``YAML``, or the generator's rule and why).
+        head_rule: How the head was read: ``YAML``, or the generator's rule and why.
         source: The slug of the publication.
-        source_article_id: Its id there.
-        url: Where the article stands; empty when the post does not say.
-        url_how: Where that was found, or why there is none.
-        canonical_url: The one form of ``url``; empty with it.
+        url: The URL of the article; empty when the post has none.
+        url_how: The provenance of ``url``.
+        canonical_url: The canonical form of ``url``; empty when the post has none.
         body: The article's HTML, without link line and footer.
-        body_how: What was cut off or converted.
-        fields: The head, key by key.
+        body_how: The provenance of ``body``.
+        fields: The keys and values of the head.
     """
 
     dialect: Dialect

@@ -1,4 +1,4 @@
-"""Bytes of a post to a Post: the right reader for its head, then one Article."""
+"""Read a post of any dialect into an Article."""
 
 from __future__ import annotations
 
@@ -11,28 +11,26 @@ from parsers.compose import compose
 from parsers.errors import NotAnArticle, ParseError
 from parsers.frontmatter import finews_post, generic, rsshub_page
 from parsers.frontmatter.block import Block, split
-from parsers.frontmatter.raw_post import SHANGHAI, Dialect, Reading
+from parsers.frontmatter.raw_post import SHANGHAI, Dialect, RawPost
 from parsers.frontmatter.yaml_head import Value
 from parsers.model import Article, CanonicalUrl, Entry, Listing, Page, Parser, Source
 
-# Nothing is fetched when a post is read, and no clock is asked.
+# A post is not fetched.
 _NOT_FETCHED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    r"""A post as it stands on disk, and the article it is.
+    r"""A post and its article.
 
     Attributes:
-        path: Where it stood, relative to its folder, ``/`` between names.
-        data: The file, byte for byte; writing it again loses nothing.
-        dialect: The form it is written in.
-        fields: The head's keys and values as text.
-        body: What follows the head, line ends made ``\n``.
-        article: What the post says.
+        path: The path relative to its folder, with ``/`` between names.
+        data: The bytes of the file.
+        fields: The keys and values of the head as text.
+        body: The text after the head, with ``\n`` as line end.
         source: The slug of the article's source.
         is_movable: The same bytes under the same name in another folder are the same
-            article: true of what the two generators wrote.
+            article. True of generated posts.
     """
 
     path: str
@@ -50,65 +48,65 @@ def read_post(data: bytes, path: str, *, source: str = "", zone: ZoneInfo = SHAN
 
     Args:
         data: The file's bytes.
-        path: Its path relative to the folder that is imported; the name may hold the
-            id or the day, and for hand-made posts the path is the id.
+        path: The path relative to the imported folder. The name may contain the id or
+            the day; for posts without an id the path is the id.
         source: The source of posts that do not name theirs; ``posts`` if empty.
-        zone: Where the dates of such posts are local.
+        zone: The time zone of dates without one in such posts.
 
     Raises:
         BadFrontMatter: The head is missing, unclosed or unreadable.
         IncompleteArticle: The post has no title or no text.
     """
     block = split(data, path)
-    reading = finews_post.read(block, path) or rsshub_page.read(block, path)
-    is_movable = reading is not None and bool(reading.source)
-    if reading is None:
-        reading = generic.read(block, path, source, zone)
-    if not reading.source:
-        reading = replace(reading, source=source or generic.SOURCE, source_article_id=path)
+    raw = finews_post.read(block, path) or rsshub_page.read(block, path)
+    is_movable = raw is not None and bool(raw.source)
+    if raw is None:
+        raw = generic.read(block, path, source, zone)
+    if not raw.source:
+        raw = replace(raw, source=source or generic.SOURCE, source_article_id=path)
     try:
-        article = _article(reading, block)
+        article = _article(raw, block)
     except ParseError as error:
         why = str(error).removeprefix(": ")
         named = type(error)(f"{path}: {why}", expected=error.expected, found=error.found)
-        if reading.source_article_id:
-            named.article_id = f"{reading.source}:{reading.source_article_id}"
+        if raw.source_article_id:
+            named.article_id = f"{raw.source}:{raw.source_article_id}"
         raise named from error
     return Post(
         path=path,
         data=data,
-        dialect=reading.dialect,
-        fields=reading.fields,
+        dialect=raw.dialect,
+        fields=raw.fields,
         body=block.body,
         article=article,
-        source=reading.source,
+        source=raw.source,
         is_movable=is_movable,
     )
 
 
-def _article(reading: Reading, block: Block) -> Article:
+def _article(raw: RawPost, block: Block) -> Article:
     article = compose(
-        Source(slug=reading.source, parser=POST_PARSER, options={}),
-        Page(url=reading.url, text=block.body, fetched_at=_NOT_FETCHED),
-        source_article_id=reading.source_article_id,
-        url=reading.url,
-        canonical_url=CanonicalUrl(reading.canonical_url),
-        title=reading.title,
-        body=reading.body,
-        published=reading.published,
-        publisher=reading.publisher,
-        authors=reading.authors,
-        updated=reading.updated,
-        categories=reading.categories,
-        tags=reading.tags,
-        language=reading.language,
-        lead_image=reading.lead_image,
+        Source(slug=raw.source, parser=POST_PARSER, options={}),
+        Page(url=raw.url, text=block.body, fetched_at=_NOT_FETCHED),
+        source_article_id=raw.source_article_id,
+        url=raw.url,
+        canonical_url=CanonicalUrl(raw.canonical_url),
+        title=raw.title,
+        body=raw.body,
+        published=raw.published,
+        publisher=raw.publisher,
+        authors=raw.authors,
+        updated=raw.updated,
+        categories=raw.categories,
+        tags=raw.tags,
+        language=raw.language,
+        lead_image=raw.lead_image,
     )
-    frame = "; ".join((f"{reading.dialect}: {reading.head_rule}", *block.notes))
-    known = {"front_matter": frame, "url": reading.url_how, "body_html": reading.body_how}
+    frame = "; ".join((f"{raw.dialect}: {raw.head_rule}", *block.notes))
+    known = {"front_matter": frame, "url": raw.url_how, "body_html": raw.body_how}
     known |= {"parser": "import", "source": "the post", "source_article_id": "the post"}
-    if not reading.canonical_url:
-        known["canonical_url"] = reading.url_how
+    if not raw.canonical_url:
+        known["canonical_url"] = raw.url_how
     return replace(article, provenance={**article.provenance, **known})
 
 
@@ -137,4 +135,4 @@ POST_PARSER = Parser(
     parse=_no_parse,
     entry_of=_no_entry,
 )
-"""Who read an imported article; it is in no registry, for nothing is fetched by it."""
+"""The parser of imported articles; not registered, because it fetches nothing."""

@@ -1,10 +1,10 @@
-"""Posts of the Hexo aggregator (RSSHUB-PAGE): RSSHub items, many sites, made in UTC.
+"""Posts of the Hexo aggregator (RSSHUB-PAGE): RSSHub items of many sites, in UTC.
 
-The head has fixed lines; titles stand in ``'`` or, if they hold one, in ``"``, never
-escaped. Every brace of the file is written ``&#123;`` or ``&#125;``, characters that no
-file name may hold are ``_`` in titles (for good: it is never mapped back). Author is the
-site, the source address is lost, and a missing cover is a random picture. ``<script>`` in a
-body is always words, for RSSHub has removed the elements.
+The head has fixed lines. Titles are in ``'`` or, if they contain one, in ``"``, without
+escapes. Braces are written ``&#123;`` and ``&#125;``; characters not allowed in file names
+are ``_`` in titles, and are lost. The author is the site, the article's URL is lost, and a
+missing cover is a random picture. ``<script>`` in a body is text, because RSSHub removes
+the elements.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 
 from parsers.errors import BadFrontMatter
 from parsers.frontmatter.block import Block
-from parsers.frontmatter.raw_post import SHANGHAI, Reading
+from parsers.frontmatter.raw_post import SHANGHAI, RawPost
 from parsers.frontmatter.yaml_head import Value, word, words, yaml_fields
 from parsers.model import Extracted, Moment
 from parsers.registry import PARSERS
@@ -43,8 +43,8 @@ _BARE_VOID = re.compile(r"<(link|input|base|meta)>", re.IGNORECASE)
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
 
-def read(block: Block, path: str) -> Reading | None:
-    """The post's values, or ``None`` when the aggregator did not write it."""
+def read(block: Block, path: str) -> RawPost | None:
+    """Return the post's values, or ``None`` when the aggregator did not write it."""
     head = _HEAD.fullmatch(block.head)
     if head is None:
         return None
@@ -55,7 +55,7 @@ def read(block: Block, path: str) -> Reading | None:
         name: value for name, value in head.groupdict().items() if value and name != "quote"
     }
     fields["categories"] = categories
-    return Reading(
+    return RawPost(
         dialect="hexo",
         head_rule=_rule(block, path, head["title"], categories),
         source=source_slug(site),
@@ -78,12 +78,12 @@ def read(block: Block, path: str) -> Reading | None:
 
 
 def braces(text: str) -> str:
-    """The text with the aggregator's escaped braces as braces again."""
+    """Unescape the braces of the aggregator."""
     return text.replace("&#123;", "{").replace("&#125;", "}")
 
 
 def source_slug(site: str) -> str:
-    """The source of a site name: the parser that claims it, else its own ASCII slug."""
+    """Return the source of a site name: a registered parser's name, else an ASCII slug."""
     for name, parser in PARSERS.items():
         if site in parser.publisher_names:
             return name
@@ -93,7 +93,7 @@ def source_slug(site: str) -> str:
 
 
 def _title(raw: str) -> tuple[str, str]:
-    # The oldest era quoted a title again on every run: """ 'title' """.
+    # The oldest version quoted a title again on every run: """ 'title' """.
     core = raw.strip(_QUOTES)
     before, _, after = raw.partition(core) if core else ("", "", "")
     if all(mark in before and mark in after for mark in "'\""):
@@ -121,7 +121,7 @@ def _published(raw: str, source: str) -> Moment:
     if _ZONELESS.fullmatch(raw):
         why = "absent: a date without zone is when the aggregator ran (UTC), not the article's"
         return dates.unknown_time(raw, why)
-    # woshipm says a day in China; RSSHub, running in UTC, made it midnight GMT.
+    # RSSHub gives the days of woshipm as midnight GMT.
     is_day = source == "woshipm"
     return dates.parse_time(raw, SHANGHAI, "front matter: date", midnight_is_day=is_day)
 
@@ -141,9 +141,9 @@ def _body(body: str) -> str:
         inner = inner.removeprefix("<div>").removesuffix("</div>").strip()
     closed_at = {found[1].casefold(): found.start() for found in _CLOSES.finditer(inner)}
 
-    def as_words(tag: re.Match[str]) -> str:
-        # An element that nothing closes would swallow the rest: it was written as words.
+    def as_text(tag: re.Match[str]) -> str:
+        # An unclosed element would hide the rest: the tag is text.
         is_element = closed_at.get(tag[1].casefold(), -1) > tag.start()
         return tag[0] if is_element and tag[1].casefold() != "script" else f"&lt;{tag[0][1:]}"
 
-    return _BARE_VOID.sub(r"&lt;\1&gt;", _OPENS.sub(as_words, inner))
+    return _BARE_VOID.sub(r"&lt;\1&gt;", _OPENS.sub(as_text, inner))

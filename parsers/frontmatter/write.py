@@ -1,18 +1,16 @@
-"""An Article to a post: the dialects' current forms, with YAML that is always YAML.
+"""Write an Article as a post of Jekyll, Hexo or Hugo, with valid YAML.
 
-Jekyll has the five lines and the footer of finews, Hexo the lines and the ``<div>`` of
-the aggregator; what a dialect has no line for (``article_id``, ``source_url``, authors)
-follows where the article would otherwise lose its identity. Three choices:
+Jekyll posts have the five lines and the footer of finews, Hexo posts the lines and the
+``<div>`` of the aggregator. ``article_id``, ``source_url`` and authors follow when the other
+lines do not identify the article.
 
-* Dates are ``2022-03-14 20:43:16 +08:00``: Jekyll, Hexo and Hugo read that as one moment;
-  Hexo does not know ``+0800``. A day stays a day. An article without a date becomes a
-  draft, because Jekyll wants a date and Hexo would take the file's own.
-* ``{`` and ``}`` in a body become ``&#123;`` and ``&#125;``: no template engine (Liquid,
-  Nunjucks, Hugo's shortcodes) ever sees one, no ``{% raw %}`` can be closed from inside,
-  and every HTML reader gives them back.
-* A body never holds a blank line, at which Markdown would take up reading it, and stands
-  in a ``<div>`` when words of it stand in no block. Hugo gets ``.html``, for its
-  Markdown leaves HTML out.
+* Dates are ``2022-03-14 20:43:16 +08:00``, which all three read alike; Hexo does not read
+  ``+0800``. A day is written as a day. An article without a date becomes a draft, because
+  Jekyll requires a date and Hexo takes that of the file.
+* ``{`` and ``}`` in a body become ``&#123;`` and ``&#125;``, so that no template engine
+  (Liquid, Nunjucks, Hugo's shortcodes) reads them.
+* A body has no blank line, after which Markdown would begin, and is in a ``<div>`` when it
+  has text outside blocks. Hugo posts are ``.html``, because its Markdown omits HTML.
 """
 
 from __future__ import annotations
@@ -47,10 +45,10 @@ _BLOCKS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostFile:
-    """A post as it goes to disk.
+    """A post to write.
 
     Attributes:
-        path: Relative to the site's folder, ``/`` between names; always inside it.
+        path: The path relative to the site's folder and inside it, ``/`` between names.
         data: The bytes.
     """
 
@@ -59,13 +57,13 @@ class PostFile:
 
 
 def write_post(article: Article, dialect: Dialect) -> PostFile:
-    """The post of an article in a dialect's current form."""
+    """Return the post of an article in a dialect."""
     form = {"jekyll": _jekyll, "hexo": _hexo, "hugo": _hugo}[dialect]
     return PostFile(path=post_path(article, dialect), data=form(article).encode("utf-8"))
 
 
-class Named(Protocol):
-    """As much of an article as its file's name needs."""
+class PathFields(Protocol):
+    """The fields of an article that its file name depends on."""
 
     @property
     def source(self) -> str: ...  # noqa: D102
@@ -77,8 +75,8 @@ class Named(Protocol):
     def published_precision(self) -> str: ...  # noqa: D102
 
 
-def post_path(article: Named, dialect: Dialect) -> str:
-    """Where a new post of the article stands."""
+def post_path(article: PathFields, dialect: Dialect) -> str:
+    """Return the path of a new post of the article."""
     day = _day(article)
     extension = ".html" if dialect == "hugo" else ".md"
     name = file_names.file_name(article.source, article.source_article_id, day, extension)
@@ -104,7 +102,7 @@ def _jekyll(article: Article) -> str:
     else:
         lines += [f"publisher: {quoted(article.publisher)}"] if article.publisher else []
         lines += _identity_lines(article)
-    if is_http(link):  # between < and > anything else could be a tag
+    if is_http(link):  # other text between < and > could be a tag
         parts.append(f"<{_LINK_UNSAFE.sub(_percent, link)}>")
     if is_finews:
         parts.append(_footer(article))
@@ -141,7 +139,7 @@ def _hugo(article: Article) -> str:
 
 
 def _is_finews(article: Article) -> bool:
-    """Whether five lines, credit and link say it all, read back by ``posts.finews``."""
+    """Return whether the five lines, credit and link of finews identify the article."""
     medium = "".join(article.tags).removesuffix(finews_post.NEWS)
     return (
         article.source == finews_post.SOURCE
@@ -154,7 +152,7 @@ def _is_finews(article: Article) -> bool:
 
 
 def _credit(article: Article) -> str:
-    """The attribution that cleaning takes off a body, where finews bodies have it."""
+    """Return the credit line, which cleaning removes, at its place in finews bodies."""
     if not article.publisher:
         return ""
     name = _without_braces(html.escape(writable(article.publisher), quote=False))
@@ -177,7 +175,7 @@ def _list_lines(key: str, values: tuple[str, ...]) -> list[str]:
 
 
 def _inline(values: tuple[str, ...]) -> str:
-    """One word bare; anything else a list, for Jekyll splits strings at spaces."""
+    """Return one word unquoted, else a list, because Jekyll splits strings at spaces."""
     if len(values) == 1 and not re.search(r"\s", values[0]):
         return word(values[0])
     return f"[{', '.join(quoted(value) for value in values)}]"
@@ -203,13 +201,13 @@ def _in_china(moment: datetime) -> datetime:
         return moment
 
 
-def _day(article: Named) -> str:
+def _day(article: PathFields) -> str:
     moment = article.published_at
     if moment is None or article.published_precision == "unknown":
         return ""
     local = _in_china(moment)
     if article.published_precision == "day" and local.time() != datetime.min.time():
-        # Midnight of a zone from -11:59 to +12:00 is on that day 12 hours later.
+        # 12 hours after midnight of a zone from -11:59 to +12:00 it is that day in UTC.
         local = moment + timedelta(hours=12)
     return local.date().isoformat()
 
@@ -227,7 +225,7 @@ def _percent(found: re.Match[str]) -> str:
 
 def _body(body_html: str, *, is_wrapped: bool = False) -> str:
     parts = _PRE.split(writable(body_html.replace("\r\n", "\n")))
-    # Outside <pre> white space means nothing, but four spaces mean code to Markdown.
+    # Four spaces mean code in Markdown; outside <pre> white space is not significant.
     parts[::2] = [_LINE_STARTS.sub("\n", part) for part in parts[::2]]
     parts[1::2] = [_kept_lines(block) for block in parts[1::2]]
     body = _without_braces("".join(parts).strip())
@@ -239,7 +237,7 @@ def _without_braces(text: str) -> str:
 
 
 def _kept_lines(block: str) -> str:
-    # In <pre> a blank line is content: written as a character it ends no Markdown block.
+    # A blank line in <pre> is written as a character, because it would end a Markdown block.
     return re.sub(r"\n([ \t\r]*)\n", r"\n\1&#10;", block)
 
 

@@ -1,9 +1,8 @@
-"""A YAML head to plain strings, strictly: nothing is guessed, nothing is executed.
+"""Read a YAML head strictly as strings.
 
-Scalars stay the text that stands in the file: ``12:30:45`` is no number of seconds,
-``0800`` no number, ``no`` no truth value and a date no date. The composed nodes are
-walked by hand, so that tags, repeated keys and aliases that multiply are refused with
-their line, and no constructor of PyYAML ever runs.
+Scalars are the text in the file: ``12:30:45``, ``0800``, ``no`` and dates stay text. PyYAML
+only composes the nodes; no constructor runs. Tags, repeated keys and alias bombs are
+refused with their line.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ _MAX_NODES = 10_000
 
 
 def yaml_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
-    """The keys of a YAML head and their values; an empty head has none.
+    """Return the keys and values of a YAML head.
 
     Raises:
-        BadFrontMatter: Not YAML, not a mapping, a key twice, a tag, or too deep or
-            too many values.
+        BadFrontMatter: The head is not YAML or not a mapping, repeats a key, has a tag,
+            or has too many or too deep values.
     """
     if (simple := fast_fields(head)) is not None:
         return dict(simple)
@@ -36,7 +35,11 @@ def yaml_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
 
 
 def parsed_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
-    """What ``yaml_fields`` gives, by the YAML parser whatever the head holds."""
+    """Return the keys and values of a YAML head by the YAML parser.
+
+    Raises:
+        BadFrontMatter: As for ``yaml_fields``.
+    """
     try:
         # BaseLoader knows no types, and compose() builds no objects.
         node = yaml.compose(head, Loader=yaml.BaseLoader)
@@ -57,7 +60,7 @@ def parsed_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
 
 
 class _Walk:
-    """Nodes to values, counting, so that an alias bomb ends early."""
+    """Convert nodes to values, counting them to stop an alias bomb."""
 
     def __init__(self, first_line: int, path: str) -> None:
         self._first_line = first_line
@@ -99,15 +102,12 @@ def _line(head: str, at: int) -> str:
 
 
 def word(value: Value | None) -> str:
-    """A value that should be one word or phrase; a list or mapping gives ''."""
+    """Return a value that is a string; a list or mapping gives an empty string."""
     return value.strip() if isinstance(value, str) else ""
 
 
 def words(value: Value | None) -> tuple[str, ...]:
-    """A string, a list, or a list of lists (several paths) as one flat list.
-
-    Order is kept, repeats and empty ones go.
-    """
+    """Return a string, a list or a list of lists as a flat list without repeats."""
     if isinstance(value, str):
         return (value.strip(),) if value.strip() else ()
     if not isinstance(value, tuple):

@@ -1,9 +1,9 @@
-"""Text to YAML that every reader takes for the same text.
+"""Quote text as YAML that every reader reads as the same text.
 
-YAML 1.1 (Jekyll's Psych, PyYAML) and 1.2 (Hexo, ruamel) differ in what is a number, a
-truth value and a line break, so a word goes unquoted only where no reader can see
-anything else in it. Characters that no reader shows and XML forbids (a site's feed would
-break on them) are left out; half surrogates, which UTF-8 cannot hold, become U+FFFD.
+YAML 1.1 (Jekyll's Psych, PyYAML) and 1.2 (Hexo, ruamel) differ in numbers, truth values
+and line breaks. A word is unquoted only when both read it as text. Invisible characters
+that XML forbids are removed, because they would break a site's feed; half surrogates
+become U+FFFD.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _ESCAPED = re.compile("[\t\n\r\x85\u2028\u2029\ufeff]")
 
 
 def writable(text: str) -> str:
-    """The text without characters that no post can hold; usually the text itself."""
+    """Remove the characters that a post cannot contain."""
     return _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))
 
 
 def word(text: str) -> str:
-    """A scalar for a simple word, bare as the generators write it, else quoted."""
+    """Return a scalar: a simple word unquoted, any other text quoted."""
     if _WORD.fullmatch(text) and text.casefold() not in _NOT_WORDS:
         return text
     return quoted(text)
 
 
 def quoted(text: str, prefer: str = '"') -> str:
-    """A quoted scalar, on one line, in the preferred quotes where these need no escape.
+    """Return a quoted scalar on one line, in the preferred quotes if these need no escape.
 
-    A text with ``"`` or a backslash goes into single quotes: what stands between
-    double quotes is then always the text itself, unless it holds a line break.
+    A text with ``"`` or a backslash is in single quotes, so that text in double quotes has
+    no escapes unless it has a line break.
     """
     text = writable(text)
     if _ESCAPED.search(text):

@@ -1,9 +1,8 @@
-"""A body as a flat list of blocks, and the one HTML and text that blocks become.
+"""A body as a flat list of blocks, and the HTML and text of blocks.
 
-Every piece of HTML has exactly one form here: paragraphs hold words, never blocks;
-inline elements stand innermost; lists, quotes and tables nest; anything else is a
-break between paragraphs. What this writes, it reads back as the same blocks, so
-cleaning twice changes nothing.
+Every body has one form: paragraphs contain text and inline elements; lists, quotes and
+tables nest; anything else separates paragraphs. The written HTML parses to the same
+blocks, so that cleaning is idempotent.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from parsers.text.plain import TextBuilder
 
 LISTS = frozenset({"ul", "ol"})
 CELLS = frozenset({"td", "th"})
-# Boxes that may hold words and other boxes, and those whose words need no paragraph.
+# Boxes that may contain text and boxes, and those whose text needs no paragraph.
 FLOW = frozenset({"blockquote", "li", "td", "th", "dd", "dt", "caption", "figcaption", "figure"})
 BARE = FLOW - {"blockquote"}
 WORDS_ONLY = frozenset({"dt", "caption", "figcaption"})
@@ -43,26 +42,26 @@ _SPACE = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Element:
-    """An element around words: a box (list, cell, quote) or inline (emphasis, link)."""
+    """An element around text: a box (list, cell, quote) or inline (emphasis, link)."""
 
     name: str
     attributes: tuple[tuple[str, str], ...] = ()
 
     @property
     def start(self) -> str:
-        """Its start tag."""
+        """The start tag."""
         pairs = "".join(f' {name}="{escape(value)}"' for name, value in self.attributes)
         return f"<{self.name}{pairs}>"
 
     @property
     def end(self) -> str:
-        """Its end tag."""
+        """The end tag."""
         return f"</{self.name}>"
 
 
 @dataclass(slots=True)
 class InlineRun:
-    """Words, or an image, with the inline elements around it."""
+    """Text or an image, with the inline elements around it."""
 
     words: str
     around: tuple[Element, ...]
@@ -71,12 +70,12 @@ class InlineRun:
 
 @dataclass(slots=True)
 class Block:
-    """A paragraph, heading, preformatted text or the bare words of a cell.
+    """A paragraph, heading, preformatted text or the text of a cell.
 
     Attributes:
-        name: Its element; empty for words that stand directly in their box.
-        boxes: The boxes around it, outermost first.
-        lines: Its lines, apart by forced breaks.
+        name: The element; empty for text directly in a box.
+        boxes: The boxes around the block, outermost first.
+        lines: The lines between forced breaks.
     """
 
     name: str
@@ -85,12 +84,12 @@ class Block:
 
     @property
     def is_empty(self) -> bool:
-        """Whether a reader would see nothing of it."""
+        """Whether the block has no visible text or image."""
         return not any(self.lines)
 
 
 class Builder:
-    """Blocks from elements and words in document order."""
+    """Build blocks from elements and text in document order."""
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
@@ -101,18 +100,18 @@ class Builder:
         self._filled: set[Element] = set()
 
     def words(self, words: str) -> None:
-        """Words as they stand in the source."""
+        """Add text as in the source."""
         words = visible(words)
         if self._block is None and not words.strip():
             return
         self._append(InlineRun(words, tuple(self._around)))
 
     def image(self, image: Element) -> None:
-        """An image."""
+        """Add an image."""
         self._append(InlineRun("", tuple(self._around), image))
 
     def line(self) -> None:
-        """A forced break."""
+        """Add a forced break."""
         if self._block is None:
             return
         if self._block.name == "pre":
@@ -121,25 +120,25 @@ class Builder:
             self._block.lines.append([])
 
     def split(self) -> None:
-        """The end of a block, or of anything that stands apart."""
+        """End the current block."""
         if self._block is not None and self._block.name == "pre" and self._names[-1:] == ["pre"]:
             self._append(InlineRun("\n", tuple(self._around)))
         else:
             self._block = None
 
     def open_inline(self, element: Element) -> bool:
-        """An inline element begins; ``False`` when one of its name is open already."""
+        """Begin an inline element; return ``False`` when one of its name is open."""
         if any(each.name == element.name for each in self._around):
             return False
         self._around.append(element)
         return True
 
     def close_inline(self) -> None:
-        """The innermost inline element ends."""
+        """End the innermost inline element."""
         self._around.pop()
 
     def open_block(self, name: str) -> bool:
-        """A paragraph or heading begins; ``False`` when it is only a break in another."""
+        """Begin a paragraph or heading; return ``False`` when it only splits another."""
         current = self._names[-1] if self._names else ""
         if current == "pre" or (current and name == "p"):
             self.split()
@@ -149,12 +148,12 @@ class Builder:
         return True
 
     def close_block(self) -> None:
-        """The innermost paragraph or heading ends."""
+        """End the innermost paragraph or heading."""
         self._names.pop()
         self._block = None
 
     def open_box(self, element: Element) -> Box | None:
-        """A box begins; ``None`` when it cannot stand here and is a mere break."""
+        """Begin a box; return ``None`` when it is not allowed here and only splits blocks."""
         innermost = self._boxes[-1].name if self._boxes else ""
         parents = PARENTS.get(element.name)
         if len(self._boxes) >= MAX_BOXES or (parents and innermost not in parents):
@@ -171,7 +170,7 @@ class Builder:
         return box
 
     def close_box(self, box: Box) -> None:
-        """A box ends. A cell stays even when it is empty, or its column would be lost."""
+        """End a box. An empty cell is kept, because its row needs it."""
         if box.element.name in CELLS and box.element not in self._filled:
             self.blocks.append(Block("", self._boxes))
         self._block, self._boxes, self._names = None, box.before, box.names
@@ -198,21 +197,21 @@ class Builder:
         return block
 
     def _leave_rigid_boxes(self) -> None:
-        # Words directly in a table, row or list belong before it, as in a browser.
+        # Browsers move text directly in a table, row or list before it.
         boxes = self._boxes
         while boxes and boxes[-1].name not in FLOW:
             boxes = boxes[:-1]
         self._boxes = boxes
 
     def _renewed(self, boxes: tuple[Element, ...]) -> tuple[Element, ...]:
-        # What follows is another table or list: the words stood between the two.
+        # Text between two parts of a table or list makes them two.
         kept = len(self._boxes)
         return boxes[:kept] + tuple(replace(box) for box in boxes[kept:])
 
 
 @dataclass(slots=True)
 class Box:
-    """An open box, and what to return to when it ends."""
+    """An open box, and the state to restore at its end."""
 
     element: Element
     before: tuple[Element, ...]
@@ -220,7 +219,7 @@ class Box:
 
 
 def tidy(blocks: Iterable[Block]) -> list[Block]:
-    """Blocks with their white space folded, split at blank lines, empty ones gone."""
+    """Fold the white space of blocks, split them at blank lines, remove empty ones."""
     tidied: list[Block] = []
     for block in blocks:
         if block.name == "pre":
@@ -233,7 +232,7 @@ def tidy(blocks: Iterable[Block]) -> list[Block]:
 
 
 def render(blocks: Sequence[Block]) -> tuple[str, str]:
-    """The HTML and the plain text of tidy blocks."""
+    """Return the HTML and the plain text of tidy blocks."""
     parts: list[str] = []
     text = TextBuilder()
     open_boxes: tuple[Element, ...] = ()
@@ -252,12 +251,12 @@ def render(blocks: Sequence[Block]) -> tuple[str, str]:
 
 
 def words_of(line: Iterable[InlineRun]) -> str:
-    """The words of a line without its markup."""
+    """Return the text of a line without its markup."""
     return "".join(run.words for run in line)
 
 
 def cut(line: Iterable[InlineRun], length: int) -> list[InlineRun]:
-    """The first ``length`` characters of a line, with the images among them."""
+    """Return the first ``length`` characters of a line, with the images among them."""
     kept: list[InlineRun] = []
     for run in line:
         if length <= 0 and run.words:
@@ -290,7 +289,7 @@ def _trimmed(line: list[InlineRun]) -> list[InlineRun]:
 
 
 def _joined(line: Iterable[InlineRun]) -> Iterator[InlineRun]:
-    # Several runs are one where only a comment or a dropped element stood between them.
+    # Join runs that only a comment or a removed element separated.
     for (around, is_image), runs in groupby(line, lambda run: (run.around, run.image is not None)):
         if is_image:
             yield from runs

@@ -1,8 +1,7 @@
-"""Lines that stand around an article's words: credits, editors, disclaimers.
+"""Remove credit, editor and disclaimer lines of an article.
 
-Both the clean body and the content hash leave them out, by these patterns alone, so
-that a text hashes the same before and after cleaning. The words of a credit become
-the publisher.
+The cleaner and the content hash use the same patterns, so that a text has the same hash
+before and after cleaning. The name in a credit becomes the publisher.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 _OPEN = r"[（(【\[〔]\s*"
 _CLOSE = r"\s*[)）】\]〕]"
 _NAME = r"[^（()）【】\[\]〔〕\n]"
-# The names inside may themselves hold one pair of brackets: 来源：安信国际证券(香港)
+# A name may contain one pair of brackets: 来源：安信国际证券(香港)
 _INNER = rf"(?:{_NAME}|[（(]{_NAME}{{0,40}}[)）])"
 _CREDIT = r"(?:文章|稿件|本文|新闻|信息|资讯)\s*来源\s*[:：]\s*"
 _CREDITED = rf"{_OPEN}{_CREDIT}(?P<name>{_INNER}{{0,60}}?){_CLOSE}"
@@ -33,19 +32,19 @@ _NOTICE_LINE = re.compile(
     r"|(?:提示[:：]\s*)?打开微信.{0,40}(?:扫一扫|朋友圈|二维码).*)",
     re.DOTALL,
 )
-# A tail is sought only here, so that no line, however long, costs more than its length.
+# Tails are searched in these last characters only, so that time is linear in the line.
 _TAIL = 400
 _HINT = re.compile(r"来源|编辑|责编|责任校对|郑重声明|打开微信")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line without its furniture.
+    """One line without boilerplate.
 
     Attributes:
-        words: What is left of it; empty when all of it was furniture.
-        publisher: Whom a credit names; empty when there is none.
-        editor: Whom an editor's line names; empty when there is none.
+        words: The rest of the line; may be empty.
+        publisher: The name in a credit; empty when there is none.
+        editor: The name in an editor line; empty when there is none.
     """
 
     words: str
@@ -54,12 +53,12 @@ class Line:
 
 
 def may_hold_boilerplate(text: str) -> bool:
-    """Whether any of the patterns can match: one quick look instead of many."""
+    """Return whether any pattern can match; much faster than trying all."""
     return _HINT.search(text) is not None
 
 
 def strip_line(line: str) -> Line:
-    """A line without credit, editor and disclaimer; repeated until nothing is left to take."""
+    """Remove credits, editors and disclaimers from a line until none is left."""
     words = line.strip()
     publisher = editor = ""
     while words and may_hold_boilerplate(words):
@@ -78,7 +77,7 @@ def strip_line(line: str) -> Line:
 
 
 def strip_text(text: str) -> str:
-    """A plain text without the furniture in its lines."""
+    """Remove the boilerplate from every line of a plain text."""
     if not may_hold_boilerplate(text):
         return text
     return "\n".join(

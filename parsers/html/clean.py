@@ -1,12 +1,9 @@
-"""The body of an article without its site: clean HTML, plain text, credit, lead image.
+"""Sanitize the body of an article: clean HTML, plain text, credit, lead image.
 
-What is kept is listed (paragraphs, headings, lists, quotes, tables, code, emphasis,
-links, images), everything else goes: nothing that a browser could execute survives,
-because only these few elements and attributes are ever written. What sites weave into
-bodies (SOURCES.md 1.6, 1.7, 2.5) is named below.
+Only the listed elements and attributes are written, so that nothing a browser could
+execute remains. Hidden nodes and what sites insert into bodies are removed.
 
-The line 原文链接 stays in the text: it is what the publisher says, not furniture, and
-its address becomes ``original_url`` as well.
+The line 原文链接 is part of the text; its URL also becomes ``original_url``.
 """
 
 from __future__ import annotations
@@ -39,7 +36,7 @@ BOXES = frozenset(
         "tfoot", "tr", "th", "td", "figure", "figcaption",
     }
 )  # fmt: skip
-# Outdated or foreign names of the same thing.
+# Obsolete elements and their replacements.
 SAME = {"strike": "s", "acronym": "abbr", "tt": "code", "listing": "pre", "dir": "ul"}
 
 IMAGE_PROXIES = ("https://cors.zfour.workers.dev/?", "http://cors.zfour.workers.dev/?")
@@ -51,7 +48,7 @@ TRACKERS = frozenset(
     }
 )  # fmt: skip
 
-# Advertisements, share buttons and charts that Eastmoney puts between paragraphs.
+# Advertisements, share buttons and charts between the paragraphs of Eastmoney.
 _NOISE_CLASSES = frozenset(
     {"EmImageRemark", "ad_context3", "toplink", "em_handle_adv_close", "support-author"}
 )
@@ -72,15 +69,15 @@ _LAZY = ("data-original", "data-src", "data-lazy-src", "data-actualsrc", "data-o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleaned:
-    """A clean body and what its furniture said.
+    """A sanitized body and the values of its boilerplate.
 
     Attributes:
         html: Well-formed HTML without anything executable.
-        text: The visible words of ``html``.
-        lead_image: The address of its first image.
-        publisher: Whom the credit line names.
-        original_url: Where the text says it first appeared.
-        editor: Whom the editor's line names.
+        text: The visible text of ``html``.
+        lead_image: The URL of the first image.
+        publisher: The name in the credit line.
+        original_url: The URL where the text first appeared, according to the text.
+        editor: The name in the editor line.
     """
 
     html: str
@@ -92,18 +89,18 @@ class Cleaned:
 
 
 def clean_body(fragment: str | Tag, base_url: str) -> Cleaned:
-    """A body cleaned; cleaning its result again changes nothing.
+    """Sanitize a body; the function is idempotent.
 
     Args:
-        fragment: The body as found; of a Tag the contents, hidden or not.
-        base_url: The page's address, which relative links start from.
+        fragment: The body as HTML, or the Tag that contains it, hidden or not.
+        base_url: The page's URL, the base of relative links.
     """
     root = document(f"<body>{fragment}") if isinstance(fragment, str) else fragment
     reader = _Reader(base_url)
     reader.read(root)
     blocks = tidy(reader.builder.blocks)
     for block in blocks:
-        reader.take_furniture(block)
+        reader.take_boilerplate(block)
     blocks = tidy(blocks)
     html, text = render(blocks)
     return Cleaned(
@@ -117,7 +114,7 @@ def clean_body(fragment: str | Tag, base_url: str) -> Cleaned:
 
 
 class _Reader:
-    """Walks a tree in a loop, so that its depth does not matter."""
+    """Walk a tree in a loop, which allows any depth."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
@@ -150,7 +147,7 @@ class _Reader:
                 stack.pop()
                 leave()
 
-    def take_furniture(self, block: Block) -> None:
+    def take_boilerplate(self, block: Block) -> None:
         """Remove credit, editor and disclaimer lines from a tidy block."""
         if block.name == "pre":
             return
@@ -165,7 +162,7 @@ class _Reader:
                     block.lines[number] = cut(line, indent + len(found.words))
 
     def _enter(self, tag: Tag, *, is_root: bool) -> Callable[[], None] | None:
-        """Begin an element; what to do at its end, or ``None`` to pass it over."""
+        """Begin an element; return the call at its end, or ``None`` to skip the element."""
         name = SAME.get(tag.name, tag.name)
         if name == "br":
             self.builder.line()
@@ -231,7 +228,7 @@ class _Reader:
         return ""
 
     def _is_credit(self, tag: Tag) -> bool:
-        # Eastmoney marks both lines; what the marks hold is no text whatever its form.
+        # Eastmoney marks both lines with a class.
         classes = _attribute(tag, "class").split()
         if "em_media" in classes:
             found = _CREDIT_NAME.search(" ".join(plain_text(tag).split()))

@@ -1,1 +1,1 @@
-"""One module per source: a docstring with its quirks, and ``PARSER``."""
+"""One module for each source or kind of source, with its ``PARSER``."""

@@ -5,8 +5,8 @@
 * ``full_text = true``: the item's link is fetched and parsed by ``parsers.sources.generic``;
   the item's time, authors and tags are used where the page has none.
 * An article's id is its canonical link, so that a feed, a backfill by URL and the generic
-  parser agree. Items that share one link, such as the home page, cannot be told apart by
-  it: each becomes a BadEntry until ``identity = "guid"`` is set.
+  parser agree. Items that share one link, such as the home page, have no id of their own:
+  each becomes a BadEntry until ``identity = "guid"`` is set.
 * A feed time without a time zone is unknown unless ``time_zone`` is set. An Atom entry may
   have only the time of its last change, which is not a publication time.
 """

@@ -175,7 +175,7 @@ def parse(source: Source, page: Page) -> Article:
         page,
         source_article_id=number,
         url=entry.link,
-        canonical_url=_canonical(number),
+        canonical_url=canonical_url(number),
         title=Extracted(entry.facts["title"], "listing:title"),
         body=body,
         published=_published(source, entry),
@@ -215,7 +215,7 @@ def _entry(source: Source, channel: str, shape: _Shape, item: object) -> Entry:
         source_article_id=number,
         channel=channel,
         url=f"{base_url(source)}{_TEXT_PATH}?id={code}",
-        link=facts.get("link", "").strip() or _canonical(number),
+        link=facts.get("link", "").strip() or canonical_url(number),
         facts=facts,
     )
 
@@ -289,7 +289,7 @@ def _parse_article_page(source: Source, page: Page) -> Article:
         page,
         source_article_id=entry.source_article_id,
         url=entry.link or page.url,
-        canonical_url=_canonical(entry.source_article_id),
+        canonical_url=canonical_url(entry.source_article_id),
         title=found.title,
         body=found.body,
         published=found.published,
@@ -301,7 +301,8 @@ def _parse_article_page(source: Source, page: Page) -> Article:
     )
 
 
-def _canonical(number: str) -> CanonicalUrl:
+def canonical_url(number: str) -> CanonicalUrl:
+    """Return the canonical URL of an article: share page for NW ids, else article page."""
     if number.startswith("NW"):
         return canonicalize(f"{_SHARE_PAGE}{number}")
     return canonicalize(f"{_ARTICLE_PAGE}{number}.html")

@@ -1,17 +1,14 @@
-"""Any article page: what it declares (JSON-LD, meta), confirmed and completed by what it shows.
+"""Any article page, from its declarations (JSON-LD, meta) and its visible text.
 
-The whole page is one lxml tree; only the article's own fragment goes through the
-cleaner. Quirks that shaped it:
+* An unescaped quote may cut ``og:title``, so that a heading which the page's title
+  confirms comes first.
+* ``article:author`` is often the site or a URL; neither is an author.
+* A body may be in a box named ``sidebar`` or ``comment``: class names are hints, the
+  weight of the sentences decides.
+* A time without a time zone is in the zone of the option ``time_zone``, else of the
+  publisher in ``parsers.extract.heuristics``, else it is known to the day only.
 
-- ``og:title`` is cut at an unescaped quote on real pages, so a heading that the page's
-  title confirms comes first.
-- ``article:author`` is often the site itself or an address; neither is an author.
-- A body may be hidden among boxes called ``sidebar`` or ``comment``: names of classes
-  are hints, the weight of sentences decides.
-- A time without a zone is read in the zone of the option ``time_zone``, of the
-  publisher's entry in ``parsers.extract.hosts``, or else is known to the day only.
-
-An article's id is its canonical URL. There are no listings: pages are named by address.
+An article's id is its canonical URL. There are no listings: URLs name the pages.
 """
 
 from __future__ import annotations
@@ -27,12 +24,10 @@ from parsers.errors import IncompleteArticle, NotAnArticle, OptionError
 from parsers.extract.blocks import Box, Layout, layout
 from parsers.extract.body import best_box, body_of
 from parsers.extract.byline import authors, publisher
-from parsers.extract.categories import categories, lead_image, tags
-from parsers.extract.hosts import Host, host_facts
-from parsers.extract.language import language_of
+from parsers.extract.heuristics import Host, host_facts
+from parsers.extract.metadata import categories, headline, language_of, lead_image, tags
 from parsers.extract.published import published, updated
 from parsers.extract.structured import Structured, read_structured, texts
-from parsers.extract.title import headline
 from parsers.extract.tree import parse_tree
 from parsers.model import (
     Article,
@@ -53,7 +48,7 @@ AS_DECLARED = "declared"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """A page taken apart, before any field is decided."""
+    """A page and its parts."""
 
     root: etree._Element
     declared: Structured
@@ -64,11 +59,11 @@ class _Read:
 
 
 def parse(source: Source, page: Page) -> Article:
-    """One article page to its Article.
+    """Parse one article page.
 
     Raises:
-        NotAnArticle: The address is a site's front page and nothing declares an article.
-        IncompleteArticle: There is no title or no text that reads like one.
+        NotAnArticle: The URL is a site's front page, and the page declares no article.
+        IncompleteArticle: There is no title or no article text.
     """
     read = _take_apart(page)
     _refuse_front_page(read)
@@ -98,25 +93,25 @@ def parse(source: Source, page: Page) -> Article:
 
 
 def listings(source: Source) -> tuple[Listing, ...]:
-    """None: pages of the generic source are named by address.
+    """Return none: URLs name the pages of this source.
 
     Raises:
-        OptionError: ``time_zone`` names no zone.
+        OptionError: ``time_zone`` is no time zone.
     """
     _zone(source, Host())
     return ()
 
 
 def entries(_source: Source, _listing: Listing, _page: Page) -> tuple[Entry | BadEntry, ...]:
-    """None, as there are no listings."""
+    """Return none, because there are no listings."""
     return ()
 
 
 def entry_of(_source: Source, url: str) -> Entry:
-    """The Entry of any http(s) address.
+    """Return the entry of any http or https URL.
 
     Raises:
-        UnknownUrl: The address is not an absolute http(s) address.
+        UnknownUrl: It is no absolute http or https URL.
     """
     canonical = canonicalize(url)
     return Entry(source_article_id=canonical, channel="", url=url, link=url)
@@ -153,10 +148,10 @@ def _address(declared: Structured, page: Page) -> CanonicalUrl:
     )
     for href in declared_urls:
         url = absolute(own, href) if href else ""
-        # A canonical link to the front page is a template's default, not this article.
+        # A canonical link to the front page is the default of a template.
         if is_http(url) and not (_is_front(url) and is_http(own) and not _is_front(own)):
             return canonicalize(url)
-    # A page read from a file is known by that file.
+    # A page from a file has the URL of the file.
     return canonicalize(own) if is_http(own) else CanonicalUrl(own)
 
 

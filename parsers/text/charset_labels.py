@@ -1,8 +1,7 @@
-"""The labels of the WHATWG Encoding Standard, and the codec each encoding is read with.
+"""The labels of the WHATWG Encoding Standard, and the Python codec of each encoding.
 
-The table is https://encoding.spec.whatwg.org/#names-and-labels, without
-``replacement`` and ``x-user-defined``: their labels count as no label. Added are names
-that Chinese pages use and browsers do not know (``cp936``, ``utf8mb4``).
+The table is https://encoding.spec.whatwg.org/#names-and-labels without ``replacement`` and
+``x-user-defined``, with two more names of Chinese pages (``cp936``, ``utf8mb4``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Timestamps as sources write them, read by a fixed list of forms.
+"""Parse timestamps in a fixed list of formats.
 
-Nothing is guessed: a relative time, a time without a year or without any zone, an
-impossible date are unknown, each with its reason. There is no clock here, so nothing
-can become "now".
+A relative time, a time without a year or a time zone, and an impossible date are unknown,
+each with its reason. The module reads no clock.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -18,10 +18,10 @@ from parsers.model import Moment, Precision
 
 FIRST_YEAR = 1800
 LAST_YEAR = 2199
-"""Years outside are defaults of some database (0001, 9999), not dates of articles."""
+"""Years outside this range are defaults of databases (0001, 9999), not dates of articles."""
 
 MAX_LENGTH = 200
-"""No form is longer, so that no pattern ever works through a long text."""
+"""No format is longer, so that no pattern searches a long text."""
 
 _CLOCK = r"(?P<hour>\d{1,2})[:时](?P<minute>\d{1,2})(?:[:分](?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,9}))?秒?|分)?"
 _ZONE = r"\(?(?P<zone>Z|(?:UTC|GMT)?\s?[+-]\d{1,2}(?::?\d{2}(?::?\d{2})?)?|[A-Za-z]{2,5})\)?(?:\s*\([^()]*\))?"
@@ -64,8 +64,8 @@ _MONTHS: Mapping[str, int] = MappingProxyType(
     | {"sept": 9}
 )
 
-# RFC 822 names the American ones; the rest name one offset wherever news uses them.
-# BST, IST, AST and their like name several and stay unknown.
+# RFC 822 defines the American names; the others have one offset in the news. Names with
+# several offsets (BST, IST, AST) stay unknown.
 _ZONES: Mapping[str, int] = MappingProxyType(
     {
         "z": 0, "ut": 0, "utc": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5,
@@ -94,20 +94,23 @@ _SPACE = re.compile(r"\s+")
 
 
 class _UnreadableError(ValueError):
-    """Why a text is no moment."""
+    """Why a text is no time."""
 
 
 def parse_time(
     raw: str, zone: ZoneInfo | None, provenance: str, *, midnight_is_day: bool = False
 ) -> Moment:
-    """The moment that a text names; unknown, with the reason, when it names none.
+    """Parse the time in a text; an unreadable one is unknown, with the reason.
 
     Args:
         raw: The text as found.
-        zone: The zone the source declares for times that name none.
+        zone: The source's time zone, used for times without one.
         provenance: Where the text was found.
-        midnight_is_day: Midnight in UTC stands for a calendar day of ``zone``: the
-            source prints days through a clock that runs in UTC (SOURCES.md 2.3).
+        midnight_is_day: Midnight UTC means a calendar day of ``zone``, because the source
+            formats days with a clock in UTC.
+
+    Returns:
+        The time in UTC. A day is its first instant in ``zone``.
     """
     folded = _SPACE.sub(" ", unicodedata.normalize("NFKC", raw[:MAX_LENGTH])).strip()
     try:
@@ -119,17 +122,17 @@ def parse_time(
 
 
 def unknown_time(raw: str, why: str) -> Moment:
-    """No moment, and why."""
+    """Return an unknown time with its reason."""
     return Moment(
         at=None, raw=raw, precision="unknown", timezone_source="none", provenance=f"absent: {why}"
     )
 
 
 def from_epoch(value: float | str, provenance: str) -> Moment:
-    """The moment that seconds or milliseconds since 1970 name.
+    """Parse seconds or milliseconds since 1970.
 
-    Values from 100,000,000,000 on are milliseconds: as seconds they lie after the
-    year 5000. Zero is the unset value of a database.
+    Values from 100,000,000,000 on are milliseconds; as seconds they would be after the
+    year 5000. Zero is unknown: it is the default of databases.
     """
     raw = str(value)
     try:
@@ -150,9 +153,9 @@ def from_epoch(value: float | str, provenance: str) -> Moment:
 
 
 def find_time_text(words: str) -> str:
-    """The first date, with its time of day if one follows, inside other words; or empty.
+    """Return the first date and time in a line such as ``2019-09-07 13:43:45 来源: X``.
 
-    For lines such as ``2019-09-07 13:43:45 来源: X 举报``; the result is for ``parse_time``.
+    The result is empty when the line has none; ``parse_time`` reads it.
     """
     found = _FIND.search(unicodedata.normalize("NFKC", words))
     return found.group().strip() if found else ""
@@ -162,14 +165,7 @@ def _read(
     raw: str, folded: str, zone: ZoneInfo | None, provenance: str, midnight_is_day: bool
 ) -> Moment:
     if re.fullmatch(r"\d{10}|\d{13}", folded):
-        at_epoch = from_epoch(folded, provenance)
-        return Moment(
-            at=at_epoch.at,
-            raw=raw,
-            precision=at_epoch.precision,
-            timezone_source=at_epoch.timezone_source,
-            provenance=at_epoch.provenance,
-        )
+        return replace(from_epoch(folded, provenance), raw=raw)
     parts = _parts(folded)
     day = _day(parts)
     if parts.get("hour") is None:
@@ -243,7 +239,7 @@ def _offset(named: str, day: date, clock: time, zone: ZoneInfo | None) -> tzinfo
         if int(minutes) > 59 or ahead > timedelta(hours=15):
             raise _UnreadableError(f"{named!r} is no offset")
         return timezone(-ahead if sign == "-" else ahead)
-    # CST is China's time in China and Chicago's in Chicago: the source's own zone decides.
+    # CST is the time of China or of Chicago: the source's zone decides.
     if zone is not None and datetime.combine(day, clock, zone).tzname() == named.upper():
         return zone
     if name not in _ZONES:

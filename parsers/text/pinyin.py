@@ -1,4 +1,4 @@
-"""The slug of a medium, spelled as the existing finews site spells it."""
+"""Category slugs of finews: the name of a medium in pinyin."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import Any
 
 
 def category_slug(medium: str) -> str:
-    """A medium's name in pinyin without tones or hyphens.
+    """Return a medium's name in pinyin without tones or hyphens.
 
-    Characters that are not Han pass through, spaces and ``·`` among them, because
-    the published category pages have them (SOURCES.md 1.3).
+    Other characters are kept, also spaces and ``·``, as on the published category pages.
     """
     return str(_pinyin().get_pinyin(medium)).replace("-", "")
 
 
 @cache
 def _pinyin() -> Any:
-    # Reading its dictionary takes a tenth of a second: only who needs it pays.
+    # Loading its dictionary takes 0.1 s.
     from xpinyin import Pinyin
 
     return Pinyin()

@@ -1,7 +1,7 @@
-"""Plain text of HTML: what a reader sees, without the markup.
+"""Plain text of HTML.
 
-Paragraphs are apart by one blank line; list items, table rows and forced breaks by a
-line end; table cells by a tab. The walk is a loop, so depth costs nothing.
+A blank line separates paragraphs; a line end separates list items, table rows and forced
+breaks; a tab separates table cells.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNSEEN = frozenset(
         "textarea", "button", "datalist",
     }
 )  # fmt: skip
-"""Elements whose content a reader of the article does not see."""
+"""Elements whose content is not visible text."""
 
 BLOCKS = frozenset(
     {
@@ -32,14 +32,12 @@ BLOCKS = frozenset(
         "table", "ul",
     }
 )  # fmt: skip
-"""Elements apart from their surroundings by a blank line."""
+"""Elements that blank lines separate."""
 
 LINES = frozenset(
-    {
-        "br", "caption", "dd", "dt", "li", "optgroup", "tbody", "tfoot", "thead", "tr",
-    }
+    {"br", "caption", "dd", "dt", "li", "optgroup", "tbody", "tfoot", "thead", "tr"}
 )  # fmt: skip
-"""Elements on a line of their own."""
+"""Elements that line ends separate."""
 
 CELLS = frozenset({"td", "th"})
 
@@ -47,7 +45,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def plain_text(node: Tag | str) -> str:
-    """The visible words of a node, or of a piece of HTML."""
+    """Return the visible text of a node or of HTML."""
     root = document(node) if isinstance(node, str) else node
     builder = TextBuilder()
     for step, value in _steps(root):
@@ -83,7 +81,7 @@ def _steps(root: Tag) -> Iterator[tuple[str, str]]:
 
 
 class TextBuilder:
-    """Text put together from elements that open and close, and words between them."""
+    """Build plain text from start tags, end tags and text in document order."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -92,12 +90,12 @@ class TextBuilder:
         self._space = False
         self._is_line_empty = True
         self._preformatted = 0
-        # For each open row: whether it has a cell already, and where its text began.
+        # For each open row: whether it has a cell, and the index of its first part.
         self._rows: list[tuple[bool, int]] = []
         self._cells = 0
 
     def open(self, name: str) -> None:
-        """An element begins."""
+        """Begin an element."""
         if name == "br":
             self._break(1, is_forced=True)
         elif name in CELLS:
@@ -110,7 +108,7 @@ class TextBuilder:
                 self._preformatted += 1
 
     def close(self, name: str) -> None:
-        """An element ends."""
+        """End an element."""
         if name in CELLS:
             self._cells = max(0, self._cells - 1)
             return
@@ -122,7 +120,7 @@ class TextBuilder:
             self._preformatted = max(0, self._preformatted - 1)
 
     def words(self, words: str) -> None:
-        """Text as it stands in the source."""
+        """Add text as in the source."""
         words = visible(words)
         if self._preformatted:
             self._preformatted_words(words)
@@ -138,7 +136,7 @@ class TextBuilder:
         self._space = trailing
 
     def text(self) -> str:
-        """The text so far, without blank lines around it."""
+        """Return the text so far, without blank lines around it."""
         return "".join(self._parts).strip("\n")
 
     def _preformatted_words(self, words: str) -> None:

@@ -1,16 +1,15 @@
-"""Feed text made into XML that a strict parser accepts, without changing what it says.
+"""Repair the XML of feeds, and parse it strictly.
 
-Feeds are rarely XML as the standard has it. Mended here, because it loses nothing:
+Repaired without loss:
 
 * a byte order mark, blank lines or zero-width characters before the document;
-* an XML declaration that names a wrong or unknown encoding (the text is decoded already);
-* HTML entities that XML does not know (``&nbsp;``), a lone ``&``, a number that names
-  no character; prefixes that nobody declared;
+* an XML declaration with a wrong or unknown encoding;
+* HTML entities (``&nbsp;``), a lone ``&``, a character reference to no character;
+* undeclared namespace prefixes;
 * control characters.
 
-Refused, because nothing good needs them: documents that declare entities of their own
-(entity bombs, external files and addresses). Nothing here expands an entity, reads a
-file or opens a connection; every function is linear in the length of the text.
+Refused: documents that declare entities (entity bombs, external files and URLs). No
+function expands an entity, reads a file or opens a connection; each takes linear time.
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ _KNOWN_PREFIXES = {
 }
 
 
-def mended(text: str) -> str:
-    """The text as XML without declaration and DOCTYPE, its first character the root's ``<``.
+def repair(text: str) -> str:
+    """Return the text as XML that begins with the root's ``<``.
 
     Raises:
-        BadListing: The document declares entities of its own, or holds no markup.
+        BadListing: The document declares entities.
     """
     text = _DECLARATION.sub("", text.lstrip(_BEFORE), count=1)
     text = _outside_verbatim(_FORBIDDEN.sub("", _from_root(text)), _with_known_references)
@@ -53,10 +52,11 @@ def mended(text: str) -> str:
 
 
 def parse(xml: str) -> etree._Element:
-    """The root of a well-formed document; at most 256 levels and 10 MB a text.
+    """Return the root of a well-formed document.
 
     Raises:
-        etree.XMLSyntaxError: It is not well-formed.
+        etree.XMLSyntaxError: The document is not well-formed, has more than 256 levels or
+            a text of more than 10 MB.
     """
     parser = etree.XMLParser(
         encoding="utf-8",
@@ -72,7 +72,7 @@ def parse(xml: str) -> etree._Element:
 
 
 def verbatim_end(text: str, start: int) -> int:
-    """Where the CDATA section or comment that begins at ``start`` ends; -1 if it never does."""
+    """Return the end of the CDATA section or comment at ``start``; -1 when it has none."""
     mark = "-->" if text.startswith("<!--", start) else "]]>"
     end = text.find(mark, start + 4)
     return end if end < 0 else end + len(mark)
@@ -107,23 +107,22 @@ def _doctype_end(text: str, start: int) -> int:
     doctype = text[start : end + 1]
     if "<!ENTITY" in doctype.upper():
         raise BadListing(
-            "expected a feed, found a document that declares entities of its own; "
-            "such documents are refused unread",
+            "expected a feed, found a document that declares entities",
             expected="an XML document without entity declarations",
             found=doctype[:200],
         )
     return len(text) if end < 0 else end + 1
 
 
-def _outside_verbatim(text: str, mend: Callable[[str], str]) -> str:
+def _outside_verbatim(text: str, change: Callable[[str], str]) -> str:
     parts = []
     position = 0
     while found := _VERBATIM.search(text, position):
         end = verbatim_end(text, found.start())
         end = len(text) if end < 0 else end
-        parts += [mend(text[position : found.start()]), text[found.start() : end]]
+        parts += [change(text[position : found.start()]), text[found.start() : end]]
         position = end
-    return "".join([*parts, mend(text[position:])])
+    return "".join([*parts, change(text[position:])])
 
 
 def _with_known_references(text: str) -> str:

@@ -183,11 +183,11 @@ def test_document_type_of_old_rss_is_ignored():
     ],
 )
 def test_document_that_declares_entities_is_refused(declaration):
-    with pytest.raises(BadListing, match="declares entities of its own"):
+    with pytest.raises(BadListing, match="declares entities"):
         parse_feed(f"<?xml version='1.0'?><!DOCTYPE rss [{declaration}]>{rss('')}")
 
 
-def test_cut_feed_never_reads_as_a_whole_one():
+def test_truncated_feed_always_has_a_broken_item():
     text = rss(numbered(4))
     whole = parse_feed(text, HERE)
     read = 0
@@ -196,7 +196,7 @@ def test_cut_feed_never_reads_as_a_whole_one():
             feed = parse_feed(text[:cut], HERE)
         except BadListing:
             continue
-        assert any("the feed is cut" in str(bad.error) for bad in feed.broken), cut
+        assert any(bad.error.expected == "the end of the root element" for bad in feed.broken), cut
         assert feed.items == whole.items[: len(feed.items)], cut
         read += 1
 

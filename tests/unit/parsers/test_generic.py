@@ -15,7 +15,7 @@ import pytest
 
 from parsers import registry
 from parsers.errors import IncompleteArticle, NotAnArticle, UnknownUrl
-from parsers.extract.hosts import HOSTS, SHANGHAI, host_facts
+from parsers.extract.heuristics import HOSTS, SHANGHAI, host_facts
 from parsers.extract.tree import flatten, parse_tree, text_of
 from parsers.model import Article, Page
 from parsers.sources import generic
