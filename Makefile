@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
-PARALLEL := -n $(WORKERS) --dist loadgroup
+PARALLEL := -n $(WORKERS) --dist loadfile
 PIP := $(BIN)/python -m pip
 PINNED := install --quiet --disable-pip-version-check --no-deps --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -115,7 +115,7 @@ package: install ## Build wheel and sdist in dist/, compare them, run the demo f
 	@sed -nE 's/^([a-z0-9._-]+==.*[^ ]) *\\$$/\1/p' deploy/constraints.txt > build/package/constraints.txt
 	@$(PYTHON) -m venv build/package/venv
 	@$(PIP) --python build/package/venv/bin/python install --quiet --constraint build/package/constraints.txt dist/*.whl
-	@cd build/package/empty && ../venv/bin/copydesk --version && ../venv/bin/copydesk demo --keep demo
+	@cd build/package/empty && ../venv/bin/copydesk --version && ../venv/bin/copydesk demo --output demo
 
 clean: ## Remove what the targets above made; data/ stays
 	@rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -23,7 +23,7 @@ def copydesk(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.e2e
 def test_demo_fills_a_warehouse_from_every_source_and_quarantines_the_three_broken_lines(tmp_path):
-    run = copydesk("--json", "demo", "--keep", "demo", folder=tmp_path)
+    run = copydesk("--json", "demo", "--output", "demo", folder=tmp_path)
 
     assert run.returncode == 0, run.stderr
     document = json.loads(run.stdout)
