@@ -154,7 +154,7 @@ def test_source_that_is_down_fails_alone(desk, faults):
 
     report = desk.sync("woshipm", "ofweek")
 
-    broken = {tally.source: tally.is_broken for tally in report.stats}
+    broken = {stats.source: stats.is_broken for stats in report.stats}
     assert broken == {"woshipm": True, "ofweek": False}
     assert report.exit_code == 3
     assert any("503" in problem for problem in report.errors)
@@ -264,7 +264,9 @@ def test_full_disk_is_an_expected_error():
     assert exit_code_of(ZeroDivisionError()) is None
 
 
-def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(desk, faults):
+def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(
+    desk, faults, prefect_server
+):
     text = desk.config.read_text(encoding="utf-8") + "\n[run]\nbatch_size = 5\n"
     desk.config.write_text(text, encoding="utf-8")
     faults["/NewsData"] = Fault(delay_seconds=0.15)
@@ -276,7 +278,7 @@ def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(d
 
     helper = threading.Thread(target=interrupt, daemon=True)
     helper.start()
-    report = desk.sync("finews")
+    report = desk.sync_with_prefect("finews")
     helper.join()
 
     assert (report.state, report.exit_code) == ("interrupted", 130)

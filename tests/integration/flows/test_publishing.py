@@ -50,4 +50,4 @@ def test_snapshot_that_fails_on_the_way_is_told_and_the_run_goes_on(small_batche
 
     assert report.state == "completed"
     assert len(tried) > 2
-    assert [words for words in small_batches.said if "readers keep the one before" in words]
+    assert [words for words in small_batches.said if "readers keep the previous one" in words]
