@@ -11,7 +11,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def small_batches(desk):
     text = desk.config.read_text(encoding="utf-8")
-    own = "[run]\nbatch_size = 3\npublish_batches = 2\n\n[fetch]"
+    own = "[run]\nbatch_size = 3\nsnapshot_every_batches = 2\n\n[fetch]"
     desk.config.write_text(text.replace("[fetch]", own, 1), encoding="utf-8")
     return desk
 
