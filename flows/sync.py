@@ -47,7 +47,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
 from flows.errors import ConfigurationError
-from flows.pipeline.run import RunContext
+from flows.pipeline.run import RunContext, Trigger
 from flows.pipeline.stats import RunReport
 from flows.pipeline.sync_source import sync_source
 from flows.reporting.artifacts import create_run_artifacts
@@ -117,14 +117,20 @@ def sync(
 
 
 def sync_without_prefect(
-    settings: Settings, slugs: list[str], *, limit: int | None, dry_run: bool
+    settings: Settings,
+    slugs: list[str],
+    *,
+    trigger: Trigger = "person",
+    limit: int | None = None,
+    dry_run: bool = False,
 ) -> RunReport:
     """The same run without Prefect, when its server cannot be reached.
 
     Raises:
         WarehouseError: The warehouse could not be written.
     """
-    with RunContext("sync", settings, slugs, limit=limit, is_dry=dry_run) as run:
+    run = RunContext("sync", settings, slugs, trigger=trigger, limit=limit, is_dry=dry_run)
+    with run:
         with ThreadPoolExecutor(MAX_SOURCES_AT_ONCE, "copydesk-source") as pool:
             # Each thread needs a context of its own, for the run environment.
             futures = [pool.submit(copy_context().run, sync_source, run, slug) for slug in slugs]

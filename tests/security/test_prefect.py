@@ -8,10 +8,10 @@ import pytest
 import yaml
 from prefect import Flow, Task
 
-from flows import backfill, import_posts, maintenance, reparse, sync, tasks
+from flows import backfill, import_posts, maintenance, reparse, sync
 from flows.serving import place
 
-MODULES = (backfill, import_posts, maintenance, reparse, sync, tasks)
+MODULES = (backfill, import_posts, maintenance, reparse, sync)
 PARTS = [
     part
     for module in MODULES

@@ -15,8 +15,10 @@ import pytest
 from flows import cli, settings
 from flows.admin.query import query
 from flows.cli import demo_run
+from flows.pipeline.run import RunEnvironment, Trigger, use_environment
 from flows.pipeline.stats import RunReport
 from flows.serving import launch
+from flows.sync import sync_without_prefect
 from tests import site
 from tests.site import Faults, Newsstand
 
@@ -37,7 +39,16 @@ class Desk:
     def settings(self) -> settings.Settings:
         return settings.load(self.config, {})
 
-    def sync(self, *sources: str, **options: Any) -> RunReport:
+    def sync(self, *sources: str, trigger: Trigger = "person", **options: Any) -> RunReport:
+        """One sync in this process, without Prefect; events and artifacts are left out."""
+        environment = RunEnvironment(notify=self.said.append)
+        slugs = [source.slug for source in self.settings.selected_sources(sources)]
+        options = {"limit": None, "dry_run": False} | options
+        with use_environment(environment):
+            return sync_without_prefect(self.settings, slugs, trigger=trigger, **options)
+
+    def sync_with_prefect(self, *sources: str, **options: Any) -> RunReport:
+        """One run of the flow; the test needs the fixture ``prefect_server``."""
         return launch.run_sync(
             self.settings,
             sources,
@@ -72,7 +83,7 @@ def faults() -> dict[str, Any]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, faults: dict[str, Any], prefect_server: str) -> Iterator[Desk]:
+def desk(tmp_path: Path, faults: dict[str, Any]) -> Iterator[Desk]:
     def fault_of(target: str, _turn: int) -> Any:
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
@@ -89,7 +100,7 @@ def desk(tmp_path: Path, faults: dict[str, Any], prefect_server: str) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Iterator[Desk]:
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk that has read finews and OFweek, once for many tests; not to be changed."""
     folder = tmp_path_factory.mktemp("synced")
     with site.serve() as stand:

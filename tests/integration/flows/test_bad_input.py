@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli import demo_run
 from flows.cli.exit_codes import exit_code_of
 from flows.errors import ConfigurationError
 from flows.fetch import TransientFetchError
@@ -30,24 +31,26 @@ with connect(sys.argv[1]):
 """
 
 
-def test_listing_that_is_not_json_is_quarantined_and_the_other_channels_go_on(desk, faults):
-    faults["/web/webapi?type=45"] = Fault(body=b"<html><body>busy</body></html>")
+BUSY = Fault(body=b"<html><body>busy</body></html>")
+FAILURES = "SELECT reason, expected, found, channel FROM quarantine WHERE resolved_at IS NULL"
+
+
+def test_listing_that_is_not_json_is_quarantined_and_the_other_channels_continue(desk, faults):
+    faults["/web/webapi?type=45"] = BUSY
 
     report = desk.sync("finews")
 
-    (problem,) = [one for one in report.errors if "listing media" in one]
-    assert "expected JSON" in problem
-    assert "<html><body>busy" in problem
-    assert report.exit_code == 3
-    assert report.totals()["new"] > 20
-    page = desk.rows("SELECT reason, url FROM quarantine WHERE reason = 'bad_listing'")
-    assert [(reason, "type=45" in url) for reason, url in page] == [("bad_listing", True)]
+    assert len([one for one in report.errors if "listing media" in one]) == 1
+    assert (report.exit_code, report.totals()["new"] > 20) == (3, True)
+    ((reason, _, found, channel),) = desk.rows(f"{FAILURES} AND reason = 'bad_listing'")
+    assert (reason, channel) == ("bad_listing", "media")
+    assert "<html><body>busy" in found
 
     faults.clear()
     repaired = desk.sync("finews")
 
     assert repaired.totals()["new"] > 0
-    assert not [one for one in repaired.errors if "listing media" in one]
+    assert desk.rows(f"{FAILURES} AND reason = 'bad_listing'") == []
 
 
 def test_renamed_key_is_named_with_the_keys_found(desk, faults):
@@ -55,9 +58,9 @@ def test_renamed_key_is_named_with_the_keys_found(desk, faults):
 
     report = desk.sync("finews")
 
-    (problem,) = [one for one in report.errors if "listing market-38" in one]
-    assert "'record'" in problem
-    assert "records" in problem
+    ((_, expected, found, _),) = desk.rows(f"{FAILURES} AND channel = 'market-38'")
+    assert "'record'" in expected
+    assert "records" in found
     assert report.totals()["new"] > 20
 
 
@@ -66,10 +69,41 @@ def test_key_renamed_in_the_lines_quarantines_each_line_and_no_other_channel(des
 
     report = desk.sync("finews")
 
-    lines = desk.rows("SELECT message FROM quarantine WHERE channel = 'market-38'")
+    lines = desk.rows(f"{FAILURES} AND channel = 'market-38'")
     assert len(lines) >= 5
-    assert all("medianame" in message and "mediaName" in message for (message,) in lines)
+    assert all("medianame" in expected and "mediaName" in found for _, expected, found, _ in lines)
     assert report.totals()["new"] > 20
+
+
+def test_each_source_and_channel_is_named_once_in_a_message(desk, faults):
+    faults |= {
+        "/web/webapi?type=45": BUSY,
+        "/newmarket/web/webapi?marketType=37": Fault(rename=(b'"infoCode"', b'"code"')),
+        "/newmarket/web/webapi?marketType=38": Fault(rename=(b'"record"', b'"records"')),
+        "/__api": Fault(rename=(b'"permalink"', b'"link"')),
+        "/CATList": BUSY,
+    }
+
+    report = desk.sync("finews", "woshipm_direct", "ofweek")
+
+    for channel in ("listing media:", "7 lines of market-37", "market-38", "latest", "CATList"):
+        (message,) = [one for one in report.errors if channel in one]
+        assert message.count(channel) == 1
+    for message in report.errors:
+        assert message.count(message.split(": ")[0]) == 1
+
+
+def test_dead_host_is_one_message(desk):
+    text = desk.config.read_text(encoding="utf-8")
+    dead = f"127.0.0.1:{demo_run.free_port(0)}"
+    desk.config.write_text(text.replace(f"127.0.0.1:{desk.stand.port}", dead), encoding="utf-8")
+
+    report = desk.sync("finews")
+
+    (listings,) = [one for one in report.errors if "listing" in one]
+    channels = "emnews, media, market-37, market-38, market-39"
+    assert listings.startswith(f"finews: 5 listings of {dead} ({channels}): ")
+    assert report.totals()["failed"] == 6  # the share link, too
 
 
 def test_channel_that_suddenly_lists_nothing_is_told(desk, faults):
@@ -96,12 +130,12 @@ def test_article_without_text_waits_in_quarantine_with_its_page(desk, faults):
     desk.sync("finews")
 
     sql = (
-        "SELECT reason, message, resolved_at IS NOT NULL FROM quarantine "
+        "SELECT reason, expected, resolved_at IS NOT NULL FROM quarantine "
         f"WHERE article_id = 'finews:{article}'"
     )
-    ((reason, message, is_resolved),) = desk.rows(sql)
+    ((reason, expected, is_resolved),) = desk.rows(sql)
     assert (reason, is_resolved) == ("incomplete_article", False)
-    assert "expected HTML under 'text', found none" in message
+    assert "'text'" in expected
     assert desk.rows(f"SELECT 1 FROM articles WHERE source_article_id = '{article}'") == []
 
     faults.clear()
@@ -154,7 +188,7 @@ def test_source_that_is_down_fails_alone(desk, faults):
 
     report = desk.sync("woshipm", "ofweek")
 
-    broken = {tally.source: tally.is_broken for tally in report.stats}
+    broken = {stats.source: stats.is_broken for stats in report.stats}
     assert broken == {"woshipm": True, "ofweek": False}
     assert report.exit_code == 3
     assert any("503" in problem for problem in report.errors)
@@ -210,7 +244,7 @@ def test_warehouse_that_another_process_holds_names_it_and_loses_nothing(desk):
     try:
         assert held.stdout.readline() == "held\n"
         text = desk.config.read_text(encoding="utf-8")
-        quick = text.replace("[warehouse]", "[warehouse]\nwait_seconds = 0.3")
+        quick = text.replace("[warehouse]", "[warehouse]\nlock_timeout_seconds = 0.3")
         desk.config.write_text(quick, encoding="utf-8")
 
         with pytest.raises(WarehouseBusy, match=f"process {held.pid}|PID {held.pid}") as caught:
@@ -264,7 +298,9 @@ def test_full_disk_is_an_expected_error():
     assert exit_code_of(ZeroDivisionError()) is None
 
 
-def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(desk, faults):
+def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(
+    desk, faults, prefect_server
+):
     text = desk.config.read_text(encoding="utf-8") + "\n[run]\nbatch_size = 5\n"
     desk.config.write_text(text, encoding="utf-8")
     faults["/NewsData"] = Fault(delay_seconds=0.15)
@@ -276,7 +312,7 @@ def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(d
 
     helper = threading.Thread(target=interrupt, daemon=True)
     helper.start()
-    report = desk.sync("finews")
+    report = desk.sync_with_prefect("finews")
     helper.join()
 
     assert (report.state, report.exit_code) == ("interrupted", 130)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def small_batches(desk):
     text = desk.config.read_text(encoding="utf-8")
-    own = "[run]\nbatch_size = 3\npublish_batches = 2\n\n[fetch]"
+    own = "[run]\nbatch_size = 3\nsnapshot_every_batches = 2\n\n[fetch]"
     desk.config.write_text(text.replace("[fetch]", own, 1), encoding="utf-8")
     return desk
 
@@ -50,4 +50,4 @@ def test_snapshot_that_fails_on_the_way_is_told_and_the_run_goes_on(small_batche
 
     assert report.state == "completed"
     assert len(tried) > 2
-    assert [words for words in small_batches.said if "readers keep the one before" in words]
+    assert [words for words in small_batches.said if "readers keep the previous one" in words]

@@ -208,3 +208,18 @@ def test_source_that_brought_something_is_an_asset_made_from_its_address():
     assert found["related"][0]["prefect.resource.id"].endswith("@news.example.org/feed.xml")
     assert found["payload"] == {"run_id": "20260301T000000-1", "new": 2}
     assert "planted-secret" not in str(found)
+
+
+def test_failures_alike_are_shown_once_with_a_command_each():
+    def failure(number: int, expected: str) -> Failure:
+        return Failure(
+            quarantine_id=f"{number:08x}-0000", source="a", channel="news", what=f"a:{number}",
+            reason="layout_changed", expected=expected, found="none", attempts=number,
+        )  # fmt: skip
+
+    words = artifacts.quarantine_markdown([failure(1, "h1"), failure(2, "h2"), failure(3, "h1")], 3)
+
+    assert words.count("**layout changed**") == 2
+    assert "**layout changed**, 2 times, `a`, `news`\n- expected: `h1`\n- found: `none`\n" in words
+    assert "- look at it: `copydesk quarantine show 00000003`: `a:3`, attempt 3" in words
+    assert words.count("copydesk quarantine show ") == 3

@@ -23,7 +23,7 @@ def impatient(desk):
     """A desk that believes no validator beyond the moment."""
     text = desk.config.read_text(encoding="utf-8")
     desk.config.write_text(
-        text.replace("[fetch]", "[fetch]\ntrust_validators_days = 0"), encoding="utf-8"
+        text.replace("[fetch]", "[fetch]\nrevalidate_after_days = 0"), encoding="utf-8"
     )
     return desk
 

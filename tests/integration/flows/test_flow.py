@@ -1,0 +1,60 @@
+"""The sync as a Prefect flow: task runs, state and alerts."""
+
+from __future__ import annotations
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.client.schemas.sorting import FlowRunSort
+
+from flows import sync
+from flows.pipeline import steps
+from warehouse.errors import WarehouseError
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("prefect_server")]
+
+
+def latest_run(name):
+    with get_client(sync_client=True) as client:
+        wanted = FlowRunFilter(name=FlowRunFilterName(any_=[name]))
+        runs = client.read_flow_runs(
+            flow_run_filter=wanted, sort=FlowRunSort.START_TIME_DESC, limit=1
+        )
+        return runs[0], [one.name for one in client.read_task_runs(flow_run_filter=wanted)]
+
+
+def test_run_has_one_task_run_a_source_and_names_its_warnings(desk):
+    report = desk.sync_with_prefect("finews", "ofweek")
+
+    run, tasks = latest_run("sync finews ofweek")
+    assert report.state == "completed_with_warnings"
+    assert (run.state.name, run.state.is_completed()) == ("CompletedWithWarnings", True)
+    assert {"finews", "ofweek"} <= set(tasks)
+
+
+def test_scheduled_run_alerts_each_failure_once(desk, monkeypatch):
+    alerted = []
+
+    def emit_events(report, _settings):
+        alerted.append(sum(stats.unalerted for stats in report.stats))
+        return [stats.source for stats in report.stats]
+
+    monkeypatch.setattr(sync, "run_trigger", lambda: "schedule")
+    monkeypatch.setattr(sync, "emit_events", emit_events)
+
+    runs = [desk.sync_with_prefect("finews") for _ in range(2)]
+
+    assert [one.exit_code for one in runs] == [3, 0]
+    assert alerted == [3, 0]
+
+
+def test_warehouse_that_cannot_be_written_fails_the_run(desk, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise WarehouseError("the disk is full")
+
+    monkeypatch.setattr(steps, "load", fail)
+
+    with pytest.raises(WarehouseError, match="the disk is full"):
+        desk.sync_with_prefect("ofweek")
+
+    assert latest_run("sync ofweek")[0].state.is_failed()

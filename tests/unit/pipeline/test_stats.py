@@ -1,0 +1,215 @@
+"""Statistics of a run: one message for similar errors, states, JSON."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.fetch.errors import ConnectionFailed, FetchError, TimedOut
+from flows.pipeline.discover import gap_reason
+from flows.pipeline.stats import (
+    COUNTERS,
+    MAX_MESSAGES,
+    OUTCOMES,
+    Problem,
+    RunReport,
+    SourceStats,
+    fetch_problem,
+    page_problem,
+    run_state,
+)
+
+
+def stats_of(*problems):
+    stats = SourceStats(source="a")
+    for text, problem in problems:
+        stats.fail(text, problem)
+    return stats
+
+
+def dead(channel, *, kind="listing", host="desk.example"):
+    error: FetchError = ConnectionFailed("takes no connection", url=f"http://{host}/{channel}")
+    return str(error), fetch_problem(kind, channel, error)
+
+
+# --- one message for similar errors ----------------------------------------------------
+
+
+def test_error_of_one_listing_has_its_address():
+    assert stats_of(dead("news")).errors == [
+        "listing news: http://desk.example/news: takes no connection"
+    ]
+
+
+def test_dead_host_is_one_message_with_host_cause_and_listings():
+    stats = stats_of(*map(dead, "abcdefgh"))
+
+    assert stats.errors == [
+        "8 listings of desk.example (a, b, c, d, e, f and 2 more): takes no connection"
+    ]
+    assert stats.counts["failed"] == 8
+
+
+def test_errors_that_differ_in_kind_host_or_cause_are_messages_of_their_own():
+    timed_out = TimedOut("no answer in 20 s", url="http://desk.example/c")
+    stats = stats_of(
+        dead("a"),
+        dead("b", host="other.example"),
+        (str(timed_out), fetch_problem("listing", "c", timed_out)),
+        dead("1", kind="page"),
+        dead("d"),
+    )
+
+    assert stats.errors == [
+        "2 listings of desk.example (a, d): takes no connection",
+        "listing b: http://other.example/b: takes no connection",
+        "listing c: http://desk.example/c: no answer in 20 s",
+        "http://desk.example/1: takes no connection",
+    ]
+
+
+def test_number_of_attempts_does_not_separate_errors():
+    few, more = (ConnectionFailed("no", url=f"http://desk.example/{n}") for n in "ab")
+    more.attempts = (object(), object())  # type: ignore[assignment]
+
+    stats = stats_of(*((str(one), fetch_problem("listing", "n", one)) for one in (few, more)))
+
+    assert stats.errors == ["2 listings of desk.example (n): no"]
+
+
+def test_lines_of_one_channel_are_one_message():
+    bad = [("expected a title, found none", Problem("line", "news"))] * 7
+
+    assert stats_of(bad[0]).errors == ["news: expected a title, found none"]
+    assert stats_of(*bad).errors == ["7 lines of news: expected a title, found none"]
+
+
+def test_page_is_named_once_whether_its_error_names_it_or_not():
+    texts = [
+        "http://x.example/1.html: expected a title",
+        "http://x.example/2.html: expected a title",
+        "expected a text",
+        "expected a text",
+    ]
+    pages = [(text, page_problem(name, text)) for text, name in zip(texts, "1212", strict=True)]
+
+    assert stats_of(pages[0]).errors == ["http://x.example/1.html: expected a title"]
+    assert stats_of(pages[3]).errors == ["2: expected a text"]
+    assert stats_of(*pages).errors == [
+        "2 pages (1, 2): expected a title",
+        "2 pages (1, 2): expected a text",
+    ]
+
+
+def test_errors_without_a_problem_are_not_grouped():
+    assert stats_of(("it broke", None), ("it broke", None)).errors == ["it broke", "it broke"]
+
+
+def test_messages_beyond_the_limit_are_counted():
+    first = [(f"reason {n}", Problem("line", "news")) for n in range(MAX_MESSAGES)]
+    later = [("one reason more", Problem("line", "news"))] * 3
+
+    errors = stats_of(*first, *later, first[0]).errors
+
+    assert len(errors) == MAX_MESSAGES + 1
+    assert errors[0] == "2 lines of news: reason 0"
+    assert errors[-1] == "and 3 more errors"
+
+
+def test_secrets_of_addresses_are_redacted():
+    bad = [dead("a?token=planted", host="u:planted@desk.example") for _ in range(2)]
+
+    (message,) = stats_of(*bad).errors
+
+    assert "planted" not in message
+    assert message.startswith("2 listings of desk.example (")
+
+
+@pytest.mark.parametrize(
+    ("entry_count", "text"),
+    [(1, "the only entry listed now was not seen"), (2, "none of the 2 entries listed now was")],
+)
+def test_gap_of_one_entry_is_in_the_singular(entry_count, text):
+    assert gap_reason(entry_count).startswith(text)
+
+
+# --- states and JSON -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("is_known", "kind", "state", "unalerted", "errors"),
+    [
+        (False, "line", "completed_with_warnings", 1, ["news: expected a title"]),
+        (True, "line", "completed", 0, []),
+        (True, "listing", "completed_with_warnings", 0, ["listing news: expected a title"]),
+    ],
+)
+def test_state_and_errors_follow_what_is_new(is_known, kind, state, unalerted, errors):
+    stats = SourceStats(source="a")
+    stats.quarantine("expected a title", Problem(kind, "news"), is_known=is_known)
+
+    assert (run_state([stats]), stats.unalerted, stats.errors) == (state, unalerted, errors)
+
+
+def test_known_failures_are_an_error_for_a_person_and_a_warning_for_the_schedule():
+    by_hand, scheduled = (SourceStats(source="a", alert_only_new=flag) for flag in (False, True))
+    for stats in (by_hand, scheduled):
+        stats.quarantine("expected a title", Problem("line", "news"), is_known=True)
+
+    assert run_state([by_hand]) == "completed_with_warnings"
+    assert (len(by_hand.errors), len(report_of(by_hand).warnings)) == (1, 0)
+    assert run_state([scheduled]) == "completed"
+    assert (len(scheduled.errors), len(report_of(scheduled).warnings)) == (0, 1)
+
+
+def test_run_fails_only_when_every_source_fails():
+    broken, good = SourceStats(source="a", is_broken=True), SourceStats(source="b")
+
+    assert run_state([broken]) == "failed"
+    assert run_state([broken, good]) == "completed_with_warnings"
+    assert run_state([good]) == "completed"
+    assert run_state([broken], interrupted=True) == "interrupted"
+
+
+def test_source_that_lists_nothing_is_stalled_unless_another_run_has_it():
+    assert SourceStats(source="a").is_stalled
+    assert not SourceStats(source="a", has_listed=True).is_stalled
+    assert SourceStats(source="a", has_listed=True, is_broken=True).is_stalled
+    assert not SourceStats(source="a", is_broken=True, is_locked=True).is_stalled
+
+
+def test_counters_are_stored_once():
+    stats = SourceStats(source="a")
+    stats.add(new=2)
+    stats.mark_counted()
+    stats.add(new=1, failed=1)
+
+    assert {name: count for name, count in stats.uncounted().items() if count} == {
+        "new": 1,
+        "failed": 1,
+    }
+
+
+def report_of(*stats):
+    return RunReport(run_id="1", flow="sync", state=run_state(stats), stats=stats)
+
+
+def test_document_has_every_counter_of_every_source():
+    stats = SourceStats(source="a", seconds=1.2345)
+    stats.add(discovered=1)
+    stats.fail("it broke")
+    stats.warnings.append("look at https://desk:planted@feeds.example/")
+
+    document = report_of(stats).as_json()
+
+    assert list(document) == [
+        "run_id", "flow", "state", "sources", "totals", "errors", "warnings",
+    ]  # fmt: skip
+    assert list(document["sources"][0]) == ["source", *COUNTERS, "seconds"]
+    assert document["sources"][0]["seconds"] == 1.234
+    assert document["totals"]["failed"] == 1
+    assert document["errors"] == ["a: it broke"]
+    assert "planted" not in document["warnings"][0]
+
+
+def test_outcomes_are_counters():
+    assert set(OUTCOMES) < set(COUNTERS)
