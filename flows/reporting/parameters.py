@@ -30,12 +30,12 @@ class ParameterSchemaFlow:
     """A flow with the parameter schema of its deployments."""
 
     flow: Flow[Any, Any]
-    schema: ParameterSchema
+    form: ParameterSchema
 
     def to_deployment(self, **options: Any) -> RunnerDeployment:
         """The deployment of the flow with this schema instead of that of its signature."""
         made: Any = self.flow.to_deployment(**options)
-        made._parameter_openapi_schema = self.schema
+        made._parameter_openapi_schema = self.form
         deployment: RunnerDeployment = made
         return deployment
 
