@@ -14,7 +14,7 @@ from flows.errors import ConfigurationError
 from flows.pipeline import locks
 from flows.pipeline.stats import RunReport
 from flows.publishing import import_files
-from flows.reporting.progress import create_result_table
+from flows.reporting.artifacts import create_result_table
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 
 

@@ -35,7 +35,7 @@ from flows.fetch.redact import redact_text
 from flows.pipeline import locks
 from flows.pipeline.run import SHUTDOWN_SECONDS
 from flows.pipeline.signals import graceful_shutdown
-from flows.reporting.progress import create_result_table
+from flows.reporting.artifacts import create_result_table
 from flows.reporting.states import run_trigger
 from flows.serving.leaving import give_up_soon
 from flows.settings import Settings

@@ -30,8 +30,8 @@ from flows.pipeline.parser_diff import ParserDiff
 from flows.pipeline.reparse_steps import Reparser, reparse_source, require_warehouse
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
-from flows.reporting.artifacts import result_table
-from flows.reporting.progress import LiveProgress, create_result_table
+from flows.reporting.artifacts import create_result_table, result_table
+from flows.reporting.progress import LiveProgress
 from flows.reporting.states import final_state, run_trigger
 from warehouse.read.archived_fetches import ArchivedPage
 

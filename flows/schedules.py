@@ -1,11 +1,11 @@
-"""Schedules as the configuration writes them: cron, interval or rrule.
+"""Schedules of the configuration: cron, interval or rrule.
 
-    "*/5 * * * *"               cron, five fields, in the source's time zone
+    "*/5 * * * *"               cron, five fields, in the time zone of the source
     "every 90 seconds"          interval; seconds, minutes, hours, days or weeks
-    "FREQ=DAILY;BYHOUR=7,19"    rrule (RFC 5545), in the source's time zone
+    "FREQ=DAILY;BYHOUR=7,19"    rrule (RFC 5545), in the time zone of the source
 
-Checked here without Prefect, so that a wrong one is told when the configuration is read
-and not hours later.
+They are checked here without Prefect, so that loading the configuration is fast and refuses
+wrong schedules.
 """
 
 from __future__ import annotations
@@ -38,20 +38,19 @@ _FIELDS: Sequence[tuple[str, int, int, Sequence[str], int]] = (
 
 _TIMES = ("BYHOUR", "BYMINUTE", "BYSECOND")
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-# A rule is searched to the end of the year 9999. Begun here, the search ends soon, and 40 years
-# hold every weekday of every day there is.
+# dateutil searches to the end of the year 9999. A search from here ends soon, and 40 years hold
+# every weekday of every day of the year.
 _LATE = datetime(9960, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When something is to run.
+    """One parsed schedule.
 
     Attributes:
-        kind: How the value is to be read.
-        value: Cron fields, seconds, or the rule; without the words around it.
-        zone: IANA time zone in which cron and rrule count.
-        text: As the configuration has it.
+        value: Cron fields, the seconds of an interval, or the rule.
+        zone: IANA time zone of cron and rrule.
+        text: The text of the configuration.
     """
 
     kind: Kind
@@ -59,21 +58,21 @@ class Schedule:
     zone: str
     text: str
 
-    def words(self) -> str:
-        """The timetable for people."""
+    def __str__(self) -> str:
+        """The schedule with its time zone."""
         return self.text if self.kind == "interval" else f"{self.text} ({self.zone})"
 
     @property
     def prefect_time_zone(self) -> str:
-        """The zone that Prefect is to count in: UTC wherever that gives the same moments.
+        """The time zone for Prefect: UTC where it gives the same times.
 
-        In the night in which an hour comes twice Prefect passes over the second one, so
-        that what runs every five minutes would not run for an hour.
+        At the end of daylight saving time, Prefect skips the repeated hour in other zones: a
+        schedule of every five minutes would pause for an hour.
         """
-        return "UTC" if self._is_alike_each_hour and _has_whole_hours(self.zone) else self.zone
+        return "UTC" if self._is_same_every_hour and _has_whole_hours(self.zone) else self.zone
 
     @property
-    def _is_alike_each_hour(self) -> bool:
+    def _is_same_every_hour(self) -> bool:
         if self.kind == "interval":
             return True
         if self.kind == "cron":
@@ -85,17 +84,17 @@ class Schedule:
 
 
 def _has_whole_hours(zone: str) -> bool:
-    """Whether a zone's minutes are those of UTC, in winter and in summer."""
+    """Whether the offset of a zone is whole hours, in winter and in summer."""
     year = datetime.now(UTC).year
     offsets = [datetime(year, month, 1, tzinfo=ZoneInfo(zone)).utcoffset() for month in (1, 7)]
     return all(offset is not None and not offset.total_seconds() % 3600 for offset in offsets)
 
 
 def parse_schedule(text: str, zone: str) -> Schedule:
-    """The timetable that a configuration's text means.
+    """Parse the text of a schedule.
 
     Raises:
-        ValueError: It is none; the message says what was expected.
+        ValueError: The text is no schedule, or its time never comes.
     """
     text = " ".join(text.split())
     if found := _INTERVAL.fullmatch(text.lower()):
@@ -120,7 +119,7 @@ def _check_rule(rule: str) -> None:
 
     try:
         dates = iter(rrulestr(rule, dtstart=datetime(2026, 1, 1, tzinfo=UTC)))
-        # The days alone first: second by second, the search for a day would take long.
+        # Search the day first: a search second by second for a day takes long.
         days = iter(rrulestr(_without(rule, "UNTIL", *_TIMES, "BYSETPOS"), dtstart=_LATE))
         moments = iter(rrulestr(_without(rule, "UNTIL"), dtstart=_LATE))
     except (ValueError, TypeError) as error:
@@ -160,7 +159,7 @@ def _check_field(
 
 
 def _check_days(days: str, months: str, weekdays: str) -> None:
-    """Refuse a day that no month has; cron takes a weekday beside it as one day more."""
+    """Refuse a day that no month has, unless weekdays are given: cron then needs either."""
     if len({number % 7 for number in _numbers(weekdays, 0, 7, _DAYS, 0)}) < len(_DAYS):
         return
     first = min(_numbers(days, 1, 31, (), 0))
@@ -172,7 +171,7 @@ def _check_days(days: str, months: str, weekdays: str) -> None:
 
 
 def _numbers(text: str, low: int, high: int, names: Sequence[str], first: int) -> set[int]:
-    """What a checked field stands for."""
+    """The numbers of a checked field."""
     found: set[int] = set()
     for part in text.split(","):
         span, _, step = part.partition("/")

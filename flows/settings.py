@@ -25,6 +25,7 @@ from flows.errors import ConfigurationError
 from flows.schedules import Schedule
 from parsers import registry
 from parsers.model import BadEntry, Source
+from parsers.sources.rsshub import feed_url
 from parsers.text.urls import is_http
 
 DEFAULT_FILE = Path("copydesk.toml")
@@ -105,6 +106,12 @@ class DefaultSettings(_Section):
     time_zone: str = "UTC"
 
 
+class RsshubSettings(_Section):
+    """``[rsshub]``: the instances that serve the ``route`` of a source; the first is used."""
+
+    instances: tuple[str, ...] = Field(default=("https://rsshub.app",), min_length=1)
+
+
 class SourceSettings(BaseModel):
     """``[sources.<name>]``: the keys of all sources; the others belong to the parser."""
 
@@ -125,7 +132,7 @@ BUILT_IN_SOURCES: Mapping[str, Mapping[str, Any]] = {
     },
     "woshipm": {
         "parser": "rsshub",
-        "url": "https://rsshub.app/woshipm/latest",
+        "route": "/woshipm/latest",
         "categories": ["新媒体", "人人都是产品经理", "最新文章"],
         "schedule": "*/30 * * * *",
         "time_zone": "Asia/Shanghai",
@@ -148,6 +155,7 @@ class Settings(_Section):
     run: RunSettings = RunSettings()
     serve: ServeSettings = ServeSettings()
     defaults: DefaultSettings = DefaultSettings()
+    rsshub: RsshubSettings = RsshubSettings()
     sources: dict[str, SourceSettings] = Field(
         default_factory=lambda: {
             slug: SourceSettings.model_validate(source) for slug, source in BUILT_IN_SOURCES.items()
@@ -167,7 +175,7 @@ class Settings(_Section):
                 f"there is no source {slug!r}{_nearest(slug, self.sources)}; "
                 f"configured are: {', '.join(self.sources) or 'none'}"
             ) from None
-        return _source(slug, settings)
+        return _source(slug, settings, self.rsshub.instances[0])
 
     def selected_sources(self, slugs: tuple[str, ...] = ()) -> tuple[Source, ...]:
         """The named sources in the order of the configuration; all of them if none is named."""
@@ -319,7 +327,7 @@ def _complete_sources(given: dict[str, Any]) -> None:
         sources[slug] = {**common, **own, **source}
 
 
-def _source(slug: str, settings: SourceSettings) -> Source:
+def _source(slug: str, settings: SourceSettings, rsshub: str) -> Source:
     _check_zone(f"sources.{slug}.time_zone", settings.time_zone)
     parser = registry.PARSERS.get(settings.parser)
     if parser is None:
@@ -341,6 +349,8 @@ def _source(slug: str, settings: SourceSettings) -> Source:
     options = dict(settings.model_extra or {})
     if "time_zone" in parser.options and "time_zone" in settings.model_fields_set:
         options["time_zone"] = settings.time_zone
+    if options.get("route") and not options.get("url"):
+        options["url"] = feed_url(rsshub, str(options["route"]))
     try:
         source = registry.make_source(slug, settings.parser, options)
     except registry.OptionError as error:

@@ -1,6 +1,6 @@
-"""Words of pages, made harmless where Prefect's UI takes text for Markdown.
+"""Text that Prefect's UI renders as Markdown, escaped as code spans.
 
-They stand in code spans, inside of which nothing is markup, a link or HTML.
+Nothing inside a code span is markup, a link or HTML.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-WORDS_KEPT = 300
+MAX_LENGTH = 300
 
 
-def code_span(words: str, most: int = WORDS_KEPT) -> str:
-    """Words as a Markdown code span on one line, whatever they hold; long ones are cut."""
-    seen = "".join(
-        " " if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp") else one for one in words
+def code_span(text: str, max_length: int = MAX_LENGTH) -> str:
+    """Any text as a Markdown code span on one line; long text is cut."""
+    visible = "".join(
+        " " if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp") else one for one in text
     )
-    text = " ".join(seen.split())
-    text = text if len(text) <= most else text[: most - 1] + "…"
+    text = " ".join(visible.split())
+    text = text if len(text) <= max_length else text[: max_length - 1] + "…"
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     edge = " " if text.startswith("`") or text.endswith("`") else ""
@@ -26,5 +26,5 @@ def code_span(words: str, most: int = WORDS_KEPT) -> str:
 
 
 def bullet_list(lines: Iterable[str]) -> str:
-    """Sentences that may hold words of pages, as a Markdown list."""
+    """Lines of any text as a Markdown list."""
     return "\n".join(f"- {code_span(line)}" for line in lines)

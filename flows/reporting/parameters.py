@@ -1,8 +1,7 @@
-"""The parameter forms of flows: what Prefect's server and UI refuse before a run is made.
+"""Parameter schemas of deployments: what Prefect's server and UI refuse before a run starts.
 
-A JSON schema can name the sources that there are and demand a window or something else;
-that a window ends after it begins only code can check: the flow does so first of all, and
-ends with the reason.
+The schema lists the configured sources and requires one of several groups of parameters. The
+flow itself checks the rest, for example that a range of days ends after its start.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 
-class _Form(ParameterSchema):
-    """A schema with more demands than Prefect makes, in JSON schema's own words."""
+class _Schema(ParameterSchema):
+    """A parameter schema with more keywords of JSON schema than Prefect sets."""
 
     model_config = ConfigDict(extra="allow")
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterSchemaFlow:
-    """A flow together with the form that its deployments shall have."""
+    """A flow with the parameter schema of its deployments."""
 
     flow: Flow[Any, Any]
     form: ParameterSchema
 
     def to_deployment(self, **options: Any) -> RunnerDeployment:
-        """The flow's deployment with this form; Prefect would make one from the signature."""
+        """The deployment of the flow with this schema instead of that of its signature."""
         made: Any = self.flow.to_deployment(**options)
         made._parameter_openapi_schema = self.form
         deployment: RunnerDeployment = made
@@ -42,48 +41,41 @@ class ParameterSchemaFlow:
 
 
 def with_source_enum(flow: Flow[Any, Any], settings: Settings) -> ParameterSchemaFlow:
-    """The flow with a form that offers the configured sources and no others.
-
-    The form is closed: a parameter the flow does not have is refused by its name, where
-    the run would only crash.
-    """
-    form = _Form(**flow.parameters.model_dump() | {"additionalProperties": False})
-    offered = list(settings.sources)
-    for name, schema in form.properties.items():
-        if name == "source":
-            form.properties[name] = _choice(schema, offered)
-        elif name == "sources":
-            form.properties[name] = _choices(schema, offered)
-    return ParameterSchemaFlow(flow, form)
+    """Limit ``source`` and ``sources`` to the configured ones, and refuse unknown parameters."""
+    schema = _Schema(**flow.parameters.model_dump() | {"additionalProperties": False})
+    for name, limit in (("source", _limit), ("sources", _limit_items)):
+        if name in schema.properties:
+            schema.properties[name] = limit(schema.properties[name], list(settings.sources))
+    return ParameterSchemaFlow(flow, schema)
 
 
-def _choice(schema: dict[str, Any], offered: list[str]) -> dict[str, Any]:
+def _limit(schema: dict[str, Any], values: list[str]) -> dict[str, Any]:
     if "anyOf" in schema:
-        return {**schema, "anyOf": [_choice(one, offered) for one in schema["anyOf"]]}
-    return {**schema, "enum": offered} if schema.get("type") == "string" else schema
+        return {**schema, "anyOf": [_limit(one, values) for one in schema["anyOf"]]}
+    return {**schema, "enum": values} if schema.get("type") == "string" else schema
 
 
-def _choices(schema: dict[str, Any], offered: list[str]) -> dict[str, Any]:
+def _limit_items(schema: dict[str, Any], values: list[str]) -> dict[str, Any]:
     if "anyOf" in schema:
-        return {**schema, "anyOf": [_choices(one, offered) for one in schema["anyOf"]]}
+        return {**schema, "anyOf": [_limit_items(one, values) for one in schema["anyOf"]]}
     if schema.get("type") == "array":
-        return {**schema, "items": _choice(schema.get("items", {"type": "string"}), offered)}
+        return {**schema, "items": _limit(schema.get("items", {"type": "string"}), values)}
     return schema
 
 
-def require(flow: Flow[Any, Any], *ways: tuple[str, ...]) -> Flow[Any, Any]:
-    """The flow, its form demanding that every parameter of one of the ways is given.
+def require(flow: Flow[Any, Any], *groups: tuple[str, ...]) -> Flow[Any, Any]:
+    """Require that all parameters of one of the groups are given.
 
-    Written as one ``if`` inside the other: what is not required of a deployment's own
-    parameters Prefect strips from objects, and forgets to strip from lists (``anyOf``).
+    The schema nests ``if`` in ``else``, because Prefect removes from objects, but not from lists
+    (``anyOf``), what a deployment's own parameters already provide.
     """
-    demand = _given(*ways[-1])
-    for way in reversed(ways[:-1]):
-        demand = {"if": _given(*way), "then": {}, "else": demand}
-    flow.parameters = _Form(**flow.parameters.model_dump(), **demand)
+    condition = _given(*groups[-1])
+    for group in reversed(groups[:-1]):
+        condition = {"if": _given(*group), "then": {}, "else": condition}
+    flow.parameters = _Schema(**flow.parameters.model_dump(), **condition)
     return flow
 
 
 def _given(*names: str) -> dict[str, Any]:
-    is_something = {"not": {"enum": [None, ""]}}
-    return {"required": list(names), "properties": dict.fromkeys(names, is_something)}
+    is_given = {"not": {"enum": [None, ""]}}
+    return {"required": list(names), "properties": dict.fromkeys(names, is_given)}

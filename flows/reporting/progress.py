@@ -1,92 +1,49 @@
-"""What a run shows on its page in Prefect's UI: live progress, and its result as a table.
-
-Progress is told seldom enough to cost nothing. What cannot be shown, because the server is
-down, is no reason to end a run.
-"""
+"""The progress artifact of a long run."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-import httpx
-from prefect.artifacts import (
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
-from prefect.exceptions import PrefectException
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from flows.reporting.markdown import bullet_list
-from flows.text import humanize_duration
+from flows.reporting.artifacts import SERVER_ERRORS
 
-SERVER_ERRORS = (httpx.HTTPError, PrefectException, OSError, RuntimeError)
-"""What a server that is down, or too new, or too old, answers with."""
-
-EVERY_SECONDS = 2.0
+UPDATE_SECONDS = 2.0
 
 
 class LiveProgress:
-    """One progress artifact of the flow run that is under way.
+    """One progress artifact of the current flow run.
 
     Args:
-        key: The artifact's key: small letters, digits and dashes.
-        words: What is progressing.
-        clock: Seconds that never go back.
+        key: Small letters, digits and dashes.
+        title: What progresses.
+        clock: Monotonic seconds.
     """
 
     def __init__(
-        self, key: str, words: str, *, clock: Callable[[], float] = time.monotonic
+        self, key: str, title: str, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._key = key
-        self._words = words
+        self._title = title
         self._clock = clock
-        self._artifact: UUID | None = None
-        self._next = 0.0
-        self._started = clock()
-        self._first: int | None = None
-        self.updates = 0
+        self._id: UUID | None = None
+        self._next_at = 0.0
 
     def show(self, done: int, total: int, *, is_last: bool = False) -> None:
-        """Say how far it is; at most every two seconds, but always at the end."""
-        if self._first is None:
-            self._first = done
+        """Update the artifact, at most every two seconds and at the end."""
         now = self._clock()
-        if now < self._next and not is_last:
+        if now < self._next_at and not is_last:
             return
-        self._next = now + EVERY_SECONDS
-        percent = 100.0 if is_last and done >= total else 100.0 * done / total if total else 0.0
-        words = f"{self._words}: {done} of {total}{self._rate(done, total, now)}"
+        self._next_at = now + UPDATE_SECONDS
+        percent = 100.0 * done / total if total else 100.0 if is_last else 0.0
+        text = f"{self._title}: {done} of {total}"
         with suppress(*SERVER_ERRORS):
-            self._write(percent, words)
-            self.updates += 1
-
-    def _rate(self, done: int, total: int, now: float) -> str:
-        seconds, fresh = now - self._started, done - (self._first or 0)
-        if seconds <= 0 or fresh <= 0:
-            return ""
-        rate = f", {fresh / seconds:.1f} a second"
-        return (
-            rate
-            if done >= total
-            else f"{rate}, about {humanize_duration((total - done) * seconds / fresh)} left"
-        )
-
-    def _write(self, percent: float, words: str) -> None:
-        if self._artifact is None:
-            made: Any = create_progress_artifact(progress=percent, key=self._key, description=words)
-            self._artifact = made
-        else:
-            update_progress_artifact(self._artifact, progress=percent, description=words)
-
-
-def create_result_table(
-    key: str, table: list[dict[str, Any]], words: str, lines: Iterable[str]
-) -> None:
-    """Show the result of a run: a table, and what else is worth knowing below it."""
-    text = words + "\n\n" + bullet_list(lines)
-    with suppress(*SERVER_ERRORS):
-        create_table_artifact(key=key, table=table, description=text)
+            if self._id is None:
+                made: Any = create_progress_artifact(percent, key=self._key, description=text)
+                self._id = made
+            else:
+                update_progress_artifact(self._id, progress=percent, description=text)

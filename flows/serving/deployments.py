@@ -298,7 +298,7 @@ def applied(one: Planned, settings: Settings) -> Registered:
     return Registered(
         id=str(made),
         name=name,
-        when=one.timetable.words() if one.timetable else "",
+        when=str(one.timetable) if one.timetable else "",
         is_paused=is_paused or not is_active,
         installed=here,
         taken_from=before if before and before != here else "",

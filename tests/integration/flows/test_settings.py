@@ -116,6 +116,23 @@ def test_section_without_parser_changes_the_built_in_source(tmp_path):
     assert settings.source_schedules(found)["finews"].value == "3600"
 
 
+def test_route_is_read_from_the_first_rsshub_instance_unless_a_url_is_given(tmp_path):
+    text = """
+        [rsshub]
+        instances = ["http://127.0.0.1:1/", "https://rsshub.app"]
+        [sources.woshipm]
+        [sources.other]
+        parser = "rsshub"
+        route = "/x"
+        url = "http://127.0.0.1:2/x"
+    """
+
+    found = settings.load(written(tmp_path, text), {})
+
+    assert found.source("woshipm").text("url") == "http://127.0.0.1:1/woshipm/latest"
+    assert found.source("other").text("url") == "http://127.0.0.1:2/x"
+
+
 def test_defaults_fill_what_a_source_leaves_out(tmp_path):
     text = """
         [defaults]

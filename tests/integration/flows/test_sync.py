@@ -100,7 +100,7 @@ def test_second_run_on_the_same_pages_finds_nothing_new(read_desk):
     again = read_desk.sync()
 
     assert unaccounted(again) == {}
-    assert (again.totals()["new"], again.totals()["modified"], again.totals()["duplicate"]) == (
+    assert (again.totals()["new"], again.totals()["updated"], again.totals()["duplicate"]) == (
         0,
         0,
         0,
@@ -144,7 +144,7 @@ def test_corrected_and_rewritten_articles_show_two_revisions(read_desk):
     )
     assert len(expected) == 2
     assert {(one, 2, 1, True) for one in expected} == set(rows)
-    assert read_desk.counts(report, "modified")["finews"] == {"modified": 2}
+    assert read_desk.counts(report, "updated")["finews"] == {"updated": 2}
 
 
 def test_share_link_leads_to_the_article_page(read_desk):

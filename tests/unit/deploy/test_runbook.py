@@ -51,6 +51,6 @@ def test_files_that_the_runbook_names_are_there():
 def test_every_event_and_state_that_a_run_can_end_in_is_explained():
     text = RUNBOOK.split("## What each alert means")[1]
 
-    for name in ("copydesk.gap", "copydesk.drift", "copydesk.stall", "NeedsAttention", "Failed",
-                 "Crashed", "Cancelled", "prefect.asset.materialization.succeeded"):  # fmt: skip
+    for name in ("copydesk.gap.detected", "copydesk.parse.failed", "copydesk.source.stale",
+                 "CompletedWithWarnings", "Failed", "Crashed", "Cancelled"):  # fmt: skip
         assert f"**{name}**" in text, name
