@@ -16,9 +16,9 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.fetch import redact_url
 from flows.pipeline.stats import RunReport
+from flows.prefect_api import server_problem
 from flows.reporting.markdown import bullet_list, code_span
 from flows.reporting.progress import SERVER_ERRORS
-from flows.serving.health import ANSWER_SECONDS, is_answering
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import connect_read_only
@@ -180,7 +180,7 @@ def create_run_artifacts(
         notes: What else is worth knowing.
     """
     url = PREFECT_API_URL.value()
-    if url and not is_answering(url, seconds=ANSWER_SECONDS):
+    if url and server_problem(url):
         return  # Prefect's client would ask for a quarter of a minute, for each of the two
     failures, origins = _read(report, settings)
     words = result_markdown(report, origins, settings, what=what, notes=notes)

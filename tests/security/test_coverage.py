@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e import test_backfill_asked, test_serving_parts
+from tests.e2e import test_backfill_asked
 from tests.integration.fetch.test_attacks import OURS as FETCHING
 from tests.integration.flows import test_showing
 from tests.security import (
@@ -16,6 +16,7 @@ from tests.security import (
     test_queries,
 )
 from tests.security.payloads import CORPUS, cases_of_the_corpus
+from tests.unit.serve import test_environment
 
 COVERED = {
     "xml-laughs": test_feeds.test_an_entity_bomb_is_refused_unread,
@@ -33,7 +34,7 @@ COVERED = {
     "sql-06": test_queries.test_a_file_name_is_no_sql,
     "sql-07": test_queries.test_a_limit_is_a_number_before_anything_happens,
     "sql-nul": test_queries.test_nul_never_reaches_the_warehouse,
-    "prefect-01": test_serving_parts.test_address_beyond_loopback_needs_a_password,
+    "prefect-01": test_environment.test_address_beyond_loopback_needs_a_password,
     "prefect-03": test_prefect.test_key_that_would_be_sent_instead_of_the_password_is_taken_out,
     "prefect-05": test_prefect.test_no_result_is_stored_so_that_none_can_be_replaced_by_a_pickle,
     "prefect-06": test_prefect.test_no_result_is_stored_so_that_none_can_be_replaced_by_a_pickle,

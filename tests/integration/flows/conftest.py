@@ -16,7 +16,7 @@ from flows import cli, settings
 from flows.admin.query import query
 from flows.cli import demo_run
 from flows.pipeline.stats import RunReport
-from flows.serving import launch
+from flows.serve import run_local
 from tests import site
 from tests.site import Faults, Newsstand
 
@@ -38,7 +38,7 @@ class Desk:
         return settings.load(self.config, {})
 
     def sync(self, *sources: str, **options: Any) -> RunReport:
-        return launch.run_sync(
+        return run_local.run_sync(
             self.settings,
             sources,
             config=self.config,
@@ -48,7 +48,7 @@ class Desk:
         )
 
     def bring_in(self, *paths: Path, source: str | None = None) -> RunReport:
-        return launch.run_import(
+        return run_local.run_import(
             self.settings,
             paths,
             source=source,

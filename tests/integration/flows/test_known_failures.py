@@ -12,10 +12,9 @@ from flows import cli, sync
 from flows.admin import doctor
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
-from flows.reporting import artifacts
+from flows.reporting import artifacts, events
+from flows.reporting.events import events_of
 from flows.reporting.states import final_state
-from flows.serving import events
-from flows.serving.events import events_of
 from flows.settings import Settings
 from tests.site import Fault
 from warehouse import connect

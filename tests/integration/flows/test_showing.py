@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 
 import pytest
 from hypothesis import given
@@ -17,7 +16,6 @@ from flows.reporting import artifacts
 from flows.reporting import progress as live
 from flows.reporting.artifacts import Failure, Origin
 from flows.reporting.markdown import bullet_list, code_span
-from flows.serving.events import materialized
 from flows.sync import sync_without_prefect
 from tests import site
 
@@ -188,23 +186,3 @@ def test_what_is_left_is_told_as_people_say_it(seconds, words):
 
 
 # --- lineage as events -----------------------------------------------------------------
-
-
-def test_source_that_brought_something_is_an_asset_made_from_its_address():
-    text = """
-        [sources.a]
-        parser = "feed"
-        url = "https://desk:planted-secret@news.example.org/feed.xml?key=planted-secret"
-        [sources.b]
-        parser = "feed"
-        url = "https://other.example.org/feed.xml"
-    """
-    chosen = settings.Settings.model_validate(tomllib.loads(text))
-
-    (found,) = materialized(report(tally("a", new=2), tally("b", unchanged=5)), chosen)
-
-    assert found["event"] == "prefect.asset.materialization.succeeded"
-    assert found["resource"]["prefect.resource.id"] == "copydesk://articles/a"
-    assert found["related"][0]["prefect.resource.id"].endswith("@news.example.org/feed.xml")
-    assert found["payload"] == {"run_id": "20260301T000000-1", "new": 2}
-    assert "planted-secret" not in str(found)
