@@ -305,7 +305,7 @@ def deployment_schedule(found: Schedule, *, is_active: bool) -> DeploymentSchedu
     if found.kind == "cron":
         schedule = CronSchedule(cron=found.value, timezone=zone)
     elif found.kind == "rrule":
-        schedule = RRuleSchedule(rrule=found.value, timezone=zone)
+        schedule = RRuleSchedule(rrule=_anchored(found.value, zone), timezone=zone)
     else:
         schedule = IntervalSchedule(
             interval=timedelta(seconds=float(found.value)),
@@ -313,6 +313,18 @@ def deployment_schedule(found: Schedule, *, is_active: bool) -> DeploymentSchedu
             timezone=zone,
         )
     return DeploymentScheduleCreate(schedule=schedule, active=is_active)
+
+
+def _anchored(rule: str, zone: str) -> str:
+    """Add the day that a rule counts from; Prefect's client adds the time of the registration.
+
+    The server expands a rule from its first day. So rules of minutes and seconds count from a
+    recent one.
+    """
+    today = datetime.now(ZoneInfo(zone))
+    first = {"SECONDLY": today, "MINUTELY": today.replace(month=1, day=1)}
+    frequency = rule.partition("FREQ=")[2].partition(";")[0]
+    return f"DTSTART:{first.get(frequency, _INTERVAL_ANCHOR):%Y%m%dT000000}\n{rule}"
 
 
 def _delete_others(client: SyncPrefectClient, pool: str, kept: set[str]) -> list[str]:
