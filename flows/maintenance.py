@@ -37,11 +37,8 @@ from flows.pipeline.run import SHUTDOWN_SECONDS
 from flows.pipeline.signals import graceful_shutdown
 from flows.reporting.artifacts import create_result_table
 from flows.reporting.states import run_trigger
-from flows.serving.leaving import give_up_soon
 from flows.settings import Settings
 from warehouse.records import runs
-
-give_up_soon()  # here, because Prefect sends the first events of a run before its first line
 
 CHECKPOINT_DAYS = 30
 

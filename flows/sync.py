@@ -51,8 +51,8 @@ from flows.pipeline.run import RunContext, Trigger
 from flows.pipeline.stats import RunReport
 from flows.pipeline.sync_source import sync_source
 from flows.reporting.artifacts import create_run_artifacts
+from flows.reporting.events import send_events
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
-from flows.serving.events import tell as emit_events
 from flows.settings import Settings
 
 MAX_SOURCES_AT_ONCE = 8
@@ -105,7 +105,7 @@ def sync(
         results = [future.result(raise_on_failure=False) for future in futures]
         report = run.finish()
         if not dry_run:
-            alerted = emit_events(report, settings)
+            alerted = send_events(report)
             if run.alert_only_new:
                 run.mark_alerted(alerted)
             run.publish()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from flows import prefect_api
 from flows.admin.check import CheckResult
 from flows.admin.integrity import check_archive, check_blocks, check_hashes
 from flows.callbacks import OnProgress, no_progress
@@ -175,23 +176,21 @@ def _compare(settings: Settings, on_progress: OnProgress) -> Iterator[CheckResul
 
 
 def _check_server(settings: Settings) -> Iterator[CheckResult]:
-    from flows.serving import installation
-    from flows.serving.neighbours import why_unusable
-    from flows.serving.place import find_served, know_own_password, named_server, prefect_home
-
-    if wrong := installation.trouble(settings):
-        yield CheckResult("installation", "error", wrong)
-    url, start = named_server(os.environ), "; start it or unset PREFECT_API_URL"
-    if url is None and (served := find_served(prefect_home(settings))):
-        url = served.api_url
-        start = f"; if it stays so, end `copydesk serve` (process {served.pid}) and start it again"
-        if served.is_own:
-            know_own_password(os.environ, served.api_url)
-    if not url:
+    url = prefect_api.configured_server(os.environ)
+    serve = None if url else prefect_api.find_server(settings)
+    if not url and not serve:
         yield CheckResult(
             "server", "ok", "no PREFECT_API_URL: each run starts its own Prefect server"
         )
-    elif why := why_unusable(url):
-        yield CheckResult("server", "error", f"{url} {why}{start if 'answer' in why else ''}")
+        return
+    url = url or (serve.api_url if serve else "")
+    prefect_api.prepare_client(os.environ, settings, url, is_own=bool(serve and serve.is_own))
+    if problem := prefect_api.server_problem(url):
+        advice = (
+            f"if it stays so, restart `copydesk serve` (process {serve.pid})"
+            if serve
+            else "start it, or unset PREFECT_API_URL"
+        )
+        yield CheckResult("server", "error", f"{url} {problem}; {advice}")
     else:
         yield CheckResult("server", "ok", f"{url} answers")

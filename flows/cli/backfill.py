@@ -49,7 +49,7 @@ def backfill(
     replaced, and covered gaps are closed. Exit code 3: completed, but some pages are in
     quarantine, failed, or cannot be reached.
     """
-    from flows.serving.run_jobs import run_backfill
+    from flows.serve.run_local import run_backfill
 
     url_list = _read_urls(urls)
     with show_progress(console) as on_progress:

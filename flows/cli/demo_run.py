@@ -18,7 +18,7 @@ from flows.callbacks import Notify, OnProgress
 from flows.cli.tables import table
 from flows.errors import RunFailed
 from flows.pipeline.stats import RunReport
-from flows.serving.launch import run_sync
+from flows.serve.run_local import run_sync
 
 DEMO_SITE_PORT = 8765
 # An article that no listing holds, found by a share link.

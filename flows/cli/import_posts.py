@@ -27,7 +27,7 @@ def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) 
     Exit code 3: a post cannot be read; it is in quarantine with its bytes.
     """
     from flows.publishing.find_posts import EXTENSIONS
-    from flows.serving.launch import run_import
+    from flows.serve.run_local import run_import
 
     with show_progress(console) as on_progress:
         report = run_import(

@@ -33,7 +33,7 @@ def reparse(
     Each page keeps its fetch time, so newer content stays. Exit code 3: a page cannot be
     parsed, and neither can a later page of its article. Exit code 4: --diff found a regression.
     """
-    from flows.serving.run_jobs import run_reparse
+    from flows.serve.run_local import run_reparse
 
     with show_progress(console) as on_progress:
         report = run_reparse(

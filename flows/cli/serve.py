@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import click
 
 from flows.cli.console import Console, with_global_options
@@ -24,17 +26,21 @@ from flows.cli.parameters import Number
 def serve(console: Console, port: int | None) -> int:
     """Read every source on its schedule until Ctrl-C, with Prefect's UI beside it.
 
-    Starts a Prefect server on loopback, unless PREFECT_API_URL names one. backfill, import,
-    reparse and maintenance can be started from the UI. Ctrl-C or SIGTERM ends all of it in
-    order; what was stored stays stored, and the next start goes on from there.
+    Starts a Prefect server on loopback, unless PREFECT_API_URL names one, and a worker of its
+    work pool. backfill, import, reparse and maintenance can be started from the UI. On Ctrl-C or
+    SIGTERM each run stores its batch and ends; the next start continues from there.
     """
-    from flows.serving.supervisor import serve as run
+    from flows.pipeline.signals import graceful_shutdown
+    from flows.serve.supervisor import serve as run
 
-    run(
-        console.settings(),
-        config=console.config,
-        port=port,
-        notify=console.notify,
-        verbosity=console.verbosity,
-    )
+    stop = threading.Event()
+    with graceful_shutdown(stop, console.notify, hangup=True):
+        run(
+            console.settings(),
+            config=console.config,
+            port=port,
+            notify=console.notify,
+            verbosity=console.verbosity,
+            stop=stop,
+        )
     return OK

@@ -27,7 +27,7 @@ def sync(console: Console, names: tuple[str, ...], limit: int | None, *, dry_run
     Exit code 3: completed with warnings, such as new pages in quarantine, a possible gap or a
     source that yields nothing.
     """
-    from flows.serving.launch import run_sync
+    from flows.serve.run_local import run_sync
 
     settings = console.settings()
     if not settings.sources:

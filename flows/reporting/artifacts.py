@@ -18,8 +18,8 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.fetch import redact_url
 from flows.pipeline.stats import COUNTERS, RunReport
+from flows.prefect_api import server_problem
 from flows.reporting.markdown import bullet_list, code_span
-from flows.serving.health import ANSWER_SECONDS, is_answering
 from flows.settings import Settings
 from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
@@ -71,7 +71,7 @@ def create_run_artifacts(
         notes: More lines below the table.
     """
     url = PREFECT_API_URL.value()
-    if url and not is_answering(url, seconds=ANSWER_SECONDS):
+    if url and server_problem(url):
         return  # Prefect's client would retry for 15 seconds
     failures = _read_failures(report, settings)
     with suppress(*SERVER_ERRORS):

@@ -40,15 +40,15 @@ from orchestration_site import Site  # noqa: E402
 from flows import settings  # noqa: E402
 from flows.cli import demo_run  # noqa: E402
 from flows.cli.demo_run import free_port  # noqa: E402
-from flows.serving import place  # noqa: E402
-from flows.serving.server import PrefectServer  # noqa: E402
+from flows.serve.prefect_server import PrefectServer, server_environment  # noqa: E402
 from tests import site as test_site  # noqa: E402
 
 CHILD = """
 import json, resource, sys, time
 from pathlib import Path
 way, config = sys.argv[1], Path(sys.argv[2])
-from flows import launch, settings  # noqa: E402
+from flows import settings
+from flows.serve import run_local
 import flows.sync  # import before the clock starts, as for the plain way
 chosen = settings.load(config, {})
 say = lambda words: None
@@ -57,14 +57,14 @@ def used():
     return usage.ru_utime + usage.ru_stime
 began, before = time.perf_counter(), used()
 if way == "prefect":
-    report = launch.run_sync(chosen, (), config=config, say=say, progress=lambda *_: None)
+    report = run_local.run_sync(chosen, (), config=config, notify=say, progress=lambda *_: None)
 else:
-    from flows import discovering, steps
-    from flows.run import Run
-    with Run("sync", chosen, ["bench"]) as run:
+    from flows.pipeline import discover, steps
+    from flows.pipeline.run import RunContext
+    with RunContext("sync", chosen, ["bench"]) as run:
         source = chosen.source("bench")
-        for batch in discovering.discover(run, source).batches(chosen.run.batch_size):
-            steps.store(run, source, steps.read(run, source, steps.fetch(run, source, batch)))
+        for batch in discover.discover(run, source).batches(chosen.run.batch_size):
+            steps.load(run, source, steps.parse(run, source, steps.fetch(run, source, batch)))
         report = run.finish()
         run.publish()
 print(json.dumps({"seconds": time.perf_counter() - began, "cpu": used() - before,
@@ -79,7 +79,6 @@ GOALS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "events of a small run": ("", lambda x: True),
     "database, KB a run of 1,000 pages": ("under 100", lambda x: x < 100),
     "database, KB a run, nothing new": ("under 100", lambda x: x < 100),
-    "the same, once it is pruned": ("under 100", lambda x: x < 100),
     "serve idle, MB": ("under 400", lambda x: x < 400),
     "serve idle, % of a CPU": ("under 2", lambda x: x < 2),
     "nothing new, CPU s: demo's five": ("under 3", lambda x: x < 3),
@@ -93,7 +92,7 @@ NAMES = dict(
         (
             "ratio", "cpu_ratio", "thousand_pages_run_task_runs", "thousand_pages_run_events",
             "small_run_task_runs", "small_run_events", "thousand_pages_run_kb", "small_run_kb",
-            "steady_run_kb", "idle_mb", "idle_cpu_percent", "demo_cpu_seconds",
+            "idle_mb", "idle_cpu_percent", "demo_cpu_seconds",
             "feed_cpu_seconds", "scheduled_nothing_new_cpu_seconds", "end_seconds",
         ),
         strict=True,
@@ -109,14 +108,16 @@ class Server:
         port = free_port(0)
         url = f"http://127.0.0.1:{port}/api"
         self.database = home / "prefect.db"
-        self._server = PrefectServer(home, url=url, host="127.0.0.1", port=port)
-        self._told = os.environ | place.own_server_environment(settings.load(config, {}), home)
+        self._server = PrefectServer(home, host="127.0.0.1", port=port, api_url=url)
+        self._told = (
+            os.environ | server_environment(settings.load(config, {})) | {"PREFECT_HOME": str(home)}
+        )
         self.client = os.environ | {
             "PREFECT_API_URL": url, "PREFECT_HOME": str(home), "PREFECT_LOGGING_LEVEL": "INFO",
         }  # fmt: skip
 
     def __enter__(self) -> Server:
-        self._server.start(dict(self._told), stop=threading.Event(), notify=print)
+        self._server.start(dict(self._told), stop=threading.Event())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -195,9 +196,6 @@ def show(found: dict[str, Any]) -> None:
         print(f"{words:<36}{value:>10.2f}  {goal:<14}{verdict}")
     for way, rate in found.get("pages_per_second", {}).items():
         print(f"{way:<36}{rate:>10.1f}  pages/s, {found['cpu_seconds'][way]:.2f} s of CPU")
-    if files := found.get("steady_file_kb"):
-        sizes = ", ".join(f"{kb / 1000:.1f} MB" for kb in files)
-        print(f"the database's file after {found['steady_runs']} more runs, pruned: {sizes}")
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sqlite3
@@ -21,16 +20,12 @@ from orchestration_site import Site
 
 from flows import settings
 from flows.cli.demo_run import free_port
-from flows.serving import place
-from flows.serving.server import PrefectServer
+from flows.serve.prefect_server import PrefectServer
 
 ROOT = Path(__file__).parents[2]
 COPYDESK = [sys.executable, "-c", "from flows.cli import main; main()"]
 SMALL, BIG = 50, 1000
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-FORGET = "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES"
-LOOP = "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS"
-FORGET_SECONDS, LOOP_SECONDS = 10, 15
 
 
 class Served:
@@ -165,7 +160,7 @@ def measure_served(site: Site, folder: Path, *, idle_seconds: float, rounds: int
         served.run([slug for slug, _ in big])
         found["thousand_pages_run_kb"] = (served.size() - before) / 1000 / len(big)
         found |= _per_run("thousand_pages_run", made, _made(served), len(big))
-    return found | _steady(config, names, rounds)
+    return found
 
 
 def _made(served: Served) -> dict[str, int]:
@@ -192,26 +187,6 @@ def _idle(served: Served, seconds: float) -> dict[str, float]:
     return {"idle_mb": memory / 1e6, "idle_cpu_percent": 100 * spent / seconds}
 
 
-def _steady(config: Path, names: Sequence[str], rounds: int) -> dict[str, Any]:
-    """Growth once as much is pruned as comes; the hour of soon forgotten events takes seconds."""
-    own = place.own_server_environment(settings.load(config, {}), config.parent)
-    forget = json.dumps(dict.fromkeys(json.loads(own[FORGET]), FORGET_SECONDS))
-    sizes, files = [], []
-    with serving(config, **{FORGET: forget, LOOP: str(LOOP_SECONDS)}) as served:
-        for _ in range(3):
-            for _ in range(rounds):
-                served.run(names)
-            time.sleep(FORGET_SECONDS + 2 * LOOP_SECONDS)
-            sizes.append(served.size())
-            files.append(served.database.stat().st_size)
-    runs = rounds * len(names)
-    return {
-        "steady_run_kb": (sizes[-1] - sizes[0]) / 1000 / (2 * runs),
-        "steady_file_kb": [size / 1000 for size in files],
-        "steady_runs": [runs * number for number in (1, 2, 3)],
-    }
-
-
 def measure_end(site: Site, folder: Path) -> dict[str, float]:
     """Seconds from the last request for an article to the end of the process.
 
@@ -220,10 +195,15 @@ def measure_end(site: Site, folder: Path) -> dict[str, float]:
     config = site.write_config(folder, free_port(0), [("end", 8)])
     home, port = folder / "server", free_port(0)
     home.mkdir()
-    server = PrefectServer(home, url=f"http://127.0.0.1:{port}/api", host="127.0.0.1", port=port)
-    server.start(os.environ | {"PREFECT_HOME": str(home)}, stop=threading.Event(), notify=print)
+    server = PrefectServer(
+        home, host="127.0.0.1", port=port, api_url=f"http://127.0.0.1:{port}/api"
+    )
+    server.start(os.environ | {"PREFECT_HOME": str(home)}, stop=threading.Event())
     site.slowly, asked = 0.3, site.asked
-    environ = os.environ | {"PREFECT_API_URL": server.url, "PREFECT_HOME": str(folder / "client")}
+    environ = os.environ | {
+        "PREFECT_API_URL": server.api_url,
+        "PREFECT_HOME": str(folder / "client"),
+    }
     process = subprocess.Popen(
         [*COPYDESK, "--config", str(config), "sync"],
         env=environ, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.pipeline import backfill_context
-from flows.serving import run_jobs
+from flows.serve import run_local
 from tests.integration.flows.conftest import Desk, desk, faults, no_thread_is_left
 from tests.prefect_database import made_database
 
@@ -52,7 +52,7 @@ def fill(desk):
     """Run a backfill at the desk."""
 
     def run(source, **options):
-        return run_jobs.run_backfill(
+        return run_local.run_backfill(
             desk.settings,
             source,
             config=desk.config,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flows import settings
 from flows.pipeline.backfill_context import BackfillContext
-from flows.serving.run_jobs import run_backfill
+from flows.serve.run_local import run_backfill
 
 file, source, first, last = sys.argv[1:]
 BackfillContext.entries_per_chunk = 4

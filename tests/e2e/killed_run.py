@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from flows import settings
-from flows.serving.launch import run_sync
+from flows.serve.run_local import run_sync
 
 file, source, where, call, when = sys.argv[1:]
 module_name, _, path = where.partition(":")

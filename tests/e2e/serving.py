@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import requests
 
 from flows import settings
 from flows.cli.demo_run import free_port
-from flows.serving.server import PrefectServer
+from flows.serve.prefect_server import PrefectServer
 from tests import site
 from tests.site import Fault, Newsstand
 from warehouse import connect_read_only
@@ -35,9 +34,6 @@ base_url = "{url}"
 schedule = "every 10 seconds"
 """
 """On a schedule whose runs, of two seconds of processor time each, leave most of a core free."""
-
-WOSHIPM_OFTEN = WOSHIPM.replace("every 10 seconds", "every 3 seconds")
-"""More often than anybody asks for its runs: some are always late."""
 
 OFWEEK = """
 [sources.ofweek]
@@ -107,7 +103,7 @@ class Serving:
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
-    def wait(self, what: str, until: Callable[[], Any], seconds: float = 240) -> Any:
+    def wait(self, what: str, until: Callable[[], Any], seconds: float = 120) -> Any:
         """Look until there is something; fail with what was said."""
         deadline = time.monotonic() + seconds
         pause = threading.Event()
@@ -133,13 +129,6 @@ class Serving:
         code = self.process.wait(seconds)
         self.process = None
         return code
-
-    def limit_files(self, size: int, *, but: int = 0) -> None:
-        """No process of it may write beyond so many bytes of a file, as on a full disk."""
-        self.note_processes()
-        for pid in self.alive() - {but}:
-            with suppress(ProcessLookupError):
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def kill_everything(self) -> None:
         self.note_processes()
@@ -211,12 +200,40 @@ class Serving:
         run: dict[str, Any] = self.post(path, {"parameters": parameters})
         return run
 
-    def server_pid(self) -> int:
+    def child_pid(self, kind: str) -> int:
+        """The process ``prefect <kind> start``: its server or its worker."""
         assert self.process is not None
         for pid in descendants(self.process.pid):
-            if b"flows.serving.server" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if words[2:5] == [b"prefect", kind.encode(), b"start"]:
                 return pid
-        raise AssertionError("there is no server")
+        raise AssertionError(f"there is no {kind}")
+
+    def run_pid(self, run: dict[str, Any]) -> int:
+        """The process of a flow run, once it has one."""
+        path = f"/flow_runs/{run['id']}"
+        return int(self.wait("a process", lambda: self.get(path)["infrastructure_pid"]))
+
+    def state(self, run: dict[str, Any]) -> dict[str, Any]:
+        """The state of a flow run; an empty one while the server does not answer."""
+        try:
+            found: dict[str, Any] = self.get(f"/flow_runs/{run['id']}")["state"]
+        except requests.RequestException:
+            return {"type": "", "message": ""}
+        return found
+
+    def wait_for_state(self, run: dict[str, Any], *states: str) -> dict[str, Any]:
+        self.wait(f"{run['name']} is {states}", lambda: self.state(run)["type"] in states)
+        return self.state(run)
+
+    def wait_for_requests(self, count: int) -> None:
+        """Until the site was asked for so many more pages."""
+        before = len(self.stand.requests)
+        self.wait(f"{count} requests", lambda: len(self.stand.requests) >= before + count)
+
+    def cancel(self, run: dict[str, Any]) -> None:
+        """Cancel a run, as the button in the UI does."""
+        self.post(f"/flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})
 
     # --- what it stored ---
 
@@ -297,12 +314,12 @@ def serving_at(
 def server_at(home: Path, **environ: str) -> Iterator[tuple[PrefectServer, Callable[[], None]]]:
     """A Prefect server that is nobody's child here, and what starts it (again)."""
     port = free_port(0)
-    one = PrefectServer(home, url=f"http://127.0.0.1:{port}/api", host="127.0.0.1", port=port)
+    one = PrefectServer(home, host="127.0.0.1", port=port, api_url=f"http://127.0.0.1:{port}/api")
     told = bare_environment() | environ
     told |= {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
     def start() -> None:
-        one.start(told, stop=threading.Event(), notify=lambda _words: None)
+        one.start(told, stop=threading.Event())
 
     start()
     try:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import sys
-import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from flows import settings
-from flows.serving import deployments, events, supervisor
-from flows.serving.clock import Clock
-from flows.serving.place import Served
+from flows.reporting import events
 from tests import site
 from tests.site import Fault
 
@@ -158,89 +154,6 @@ def test_patience_that_a_source_asked_for_is_still_kept_with_a_right_clock(desk,
     assert any("asked an earlier run to wait" in words for words in second.errors)
 
 
-# --- serve -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("wall", "steady", "expected"),
-    [(10, 10, 0), (3610, 10, 0), (-3590, 10, 3600), (-20, 10, 0), (86_400, 86_400, 0)],
-    ids=["goes on", "jumps forward", "jumps back", "is set a little", "a day later"],
-)
-def test_clock_that_goes_back_is_noticed_once(wall, steady, expected):
-    now = [1000.0, 500.0]
-    clock = Clock(lambda: now[0], lambda: now[1])
-    now[:] = [1000.0 + wall, 500.0 + steady]
-
-    assert clock.went_back() == expected
-    assert clock.went_back() == 0
-
-
-def test_serve_makes_its_schedules_anew_when_the_clock_went_back(tmp_path):
-    said, now = [], [90_000.0, 0.0]
-    served = Served(pid=1, api_url="http://127.0.0.1:9/api", is_own=False)
-    desk = supervisor._Desk(
-        settings.Settings(), None, served, tmp_path, stop=threading.Event(), notify=said.append
-    )
-    desk._clock = Clock(lambda: now[0], lambda: now[1])
-    now[:] = [90_000.0 - 86_400, 1.0]
-
-    desk._look_at_the_clock()
-
-    assert desk._must_register
-    assert said == [
-        "the system's clock went back by 1 day, 0:00:01; the schedules are made anew, or they "
-        "would wait until it is that late again"
-    ]
-
-
-def register_ofweek(desk):
-    """The deployment of ofweek at the server; its id."""
-    found = deployments.planned(desk.settings, desk.config)
-    one = next(one for one in found if one.name == "ofweek")
-    return deployments.deployment(one, desk.settings).apply()
-
-
-def scheduled_runs(client, deployment):
-    """The runs that the server makes for the next hour, by their time."""
-    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
-
-    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    hour = {"start_time": begin.isoformat(), "end_time": (begin + HOUR).isoformat()}
-    client.request("POST", f"/deployments/{deployment}/schedule", json=hour)
-    runs = client.read_flow_runs(
-        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
-    )
-    return {
-        run.expected_start_time: run.id
-        for run in runs
-        if run.state.is_scheduled() and begin <= run.expected_start_time < begin + HOUR
-    }
-
-
-def test_schedule_that_is_made_anew_comes_to_moments_that_were_already(desk):
-    """What `serve` relies on: Prefect itself makes one run for one moment, and no other."""
-    from prefect.client.orchestration import get_client
-    from prefect.states import Completed
-
-    text = desk.config.read_text(encoding="utf-8")
-    given = '[sources.ofweek]\nschedule = "*/10 * * * *"\n'
-    desk.config.write_text(text.replace("[sources.ofweek]\n", given), encoding="utf-8")
-
-    with get_client(sync_client=True) as client:
-        deployment = register_ofweek(desk)
-        first = scheduled_runs(client, deployment)
-        for run in first.values():
-            client.set_flow_run_state(run, Completed(), force=True)
-        assert scheduled_runs(client, deployment) == {}
-        assert register_ofweek(desk) == deployment
-        anew = scheduled_runs(client, deployment)
-        client.delete_deployment(deployment)
-
-    assert len(first) > 3
-    assert anew.keys() >= first.keys()
-    assert set(anew.values()).isdisjoint(first.values())
-
-
 # --- a source that is down for a day ---------------------------------------------------
 
 
@@ -248,17 +161,17 @@ def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
     desk, clock, faults, monkeypatch
 ):
     told = []
-    monkeypatch.setattr(events, "hand_over", lambda alerts: told.extend(alerts) or True)
+    monkeypatch.setattr(events, "_post", lambda alerts: told.extend(alerts) or True)
     clock.move(hours=-30)
     desk.sync("ofweek", "finews")
-    assert [one for one in told if one["event"] == "copydesk.stall"] == []
+    assert [one for one in told if one["event"] == "copydesk.source.stale"] == []
     faults["/"] = Fault(status=503)
     for hours in (-28, -16, -4):
         clock.move(hours=hours)
         down = desk.sync("finews")
         assert (down.state, down.exit_code) == ("failed", 1)
         assert all("503" in words for words in down.errors)
-    stalls = [one for one in told if one["event"] == "copydesk.stall"]
+    stalls = [one for one in told if one["event"] == "copydesk.source.stale"]
     assert {one["resource"]["prefect.resource.id"] for one in stalls} == {"copydesk.source.finews"}
     assert len(stalls) == 3
     since_success = desk.rows(
@@ -278,6 +191,6 @@ def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
     assert len(desk.stand.requests) < 120
     assert desk.rows("SELECT channel FROM gaps ORDER BY ALL") == [("market-38",)]
     assert any("possible gap in market-38" in words for words in back.errors)
-    assert "copydesk.gap" in [one["event"] for one in told]
+    assert "copydesk.gap.detected" in [one["event"] for one in told]
     quiet = desk.sync("finews")
     assert (quiet.totals()["new"], quiet.totals()["updated"]) == (0, 0)

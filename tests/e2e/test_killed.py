@@ -37,7 +37,7 @@ STAGES = [
     ),
     ("finish", "warehouse.records.runs:finish_run", 1, "before", "everything"),
     ("publish", "warehouse.care.snapshot:_swap", 1, "before", "everything"),
-    ("tell", "flows.serving.events:events_of", 1, "before", "everything"),
+    ("tell", "flows.reporting.events:events_of", 1, "before", "everything"),
 ]
 BATCH = 4
 
@@ -84,7 +84,7 @@ def test_run_killed_in_a_stage_is_ended_and_done_by_the_next(
     runs = desk.rows(
         "SELECT state, array_to_string(messages, chr(10)) FROM runs ORDER BY started_at"
     )
-    if when == "before" and where.startswith(("warehouse.care.snapshot", "flows.serving")):
+    if when == "before" and where.startswith(("warehouse.care.snapshot", "flows.reporting")):
         assert [state for state, _ in runs] == ["completed", "completed"]
     else:
         assert runs[0] == (

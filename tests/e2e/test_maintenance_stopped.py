@@ -14,7 +14,6 @@ import pytest
 from flows import maintenance as module
 from flows.admin import maintenance_tasks
 from flows.maintenance import maintenance
-from flows.serving import deployments
 from tests.e2e.serving import bare_environment
 from warehouse import connect, transaction
 from warehouse.care import compact, snapshot
@@ -141,12 +140,13 @@ def test_run_of_the_deployment_asked_to_end_is_no_crash(desk, prefect_server):
     """As `serve` carries it out and ends it: in a process of its own, by SIGTERM."""
     from prefect.client.orchestration import get_client
 
+    from flows.maintenance import maintenance as maintenance_flow
+
     desk.sync("ofweek")
-    (one,) = [
-        one for one in deployments.planned(desk.settings, desk.config) if one.name == "maintenance"
-    ]
     with get_client(sync_client=True) as client:
-        deployment = deployments.applied(one, desk.settings).id
+        deployment = maintenance_flow.to_deployment(
+            "tried", parameters={"config": str(desk.config)}, entrypoint_type="module-path"
+        ).apply()
         made = client.create_flow_run_from_deployment(deployment)
         environ = {"PREFECT_API_URL": prefect_server, "PREFECT__FLOW_RUN_ID": str(made.id)}
         lock = desk.settings.warehouse.path.parent / "locks" / "maintenance.lock"

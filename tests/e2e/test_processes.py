@@ -74,7 +74,7 @@ def servers_of(folder):
     found = []
     for process in psutil.process_iter(["cmdline", "environ"]):
         home = (process.info["environ"] or {}).get("PREFECT_HOME", "")
-        is_server = "flows.serving.server" in " ".join(process.info["cmdline"] or [])
+        is_server = "prefect server start" in " ".join(process.info["cmdline"] or [])
         if is_server and Path(home).is_relative_to(folder):
             found.append(process)
     return found

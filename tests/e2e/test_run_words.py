@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ import requests
 
 from flows.backfill import backfill
 from flows.import_posts import import_posts
-from flows.serving import claims
+from flows.reporting import states
 from flows.sync import sync
 from tests import site
 from tests.e2e.filling import window
@@ -66,7 +65,7 @@ SENTENCE = (
 def test_run_of_a_deployment_that_cannot_be_meant_fails_with_its_sentence(
     desk, monkeypatch, flow, parameters, words
 ):
-    monkeypatch.setattr(claims, "is_deployed", lambda: True)
+    monkeypatch.setattr(states, "run_trigger", lambda: "schedule")
 
     state = flow(**parameters, config=str(desk.config), return_state=True)
 
@@ -75,50 +74,6 @@ def test_run_of_a_deployment_that_cannot_be_meant_fails_with_its_sentence(
     assert state.data is None or not isinstance(state.data, Exception)
     assert desk.stand.requests == ()
     assert not desk.settings.warehouse.path.exists()
-
-
-def executed(client, deployment, parameters):
-    """A run of a deployment in a process of its own, as a worker begins it."""
-    run = client.create_flow_run_from_deployment(deployment, parameters=parameters)
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect.engine"],
-        env=os.environ
-        | {
-            "PREFECT__FLOW_RUN_ID": str(run.id),
-            "PREFECT_API_URL": str(client.api_url),
-            "PREFECT_LOGGING_LEVEL": "INFO",
-        },
-        capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
-    return client.read_flow_run(run.id), done.stdout + done.stderr
-
-
-def test_reversed_window_leaves_one_sentence_and_no_traceback_in_the_log(desk, client):
-    made = backfill.to_deployment(
-        "tried", parameters={"config": str(desk.config)}, entrypoint_type="module-path"
-    )
-
-    run, said = executed(client, made.apply(), REVERSED)
-
-    assert (run.state_type, run.state.message) == ("FAILED", SENTENCE)
-    assert SENTENCE in said
-    assert "Traceback" not in said
-    assert "BadRequest" not in said
-
-
-def test_error_before_the_first_line_of_a_run_leaves_no_traceback_either(desk, client):
-    """Of a flow that lets it through."""
-    from flows.reparse import reparse
-
-    made = reparse.to_deployment(
-        "tried", parameters={"config": "/nowhere.toml"}, entrypoint_type="module-path"
-    )
-
-    run, said = executed(client, made.apply(), {})
-
-    assert run.state_type == "FAILED"
-    assert "/nowhere.toml" in run.state.message
-    assert "Traceback" not in said
 
 
 # --- the log of a run ------------------------------------------------------------------
@@ -169,14 +124,14 @@ def test_run_of_the_command_line_has_its_log_at_the_server_and_not_on_the_termin
 ):
     with server_at(prepared(tmp_path / "server")) as (server, _):
         environ = bare_environment() | {
-            "PREFECT_API_URL": server.url,
+            "PREFECT_API_URL": server.api_url,
             "PREFECT_HOME": str(tmp_path / "client"),
         }
         done = subprocess.run(
             [*SYNC, "ofweek", "--config", str(desk.config)],
             env=environ, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
-        logged = logs(server.url)
+        logged = logs(server.api_url)
 
     assert done.returncode == 0, done.stderr
     assert any(words.startswith("ofweek: 11 entries listed in ") for words in logged), logged
@@ -184,18 +139,6 @@ def test_run_of_the_command_line_has_its_log_at_the_server_and_not_on_the_termin
     said = done.stdout + done.stderr
     assert "entries listed" not in said
     assert "Finished in state" not in said
-
-
-def test_what_a_person_sets_for_the_log_holds(monkeypatch, desk):
-    from flows.serving.ephemeral_server import TERMINAL, _prepare
-
-    chosen = {name: value for name, value in os.environ.items() if name != TERMINAL}
-    monkeypatch.setattr(os, "environ", chosen | {"PREFECT_LOGGING_LEVEL": "WARNING"})
-
-    _prepare(desk.settings, 0)
-
-    assert os.environ["PREFECT_LOGGING_LEVEL"] == "WARNING"
-    assert TERMINAL not in os.environ
 
 
 def logs(url: str) -> list[str]:

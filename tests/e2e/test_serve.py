@@ -1,10 +1,10 @@
-"""`copydesk serve` from start to end: schedules, restarts, kills, and nothing left running."""
+"""`copydesk serve`: schedules, requests, stops, kills and restarts over one warehouse."""
 
 from __future__ import annotations
 
-import re
-import resource
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,233 +19,258 @@ import pytest
 import yaml
 
 from flows.pipeline import locks
-from flows.serving import place
-from flows.serving.server import is_answering
 from tests import site
-from tests.e2e.serving import OFWEEK, WOSHIPM, Serving, serving_at, with_no_mercy
+from tests.e2e.serving import OFWEEK, WOSHIPM, Serving, serving_at
 from tests.site import Fault
 from warehouse import connect_read_only
 
+pytestmark = pytest.mark.e2e
+
+SMALL_BATCHES = "\n[run]\nbatch_size = 2\n"
+SLOW = Fault(delay_seconds=1.5)
+EXAMPLE_AUTOMATION = Path(__file__).parents[2] / "deploy" / "automation.example.yaml"
+
 
 @pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory, prepared: Any) -> Iterator[Serving]:
+def service_manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[socket.socket]:
+    """The socket of a service manager that listens for readiness."""
+    path = str(tmp_path_factory.mktemp("systemd") / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(path)
+        listening.setblocking(False)
+        yield listening
+
+
+@pytest.fixture(scope="module")
+def serving(
+    tmp_path_factory: pytest.TempPathFactory, prepared: Any, service_manager: socket.socket
+) -> Iterator[Serving]:
     folder = tmp_path_factory.mktemp("serve")
     prepared(folder / "prefect")
-    with serving_at(folder, WOSHIPM, OFWEEK, serve="max_concurrent_runs = 2") as one:
+    environ = {"NOTIFY_SOCKET": service_manager.getsockname()}
+    serve = "max_concurrent_runs = 3"
+    with serving_at(folder, WOSHIPM, OFWEEK, SMALL_BATCHES, serve=serve, **environ) as one:
         one.start()
         yield one
 
 
-@pytest.mark.e2e
-class TestOneServeFromStartToEnd:
-    """In this order: each test goes on where the one before ended."""
+class TestServe:
+    """In this order: each test continues where the one before ended."""
 
-    def test_source_is_read_on_its_schedule_again_and_again(self, serving):
-        serving.wait("two runs", lambda: len(serving.runs("COMPLETED", name="sync woshipm")) > 1)
+    def test_source_is_synced_on_its_schedule_again_and_again(self, serving, service_manager):
+        serving.wait("two runs", lambda: serving.completed("sync woshipm") >= 2)
 
-        held = site.truth(1).of("woshipm", "direct")
-        assert serving.articles("woshipm") == set(held)
-        assert serving.articles("ofweek") == set()
-        assert (serving.home / "prefect.db").exists()
+        assert serving.articles("woshipm") == set(site.truth(1).of("woshipm", "direct"))
+        assert service_manager.recv(100) == b"READY=1"
 
     def test_second_serve_of_the_same_warehouse_is_refused(self, serving):
         done = serving.run("serve")
 
         assert done.returncode == 1
-        assert "another `copydesk serve` already serves this warehouse" in done.stderr
-        assert serving.api.removesuffix("/api") in done.stderr
+        assert f"(process {serving.process.pid}, " in done.stderr
 
     def test_another_warehouse_cannot_take_the_same_port(self, serving, tmp_path):
-        port = serving.settings.serve.port
         config = tmp_path / "copydesk.toml"
+        port = serving.api.split(":")[2].split("/")[0]
         config.write_text(f"[serve]\nport = {port}\n[sources]\n", encoding="utf-8")
 
         done = replace(serving, config=config).run("serve")
 
         assert done.returncode == 1
-        assert "is taken by another Prefect server" in done.stderr
         assert f"PREFECT_API_URL={serving.api}" in done.stderr
 
-    def test_example_automation_tells_a_webhook_that_a_source_has_no_success(
-        self, serving, receiver
-    ):
-        text = EXAMPLE_AUTOMATION.read_text(encoding="utf-8")
-        ids = {"sync/finews": serving.deployment_id("ofweek"), "block": webhook(serving, receiver)}
-        first, _ = yaml.safe_load(
-            text.replace(
-                "deployment.00000000-0000-0000-0000-000000000000",
-                f"deployment.{ids['sync/finews']}",
-            ).replace(
-                "block_document_id: 00000000-0000-0000-0000-000000000000",
-                f"block_document_id: {ids['block']}",
-            )
-        )["automations"]
-        first["trigger"]["within"] = 10
-        serving.post("/automations/", first)
-
-        told = serving.wait("the webhook", lambda: receiver.told)
-
-        assert "no success at finews for three intervals" in told[0]
-
-    def test_backfill_of_an_unknown_source_is_refused_by_the_server(self, serving):
-        """By Prefect's own command; what else the form refuses: test_backfill_asked.py."""
-        words = ["source=ofwek", "from_date=2022-03-01", "to_date=2022-03-11"]
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", "deployment", "run", "backfill/backfill",
-             *(word for pair in words for word in ("--param", pair))],
-            env=serving.environ | {"PREFECT_API_URL": serving.api},
-            capture_output=True, text=True, timeout=240, check=False,
-        )  # fmt: skip
-
-        assert done.returncode == 1
-        said = " ".join((done.stdout + done.stderr).split())
-        assert "field 'source'" in said.replace("\\", "")
-        assert "is not one of" in said
-
-    def test_reversed_window_which_no_form_can_refuse_fails_at_once_and_fetches_nothing(
-        self, serving
-    ):
+    def test_invalid_request_fails_with_its_reason_and_fetches_nothing(self, serving):
         run = serving.ask(
             "backfill", "backfill", source="ofweek", from_date="2022-03-13", to_date="2022-03-11"
         )
-        path = f"/flow_runs/{run['id']}"
 
-        serving.wait("its end", lambda: serving.get(path)["state_type"] == "FAILED")
+        state = serving.wait_for_state(run, "FAILED")
 
-        message = serving.get(path)["state"]["message"]
-        assert "ends on or after its first day, found 2022-03-13 to 2022-03-11" in message
-        assert "exchange the two" in message
+        assert "2022-03-13 to 2022-03-11" in state["message"]
         assert not any("CATList" in one.target for one in serving.stand.requests)
 
-    def test_long_requests_hold_up_no_schedule_and_say_what_they_wait_for(self, serving):
+    def test_long_runs_wait_for_each_other_and_delay_no_schedule(self, serving):
         window = {"from_date": "2022-03-11", "to_date": "2022-03-13"}
         with locks.acquire(serving.settings, "ofweek", flow="a test", run_id="1"):
             first = serving.ask("backfill", "backfill", source="ofweek", **window)
-            backfill = f"/flow_runs/{first['id']}"
-            serving.wait("it begins", lambda: serving.get(backfill)["state_type"] == "RUNNING")
-            reparse = f"/flow_runs/{serving.ask('reparse', 'reparse')['id']}"
-            waiting = serving.wait("why it waits", lambda: told(serving.get(reparse)))
+            serving.wait_for_state(first, "RUNNING")
+            second = serving.ask("reparse", "reparse")
             for _ in range(2):
                 serving.wait_for_another("sync woshipm")
 
-            assert "a backfill, import, reparse or maintenance that is under way" in waiting
-            assert serving.get(backfill)["state_type"] == "RUNNING"
-            assert serving.get(reparse)["state_name"] == "AwaitingConcurrencySlot"
-            serving.post(f"{backfill}/set_state", {"state": {"type": "CANCELLING"}})
-            serving.wait("its turn", lambda: serving.get(reparse)["state_type"] == "COMPLETED")
+            assert serving.state(first)["type"] == "RUNNING"
+            assert serving.state(second)["type"] == "SCHEDULED"
+            serving.cancel(first)
+            serving.wait_for_state(first, "CANCELLED")
+        serving.wait_for_state(second, "COMPLETED")
+
         assert serving.articles("ofweek") == set()
 
-    def test_lost_database_of_the_server_costs_no_article_and_no_schedule(self, serving):
-        before = serving.articles("woshipm")
-        old = {run["id"] for run in serving.runs("COMPLETED", "RUNNING")}
-        for file in serving.home.glob("prefect.db*"):
-            file.unlink()
+    def test_cancelled_run_stores_its_batch(self, serving):
+        serving.faults["/"] = SLOW
+        run = serving.ask("ofweek")
+        serving.wait_for_state(run, "RUNNING")
+        serving.wait_for_requests(8)
 
-        words = "the database of the Prefect server was lost; starting it again"
-        serving.wait("loss noticed", lambda: words in serving.said())
-        serving.wait(
-            "a run in the new database",
-            lambda: {run["id"] for run in serving.runs("COMPLETED")} - old,
-        )
-        assert serving.articles("woshipm") == before
+        serving.cancel(run)
 
-    def test_run_finishes_and_stores_while_the_server_is_killed(self, serving):
-        serving.faults["/CATList"] = Fault(delay_seconds=2.0)
-        assert serving.process is not None
-        serving.ask("ofweek")
-        serving.wait("the run begins", lambda: serving.runs("RUNNING", name="sync ofweek"))
-        with_no_mercy(serving.server_pid())
+        state = serving.wait_for_state(run, "CANCELLED")
+        assert "interrupted" in state["message"]
+        assert 0 < len(serving.articles("ofweek")) < len(site.truth(1).of("ofweek", "direct"))
 
-        serving.wait("articles", lambda: serving.articles("ofweek"))
+    def test_killed_run_is_crashed_and_its_source_is_free(self, serving):
+        run = serving.ask("ofweek")
+        serving.wait_for_state(run, "RUNNING")
+        os.kill(serving.run_pid(run), signal.SIGKILL)
+
+        state = serving.wait_for_state(run, "CRASHED")
+        again = serving.ask("ofweek")
+
+        assert "SIGKILL" in state["message"]
+        serving.wait_for_state(again, "RUNNING", "COMPLETED")
+
+    def test_run_goes_on_while_the_killed_server_is_started_again(self, serving):
+        (run,) = serving.runs("RUNNING", name="sync ofweek") or [serving.ask("ofweek")]
+        serving.wait_for_state(run, "RUNNING")
+        os.kill(serving.child_pid("server"), signal.SIGKILL)
+
+        serving.wait_for_words("the Prefect server ended (exit code -9)")
+        state = serving.wait_for_state(run, "COMPLETED")
+
+        assert state["message"]
+        assert serving.articles("ofweek") == set(site.truth(1).of("ofweek", "direct"))
         serving.faults.clear()
-        assert set(site.truth(1).of("ofweek", "direct")) == serving.articles("ofweek")
-        words = "the Prefect server ended (exit code -9); starting it again"
-        serving.wait("end noticed", lambda: words in serving.said())
-        serving.wait("the server answers", lambda: is_answering(serving.api))
-        assert "websocket failed" not in serving.said()
-        assert "Error logging to API" not in serving.said()
+        serving.wait_for_another("sync woshipm")
 
-    def test_full_disk_loses_nothing_and_serve_goes_on_when_there_is_room(self, serving):
-        """A size limit on files stands for the disk: the system call fails in the same way."""
-        before = serving.articles("woshipm")
-        serving.limit_files(1024, but=serving.server_pid())
-        serving.wait(
-            "a run that fails and says why",
-            lambda: [one for one in serving.runs("FAILED") if "room" in one["state"]["message"]],
-        )
-        serving.limit_files(1024)  # now the Prefect server has no room either
+    def test_another_worker_of_the_pool_carries_out_runs(self, serving):
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "copydesk"]
+        environ = serving.environ | {"PREFECT_API_URL": serving.api}
+        own = serving.child_pid("worker")
+        with subprocess.Popen([*command, "--name", "second"], env=environ) as worker:
+            os.kill(own, signal.SIGSTOP)
+            try:
+                run = serving.ask("ofweek")
+                serving.wait_for_state(run, "COMPLETED")
+            finally:
+                os.kill(own, signal.SIGCONT)
+                worker.terminate()
+
+        labels = serving.get(f"/flow_runs/{run['id']}")["labels"]
+        assert labels["prefect.worker.name"] == "second"
+
+    def test_killed_worker_is_started_again(self, serving):
+        os.kill(serving.child_pid("worker"), signal.SIGKILL)
+
+        serving.wait_for_words("the worker ended (exit code -9)")
+        serving.wait_for_another("sync woshipm")
+
+    def test_sigterm_stores_what_is_under_way_and_leaves_nothing(self, serving, service_manager):
+        path = f"/deployments/{serving.deployment_id('woshipm')}/pause_deployment"
         with serving.session() as session:
-            path = f"{serving.api}/deployments/{serving.deployment_id('ofweek')}/create_flow_run"
-            assert session.post(path, json={}, timeout=240).status_code >= 500
+            assert session.post(serving.api + path, timeout=10).ok
+        serving.faults["/"] = SLOW
+        serving.wait_for_state(serving.ask("ofweek"), "RUNNING")
+        serving.wait_for_requests(2)
 
-        serving.limit_files(resource.RLIM_INFINITY)
-
-        serving.wait_for_another("sync woshipm")
-        assert serving.articles("woshipm") == before
-        # Its log had no room, too: no run was taken for one that could not begin.
-        assert re.search(
-            r"\(\d+ lines? could not be written here: File too large\)", serving.said()
-        )
-        assert "could not start" not in serving.said()
-
-    def test_after_a_kill_of_everything_the_lost_run_is_crashed_and_the_next_begins(self, serving):
-        serving.faults["/"] = Fault(delay_seconds=1.0)
-        running = serving.wait("a run", lambda: serving.runs("RUNNING", name="sync woshipm"))
-        assert serving.process is not None
-        serving.note_processes()
-        for pid in (serving.process.pid, *serving.alive()):
-            with_no_mercy(pid)
-        serving.process.wait(10)
-        serving.faults.clear()
-
-        serving.start()
-
-        assert re.search(r"left from before: \d run\(s\) that a dead process", serving.said())
-        crashed = serving.runs("CRASHED", name="sync woshipm")
-        assert running[0]["id"] in [run["id"] for run in crashed]
-        serving.wait_for_another("sync woshipm")
-
-    def test_sigterm_in_the_middle_of_a_run_ends_everything(self, serving):
-        serving.faults["/"] = Fault(delay_seconds=1.0)
-        serving.wait("a run", lambda: serving.runs("RUNNING", name="sync woshipm"))
-
-        began = time.monotonic()
+        begun = time.monotonic()
         code = serving.end(signal.SIGTERM)
 
         assert code == 0
-        assert time.monotonic() - began < 30
-        assert "stopped; nothing of it is left running" in serving.said()
-        serving.wait("every process has ended", lambda: not serving.alive())
-        assert place.find_served(serving.home) is None
+        assert time.monotonic() - begun < 40
+        assert serving.alive() == set()
+        assert b"STOPPING=1" in [service_manager.recv(100) for _ in range(2)]
+        serving.faults.clear()
 
-    def test_database_that_broke_while_it_was_stopped_is_set_aside_and_serve_goes_on(self, serving):
-        database = serving.home / "prefect.db"
-        database.write_bytes(b"not a database " * (database.stat().st_size // 15))
+    def test_next_start_keeps_the_pause_drops_removed_sources_and_finds_no_run_running(
+        self, serving
+    ):
+        text = serving.config.read_text(encoding="utf-8")
+        serving.config.write_text(text.replace("[sources.ofweek]", "[sources.renamed]"), "utf-8")
 
         serving.start()
 
-        assert "Prefect's database could not be read" in serving.said()
-        serving.wait("a run", lambda: serving.completed("sync woshipm"))
-        assert serving.end(signal.SIGINT) == 0
+        assert serving.runs("RUNNING", "PENDING", "CANCELLING") == []
+        assert [one["state"]["message"] for one in serving.runs("CANCELLED", name="sync ofweek")][
+            -1
+        ].startswith("interrupted")
+        deployments = serving.post("/deployments/filter", {})
+        assert {one["name"] for one in deployments} >= {"renamed", "woshipm"}
+        assert "ofweek" not in {one["name"] for one in deployments}
+        assert "sync/woshipm" in serving.said().split("(paused in the UI)")[-2]
+        serving.config.write_text(text, encoding="utf-8")
+
+    def test_after_a_kill_of_everything_the_run_is_crashed_and_the_next_one_runs(self, serving):
+        serving.faults["/"] = SLOW
+        run = serving.ask("renamed")
+        serving.wait_for_state(run, "RUNNING")
+        pid = serving.run_pid(run)
+        serving.kill_everything()
+        serving.wait("the run's process is gone", lambda: pid not in serving.alive())
+        serving.faults.clear()
+
+        serving.start()
+
+        assert serving.state(run)["type"] == "CRASHED"
+        serving.wait_for_state(serving.ask("ofweek"), "COMPLETED")
+
+    def test_children_end_with_a_killed_supervisor(self, serving):
+        serving.note_processes()
+        serving.process.kill()
+        serving.process.wait(10)
+
+        serving.wait("every child ended", lambda: not serving.alive(), 60)
 
     def test_nothing_was_lost_or_doubled_by_all_that(self, serving):
         with connect_read_only(serving.settings.warehouse.path) as db:
             rows = db.execute(
-                "SELECT source, count(*), count(DISTINCT article_id), max(revision_count) "
-                "FROM articles GROUP BY source ORDER BY source"
+                "SELECT source, count(*), count(DISTINCT article_id) "
+                "FROM articles WHERE source <> 'renamed' GROUP BY source ORDER BY source"
             ).fetchall()
 
-        truth = site.truth(1)
-        expected = [(one, len(truth.of(one, "direct"))) for one in ("ofweek", "woshipm")]
-        assert rows == [(source, count, count, 1) for source, count in expected]
+        expected = {one: len(site.truth(1).of(one, "direct")) for one in ("ofweek", "woshipm")}
+        assert rows == [(source, count, count) for source, count in expected.items()]
 
 
-def told(run: dict[str, Any]) -> str:
-    """What the state of a run says."""
-    return run["state"]["message"] or ""
+# --- nightly -------------------------------------------------------------------------------
 
 
-EXAMPLE_AUTOMATION = Path(__file__).parents[2] / "deploy" / "automation.example.yaml"
+@pytest.mark.nightly
+def test_hung_server_is_started_again_and_a_run_goes_on(tmp_path, prepared):
+    prepared(tmp_path / "prefect")
+    with serving_at(tmp_path, OFWEEK, SMALL_BATCHES) as serving:
+        serving.start()
+        serving.faults["/"] = Fault(delay_seconds=3)
+        run = serving.ask("ofweek")
+        serving.wait_for_state(run, "RUNNING")
+        os.kill(serving.child_pid("server"), signal.SIGSTOP)
+
+        serving.wait_for_words("did not answer 3 times in a row")
+        serving.faults.clear()
+
+        serving.wait_for_state(run, "COMPLETED")
+        assert serving.end() == 0
+
+
+@pytest.mark.nightly
+def test_one_signal_ends_serve_while_its_server_hangs(tmp_path, prepared):
+    prepared(tmp_path / "prefect")
+    with serving_at(tmp_path, OFWEEK) as serving:
+        serving.start()
+        os.kill(serving.child_pid("server"), signal.SIGSTOP)
+
+        assert serving.end(seconds=120) == 0
+        assert serving.alive() == set()
+
+
+@pytest.mark.nightly
+def test_database_that_cannot_be_read_is_named_with_what_to_do(tmp_path, prepared):
+    database = prepared(tmp_path / "prefect") / "prefect.db"
+    database.write_bytes(b"not a database " * 100_000)
+    with serving_at(tmp_path, OFWEEK) as serving:
+        done = serving.run("serve", seconds=200)
+
+    assert done.returncode == 1
+    assert str(database) in done.stderr
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -253,7 +278,7 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
-        self.server.told.append(self.rfile.read(length).decode())  # type: ignore[attr-defined]
+        self.server.received.append(self.rfile.read(length).decode())  # type: ignore[attr-defined]
         self.send_response(204)
         self.end_headers()
 
@@ -264,7 +289,7 @@ class Receiver(BaseHTTPRequestHandler):
 @pytest.fixture
 def receiver() -> Iterator[Any]:
     with HTTPServer(("127.0.0.1", 0), Receiver) as server:
-        server.told = []  # type: ignore[attr-defined]
+        server.received = []  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, name="receiver")
         thread.start()
         yield server
@@ -288,3 +313,25 @@ def webhook(serving: Serving, receiver: Any) -> str:
         },
     )
     return str(made["id"])
+
+
+@pytest.mark.nightly
+def test_example_automation_calls_a_webhook_when_a_source_has_no_success(
+    tmp_path, prepared, receiver
+):
+    prepared(tmp_path / "prefect")
+    with serving_at(tmp_path, OFWEEK) as serving:
+        serving.start()
+        text = EXAMPLE_AUTOMATION.read_text(encoding="utf-8")
+        unset = "00000000-0000-0000-0000-000000000000"
+        text = text.replace(f"deployment.{unset}", f"deployment.{serving.deployment_id('ofweek')}")
+        text = text.replace(
+            f"block_document_id: {unset}", f"block_document_id: {webhook(serving, receiver)}"
+        )
+        first, _ = yaml.safe_load(text)["automations"]
+        first["trigger"]["within"] = 10
+        serving.post("/automations/", first)
+
+        received = serving.wait("the webhook", lambda: receiver.received)
+
+        assert "no success at finews" in received[0]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -16,10 +14,7 @@ from flows.errors import Interrupted
 from flows.pipeline import locks
 from flows.pipeline.run import RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
-from flows.serving import deployments
 from tests.e2e.plainly import plain_desk
-from tests.e2e.serving import bare_environment
-from tests.site import Fault
 
 # --- waiting for a lease ---------------------------------------------------------------
 
@@ -116,74 +111,3 @@ def test_run_that_ends_in_time_is_not_interrupted_later():
         assert stop.wait(10)
 
     threading.Event().wait(0.5)  # what shall not happen needs time in which to happen
-
-
-# --- runs of deployments ---------------------------------------------------------------
-
-
-@pytest.fixture
-def begin(desk, prefect_server):
-    """Begin a run of a source's deployment in a process of its own, as `serve` does."""
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        made, begun = [], []
-
-        def start(slug):
-            chosen = desk.settings
-            (one,) = [one for one in deployments.planned(chosen, desk.config) if one.name == slug]
-            made.append(deployments.applied(one, chosen).id)
-            run = client.create_flow_run_from_deployment(made[-1])
-            environ = {"PREFECT_API_URL": prefect_server, "PREFECT__FLOW_RUN_ID": str(run.id)}
-            begun.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "prefect.engine"],
-                    env=bare_environment() | environ, text=True,
-                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                )
-            )  # fmt: skip
-            return begun[-1], lambda: client.read_flow_run(run.id).state
-
-        yield start
-        for process in begun:
-            process.kill()
-            process.communicate()
-        for one in made:
-            client.delete_deployment(one)
-
-
-@pytest.mark.e2e
-def test_deployments_run_asked_to_end_stores_its_batch_and_is_no_crash(desk, begin, faults):
-    faults["/NewsData"] = Fault(delay_seconds=0.3)
-    process, state = begin("finews")
-    deadline = time.monotonic() + 120
-    while sum("NewsData" in one.target for one in desk.stand.requests) < 8:
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.05)
-
-    process.send_signal(signal.SIGTERM)
-    words, _ = process.communicate(timeout=60)
-
-    assert state().is_cancelled(), (state(), words)
-    said = state().message.split("; ")
-    assert said[:2] == ["interrupted", "what was stored stays stored"]
-    assert said[2:] == [one for one in said if "expected an id" in one]  # what it met is told
-    (row,) = desk.rows("SELECT state, new FROM runs")
-    assert row[0] == "interrupted"
-    assert "Traceback" not in words
-
-
-@pytest.mark.e2e
-def test_deployments_run_of_a_source_that_is_down_fails_in_words_and_without_a_traceback(
-    desk, begin, faults
-):
-    faults["/"] = Fault(status=500)
-    process, state = begin("ofweek")
-
-    words, _ = process.communicate(timeout=120)
-
-    assert state().is_failed()
-    assert "ofweek" in state().message
-    assert "Traceback" not in words
-    assert "TypeError" not in words

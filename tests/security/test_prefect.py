@@ -9,7 +9,8 @@ import yaml
 from prefect import Flow, Task
 
 from flows import backfill, import_posts, maintenance, reparse, sync
-from flows.serving import place
+from flows.prefect_api import prepare_client
+from flows.settings import Settings
 
 MODULES = (backfill, import_posts, maintenance, reparse, sync)
 PARTS = [
@@ -38,7 +39,7 @@ def test_no_result_is_stored_so_that_none_can_be_replaced_by_a_pickle(part) -> N
 def test_key_that_would_be_sent_instead_of_the_password_is_taken_out() -> None:
     environ = {"PREFECT_API_KEY": "planted", "PREFECT_SERVER_API_AUTH_STRING": "desk:planted"}
 
-    place.know_own_password(environ)
+    prepare_client(environ, Settings(), "http://127.0.0.1:4200/api", is_own=True)
 
     assert "PREFECT_API_KEY" not in environ
     assert environ["PREFECT_API_AUTH_STRING"] == "desk:planted"

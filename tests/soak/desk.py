@@ -20,7 +20,6 @@ import requests
 
 from flows import settings
 from flows.cli.demo_run import SHARE_LINK, write_config
-from flows.serving.tidying import run_processes
 from tests.ports import lasting_port
 from tests.soak.checking import WAYS
 from warehouse import connect_read_only
@@ -123,11 +122,11 @@ class Desk:
 
     def runs(self) -> set[int]:
         """The processes of runs."""
-        return set(run_processes().values()) & set(self.marked())
+        return {one for one in self.marked() if b"prefect.engine" in cmdline(one)}
 
     def servers(self) -> set[int]:
         """The process of the Prefect server."""
-        return {one for one in self.marked() if b"flows.serving.server" in cmdline(one)}
+        return {one for one in self.marked() if is_server(cmdline(one))}
 
     def left_behind(self, seconds: float = 20.0) -> list[str]:
         """The processes that are still there although everything was ended, after a while."""
@@ -251,6 +250,11 @@ def kill(pids: set[int], number: int = signal.SIGKILL) -> int:
             os.kill(pid, number)
             found += 1
     return found
+
+
+def is_server(command: bytes) -> bool:
+    """Whether a command line is the one of a Prefect server."""
+    return command.split(b"\0")[2:5] == [b"prefect", b"server", b"start"]
 
 
 def cmdline(pid: int) -> bytes:

@@ -15,7 +15,7 @@ import yaml
 
 from flows import settings
 from flows.cli.demo_run import SHARE_LINK, write_config
-from flows.serving import deployments, launch
+from flows.serve import deployments, run_local
 from tests import site
 
 ROOT = Path(__file__).parents[3]
@@ -166,7 +166,7 @@ def test_restore_of_the_runbook_brings_the_whole_corpus_back(tmp_path, prefect_s
 
 
 def _sync(config: Path, said: list[str]) -> Any:
-    return launch.run_sync(
+    return run_local.run_sync(
         settings.load(config, {}), (), config=config, notify=said.append, progress=lambda *_: None
     )
 

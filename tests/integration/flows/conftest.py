@@ -17,7 +17,7 @@ from flows.admin.query import query
 from flows.cli import demo_run
 from flows.pipeline.run import RunEnvironment, Trigger, use_environment
 from flows.pipeline.stats import RunReport
-from flows.serving import launch
+from flows.serve import run_local
 from flows.sync import sync_without_prefect
 from tests import site
 from tests.site import Faults, Newsstand
@@ -49,7 +49,7 @@ class Desk:
 
     def sync_with_prefect(self, *sources: str, **options: Any) -> RunReport:
         """One run of the flow; the test needs the fixture ``prefect_server``."""
-        return launch.run_sync(
+        return run_local.run_sync(
             self.settings,
             sources,
             config=self.config,
@@ -59,7 +59,7 @@ class Desk:
         )
 
     def bring_in(self, *paths: Path, source: str | None = None) -> RunReport:
-        return launch.run_import(
+        return run_local.run_import(
             self.settings,
             paths,
             source=source,

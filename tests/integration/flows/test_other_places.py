@@ -6,7 +6,6 @@ import pytest
 
 from flows.cli import demo_run
 from flows.errors import RunFailed
-from flows.serving import launch
 
 
 @pytest.fixture
@@ -18,7 +17,7 @@ def config_of(monkeypatch):
         used.append(config)
         raise RunFailed("far enough")
 
-    monkeypatch.setattr(launch, "run_sync", run_sync)
+    monkeypatch.setattr("flows.serve.run_local.run_sync", run_sync)
 
     def ask(*words):
         from flows.cli import run

@@ -8,7 +8,7 @@ import pytest
 
 from flows import schedules, settings
 from flows.errors import ConfigurationError
-from flows.serving import deployments, launch, run_jobs
+from flows.serve import deployments, run_local
 from flows.settings import RESERVED_NAMES
 
 SOURCE = '[sources.{slug}]\nparser = "ofweek"\nbase_url = "http://127.0.0.1:1"\n'
@@ -61,9 +61,9 @@ def test_source_called_like_a_schedule_or_lock_of_our_own_is_refused(tmp_path, s
 
 
 def test_names_of_our_own_schedules_are_the_reserved_ones():
-    ours = {name for name, _ in deployments.ON_DEMAND if name in RESERVED_NAMES}
+    planned = {one.name for one in deployments.plan(settings.Settings(sources={}), None)}
 
-    assert ours | {deployments.EVERYTHING, "import"} == RESERVED_NAMES
+    assert planned >= RESERVED_NAMES
 
 
 # --- the file that is meant ------------------------------------------------------------
@@ -86,8 +86,7 @@ def asked(monkeypatch):
     def run_flow(_entrypoint, parameters, **_options):
         given.append(parameters)
 
-    monkeypatch.setattr(launch, "run_flow", run_flow)
-    monkeypatch.setattr(run_jobs, "run_flow", run_flow)
+    monkeypatch.setattr(run_local, "run_flow", run_flow)
     return given
 
 
@@ -97,11 +96,11 @@ def test_commands_name_the_default_file_so_that_its_loss_is_noticed(elsewhere, a
     chosen = settings.load()
     told = {"config": None, "notify": print, "progress": print}
 
-    launch.run_sync(chosen, (), **told)
+    run_local.run_sync(chosen, (), **told)
     chosen.warehouse.path.parent.mkdir()
     chosen.warehouse.path.touch()  # without one there is nothing to read again
-    run_jobs.run_reparse(chosen, (), **told)
-    run_jobs.run_backfill(chosen, "ofweek", urls=["http://127.0.0.1:1/a"], **told)
+    run_local.run_reparse(chosen, (), **told)
+    run_local.run_backfill(chosen, "ofweek", urls=["http://127.0.0.1:1/a"], **told)
 
     assert [one["config"] for one in asked] == [str(file)] * 3
     file.unlink()

@@ -7,7 +7,7 @@ from typing import Any
 
 from flows import settings as configuration
 from flows.pipeline.stats import RunReport
-from flows.serving import launch
+from flows.serve import run_local
 from flows.settings import Settings
 from warehouse import connect_read_only
 
@@ -34,7 +34,7 @@ def settings_of(warehouse: Path) -> Settings:
 
 
 def bring_in(warehouse: Path, *paths: Path, source: str | None = None) -> RunReport:
-    return launch.run_import(
+    return run_local.run_import(
         settings_of(warehouse),
         paths,
         source=source,

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from flows.publishing import import_files
-from flows.serving import launch
+from flows.serve import run_local
 from tests.integration.publishing.archive_desk import settings_of
 
 
@@ -26,7 +26,7 @@ def main(warehouse: str, site: str, enough: str, number: str) -> None:
             os.kill(os.getpid(), int(number))
 
     settings = settings_of(Path(warehouse))
-    report = launch.run_import(
+    report = run_local.run_import(
         settings, [Path(site)], source=None, notify=lambda _words: None, progress=progress
     )
     sys.exit(report.exit_code)

@@ -14,7 +14,7 @@ import pytest
 from flows.publishing import import_files
 from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts, read_posts
 from flows.publishing.read_file import PostReader
-from flows.serving import launch
+from flows.serve import run_local
 from parsers.frontmatter.read import POST_PARSER
 from tests.integration.publishing.archive import Truth, write_archive
 from tests.integration.publishing.archive_desk import (
@@ -162,7 +162,7 @@ def test_progress_is_told_from_the_first_file_to_the_last(
     monkeypatch.setattr(import_files, "POSTS_EACH", 4)
     monkeypatch.setattr(import_files, "FEW", few)
     told: list[tuple[str, int, int]] = []
-    launch.run_import(
+    run_local.run_import(
         settings_of(tmp_path / "w.duckdb"),
         [some_posts(tmp_path, count=10)],
         source=None,

@@ -11,7 +11,7 @@ import pytest
 
 from flows import schedules, settings
 from flows.errors import ConfigurationError
-from flows.serving.deployments import schedule
+from flows.serve.deployments import deployment_schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SPRING = datetime(2026, 3, 28, 22, 0, tzinfo=UTC)  # the evening before 29 March, 2 becomes 3
@@ -65,17 +65,10 @@ def test_wrong_schedule_is_told_when_the_configuration_is_read(tmp_path, text, e
 
 def moments(text, zone, start, hours):
     """When Prefect's server would make runs of a schedule, for some hours."""
-    from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+    from prefect.server.schemas import schedules as server
 
-    told = schedule(schedules.parse_schedule(text, zone))
-    if told.cron:
-        counted = CronSchedule(cron=told.cron, timezone=told.timezone)
-    elif told.rrule:
-        counted = RRuleSchedule(rrule=told.rrule, timezone=told.timezone)
-    else:
-        counted = IntervalSchedule(
-            interval=told.interval, anchor_date=told.anchor_date, timezone=told.timezone
-        )
+    sent = deployment_schedule(schedules.parse_schedule(text, zone), is_active=True).schedule
+    counted = getattr(server, type(sent).__name__).model_validate(sent.model_dump())
     end = start + timedelta(hours=hours)
     found = asyncio.run(counted.get_dates(n=1000, start=start, end=end))
     return [datetime.fromtimestamp(one.timestamp(), UTC) for one in found]

@@ -1,0 +1,364 @@
+"""The flows as Prefect deployments in one work pool: schedules, queues and limits.
+
+``python -m flows.serve.deployments`` registers them and prints the result as JSON. This runs in
+a process of its own: it imports the flows, and so DuckDB, Arrow and lxml.
+
+    scheduled syncs   queue "default"     one run at a time; a run that would overlap is cancelled
+    all other flows   queue "long-runs"   at most half of the pool's processes, in order
+
+The limits save processes. The lock of a source (``flows.pipeline.locks``) is what keeps two runs
+of one source apart.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from flows import settings as configuration
+from flows.errors import RunFailed
+from flows.serve.lost_runs import STOPPING, end_lost_runs, read_all
+from flows.settings import Settings, maintenance_schedule, source_schedules
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.responses import DeploymentResponse
+
+    from flows.schedules import Schedule
+
+TAG = "copydesk"
+LONG_RUNS = "long-runs"
+REGISTER_SECONDS = 120.0
+_ON_DEMAND = {  # flow, and deployment of the same name: entrypoint
+    "backfill": "flows.backfill.backfill",
+    "import": "flows.import_posts.import_posts",
+    "reparse": "flows.reparse.reparse",
+    "maintenance": "flows.maintenance.maintenance",
+}
+# Intervals count from here in the source's zone. Counted from each registration, a daily interval
+# would never come due on a machine that restarts every day.
+_INTERVAL_ANCHOR = datetime(2020, 1, 1)  # noqa: DTZ001  # gets the zone of its source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedDeployment:
+    """One deployment of a configuration.
+
+    Attributes:
+        flow_name: Name of the flow at the server.
+        entrypoint: Module path of the flow, ``package.module.flow``.
+        schedule: Its schedule; ``None`` for a flow that runs on request.
+        is_long: Its runs may take hours, and wait in the queue ``long-runs``.
+    """
+
+    name: str
+    flow_name: str
+    entrypoint: str
+    parameters: dict[str, Any]
+    tags: tuple[str, ...]
+    description: str
+    schedule: Schedule | None = None
+    is_long: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredDeployment:
+    """One deployment at the server.
+
+    Attributes:
+        name: ``flow/deployment``.
+        schedule: As the configuration has it; empty for a flow that runs on request.
+        is_paused: Its schedule was paused in the UI, and stays so.
+    """
+
+    name: str
+    schedule: str
+    is_paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What a registration did.
+
+    Attributes:
+        deleted: Deployments that the configuration no longer has.
+        crashed: Runs whose process is gone.
+    """
+
+    deployments: tuple[RegisteredDeployment, ...]
+    deleted: tuple[str, ...] = ()
+    crashed: tuple[str, ...] = ()
+
+    def messages(self) -> Iterator[str]:
+        """Return one line per kind of change."""
+        if self.deleted:
+            yield f"deleted the deployments of removed sources: {', '.join(self.deleted)}"
+        if self.crashed:
+            yield (
+                f"set to Crashed because the process is gone: {', '.join(self.crashed)}. "
+                "What these runs stored is kept"
+            )
+
+
+def plan(settings: Settings, config: Path | None) -> list[PlannedDeployment]:
+    """Return every deployment of a configuration."""
+    parameters = {"config": str(config.absolute()) if config else None}
+    schedules = source_schedules(settings)
+    planned = [
+        PlannedDeployment(
+            name=slug,
+            flow_name="sync",
+            entrypoint="flows.sync.sync",
+            parameters={"sources": [slug], **parameters},
+            tags=(TAG, slug),
+            description=f"Fetch new articles of {slug} into the warehouse.",
+            schedule=schedules.get(slug),
+            is_long=False,
+        )
+        for slug in settings.sources
+    ]
+    planned.append(
+        PlannedDeployment(
+            name="all",
+            flow_name="sync",
+            entrypoint="flows.sync.sync",
+            parameters=parameters,
+            tags=(TAG,),
+            description="Fetch new articles of every source into the warehouse.",
+        )
+    )
+    planned += [
+        PlannedDeployment(
+            name=name,
+            flow_name=name,
+            entrypoint=entrypoint,
+            parameters=parameters,
+            tags=(TAG, name),
+            description="",
+            schedule=maintenance_schedule(settings) if name == "maintenance" else None,
+        )
+        for name, entrypoint in _ON_DEMAND.items()
+    ]
+    return planned
+
+
+def register_in_subprocess(
+    config: Path | None,
+    pool: str,
+    *,
+    worker: str,
+    is_worker_running: bool,
+    stop: threading.Event,
+) -> Registration:
+    """Make the server's deployments those of the configuration; end runs whose process is gone.
+
+    Args:
+        config: The configuration file.
+        pool: The work pool; created if there is none.
+        worker: Name of the worker whose lost runs are ended.
+        is_worker_running: Its process runs.
+        stop: Ends the registration.
+
+    Raises:
+        RunFailed: The server refused or did not answer, or ``stop`` was set.
+    """
+    order = {
+        "config": str(config.absolute()) if config else None,
+        "pool": pool,
+        "worker": worker,
+        "is_worker_running": is_worker_running,
+    }
+    command = [sys.executable, "-m", __name__, json.dumps(order)]
+    with subprocess.Popen(  # noqa: S603  # our own module
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for _ in range(int(REGISTER_SECONDS / 0.2)):
+            with suppress(subprocess.TimeoutExpired):
+                output, errors = process.communicate(timeout=0.2)
+                break
+            if stop.is_set():
+                break
+        if process.poll() is None:
+            process.kill()
+            reason = "stopped" if stop.is_set() else f"no answer in {REGISTER_SECONDS:.0f} s"
+            raise RunFailed(f"cannot register the deployments: {reason}")
+    if process.returncode:
+        lines = errors.strip().splitlines() or [f"exit code {process.returncode}"]
+        raise RunFailed(f"cannot register the deployments: {lines[-1]}")
+    found = json.loads(output.splitlines()[-1])
+    return Registration(
+        deployments=tuple(RegisteredDeployment(**one) for one in found["deployments"]),
+        deleted=tuple(found["deleted"]),
+        crashed=tuple(found["crashed"]),
+    )
+
+
+def register(
+    client: SyncPrefectClient, settings: Settings, config: Path | None, pool: str
+) -> Registration:
+    """Create or update the pool and every deployment; delete those of sources that were removed.
+
+    Raises:
+        RunFailed: A deployment of this name belongs to another work pool.
+    """
+    _prepare_pool(client, pool, settings.serve.max_concurrent_runs)
+    registered = [_apply(client, one, settings, pool) for one in plan(settings, config)]
+    deleted = _delete_others(client, pool, {one.name for one in registered})
+    return Registration(deployments=tuple(registered), deleted=tuple(deleted))
+
+
+def _prepare_pool(client: SyncPrefectClient, pool: str, max_concurrent_runs: int) -> None:
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+    from prefect.exceptions import ObjectNotFound
+
+    long_limit = max(1, max_concurrent_runs // 2)
+    try:
+        found = client.read_work_pool(pool)
+        if found.is_paused and found.description == STOPPING:  # a stop that was cut short
+            client.update_work_pool(pool, WorkPoolUpdate(is_paused=False, description=""))
+    except ObjectNotFound:
+        client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+    try:
+        queue = client.read_work_queue_by_name(LONG_RUNS, work_pool_name=pool)
+        client.update_work_queue(queue.id, concurrency_limit=long_limit)
+    except ObjectNotFound:
+        client.create_work_queue(
+            LONG_RUNS, work_pool_name=pool, concurrency_limit=long_limit, priority=2
+        )
+
+
+def _apply(
+    client: SyncPrefectClient, one: PlannedDeployment, settings: Settings, pool: str
+) -> RegisteredDeployment:
+    """Create or update a deployment; a schedule that was paused in the UI stays paused."""
+    from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+
+    from flows.reporting.parameters import with_source_enum
+
+    module, _, name = one.entrypoint.rpartition(".")
+    flow: Any = getattr(import_module(module), name)
+    full_name = f"{one.flow_name}/{one.name}"
+    known = _known(client, full_name)
+    if known and known.work_pool_name not in (None, pool):
+        raise RunFailed(
+            f"the deployment {full_name} belongs to the work pool {known.work_pool_name!r} of "
+            f"another installation at this Prefect server: delete it there (`prefect deployment "
+            f"delete {full_name}`), or give each installation a server of its own"
+        )
+    is_active = not (known and known.schedules) or any(one.active for one in known.schedules)
+    is_paused = bool(known and known.paused)
+    form = with_source_enum(flow, settings).form.model_dump()
+    client.create_deployment(
+        flow_id=client.create_flow_from_name(one.flow_name),
+        name=one.name,
+        entrypoint=one.entrypoint,
+        parameters={
+            key: one.parameters[key] for key in one.parameters if key in form["properties"]
+        },
+        parameter_openapi_schema=form,
+        enforce_parameter_schema=True,
+        schedules=[deployment_schedule(one.schedule, is_active=is_active)] if one.schedule else [],
+        paused=is_paused,
+        concurrency_limit=None if one.is_long else 1,
+        concurrency_options=None
+        if one.is_long
+        else ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+        work_pool_name=pool,
+        work_queue_name=LONG_RUNS if one.is_long else "default",
+        job_variables={"command": f"{sys.executable} -m prefect.engine"},
+        tags=list(one.tags),
+        description=one.description or (flow.description or one.flow_name).splitlines()[0],
+    )
+    return RegisteredDeployment(
+        name=full_name,
+        schedule=str(one.schedule or ""),
+        is_paused=is_paused or not is_active,
+    )
+
+
+def _known(client: SyncPrefectClient, full_name: str) -> DeploymentResponse | None:
+    from prefect.exceptions import ObjectNotFound
+
+    with suppress(ObjectNotFound):
+        return client.read_deployment_by_name(full_name)
+    return None
+
+
+def deployment_schedule(found: Schedule, *, is_active: bool) -> DeploymentScheduleCreate:
+    """Return a schedule as Prefect's server takes it."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+
+    zone = found.prefect_time_zone
+    schedule: CronSchedule | IntervalSchedule | RRuleSchedule
+    if found.kind == "cron":
+        schedule = CronSchedule(cron=found.value, timezone=zone)
+    elif found.kind == "rrule":
+        schedule = RRuleSchedule(rrule=_anchored(found.value, zone), timezone=zone)
+    else:
+        schedule = IntervalSchedule(
+            interval=timedelta(seconds=float(found.value)),
+            anchor_date=_INTERVAL_ANCHOR.replace(tzinfo=ZoneInfo(found.zone)),
+            timezone=zone,
+        )
+    return DeploymentScheduleCreate(schedule=schedule, active=is_active)
+
+
+def _anchored(rule: str, zone: str) -> str:
+    """Add the day that a rule counts from; Prefect's client adds the time of the registration.
+
+    The server expands a rule from its first day. So rules of minutes and seconds count from a
+    recent one.
+    """
+    today = datetime.now(ZoneInfo(zone))
+    first = {"SECONDLY": today, "MINUTELY": today.replace(month=1, day=1)}
+    frequency = rule.partition("FREQ=")[2].partition(";")[0]
+    return f"DTSTART:{first.get(frequency, _INTERVAL_ANCHOR):%Y%m%dT000000}\n{rule}"
+
+
+def _delete_others(client: SyncPrefectClient, pool: str, kept: set[str]) -> list[str]:
+    """Delete this pool's deployments that the configuration no longer has; their runs stay."""
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterTags,
+        WorkPoolFilter,
+        WorkPoolFilterName,
+    )
+
+    found = read_all(
+        client.read_deployments,
+        deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])),
+        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+    )
+    names = {one.id: f"{client.read_flow(one.flow_id).name}/{one.name}" for one in found}
+    deleted = {id_: name for id_, name in names.items() if name not in kept}
+    for id_ in deleted:
+        client.delete_deployment(id_)
+    return list(deleted.values())
+
+
+def _main(order: dict[str, Any]) -> None:
+    from prefect.client.orchestration import get_client
+
+    config = Path(order["config"]) if order["config"] else None
+    with get_client(sync_client=True) as client:
+        done = register(client, configuration.load(config), config, order["pool"])
+        crashed = end_lost_runs(
+            client, order["pool"], order["worker"], is_worker_running=order["is_worker_running"]
+        )
+    sys.stdout.write("\n" + json.dumps(asdict(done) | {"crashed": crashed}) + "\n")
+
+
+if __name__ == "__main__":
+    _main(json.loads(sys.argv[1]))

@@ -1,0 +1,172 @@
+"""Runs that Prefect's server believes in and that no process carries out.
+
+Nothing at the server notices that the process of a run was killed together with its worker:
+the run stays ``Running``, and holds its place in the limits. A worker that receives SIGTERM
+leaves its runs behind in the same way (PrefectHQ/prefect#16746, #22528), so the supervisor
+drains it first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun, State
+
+STOPPING = "paused while `copydesk serve` stops"
+"""Description of the work pool during a drain: a pause that a user set is another."""
+DRAIN_SECONDS = 20.0
+_WORKER_LABEL = "prefect.worker.name"
+_PAGE_SIZE = 200
+
+
+def end_lost_runs(
+    client: SyncPrefectClient, pool: str, worker: str, *, is_worker_running: bool
+) -> list[str]:
+    """End the runs of a worker whose process is gone, and drop late runs but one per deployment.
+
+    A run that had begun becomes ``Crashed``. A run that had not begun is scheduled again if a
+    person asked for it, and cancelled if a schedule did: the schedule comes again.
+
+    Args:
+        client: Of the server.
+        pool: The work pool.
+        worker: Name of the worker; the runs of other workers of the pool are left alone.
+        is_worker_running: The worker may be about to start a run that is pending.
+
+    Returns:
+        The names of the runs that are now ``Crashed``.
+    """
+    from prefect.states import Cancelled, Crashed, Scheduled
+
+    crashed = []
+    for run in _runs_of(client, pool, worker, "RUNNING", "CANCELLING", "PENDING"):
+        if has_process(run) or (is_worker_running and not run.infrastructure_pid):
+            continue
+        if run.start_time is not None:
+            message = "the process of this run is gone; what it stored is kept"
+            if _set_state(client, run, Crashed(message=message)):
+                crashed.append(run.name)
+        elif run.auto_scheduled:
+            _set_state(client, run, Cancelled(message="not started; the schedule comes again"))
+        else:
+            _set_state(client, run, Scheduled(message="not started; scheduled again"))
+    for run in superseded_runs(_runs_in(client, pool, "SCHEDULED"), datetime.now(UTC)):
+        client.delete_flow_run(run.id)
+    return crashed
+
+
+def has_process(run: FlowRun) -> bool:
+    """Whether the process that the worker started for a run exists on this machine.
+
+    A process id may have been reused, so the environment of the process decides.
+    """
+    if not run.infrastructure_pid:
+        return False
+    environ = Path("/proc") / run.infrastructure_pid / "environ"
+    with suppress(OSError):
+        return f"PREFECT__FLOW_RUN_ID={run.id}".encode() in environ.read_bytes().split(b"\0")
+    return False
+
+
+def drain(
+    client: SyncPrefectClient, pool: str, worker: str, stop_worker: Callable[[], None]
+) -> None:
+    """Cancel the runs of a worker, wait until each stored its batch, then stop the worker.
+
+    The pool is paused meanwhile, so that no worker takes a new run of it.
+
+    Args:
+        client: Of the server.
+        pool: The work pool.
+        worker: Name of the worker.
+        stop_worker: Ends its process.
+    """
+    from prefect.client.schemas.actions import WorkPoolUpdate
+    from prefect.states import Cancelling
+
+    was_paused = client.read_work_pool(pool).is_paused
+    if not was_paused:
+        client.update_work_pool(pool, WorkPoolUpdate(is_paused=True, description=STOPPING))
+    try:
+        asked: set[UUID] = set()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while runs := _runs_of(client, pool, worker, "RUNNING", "CANCELLING"):
+            for run in runs:
+                if run.id not in asked:
+                    asked.add(run.id)
+                    _set_state(client, run, Cancelling(message="copydesk serve stops"))
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
+        stop_worker()
+    finally:
+        if not was_paused:
+            client.update_work_pool(pool, WorkPoolUpdate(is_paused=False, description=""))
+    end_lost_runs(client, pool, worker, is_worker_running=False)
+
+
+def _runs_of(client: SyncPrefectClient, pool: str, worker: str, *states: str) -> list[FlowRun]:
+    """Return the runs of a worker in some states; runs that name no worker are its own."""
+    runs = _runs_in(client, pool, *states)
+    return [run for run in runs if run.labels.get(_WORKER_LABEL, worker) == worker]
+
+
+def _runs_in(client: SyncPrefectClient, pool: str, *states: str) -> list[FlowRun]:
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+        WorkPoolFilter,
+        WorkPoolFilterName,
+    )
+    from prefect.client.schemas.objects import StateType
+
+    types = FlowRunFilterStateType(any_=[StateType(state) for state in states])
+    return read_all(
+        client.read_flow_runs,
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=types)),
+        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+    )
+
+
+def superseded_runs(runs: Iterable[FlowRun], now: datetime) -> list[FlowRun]:
+    """Return the runs whose scheduled time passed, but the latest of each deployment.
+
+    Runs that a person asked for are not among them.
+    """
+    late = [
+        (run.expected_start_time, run)
+        for run in runs
+        if run.auto_scheduled and run.expected_start_time and run.expected_start_time < now
+    ]
+    latest = {run.deployment_id: run.id for _, run in sorted(late, key=itemgetter(0))}
+    return [run for _, run in late if run.id != latest[run.deployment_id]]
+
+
+def _set_state(client: SyncPrefectClient, run: FlowRun, state: State[Any]) -> bool:
+    """Set a state by force; False if the run ended or was deleted meanwhile."""
+    from prefect.exceptions import ObjectNotFound
+
+    with suppress(ObjectNotFound):
+        now = client.read_flow_run(run.id).state
+        if now is not None and not now.is_final():
+            client.set_flow_run_state(run.id, state, force=True)
+            return True
+    return False
+
+
+def read_all(read: Callable[..., list[Any]], **filters: Any) -> list[Any]:
+    """Return every page of one of the client's lists."""
+    found: list[Any] = []
+    while len(page := read(**filters, limit=_PAGE_SIZE, offset=len(found))) == _PAGE_SIZE:
+        found += page
+    return found + page

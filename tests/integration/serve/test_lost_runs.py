@@ -1,0 +1,225 @@
+"""Runs that the server believes in: lost ones, late ones, and those of a worker that stops."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolUpdate
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Cancelled, Completed, Pending, Running
+
+from flows import settings
+from flows.serve import lost_runs
+from flows.serve.deployments import register
+from flows.serve.lost_runs import drain, end_lost_runs, superseded_runs
+from tests.integration.serve.conftest import write_config
+
+WORKER = "copydesk-here"
+POOL = "pool-of-lost-runs"
+
+
+@pytest.fixture(scope="module")
+def client(prefect_server: str) -> Iterator[SyncPrefectClient]:
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def deployments(client, tmp_path_factory) -> Iterator[dict[str, UUID]]:
+    """The ids of two deployments in a pool of this module."""
+    config = write_config(tmp_path_factory.mktemp("lost"))
+    done = register(client, settings.load(config, {}), config, POOL)
+    ids = {one.name: client.read_deployment_by_name(one.name).id for one in done.deployments}
+    yield ids
+    for one in ids.values():
+        client.delete_deployment(one)
+    client.delete_work_pool(POOL)
+
+
+@pytest.fixture
+def pool(deployments) -> str:
+    return POOL
+
+
+@pytest.fixture
+def make(client, deployments) -> Iterator[Callable[..., FlowRun]]:
+    """Make a run of a deployment in the pool."""
+    made = []
+
+    def make(
+        *states: State[Any],
+        name: str = "sync/a",
+        worker: str | None = WORKER,
+        pid: int | None = None,
+    ) -> FlowRun:
+        run = client.create_flow_run_from_deployment(deployments[name])
+        for state in states:
+            client.set_flow_run_state(run.id, state, force=True)
+        if worker:
+            client.update_flow_run_labels(run.id, {"prefect.worker.name": worker})
+        if pid:
+            client.update_flow_run(run.id, infrastructure_pid=str(pid))
+        made.append(run.id)
+        return client.read_flow_run(run.id)
+
+    yield make
+    for one in made:
+        client.delete_flow_run(one)
+
+
+@pytest.fixture
+def process() -> Iterator[Callable[[FlowRun], int]]:
+    """Start a process that carries out a run."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(run: FlowRun) -> int:
+        environ = os.environ | {"PREFECT__FLOW_RUN_ID": str(run.id)}
+        command = [sys.executable, "-c", "import time; print('', flush=True); time.sleep(60)"]
+        started.append(subprocess.Popen(command, env=environ, stdout=subprocess.PIPE))
+        started[-1].stdout.readline()  # type: ignore[union-attr]
+        return started[-1].pid
+
+    yield start
+    for one in started:
+        one.kill()
+        one.communicate()
+
+
+def dead_pid() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def state_of(client, run: FlowRun) -> str:
+    return str(client.read_flow_run(run.id).state.type.value)
+
+
+def test_run_whose_process_is_gone_is_crashed(client, pool, make):
+    run = make(Pending(), Running(), pid=dead_pid())
+
+    crashed = end_lost_runs(client, pool, WORKER, is_worker_running=True)
+
+    assert crashed == [run.name]
+    assert state_of(client, run) == "CRASHED"
+
+
+def test_run_whose_process_lives_is_left_alone(client, pool, make, process):
+    run = make(Pending(), Running())
+    client.update_flow_run(run.id, infrastructure_pid=str(process(run)))
+
+    assert end_lost_runs(client, pool, WORKER, is_worker_running=False) == []
+
+    assert state_of(client, run) == "RUNNING"
+
+
+def test_process_id_that_another_program_has_now_is_no_process_of_the_run(client, pool, make):
+    run = make(Pending(), Running(), pid=os.getpid())
+
+    assert end_lost_runs(client, pool, WORKER, is_worker_running=True) == [run.name]
+
+
+def test_runs_of_another_worker_and_of_another_pool_are_left_alone(client, pool, make):
+    run = make(Pending(), Running(), worker="copydesk-there", pid=dead_pid())
+
+    assert end_lost_runs(client, pool, WORKER, is_worker_running=False) == []
+    assert end_lost_runs(client, "another", "copydesk-there", is_worker_running=False) == []
+
+    assert state_of(client, run) == "RUNNING"
+
+
+def test_run_that_had_not_begun_is_scheduled_again_if_a_person_asked_for_it(client, pool, make):
+    run = make(Pending())
+
+    assert end_lost_runs(client, pool, WORKER, is_worker_running=True) == []
+    assert state_of(client, run) == "PENDING"  # the worker may be about to start it
+    assert end_lost_runs(client, pool, WORKER, is_worker_running=False) == []
+
+    assert state_of(client, run) == "SCHEDULED"
+
+
+@pytest.mark.parametrize("state", [Completed(), Cancelled()], ids=lambda state: state.name)
+def test_run_that_ended_keeps_its_state(client, pool, make, state):
+    run = make(Pending(), Running(), state, pid=dead_pid())
+
+    end_lost_runs(client, pool, WORKER, is_worker_running=False)
+
+    assert state_of(client, run) == state.type.value
+
+
+def test_late_runs_of_a_schedule_collapse_into_the_latest_and_requests_stay():
+    now = datetime.now(UTC)
+    first, second, flow = uuid4(), uuid4(), uuid4()
+
+    def run(deployment: UUID, minutes: float, *, is_scheduled: bool = True) -> FlowRun:
+        return FlowRun(
+            flow_id=flow,
+            deployment_id=deployment,
+            expected_start_time=now - timedelta(minutes=minutes),
+            auto_scheduled=is_scheduled,
+        )
+
+    kept = [run(first, 1), run(second, 7), run(first, 9, is_scheduled=False), run(first, -5)]
+    dropped = [run(first, 3), run(first, 2)]
+
+    assert superseded_runs([*kept, *dropped], now) == dropped
+
+
+# --- a worker that stops -----------------------------------------------------------------
+
+
+def test_drain_cancels_running_runs_waits_for_their_end_and_leaves_the_pool_open(
+    client, pool, make
+):
+    run = make(Pending(), Running())
+    foreign = make(Pending(), Running(), name="sync/b", worker="copydesk-there")
+    events: list[str] = []
+
+    def finish_when_cancelled() -> None:
+        """Be the run's process."""
+        with get_client(sync_client=True) as own:
+            for _ in range(200):
+                state = own.read_flow_run(run.id).state
+                if state and state.is_cancelling():
+                    events.append(f"paused {own.read_work_pool(pool).is_paused}")
+                    own.set_flow_run_state(run.id, Cancelled(message="stored"), force=True)
+                    return
+                time.sleep(0.05)
+
+    process = threading.Thread(target=finish_when_cancelled)
+    process.start()
+    drain(client, pool, WORKER, lambda: events.append("worker stopped"))
+    process.join(30)
+
+    assert events == ["paused True", "worker stopped"]
+    assert client.read_flow_run(run.id).state.message == "stored"
+    assert state_of(client, foreign) == "RUNNING"
+    assert not client.read_work_pool(pool).is_paused
+
+
+def test_drain_crashes_runs_that_do_not_end_in_time(client, pool, make, monkeypatch):
+    monkeypatch.setattr(lost_runs, "DRAIN_SECONDS", 0.5)
+    run = make(Pending(), Running(), pid=dead_pid())
+
+    drain(client, pool, WORKER, lambda: None)
+
+    assert state_of(client, run) == "CRASHED"
+
+
+def test_drain_leaves_a_pool_paused_that_a_user_paused(client, pool, make):
+    make()
+    client.update_work_pool(pool, WorkPoolUpdate(is_paused=True))
+
+    drain(client, pool, WORKER, lambda: None)
+
+    assert client.read_work_pool(pool).is_paused
