@@ -51,8 +51,8 @@ def export(
     settings = console.settings()
     if format_ == "parquet":
         tables = export_tables(settings, directory, source=source, since=since, check=check)
-        console.print_result(tables.as_json(), tables.words())
+        console.print_result(tables.as_json(), tables.message())
         return tables.exit_code
     posts = export_articles(settings, directory, format_, source=source, since=since, check=check)
-    console.print_result(posts.as_json(), posts.words())
+    console.print_result(posts.as_json(), posts.message())
     return posts.exit_code

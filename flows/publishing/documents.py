@@ -18,7 +18,7 @@ _LONGEST_LINE = 256 * 1024 * 1024
 
 
 def write_jsonl(articles: Iterable[Article], file: Path) -> int:
-    """One article JSON a line, UTF-8; the number of lines. The file appears whole."""
+    """Write one article JSON a line, UTF-8; return the number of lines."""
     number = 0
     with atomic_file(file) as out:
         for article in articles:
@@ -29,12 +29,11 @@ def write_jsonl(articles: Iterable[Article], file: Path) -> int:
 
 
 def write_csv(articles: Iterable[Article], file: Path) -> int:
-    """One article a row, UTF-8 with a byte order mark for spreadsheets; the number of rows.
+    """Write one article a row, UTF-8 with a byte order mark; return the number of rows.
 
-    Lists and provenance are JSON in their cell. A cell that a spreadsheet would run as
-    a formula (it begins with ``= + - @`` in either width, tab, return or a line end) is
-    preceded by ``'``: this file is made for spreadsheets. Exact data is what JSON lines,
-    Parquet and ``copydesk query`` give.
+    The file is for spreadsheets: lists and provenance are JSON in their cell, and ``'``
+    precedes a cell that a spreadsheet would run as a formula (it begins with ``= + - @`` in
+    either width, tab, return or a line end). JSON lines and Parquet hold the exact data.
     """
     number = 0
     with atomic_file(file) as out:
@@ -47,7 +46,7 @@ def write_csv(articles: Iterable[Article], file: Path) -> int:
 
 
 def is_copydesk_file(file: Path) -> bool:
-    """Whether a file is what an export of JSON lines or CSV leaves, by its first line."""
+    """Whether copydesk wrote a file of JSON lines or CSV, by its first line."""
     try:
         with file.open("rb") as stream:
             line = stream.readline(_LONGEST_LINE)
@@ -64,7 +63,7 @@ def is_copydesk_file(file: Path) -> bool:
 
 @contextmanager
 def atomic_file(file: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name when it is complete, or not at all."""
+    """Write a file that appears under its name when it is complete, or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".copydesk-export-{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
@@ -77,7 +76,7 @@ def atomic_file(file: Path) -> Iterator[IO[bytes]]:
 
 
 class _Encoded:
-    """The text file that ``csv`` wants, over bytes."""
+    """A text file for ``csv`` over bytes."""
 
     def __init__(self, out: IO[bytes]) -> None:
         self._out = out

@@ -1,4 +1,4 @@
-"""Articles out of the warehouse into posts or one file: the work behind ``copydesk export``."""
+"""Export articles as posts or as one file: the work of ``copydesk export``."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from warehouse.rows import ArticleRow
 
 ONE_FILE = {"jsonl": write_jsonl, "csv": write_csv}
 NOT_OURS = "copydesk did not write it; move it away"
-_NAMED = 10
+_MAX_NAMES = 10
 _FIELDS = tuple(one.name for one in fields(Article) if one.name != "provenance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """What an export did or found, and how to say it."""
+    """The result of an export or of a check, for people and as JSON."""
 
     exported: ExportResult
     directory: Path
@@ -48,17 +48,16 @@ class ExportReport:
 
     @property
     def exit_code(self) -> int:
-        """4 when a check found a difference; 3 when a file of somebody else stood in the way.
+        """4 after a check with a difference, 1 after a failed write, 3 for a file left alone.
 
-        Posts that no exported article accounts for are told, and are none: a site may hold
-        others, and an export may be of one source.
+        Extra posts are no difference: a site may hold others, and an export may be of one source.
         """
         if self.exported.is_same:
             return 0
         return 4 if self.is_check else 1 if self.exported.failed else 3
 
     def as_json(self) -> dict[str, Any]:
-        """The counts, and every path that needs a look."""
+        """The counts, and every path that is not as expected."""
         found = self.exported
         return {
             "directory": str(self.directory),
@@ -70,8 +69,8 @@ class ExportReport:
             "extra_files": found.extra,
         }
 
-    def words(self) -> str:
-        """A line of counts, then a line for each file that needs a look."""
+    def message(self) -> str:
+        """A line of counts, then a line for each file that is not as expected."""
         found = self.exported
         own = {} if self.is_check else {"changed": "left alone"}
         counts = ", ".join(
@@ -81,17 +80,16 @@ class ExportReport:
         lines += [f"! {path} differs: {why}" for path, why in found.differences.items()]
         lines += [f"! {path} is missing" for path in found.missing]
         lines += [f"! {path} could not be written: {why}" for path, why in found.failed.items()]
-        return "\n".join(lines + _extra_words(found.extra))
+        return "\n".join(lines + _extra_lines(found.extra))
 
 
-def _extra_words(extra: Sequence[str]) -> list[str]:
-    """Which files are no part of the export; no difference, for it says nothing about them."""
+def _extra_lines(extra: Sequence[str]) -> list[str]:
     if not extra:
         return []
-    some, more = ", ".join(extra[:_NAMED]), len(extra) - _NAMED
-    which = some + (f" and {more} more (--json names all)" if more > 0 else "")
-    stand = pluralize(len(extra), "file stands", "files stand")
-    return [f"{stand} there that no exported article accounts for, left alone: {which}"]
+    some, more = ", ".join(extra[:_MAX_NAMES]), len(extra) - _MAX_NAMES
+    names = some + (f" and {more} more (--json names all)" if more > 0 else "")
+    files = pluralize(len(extra), "file belongs", "files belong")
+    return [f"{files} to no exported article, left alone: {names}"]
 
 
 def export_articles(
@@ -103,11 +101,11 @@ def export_articles(
     since: datetime | None = None,
     check: bool = False,
 ) -> ExportReport:
-    """Write the current articles, or with ``check`` compare what stands in the folder.
+    """Write the current articles, or with ``check`` compare the files in the folder.
 
     Args:
-        settings: Where the warehouse is.
-        directory: The folder of posts; for jsonl and csv, where ``articles.<format>`` goes.
+        settings: Configuration of the warehouse.
+        directory: The folder of posts; for jsonl and csv the folder of ``articles.<format>``.
         format_: jekyll, hexo, hugo, jsonl or csv.
         source: Only articles of this source.
         since: Only articles published then or later; without zone it is UTC.
@@ -123,11 +121,11 @@ def export_articles(
     warehouse = settings.warehouse
     snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
     with connect_read_only(snapshot.path) as db:
-        chosen = _Chosen(db, source, since)
+        selection = _Selection(db=db, source=source, since=since)
         if format_ in ONE_FILE:
-            exported = _one_file(chosen, directory, format_, check=check)
+            exported = _one_file(selection, directory, format_, check=check)
         else:
-            exported = _posts(chosen, directory, cast(Dialect, format_), check=check)
+            exported = _posts(selection, directory, cast("Dialect", format_), check=check)
     return ExportReport(exported=exported, directory=directory, is_check=check)
 
 
@@ -145,12 +143,12 @@ def in_utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and is_naive else moment
 
 
-def _one_file(chosen: _Chosen, directory: Path, format_: str, *, check: bool) -> ExportResult:
+def _one_file(selection: _Selection, directory: Path, format_: str, *, check: bool) -> ExportResult:
     exported, name = ExportResult(), f"articles.{format_}"
     file = directory / name
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / name
-        ONE_FILE[format_](chosen.articles(), made)
+        ONE_FILE[format_](selection.articles(), made)
         if file.exists() and filecmp.cmp(made, file, shallow=False):
             exported.identical.append(name)
         elif file.exists() and not is_copydesk_file(file):
@@ -158,99 +156,96 @@ def _one_file(chosen: _Chosen, directory: Path, format_: str, *, check: bool) ->
             exported.differences[name] = NOT_OURS
         elif check and file.exists():
             exported.changed.append(name)
-            exported.differences[name] = "it is not what would be written now"
+            exported.differences[name] = "its articles differ from the snapshot"
         elif check:
             exported.missing.append(name)
         else:
             (exported.updated if file.exists() else exported.written).append(name)
-            ONE_FILE[format_](chosen.articles(), file)
+            ONE_FILE[format_](selection.articles(), file)
     return exported
 
 
-def _posts(chosen: _Chosen, directory: Path, dialect: Dialect, *, check: bool) -> ExportResult:
-    """Files that were imported go back as they came, all others are written.
+def _posts(
+    selection: _Selection, directory: Path, dialect: Dialect, *, check: bool
+) -> ExportResult:
+    """Write the posts of a dialect.
 
-    An article that says what one of its files says gives all its files back: copies, and
-    versions that stood beside it. Into the site that they came from, as far as they still
-    stand there.
+    1. An article that was imported and did not change since is written as the bytes it came
+       from, with its copies and earlier versions: into a fresh folder if it was imported in
+       this dialect, and into the folder that it came from for every file that exists there.
+    2. Any other article is written in the current form of the dialect.
     """
-    outlines, files = chosen.outlines()
+    infos, files = selection.infos()
     inside = _part_of_site(directory, files) if check else ""
     if inside:
         directory = directory.absolute().parent
-    own = _own_files(files, directory, dialect)
-    anew = {one.article_id: one for one in outlines if one.article_id not in own and not inside}
+    own = _imported_files(files, directory, dialect)
+    new = {one.article_id: one for one in infos if one.article_id not in own and not inside}
     own = {key: one for key, one in own.items() if one.path.startswith(inside)}
     plan = [PlannedFile(key=key, path=one.path, digest=one.digest) for key, one in own.items()]
-    plan += [PlannedFile(key=key, path=post_path(one, dialect)) for key, one in anew.items()]
+    plan += [PlannedFile(key=key, path=post_path(one, dialect)) for key, one in new.items()]
     keys = {one.seq: key for key, one in own.items()}
     contents = chain(
-        ((keys[seq], data) for seq, data in chosen.file_data(list(keys))),
+        ((keys[seq], data) for seq, data in posts.file_data(selection.db, list(keys))),
         (
             (article.article_id, write_post(article, dialect).data)
-            for article in (chosen.articles() if anew else ())
-            if article.article_id in anew
+            for article in (selection.articles() if new else ())
+            if article.article_id in new
         ),
     )
     return write_files(plan, contents, directory, check=check, inside=inside)
 
 
-def _own_files(
+def _imported_files(
     files: Sequence[StoredFile], directory: Path, dialect: Dialect
 ) -> dict[str, StoredFile]:
-    """The files that go back as they came: the one of each article by its id, and others."""
-    standing = {one.seq for one in files if file_exists(directory, one.path)}
-    is_restored = not standing or (directory / JOURNAL).exists()
-    fit = [one for one in files if one.dialect == dialect or one.seq in standing]
-    fit.sort(key=lambda one: (one.is_current, one.seq in standing, one.seq))
+    """The files that are written as imported; the main file of an article by its id."""
+    existing = {one.seq for one in files if file_exists(directory, one.path)}
+    is_restored = not existing or (directory / JOURNAL).exists()
+    fit = [one for one in files if one.dialect == dialect or one.seq in existing]
+    fit.sort(key=lambda one: (one.is_current, one.seq in existing, one.seq))
     main = {one.article_id: one for one in fit if one.is_current}
-    own: dict[str, StoredFile] = {}
+    found: dict[str, StoredFile] = {}
     for one in fit:
         first = main.get(one.article_id)
         if first is one:
-            own[one.article_id] = one
-        elif first is not None and (is_restored or one.seq in standing):
-            own[f"{one.article_id}\n{one.path}"] = one
-    return own
+            found[one.article_id] = one
+        elif first is not None and (is_restored or one.seq in existing):
+            found[f"{one.article_id}\n{one.path}"] = one
+    return found
 
 
 def _part_of_site(directory: Path, files: Sequence[StoredFile]) -> str:
-    """What the paths of a site's folder begin with, if DIR is such a folder: ``_posts/``.
+    """The path prefix of a folder that is one of several imported together: ``_posts/``.
 
-    Several folders that are imported together keep their names in their files' paths;
-    each of them can be checked by itself, for what was imported from it.
+    Each of them can be checked on its own. Empty for any other folder.
     """
-    inside = f"{directory.absolute().name}/"
+    prefix = f"{directory.absolute().name}/"
     site = directory.absolute().parent
     if any(file_exists(directory, one.path) for one in files):
         return ""
-    return (
-        inside
-        if any(f.path.startswith(inside) and file_exists(site, f.path) for f in files)
-        else ""
-    )
+    is_part = any(one.path.startswith(prefix) and file_exists(site, one.path) for one in files)
+    return prefix if is_part else ""
 
 
-class _Chosen:
-    """The articles that are exported; one iterator at a time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Selection:
+    """The exported articles; one iterator at a time."""
 
-    def __init__(self, db: DuckDBPyConnection, source: str | None, since: datetime | None) -> None:
-        self._db = db
-        self._source = source
-        self._since = since
+    db: DuckDBPyConnection
+    source: str | None
+    since: datetime | None
 
     def articles(self) -> Iterator[Article]:
-        rows = read.read_articles(self._db, source=self._source, published_since=self._since)
+        rows = read.read_articles(self.db, source=self.source, published_since=self.since)
         return (_article(row) for row in rows)
 
-    def outlines(self) -> tuple[list[ArticleInfo], list[StoredFile]]:
-        found = posts.article_infos(self._db, source=self._source, published_since=self._since)
-        chosen = {one.article_id for one in found}
-        files = posts.stored_files(self._db, source=self._source)
-        return found, [one for one in files if one.article_id in chosen]
-
-    def file_data(self, seqs: list[int]) -> Iterator[tuple[int, bytes]]:
-        return posts.file_data(self._db, seqs)
+    def infos(self) -> tuple[list[ArticleInfo], list[StoredFile]]:
+        """Every article without its text, and the imported files of all of them."""
+        found = posts.article_infos(self.db, source=self.source, published_since=self.since)
+        selected = {one.article_id for one in found}
+        files = posts.stored_files(self.db, source=self.source)
+        return found, [one for one in files if one.article_id in selected]
 
 
 def _article(row: ArticleRow) -> Article:

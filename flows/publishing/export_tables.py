@@ -1,8 +1,7 @@
-"""The tables as Parquet files, types and all: ``copydesk export DIR --format parquet``.
+"""Export tables as typed Parquet files: ``copydesk export DIR --format parquet``.
 
-One file a table: articles, revisions and sightings. DuckDB writes them straight from the
-read snapshot, so that memory does not grow with the corpus; each takes its place only when
-it is whole.
+One file for each of articles, revisions and sightings. DuckDB writes them directly from the
+snapshot, so that memory does not grow with the corpus. A file appears when it is complete.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _CHOSEN = """
     WHERE ($source IS NULL OR source = $source)
       AND ($since IS NULL OR published_at >= $since)
 """
-# Rows and a sum over all values, in whatever order they come.
+# Number of rows and a sum over all values, independent of their order.
 _SUM = "SELECT count(*), CAST(sum(hash(t)) AS VARCHAR) FROM ({}) t"
 
 
@@ -41,12 +40,12 @@ def export_tables(
     since: datetime | None = None,
     check: bool = False,
 ) -> ExportReport:
-    """Write the tables, or with ``check`` compare what stands in the folder row by row.
+    """Write the tables, or with ``check`` compare the files in the folder row by row.
 
     Args:
-        settings: Where the warehouse is.
-        directory: Where ``articles.parquet``, ``revisions.parquet`` and
-            ``sightings.parquet`` go.
+        settings: Configuration of the warehouse.
+        directory: Folder of ``articles.parquet``, ``revisions.parquet`` and
+            ``sightings.parquet``.
         source: Only articles of this source.
         since: Only articles published then or later; without zone it is UTC.
         check: Compare, write nothing.
@@ -87,14 +86,14 @@ def _one(
         exported.identical.append(file.name)
     elif check:
         exported.changed.append(file.name)
-        exported.differences[file.name] = "its rows are not those of today"
+        exported.differences[file.name] = "its rows differ from the snapshot"
     else:
         _write(db, rows, file)
         exported.updated.append(file.name)
 
 
 def _write(db: DuckDBPyConnection, rows: str, file: Path) -> None:
-    """Write beside the file, then put it in its place."""
+    """Write a temporary file, then rename it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.part")
     try:
@@ -110,7 +109,7 @@ def _write(db: DuckDBPyConnection, rows: str, file: Path) -> None:
 
 
 def _is_ours(db: DuckDBPyConnection, file: Path) -> bool:
-    """Whether an export wrote this file: it says so itself."""
+    """Whether copydesk wrote a Parquet file, by its metadata."""
     with file.open("rb") as stream:
         if stream.read(4) != b"PAR1":
             return False

@@ -1,7 +1,7 @@
-"""Posts on disk to Posts: walked, read, and every failure kept with its file.
+"""Find and parse posts on disk.
 
-The walk is deterministic, never leaves the folders it was given, and says so about
-every file that it cannot hand over. What becomes of a Post is the caller's.
+The order is that of the paths. The walk never leaves the given folders and reports every file
+that it cannot return.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ class PostPath:
     """A file that may be a post.
 
     Attributes:
-        file: Where it is.
-        relative: Its path below the folder that was named, ``/`` between names; the
-            file name for a file that was named itself. Below the folder that holds all
-            that was named, where ``find_posts`` was given that.
+        file: Path of the file.
+        relative: Path below the given folder, ``/`` between names; the file name of a
+            given file; below ``find_posts(below=...)`` if that is set.
     """
 
     file: Path
@@ -35,13 +34,13 @@ class PostPath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadablePost:
-    """A file that gave no article, for quarantine.
+    """A file without an article, for quarantine.
 
     Attributes:
-        file: Where it is.
+        file: Path of the file.
         relative: As in PostPath.
         data: Its bytes; empty when it could not be read at all.
-        error: What is wrong, and with which line.
+        error: The problem, with its line.
     """
 
     file: Path
@@ -51,10 +50,10 @@ class UnreadablePost:
 
 
 def common_folder(paths: Iterable[Path]) -> Path | None:
-    """The folder that holds all that was named, when that lies in several folders.
+    """The common parent of several folders; ``None`` for one.
 
-    ``site/_posts`` and ``site/old_post`` may both hold ``a.md``: named together, their
-    files must be told apart, and are by their paths below ``site``.
+    ``site/_posts`` and ``site/old_post`` may both hold ``a.md``; imported together, their
+    paths below ``site`` distinguish the files.
     """
     folders = {Path(os.path.abspath(path if path.is_dir() else path.parent)) for path in paths}  # noqa: PTH100 - links stay
     return Path(os.path.commonpath(folders)) if len(folders) > 1 else None
@@ -63,15 +62,14 @@ def common_folder(paths: Iterable[Path]) -> Path | None:
 def find_posts(
     paths: Iterable[Path], *, below: Path | None = None
 ) -> Iterator[PostPath | UnreadablePost]:
-    """Every file that may be a post, in the order of its path, each once.
+    """Yield every file that may be a post, in the order of its path, each once.
 
-    Folders are walked whole; names that begin with a dot are skipped, links inside a
-    folder are not followed (one that leads out of it is reported). A file that is
-    named itself is taken whatever its extension.
+    Names that begin with a dot are skipped. Links inside a folder are not followed; one that
+    leads out of it is reported. A given file may have any extension.
 
     Args:
         paths: Files and folders.
-        below: Paths are relative to this folder, instead of to the one that was named.
+        below: Paths are relative to this folder instead of the given one.
     """
     seen: set[str] = set()
     for path in paths:
@@ -81,25 +79,8 @@ def find_posts(
                 yield found
 
 
-def read_posts(
-    found: Iterable[PostPath | UnreadablePost], *, source: str = ""
-) -> Iterator[Post | UnreadablePost]:
-    """Each file read: a Post, or what is wrong with it.
-
-    Args:
-        found: From ``find_posts``.
-        source: The source of posts that do not say theirs.
-    """
-    for each in found:
-        if isinstance(each, UnreadablePost):
-            yield each
-        else:
-            data = read_bytes(each)
-            yield parse_post(each, data, source) if isinstance(data, bytes) else data
-
-
 _Found = Iterator[tuple[PostPath | UnreadablePost, str]]
-"""Files, and the one name that each really has."""
+"""Files, each with its real path."""
 
 
 def _found(path: Path, below: Path | None) -> _Found:
@@ -107,7 +88,7 @@ def _found(path: Path, below: Path | None) -> _Found:
         yield from _walk(path, below)
     elif path.is_file():
         relative = f"{_below(path.parent, path.parent, below)}{path.name}"
-        yield PostPath(file=path, relative=_speakable(relative)), os.path.realpath(path)
+        yield PostPath(file=path, relative=_printable(relative)), os.path.realpath(path)
     else:
         what = "it is not a file or folder" if path.exists() else "there is no such file or folder"
         yield _bad(path, path.name, OSError(f"{path}: {what}")), str(path)
@@ -121,7 +102,7 @@ def _walk(root: Path, below: Path | None) -> _Found:
     def report(error: OSError) -> None:
         at = Path(error.filename or root)
         relative = f"{_below(at.parent, root, below)}{at.name}" if at != root else at.name
-        bad.append(_bad(at, _speakable(relative), error))
+        bad.append(_bad(at, _printable(relative), error))
 
     for folder, folders, names in os.walk(root, onerror=report, followlinks=False):
         here, before = Path(folder), _below(folder, root, below)
@@ -132,7 +113,7 @@ def _walk(root: Path, below: Path | None) -> _Found:
         for name in sorted([*names, *links]):
             if name.startswith(".") or not (name in links or _is_post_name(name)):
                 continue
-            file, relative = here / name, _speakable(f"{before}{name}")
+            file, relative = here / name, _printable(f"{before}{name}")
             if os.path.islink(file):  # noqa: PTH114 - half the time, and there are many
                 bad += _link(file, relative, Path(real_root))
             elif not _is_utf8(name):
@@ -144,7 +125,7 @@ def _walk(root: Path, below: Path | None) -> _Found:
 
 
 def _link(file: Path, relative: str, real_root: Path) -> list[UnreadablePost]:
-    # What a link inside the folder leads to is found under its own name.
+    # The target of a link inside the folder is found under its own name.
     target = Path(os.path.realpath(file))
     if target.is_relative_to(real_root) and target.exists():
         return []
@@ -152,25 +133,25 @@ def _link(file: Path, relative: str, real_root: Path) -> list[UnreadablePost]:
 
 
 def read_bytes(found: PostPath) -> bytes | UnreadablePost:
-    """The bytes of a file, unless it is too large for a post or cannot be read."""
+    """Read the bytes of a file, unless it is too large for a post or unreadable."""
     try:
         with found.file.open("rb") as file:
             data = file.read(MAX_POST_BYTES + 1)
     except OSError as error:
         return _bad(found.file, found.relative, error)
     if len(data) > MAX_POST_BYTES:
-        words = f"{found.relative}: more than {MAX_POST_BYTES:,} bytes: not a post"
-        return _bad(found.file, found.relative, OSError(words))
+        message = f"{found.relative}: more than {MAX_POST_BYTES:,} bytes: not a post"
+        return _bad(found.file, found.relative, OSError(message))
     return data
 
 
 def parse_post(found: PostPath, data: bytes, source: str) -> Post | UnreadablePost:
-    """What a file's bytes say, or what is wrong with them."""
+    """Parse the bytes of a file."""
     try:
         return read_post(data, found.relative, source=source)
     except ParseError as error:
         return UnreadablePost(file=found.file, relative=found.relative, data=data, error=error)
-    except Exception as error:  # noqa: BLE001 - one file nobody foresaw must not end an import
+    except Exception as error:  # noqa: BLE001 - one file must not end an import
         broken = BrokenParser(f"{found.relative}: {error!r}")
         broken.__cause__ = error
         return UnreadablePost(file=found.file, relative=found.relative, data=data, error=broken)
@@ -193,10 +174,10 @@ def _is_utf8(name: str) -> bool:
 
 
 def _below(folder: str | Path, root: Path, below: Path | None) -> str:
-    """What the paths of a folder's files begin with."""
+    """The prefix of the relative paths of a folder's files."""
     inner = os.path.relpath(folder, root if below is None else below)
     return "" if inner == os.curdir else f"{inner.replace(os.sep, '/')}/"
 
 
-def _speakable(path: str) -> str:
+def _printable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,16 +1,8 @@
-"""Articles to files: posts of a dialect.
+"""Write or compare the files of an export.
 
-An article that was imported and has not changed since goes back as the very bytes it
-came from. Three rules decide what stands where:
-
-1. When an article's own file stands in DIR under the path it was imported from, it is
-   compared with that file, whatever dialect was asked for.
-2. Otherwise an article imported in the asked dialect is written as it came.
-3. Any other is written in the asked dialect's current form.
-
-A file is replaced only if this module wrote it and nobody edited it since; the journal
-``.copydesk-export.jsonl`` in DIR remembers what was written. All writing is to a
-temporary file and a rename, and never through a link.
+A file is replaced only if copydesk wrote it and it was not edited since; the journal
+``.copydesk-export.jsonl`` in the folder records what was written. Every file is written under
+a temporary name and renamed, and never through a link.
 """
 
 from __future__ import annotations
@@ -19,48 +11,31 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from flows.publishing.documents import atomic_file
 from flows.publishing.find_posts import EXTENSIONS
-from parsers.frontmatter import Dialect, distinct_paths, post_path, write_post
+from parsers.frontmatter import distinct_paths
 from parsers.frontmatter.file_names import is_inside
-from parsers.model import Article
-from warehouse.rows import StoredPost
 
 JOURNAL = ".copydesk-export.jsonl"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportRow:
-    """An article to export, and its own file unless it changed since the import."""
-
-    article: Article
-    post: StoredPost | None = None
-
-
-class ExportRows(Protocol):
-    """Articles that can be gone through twice: a list, or a query run again."""
-
-    def __iter__(self) -> Iterator[ExportRow]:
-        """The articles, in the same order each time."""
-
-
 @dataclass(slots=True, kw_only=True)
 class ExportResult:
-    """What an export did, or with ``check`` would find, by path relative to DIR.
+    """The files of an export or of a check, by path relative to its folder.
 
     Attributes:
-        identical: Stood there already, byte for byte.
+        identical: Existing files with the same bytes.
         written: New files.
-        updated: Files of an earlier export, replaced.
-        changed: Files that differ and were left alone: made or edited by somebody else
-            (with ``check``: any that differ). ``differences`` says where.
-        missing: With ``check``: files that do not stand there.
-        extra: Posts in DIR that no exported article accounts for; never touched.
+        updated: Replaced files of an earlier export.
+        changed: Files that differ and were left alone, because copydesk did not write them
+            or they were edited since; with ``check`` all that differ.
+        missing: With ``check``: files that do not exist.
+        extra: Posts in the folder that belong to no exported article; left alone.
         failed: Files that could not be written, with the reason.
         differences: For each changed file, the first line that differs.
     """
@@ -76,61 +51,28 @@ class ExportResult:
 
     @property
     def is_same(self) -> bool:
-        """Whether every exported article stands in DIR as it should."""
+        """Whether every exported article is in the folder as it should be."""
         return not (self.changed or self.missing or self.failed)
 
     def counts(self) -> dict[str, int]:
-        """How many files of each kind."""
+        """Number of files of each kind."""
         kinds = ("identical", "written", "updated", "changed", "missing", "extra", "failed")
         return {kind: len(getattr(self, kind)) for kind in kinds}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFile:
-    """A file that an export makes.
+    """A file of an export.
 
     Attributes:
-        key: Tells it from all others; for an article's one file its id.
-        path: Where it would like to stand.
-        digest: SHA-256 of its bytes, in hex, when it goes back as it came; else empty.
+        key: Unique; the article's id for its main file.
+        path: Preferred path.
+        digest: SHA-256 of its bytes, in hex, if it is written as imported; else empty.
     """
 
     key: str
     path: str
     digest: str = ""
-
-
-def write_posts(
-    rows: ExportRows,
-    directory: Path,
-    dialect: Dialect,
-    *,
-    check: bool = False,
-    overwrite: bool = False,
-) -> ExportResult:
-    """Export articles as posts.
-
-    Args:
-        rows: The articles; gone through twice, because names must be distinct over all.
-        directory: The site's folder; made when missing, except with ``check``.
-        dialect: For articles that have no file of their own in ``directory``.
-        check: Compare only, write nothing.
-        overwrite: Replace files that somebody else made or edited, too.
-    """
-    if iter(rows) is rows:
-        raise TypeError("rows are gone through twice: pass a list or a query, not an iterator")
-    plan = [_planned(row, directory, dialect) for row in rows]
-    own = {one.key for one in plan if one.digest}
-    contents = (
-        (
-            row.article.article_id,
-            row.post.data
-            if row.post and row.article.article_id in own
-            else write_post(row.article, dialect).data,
-        )
-        for row in rows
-    )
-    return write_files(plan, contents, directory, check=check, overwrite=overwrite)
 
 
 def write_files(
@@ -139,18 +81,16 @@ def write_files(
     directory: Path,
     *,
     check: bool = False,
-    overwrite: bool = False,
     inside: str = "",
 ) -> ExportResult:
     """Write or compare files.
 
     Args:
-        plan: All of them.
-        contents: The key and the bytes of each, in any order.
-        directory: As in ``write_posts``.
+        plan: All files.
+        contents: Key and bytes of each file, in any order.
+        directory: The site's folder; made when missing, except with ``check``.
         check: Compare only, write nothing.
-        overwrite: Replace files that somebody else made or edited, too.
-        inside: Only posts below this part of ``directory`` are looked for as extra.
+        inside: Report extra posts only below this part of ``directory``.
     """
     paths = _paths(plan, directory)
     exported = ExportResult()
@@ -162,14 +102,14 @@ def write_files(
             if check:
                 _compare(directory, path, data, exported)
             else:
-                _write(directory, path, data, journal, exported, overwrite=overwrite)
+                _write(directory, path, data, journal, exported)
     exported.extra = sorted(_posts_in(directory, inside) - set(paths.values()))
     return exported
 
 
 def _paths(plan: Sequence[PlannedFile], directory: Path) -> dict[str, str]:
     number = Counter(one.path for one in plan)
-    # Two imported folders may hold one path: the article whose file stands there keeps it.
+    # Two imported folders may hold one path: the article whose file exists keeps it.
     keep = {
         one.key
         for one in plan
@@ -189,15 +129,8 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _planned(row: ExportRow, directory: Path, dialect: Dialect) -> PlannedFile:
-    own, article_id = row.post, row.article.article_id
-    if own and (own.dialect == dialect or file_exists(directory, own.path)):
-        return PlannedFile(key=article_id, path=own.path, digest=_sha256(own.data))
-    return PlannedFile(key=article_id, path=post_path(row.article, dialect))
-
-
 def file_exists(directory: Path, path: str) -> bool:
-    """Whether a file is under a path of an import."""
+    """Whether a file exists under the path of an import."""
     return is_inside(path) and _inside(directory, path).is_file()
 
 
@@ -206,36 +139,30 @@ def _inside(directory: Path, path: str) -> Path:
 
 
 def _compare(directory: Path, path: str, data: bytes, exported: ExportResult) -> None:
-    standing = _standing(directory, path, exported)
+    existing = _existing(directory, path, exported)
     if path in exported.failed:
         return
-    if standing is None:
+    if existing is None:
         exported.missing.append(path)
-    elif standing == data:
+    elif existing == data:
         exported.identical.append(path)
     else:
         exported.changed.append(path)
-        exported.differences[path] = _difference(standing, data)
+        exported.differences[path] = _difference(existing, data)
 
 
 def _write(
-    directory: Path,
-    path: str,
-    data: bytes,
-    journal: _Journal,
-    exported: ExportResult,
-    *,
-    overwrite: bool,
+    directory: Path, path: str, data: bytes, journal: _Journal, exported: ExportResult
 ) -> None:
-    standing = _standing(directory, path, exported)
+    existing = _existing(directory, path, exported)
     if path in exported.failed:
         return
-    if standing == data:
+    if existing == data:
         exported.identical.append(path)
         return
-    if standing is not None and not overwrite and not journal.wrote(path, standing):
+    if existing is not None and not journal.wrote(path, existing):
         exported.changed.append(path)
-        exported.differences[path] = _difference(standing, data)
+        exported.differences[path] = _difference(existing, data)
         return
     try:
         file = _inside(directory, path)
@@ -246,18 +173,18 @@ def _write(
     except OSError as error:
         exported.failed[path] = str(error)
     else:
-        (exported.written if standing is None else exported.updated).append(path)
+        (exported.written if existing is None else exported.updated).append(path)
 
 
-def _standing(directory: Path, path: str, exported: ExportResult) -> bytes | None:
-    """What stands at a path; a path that leads through a link is refused."""
+def _existing(directory: Path, path: str, exported: ExportResult) -> bytes | None:
+    """The bytes of an existing file; a path that leads through a link fails."""
     file = _inside(directory, path)
     try:
         for part in (file, *file.parents):
             if part == directory:
                 break
             if part.is_symlink():
-                exported.failed[path] = f"{part} is a link: not written through"
+                exported.failed[path] = f"{part} is a link, which copydesk does not follow"
                 return None
         return file.read_bytes()
     except FileNotFoundError:
@@ -267,14 +194,14 @@ def _standing(directory: Path, path: str, exported: ExportResult) -> bytes | Non
         return None
 
 
-def _difference(standing: bytes, wanted: bytes) -> str:
-    there, ours = standing.split(b"\n"), wanted.split(b"\n")
-    pairs = zip(there, ours, strict=False)
+def _difference(existing: bytes, wanted: bytes) -> str:
+    found, expected = existing.split(b"\n"), wanted.split(b"\n")
+    pairs = zip(expected, found, strict=False)
     at = next((at for at, (one, other) in enumerate(pairs) if one != other), None)
     if at is None:
-        return f"{len(there)} lines stand there, {len(ours)} were expected"
-    one, other = (lines[at].decode("utf-8", "replace")[:80] for lines in (there, ours))
-    return f"line {at + 1}: {one!r} stands there, {other!r} was expected"
+        return f"expected {len(expected)} lines, found {len(found)}"
+    one, other = (lines[at].decode("utf-8", "replace")[:80] for lines in (expected, found))
+    return f"line {at + 1}: expected {one!r}, found {other!r}"
 
 
 def _posts_in(directory: Path, inside: str) -> set[str]:
@@ -290,10 +217,9 @@ def _posts_in(directory: Path, inside: str) -> set[str]:
 
 
 class _Journal:
-    """What this module wrote into a folder: path and hash, one JSON line a file.
+    """Path and hash of every file that copydesk wrote into a folder, one JSON line each.
 
-    A line is written before its file, so that a killed export leaves no file that
-    nobody owns up to.
+    A line is written before its file, so that a killed export leaves no file without one.
     """
 
     def __init__(self, directory: Path, *, is_read_only: bool) -> None:
@@ -304,7 +230,7 @@ class _Journal:
 
     def __enter__(self) -> _Journal:
         if self._file.is_symlink():
-            raise OSError(f"{self._file} is a link: not written through")
+            raise OSError(f"{self._file} is a link, which copydesk does not follow")
         if self._is_read_only or not self._file.exists():
             return self
         for line in self._file.read_text("utf-8").splitlines():

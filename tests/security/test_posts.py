@@ -7,13 +7,13 @@ import json
 import pytest
 
 from flows.publishing.documents import write_jsonl
-from flows.publishing.write_files import JOURNAL, ExportRow, write_posts
+from flows.publishing.write_files import JOURNAL
 from parsers.errors import BadFrontMatter
 from parsers.frontmatter import distinct_paths, post_path, read_post
 from parsers.frontmatter.file_names import MAX_NAME_BYTES, folded
 from parsers.frontmatter.yaml_quote import writable
 from tests.security.payloads import DIALECTS, STEERING, in_time, payloads, posts_of
-from tests.unit.publishing.conftest import make_article
+from tests.unit.publishing.conftest import make_article, write_posts
 from warehouse.rows import StoredPost
 
 HOSTILE_WORDS = payloads(
@@ -79,7 +79,7 @@ def test_no_id_leads_out_of_the_folder(name, tmp_path) -> None:
             assert len(path.rpartition("/")[2].encode("utf-8")) <= MAX_NAME_BYTES
             assert not set(path) & (STEERING | {"\\", "\n"})
             assert ".." not in path
-    exported = write_posts([ExportRow(article=one) for one in articles], site, "jekyll")
+    exported = write_posts([(one, None) for one in articles], site, "jekyll")
 
     assert len(exported.written) == 3
     made = set(tmp_path.rglob("*")) - outside
@@ -93,7 +93,7 @@ def test_no_imported_path_leads_out_of_the_folder(name, tmp_path) -> None:
     article = make_article()
     post = StoredPost(data=b"x", dialect="jekyll", path=name)
 
-    exported = write_posts([ExportRow(article=article, post=post)], tmp_path / "site", "jekyll")
+    exported = write_posts([(article, post)], tmp_path / "site", "jekyll")
 
     assert len(exported.written) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
@@ -110,7 +110,7 @@ def exported_names(name: str) -> list[str]:
 
 def test_ids_that_a_disk_could_confuse_get_files_of_their_own(tmp_path) -> None:
     ids = ["e\u0301", "\u00e9", "E\u0301", "A", "a", "ａ", "ﬁ", "fi", "x/y", "x-y", "x\\y"]
-    rows = [ExportRow(article=make_article(source="g", source_article_id=one)) for one in ids]
+    rows = [(make_article(source="g", source_article_id=one), None) for one in ids]
 
     exported = write_posts(rows, tmp_path, "hexo")
 
@@ -130,11 +130,11 @@ def test_no_export_writes_through_a_link(link, tmp_path) -> None:
 
     for _ in range(2):
         if link == JOURNAL:
-            with pytest.raises(OSError, match="not written through"):
-                write_posts([ExportRow(article=article)], site, "jekyll", overwrite=True)
+            with pytest.raises(OSError, match="is a link"):
+                write_posts([(article, None)], site, "jekyll")
         else:
-            exported = write_posts([ExportRow(article=article)], site, "jekyll", overwrite=True)
-            assert "not written through" in next(iter(exported.failed.values()))
+            exported = write_posts([(article, None)], site, "jekyll")
+            assert "is a link" in next(iter(exported.failed.values()))
 
     assert list(elsewhere.iterdir()) == [target]
     assert target.read_bytes() == b""

@@ -75,7 +75,7 @@ def test_one_changed_byte_is_found_and_named(seeded, tmp_path):
 
     assert checked.exit_code == 4
     assert checked.exported.changed == [seed.name]
-    assert "line 5" in checked.words()
+    assert "line 5" in checked.message()
 
 
 def test_posts_that_are_no_part_of_the_export_are_named_and_no_difference(seeded, tmp_path):
@@ -89,8 +89,8 @@ def test_posts_that_are_no_part_of_the_export_are_named_and_no_difference(seeded
 
     for done in (checked, written):
         assert (done.exit_code, len(done.as_json()["extra_files"])) == (0, 12)
-        assert "12 files stand there that no exported article accounts for" in done.words()
-        assert "about-09.md and 2 more (--json names all)" in done.words()
+        assert "12 files belong to no exported article" in done.message()
+        assert "about-09.md and 2 more (--json names all)" in done.message()
     assert checked.as_json()["extra_files"][0] == "about-00.md"
 
 
@@ -218,7 +218,7 @@ def test_file_of_somebody_else_is_not_overwritten(desk, tmp_path, format_, their
 
     assert file.read_bytes() == theirs
     assert done.exit_code == 3
-    assert "copydesk did not write it; move it away" in done.words()
+    assert "copydesk did not write it; move it away" in done.message()
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "csv"])

@@ -9,7 +9,7 @@ import pytest
 
 from flows.publishing import import_files
 from flows.publishing.find_posts import PostPath
-from flows.publishing.read_file import PostOutcome, PostReader
+from flows.publishing.read_posts import PostOutcome, PostReader
 from tests.integration.publishing.archive import Truth, write_archive
 from tests.integration.publishing.archive_desk import POSTS_IN_ARCHIVE, bring_in
 
@@ -24,8 +24,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
 def imported(archive: tuple[Path, Truth], tmp_path_factory: pytest.TempPathFactory) -> Path:
     warehouse = tmp_path_factory.mktemp("imported") / "a.duckdb"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(import_files, "POSTS_EACH", 50)
-        patch.setattr(import_files, "processes_here", lambda: 1)
+        patch.setattr(import_files, "BATCH_SIZE", 50)
+        patch.setattr(import_files, "process_count", lambda: 1)
         bring_in(warehouse, archive[0])
     return warehouse
 
@@ -47,12 +47,12 @@ def read_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return plainly(self, found)
 
     monkeypatch.setattr(PostReader, "read", noted)
-    monkeypatch.setattr(import_files, "processes_here", lambda: 1)
+    monkeypatch.setattr(import_files, "process_count", lambda: 1)
     return paths
 
 
 @pytest.fixture
 def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_files, "POSTS_EACH", 50)
-    monkeypatch.setattr(import_files, "FEW", 0)
-    monkeypatch.setattr(import_files, "processes_here", lambda: 2)
+    monkeypatch.setattr(import_files, "BATCH_SIZE", 50)
+    monkeypatch.setattr(import_files, "MIN_FILES_FOR_PROCESSES", 0)
+    monkeypatch.setattr(import_files, "process_count", lambda: 2)

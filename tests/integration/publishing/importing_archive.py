@@ -1,11 +1,13 @@
 """An import that ends itself on the way: ``python importing_archive.py WAREHOUSE SITE DONE SIGNAL``.
 
-It says the ids of its reading processes before it does, one line.
+Before that it prints the ids of its reading processes in one line. With the signal 0 it kills
+a reading process instead of itself.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,13 +19,17 @@ from tests.integration.publishing.archive_desk import settings_of
 
 
 def main(warehouse: str, site: str, enough: str, number: str) -> None:
-    import_files.POSTS_EACH, import_files.FEW = 50, 0
+    import_files.BATCH_SIZE, import_files.MIN_FILES_FOR_PROCESSES = 50, 0
 
     def progress(_source: str, done: int, _total: int) -> None:
-        if done >= int(enough):
+        if done == int(enough):
             children = psutil.Process().children(recursive=True)
             print(*[child.pid for child in children], flush=True)
-            os.kill(os.getpid(), int(number))
+            victim, signal_number = os.getpid(), int(number)
+            if not signal_number:  # the tracker of multiprocessing is no reading process
+                readers = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+                victim, signal_number = readers[0].pid, signal.SIGKILL
+            os.kill(victim, signal_number)
 
     settings = settings_of(Path(warehouse))
     report = run_local.run_import(

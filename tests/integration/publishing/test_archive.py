@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from flows.publishing import import_files
-from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts, read_posts
-from flows.publishing.read_file import PostReader
+from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts
+from flows.publishing.read_posts import PostReader
 from flows.serve import run_local
 from parsers.frontmatter.read import POST_PARSER
 from tests.integration.publishing.archive import Truth, write_archive
@@ -27,6 +27,7 @@ from tests.integration.publishing.archive_desk import (
     some_posts,
 )
 from tests.integration.publishing.archive_forms import MARK
+from tests.unit.publishing.conftest import read_posts
 
 # --- the generator ---------------------------------------------------------------------
 
@@ -159,8 +160,8 @@ def test_files_of_two_folders_are_told_apart_by_their_folders(tmp_path: Path) ->
 def test_progress_is_told_from_the_first_file_to_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(import_files, "POSTS_EACH", 4)
-    monkeypatch.setattr(import_files, "FEW", few)
+    monkeypatch.setattr(import_files, "BATCH_SIZE", 4)
+    monkeypatch.setattr(import_files, "MIN_FILES_FOR_PROCESSES", few)
     told: list[tuple[str, int, int]] = []
     run_local.run_import(
         settings_of(tmp_path / "w.duckdb"),

@@ -1,4 +1,4 @@
-"""Imports that are killed, interrupted, or lose their readers."""
+"""Imports that are killed, interrupted, or lose a reading process."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.errors import RunFailed
-from flows.publishing import import_files, readers
+from flows.publishing import import_files
 from tests.integration.publishing.archive import Truth
 from tests.integration.publishing.archive_desk import (
     bring_in,
-    counted,
     everything,
     rows_of,
-    some_posts,
 )
 
 SCRIPT = Path(__file__).with_name("importing_archive.py")
 ROOT = Path(__file__).parents[3]
+
+pytestmark = pytest.mark.nightly
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
@@ -52,7 +51,7 @@ def test_an_import_that_was_ended_goes_on_and_leaves_no_process(
     stored = {path for (path,) in rows_of(warehouse, "SELECT path FROM _store.posts")}
     assert 0 < len(stored) < len(archive[1].files) - 50
 
-    monkeypatch.setattr(import_files, "POSTS_EACH", 50)
+    monkeypatch.setattr(import_files, "BATCH_SIZE", 50)
     bring_in(warehouse, folder)
 
     assert stored.isdisjoint(read_anew)
@@ -75,63 +74,20 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
     return True
 
 
-# The reading processes import it at their start, from what this process can import.
-DEADLY = """
-import os
-from flows.publishing import reader_process
-
-plainly = reader_process.Reader.read
-
-def deadly(self, found):
-    if "deadly" in found.relative:
-        os.kill(os.getpid(), 9)
-    return plainly(self, found)
-
-reader_process.Reader.read = deadly
-"""
-
-
-@pytest.fixture
-def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "patched").mkdir()
-    (tmp_path / "patched" / "deadly.py").write_text(DEADLY)
-    monkeypatch.syspath_prepend(str(tmp_path / "patched"))
-    monkeypatch.setattr(readers, "COMMAND", ("-c", "import deadly; deadly.reader_process.main()"))
-
-
-@pytest.mark.usefixtures("by_processes", "deadly")
-def test_a_file_that_ends_its_reader_is_named_and_kept_and_the_others_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_import_that_loses_a_reading_process_fails_and_the_next_one_completes_it(
+    archive: tuple[Path, Truth], imported: Path, tmp_path: Path
 ) -> None:
-    posts = some_posts(tmp_path, 30)
-    report = bring_in(tmp_path / "w.duckdb", posts)
+    folder, warehouse = archive[0], tmp_path / "b.duckdb"
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(warehouse), str(folder), "50", "0"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
 
-    assert counted(report)["new"] == 99
-    sql = "SELECT url, reason, octet_length(page) > 0, message FROM _store.quarantine"
-    ((*kept, message),) = rows_of(tmp_path / "w.duckdb", sql)
-    assert kept == ["030-deadly.md", "broken_parser", True]
-    assert message.startswith("030-deadly.md: reading it ended")
-    assert "SIGKILL" in message
-
-    monkeypatch.undo()  # it may have been for want of memory: the next import tries again
-    assert counted(bring_in(tmp_path / "w.duckdb", posts))["new"] == 1
-    open_now = "SELECT count(*) FROM _store.quarantine WHERE resolved_at IS NULL"
-    assert rows_of(tmp_path / "w.duckdb", open_now) == [(0,)]
-
-
-@pytest.mark.usefixtures("by_processes", "deadly")
-def test_readers_that_end_at_many_files_end_the_import_and_name_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(readers, "MAX_FATAL", 1)
-    with pytest.raises(RunFailed, match=r"-deadly\.md is the file number [23].*memory"):
-        bring_in(tmp_path / "w.duckdb", some_posts(tmp_path, 0, 1, 2, 3))
-
-
-@pytest.mark.usefixtures("by_processes")
-def test_readers_that_cannot_start_end_the_import_with_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(readers, "COMMAND", ("-c", "raise SystemExit(3)"))
-    with pytest.raises(RunFailed, match=r"could not start.*code 3"):
-        bring_in(tmp_path / "w.duckdb", some_posts(tmp_path))
+    assert done.returncode == 1
+    assert b"RunFailed: a process that reads posts was killed" in done.stderr
+    assert wait_until(lambda: not any(is_running(int(pid)) for pid in done.stdout.split()))
+    bring_in(warehouse, folder)
+    assert everything(warehouse) == everything(imported)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
+from flows.publishing.find_posts import PostPath, UnreadablePost, parse_post, read_bytes
+from flows.publishing.write_files import ExportResult, PlannedFile, file_exists, write_files
+from parsers.frontmatter import Dialect, Post, post_path, write_post
 from parsers.model import Article, CanonicalUrl
+from warehouse.rows import StoredPost
 
 SEEDS = Path(__file__).parents[3] / "tests" / "site" / "seeds"
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "frontmatter"
@@ -59,6 +64,38 @@ def make_article(**changes: Any) -> Article:
     if "article_id" not in changes:
         values["article_id"] = f"{values['source']}:{values['source_article_id']}"
     return Article(**values)
+
+
+def read_posts(
+    found: Iterable[PostPath | UnreadablePost], *, source: str = ""
+) -> Iterator[Post | UnreadablePost]:
+    """Each file parsed, or its failure."""
+    for each in found:
+        data = each if isinstance(each, UnreadablePost) else read_bytes(each)
+        if isinstance(data, bytes):
+            assert isinstance(each, PostPath)
+            yield parse_post(each, data, source)
+        else:
+            yield data
+
+
+def write_posts(
+    rows: Iterable[tuple[Article, StoredPost | None]],
+    directory: Path,
+    dialect: Dialect,
+    *,
+    check: bool = False,
+) -> ExportResult:
+    """Articles as posts: the imported file where it fits, else a new one."""
+    plan, contents = [], []
+    for article, own in rows:
+        if own and (own.dialect == dialect or file_exists(directory, own.path)):
+            path, data, digest = own.path, own.data, sha256(own.data).hexdigest()
+        else:
+            path, data, digest = post_path(article, dialect), write_post(article, dialect).data, ""
+        plan.append(PlannedFile(key=article.article_id, path=path, digest=digest))
+        contents.append((article.article_id, data))
+    return write_files(plan, contents, directory, check=check)
 
 
 def _jekyll_head(data: bytes) -> Mapping[str, Any]:

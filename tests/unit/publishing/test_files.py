@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flows.pipeline.article_json import ARTICLE_KEYS
 from flows.publishing.documents import write_csv, write_jsonl
-from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts, read_posts
-from flows.publishing.write_files import JOURNAL, ExportRow, write_posts
+from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts
+from flows.publishing.write_files import JOURNAL
 from parsers.errors import BadFrontMatter
 from parsers.frontmatter import Dialect, Post
-from tests.unit.publishing.conftest import SEEDS, make_article
+from parsers.model import Article
+from tests.unit.publishing.conftest import SEEDS, make_article, read_posts, write_posts
 from warehouse.rows import StoredPost
 
 
@@ -24,12 +24,12 @@ def relatives(paths: list[Path]) -> list[str]:
     return [found.relative for found in find_posts(paths)]
 
 
-def imported(*folders: Path) -> list[ExportRow]:
+def imported(*folders: Path) -> list[tuple[Article, StoredPost | None]]:
     rows = []
     for post in read_posts(find_posts(folders)):
         assert isinstance(post, Post), post
         own = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
-        rows.append(ExportRow(article=post.article, post=own))
+        rows.append((post.article, own))
     return rows
 
 
@@ -145,9 +145,7 @@ def test_a_fresh_folder_gets_own_files_verbatim_and_the_rest_converted(
     exported = write_posts(rows, out, "jekyll")
     assert exported.counts()["written"] == 5
     written = files_of(out)
-    own = {
-        row.post.path: row.post.data for row in rows if row.post and row.post.dialect == "jekyll"
-    }
+    own = {post.path: post.data for _, post in rows if post and post.dialect == "jekyll"}
     assert len(own) == 3
     assert {path: written[path] for path in own} == own
     converted = sorted(path for path in written if path not in own and path != JOURNAL)
@@ -170,15 +168,13 @@ def test_a_check_writes_nothing_and_names_each_difference(site: Path) -> None:
     checked = write_posts(rows, site, "jekyll", check=True)
     assert (checked.changed, checked.extra) == ([name], ["other.md"])
     assert checked.missing == [gone]
-    assert checked.differences[name].startswith(
-        "line 2: 'layout: page' stands there, 'layout: post'"
-    )
+    assert checked.differences[name].startswith("line 2: expected 'layout: post'")
     assert not checked.is_same
     assert files_of(site) == before
 
 
 def test_a_check_of_a_folder_that_is_not_there_makes_none(tmp_path: Path) -> None:
-    rows = [ExportRow(article=make_article())]
+    rows = [(make_article(), None)]
     checked = write_posts(rows, tmp_path / "none", "jekyll", check=True)
     assert checked.missing == ["_posts/2022-03-14-NW202203142308441556.md"]
     assert not (tmp_path / "none").exists()
@@ -187,9 +183,8 @@ def test_a_check_of_a_folder_that_is_not_there_makes_none(tmp_path: Path) -> Non
 def test_an_earlier_export_is_replaced_but_an_edited_or_foreign_file_is_not(tmp_path: Path) -> None:
     path = tmp_path / "_posts/2022-03-14-NW202203142308441556.md"
 
-    def export(title: str, *, overwrite: bool = False) -> dict[str, int]:
-        rows = [ExportRow(article=make_article(title=title))]
-        counts = write_posts(rows, tmp_path, "jekyll", overwrite=overwrite).counts()
+    def export(title: str) -> dict[str, int]:
+        counts = write_posts([(make_article(title=title), None)], tmp_path, "jekyll").counts()
         return {kind: number for kind, number in counts.items() if number}
 
     path.parent.mkdir()
@@ -202,8 +197,6 @@ def test_an_earlier_export_is_replaced_but_an_edited_or_foreign_file_is_not(tmp_
     path.write_text(path.read_text() + "edited")
     assert export("c") == {"changed": 1}
     assert path.read_text().endswith("edited")
-    assert export("c", overwrite=True) == {"updated": 1}
-    assert 'title: "c"' in path.read_text()
 
 
 def test_two_articles_of_one_path_get_two_files_and_the_standing_one_keeps_its_name(
@@ -228,7 +221,7 @@ def test_two_articles_of_one_path_get_two_files_and_the_standing_one_keeps_its_n
 def test_no_file_is_written_outside_of_the_folder(tmp_path: Path, path: str) -> None:
     out = tmp_path / "deep/out"
     own = StoredPost(dialect="jekyll", path=path, data=b"x")
-    exported = write_posts([ExportRow(article=make_article(), post=own)], out, "jekyll")
+    exported = write_posts([(make_article(), own)], out, "jekyll")
     assert len(exported.written) == 1
     assert files_of(tmp_path).keys() == {
         f"deep/out/{exported.written[0]}",
@@ -242,7 +235,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     elsewhere.mkdir()
     out.mkdir()
     (out / "_posts").symlink_to(elsewhere)
-    exported = write_posts([ExportRow(article=make_article())], out, "jekyll")
+    exported = write_posts([(make_article(), None)], out, "jekyll")
     assert list(exported.failed) == ["_posts/2022-03-14-NW202203142308441556.md"]
     assert not any(elsewhere.iterdir())
 
@@ -254,15 +247,9 @@ def test_a_disk_that_fails_leaves_no_half_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    exported = write_posts([ExportRow(article=make_article())], tmp_path, "jekyll")
+    exported = write_posts([(make_article(), None)], tmp_path, "jekyll")
     assert "No space left" in str(exported.failed)
     assert files_of(tmp_path).keys() == {JOURNAL}
-
-
-def test_rows_that_can_be_gone_through_only_once_are_refused(tmp_path: Path) -> None:
-    rows: Iterator[ExportRow] = iter([ExportRow(article=make_article())])
-    with pytest.raises(TypeError, match="twice"):
-        write_posts(rows, tmp_path, "jekyll")
 
 
 def test_json_lines_hold_the_article_json(tmp_path: Path) -> None:
