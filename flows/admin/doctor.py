@@ -16,6 +16,7 @@ from flows import prefect_api
 from flows.admin.check import CheckResult
 from flows.admin.integrity import check_archive, check_blocks, check_hashes
 from flows.callbacks import OnProgress, no_progress
+from flows.fetch.redact import redact_url
 from flows.pipeline.run import fetch_policy
 from flows.settings import Settings
 from flows.text import pluralize
@@ -191,6 +192,6 @@ def _check_server(settings: Settings) -> Iterator[CheckResult]:
             if serve
             else "start it, or unset PREFECT_API_URL"
         )
-        yield CheckResult("server", "error", f"{url} {problem}; {advice}")
+        yield CheckResult("server", "error", f"{redact_url(url)} {problem}; {advice}")
     else:
-        yield CheckResult("server", "ok", f"{url} answers")
+        yield CheckResult("server", "ok", f"{redact_url(url)} answers")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from flows import prefect_api
 from flows.callbacks import Notify, OnProgress
 from flows.errors import RunFailed, ServerNotStarted
+from flows.fetch.redact import redact_url
 from flows.pipeline.date_range import parse_request
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport
@@ -205,20 +206,18 @@ def use_server(
     Raises:
         ServerNotStarted: It cannot be used, or does not start.
     """
-    from flows.prefect_api import server_problem
-
     api_url = prefect_api.configured_server(os.environ)
     serve = None if api_url else prefect_api.find_server(settings)
     if serve:
         api_url = serve.api_url
-        notify(f"using the Prefect server of `copydesk serve` at {api_url}")
+        notify(f"using the Prefect server of `copydesk serve` at {redact_url(api_url)}")
     _prepare_logging(verbosity)
     is_own = api_url is None or bool(serve and serve.is_own)
     prefect_api.prepare_client(os.environ, settings, api_url, is_own=is_own)
     if api_url is None:
         _start_server(settings, stop=stop, notify=notify)
-    elif problem := server_problem(api_url):
-        raise ServerNotStarted(f"the Prefect server {api_url} {problem}")
+    elif problem := prefect_api.server_problem(api_url):
+        raise ServerNotStarted(f"the Prefect server {redact_url(api_url)} {problem}")
 
 
 def _start_server(settings: Settings, *, stop: threading.Event, notify: Notify) -> None:
@@ -286,7 +285,7 @@ def _explained(error: Exception) -> Exception:
     text = " ".join(str(error).split())[:300]
     return RunFailed(
         f"Prefect could not run this ({type(error).__name__}: {text}). What was stored is kept. "
-        f"`copydesk doctor` checks its server {os.environ.get(prefect_api.API_URL, '')}"
+        f"`copydesk doctor` checks its server"
     )
 
 
