@@ -17,6 +17,7 @@ from flows.cli import (
     compact,
     demo,
     demo_site,
+    deploy,
     doctor,
     erase,
     export,
@@ -63,6 +64,7 @@ for _command in (
     erase.erase,
     compact.compact,
     serve.serve,
+    deploy.deploy,
     doctor.doctor,
 ):
     copydesk.add_command(_command)

@@ -13,6 +13,7 @@ of one source apart.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -25,8 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from flows import prefect_api
 from flows import settings as configuration
-from flows.errors import RunFailed
+from flows.errors import ConfigurationError, RunFailed
 from flows.serve.lost_runs import STOPPING, end_lost_runs, read_all
 from flows.settings import Settings, maintenance_schedule, source_schedules
 
@@ -159,6 +161,7 @@ def register_in_subprocess(
     *,
     worker: str,
     is_worker_running: bool,
+    is_local: bool,
     stop: threading.Event,
 ) -> Registration:
     """Make the server's deployments those of the configuration; end runs whose process is gone.
@@ -168,6 +171,7 @@ def register_in_subprocess(
         pool: The work pool; created if there is none.
         worker: Name of the worker whose lost runs are ended.
         is_worker_running: Its process runs.
+        is_local: Only workers on this machine take the runs.
         stop: Ends the registration.
 
     Raises:
@@ -178,6 +182,7 @@ def register_in_subprocess(
         "pool": pool,
         "worker": worker,
         "is_worker_running": is_worker_running,
+        "is_local": is_local,
     }
     command = [sys.executable, "-m", __name__, json.dumps(order)]
     with subprocess.Popen(  # noqa: S603  # our own module
@@ -204,16 +209,52 @@ def register_in_subprocess(
     )
 
 
+def deploy(settings: Settings, config: Path | None, pool: str) -> Registration:
+    """Register the deployments at the server that PREFECT_API_URL names.
+
+    Raises:
+        ConfigurationError: PREFECT_API_URL is not set.
+        RunFailed: The server cannot be used, or a deployment belongs to another pool.
+    """
+    api_url = prefect_api.configured_server(os.environ)
+    if api_url is None:
+        raise ConfigurationError(
+            f"set {prefect_api.API_URL} to the address of the Prefect server's API; "
+            "on one machine `copydesk serve` needs no server of its own"
+        )
+    prefect_api.prepare_client(os.environ, settings, api_url, is_own=False)
+    if problem := prefect_api.server_problem(api_url):
+        from flows.fetch.redact import redact_url
+
+        raise RunFailed(f"the Prefect server {redact_url(api_url)} {problem}")
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        return register(client, settings, config, pool)
+
+
 def register(
-    client: SyncPrefectClient, settings: Settings, config: Path | None, pool: str
+    client: SyncPrefectClient,
+    settings: Settings,
+    config: Path | None,
+    pool: str,
+    *,
+    command: str | None = None,
 ) -> Registration:
     """Create or update the pool and every deployment; delete those of sources that were removed.
+
+    Args:
+        client: Of the server.
+        settings: The configuration.
+        config: Its file.
+        pool: The work pool.
+        command: Starts the process of a run; Prefect's own way by default.
 
     Raises:
         RunFailed: A deployment of this name belongs to another work pool.
     """
     _prepare_pool(client, pool, settings.serve.max_concurrent_runs)
-    registered = [_apply(client, one, settings, pool) for one in plan(settings, config)]
+    registered = [_apply(client, one, settings, pool, command) for one in plan(settings, config)]
     deleted = _delete_others(client, pool, {one.name for one in registered})
     return Registration(deployments=tuple(registered), deleted=tuple(deleted))
 
@@ -239,7 +280,11 @@ def _prepare_pool(client: SyncPrefectClient, pool: str, max_concurrent_runs: int
 
 
 def _apply(
-    client: SyncPrefectClient, one: PlannedDeployment, settings: Settings, pool: str
+    client: SyncPrefectClient,
+    one: PlannedDeployment,
+    settings: Settings,
+    pool: str,
+    command: str | None,
 ) -> RegisteredDeployment:
     """Create or update a deployment; a schedule that was paused in the UI stays paused."""
     from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
@@ -276,7 +321,7 @@ def _apply(
         else ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
         work_pool_name=pool,
         work_queue_name=LONG_RUNS if one.is_long else "default",
-        job_variables={"command": f"{sys.executable} -m prefect.engine"},
+        job_variables={"command": command} if command else {},
         tags=list(one.tags),
         description=one.description or (flow.description or one.flow_name).splitlines()[0],
     )
@@ -353,7 +398,11 @@ def _main(order: dict[str, Any]) -> None:
 
     config = Path(order["config"]) if order["config"] else None
     with get_client(sync_client=True) as client:
-        done = register(client, configuration.load(config), config, order["pool"])
+        # One process per run: by default the worker starts a second one, which looks for a
+        # project to install.
+        command = f"{sys.executable} -m prefect.engine" if order["is_local"] else None
+        settings = configuration.load(config)
+        done = register(client, settings, config, order["pool"], command=command)
         crashed = end_lost_runs(
             client, order["pool"], order["worker"], is_worker_running=order["is_worker_running"]
         )

@@ -140,6 +140,7 @@ class Supervisor:
             self._pool,
             worker=self._worker_name,
             is_worker_running=self._has_worker and self._worker.exit_code is None,
+            is_local=self._info.is_own,
             stop=self._stop,
         )
         for text in found.messages():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
 from prefect import Flow, Task
 
 from flows import backfill, import_posts, maintenance, reparse, sync
@@ -19,7 +16,6 @@ PARTS = [
     for part in vars(module).values()
     if isinstance(part, Flow | Task) and part.fn.__module__.startswith("flows.")
 ]
-DEPLOYED = Path(__file__).parents[2] / "deploy" / "prefect.yaml"
 
 
 def test_there_are_flows_and_tasks_to_look_at() -> None:
@@ -43,12 +39,3 @@ def test_key_that_would_be_sent_instead_of_the_password_is_taken_out() -> None:
 
     assert "PREFECT_API_KEY" not in environ
     assert environ["PREFECT_API_AUTH_STRING"] == "desk:planted"
-
-
-def test_deployments_pull_nothing_and_take_one_variable_of_the_environment() -> None:
-    text = DEPLOYED.read_text(encoding="utf-8")
-    project = yaml.safe_load(text)
-
-    assert not project.get("pull")
-    assert not project.get("build")
-    assert {part.split("}}")[0].strip() for part in text.split("{{")[1:]} == {"$COPYDESK_CONFIG"}

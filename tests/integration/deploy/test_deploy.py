@@ -15,7 +15,7 @@ import yaml
 
 from flows import settings
 from flows.cli.demo_run import SHARE_LINK, write_config
-from flows.serve import deployments, run_local
+from flows.serve import run_local
 from tests import site
 
 ROOT = Path(__file__).parents[3]
@@ -25,56 +25,6 @@ RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text(encoding="utf-8")
 
 def documents(name: str) -> list[Any]:
     return list(yaml.safe_load_all((DEPLOY / name).read_text(encoding="utf-8")))
-
-
-def test_prefect_yaml_has_the_deployments_that_serve_has(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (written,) = documents("prefect.yaml")
-
-    planned = deployments.planned(settings.load(environ={}), None)
-
-    expected = {
-        (one.name, f"{one.flow.fn.__module__}.{one.flow.fn.__name__}"): one.timetable
-        and (one.timetable.value, one.timetable.zone)
-        for one in planned
-    }
-    found = {
-        (one["name"], one["entrypoint"]): next(
-            ((s["cron"], s["timezone"]) for s in one["schedules"]), None
-        )
-        for one in written["deployments"]
-    }
-    assert found == expected
-    assert {one["work_pool"]["name"] for one in written["deployments"]} == {"copydesk"}
-
-
-@pytest.mark.e2e
-def test_prefect_yaml_is_deployed_offline_to_a_real_server(prefect_server, tmp_path):
-    environ = os.environ | {
-        "PREFECT_API_URL": prefect_server,
-        "PREFECT_HOME": str(tmp_path),
-        "COPYDESK_CONFIG": "/etc/copydesk/copydesk.toml",
-    }
-    prefect = [sys.executable, "-m", "prefect"]
-    for command in (
-        ["work-pool", "create", "copydesk", "--type", "process"],
-        ["--no-prompt", "deploy", "--all", "--prefect-file", str(DEPLOY / "prefect.yaml")],
-    ):
-        done = subprocess.run(
-            [*prefect, *command], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        found = {one.name: one for one in client.read_deployments() if one.work_pool_name}
-    assert set(found) == {one["name"] for one in documents("prefect.yaml")[0]["deployments"]}
-    assert found["finews"].parameters == {
-        "sources": ["finews"],
-        "config": "/etc/copydesk/copydesk.toml",
-    }
-    assert found["finews"].schedules[0].schedule.cron == "*/5 * * * *"
 
 
 def test_systemd_accepts_the_units(tmp_path):

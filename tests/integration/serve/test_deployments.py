@@ -11,8 +11,8 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 from prefect.exceptions import PrefectHTTPStatusError
 
 from flows import settings
-from flows.errors import RunFailed
-from flows.serve.deployments import LONG_RUNS, plan, register
+from flows.errors import ConfigurationError, RunFailed
+from flows.serve.deployments import LONG_RUNS, deploy, plan, register
 from flows.serve.lost_runs import STOPPING
 
 ALL = {
@@ -40,6 +40,7 @@ def test_configuration_becomes_deployments_with_schedules_queues_and_limits(
     assert long_run.work_queue_name == LONG_RUNS
     assert long_run.global_concurrency_limit is None
     assert long_run.schedules == []
+    assert not any(one.pull_steps for one in client.read_deployments())  # no code is fetched
     queue = client.read_work_queue_by_name(LONG_RUNS, work_pool_name=pool)
     assert queue.concurrency_limit == chosen.serve.max_concurrent_runs // 2
 
@@ -126,3 +127,18 @@ def test_source_without_a_schedule_runs_on_request(tmp_path: Path):
 
     assert one.schedule is None
     assert replace(one, is_long=False) == one
+
+
+def test_deploy_registers_in_a_pool_of_the_server_that_the_environment_names(
+    client, pool, chosen, config, prefect_server, monkeypatch
+):
+    with pytest.raises(ConfigurationError, match="PREFECT_API_URL"):
+        deploy(chosen, config, pool)
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
+
+    done = deploy(chosen, config, pool)
+
+    assert {one.name for one in done.deployments} == ALL
+    first = client.read_deployment_by_name("sync/a")
+    assert first.work_pool_name == pool
+    assert first.job_variables == {}  # each worker has a Python of its own
