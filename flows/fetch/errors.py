@@ -25,6 +25,7 @@ take such an error, raised inside a connection, for network trouble and retry it
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,13 +55,16 @@ class FetchError(Exception):
     """A page that was not fetched.
 
     Attributes:
-        reason: One word for tables and counters.
+        reason: The class name in snake case, for tables and counters.
         url: Secrets redacted.
         status: HTTP status, if there was a response.
         attempts: Every request that was made, in order.
     """
 
     reason = "fetch_error"
+
+    def __init_subclass__(cls) -> None:
+        cls.reason = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, message: str, *, url: str = "", status: int | None = None) -> None:
         super().__init__(message)
@@ -78,31 +82,21 @@ class FetchError(Exception):
 class TransientFetchError(FetchError):
     """A failure that a later attempt may not meet; every useful retry has been made."""
 
-    reason = "transient"
-
 
 class ConnectionFailed(TransientFetchError):
     """No response: the name, the connection or the TLS handshake failed."""
-
-    reason = "connection_failed"
 
 
 class StaleConnection(ConnectionFailed):
     """The server had closed a kept connection; a new one is tried at once."""
 
-    reason = "stale_connection"
-
 
 class TimedOut(TransientFetchError):
     """The attempt or the whole fetch exceeded its deadline."""
 
-    reason = "timed_out"
-
 
 class IncompleteBody(TransientFetchError):
     """The body is cut, garbled, mislabelled, or nothing proves that it is complete."""
-
-    reason = "incomplete_body"
 
 
 class UnexpectedStatus(TransientFetchError):
@@ -111,8 +105,6 @@ class UnexpectedStatus(TransientFetchError):
     Attributes:
         retry_after: Seconds that the server asked to wait; ``None`` without Retry-After.
     """
-
-    reason = "unexpected_status"
 
     def __init__(
         self, message: str, *, url: str = "", status: int, retry_after: float | None = None
@@ -124,49 +116,33 @@ class UnexpectedStatus(TransientFetchError):
 class FailedContentCheck(TransientFetchError):
     """The body is complete, but it is not the expected content."""
 
-    reason = "failed_content_check"
-
 
 class PermanentFetchError(FetchError):
     """A failure that a retry would not change."""
-
-    reason = "permanent"
 
 
 class RefusedByServer(PermanentFetchError):
     """404, 410 and every other 4xx except 408, 425 and 429."""
 
-    reason = "refused_by_server"
-
 
 class BadRedirect(PermanentFetchError):
     """A redirect loop, too many hops, or a redirect without a usable Location."""
-
-    reason = "bad_redirect"
 
 
 class TooLarge(PermanentFetchError):
     """More than ``max_body_bytes``, on the wire or after decompression."""
 
-    reason = "too_large"
-
 
 class UntrustedServer(PermanentFetchError):
     """The server's certificate is not valid for the host."""
-
-    reason = "untrusted_server"
 
 
 class BadAddress(PermanentFetchError):
     """Not a URL that can be fetched."""
 
-    reason = "bad_address"
-
 
 class DisallowedByRobots(PermanentFetchError):
     """The site's robots.txt disallows the URL."""
-
-    reason = "disallowed_by_robots"
 
 
 class PolicyRefusal(FetchError):
@@ -175,8 +151,6 @@ class PolicyRefusal(FetchError):
     Attributes:
         rule: The rule that applies, for example ``loopback (127.0.0.0/8)``.
     """
-
-    reason = "policy_refusal"
 
     def __init__(self, message: str, *, url: str = "", rule: str) -> None:
         super().__init__(message, url=url)
@@ -189,8 +163,6 @@ class RateLimited(FetchError):
     Attributes:
         retry_at: Earliest time of the next request, aware UTC; ``None`` if unknown.
     """
-
-    reason = "rate_limited"
 
     def __init__(
         self,
@@ -206,5 +178,3 @@ class RateLimited(FetchError):
 
 class Cancelled(FetchError):
     """The run was interrupted before the page was fetched."""
-
-    reason = "cancelled"

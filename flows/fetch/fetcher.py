@@ -251,7 +251,7 @@ class Fetcher:
         if self.policy.respect_robots:
             self._robots.check(state.target)
         return RetrySession(
-            lambda: self._attempt(state),
+            attempt=lambda: self._attempt(state),
             policy=self.policy,
             seconds_left=lambda: self._seconds_left(state),
             may_retry=lambda: self.throttle.take_retry(state.key),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from tenacity import DoAttempt, DoSleep, RetryCallState, Retrying, retry_if_exception_type
@@ -18,10 +19,11 @@ from flows.fetch.policy import FetchPolicy
 T = TypeVar("T")
 
 
+@dataclass(kw_only=True, eq=False)
 class RetrySession(Generic[T]):
     """All attempts at one hop.
 
-    Args:
+    Attributes:
         attempt: Makes one request; returns its result or raises a FetchError.
         policy: The limits.
         seconds_left: Seconds until the URL's deadline.
@@ -29,20 +31,14 @@ class RetrySession(Generic[T]):
         random: A number in [0, 1).
     """
 
-    def __init__(
-        self,
-        attempt: Callable[[], T],
-        *,
-        policy: FetchPolicy,
-        seconds_left: Callable[[], float],
-        may_retry: Callable[[], bool],
-        random: Callable[[], float],
-    ) -> None:
-        self._attempt = attempt
-        self._policy = policy
-        self._seconds_left = seconds_left
-        self._may_retry = may_retry
-        self._random = random
+    attempt: Callable[[], T]
+    policy: FetchPolicy
+    seconds_left: Callable[[], float]
+    may_retry: Callable[[], bool]
+    random: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        """Begin the first attempt."""
         self._retrying = Retrying(
             retry=retry_if_exception_type(TransientFetchError),
             stop=self._is_over,
@@ -64,7 +60,7 @@ class RetrySession(Generic[T]):
         do = self._retrying.iter(retry_state=self._state)
         if isinstance(do, DoAttempt):
             try:
-                result = self._attempt()
+                result = self.attempt()
             except FetchError:
                 # tenacity stores the exception triple; it handles no foreign exception.
                 self._state.set_exception(sys.exc_info())  # type: ignore[arg-type]
@@ -84,17 +80,17 @@ class RetrySession(Generic[T]):
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, StaleConnection):
             return 0.0
-        policy = self._policy
+        policy = self.policy
         limit = policy.backoff_seconds * 2.0 ** (state.attempt_number - 1)
         limit = min(limit, policy.backoff_cap_seconds)
-        wait = max(policy.backoff_floor_seconds, self._random() * limit)
+        wait = max(policy.backoff_floor_seconds, self.random() * limit)
         if isinstance(error, UnexpectedStatus) and error.retry_after is not None:
             wait = max(wait, error.retry_after)
         return wait
 
     def _is_over(self, state: RetryCallState) -> bool:
-        if state.attempt_number >= self._policy.max_attempts:
+        if state.attempt_number >= self.policy.max_attempts:
             return True
-        if state.upcoming_sleep >= self._seconds_left():
+        if state.upcoming_sleep >= self.seconds_left():
             return True
-        return not self._may_retry()
+        return not self.may_retry()

@@ -261,7 +261,7 @@ class RobotsCache:
                 raise
 
         session = RetrySession(
-            attempt,
+            attempt=attempt,
             policy=self._policy,
             seconds_left=lambda: deadline - self._clock(),
             may_retry=lambda: True,

@@ -15,37 +15,20 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from flows.fetch.errors import Cancelled, FetchError, RateLimited
+from flows.fetch.errors import Cancelled, RateLimited
 from flows.fetch.messages import FetchFailure, FetchRequest, FetchResult
+from flows.fetch.throttle import HostThrottle
 
 if TYPE_CHECKING:
-    from flows.fetch.fetcher import FetchAttemptState
+    from flows.fetch.fetcher import FetchAttemptState, Fetcher
 
 _MAX_OPEN = 10_000
 _PULL_SIZE = 64
 _TICK_SECONDS = 0.1
 _FULL_WAIT_SECONDS = 0.05
 _NEVER = float("inf")
-
-
-class _Handler(Protocol):
-    """What the scheduler needs of the fetcher."""
-
-    def begin(self, request: FetchRequest) -> FetchAttemptState | FetchFailure: ...
-
-    def step(self, state: FetchAttemptState) -> FetchResult | float: ...
-
-    def fail(self, state: FetchAttemptState, error: FetchError) -> FetchFailure: ...
-
-
-class _Throttle(Protocol):
-    """What the scheduler needs of the throttle."""
-
-    def acquire(self, key: str) -> float | None: ...
-
-    def available(self, key: str) -> float | None: ...
 
 
 class FetchScheduler:
@@ -65,8 +48,8 @@ class FetchScheduler:
         self,
         requests: Iterable[FetchRequest],
         *,
-        handler: _Handler,
-        throttle: _Throttle,
+        handler: Fetcher,
+        throttle: HostThrottle,
         clock: Callable[[], float],
         halt: threading.Event,
         cancel: Callable[[set[int | None]], None],

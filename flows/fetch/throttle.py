@@ -31,7 +31,6 @@ _NEGLIGIBLE_DELAY = 0.02
 _MIN_REST = 1.0
 _MAX_REST = 30.0
 _FREE_RETRIES = 10
-_MAX_HOSTS = 10_000
 
 
 def outcome_of(error: FetchError) -> Outcome:
@@ -74,7 +73,6 @@ class HostThrottle:
         self._clock = clock
         self._now = now
         self._hosts: dict[str, _Host] = {}
-        self._max_hosts = _MAX_HOSTS
         self._lock = threading.Lock()
 
     def acquire(self, key: str) -> float | None:
@@ -87,8 +85,6 @@ class HostThrottle:
         """
         with self._lock:
             now = self._clock()
-            if len(self._hosts) >= self._max_hosts:
-                self._remove_idle(now)
             host = self._hosts.setdefault(key, _Host())
             self._check_wait(key, host, now)
             wait = self._wait_seconds(host, now)
@@ -109,15 +105,6 @@ class HostThrottle:
         if host.in_flight >= (1 if is_probe else self._policy.per_host_concurrency):
             return None
         return max(host.next_at - now, host.paused_until - now, host.resting_until - now, 0.0)
-
-    def _remove_idle(self, now: float) -> None:
-        """Drop hosts without any state that matters, to bound the memory."""
-        self._hosts = {
-            key: host
-            for key, host in self._hosts.items()
-            if host.in_flight or host.failures or max(host.next_at, host.paused_until) > now
-        }
-        self._max_hosts = max(_MAX_HOSTS, 2 * len(self._hosts))
 
     def _spacing(self, host: _Host) -> float:
         return max(self._policy.per_host_delay_seconds, host.crawl_delay, host.delay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -37,11 +38,13 @@ def write_csv(articles: Iterable[Article], file: Path) -> int:
     """
     number = 0
     with atomic_file(file) as out:
-        table = csv.writer(_Encoded(out), lineterminator="\r\n")
+        text = io.TextIOWrapper(out, encoding="utf-8-sig", errors="replace", newline="")
+        table = csv.writer(text, lineterminator="\r\n")
         table.writerow(ARTICLE_KEYS)
         for article in articles:
             table.writerow([_cell(value) for value in article_json(article).values()])
             number += 1
+        text.detach()  # flushes it; the file is closed with ``out``
     return number
 
 
@@ -73,17 +76,6 @@ def atomic_file(file: Path) -> Iterator[IO[bytes]]:
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-class _Encoded:
-    """A text file for ``csv`` over bytes."""
-
-    def __init__(self, out: IO[bytes]) -> None:
-        self._out = out
-        out.write(b"\xef\xbb\xbf")
-
-    def write(self, text: str) -> int:
-        return self._out.write(text.encode("utf-8", "replace"))
 
 
 def _cell(value: object) -> str:

@@ -10,10 +10,10 @@ from flows.fetch import FetchPolicy, FetchRequest, FetchResponse, redact_url, sa
 from tests.integration.fetch import (
     test_bodies,
     test_deadlines,
-    test_guard,
     test_politeness,
     test_redirects,
     test_secrets,
+    test_ssrf,
 )
 from tests.integration.fetch.conftest import CORPUS, needs_corpus
 from tests.integration.fetch.faultserver import page, reply
@@ -26,7 +26,7 @@ TESTS = {
     "ssrf-redirect-userinfo": test_secrets.test_credentials_in_a_redirect_are_dropped,
     "ssrf-redirect-nolocation": test_redirects.test_a_redirect_that_leads_nowhere_ends,
     "ssrf-redirect-crlf": test_redirects.test_no_header_is_injected_by_a_redirect,
-    "ssrf-rebind-3": test_guard.test_a_name_with_any_address_inside_is_refused,
+    "ssrf-rebind-3": test_ssrf.test_a_name_with_any_address_inside_is_refused,
     "bomb-gzip": test_bodies.test_too_much_is_refused_once_and_for_all,
     "size-endless": test_bodies.test_too_much_is_refused_once_and_for_all,
     "size-drip-headers": test_deadlines.test_the_total_deadline_holds_over_all_attempts,

@@ -180,16 +180,6 @@ def test_a_host_that_comes_back_within_patience_loses_nothing(serve, fetcher) ->
     assert len(server.log) < 12 + 30
 
 
-def test_hosts_that_are_owed_nothing_are_forgotten(fake_time) -> None:
-    book = hosts(fake_time)
-    for number in range(25_000):
-        assert book.acquire(f"h{number}") == 0.0
-        book.release(f"h{number}", "ok")
-        fake_time.at += 1
-
-    assert len(book._hosts) <= 10_001
-
-
 # ------------------------------------------------------------------ manners
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.fetch import (
+    ConnectionFailed,
     FetchError,
     FetchFailure,
     FetchRequest,
@@ -18,12 +19,26 @@ from flows.fetch import (
     RefusedByServer,
     TransientFetchError,
     UnexpectedStatus,
+    errors,
 )
 from flows.fetch.headers import MAX_SECONDS, parse_http_date, parse_retry_after
 from tests.integration.fetch.conftest import CORPUS, needs_corpus
 from tests.integration.fetch.faultserver import html, page, reply, then_reset
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def test_reasons_that_rows_store_do_not_change() -> None:
+    reasons = {kind.reason for kind in vars(errors).values() if isinstance(kind, type)
+               and issubclass(kind, FetchError) and not kind.__subclasses__()}  # fmt: skip
+
+    assert reasons == {
+        "stale_connection", "timed_out", "incomplete_body", "unexpected_status",
+        "failed_content_check", "refused_by_server", "bad_redirect", "too_large",
+        "untrusted_server", "bad_address", "disallowed_by_robots", "policy_refusal",
+        "rate_limited", "cancelled",
+    }  # fmt: skip
+    assert ConnectionFailed.reason == "connection_failed"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 406, 410, 411, 414, 418, 422, 451])

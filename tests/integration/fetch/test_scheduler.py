@@ -1,10 +1,9 @@
-"""The pool's threads: who is woken, and for what."""
+"""The threads of the scheduler are woken only when they have work."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from types import SimpleNamespace
 
 from flows.fetch.scheduler import FetchScheduler
@@ -13,17 +12,17 @@ SLOTS, WORKERS, PAGES = 4, 16, 400
 
 
 class OneHost:
-    """A host with some slots; counts how often a thread came when all were taken."""
+    """A host with some slots; counts the requests for a slot when all were taken."""
 
     def __init__(self) -> None:
         self.free = SLOTS
-        self.asked: Counter[str] = Counter()
+        self.refused = 0
         self._lock = threading.Lock()
 
     def acquire(self, _key):
         with self._lock:
             if not self.free:
-                self.asked["in vain"] += 1
+                self.refused += 1
                 return None
             self.free -= 1
             return 0.0
@@ -43,7 +42,7 @@ class OneHost:
 
 def test_thread_is_not_woken_for_a_host_that_takes_no_more() -> None:
     host = OneHost()
-    pool = FetchScheduler(
+    scheduler = FetchScheduler(
         range(PAGES),
         handler=host,
         throttle=host,
@@ -53,8 +52,8 @@ def test_thread_is_not_woken_for_a_host_that_takes_no_more() -> None:
         workers=WORKERS,
     )
 
-    done = list(pool.run())
+    done = list(scheduler.run())
 
-    assert sorted(job.number for job in done) == list(range(PAGES))
+    assert sorted(state.number for state in done) == list(range(PAGES))
     assert host.free == SLOTS
-    assert host.asked["in vain"] < PAGES / 10, "each takes the other threads' time"
+    assert host.refused < PAGES / 10, "each takes the other threads' time"
