@@ -30,7 +30,6 @@ from flows.errors import ConfigurationError, Interrupted
 from flows.pipeline import backfill_steps, locks
 from flows.pipeline.backfill_context import BackfillContext
 from flows.pipeline.date_range import (
-    BackfillRequest,
     parse_request,
     parse_url_list,
     read_url_file,
@@ -42,7 +41,6 @@ from flows.reporting import parameters as forms
 from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.progress import LiveProgress
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
-from flows.text import pluralize
 from warehouse.records.backfill_chunks import DONE, Chunk
 
 LOCK_TIMEOUT_SECONDS = 3600.0
@@ -77,22 +75,19 @@ def do_chunk(job: BackfillContext, chunk: Chunk) -> None:
 
 def _run_and_log(job: BackfillContext, chunk: Chunk) -> None:
     """Run a chunk; log what it brought and how far the plan is."""
-    before, planned, clock = dict(job.stats.counts), job.plan.progress()[1], Stopwatch()
+    before, watch = dict(job.stats.counts), Stopwatch()
     backfill_steps.run_chunk(job, chunk)
     done, total = job.plan.progress()
-    found = [
+    counts = [
         f"{count - before[name]} {name.replace('_', ' ')}"
         for name, count in job.stats.counts.items()
         if count > before[name]
     ]
-    if total > planned:
-        found.append(f"{pluralize(total - planned, 'article')} planned")
     is_open = job.plan.chunks[chunk.n - 1].state != DONE
     logger.info(
         f"chunk {chunk.n} of {len(job.plan.chunks)}, {chunk.what}: "
-        f"{', '.join(found) or 'nothing'} in {clock.lap():.1f} s"
-        f"{'; left for the next backfill' if is_open else ''}; "
-        f"{done} of {pluralize(total, 'article')} done"
+        f"{', '.join(counts) or 'nothing'} in {watch.lap():.1f} s"
+        f"{'; left for the next backfill' if is_open else ''}; {done} of {total} articles done"
     )
 
 
@@ -139,36 +134,29 @@ def backfill(
         return invalid_request_state(error)
     run = RunContext("backfill", settings, [source], trigger=run_trigger(), is_dry=dry_run)
     only_one = locks.acquire(settings, f"backfill {source}", flow="backfill", run_id=run.id)
+    live = LiveProgress(f"backfill-{source}".lower().replace("_", "-"), request.plan)
+
+    def show(slug: str, done: int, total: int) -> None:
+        run.environment.on_progress(slug, done, total)
+        live.show(done, total)
+
     # Task runs must not inherit the run's tags: see tasks.py.
     with TagsContext(current_tags=set()), only_one, run:
-        report = _run(run, request, restart=restart)
+        job = backfill_steps.run_backfill(
+            run, request, restart=restart, do_chunk=_do_chunk, on_progress=show
+        )
+        if not job.was_done:
+            live.show(*job.plan.progress(), is_last=True)
+        report = run.finish()
+        if not dry_run:
+            run.publish()
     notes = [note for note in report.warnings if "would fetch" not in note]
     create_run_artifacts(report, settings, key="copydesk-backfill", what=request.plan, notes=notes)
     return final_state(report)
 
 
-def _run(run: RunContext, request: BackfillRequest, *, restart: bool) -> RunReport:
-    live = LiveProgress(f"backfill-{request.source}".lower().replace("_", "-"), request.plan)
-
-    def show(source: str, done: int, total: int) -> None:
-        run.environment.on_progress(source, done, total)
-        live.show(done, total)
-
-    job = backfill_steps.run_backfill(
-        run,
-        request,
-        restart=restart,
-        do_chunk=lambda job, chunk: do_chunk.with_options(task_run_name=f"{chunk.n}: {chunk.what}")(
-            job, chunk
-        ),
-        on_progress=show,
-    )
-    if not job.was_done:
-        live.show(*job.plan.progress(), is_last=True)
-    report = run.finish()
-    if not run.is_dry:
-        run.publish()
-    return report
+def _do_chunk(job: BackfillContext, chunk: Chunk) -> None:
+    do_chunk.with_options(task_run_name=f"{chunk.n}: {chunk.what}")(job, chunk)
 
 
 # The form shows the error of the last alternative, so the most common one comes last.

@@ -11,7 +11,7 @@ from flows.archive.index import ArchiveIndex, build_index
 from flows.pipeline import steps
 from flows.pipeline.batch import Batch
 from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES, JobPlan
-from flows.pipeline.date_range import BackfillRequest
+from flows.pipeline.date_range import BackfillRequest, DateRange
 from flows.pipeline.run import RunContext
 from parsers.model import Entry, Source
 from warehouse.records.backfill_chunks import Chunk
@@ -57,6 +57,12 @@ class BackfillContext:
         """The records of the archive for this source."""
         assert self.request.archive is not None  # noqa: S101  # only an archive has records
         return build_index(self.request.archive, self.source)
+
+    @property
+    def days(self) -> DateRange:
+        """The range of a request that has one."""
+        assert self.request.date_range is not None  # noqa: S101  # only a range has listing pages
+        return self.request.date_range
 
     def _is_open_ended(self) -> bool:
         """Whether a finished plan may have more by now: an archive, or a range not yet over."""

@@ -13,7 +13,7 @@ from flows import settings
 from flows.admin import replay_quarantine
 from flows.cli import demo_run
 from flows.pipeline.backfill_context import BackfillContext
-from flows.pipeline.backfill_steps import run_backfill
+from flows.pipeline.backfill_steps import run_backfill, run_chunk
 from flows.pipeline.date_range import BackfillRequest, parse_request
 from flows.pipeline.parser_diff import ParserDiff
 from flows.pipeline.reparse_steps import reparse_source
@@ -25,6 +25,7 @@ from flows.sync import sync_without_prefect
 from tests import site
 from tests.site import Fault, Newsstand
 from warehouse import connect_read_only
+from warehouse.records.backfill_chunks import Chunk
 
 
 @dataclass
@@ -78,13 +79,20 @@ class PlainDesk:
         **options: Any,
     ) -> tuple[RunReport, BackfillContext]:
         """A backfill, stopped after ``max_chunks``; its report and its state."""
-        request = self.request(source, **options)
+        request, done = self.request(source, **options), []
+
+        def do_chunk(job: BackfillContext, chunk: Chunk) -> None:
+            run_chunk(job, chunk)
+            done.append(chunk.n)
+            if len(done) == max_chunks:
+                job.run.environment.stop.set()
+
         with RunContext("backfill", self.settings, [source], is_dry=dry_run) as run:
             job = run_backfill(
                 run,
                 request,
                 restart=restart,
-                max_chunks=max_chunks,
+                do_chunk=do_chunk,
                 on_progress=lambda *far: self.progress.append(far),
             )
             return run.finish(), job

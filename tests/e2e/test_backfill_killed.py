@@ -49,7 +49,7 @@ def test_killed_backfill_goes_on_and_repeats_no_finished_chunk(
     done = {
         f"finews:{entry.source_article_id}": entry.url
         for chunk in left
-        if chunk.kind == "entries" and chunk.state == "done"
+        if chunk.kind == "fetch_entries" and chunk.state == "done"
         for entry in backfill_context.entries_of(chunk)
     }
     assert len(done) >= 8
@@ -63,7 +63,7 @@ def test_killed_backfill_goes_on_and_repeats_no_finished_chunk(
     left_over = {
         entry.url
         for chunk in left
-        if chunk.kind == "entries" and chunk.state != "done"
+        if chunk.kind == "fetch_entries" and chunk.state != "done"
         for entry in backfill_context.entries_of(chunk)
     }
     # Two ids of one article share an address; it may be in a chunk that was not done.
