@@ -7,17 +7,21 @@ from datetime import date
 from pathlib import Path
 
 from flows import settings
+from flows.backfill import do_chunk
 from flows.pipeline.backfill_context import BackfillContext
-from flows.serve.run_local import run_backfill
+from flows.pipeline.backfill_steps import run_backfill
+from flows.pipeline.date_range import parse_request
+from flows.pipeline.run import RunContext
 
 file, source, first, last = sys.argv[1:]
 BackfillContext.entries_per_chunk = 4
-run_backfill(
-    settings.load(Path(file), {}),
-    source,
-    config=Path(file),
-    first=date.fromisoformat(first),
-    last=date.fromisoformat(last),
-    notify=lambda _words: None,
-    progress=lambda _source, done, total: print(f"{done} {total}", flush=True),
-)
+chosen = settings.load(Path(file), {})
+days = {"first": date.fromisoformat(first), "last": date.fromisoformat(last)}
+with RunContext("backfill", chosen, [source]) as run:
+    run_backfill(
+        run,
+        parse_request(chosen, source, **days),
+        do_chunk=do_chunk.fn,
+        on_progress=lambda _source, done, total: print(f"{done} {total}", flush=True),
+    )
+    run.finish()

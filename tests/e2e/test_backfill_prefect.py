@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flows.pipeline import locks
 from flows.settings import ConfigurationError
 from tests.e2e.filling import window
 
@@ -79,6 +80,16 @@ def test_server_names_the_parameter_that_a_flow_does_not_have(desk):
         client.delete_flow_run(run.id)
 
     assert refused.value.response.status_code == 409
+
+
+def test_second_backfill_of_a_source_ends_at_once_and_names_the_first(desk, fill):
+    with (
+        locks.acquire(desk.settings, "backfill finews", flow="backfill", run_id="2026-x"),
+        pytest.raises(locks.SourceLocked, match="backfill run 2026-x"),
+    ):
+        fill("finews", **window("2022-03-11", "2022-03-13"))
+
+    assert desk.stand.requests == ()
 
 
 # --- as Prefect shows it -----------------------------------------------------------------

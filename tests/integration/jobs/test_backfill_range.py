@@ -9,6 +9,7 @@ import pytest
 
 from tests import site
 from tests.e2e.filling import BEFORE, LISTED, SHANGHAI, days, texts, window
+from tests.site import Fault
 from warehouse import connect, transaction
 from warehouse.records import gaps, watermarks
 from warehouse.rows import NewGap
@@ -201,3 +202,13 @@ def test_gap_that_a_backfill_would_hide_from_the_next_sync_is_noted(desk):
     desk.fill("finews", **window("2022-03-01", "2022-03-31"))
 
     assert desk.rows("SELECT channel FROM gaps") == [("market-38",)]
+
+
+def test_fetch_that_hangs_ends_at_the_deadline_and_the_run_goes_on(desk, faults):
+    faults[f"/NewsData/GetNewsText.do?id={LISTED}"] = Fault(delay_seconds=60)
+
+    report = desk.fill("finews", **window("2022-03-14", "2022-03-14"))
+
+    assert report.totals()["failed"] == 1
+    assert report.totals()["new"] > 0
+    assert report.totals()["seconds"] < 15

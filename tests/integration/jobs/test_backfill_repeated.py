@@ -69,6 +69,21 @@ def test_wrong_address_is_told_by_the_run_that_goes_on_after_a_kill(desk, monkey
     assert any("elsewhere.example" in words for words in report.errors)
 
 
+def test_stopped_backfill_keeps_whole_chunks_and_the_next_one_continues(desk, small):
+    days = window("2022-03-11", "2022-03-31")
+    stopped, job = desk.backfill("finews", max_chunks=7, **days)
+
+    assert (stopped.state, stopped.exit_code) == ("interrupted", 130)
+    open_count = job.plan.open_count
+    assert open_count > 0
+    assert any(f"{open_count} of" in warning for warning in stopped.warnings)
+
+    rest, job = desk.backfill("finews", **days)
+
+    assert rest.totals()["new"] > 0
+    assert job.plan.is_done
+
+
 # --- an archive --------------------------------------------------------------------------
 
 
