@@ -33,7 +33,7 @@ from warehouse.errors import (
     WarehouseTooOld,
     WriteConflict,
 )
-from warehouse.upsert.write_lock import lock_for_write, read_sequence
+from warehouse.write_lock import lock_for_write, read_sequence
 
 STORAGE_VERSION = "v1.5.0"
 """Half the size of DuckDB's default, and the write-ahead log knows its file."""

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from warehouse import lock
+from warehouse import lock, stage
 from warehouse.care.integrity import fingerprint
 from warehouse.db import STORAGE_VERSION, connect, resolve_path, transaction
 from warehouse.duckdb_errors import translate_errors
 from warehouse.errors import WarehouseBusy, WarehouseError
-from warehouse.upsert import stage
 
 # Sightings of one content in one channel with no other content between them become one row:
 # no view needs more than the first and the last of them.

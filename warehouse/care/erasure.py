@@ -11,10 +11,10 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.errors import WarehouseError
+from warehouse.keys import key_of
 from warehouse.records import suppression
-from warehouse.upsert import stage
-from warehouse.upsert.keys import key_of
 
 # The selection as temporary tables: the articles to erase, those that stay, the URLs of the
 # erased ones alone, and the fetches of their own pages. The first page of an article has its

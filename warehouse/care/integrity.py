@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.errors import BadRow
+from warehouse.keys import as_uuid
 from warehouse.read.articles import article_row
 from warehouse.rows import ARTICLE_COLUMNS, ArticleRow
-from warehouse.upsert import stage
-from warehouse.upsert.keys import as_uuid
 from warehouse.upsert.observations import observe
 
 TABLES = (

@@ -9,10 +9,10 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
+from warehouse.keys import as_uuid, key_of
 from warehouse.rows import NewQuarantineEntry
 from warehouse.times import micros
-from warehouse.upsert import stage
-from warehouse.upsert.keys import as_uuid, key_of
 
 _COLUMNS = (
     "source, channel, url, final_url, fetched_at, archive_file, archive_offset, "

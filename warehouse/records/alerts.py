@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
+from warehouse.keys import as_uuid
 from warehouse.records.quarantine import failure_key
 from warehouse.rows import NewQuarantineEntry
-from warehouse.upsert.keys import as_uuid
 
 _ALERTED = """
     SELECT CAST(quarantine_key AS VARCHAR), reason FROM _store.quarantine

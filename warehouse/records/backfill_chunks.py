@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
-from warehouse.upsert import stage
-from warehouse.upsert.keys import as_uuid, key_of
+from warehouse import stage
+from warehouse.keys import as_uuid, key_of
 
 WAITING, DONE, INCOMPLETE = "waiting", "done", "incomplete"
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.rows import FetchRow, Validators
-from warehouse.upsert import stage
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the clocks of two processes may differ."""

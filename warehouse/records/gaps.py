@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
+from warehouse.keys import as_uuid, key_of
 from warehouse.rows import Gap, NewGap
 from warehouse.times import micros
-from warehouse.upsert import stage
-from warehouse.upsert.keys import as_uuid, key_of
 
 
 def open_gap(

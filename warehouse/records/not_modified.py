@@ -8,8 +8,8 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.times import micros
-from warehouse.upsert import stage
 
 STORED = """
     SELECT DISTINCT k.i

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.rows import ArticleRow
 from warehouse.times import utc
-from warehouse.upsert import stage
 
 # A file that names its source, or its article's id, is the same whatever the source of the
 # import. Any other file is known only if it was stored for this source.

@@ -10,12 +10,12 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.errors import WarehouseError
+from warehouse.keys import key_of
 from warehouse.records.suppression import SuppressionList, list_suppressions
 from warehouse.rows import NewQuarantineEntry, QuarantineEntry
 from warehouse.times import micros
-from warehouse.upsert import stage
-from warehouse.upsert.keys import key_of
 
 KNOWN = """
     SELECT f.i FROM _store.quarantine q

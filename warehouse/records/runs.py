@@ -13,10 +13,10 @@ from uuid import uuid4
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.process import Process, this_process
 from warehouse.rows import Counters, RunRow
 from warehouse.times import utc
-from warehouse.upsert import stage
 
 _COUNTS = tuple(one.name for one in fields(Counters))
 _NAMES = ", ".join(_COUNTS)

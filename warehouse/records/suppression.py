@@ -8,8 +8,8 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
-from warehouse.upsert import stage
-from warehouse.upsert.keys import as_uuid, key_of
+from warehouse import stage
+from warehouse.keys import as_uuid, key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.rows import Watermark
-from warehouse.upsert import stage
 
 
 def get(db: DuckDBPyConnection, source: str, channel: str) -> Watermark | None:

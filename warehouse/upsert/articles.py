@@ -18,7 +18,7 @@ from warehouse.rows import UpsertCounts
 from warehouse.upsert import insert, lookup
 from warehouse.upsert.history import History
 from warehouse.upsert.observations import Observation
-from warehouse.upsert.write_lock import lock_for_write
+from warehouse.write_lock import lock_for_write
 
 
 @dataclass(slots=True)

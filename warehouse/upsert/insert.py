@@ -12,11 +12,11 @@ from typing import TypeVar
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.db import write_through
+from warehouse.keys import key_of
 from warehouse.rows import StoredPost
-from warehouse.upsert import stage
 from warehouse.upsert.history import Version
-from warehouse.upsert.keys import key_of
 from warehouse.upsert.lookup import numbered
 from warehouse.upsert.observations import Observation, body_key
 

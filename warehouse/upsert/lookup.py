@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from warehouse.upsert import stage
+from warehouse import stage
 from warehouse.upsert.history import History, SeenInterval, Version
 from warehouse.upsert.observations import Observation
 

@@ -8,9 +8,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from warehouse.errors import BadRow
+from warehouse.keys import content_key, key_of, wide_key_of
 from warehouse.rows import ArticleRow, StoredPost
 from warehouse.times import EPOCH, MICROSECOND, micros
-from warehouse.upsert.keys import content_key, key_of, wide_key_of
 
 
 class Observation(NamedTuple):

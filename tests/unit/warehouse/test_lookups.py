@@ -23,8 +23,8 @@ from tests.unit.warehouse.made import (
 )
 from warehouse import ArticleRow, UpsertCounts, connect, observe
 from warehouse.care.integrity import verify
+from warehouse.keys import content_key, key_of
 from warehouse.upsert import insert, lookup
-from warehouse.upsert.keys import content_key, key_of
 
 ROW = article()
 STORED = """

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from warehouse.upsert.keys import key_of
+from warehouse.keys import key_of
 
 TEXT = pa.string()
 TEXTS = pa.list_(pa.string())
