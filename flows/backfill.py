@@ -83,9 +83,9 @@ def _run_and_log(job: BackfillContext, chunk: Chunk) -> None:
         for name, count in job.stats.counts.items()
         if count > before[name]
     ]
-    is_open = job.plan.chunks[chunk.n - 1].state != DONE
+    is_open = job.plan.chunks[chunk.number - 1].state != DONE
     logger.info(
-        f"chunk {chunk.n} of {len(job.plan.chunks)}, {chunk.what}: "
+        f"chunk {chunk.number} of {len(job.plan.chunks)}, {chunk.description}: "
         f"{', '.join(counts) or 'nothing'} in {watch.lap():.1f} s"
         f"{'; left for the next backfill' if is_open else ''}; {done} of {total} articles done"
     )
@@ -156,7 +156,7 @@ def backfill(
 
 
 def _do_chunk(job: BackfillContext, chunk: Chunk) -> None:
-    do_chunk.with_options(task_run_name=f"{chunk.n}: {chunk.what}")(job, chunk)
+    do_chunk.with_options(task_run_name=f"{chunk.number}: {chunk.description}")(job, chunk)
 
 
 # The form shows the error of the last alternative, so the most common one comes last.

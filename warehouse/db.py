@@ -11,8 +11,10 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from uuid import UUID
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -33,7 +35,6 @@ from warehouse.errors import (
     WarehouseTooOld,
     WriteConflict,
 )
-from warehouse.write_lock import lock_for_write, read_sequence
 
 STORAGE_VERSION = "v1.5.0"
 """Half the size of DuckDB's default, and the write-ahead log knows its file."""
@@ -150,6 +151,38 @@ def _attach_for_reading(db: DuckDBPyConnection, path: Path) -> None:
             f"{path}: has schema {found} of an earlier copydesk; the next run upgrades it "
             "(`copydesk sync`)"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSequence:
+    """The row as this transaction sees it.
+
+    Attributes:
+        warehouse_id: The identity of the warehouse.
+        last_seq: How many write transactions there were.
+    """
+
+    warehouse_id: UUID
+    last_seq: int
+
+
+def lock_for_write(db: DuckDBPyConnection) -> None:
+    """Exclude every other write transaction until this one ends."""
+    db.execute("UPDATE _store.write_sequence SET last_seq = last_seq + 1")
+
+
+def read_sequence(db: DuckDBPyConnection) -> WriteSequence:
+    """Read the row without a lock.
+
+    Raises:
+        WarehouseMissing: There is not exactly one.
+    """
+    found = db.execute("SELECT warehouse_id, last_seq FROM _store.write_sequence").fetchall()
+    if len(found) != 1:
+        raise WarehouseMissing(
+            f"expected one row in _store.write_sequence, found {len(found)}: not a warehouse"
+        )
+    return WriteSequence(*found[0])
 
 
 @contextmanager

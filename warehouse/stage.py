@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import accumulate
-from typing import Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from warehouse.keys import key_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 TEXT = pa.string()
 TEXTS = pa.list_(pa.string())
@@ -25,6 +30,14 @@ TAG = pa.uint32()
 LONG_TAG = pa.uint64()
 MOMENT = pa.timestamp("us", tz="UTC")
 _KEY = pa.binary(16)
+_TYPES = {
+    "str": TEXT,
+    "tuple[str, ...]": TEXTS,
+    "int": WHOLE,
+    "bytes": BYTES,
+    "tuple[bytes, ...]": BYTES_LIST,
+    "datetime": MOMENT,
+}
 
 
 def keys(values: Sequence[bytes]) -> pa.Array:
@@ -84,6 +97,23 @@ def table(**columns: Any) -> pa.Table:
             for name, column in columns.items()
         }
     )
+
+
+def columns(row: type[DataclassInstance], *without: str) -> dict[str, pa.DataType]:
+    """Return the Arrow type of each field of a row class, by the annotation."""
+    return {
+        one.name: _TYPES[str(one.type).removesuffix(" | None")]
+        for one in fields(row)
+        if one.name not in without
+    }
+
+
+def values(rows: Sequence[object], kinds: Mapping[str, pa.DataType]) -> dict[str, Any]:
+    """Return the columns of some rows for ``table``."""
+    by_column = zip(*map(attrgetter(*kinds), rows), strict=True)
+    return {
+        name: (column, kind) for (name, kind), column in zip(kinds.items(), by_column, strict=True)
+    }
 
 
 def keyed(names: Sequence[str], **columns: Any) -> pa.Table:

@@ -89,7 +89,7 @@ def fetch_entries(job: BackfillContext, chunk: Chunk) -> None:
         is_incomplete = any(_may_come_later(target.entry.url, batch) for target in batch.targets)
         left = {id(entry) for entry in rest}
         own = [asdict(entry) for entry in planned if id(entry) not in left]
-        kept = replace(chunk, entries=len(own), spec=new_chunk(FETCH_ENTRIES, "", own).spec)
+        kept = replace(chunk, entry_count=len(own), spec=new_chunk(FETCH_ENTRIES, "", own).spec)
         job.plan.finish(kept, INCOMPLETE if is_incomplete else DONE)
         job.plan.add(entry_chunks(job, rest, "a chunk that took long"))
     job.load(batch)

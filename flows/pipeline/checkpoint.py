@@ -64,8 +64,8 @@ class JobPlan:
         now, first = datetime.now(UTC), len(self.chunks) + 1
         self.chunks += [
             Chunk(
-                plan=self.name, source=self.source, n=number, kind=one.kind, what=one.what,
-                spec=one.spec, entries=one.entries, state=WAITING, made_at=now, ended_at=None,
+                plan=self.name, source=self.source, number=number, kind=one.kind, description=one.description,
+                spec=one.spec, entry_count=one.entry_count, state=WAITING, created_at=now, ended_at=None,
                 run_id=self._run_id,
             )
             for number, one in enumerate(new, first)
@@ -79,20 +79,20 @@ class JobPlan:
     def finish(self, chunk: Chunk, state: str = DONE) -> None:
         """Set the state of a chunk: ``DONE``, or ``INCOMPLETE`` to repeat it in the next run."""
         ended = replace(chunk, state=state, ended_at=datetime.now(UTC), run_id=self._run_id)
-        self.chunks[chunk.n - 1] = ended
+        self.chunks[chunk.number - 1] = ended
         self.defer(
             lambda store: backfill_chunks.finish(
-                store, ended, state=state, run_id=self._run_id, entries=ended.entries,
+                store, ended, state=state, run_id=self._run_id, entry_count=ended.entry_count,
                 spec=ended.spec, at=ended.ended_at,
             )
         )  # fmt: skip
 
     def next_chunk(self) -> Chunk | None:
         """Return the next chunk that is not done; a run gets each chunk once."""
-        open_chunks = [c for c in self.chunks if c.state != DONE and c.n not in self._taken]
-        chunk = min(open_chunks, key=lambda one: (_PRIORITY[one.kind], one.n), default=None)
+        open_chunks = [c for c in self.chunks if c.state != DONE and c.number not in self._taken]
+        chunk = min(open_chunks, key=lambda one: (_PRIORITY[one.kind], one.number), default=None)
         if chunk is not None:
-            self._taken.add(chunk.n)
+            self._taken.add(chunk.number)
         return chunk
 
     @property
@@ -112,11 +112,11 @@ class JobPlan:
 
     def progress(self) -> tuple[int, int]:
         """Return the number of articles that are done, and of all that are known."""
-        done = sum(one.entries for one in self.chunks if one.state == DONE)
-        return done, sum(one.entries for one in self.chunks)
+        done = sum(one.entry_count for one in self.chunks if one.state == DONE)
+        return done, sum(one.entry_count for one in self.chunks)
 
 
 def new_chunk(kind: str, what: str, spec: Any, entries: int = 0) -> NewChunk:
     """Make a chunk whose ``spec`` is stored as JSON."""
     text = json.dumps(spec, ensure_ascii=False, sort_keys=True)
-    return NewChunk(kind=kind, what=what, spec=text, entries=entries)
+    return NewChunk(kind=kind, description=what, spec=text, entry_count=entries)

@@ -123,7 +123,7 @@ def test_plans_nobody_asked_for_again_are_forgotten(desk):
     old, now = datetime.now(UTC) - timedelta(days=60), datetime.now(UTC)
     with connect(desk.settings.warehouse.path) as db, transaction(db):
         for plan, at in (("old", old), ("new", now)):
-            one = NewChunk(kind="entries", what="x", spec="[]")
+            one = NewChunk(kind="fetch_entries", description="x", spec="[]")
             backfill_chunks.add(db, plan, "ofweek", [one], run_id="r", at=at)
 
     assert maintenance_tasks.delete_old_checkpoints(desk.settings, days=30).startswith("1 chunks")

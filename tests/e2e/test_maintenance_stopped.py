@@ -47,7 +47,7 @@ def due(desk, tmp_path, monkeypatch):
         desk.sync("ofweek")
     with connect(desk.settings.warehouse.path) as db, transaction(db):
         db.execute("UPDATE _store.fetches SET fetched_at = fetched_at - INTERVAL 400 DAY")
-        one = NewChunk(kind="entries", what="x", spec="[]")
+        one = NewChunk(kind="fetch_entries", description="x", spec="[]")
         old = db.execute("SELECT now() - INTERVAL 60 DAY").fetchall()[0][0]
         backfill_chunks.add(db, "old", "ofweek", [one], run_id="r", at=old)
     for number, file in enumerate(sorted(desk.settings.archive.path.glob("*.warc.gz"))):

@@ -95,7 +95,7 @@ def test_each_chunk_of_a_backfill_says_what_it_found_and_how_far_it_all_is(
     entries = [words for words in told if "discovered" in words and "listing" not in words]
     assert len(entries) > 1
     assert all(" fetched, " in words for words in entries)
-    total = sum(one.entries for one in plan(desk))
+    total = sum(one.entry_count for one in plan(desk))
     assert told[-1].endswith(f"; {total} of {total} articles done")
 
 

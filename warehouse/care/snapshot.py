@@ -26,10 +26,9 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from warehouse import lock, wal
-from warehouse.db import file_of
+from warehouse.db import file_of, read_sequence
 from warehouse.duckdb_errors import missing_error, translate_error, translate_errors
 from warehouse.errors import WarehouseError, WrongSnapshot
-from warehouse.write_lock import read_sequence
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _NAME = re.compile(r"\.(?:([0-9a-f]{8})-([0-9a-f]{8})\.)?(\d{8}T\d{6}\.\d{6}Z)")

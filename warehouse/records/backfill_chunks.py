@@ -24,15 +24,15 @@ class NewChunk:
 
     Attributes:
         kind: Which step of the flow does it.
-        what: Its description, for messages.
+        description: For messages.
         spec: JSON text with all that the step needs.
-        entries: How many articles it covers, as far as that is known.
+        entry_count: How many articles it covers, as far as that is known.
     """
 
     kind: str
-    what: str
+    description: str
     spec: str
-    entries: int = 0
+    entry_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +40,22 @@ class Chunk:
     """A chunk as stored.
 
     Attributes:
-        n: Its number in the plan, from 1.
+        number: In the plan, from 1.
         state: ``waiting``, ``done`` or ``incomplete``: done except pages that failed, which
             the next run of the plan tries again.
-        made_at, ended_at: Aware UTC.
+        created_at, ended_at: Aware UTC.
         run_id: The last run that changed it.
     """
 
     plan: str
     source: str
-    n: int
+    number: int
     kind: str
-    what: str
+    description: str
     spec: str
-    entries: int
+    entry_count: int
     state: str
-    made_at: datetime
+    created_at: datetime
     ended_at: datetime | None
     run_id: str
 
@@ -68,9 +68,12 @@ class Plan:
     source: str
     chunks: int
     done: int
-    entries: int
-    made_at: datetime
+    entry_count: int
+    created_at: datetime
     ended_at: datetime | None
+
+
+_COLUMNS = stage.columns(NewChunk)
 
 
 def add(
@@ -85,19 +88,17 @@ def add(
     """Append chunks to a plan."""
     sql = "SELECT coalesce(max(number), 0) FROM _store.backfill_chunks WHERE plan_key = ?"
     last, count = stage.count(db, sql, [as_uuid(key_of(plan))]), len(new)
+    if not new:
+        return
     rows = stage.table(
         plan_key=stage.keys([key_of(plan)] * count),
-        plan=([plan] * count, stage.TEXT),
-        source=([source] * count, stage.TEXT),
-        number=([last + 1 + i for i in range(count)], stage.SMALL),
-        kind=([one.kind for one in new], stage.TEXT),
-        description=([one.what for one in new], stage.TEXT),
-        spec=([one.spec for one in new], stage.TEXT),
-        entry_count=([one.entries for one in new], stage.SMALL),
-        state=([WAITING] * count, stage.TEXT),
+        plan=stage.same(plan, count),
+        source=stage.same(source, count),
+        number=(range(last + 1, last + 1 + count), stage.SMALL),
+        **stage.values(new, _COLUMNS),
+        state=stage.same(WAITING, count),
         created_at=([at or datetime.now(UTC)] * count, stage.MOMENT),
-        ended_at=([None] * count, stage.MOMENT),
-        run_id=([run_id] * count, stage.TEXT),
+        run_id=stage.same(run_id, count),
     )
     stage.insert(db, "_store.backfill_chunks", rows)
 
@@ -106,9 +107,8 @@ def chunks_of_plan(db: DuckDBPyConnection, plan: str) -> list[Chunk]:
     """Return the chunks of a plan, in their order; none when there is no such plan."""
     found = stage.select(
         db,
-        "SELECT plan, source, number AS n, kind, description AS what, spec, "
-        "entry_count AS entries, state, created_at AS made_at, ended_at, run_id "
-        "FROM _store.backfill_chunks WHERE plan_key = ? ORDER BY number",
+        "SELECT plan, source, number, kind, description, spec, entry_count, state, created_at, "
+        "ended_at, run_id FROM _store.backfill_chunks WHERE plan_key = ? ORDER BY number",
         [as_uuid(key_of(plan))],
     )
     return [Chunk(**one) for one in found]
@@ -120,7 +120,7 @@ def finish(
     *,
     state: str,
     run_id: str,
-    entries: int | None = None,
+    entry_count: int | None = None,
     spec: str | None = None,
     at: datetime | None = None,
 ) -> None:
@@ -130,7 +130,7 @@ def finish(
         "UPDATE _store.backfill_chunks SET state = ?, run_id = ?, "
         "entry_count = coalesce(?, entry_count), spec = coalesce(?, spec), ended_at = ? "
         "WHERE plan_key = ? AND number = ?",
-        [state, run_id, entries, spec, at, plan, chunk.n],
+        [state, run_id, entry_count, spec, at, plan, chunk.number],
     )
 
 
@@ -153,9 +153,9 @@ def list_plans(db: DuckDBPyConnection, *, source: str | None = None) -> list[Pla
     found = stage.select(
         db,
         "SELECT any_value(plan) AS plan, any_value(source) AS source, count(*) AS chunks, "
-        "count(*) FILTER (state = 'done') AS done, sum(entry_count)::BIGINT AS entries, "
-        "min(created_at) AS made_at, max(ended_at) AS ended_at FROM _store.backfill_chunks "
-        "WHERE (? IS NULL OR source = ?) GROUP BY plan_key ORDER BY made_at DESC",
+        "count(*) FILTER (state = 'done') AS done, sum(entry_count)::BIGINT AS entry_count, "
+        "min(created_at) AS created_at, max(ended_at) AS ended_at FROM _store.backfill_chunks "
+        "WHERE (? IS NULL OR source = ?) GROUP BY plan_key ORDER BY min(created_at) DESC",
         [source, source],
     )
     return [Plan(**one) for one in found]

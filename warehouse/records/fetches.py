@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from duckdb import DuckDBPyConnection
 
 from warehouse import stage
+from warehouse.keys import key_of
 from warehouse.rows import FetchRow, Validators
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -25,34 +26,18 @@ VALIDATORS = """
     SELECT * FROM last WHERE etag IS NOT NULL OR last_modified IS NOT NULL
 """
 
-_COLUMNS = {
-    "source": stage.TEXT,
-    "channel": stage.TEXT,
-    "url": stage.TEXT,
-    "final_url": stage.TEXT,
-    "status": stage.SMALL,
-    "attempt_count": stage.SMALL,
-    "bytes": stage.WHOLE,
-    "etag": stage.TEXT,
-    "last_modified": stage.TEXT,
-    "vary": stage.TEXT,
-    "fetched_at": stage.MOMENT,
-    "archive_file": stage.TEXT,
-    "archive_offset": stage.WHOLE,
-    "listing_entry": stage.TEXT,
-    "body_sha256": stage.TEXT,
-    "attempt_results": stage.TEXTS,
-    "retry_after_at": stage.MOMENT,
-    "error": stage.TEXT,
-}
+_COLUMNS = stage.columns(FetchRow)
 
 
 def record(db: DuckDBPyConnection, rows: Sequence[FetchRow], *, run_id: str) -> None:
     """Append one row per fetch."""
-    columns = {n: ([getattr(row, n) for row in rows], kind) for n, kind in _COLUMNS.items()}
-    columns["run_id"] = ([run_id] * len(rows), stage.TEXT)
-    table = stage.keyed([row.url for row in rows], **columns).drop_columns(["i"])
-    stage.insert(db, "_store.fetches", table.rename_columns({"key": "url_key"}))
+    if rows:
+        table = stage.table(
+            url_key=stage.keys([key_of(row.url) for row in rows]),
+            **stage.values(rows, _COLUMNS),
+            run_id=stage.same(run_id, len(rows)),
+        )
+        stage.insert(db, "_store.fetches", table)
 
 
 def validators(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, Validators]:

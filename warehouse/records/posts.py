@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
 from warehouse import stage
 from warehouse.rows import ArticleRow
-from warehouse.times import utc
 
 # A file that names its source, or its article's id, is the same whatever the source of the
 # import. Any other file is known only if it was stored for this source.
 STORED = """
-    SELECT k.i, sha256(p.data), r.source, r.published_at, p.first_seen_at
+    SELECT k.i, sha256(p.data) AS digest, r.source, r.published_at, p.first_seen_at AS seen_at
     FROM _store.posts p
     JOIN copydesk_paths k ON k.path = p.path
     JOIN _store.article_records r ON r.record_key = p.record_key
@@ -25,7 +24,8 @@ STORED = """
 
 # The machine may have ended the parser process, so a file that broke it is tried again.
 FAILED = """
-    SELECT k.i, sha256(q.page), q.source, q.message, q.resolved_at IS NOT NULL
+    SELECT k.i, sha256(q.page) AS digest, q.source, q.message AS problem,
+           q.resolved_at IS NOT NULL AS is_resolved
     FROM _store.quarantine q
     JOIN copydesk_paths k ON k.path = q.url
     WHERE q.channel = ? AND q.parser = ? AND q.parser_version = ?
@@ -84,15 +84,10 @@ def known_posts(
     known: dict[str, list[KnownPost]] = {}
     staged = stage.table(i=(range(len(paths)), stage.WHOLE), path=(paths, stage.TEXT))
     with stage.staged(db, "copydesk_paths", staged):
-        for i, digest, of, published, seen in db.execute(STORED, [*parser, source]).fetchall():
-            post = KnownPost(
-                digest=digest, source=of, published_at=utc(published), seen_at=seen.astimezone(UTC)
-            )
-            known.setdefault(paths[i], []).append(post)
-        failed = db.execute(FAILED, [channel, *parser, source]).fetchall()
-        for i, digest, of, message, is_resolved in failed:
-            failure = KnownPost(digest=digest, source=of, problem=message, is_resolved=is_resolved)
-            known.setdefault(paths[i], []).append(failure)
+        found = stage.select(db, STORED, [*parser, source])
+        found += stage.select(db, FAILED, [channel, *parser, source])
+    for row in found:
+        known.setdefault(paths[row.pop("i")], []).append(KnownPost(**row))
     return known
 
 

@@ -14,11 +14,11 @@ from operator import attrgetter
 
 from duckdb import DuckDBPyConnection
 
+from warehouse.db import lock_for_write
 from warehouse.rows import UpsertCounts
 from warehouse.upsert import insert, lookup
 from warehouse.upsert.history import History
 from warehouse.upsert.observations import Observation
-from warehouse.write_lock import lock_for_write
 
 
 @dataclass(slots=True)

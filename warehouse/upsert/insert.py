@@ -6,7 +6,6 @@ from binascii import hexlify
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from operator import attrgetter
 from typing import TypeVar
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from duckdb import DuckDBPyConnection
 from warehouse import stage
 from warehouse.db import write_through
 from warehouse.keys import key_of
-from warehouse.rows import StoredPost
+from warehouse.rows import ArticleRow, StoredPost
 from warehouse.upsert.history import Version
 from warehouse.upsert.lookup import numbered
 from warehouse.upsert.observations import Observation, body_key
@@ -32,29 +31,9 @@ _BULK_ROWS = 8192
 _ROW_GROUP = 122_880
 
 # The columns of a record that are stored as the row has them.
-_COLUMNS = {
-    "source": stage.TEXT,
-    "source_article_id": stage.TEXT,
-    "url": stage.TEXT,
-    "canonical_url": stage.TEXT,
-    "title": stage.TEXT,
-    "authors": stage.TEXTS,
-    "publisher": stage.TEXT,
-    "published_at": stage.MOMENT,
-    "published_raw": stage.TEXT,
-    "published_precision": stage.TEXT,
-    "published_timezone_source": stage.TEXT,
-    "updated_at": stage.MOMENT,
-    "categories": stage.TEXTS,
-    "tags": stage.TEXTS,
-    "language": stage.TEXT,
-    "lead_image": stage.TEXT,
-    "parser": stage.TEXT,
-    "parser_version": stage.TEXT,
-    "provenance": stage.TEXT,
-    "original_url": stage.TEXT,
-}
-_values = attrgetter(*_COLUMNS)
+_COLUMNS = stage.columns(
+    ArticleRow, "article_id", "body_html", "text", "content_hash", "channel", "fetched_at", "post"
+)
 
 T = TypeVar("T")
 
@@ -158,17 +137,13 @@ def _contents(batch: Sequence[Observation], seq: int, run_id: str) -> pa.Table:
 
 def _records(batch: Sequence[Observation], own: Sequence[bool], run_id: str) -> pa.Table:
     """Make the table of records; a body only where it differs from the content's."""
-    columns = zip(*(_values(seen.row) for seen in batch), strict=True)
     bodies = [seen.row.body_html if o else None for seen, o in zip(batch, own, strict=True)]
     texts = [seen.row.text if o else None for seen, o in zip(batch, own, strict=True)]
     return stage.table(
         record_key=stage.keys([seen.record_key for seen in batch]),
         article_key=stage.keys([seen.article_key for seen in batch]),
         content_key=stage.keys([seen.content_key for seen in batch]),
-        **{
-            name: (values, kind)
-            for (name, kind), values in zip(_COLUMNS.items(), columns, strict=True)
-        },
+        **stage.values([seen.row for seen in batch], _COLUMNS),
         body_html=(bodies, stage.TEXT),
         text=(texts, stage.TEXT),
         run_id=stage.same(run_id, len(batch)),

@@ -319,12 +319,12 @@ def test_piece_that_takes_long_is_cut_and_the_rest_is_another_piece(desk, monkey
     report, job = desk.backfill("finews", **window("2022-03-01", "2022-03-31"))
 
     chunks = [one for one in job.plan.chunks if one.kind == FETCH_ENTRIES]
-    assert max(one.entries for one in chunks) <= BackfillContext.chunk_seconds / 30
+    assert max(one.entry_count for one in chunks) <= BackfillContext.chunk_seconds / 30
     assert job.plan.is_done
     ids = {e.source_article_id for one in chunks for e in entries_of(one)}
     held = {one for (one,) in desk.rows("SELECT source_article_id FROM articles")}
     assert held <= ids
-    assert sum(one.entries for one in chunks) == len(ids)
+    assert sum(one.entry_count for one in chunks) == len(ids)
     assert report.totals()["new"] > 20
 
 

@@ -61,7 +61,7 @@ def test_chunk_out_of_time_that_misses_a_page_is_planned_once(desk, monkeypatch)
     plans = []
     for _ in range(3):
         _, job = desk.backfill("ofweek", urls=urls)
-        plans.append([(one.entries, one.state) for one in job.plan.chunks])
+        plans.append([(one.entry_count, one.state) for one in job.plan.chunks])
 
     assert len(urls) > sum(entries for entries, state in plans[0] if state != "done") > 0
     assert sum(entries for entries, _ in plans[0]) == len(urls)

@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 
 
 def one(what: str, entries: int = 2) -> NewChunk:
-    return NewChunk(kind="fetch_entries", what=what, spec="[]", entries=entries)
+    return NewChunk(kind="fetch_entries", description=what, spec="[]", entry_count=entries)
 
 
 def test_a_plan_grows_and_its_pieces_are_ended_one_by_one(db: DuckDBPyConnection) -> None:
@@ -29,10 +29,12 @@ def test_a_plan_grows_and_its_pieces_are_ended_one_by_one(db: DuckDBPyConnection
     first, second, _ = backfill_chunks.chunks_of_plan(db, "p")
     with transaction(db):
         backfill_chunks.finish(db, first, state=DONE, run_id="r2", at=T0 + HOUR)
-        backfill_chunks.finish(db, second, state=INCOMPLETE, run_id="r2", entries=5, at=T0 + HOUR)
+        backfill_chunks.finish(
+            db, second, state=INCOMPLETE, run_id="r2", entry_count=5, at=T0 + HOUR
+        )
 
     found = [
-        (c.n, c.what, c.state, c.entries, c.run_id, c.ended_at)
+        (c.number, c.description, c.state, c.entry_count, c.run_id, c.ended_at)
         for c in backfill_chunks.chunks_of_plan(db, "p")
     ]
     assert found == [

@@ -36,9 +36,11 @@ def link(path: Path) -> Path:
 # --- queries ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def reader(path: Path, link: Path) -> Iterator[DuckDBPyConnection]:
-    with connect(path) as db:
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBPyConnection]:
+    folder = tmp_path_factory.mktemp("reader")
+    link = folder / "desk.read.duckdb"
+    with connect(folder / "desk.duckdb") as db:
         upsert(db, article(), article(2, "加息"))
         publish(db, link)
     with connect_for_queries(link) as connection:

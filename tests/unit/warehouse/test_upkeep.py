@@ -1,19 +1,17 @@
-"""Forgetting, compacting, verifying."""
+"""Erasure and integrity checks."""
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
-from warehouse import StoredPost, UpsertCounts, connect, transaction
-from warehouse.care import compact, erasure
+from tests.unit.warehouse.made import HOUR, NOON, article, rows_of, upsert
+from warehouse import StoredPost, UpsertCounts, transaction
+from warehouse.care import erasure
 from warehouse.care.integrity import IntegrityReport, stored_records, verify
-from warehouse.errors import WarehouseBusy, WarehouseError
+from warehouse.errors import WarehouseError
 from warehouse.records import backfill_chunks, fetches, quarantine, suppression
 from warehouse.rows import FetchRow, NewQuarantineEntry
 
@@ -42,7 +40,7 @@ def desk(db: DuckDBPyConnection) -> DuckDBPyConnection:
         listing_entry='{"source_article_id": "1"}',
     )  # fmt: skip
     piece = backfill_chunks.NewChunk(
-        kind="fetch_entries", what="some", spec='[{"source_article_id": "1"}]'
+        kind="fetch_entries", description="some", spec='[{"source_article_id": "1"}]'
     )
     with transaction(db):
         quarantine.put(
@@ -118,7 +116,7 @@ def test_addresses_that_others_share_take_nothing_of_theirs_away(desk: DuckDBPyC
         item = replace(failure("finews", "finews:88"), url=feed)
         quarantine.put(desk, [line, item], run_id="r")
         empty = backfill_chunks.NewChunk(
-            kind="fetch_entries", what="other", spec='[{"channel": ""}]'
+            kind="fetch_entries", description="other", spec='[{"channel": ""}]'
         )
         backfill_chunks.add(desk, "another plan", "finews", [empty], run_id="r")
     # A feed's item without a link has the feed's address; an imported post may have none.
@@ -209,91 +207,6 @@ def test_a_failure_of_what_is_forgotten_is_not_kept(desk: DuckDBPyConnection) ->
 def test_forgetting_wants_a_whole_article_id(desk: DuckDBPyConnection, wrong: str) -> None:
     with pytest.raises(WarehouseError, match="expected <source>:<source_article_id>"):
         erasure.erase(desk, [wrong])
-
-
-# --- compacting ------------------------------------------------------------------------------
-
-
-def test_compacting_merges_sightings_and_changes_nothing_that_is_read(path: Path) -> None:
-    with connect(path) as db:
-        for hour in range(30):
-            upsert(
-                db,
-                *(article(i, f"{i}", fetched_at=NOON + hour * HOUR) for i in range(50)),
-                article(99, "甲" if hour % 3 else "乙", fetched_at=NOON + hour * HOUR),
-            )
-        before = everything(db)
-        comments = rows_of(
-            db, "SELECT table_name, column_name, comment FROM duckdb_columns() ORDER BY ALL"
-        )
-
-    done = compact.compact(path)
-
-    with connect(path) as db:
-        assert everything(db) == before
-        assert comments == rows_of(
-            db, "SELECT table_name, column_name, comment FROM duckdb_columns() ORDER BY ALL"
-        )
-        assert rows_of(db, "SELECT count(*) FROM _store.sightings") == [(done.sightings_after,)]
-        assert rows_of(
-            db, "SELECT count(*), max(last_seen_at) FROM articles_as_of(?)", NOON + 5.5 * HOUR
-        ) == [(51, NOON + 5.5 * HOUR)]
-        assert rows_of(db, "SELECT tags FROM duckdb_databases() WHERE database_name = 'desk'") == [
-            ({"storage_version": "v1.5.0+"},)
-        ]
-        assert verify(db, is_deep=True).problems == ()
-        assert upsert(db, article(1, "1")) == UpsertCounts(unchanged=1)
-        assert everything(db) == before
-    assert (done.sightings_before, done.sightings_after) == (30 * 51, 50 + 20)
-    assert done.bytes_after <= done.bytes_before
-
-
-def test_compacting_keeps_the_last_whole_fetch_of_each_address(path: Path) -> None:
-    def page(hour: int, status: int = 200) -> FetchRow:
-        return FetchRow(
-            source="finews", channel="emnews", url="u", status=status, fetched_at=NOON + hour * HOUR
-        )
-
-    with connect(path) as db, transaction(db):
-        fetches.record(db, [page(0), page(1), page(2, 503), page(9, 503)], run_id="run")
-
-    assert compact.compact(path, fetches_before=NOON + 5 * HOUR).fetches_removed == 2
-    with connect(path) as db:
-        found = rows_of(db, "SELECT fetched_at, status FROM fetches ORDER BY 1")
-    assert found == [(NOON + HOUR, 200), (NOON + 9 * HOUR, 503)]
-
-
-def test_compacting_gives_back_the_room_of_what_was_forgotten(path: Path) -> None:
-    chance = random.Random(1)  # noqa: S311
-    with connect(path) as db:
-        for number in range(40):
-            words = "".join(chr(chance.randrange(0x4E00, 0x9FA5)) for _ in range(20_000))
-            upsert(db, article(number, words))
-    with connect(path) as db, transaction(db):
-        erasure.erase(db, source="finews")
-
-    done = compact.compact(path)
-
-    assert done.bytes_after < done.bytes_before / 2
-
-
-def test_compacting_that_fails_leaves_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with connect(path) as db:
-        upsert(db, article())
-    sums = iter([{"contents": (1, "a")}, {"contents": (1, "b")}])
-    monkeypatch.setattr(compact, "fingerprint", lambda *_: next(sums))
-
-    with pytest.raises(WarehouseError, match="the old file stays"):
-        compact.compact(path)
-
-    assert not path.with_name(path.name + ".compacting").exists()
-    with connect(path) as db:
-        assert names(db) == ["finews:1"]
-
-
-def test_compacting_wants_the_file_for_itself(path: Path) -> None:
-    with connect(path), pytest.raises(WarehouseBusy, match="has it open twice"):
-        compact.compact(path)
 
 
 # --- verifying -------------------------------------------------------------------------------
