@@ -88,7 +88,7 @@ def test_run_killed_in_a_stage_is_ended_and_done_by_the_next(
         assert [state for state, _ in runs] == ["completed", "completed"]
     else:
         assert runs[0] == (
-            "crashed", "the process ended without a word; its whole batches are stored",
+            "crashed", "the process ended without a message; its complete batches are stored",
         )  # fmt: skip
     (words,) = [words for words in desk.said if "Crashed" in words]
     assert words == (

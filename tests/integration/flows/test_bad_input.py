@@ -285,8 +285,8 @@ def test_full_disk_ends_the_run_with_whole_batches_and_the_next_run_goes_on(tmp_
     assert full.returncode == 0, full.stderr
     kind, message, before, after_failure, after_space = full.stdout.strip().split("|")
     assert kind == WarehouseFull.__name__
-    assert "no room to write" in message
-    assert "earlier batches are whole: make room" in message
+    assert "no space left" in message
+    assert "earlier batches are complete" in message
     assert int(before) == int(after_failure) > 0
     assert int(after_space) > int(after_failure)
 

@@ -170,7 +170,7 @@ def test_rule_that_does_not_hold_is_told_with_what_to_do(stored):
     (((level, says),), _) = look(stored, "blocks")
 
     assert level == "error"
-    assert "versions nobody saw" in says
+    assert "versions without a sighting" in says
     assert "restore the snapshot or a backup" in says
 
 

@@ -110,7 +110,7 @@ def test_export_without_room_leaves_the_file_before(stored, tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("flows.publishing.export_tables.os.fsync", full)
-    with pytest.raises(WarehouseFull, match=r"articles\.parquet: no room to write"):
+    with pytest.raises(WarehouseFull, match=r"articles\.parquet: no space left"):
         export_tables(stored.settings, tmp_path)
 
     assert (tmp_path / "articles.parquet").read_bytes() == before

