@@ -1,7 +1,7 @@
 """Rows that go into the warehouse and come back: frozen, with aware datetimes in UTC.
 
-An ``Article`` is what a page says; an ``ArticleRow`` is what is stored of it, and when it
-was seen.
+The parsers make an ``Article`` of a page; an ``ArticleRow`` is its stored form, with the channel
+and the time.
 """
 
 from __future__ import annotations
