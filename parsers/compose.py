@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
-from typing import TypeVar
 
 from bs4 import Tag
 
@@ -15,9 +13,21 @@ from parsers.model import Article, CanonicalUrl, Extracted, Moment, Page, Source
 from parsers.text.characters import visible
 from parsers.text.dates import unknown_time
 
-T = TypeVar("T")
-
-NOTHING: Extracted[tuple[str, ...]] = Extracted((), "absent: this source names none")
+_DERIVED = {
+    "article_id": "source and source_article_id",
+    "source": "configuration",
+    "source_article_id": "the source's rule",
+    "url": "the page",
+    "canonical_url": "the source's rule",
+    "body_html": "body, cleaned",
+    "text": "visible words of body_html",
+    "content_hash": "c1 of title and text",
+    "parser": "configuration",
+    "parser_version": "the parser",
+}
+_TIME_FIELDS = (
+    "published_at", "published_raw", "published_precision", "published_timezone_source",
+)  # fmt: skip
 
 
 def compose(
@@ -66,26 +76,29 @@ def compose(
         IncompleteArticle: The id, the title or the text is empty.
     """
     cleaned = clean_body(body, page.final_url or page.url or url)
-    heading = one_line(title.value or "")
     article_id = source_article_id.strip()
-    _demand(article_id, heading, title.provenance, cleaned.text, url)
-
-    named = _first(publisher, Extracted(cleaned.publisher, "body: credit line"), "no credit line")
-    image = _first(
-        lead_image, Extracted(cleaned.lead_image, "body: first image"), "no image in the body"
-    )
+    heading = one_line(title.value or "")
+    missing = [
+        name
+        for name, value in (("id", article_id), ("title", heading), ("text", cleaned.text))
+        if not value
+    ]
+    if missing:
+        raise IncompleteArticle(
+            f"{url}: expected an id, a title and a text, found no {' and no '.join(missing)} "
+            f"(title: {title.provenance})",
+            expected="an id, a title and a text",
+            found=f"id {article_id!r}, title {heading[:80]!r}, "
+            f"text of {len(cleaned.text)} characters",
+        )
+    medium = _first(publisher, cleaned.publisher, "body: credit line", "no credit line")
+    image = _first(lead_image, cleaned.lead_image, "body: first image", "no image in the body")
     original = _first(
-        original_url,
-        Extracted(cleaned.original_url, "body: 原文链接"),
-        "the body names no original",
+        original_url, cleaned.original_url, "body: 原文链接", "the body names no original"
     )
     changed = updated or unknown_time("", "this source names no time of change")
-    lists = {
-        "authors": authors or NOTHING,
-        "categories": categories or NOTHING,
-        "tags": tags or NOTHING,
-    }
-    words = language or Extracted(None, "absent: this source declares no language")
+    writers, sections, keywords = (_names(found) for found in (authors, categories, tags))
+    declared = language or Extracted(None, "absent: this source declares no language")
     return Article(
         article_id=f"{source.slug}:{article_id}",
         source=source.slug,
@@ -93,32 +106,35 @@ def compose(
         url=url,
         canonical_url=canonical_url,
         title=heading,
-        authors=_names(lists["authors"]),
-        publisher=named.value,
+        authors=writers.value or (),
+        publisher=medium.value,
         published_at=published.at,
         published_raw=published.raw,
         published_precision=published.precision,
         published_timezone_source=published.timezone_source,
         updated_at=changed.at,
-        categories=_names(lists["categories"]),
-        tags=_names(lists["tags"]),
-        language=words.value,
+        categories=sections.value or (),
+        tags=keywords.value or (),
+        language=declared.value,
         lead_image=image.value,
         body_html=cleaned.html,
         text=cleaned.text,
         content_hash=content_hash(heading, cleaned.text),
         parser=source.parser.name,
         parser_version=source.parser.version,
-        provenance=_provenance(
-            title=title.provenance,
-            publisher=named.provenance,
-            published_at=published.provenance,
-            updated_at=changed.provenance,
-            language=words.provenance,
-            lead_image=image.provenance,
-            original_url=original.provenance,
-            **{name: _list_how(found) for name, found in lists.items()},
-        ),
+        provenance=_DERIVED
+        | dict.fromkeys(_TIME_FIELDS, published.provenance)
+        | {
+            "title": title.provenance,
+            "authors": writers.provenance,
+            "publisher": medium.provenance,
+            "updated_at": changed.provenance,
+            "categories": sections.provenance,
+            "tags": keywords.provenance,
+            "language": declared.provenance,
+            "lead_image": image.provenance,
+            "original_url": original.provenance,
+        },
         original_url=original.value,
     )
 
@@ -128,55 +144,22 @@ def one_line(words: str) -> str:
     return " ".join(visible(html.unescape(words)).split())
 
 
-def _demand(article_id: str, title: str, title_how: str, text: str, url: str) -> None:
-    missing = [
-        name for name, value in (("id", article_id), ("title", title), ("text", text)) if not value
-    ]
-    if missing:
-        raise IncompleteArticle(
-            f"{url}: expected an id, a title and a text, found no {' and no '.join(missing)} "
-            f"(title: {title_how})",
-            expected="an id, a title and a text",
-            found=f"id {article_id!r}, title {title[:80]!r}, text of {len(text)} characters",
-        )
-
-
-def _first(given: Extracted[str] | None, derived: Extracted[str], why_not: str) -> Extracted[str]:
-    value = one_line(given.value) if given is not None and given.value else ""
-    if given is not None and value:
+def _first(
+    given: Extracted[str] | None, derived: str | None, provenance: str, why_not: str
+) -> Extracted[str]:
+    """Return the given value, else the derived one, else why there is none."""
+    if given is not None and given.value and (value := one_line(given.value)):
         return Extracted(value, given.provenance)
-    if derived.value:
-        return derived
-    return Extracted(
-        None,
-        given.provenance if given is not None and given.value is None else f"absent: {why_not}",
-    )
+    if derived:
+        return Extracted(derived, provenance)
+    is_named_absence = given is not None and given.value is None
+    return Extracted(None, given.provenance if given and is_named_absence else f"absent: {why_not}")
 
 
-def _names(found: Extracted[tuple[str, ...]]) -> tuple[str, ...]:
-    lines = (one_line(name) for name in found.value or ())
-    return tuple(dict.fromkeys(line for line in lines if line))
-
-
-def _list_how(found: Extracted[tuple[str, ...]]) -> str:
-    if _names(found) or found.provenance.startswith("absent"):
-        return found.provenance
-    return f"absent: {found.provenance} names none"
-
-
-def _provenance(**how: str) -> Mapping[str, str]:
-    fixed = {
-        "article_id": "source and source_article_id",
-        "source": "configuration",
-        "source_article_id": "the source's rule",
-        "url": "the page",
-        "canonical_url": "the source's rule",
-        "body_html": "body, cleaned",
-        "text": "visible words of body_html",
-        "content_hash": "c1 of title and text",
-        "parser": "configuration",
-        "parser_version": "the parser",
-    }
-    for name in ("published_raw", "published_precision", "published_timezone_source"):
-        fixed[name] = how["published_at"]
-    return fixed | how
+def _names(given: Extracted[tuple[str, ...]] | None) -> Extracted[tuple[str, ...]]:
+    """Return the names without repeats and empty ones, or why there is none."""
+    found = given or Extracted((), "absent: this source names none")
+    names = tuple(dict.fromkeys(filter(None, map(one_line, found.value or ()))))
+    if names or found.provenance.startswith("absent"):
+        return Extracted(names, found.provenance)
+    return Extracted(names, f"absent: {found.provenance} names none")

@@ -124,12 +124,8 @@ def _feed_xml(text: str) -> str:
     tag = _FIRST_TAG.match(xml)
     name = tag[1].rpartition(":")[2].lower() if tag else ""
     if name not in _ROOTS:
-        found = _what_it_is(xml, name)
-        raise BadListing(
-            f"expected an RSS or Atom feed, found {found}",
-            expected="a document whose root is rss, rdf:RDF or feed",
-            found=found,
-        )
+        expected = "a document whose root is rss, rdf:RDF or feed"
+        raise BadListing(expected=expected, found=_what_it_is(xml, name))
     return xml
 
 
@@ -146,20 +142,13 @@ def _what_it_is(text: str, root: str) -> str:
 
 def _refuse_too_many(count: int) -> None:
     if count > MAX_ITEMS:
-        raise BadListing(
-            expected=f"at most {MAX_ITEMS} items",
-            found=f"{count} items",
-        )
+        raise BadListing(expected=f"at most {MAX_ITEMS} items", found=f"{count} items")
 
 
 def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
     root_tag = _ROOT_TAG.match(xml)
     if not root_tag:
-        raise BadListing(
-            f"expected a well-formed feed, found one whose root cannot be read: {error}",
-            expected="a well-formed root",
-            found=xml[:200],
-        ) from error
+        raise BadListing(expected="a well-formed root", found=xml[:200], hint=str(error)) from error
     pieces, is_complete = _pieces(xml)
     _refuse_too_many(len(pieces))
     title, link = _salvaged_channel(xml, root_tag[0], pieces)
@@ -175,11 +164,7 @@ def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
     if not items and not is_complete:
         raise broken[-1].error
     if not pieces:
-        raise BadListing(
-            f"expected a well-formed feed, found one without items that is not: {error}",
-            expected="a well-formed feed",
-            found=xml[:200],
-        ) from error
+        raise BadListing(expected="a well-formed feed", found=xml[:200], hint=str(error)) from error
     return Feed(title=title, link=link, items=tuple(items), broken=tuple(broken))
 
 
@@ -228,18 +213,15 @@ def _salvaged_channel(xml: str, root_tag: str, pieces: list[str]) -> tuple[str, 
 
 def _unreadable(error: etree.XMLSyntaxError, piece: str) -> LayoutChanged:
     return LayoutChanged(
-        f"expected a well-formed item, found: {error}",
-        expected="an item that is well-formed XML",
-        found=piece[:200],
+        expected="an item that is well-formed XML", found=piece[:200], hint=str(error)
     )
 
 
 def _cut(xml: str, read: int) -> BadItem:
     error = BadListing(
-        f"the feed is truncated: expected the end of its root, found the end of the text after "
-        f"{read} complete items. Items may be missing until the next run reads the feed.",
         expected="the end of the root element",
         found=f"...{xml[-80:]}",
+        hint=f"the feed is truncated after {read} complete items",
     )
     return BadItem(raw=xml[-500:], error=error)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from lxml import etree
 
@@ -34,24 +35,40 @@ Run = tuple[etree._Element, bool]
 """A piece of text: its element, and whether the text is the tail of the element."""
 
 
+@dataclass(slots=True, eq=False)
 class Block:
-    """Text between two block-level boundaries."""
+    """Text between two block-level boundaries.
 
-    __slots__ = ("box", "is_line", "is_suspect", "link", "runs", "size", "text", "weight")
+    Attributes:
+        link: The number of characters in links.
+        is_line: A forced break begins or ends the block.
+        size: The number of characters.
+    """
 
-    def __init__(self, box: Box, text: str, link: int, runs: list[Run], is_line: bool) -> None:
-        self.box = box
-        self.runs = runs
-        self.is_line = is_line
-        self.text = text
-        self.link = link
-        self.is_suspect = False
-        self.size = float(len(text))
-        self.weight = 0.0
+    box: Box
+    text: str
+    link: int
+    runs: list[Run]
+    is_line: bool
+    is_suspect: bool = False
+    weight: float = 0.0
+    size: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = float(len(self.text))
 
 
 class Box:
-    """A block-level element and the sums over the blocks in it."""
+    """A block-level element and the sums over the blocks in it.
+
+    Attributes:
+        first: The index of its first block.
+        last: The index after its last block.
+        holds: It contains a likely article: an article element, a heading or a hint.
+        is_firm: It is hidden, so that it never contains the article.
+        is_out: Its blocks do not count.
+        potential: The sum of the positive weights.
+    """
 
     __slots__ = ("depth", "first", "hint", "holds", "is_firm", "is_out", "is_suspect", "last", "link", "node", "parent", "potential",
                  "size", "tag", "weight")  # fmt: skip

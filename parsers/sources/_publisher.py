@@ -20,7 +20,6 @@ class Site:
     """The site of a publication and the form of its article URLs.
 
     Attributes:
-        name: The name of the publication, for messages.
         home: The base URL of the site.
         domain: The domain of the site and its subdomains.
         article_path: The path of an article. The group ``id`` is the article's id.
@@ -28,7 +27,6 @@ class Site:
         title_suffix: The name of the site in the title element of a page.
     """
 
-    name: str
     home: str
     domain: str
     article_path: re.Pattern[str]
@@ -48,11 +46,7 @@ class Site:
         found = self.article_path.fullmatch(url_parts(url).path)
         host = host_of(url)
         if not found or not (is_in_domain(host, self.domain) or host in hosts):
-            raise UnknownUrl(
-                f"expected an article of {self.name} such as {self.example}, found {url[:200]!r}",
-                expected=f"an article such as {self.example}",
-                found=url[:200],
-            )
+            raise UnknownUrl(expected=f"an article such as {self.example}", found=url[:200])
         return found["id"]
 
     def configured_id(self, source: Source, url: str) -> str:

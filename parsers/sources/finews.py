@@ -69,6 +69,8 @@ _COUNT = re.compile(r"\bcount=([0-9]+)")
 
 MAX_DOUBLINGS = 6
 
+Names = Extracted[tuple[str, ...]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shape:
@@ -169,6 +171,7 @@ def parse(source: Source, page: Page) -> Article:
     entry = page.entry
     body = _text(page, entry.channel)
     medium = _medium(entry, body)
+    category, tag = _category_and_tag(entry.channel, medium)
     number = entry.source_article_id
     return compose(
         source,
@@ -180,8 +183,8 @@ def parse(source: Source, page: Page) -> Article:
         body=body,
         published=_published(source, entry),
         publisher=medium,
-        categories=_categories(entry.channel, medium),
-        tags=_tags(entry.channel, medium),
+        categories=category,
+        tags=tag,
         language=CHINESE,
     )
 
@@ -260,30 +263,24 @@ def _medium(entry: Entry, body: str) -> Extracted[str]:
     return Extracted(None, "absent: neither the listing nor the body names a medium")
 
 
-def _categories(channel: str, medium: Extracted[str]) -> Extracted[tuple[str, ...]]:
+def _category_and_tag(channel: str, medium: Extracted[str]) -> tuple[Names, Names]:
     if channel == ROLLING:
-        return Extracted((ROLLING,), "channel")
+        return Extracted((ROLLING,), "channel"), Extracted(("东财滚动新闻",), "channel")
     if medium.value is None:
-        return Extracted(None, "absent: no medium is named")
-    return Extracted(
-        (category_slug(medium.value),), f"pinyin of the publisher ({medium.provenance})"
+        absent: Names = Extracted(None, "absent: no medium is named")
+        return absent, absent
+    slug, tag = category_slug(medium.value), f"{medium.value}新闻"
+    return (
+        Extracted((slug,), f"pinyin of the publisher ({medium.provenance})"),
+        Extracted((tag,), f"publisher ({medium.provenance})"),
     )
-
-
-def _tags(channel: str, medium: Extracted[str]) -> Extracted[tuple[str, ...]]:
-    if channel == ROLLING:
-        return Extracted(("东财滚动新闻",), "channel")
-    if medium.value is None:
-        return Extracted(None, "absent: no medium is named")
-    return Extracted((f"{medium.value}新闻",), f"publisher ({medium.provenance})")
 
 
 def _parse_article_page(source: Source, page: Page) -> Article:
     entry = page.entry or entry_of(source, page.url)
     found = eastmoney.parse_page(page.text, source.zone())
-    medium = found.publisher
-    if medium is None:
-        medium = _medium(entry, str(found.body))
+    medium = found.publisher or _medium(entry, str(found.body))
+    category, tag = _category_and_tag(entry.channel, medium)
     return compose(
         source,
         page,
@@ -295,8 +292,8 @@ def _parse_article_page(source: Source, page: Page) -> Article:
         published=found.published,
         publisher=medium,
         authors=found.authors,
-        categories=_categories(entry.channel, medium),
-        tags=_tags(entry.channel, medium),
+        categories=category,
+        tags=tag,
         language=CHINESE,
     )
 

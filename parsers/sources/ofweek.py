@@ -32,7 +32,6 @@ from parsers.text.urls import absolute, canonicalize, host_of, is_in_domain, url
 
 NAME = "高科技行业门户"
 SITE = Site(
-    name="OFweek",
     home="https://www.ofweek.com",
     domain="ofweek.com",
     article_path=re.compile(

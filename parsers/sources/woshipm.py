@@ -29,7 +29,6 @@ from parsers.text.urls import absolute, canonicalize
 PUBLISHER = "人人都是产品经理"
 CHANNEL = "latest"
 SITE = Site(
-    name="woshipm",
     home="https://www.woshipm.com",
     domain="woshipm.com",
     article_path=re.compile(r"/[a-z0-9-]+/(?P<id>[0-9]+)\.html"),

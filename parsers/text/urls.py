@@ -40,11 +40,7 @@ def canonicalize(url: str, *, drop: frozenset[str] = TRACKING) -> CanonicalUrl:
     """
     parsed = _parsed(url)
     if parsed is None or parsed.protocol not in {"http:", "https:"}:
-        raise UnknownUrl(
-            f"expected an absolute http or https URL, found {url[:200]!r}",
-            expected="http(s)://host/...",
-            found=url[:200],
-        )
+        raise UnknownUrl(expected="http(s)://host/...", found=url[:200])
     parsed.hash = ""
     parsed.username = ""
     parsed.password = ""

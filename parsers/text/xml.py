@@ -106,11 +106,8 @@ def _doctype_end(text: str, start: int) -> int:
         end = closing.end() - 1 if closing else len(text)
     doctype = text[start : end + 1]
     if "<!ENTITY" in doctype.upper():
-        raise BadListing(
-            "expected a feed, found a document that declares entities",
-            expected="an XML document without entity declarations",
-            found=doctype[:200],
-        )
+        expected = "an XML document without entity declarations"
+        raise BadListing(expected=expected, found=doctype[:200])
     return len(text) if end < 0 else end + 1
 
 
