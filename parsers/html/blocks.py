@@ -63,7 +63,7 @@ class Element:
 class InlineRun:
     """Text or an image, with the inline elements around it."""
 
-    words: str
+    text: str
     around: tuple[Element, ...]
     image: Element | None = None
 
@@ -99,18 +99,18 @@ class Builder:
         self._block: Block | None = None
         self._filled: set[Element] = set()
 
-    def words(self, words: str) -> None:
+    def add_text(self, words: str) -> None:
         """Add text as in the source."""
         words = visible(words)
         if self._block is None and not words.strip():
             return
         self._append(InlineRun(words, tuple(self._around)))
 
-    def image(self, image: Element) -> None:
+    def add_image(self, image: Element) -> None:
         """Add an image."""
         self._append(InlineRun("", tuple(self._around), image))
 
-    def line(self) -> None:
+    def add_break(self) -> None:
         """Add a forced break."""
         if self._block is None:
             return
@@ -250,19 +250,19 @@ def render(blocks: Sequence[Block]) -> tuple[str, str]:
     return "".join(parts).strip(), text.text()
 
 
-def words_of(line: Iterable[InlineRun]) -> str:
+def line_text(line: Iterable[InlineRun]) -> str:
     """Return the text of a line without its markup."""
-    return "".join(run.words for run in line)
+    return "".join(run.text for run in line)
 
 
 def cut(line: Iterable[InlineRun], length: int) -> list[InlineRun]:
     """Return the first ``length`` characters of a line, with the images among them."""
     kept: list[InlineRun] = []
     for run in line:
-        if length <= 0 and run.words:
+        if length <= 0 and run.text:
             break
-        kept.append(replace(run, words=run.words[:length]))
-        length -= len(run.words)
+        kept.append(replace(run, text=run.text[:length]))
+        length -= len(run.text)
     return kept
 
 
@@ -270,7 +270,7 @@ def _folded(line: Sequence[InlineRun]) -> list[InlineRun]:
     folded: list[InlineRun] = []
     ends_in_space = True
     for run in _joined(line):
-        words = _SPACE.sub(" ", run.words)
+        words = _SPACE.sub(" ", run.text)
         if ends_in_space and words.startswith(" "):
             words = words[1:]
         if run.image is not None or words:
@@ -281,8 +281,8 @@ def _folded(line: Sequence[InlineRun]) -> list[InlineRun]:
 
 def _trimmed(line: list[InlineRun]) -> list[InlineRun]:
     while line and line[-1].image is None:
-        line[-1].words = line[-1].words.rstrip()
-        if line[-1].words:
+        line[-1].text = line[-1].text.rstrip()
+        if line[-1].text:
             break
         line.pop()
     return line
@@ -294,19 +294,19 @@ def _joined(line: Iterable[InlineRun]) -> Iterator[InlineRun]:
         if is_image:
             yield from runs
         else:
-            yield InlineRun("".join(run.words for run in runs), around)
+            yield InlineRun("".join(run.text for run in runs), around)
 
 
 def _preformatted(lines: Sequence[Sequence[InlineRun]]) -> list[list[InlineRun]]:
     runs = [
-        replace(run, words=run.words.replace("\r\n", "\n").replace("\r", "\n"))
-        for run in _joined(run for line in lines for run in line if run.words or run.image)
+        replace(run, text=run.text.replace("\r\n", "\n").replace("\r", "\n"))
+        for run in _joined(run for line in lines for run in line if run.text or run.image)
     ]
     while runs and runs[0].image is None:
-        words = runs[0].words
+        words = runs[0].text
         blank = len(words) - len(words.lstrip())
-        runs[0].words = words[words.rfind("\n", 0, blank) + 1 :] if words.strip() else ""
-        if runs[0].words:
+        runs[0].text = words[words.rfind("\n", 0, blank) + 1 :] if words.strip() else ""
+        if runs[0].text:
             break
         runs.pop(0)
     return [_trimmed(runs)]
@@ -379,8 +379,8 @@ def _render_lines(block: Block, parts: list[str], text: TextBuilder) -> None:
             around = run.around
             if run.image is not None:
                 parts.append(run.image.start)
-            parts.append(escape(run.words, quote=False))
-            text.words(run.words)
+            parts.append(escape(run.text, quote=False))
+            text.add_text(run.text)
         _change_inline(around, (), parts)
 
 

@@ -42,12 +42,12 @@ class Line:
     """One line without boilerplate.
 
     Attributes:
-        words: The rest of the line; may be empty.
+        text: The rest of the line; may be empty.
         publisher: The name in a credit; empty when there is none.
         editor: The name in an editor line; empty when there is none.
     """
 
-    words: str
+    text: str
     publisher: str = ""
     editor: str = ""
 
@@ -81,7 +81,7 @@ def strip_text(text: str) -> str:
     if not may_hold_boilerplate(text):
         return text
     return "\n".join(
-        strip_line(line).words if may_hold_boilerplate(line) else line for line in text.split("\n")
+        strip_line(line).text if may_hold_boilerplate(line) else line for line in text.split("\n")
     )
 
 

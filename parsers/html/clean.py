@@ -17,7 +17,7 @@ from bs4 import Tag
 from bs4.element import CData, Comment, NavigableString, PreformattedString
 
 from parsers.html import boilerplate
-from parsers.html.blocks import Block, Builder, Element, cut, render, tidy, words_of
+from parsers.html.blocks import Block, Builder, Element, cut, render, tidy, line_text
 from parsers.html.select import document
 from parsers.text.characters import visible
 from parsers.text.plain import BLOCKS, UNSEEN, plain_text
@@ -142,7 +142,7 @@ class _Reader:
                 elif isinstance(child, NavigableString) and (
                     not isinstance(child, PreformattedString) or isinstance(child, CData)
                 ):
-                    self.builder.words(str(child))
+                    self.builder.add_text(str(child))
             else:
                 stack.pop()
                 leave()
@@ -152,20 +152,20 @@ class _Reader:
         if block.name == "pre":
             return
         for number, line in enumerate(block.lines):
-            words = words_of(line)
+            words = line_text(line)
             if boilerplate.may_hold_boilerplate(words):
                 found = boilerplate.strip_line(words)
                 self.publisher = self.publisher or found.publisher
                 self.editor = self.editor or found.editor
-                if found.words != words.strip():
+                if found.text != words.strip():
                     indent = len(words) - len(words.lstrip())
-                    block.lines[number] = cut(line, indent + len(found.words))
+                    block.lines[number] = cut(line, indent + len(found.text))
 
     def _enter(self, tag: Tag, *, is_root: bool) -> Callable[[], None] | None:
         """Begin an element; return the call at its end, or ``None`` to skip the element."""
         name = SAME.get(tag.name, tag.name)
         if name == "br":
-            self.builder.line()
+            self.builder.add_break()
             return None
         if name in {"img", "amp-img"}:
             self._image(tag)
@@ -215,7 +215,7 @@ class _Reader:
                 if re.fullmatch(r"[1-9]\d{0,4}", value := _attribute(tag, name))
             )
             attributes = (("src", source), *_texts(tag, "alt", "title"), *sizes)
-            self.builder.image(Element("img", attributes))
+            self.builder.add_image(Element("img", attributes))
 
     def _source(self, tag: Tag) -> str:
         for name in _LAZY:
@@ -316,7 +316,7 @@ def _first_image(blocks: list[Block]) -> str | None:
 def _original_url(blocks: list[Block]) -> str | None:
     for block in blocks:
         for line in block.lines:
-            found = _ORIGINAL.search(words_of(line))
+            found = _ORIGINAL.search(line_text(line))
             if found is None:
                 continue
             links = [

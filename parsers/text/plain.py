@@ -54,7 +54,7 @@ def plain_text(node: Tag | str) -> str:
         elif step == "close":
             builder.close(value)
         else:
-            builder.words(value)
+            builder.add_text(value)
     return builder.text()
 
 
@@ -119,7 +119,7 @@ class TextBuilder:
         elif name == "pre":
             self._preformatted = max(0, self._preformatted - 1)
 
-    def words(self, words: str) -> None:
+    def add_text(self, words: str) -> None:
         """Add text as in the source."""
         words = visible(words)
         if self._preformatted:
