@@ -28,7 +28,7 @@ from typing import Any
 
 from parsers import registry
 from parsers.errors import ParseError
-from parsers.model import BadEntry, Entry, Listing, Page, Parser, Source
+from parsers.model import Article, BadEntry, Entry, Listing, Page, Parser, Source
 from parsers.text import charset
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -71,19 +71,30 @@ def case_in(parser: Parser, file: Path) -> Case:
 
 def outcome(case: Case) -> dict[str, Any]:
     """Parse the page; return the result in the form of the expected JSON."""
+    try:
+        result = parsed(case)
+    except ParseError as error:
+        return {"error": _failure(error)}
+    if isinstance(result, Article):
+        return {"article": _plain(asdict(result))}
+    return {"entries": [_line(line) for line in result]}
+
+
+def parsed(case: Case) -> Article | tuple[Entry | BadEntry, ...]:
+    """Parse the page of a case.
+
+    Raises:
+        ParseError: As the parser raises it.
+    """
     source = registry.make_source(
         case.expected.get("slug", case.parser.name), case.parser, case.expected.get("options", {})
     )
     page = _page(case)
-    try:
-        if "channel" in case.expected:
-            return {"entries": [_line(line) for line in _entries(source, case, page)]}
-        if "item" in case.expected:
-            page = _item_page(source, case, page)
-        article = registry.parse(source, page)
-    except ParseError as error:
-        return {"error": _failure(error)}
-    return {"article": _plain(asdict(article))}
+    if "channel" in case.expected:
+        return _entries(source, case, page)
+    if "item" in case.expected:
+        page = _item_page(source, case, page)
+    return registry.parse(source, page)
 
 
 def _page(case: Case) -> Page:

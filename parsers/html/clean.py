@@ -17,7 +17,7 @@ from bs4 import Tag
 from bs4.element import CData, Comment, NavigableString, PreformattedString
 
 from parsers.html import boilerplate
-from parsers.html.blocks import Block, Builder, Element, cut, render, tidy, line_text
+from parsers.html.blocks import Block, Builder, Element, cut, line_text, render, tidy
 from parsers.html.select import document
 from parsers.text.characters import visible
 from parsers.text.plain import BLOCKS, UNSEEN, plain_text
