@@ -1,4 +1,4 @@
-"""Pages that cost: depth, size, patterns."""
+"""Pages that are costly to parse: depth, size, patterns."""
 
 from __future__ import annotations
 
@@ -43,9 +43,11 @@ COSTLY = {
     "script": "<p>end</p><script>alert(1)</script><style>p{}</style>",
     "controls": "<pre>a&#0;b&#12;c\x85d\x1b[2J&#27;e\x9bf&#127;</pre><p title='\x1b'>end\x00</p>",
 }
+SLOW = {"deepfont", "deeptable", "openlinks", "entities"}
+KINDS = [pytest.param(kind, marks=[pytest.mark.nightly] if kind in SLOW else []) for kind in COSTLY]
 
 
-@pytest.mark.parametrize("kind", COSTLY)
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_page_costs_more_than_seconds_or_brings_a_control_in(kind) -> None:
     html = COSTLY[kind]
     cleaned = in_time(lambda: clean_body(html, SHOWN))
@@ -57,7 +59,7 @@ def test_no_page_costs_more_than_seconds_or_brings_a_control_in(kind) -> None:
         assert "end" in cleaned.text
 
 
-@pytest.mark.parametrize("kind", COSTLY)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_generic_parser_reads_a_costly_page_or_says_why_not(kind) -> None:
     article = None
     try:
@@ -74,7 +76,7 @@ def test_the_generic_parser_reads_a_costly_page_or_says_why_not(kind) -> None:
     assert "alert" not in article.body_html + article.text
 
 
-@pytest.mark.parametrize("kind", ["deepfont", "manyattrs", "controls"])
+@pytest.mark.parametrize("kind", ["deepdiv", "manyattrs", "controls"])
 def test_compose_takes_any_body(kind) -> None:
     source = registry.make_source("any", "generic", {})
     article = in_time(
@@ -94,6 +96,7 @@ def test_compose_takes_any_body(kind) -> None:
     assert not set(article.text + article.body_html) & CONTROLS
 
 
+@pytest.mark.nightly
 def test_costly_pages_fit_in_half_a_gigabyte() -> None:
     program = """
 from pathlib import Path

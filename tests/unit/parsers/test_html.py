@@ -58,7 +58,14 @@ def test_text_joins_what_elements_only_decorate() -> None:
     assert text_of(select_one(PAGE, ".em_media")) == "上海证券报"
 
 
-@pytest.mark.parametrize("tag", ["div", "font", "b", "a", "blockquote", "p"])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "div",
+        "p",
+        *(pytest.param(tag, marks=pytest.mark.nightly) for tag in ("font", "b", "a", "blockquote")),
+    ],
+)
 def test_sixty_thousand_nested_elements_lose_no_text(tag: str) -> None:
     start = time.process_time()
     page = document(f"<{tag}>" * 60_000 + "深" + f"</{tag}>" * 60_000 + "<p>后</p>")

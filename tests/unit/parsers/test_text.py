@@ -49,8 +49,8 @@ def test_html_becomes_what_a_reader_sees(html: str, text: str) -> None:
 
 
 def test_time_is_linear_in_nested_elements() -> None:
-    page = document("<div><p>文" * 20_000)
+    page = document("<div><p>文" * 5_000)
     start = time.process_time()
 
-    assert plain_text(page).count("文") == 20_000
-    assert time.process_time() - start < 5
+    assert plain_text(page).count("文") == 5_000
+    assert time.process_time() - start < 2
