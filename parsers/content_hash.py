@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-import uuid
 
 from parsers.html.boilerplate import strip_text
 
@@ -105,19 +104,6 @@ def content_hash(title: str, text: str) -> str:
     """Return the content hash of an article: ``c1:`` and 64 hex digits."""
     words = canonical(title, text).encode("utf-8", "surrogatepass")
     return PREFIX + hashlib.sha256(b"c1\0" + words).hexdigest()
-
-
-def content_key(content_hash: str) -> uuid.UUID:
-    """Return the first 16 bytes of a content hash as a UUID.
-
-    Raises:
-        ValueError: It is no ``c1`` hash.
-    """
-    if not content_hash.startswith(PREFIX):
-        raise ValueError(
-            f"expected a hash that begins with {PREFIX!r}, found {content_hash[:20]!r}"
-        )
-    return uuid.UUID(hex=content_hash[len(PREFIX) : len(PREFIX) + 32])
 
 
 def canonical(title: str, text: str) -> str:

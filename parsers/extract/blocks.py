@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -246,13 +245,6 @@ def weigh(page: Layout, *, trusting: bool = False) -> None:
     for box in reversed(page.boxes):
         if box.parent is not None:
             box.parent.weight += box.weight
-
-
-def owners(box: Box | None) -> Iterator[Box]:
-    """Yield the box and its ancestors, innermost first."""
-    while box is not None:
-        yield box
-        box = box.parent
 
 
 def is_no_prose(text: str, *, has_marks: bool) -> bool:

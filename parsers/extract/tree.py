@@ -91,11 +91,6 @@ def flatten(text: str, depth: int = DEPTH) -> str:
     return _TAGS.sub(one_tag, text)
 
 
-def tag_of(node: etree._Element) -> str:
-    """Return the element's name in lower case; empty for a comment."""
-    return node.tag if isinstance(node.tag, str) else ""
-
-
 def texts_of(node: etree._Element) -> list[str]:
     """Return the pieces of text in a node, in order."""
     return [str(piece) for piece in node.itertext(with_tail=False)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from parsers.compose import compose
@@ -13,7 +14,7 @@ from parsers.frontmatter import finews_post, generic, rsshub_page
 from parsers.frontmatter.block import Block, split
 from parsers.frontmatter.raw_post import SHANGHAI, Dialect, RawPost
 from parsers.frontmatter.yaml_head import Value
-from parsers.model import Article, CanonicalUrl, Entry, Listing, Page, Parser, Source
+from parsers.model import Article, CanonicalUrl, Page, Parser, Source
 
 # A post is not fetched.
 _NOT_FETCHED = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,29 +111,18 @@ def _article(raw: RawPost, block: Block) -> Article:
     return replace(article, provenance={**article.provenance, **known})
 
 
-def _no_listings(_source: Source) -> tuple[Listing, ...]:
-    return ()
-
-
-def _no_entries(_source: Source, _listing: Listing, _page: Page) -> tuple[Entry, ...]:
-    return ()
-
-
-def _no_entry(_source: Source, url: str) -> Entry:
+def _refuse(_source: Source, page: object) -> NoReturn:
+    url = page.url if isinstance(page, Page) else page
     raise NotAnArticle(f"{url}: posts are imported from files, not fetched")
-
-
-def _no_parse(_source: Source, page: Page) -> Article:
-    raise NotAnArticle(f"{page.url}: posts are imported from files, not fetched")
 
 
 POST_PARSER = Parser(
     name="posts",
     version="1",
     options={},
-    listings=_no_listings,
-    entries=_no_entries,
-    parse=_no_parse,
-    entry_of=_no_entry,
+    listings=lambda _source: (),
+    entries=lambda _source, _listing, _page: (),
+    parse=_refuse,
+    entry_of=_refuse,
 )
 """The parser of imported articles; not registered, because it fetches nothing."""

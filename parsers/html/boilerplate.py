@@ -7,7 +7,6 @@ before and after cleaning. The name in a credit becomes the publisher.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 _OPEN = r"[（(【\[〔]\s*"
 _CLOSE = r"\s*[)）】\]〕]"
@@ -37,43 +36,30 @@ _TAIL = 400
 _HINT = re.compile(r"来源|编辑|责编|责任校对|郑重声明|打开微信")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line without boilerplate.
-
-    Attributes:
-        text: The rest of the line; may be empty.
-        publisher: The name in a credit; empty when there is none.
-        editor: The name in an editor line; empty when there is none.
-    """
-
-    text: str
-    publisher: str = ""
-    editor: str = ""
-
-
 def may_hold_boilerplate(text: str) -> bool:
     """Return whether any pattern can match; much faster than trying all."""
     return _HINT.search(text) is not None
 
 
-def strip_line(line: str) -> Line:
-    """Remove credits, editors and disclaimers from a line until none is left."""
-    words = line.strip()
-    publisher = editor = ""
-    while words and may_hold_boilerplate(words):
-        tail = max(0, len(words) - _TAIL)
-        # Editors first: 本文来源：新京报 责任编辑：… names both.
-        if found := _EDITOR_LINE.fullmatch(words) or _EDITOR_TAIL.search(words, tail):
-            editor = editor or _named(found)
-        elif found := _CREDIT_LINE.fullmatch(words) or _CREDIT_TAIL.search(words, tail):
-            publisher = publisher or _named(found)
-        elif found := _NOTICE_LINE.fullmatch(words):
-            pass
-        else:
+def strip_line(line: str) -> tuple[str, str]:
+    """Remove credits, editors and disclaimers from a line until none is left.
+
+    Returns:
+        The rest of the line, and the name in its credit. Both may be empty.
+    """
+    text, publisher = line.strip(), ""
+    while text and may_hold_boilerplate(text):
+        tail = max(0, len(text) - _TAIL)
+        # Editors first: 本文来源：新京报 责任编辑：… has both.
+        found = _EDITOR_LINE.fullmatch(text) or _EDITOR_TAIL.search(text, tail)
+        if not found and (found := _CREDIT_LINE.fullmatch(text) or _CREDIT_TAIL.search(text, tail)):
+            name = next(filter(None, found.groupdict().values()), "")
+            publisher = publisher or " ".join(name.split())
+        found = found or _NOTICE_LINE.fullmatch(text)
+        if not found:
             break
-        words = words[: found.start()].rstrip()
-    return Line(words, publisher, editor)
+        text = text[: found.start()].rstrip()
+    return text, publisher
 
 
 def strip_text(text: str) -> str:
@@ -81,9 +67,5 @@ def strip_text(text: str) -> str:
     if not may_hold_boilerplate(text):
         return text
     return "\n".join(
-        strip_line(line).text if may_hold_boilerplate(line) else line for line in text.split("\n")
+        strip_line(line)[0] if may_hold_boilerplate(line) else line for line in text.split("\n")
     )
-
-
-def _named(found: re.Match[str]) -> str:
-    return " ".join(next(filter(None, found.groupdict().values()), "").split())

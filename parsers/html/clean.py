@@ -62,7 +62,6 @@ _HIDDEN = re.compile(
 _TINY = re.compile(r"(?:^|[;\s])(?:width|height)\s*:\s*[01]px", re.IGNORECASE)
 _LANGUAGE = re.compile(r"(?:language|lang)-[\w+#.-]{1,30}")
 _CREDIT_NAME = re.compile(r"来源\s*[:：]\s*(?P<name>.+?)\s*[)）]?$")
-_EDITOR_NAME = re.compile(r"编辑\s*[:：]\s*(?P<name>.+?)\s*[)）]?$")
 _ORIGINAL = re.compile(r"原文(?:链接|地址|网址|连接)\s*[:：]\s*(?P<url>https?://[\x21-\x7e]+)?")
 _LAZY = ("data-original", "data-src", "data-lazy-src", "data-actualsrc", "data-original-src", "src")
 
@@ -77,7 +76,6 @@ class Cleaned:
         lead_image: The URL of the first image.
         publisher: The name in the credit line.
         original_url: The URL where the text first appeared, according to the text.
-        editor: The name in the editor line.
     """
 
     html: str
@@ -85,7 +83,6 @@ class Cleaned:
     lead_image: str | None
     publisher: str | None
     original_url: str | None
-    editor: str | None
 
 
 def clean_body(fragment: str | Tag, base_url: str) -> Cleaned:
@@ -109,7 +106,6 @@ def clean_body(fragment: str | Tag, base_url: str) -> Cleaned:
         lead_image=_first_image(blocks),
         publisher=reader.publisher or None,
         original_url=_original_url(blocks),
-        editor=reader.editor or None,
     )
 
 
@@ -120,7 +116,6 @@ class _Reader:
         self.base_url = base_url
         self.builder = Builder()
         self.publisher = ""
-        self.editor = ""
 
     def read(self, root: Tag) -> None:
         is_content = root.name in BOXES or root.name in HEADINGS or root.name in {"p", "pre", "img"}
@@ -154,12 +149,11 @@ class _Reader:
         for number, line in enumerate(block.lines):
             words = line_text(line)
             if boilerplate.may_hold_boilerplate(words):
-                found = boilerplate.strip_line(words)
-                self.publisher = self.publisher or found.publisher
-                self.editor = self.editor or found.editor
-                if found.text != words.strip():
+                rest, publisher = boilerplate.strip_line(words)
+                self.publisher = self.publisher or publisher
+                if rest != words.strip():
                     indent = len(words) - len(words.lstrip())
-                    block.lines[number] = cut(line, indent + len(found.text))
+                    block.lines[number] = cut(line, indent + len(rest))
 
     def _enter(self, tag: Tag, *, is_root: bool) -> Callable[[], None] | None:
         """Begin an element; return the call at its end, or ``None`` to skip the element."""
@@ -234,11 +228,7 @@ class _Reader:
             found = _CREDIT_NAME.search(" ".join(plain_text(tag).split()))
             self.publisher = self.publisher or (found["name"] if found else "")
             return True
-        if "res-edit" in classes:
-            found = _EDITOR_NAME.search(" ".join(plain_text(tag).split()))
-            self.editor = self.editor or (found["name"] if found else "")
-            return True
-        return False
+        return "res-edit" in classes
 
 
 def _nothing() -> None:

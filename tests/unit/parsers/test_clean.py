@@ -172,71 +172,63 @@ def test_image_has_its_own_address(image: str, source: str) -> None:
     assert f'<img src="{source}">' in cleaned.html
 
 
-FURNITURE = {
-    "credit": ('<p>一</p><p class="em_media">（文章来源：财联社）</p>', "财联社", None),
+BOILERPLATE = {
+    "credit": ('<p>一</p><p class="em_media">（文章来源：财联社）</p>', "财联社"),
     "credit_with_keyword_spans": (
         '<p>一</p><p class="em_media">（文章来源：上海<span id="Info.1"><a class="infokey">证券</a></span>'
         "<span></span>报）</p>",
         "上海证券报",
-        None,
     ),
     "credit_without_its_class": (
         "<p>一</p><p>（文章来源：上海<a href=/x>证券</a>报）</p>",
         "上海证券报",
-        None,
     ),
-    "credit_at_the_end_of_a_paragraph": ("<p>一（文章来源：财联社）</p>", "财联社", None),
-    "credit_after_a_break": ("<p>一<br>（文章来源：<b>财</b>联社）</p>", "财联社", None),
+    "credit_at_the_end_of_a_paragraph": ("<p>一（文章来源：财联社）</p>", "财联社"),
+    "credit_after_a_break": ("<p>一<br>（文章来源：<b>财</b>联社）</p>", "财联社"),
     "credit_with_brackets": (
         "<p>一</p><p>（文章来源：安信国际证券(香港)）</p>",
         "安信国际证券(香港)",
-        None,
     ),
     "credit_in_half_width": (
         "<p>一</p><p>(文章来源: Career In投行PEVC)</p>",
         "Career In投行PEVC",
-        None,
     ),
-    "credit_without_brackets": ("<p>一</p><p>文章来源：某日报</p>", "某日报", None),
+    "credit_without_brackets": ("<p>一</p><p>文章来源：某日报</p>", "某日报"),
     "marked_credit_of_another_form": (
         '<p>一</p><p class="em_media">来源：界面新闻</p>',
         "界面新闻",
-        None,
     ),
-    "empty_credit": ("<p>一</p><p>（文章来源：）</p>", None, None),
-    "editor": ("<p>一</p><p>（责任编辑：示例 ）</p>", None, "示例"),
-    "marked_editor": ('<p>一</p><p class="res-edit">责任编辑：示例</p>', None, "示例"),
+    "empty_credit": ("<p>一</p><p>（文章来源：）</p>", None),
+    "editor": ("<p>一</p><p>（责任编辑：示例 ）</p>", None),
+    "marked_editor": ('<p>一</p><p class="res-edit">责任编辑：示例</p>', None),
     "both_without_brackets": (
         "<p>一</p><p>本文来源：某报 责任编辑：示例_N1</p>",
         "某报",
-        "示例_N1",
     ),
-    "short_editor": ("<p>一</p><p>【编辑:示例】</p><p>编辑： 示例</p>", None, "示例"),
-    "editor_and_reader": ("<p>一</p><p>编辑 示例 校对 例示</p>", None, "示例"),
-    "both": ("<p>一（文章来源：财联社）（责任编辑：示例）</p>", "财联社", "示例"),
+    "short_editor": ("<p>一</p><p>【编辑:示例】</p><p>编辑： 示例</p>", None),
+    "editor_and_reader": ("<p>一</p><p>编辑 示例 校对 例示</p>", None),
+    "both": ("<p>一（文章来源：财联社）（责任编辑：示例）</p>", "财联社"),
     "notice": (
         "<p>一</p><p>郑重声明：东方财富网发布此信息的目的在于传播更多信息，与本站立场无关。</p>",
-        None,
         None,
     ),
     "share_hint": (
         "<p>打开微信，点击底部的“发现”，使用“扫一扫”即可将网页分享至朋友圈。</p><p>一</p>",
         None,
-        None,
     ),
 }
 
 
-@pytest.mark.parametrize("case", FURNITURE)
-def test_furniture_goes_and_its_words_are_kept_apart(case: str) -> None:
-    fragment, publisher, editor = FURNITURE[case]
+@pytest.mark.parametrize("case", BOILERPLATE)
+def test_boilerplate_is_removed_and_its_credit_is_the_publisher(case: str) -> None:
+    fragment, publisher = BOILERPLATE[case]
     cleaned = clean(fragment)
 
-    assert (cleaned.text, cleaned.publisher, cleaned.editor) == ("一", publisher, editor)
+    assert (cleaned.text, cleaned.publisher) == ("一", publisher)
     assert cleaned.html == "<p>一</p>"
 
 
-def test_furniture_goes_from_behind_an_image_and_its_words() -> None:
+def test_boilerplate_after_an_image_is_removed() -> None:
     cleaned = clean("<p><img src='/i.png'> 一<b>二（文章来源：财联社）</b></p>")
 
     assert cleaned.html == '<p><img src="https://finance.example/i.png"> 一<b>二</b></p>'
@@ -255,7 +247,7 @@ def test_furniture_goes_from_behind_an_image_and_its_words() -> None:
         "他打开微信给朋友发了一条消息。",
     ],
 )
-def test_lines_that_only_look_like_furniture_stay(line: str) -> None:
+def test_lines_that_only_look_like_boilerplate_stay(line: str) -> None:
     assert clean(f"<p>{line}</p>").text == line
 
 
@@ -427,7 +419,7 @@ def test_cleaning_twice_changes_nothing(fragment: str) -> None:
 
     assert (twice.html, twice.text) == (once.html, once.text)
     assert (twice.lead_image, twice.original_url) == (once.lead_image, once.original_url)
-    assert (twice.publisher, twice.editor) == (None, None)
+    assert twice.publisher is None
 
 
 @given(PIECES)

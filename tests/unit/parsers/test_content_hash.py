@@ -6,14 +6,13 @@ import re
 import sys
 import time
 import unicodedata
-import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers import content_hash as module
-from parsers.content_hash import canonical, content_hash, content_key
+from parsers.content_hash import canonical, content_hash
 
 GOLDEN = [
     ("", "", "c1:150bf1d0a5a751c9e7050bbb201142e023a206cd1c1822e778fe9259af12b890"),
@@ -38,14 +37,6 @@ GOLDEN = [
 @pytest.mark.parametrize(("title", "text", "value"), GOLDEN)
 def test_golden_values_never_change(title: str, text: str, value: str) -> None:
     assert content_hash(title, text) == value
-
-
-def test_key_is_the_first_sixteen_bytes() -> None:
-    value = "c1:" + "0123456789abcdef" * 4
-
-    assert content_key(value) == uuid.UUID("01234567-89ab-cdef-0123-456789abcdef")
-    with pytest.raises(ValueError, match="expected a hash that begins with 'c1:'"):
-        content_key("c2:" + "0" * 64)
 
 
 SAME = {
