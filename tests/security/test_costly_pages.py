@@ -60,7 +60,7 @@ def test_no_page_costs_more_than_seconds_or_brings_a_control_in(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_generic_parser_reads_a_costly_page_or_says_why_not(kind) -> None:
+def test_generic_parser_reads_a_costly_page_or_refuses_it_by_name(kind) -> None:
     article = None
     try:
         article = in_time(lambda: read(page_of(SENTENCES + COSTLY[kind])))

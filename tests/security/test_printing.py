@@ -40,7 +40,7 @@ def test_what_is_harmless_stays_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("words", HOSTILE_LINES)
-def test_nothing_that_is_said_steers_the_terminal(words, capfd) -> None:
+def test_no_message_controls_the_terminal(words, capfd) -> None:
     console = Console(verbosity=1)
     console.print_result({}, words)
     console.print_lines([words])
@@ -89,7 +89,7 @@ def test_a_query_shows_hostile_values_harmlessly(stored, capfd, elsewhere) -> No
 
 
 @pytest.mark.parametrize("words", HOSTILE_LINES)
-def test_what_is_typed_wrongly_is_said_harmlessly(words, capfd, elsewhere) -> None:
+def test_wrong_argument_is_quoted_with_escaped_controls(words, capfd, elsewhere) -> None:
     for typed in ([words], ["sync", words], ["query", f"select '{words}"], ["parse", words]):
         assert cli.run(typed) != 0
     out, err = capfd.readouterr()
@@ -152,7 +152,7 @@ def test_the_csv_of_a_query_is_the_exact_data(words) -> None:
     assert list(csv.reader(io.StringIO(answer.as_csv(), newline=""))) == [["title"], [words]]
 
 
-def test_the_help_says_which_csv_is_for_spreadsheets() -> None:
+def test_help_names_the_csv_for_spreadsheets() -> None:
     assert "spreadsheet" in (cli.query.query.help or "")
     assert "export" in (cli.query.query.help or "")
     assert "spreadsheets" in (write_csv.__doc__ or "")

@@ -1,4 +1,4 @@
-"""Where the shared corpus lies when it is there; tests of it skip where it is not."""
+"""The shared corpus, if it is present; tests that need it skip otherwise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CORPUS = Path(__file__).parents[4] / "shared" / "corpus"
 
 
 def corpus(path: str) -> Path:
-    """A file or folder of the shared corpus, or a skip that says why."""
+    """A file or folder of the shared corpus, or a skip with the reason."""
     found = CORPUS / path
     if not found.exists():
         pytest.skip(f"the shared corpus is not here: ../shared/corpus/{path}")

@@ -1,4 +1,4 @@
-"""Bytes to text: own small cases, then the shared corpus where it is present."""
+"""Decode bytes: small cases, and the shared corpus if it is present."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def page(text: str, charset: str = "") -> str:
 
 
 @pytest.mark.parametrize("label", ["gb2312", "gbk", "GB18030", "x-gbk", "chinese", "cp936"])
-def test_every_name_of_the_national_standard_reads_all_of_it(label: str) -> None:
+def test_every_label_of_gb_encodings_decodes_gb18030(label: str) -> None:
     text = page(NEWS + "朱镕基、陶喆、𠮷", label)
 
     assert decode(text.encode("gb18030")) == Decoded(text, "gb18030", 0)
     assert decode(page(NEWS).encode("gb18030"), f"text/html; charset={label}").text == page(NEWS)
 
 
-def test_dash_and_middle_dot_of_gb2312_stay_what_they_are() -> None:
+def test_dash_and_middle_dot_of_gb2312_are_kept() -> None:
     # Python's own gb2312 codec turns these two into a bar and a katakana dot.
     assert decode(b"<meta charset=gb2312>\xa1\xaa\xa1\xaa \xc0\xee\xa1\xa4\xc3\xf7").text.endswith(
         "—— 李·明"
@@ -48,7 +48,7 @@ def test_euro_sign_of_windows_936_is_read() -> None:
 @pytest.mark.parametrize(
     ("pair", "character"), [(b"\xa6\xd9", "︐"), (b"\xfe\x59", "龴"), (b"\xfe\xa0", "龻")]
 )
-def test_characters_once_private_have_their_place_of_today(pair: bytes, character: str) -> None:
+def test_former_private_characters_decode_by_gb18030_2022(pair: bytes, character: str) -> None:
     text = page(NEWS, "gbk").encode("gbk")
 
     assert character in decode(text.replace(b"<p>", b"<p>" + pair)).text
@@ -101,7 +101,7 @@ def test_latin_label_stays_for_latin_bytes() -> None:
 
 
 @pytest.mark.parametrize("label", ["", "big5", "Big5-HKSCS"])
-def test_big5_is_told_from_gb18030(label: str) -> None:
+def test_big5_is_distinguished_from_gb18030(label: str) -> None:
     text = page(TAIWAN + "嘅咗", label)
 
     assert decode(text.encode("big5hkscs")) == Decoded(text, "big5", 0)

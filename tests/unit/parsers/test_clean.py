@@ -1,4 +1,4 @@
-"""Clean bodies: what goes, what stays, what furniture says, and that twice is once."""
+"""Clean bodies: what is removed, what is kept, and that cleaning is idempotent."""
 
 from __future__ import annotations
 
@@ -132,20 +132,20 @@ GONE = {
 
 
 @pytest.mark.parametrize("case", KEPT)
-def test_what_belongs_to_the_article_stays(case: str) -> None:
+def test_article_markup_is_kept(case: str) -> None:
     fragment, html = KEPT[case]
 
     assert clean(fragment).html == html
 
 
 @pytest.mark.parametrize("case", GONE)
-def test_what_sites_weave_in_goes(case: str) -> None:
+def test_insertions_of_sites_are_removed(case: str) -> None:
     cleaned = clean(GONE[case])
 
     assert (cleaned.html, cleaned.text, cleaned.lead_image) == ("<p>一</p>", "一", None)
 
 
-def test_start_of_a_chart_without_its_end_takes_nothing_with_it() -> None:
+def test_unclosed_chart_removes_nothing() -> None:
     assert clean("<!-- EM_StockImg_Start --><p>一</p><!-- other --><p>二</p>").text == "一\n\n二"
 
 
@@ -266,7 +266,7 @@ def test_original_address_is_found_and_its_line_stays(fragment: str) -> None:
     assert cleaned.text.lstrip("（").startswith("原文")
 
 
-def test_tag_gives_its_contents_even_where_it_is_hidden_itself() -> None:
+def test_hidden_tag_given_as_body_is_cleaned() -> None:
     page = document(
         "<div id=js_content style='visibility: hidden'><p>一</p></div><table><tr><td>1</table>"
     )
@@ -275,7 +275,7 @@ def test_tag_gives_its_contents_even_where_it_is_hidden_itself() -> None:
     assert clean_body(select_one(page, "table"), BASE).html.startswith("<table><tr><td>1")
 
 
-def test_words_in_impossible_places_are_not_lost() -> None:
+def test_text_in_invalid_places_is_kept() -> None:
     cleaned = clean(
         "<table>甲<tr>乙<td>丙</td></tr></table><ul>丁<li>戊</ul><dl>己</dl><li>庚<td>辛"
     )
@@ -301,7 +301,7 @@ def test_deeply_nested_elements_keep_their_text() -> None:
     ],
     ids=["repeated", "unclosed", "blank", "hints", "pieces"],
 )
-def test_hostile_lines_cost_little(line: str) -> None:
+def test_time_is_linear_in_hostile_lines(line: str) -> None:
     start = time.process_time()
     cleaned = clean(line)
     content_hash("题", cleaned.text)

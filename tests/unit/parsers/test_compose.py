@@ -1,4 +1,4 @@
-"""Articles put together: every field says how it was found, nothing is guessed."""
+"""Build articles: every field has a provenance."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def article(**changes: Any) -> Article:
     return compose(SOURCE, PAGE, **given | changes)
 
 
-def test_article_holds_what_was_found() -> None:
+def test_article_has_the_extracted_values() -> None:
     found = article(
         authors=Extracted(("示例", " 示例 ", ""), "css:.author"),
         categories=Extracted(("cailianshe",), "medium"),
@@ -96,14 +96,14 @@ def test_article_holds_what_was_found() -> None:
     )
 
 
-def test_every_field_says_how_it_was_found() -> None:
+def test_every_field_has_a_provenance() -> None:
     names = {field.name for field in fields(Article)} - {"provenance"}
 
     assert set(article().provenance) == names
     assert all(article().provenance.values())
 
 
-def test_what_is_missing_says_why() -> None:
+def test_absent_value_has_a_reason() -> None:
     found = article(
         body="<p>一</p>", published=unknown_time("", "listing:showtime: there is no date")
     )
@@ -118,7 +118,7 @@ def test_what_is_missing_says_why() -> None:
         assert found.provenance[name].startswith("absent: "), name
 
 
-def test_what_the_parser_found_goes_before_what_the_body_says() -> None:
+def test_value_of_the_parser_goes_before_that_of_the_body() -> None:
     found = article(
         publisher=Extracted("证券时报·e公司", "listing:from"),
         lead_image=Extracted("https://x.example/lead.png", "meta:og:image"),
@@ -134,13 +134,13 @@ def test_what_the_parser_found_goes_before_what_the_body_says() -> None:
 
 
 @pytest.mark.parametrize("empty", [None, "", " \u3000"])
-def test_empty_finding_gives_way_to_the_body(empty: str | None) -> None:
+def test_empty_value_is_replaced_by_that_of_the_body(empty: str | None) -> None:
     found = article(publisher=Extracted(empty, "absent: the listing names no medium"))
 
     assert (found.publisher, found.provenance["publisher"]) == ("财联社", "body: credit line")
 
 
-def test_absence_that_the_parser_explains_keeps_its_reason() -> None:
+def test_named_absence_keeps_its_reason() -> None:
     found = article(
         body="<p>一</p>", publisher=Extracted(None, "absent: the listing names no medium")
     )
@@ -148,7 +148,7 @@ def test_absence_that_the_parser_explains_keeps_its_reason() -> None:
     assert found.provenance["publisher"] == "absent: the listing names no medium"
 
 
-def test_empty_list_that_was_found_is_an_absence() -> None:
+def test_empty_list_is_an_absence() -> None:
     assert (
         article(authors=Extracted((), "css:.author")).provenance["authors"].startswith("absent: ")
     )
@@ -194,7 +194,7 @@ def test_title_is_one_line_of_plain_text(raw: str, title: str) -> None:
     assert article(title=Extracted(raw, "x")).title == title
 
 
-def test_links_of_the_body_start_from_where_the_page_came_from() -> None:
+def test_links_of_the_body_are_resolved_against_the_final_url() -> None:
     page = Page(
         url="http://short.example/1",
         final_url="https://long.example/a/1.html",

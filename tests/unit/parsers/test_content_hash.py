@@ -1,4 +1,4 @@
-"""The content hash c1: golden values, what is the same, what differs, what it costs."""
+"""The content hash c1: golden values, equal and different texts, cost."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_same_words_have_the_same_hash(case: str) -> None:
     assert content_hash("题", one) == content_hash("题", other)
 
 
-# Furniture stands in texts only.
+# Boilerplate is in texts only.
 @pytest.mark.parametrize("case", list(SAME)[: list(SAME).index("credit_line")])
 def test_same_titles_have_the_same_hash(case: str) -> None:
     one, other = SAME[case]

@@ -1,4 +1,4 @@
-"""Timestamps: every form of SOURCES.md 2.3, 3.2, 4 and 5.2, and what stays unknown."""
+"""Timestamps: every known format, and times that stay unknown."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_time_is_read_with_its_own_precision(
         ("2022-03-14 20:43:16 来源：某报", "no known form"),
     ],
 )
-def test_what_names_no_moment_is_unknown_and_says_why(raw: str, why: str) -> None:
+def test_unreadable_time_is_unknown_with_a_reason(raw: str, why: str) -> None:
     found = parse_time(raw, SHANGHAI, "css:time")
 
     assert (found.at, found.precision, found.timezone_source, found.raw) == (
@@ -201,7 +201,7 @@ def test_find_time_takes_the_first_date_out_of_other_words(words: str, time: str
 @given(
     st.text(alphabet="0123456789年月日时分秒 -/.:,TZ+GMTDecMondayago前昨天星期三（(", max_size=40)
 )
-def test_no_text_whatever_raises(raw: str) -> None:
+def test_any_text_is_parsed_without_an_exception(raw: str) -> None:
     found = parse_time(raw, SHANGHAI, "x", midnight_is_day=True)
 
     assert found.raw == raw
@@ -209,7 +209,7 @@ def test_no_text_whatever_raises(raw: str) -> None:
 
 
 @given(st.integers(min_value=86_400, max_value=7_258_000_000))
-def test_what_is_written_in_utc_is_read_back(seconds: int) -> None:
+def test_time_written_in_utc_is_parsed_to_itself(seconds: int) -> None:
     at = datetime.fromtimestamp(seconds, tz=UTC)
     for form in ("%Y-%m-%dT%H:%M:%SZ", "%a, %d %b %Y %H:%M:%S GMT", "%Y-%m-%d %H:%M:%S +0000"):
         assert parse_time(at.strftime(form), None, "x").at == at

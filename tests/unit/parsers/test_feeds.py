@@ -1,4 +1,4 @@
-"""Feeds: strict about being one, tolerant inside, never half a feed as a whole one."""
+"""Feeds: every format, repairs, broken items and truncated feeds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def titles(feed: Feed) -> list[str]:
         ("<!-- never closed <rss>", "an empty document"),
     ],
 )
-def test_what_is_no_feed_is_refused_by_name(text, found):
+def test_other_documents_than_feeds_are_refused(text, found):
     with pytest.raises(BadListing) as caught:
         parse_feed(text, HERE)
 
@@ -110,7 +110,7 @@ def test_atom_entry_gives_every_field():
     assert (item.description, item.content) == ("摘要", "<div><p>正文<br></p></div>")
 
 
-def test_atom_text_is_escaped_so_that_it_means_what_it_says():
+def test_atom_text_is_escaped():
     item = only(
         '<feed xmlns="http://www.w3.org/2005/Atom"><entry><title type="text">a &lt;b&gt;</title>'
         '<content type="text">1 &lt; 2</content></entry></feed>'
@@ -119,7 +119,7 @@ def test_atom_text_is_escaped_so_that_it_means_what_it_says():
     assert (item.title, item.content) == ("a &lt;b&gt;", "1 &lt; 2")
 
 
-def test_rdf_items_stand_beside_the_channel():
+def test_rdf_items_beside_the_channel_are_read():
     feed = parse_feed(
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/">'
         '<channel rdf:about="x"><title>T</title><link>https://gazette.example/</link></channel>'
@@ -139,7 +139,7 @@ def test_rdf_items_stand_beside_the_channel():
         ("<guid>g-1</guid>", ""),
     ],
 )
-def test_guid_stands_for_a_missing_link_only_if_it_is_one(guid, link):
+def test_guid_replaces_a_missing_link_only_if_it_is_a_url(guid, link):
     assert only(rss(f"<item><title>a</title>{guid}</item>")).link == link
 
 
@@ -155,11 +155,11 @@ def test_guid_stands_for_a_missing_link_only_if_it_is_one(guid, link):
         ("<![CDATA[a & &nbsp; b]]>", "a & &nbsp; b"),
     ],
 )
-def test_what_xml_does_not_allow_is_mended_without_loss(written, read):
+def test_invalid_xml_is_repaired_without_loss(written, read):
     assert only(rss(f"<item><title>{written}</title></item>")).title == read
 
 
-def test_prefixes_that_nobody_declared_are_read():
+def test_undeclared_prefixes_are_read():
     item = only(rss("<item><title>a</title><dc:creator>甲</dc:creator><foo:bar z:q='1'/></item>"))
 
     assert (item.title, item.authors) == ("a", ("甲",))
@@ -258,7 +258,7 @@ def test_hostile_document_is_refused_at_once(text):
     place=st.integers(0, 2000),
     token=st.sampled_from(["<", ">", "&", "]]>", "<item>", "</item>", '"', "\x00"]),
 )
-def test_damage_is_read_or_told_but_never_breaks_the_reader(place, token):
+def test_damaged_feed_is_parsed_or_refused_without_another_exception(place, token):
     whole = rss(numbered(6))
     at = place % len(whole)
     try:

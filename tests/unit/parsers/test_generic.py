@@ -78,7 +78,7 @@ def ld(**fields: object) -> str:
         "<p>" + "word " * 20_000 + "</p>",
     ],
 )
-def test_what_stands_behind_the_text_is_not_in_it(around: str):
+def test_lines_after_the_article_are_not_in_the_text(around: str):
     assert read(page(after=around)).text == TEXT
 
 
@@ -94,13 +94,13 @@ def test_what_stands_behind_the_text_is_not_in_it(around: str):
         "<script>var words = 'not text, but code.';</script>",
     ],
 )
-def test_what_stands_between_the_paragraphs_is_not_in_the_text(between: str):
+def test_boilerplate_between_paragraphs_is_not_in_the_text(between: str):
     first, rest = PARAGRAPHS.split("\n", 1)
 
     assert read(page(body=f"{first}{between}{rest}")).text == TEXT
 
 
-def test_a_small_box_headed_by_a_link_announces_another_article():
+def test_small_box_with_a_linked_heading_is_a_teaser():
     parts = [PARAGRAPHS.replace("ferry", f"ferry of island {number}") for number in range(4)]
     teaser = (
         "<div><h3><a href='/x'>Lighthouse is red</a></h3>"
@@ -113,7 +113,7 @@ def test_a_small_box_headed_by_a_link_announces_another_article():
     assert "ighthouse" not in found
 
 
-def test_a_zone_that_does_not_exist_is_told_when_the_source_is_made():
+def test_unknown_time_zone_is_refused_when_the_source_is_made():
     with pytest.raises(registry.OptionError, match="time_zone: expected a zone"):
         registry.make_source("generic", "generic", {"time_zone": "Asia/Nowhere"})
 
@@ -135,7 +135,7 @@ def test_a_caption_and_the_headline_are_not_in_the_text_but_the_image_is_in_the_
 
 
 @pytest.mark.parametrize("name", ["sidebar", "comment", "related-content", "share"])
-def test_a_box_is_believed_by_its_sentences_rather_than_its_name(name: str):
+def test_sentences_of_a_box_count_more_than_its_class_name(name: str):
     notice = (
         "<div class='cookie-notice'><p>"
         + "We use what browsers store, and we say so here, at length. " * 4
@@ -385,12 +385,12 @@ def test_structured_data_of_another_article_is_not_this_one():
 @pytest.mark.parametrize(
     "html", ["", " \n", "\x89PNG\r\n\x1a\n\x00\x01", "plain words, no page", "<html></html>"]
 )
-def test_what_is_no_page_with_sentences_is_incomplete(html: str):
+def test_page_without_sentences_is_incomplete(html: str):
     with pytest.raises((IncompleteArticle, NotAnArticle)):
         read(html)
 
 
-def test_a_front_page_is_not_an_article_unless_it_says_so():
+def test_front_page_is_no_article_unless_it_declares_one():
     html = page()
     with pytest.raises(NotAnArticle):
         read(html, "https://gazette.example/")

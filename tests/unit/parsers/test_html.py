@@ -1,4 +1,4 @@
-"""The one tree builder, its bounds, and strict selections."""
+"""Trees with bounded depth and size, and strict selections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_unclosed_elements_are_repaired() -> None:
     assert [text_of(paragraph) for paragraph in page.select("p")] == ["a", "b"]
 
 
-def test_one_is_exactly_one() -> None:
+def test_select_one_requires_exactly_one_match() -> None:
     assert text_of(select_one(PAGE, "h1")) == "题 目"
     with pytest.raises(LayoutChanged, match="expected one 'h2', found none"):
         select_one(PAGE, "h2")
@@ -41,20 +41,20 @@ def test_one_is_exactly_one() -> None:
     assert "more than one" in caught.value.found
 
 
-def test_some_is_at_least_one() -> None:
+def test_select_all_requires_a_match() -> None:
     assert [text_of(item) for item in select_all(PAGE, "li")] == ["一", "二"]
     with pytest.raises(LayoutChanged, match="expected at least one 'h2', found none"):
         select_all(PAGE, "h2")
 
 
-def test_maybe_is_at_most_one() -> None:
+def test_select_optional_allows_at_most_one_match() -> None:
     assert select_optional(PAGE, "h2") is None
     assert select_optional(PAGE, "h1") is PAGE.h1
     with pytest.raises(LayoutChanged, match="at most one 'li'"):
         select_optional(PAGE, "li")
 
 
-def test_text_joins_what_elements_only_decorate() -> None:
+def test_text_of_joins_inline_elements() -> None:
     assert text_of(select_one(PAGE, ".em_media")) == "上海证券报"
 
 
@@ -76,14 +76,14 @@ def test_sixty_thousand_nested_elements_lose_no_text(tag: str) -> None:
     assert time.process_time() - start < 10
 
 
-def test_what_follows_a_deep_stretch_keeps_its_place() -> None:
+def test_elements_after_deep_ones_keep_their_place() -> None:
     page = document("<div>" * 1000 + "<i>x</i>" + "</div>" * 1000 + "<section><p>y</p></section>")
 
     assert text_of(select_one(page, "section > p")) == "y"
     assert select_one(page, "section").find_parent("div") is None
 
 
-def test_end_tags_of_a_deep_stretch_close_nothing_above_it() -> None:
+def test_end_tags_of_deep_elements_close_nothing_above() -> None:
     deep = tree.MAX_DEPTH + 50
     page = document("<div id=outer>" + "<div>" * deep + "x" + "</div>" * deep + "<p>y</p></div>")
 
@@ -100,7 +100,7 @@ def test_end_tags_of_a_deep_stretch_close_nothing_above_it() -> None:
     ],
     ids=["attributes", "attribute", "entities", "comments"],
 )
-def test_hostile_pages_cost_little(page: str) -> None:
+def test_time_is_linear_in_hostile_pages(page: str) -> None:
     start = time.process_time()
 
     assert text_of(document(page)) == "x"
@@ -110,12 +110,12 @@ def test_hostile_pages_cost_little(page: str) -> None:
 @pytest.mark.parametrize(
     "page", ["<b>" * (tree.MAX_TAGS + 1), "x" * (tree.MAX_CHARACTERS + 1)], ids=["tags", "size"]
 )
-def test_pages_beyond_any_article_are_refused(page: str) -> None:
+def test_too_large_page_is_refused(page: str) -> None:
     with pytest.raises(LayoutChanged, match="at most 20,000,000 characters"):
         document(page)
 
 
-def test_characters_that_nothing_may_store_do_not_get_in() -> None:
+def test_characters_that_cannot_be_stored_are_removed() -> None:
     page = document("<p>a\0b\x1bc\ud800d\ufffee\tf\ng</p>")
 
     assert page.get_text() == "abcde\tf\ng"
@@ -139,7 +139,7 @@ def test_text_that_is_no_json_is_refused_with_its_beginning(words: str) -> None:
 RECORD: dict[str, Any] = {"id": "1", "n": 3, "flag": True, "none": None, "list": []}
 
 
-def test_key_gives_a_value_of_its_type() -> None:
+def test_json_value_returns_a_value_of_its_type() -> None:
     assert json_value(RECORD, "id", str, "records[0]") == "1"
     assert json_value(RECORD, "n", int, "records[0]") == 3
     assert json_value(RECORD, "flag", bool, "records[0]") is True

@@ -1,4 +1,4 @@
-"""Slugs keep the readings that the published category pages have (SOURCES.md 1.3)."""
+"""Category slugs are those of the published category pages."""
 
 from __future__ import annotations
 

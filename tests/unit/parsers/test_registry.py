@@ -1,4 +1,4 @@
-"""The registry: sources made from options, pages read through one door."""
+"""The registry: sources made of options, and pages parsed by them."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_share_link_that_names_no_article_is_a_bad_entry(link):
     assert bad.raw == link
 
 
-def test_reading_names_source_and_page_in_its_error():
+def test_error_has_a_note_with_source_and_page():
     source = registry.make_source("news", "finews", {})
     page = Page(
         url="http://finews.zning.xyz/NewsData/GetNewsText.do?id=1", text="{}", fetched_at=NOW

@@ -1,4 +1,4 @@
-"""Plain text: paragraphs, lines, cells, and nothing that a reader does not see."""
+"""Plain text: paragraphs, lines, cells and hidden elements."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from parsers.text.plain import plain_text
         ("<p> \n </p>", ""),
     ],
 )
-def test_html_becomes_what_a_reader_sees(html: str, text: str) -> None:
+def test_html_becomes_its_visible_text(html: str, text: str) -> None:
     assert plain_text(html) == text
     assert plain_text(document(html)) == text
 

@@ -1,4 +1,4 @@
-"""Addresses: one canonical form, links made absolute, slugs of media."""
+"""URLs: canonical form and absolute links."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_source_decides_what_else_to_drop() -> None:
     "url",
     ["", "/a/b", "javascript:alert(1)", "ftp://example.org/", "http://", "http://[::1", "NW1"],
 )
-def test_what_is_no_web_address_is_refused(url: str) -> None:
+def test_other_text_than_a_web_url_is_refused(url: str) -> None:
     with pytest.raises(UnknownUrl) as caught:
         canonicalize(url)
     assert caught.value.found == url

@@ -57,7 +57,7 @@ def test_a_finews_post_is_the_article_of_its_share_link() -> None:
     assert article.url == LINK[1:-1]
 
 
-def test_an_aggregator_post_has_no_address_and_says_why() -> None:
+def test_aggregator_post_has_no_url_but_a_reason() -> None:
     post = read_post(hexo(title="'互联网_碳中和_'"), "a.md")
     article = post.article
     assert post.dialect == "hexo"
