@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from flows.pipeline.run import RunContext
-from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
+from flows.pipeline.stats import Problem, RunReport, SourceStats
 from flows.pipeline.sync_source import sync_source
 from flows.reporting.states import final_state
 from tests.site import Fault
@@ -136,32 +136,9 @@ def test_failure_is_known_by_its_page_and_its_reason(desk):
     assert of_another_source == frozenset()
 
 
-# --- statistics and states -------------------------------------------------------------
-
-
-def stats_of(*, is_known: bool, kind="line") -> SourceStats:
-    stats = SourceStats(source="a")
-    stats.add(discovered=1)
-    stats.quarantine("expected a title", Problem(kind, "news"), is_known=is_known)
-    return stats
-
-
-@pytest.mark.parametrize(
-    ("is_known", "kind", "state", "unalerted", "errors"),
-    [
-        (False, "line", "completed_with_warnings", 1, ["news: expected a title"]),
-        (True, "line", "completed", 0, []),
-        (True, "listing", "completed_with_warnings", 0, ["listing news: expected a title"]),
-    ],
-)
-def test_state_and_errors_follow_what_is_new(is_known, kind, state, unalerted, errors):
-    stats = stats_of(is_known=is_known, kind=kind)
-
-    assert (run_state([stats]), stats.unalerted, stats.errors) == (state, unalerted, errors)
-
-
 def test_interrupted_run_names_its_errors_in_its_state():
-    stats = stats_of(is_known=False)
+    stats = SourceStats(source="a")
+    stats.fail("expected a title", Problem("line", "news"))
     report = RunReport(run_id="1", flow="sync", state="interrupted", stats=(stats,))
 
     state = final_state(report)
