@@ -4,7 +4,7 @@ A lock is an ``flock(2)`` on ``locks/<name>.lock`` beside the warehouse. The ker
 when its process ends, so a killed run leaves nothing to clean up. The file contains the owner as
 JSON, for messages.
 
-Whoever waits for a lock holds ``locks/<name>.queue.lock`` meanwhile. So a long run that releases
+A run that waits for a lock holds ``locks/<name>.queue.lock`` meanwhile. So a long run that releases
 its lock between two chunks gets it back only after the run that waited.
 """
 

@@ -1,6 +1,6 @@
-"""Where a page's meaning meets its storage: Article to ArticleRow, failures to rows.
+"""Rows of the warehouse: from articles, fetches and failures.
 
-``Article`` is what a page says, ``ArticleRow`` what is stored and when it was seen.
+An ``Article`` is the content of a page; an ``ArticleRow`` has where and when it was seen, too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SAME = tuple(one.name for one in fields(Article) if one.name != "provenance")
 def article_row(
     article: Article, *, channel: str, seen_at: datetime, post: StoredPost | None = None
 ) -> ArticleRow:
-    """What is stored of an article that a page showed at a time (aware UTC)."""
+    """The row of an article that was seen in a channel at a time (aware UTC)."""
     return ArticleRow(
         **{name: getattr(article, name) for name in _SAME},
         provenance=json.dumps(dict(article.provenance), ensure_ascii=False, sort_keys=True),
@@ -34,12 +34,12 @@ def article_row(
 
 
 def entry_json(entry: Entry | None) -> str:
-    """An entry as JSON text, so that its page can be read again without its listing."""
+    """An entry as JSON text, to parse its page again without its listing."""
     return "" if entry is None else json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True)
 
 
 def entry_from_json(text: str) -> Entry | None:
-    """The entry that ``entry_json`` wrote."""
+    """Read the text that ``entry_json`` wrote."""
     return Entry(**json.loads(text)) if text else None
 
 
@@ -51,15 +51,15 @@ def fetch_row(
     entry: Entry | None = None,
     keep_validators: bool,
 ) -> FetchRow:
-    """The record of one fetch.
+    """The row of one fetch.
 
     Args:
-        source: Whose page it was.
-        channel: The listing that led to it.
-        fetched: What came of it.
-        entry: The line of a listing that the page is read with.
-        keep_validators: Whether a later 304 may stand for this page: only when what it
-            said is stored in the same transaction.
+        source: The source of the page.
+        channel: The channel of its listing.
+        fetched: The response, or the failure.
+        entry: The line of the listing, without which the page cannot be parsed.
+        keep_validators: Whether a later 304 may mean this response. It may only if the same
+            transaction stores all of it.
     """
     if isinstance(fetched, FetchFailure):
         return FetchRow(
@@ -71,7 +71,7 @@ def fetch_row(
             fetched_at=fetched.fetched_at,
             listing_entry=entry_json(entry),
             error=str(fetched.error),
-            attempt_results=_tries(fetched),
+            attempt_results=_attempt_results(fetched),
             retry_after_at=getattr(fetched.error, "retry_at", None),
         )
     return FetchRow(
@@ -90,7 +90,7 @@ def fetch_row(
         archive_offset=fetched.archive_offset,
         listing_entry=entry_json(entry),
         body_sha256=None if fetched.not_modified else body_sha256(fetched),
-        attempt_results=_tries(fetched),
+        attempt_results=_attempt_results(fetched),
     )
 
 
@@ -99,8 +99,8 @@ def body_sha256(fetched: FetchResponse) -> str:
     return sha256(fetched.body).hexdigest()
 
 
-def _tries(fetched: FetchResponse | FetchFailure) -> tuple[str, ...]:
-    """What came of each request, in order."""
+def _attempt_results(fetched: FetchResponse | FetchFailure) -> tuple[str, ...]:
+    """The result of each request, in order."""
     return tuple(
         f"{one.reason} {one.status}" if one.status else one.reason for one in fetched.attempts
     )
@@ -109,9 +109,9 @@ def _tries(fetched: FetchResponse | FetchFailure) -> tuple[str, ...]:
 def page_failure(
     source: Source, entry: Entry, page: Page, fetched: FetchResponse | None, error: Exception
 ) -> NewQuarantineEntry:
-    """A page that became no article, with all that a replay needs.
+    """A page that could not be parsed, with everything that a replay needs.
 
-    What a feed carried has no page of its own: its content stands for one.
+    The content of a feed entry takes the place of a page.
     """
     carried = (entry.content or "").encode("utf-8", "surrogatepass")
     return _quarantined(
@@ -131,9 +131,9 @@ def page_failure(
 def entry_failure(
     source: Source, listing_url: str, bad: BadEntry, at: datetime
 ) -> NewQuarantineEntry:
-    """A line of a listing that could not become an entry; its own bytes tell it from others.
+    """A line of a listing that could not be read; its bytes identify it.
 
-    In lists its message stands for it, and so says where it was.
+    It has no address, so its message names the channel.
     """
     failed = _quarantined(
         source,
@@ -152,7 +152,7 @@ def entry_failure(
 def listing_failure(
     source: Source, channel: str, fetched: FetchResponse, error: ParseError
 ) -> NewQuarantineEntry:
-    """A listing that could not be read at all."""
+    """A listing that could not be parsed."""
     return _quarantined(
         source,
         error,
@@ -169,7 +169,7 @@ def listing_failure(
 def post_failure(
     slug: str, path: str, data: bytes, error: Exception, written_at: datetime
 ) -> NewQuarantineEntry:
-    """A file of an import that became no article."""
+    """An imported file that could not be parsed."""
     return NewQuarantineEntry(
         source=slug,
         channel="import",
@@ -180,7 +180,7 @@ def post_failure(
         fetched_at=written_at,
         parser="posts",
         parser_version=POST_PARSER.version,
-        **_said_by(error),
+        **_error_fields(error),
     )
 
 
@@ -209,20 +209,20 @@ def _quarantined(
         fetched_at=fetched_at,
         parser=source.parser.name,
         parser_version=source.parser.version,
-        **_said_by(error),
+        **_error_fields(error),
     )
 
 
-class _Words(TypedDict):
+class _ErrorFields(TypedDict):
     reason: str
     message: str
     expected: str
     found: str
 
 
-def _said_by(error: Exception) -> _Words:
-    """An error's own words."""
-    return _Words(
+def _error_fields(error: Exception) -> _ErrorFields:
+    """What an error gives for its quarantine entry."""
+    return _ErrorFields(
         reason=getattr(error, "reason", "bad_row"),
         message="\n".join([str(error), *getattr(error, "__notes__", [])]),
         expected=getattr(error, "expected", ""),

@@ -34,7 +34,7 @@ from warehouse.records.suppression import SuppressionList
 from warehouse.rows import Counters, NewQuarantineEntry
 
 Trigger = Literal["schedule", "person"]
-"""Who started a run. A deployment's run is scheduled: nobody watches it."""
+"""Who started a run. A run of a deployment is scheduled, so its messages go to the log."""
 
 SHUTDOWN_SECONDS = 15.0
 """How long a scheduled run may take to stop; the worker waits a little longer."""
@@ -225,8 +225,7 @@ class RunContext:
             return
         has_failed = isinstance(error, Exception) and not isinstance(error, Interrupted)
         text = f"{type(error).__name__}: {error}"
-        # Not ``self.writing``: a subclass writes chunks there, whose articles are not stored.
-        with suppress(WarehouseError), RunContext.writing(self) as db:
+        with suppress(WarehouseError), self.writing() as db:
             for stats in self.stats.values():
                 messages = stats.errors
                 runs.finish_run(

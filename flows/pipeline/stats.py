@@ -219,7 +219,7 @@ class SourceStats:
         return self.counts["quarantined"] - self.known_failures - self.known_listings
 
     @property
-    def is_stalled(self) -> bool:
+    def is_stale(self) -> bool:
         """Whether the source listed nothing at all, or could not be read."""
         return not self.is_locked and (self.is_broken or not self.has_listed)
 

@@ -221,7 +221,7 @@ def parse(
         if one.fetched is None:
             continue
         reason = errors.get(one.page.url)
-        # A later "not modified" stands for this page only if all of it is stored.
+        # A later "not modified" means this page, so all of it must be stored.
         keep = reason is None and one.page.url not in failed and not one.page.next_pages
         batch.record_fetch(
             source,

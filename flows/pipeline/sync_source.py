@@ -23,7 +23,7 @@ def sync_source(run: RunContext, slug: str) -> None:
         _sync_timed(run, slug)
         return
     owner = locks.lock_owner(run.settings, slug)
-    # A person learns of another sync at once; nobody watches a scheduled run, so it waits.
+    # A person gets an error at once when another sync runs; a scheduled run waits for it.
     waits = run.trigger == "schedule" or (owner is not None and owner.flow != "sync")
     try:
         with locks.acquire(

@@ -19,7 +19,7 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
 from flows.fetch.redact import redact_url
-from flows.pipeline.stats import RunReport, SourceStats
+from flows.pipeline.stats import RunReport
 
 MAX_ERRORS = 5
 
@@ -36,14 +36,8 @@ def events_of(report: RunReport) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield "copydesk.gap.detected", stats.source, payload
         if stats.unalerted:
             yield "copydesk.parse.failed", stats.source, payload
-        if _is_stale(stats):
+        if stats.is_stale:
             yield "copydesk.source.stale", stats.source, payload
-
-
-def _is_stale(stats: SourceStats) -> bool:
-    if stats.is_locked:
-        return False
-    return stats.is_broken or not (stats.counts["discovered"] or stats.counts["not_modified"])
 
 
 def send_events(report: RunReport) -> tuple[str, ...]:

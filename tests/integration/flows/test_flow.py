@@ -35,12 +35,12 @@ def test_run_has_one_task_run_a_source_and_names_its_warnings(desk):
 def test_scheduled_run_alerts_each_failure_once(desk, monkeypatch):
     alerted = []
 
-    def emit_events(report, _settings):
+    def send_events(report):
         alerted.append(sum(stats.unalerted for stats in report.stats))
         return [stats.source for stats in report.stats]
 
     monkeypatch.setattr(sync, "run_trigger", lambda: "schedule")
-    monkeypatch.setattr(sync, "emit_events", emit_events)
+    monkeypatch.setattr(sync, "send_events", send_events)
 
     runs = [desk.sync_with_prefect("finews") for _ in range(2)]
 

@@ -83,7 +83,7 @@ def test_entry_that_another_channel_brought_hides_no_gap(tmp_path):
     with connect_read_only(tmp_path / "copydesk.duckdb") as db:
         sql = "SELECT DISTINCT unnest(channels) FROM sightings WHERE article_id LIKE ?"
         seen = {channel for (channel,) in db.execute(sql, [f"finews:%{newest}"]).fetchall()}
-    assert seen == {"market-38, share"}
+    assert seen == {"market-38", "share"}
     assert (linked.totals()["gaps"], whole.totals()["gaps"]) == (0, 1)
 
 

@@ -47,7 +47,7 @@ def test_person_learns_at_once_which_sync_has_the_source(chosen):
 
     assert (stats.is_locked, stats.is_broken, stats.counts["discovered"]) == (True, True, 0)
     assert OTHER in stats.errors[0]
-    assert not stats.is_stalled  # the other sync reads it
+    assert not stats.is_stale  # the other sync reads it
     assert sync(chosen, "person").counts["new"] > 0
 
 

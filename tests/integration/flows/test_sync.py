@@ -25,7 +25,7 @@ WAYS = {
 }
 SHARED = "NW202203082300310099"
 ARTICLES = """
-    SELECT source_article_id, title, text, published_at, published_precision, publisher, revisions
+    SELECT source_article_id, title, text, published_at, published_precision, publisher, revision_count
     FROM articles WHERE source = '{}'
 """
 
@@ -268,7 +268,15 @@ def test_runs_are_recorded_with_their_counters_and_versions(read_desk):
 
     finews = read_desk.counts(read_desk.first, "new", "quarantined")["finews"]
     assert rows == [
-        ("finews", "completed", finews["new"], finews["quarantined"], "finews", True, True)
+        (
+            "finews",
+            "completed_with_warnings",
+            finews["new"],
+            finews["quarantined"],
+            "finews",
+            True,
+            True,
+        )
     ]
 
 

@@ -170,11 +170,11 @@ def test_run_fails_only_when_every_source_fails():
     assert run_state([broken], interrupted=True) == "interrupted"
 
 
-def test_source_that_lists_nothing_is_stalled_unless_another_run_has_it():
-    assert SourceStats(source="a").is_stalled
-    assert not SourceStats(source="a", has_listed=True).is_stalled
-    assert SourceStats(source="a", has_listed=True, is_broken=True).is_stalled
-    assert not SourceStats(source="a", is_broken=True, is_locked=True).is_stalled
+def test_source_that_lists_nothing_is_stale_unless_another_run_has_it():
+    assert SourceStats(source="a").is_stale
+    assert not SourceStats(source="a", has_listed=True).is_stale
+    assert SourceStats(source="a", has_listed=True, is_broken=True).is_stale
+    assert not SourceStats(source="a", is_broken=True, is_locked=True).is_stale
 
 
 def test_counters_are_stored_once():
