@@ -1,4 +1,4 @@
-"""What a command works on is what was typed, whatever else the shell names."""
+"""--config has priority over the environment, and the demo stays in its own folder."""
 
 from __future__ import annotations
 
