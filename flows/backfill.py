@@ -39,7 +39,6 @@ from flows.pipeline.run_log import Stopwatch, logger
 from flows.pipeline.stats import RunReport
 from flows.reporting import parameters as forms
 from flows.reporting.artifacts import create_run_artifacts
-from flows.reporting.progress import LiveProgress
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 from warehouse.records.backfill_chunks import DONE, Chunk
 
@@ -134,19 +133,15 @@ def backfill(
         return invalid_request_state(error)
     run = RunContext("backfill", settings, [source], trigger=run_trigger(), is_dry=dry_run)
     only_one = locks.acquire(settings, f"backfill {source}", flow="backfill", run_id=run.id)
-    live = LiveProgress(f"backfill-{source}".lower().replace("_", "-"), request.plan)
-
-    def show(slug: str, done: int, total: int) -> None:
-        run.environment.on_progress(slug, done, total)
-        live.show(done, total)
-
     # Task runs must not inherit the run's tags: see tasks.py.
     with TagsContext(current_tags=set()), only_one, run:
-        job = backfill_steps.run_backfill(
-            run, request, restart=restart, do_chunk=_do_chunk, on_progress=show
+        backfill_steps.run_backfill(
+            run,
+            request,
+            restart=restart,
+            do_chunk=_do_chunk,
+            on_progress=run.environment.on_progress,
         )
-        if not job.was_done:
-            live.show(*job.plan.progress(), is_last=True)
         report = run.finish()
         if not dry_run:
             run.publish()

@@ -24,14 +24,12 @@ from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from flows import settings as configuration
-from flows.callbacks import OnProgress
 from flows.pipeline import locks
 from flows.pipeline.parser_diff import ParserDiff
 from flows.pipeline.reparse_steps import Reparser, reparse_source, require_warehouse
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
 from flows.reporting.artifacts import create_result_table, result_table
-from flows.reporting.progress import LiveProgress
 from flows.reporting.states import final_state, run_trigger
 from warehouse.read.archived_fetches import ArchivedPage
 
@@ -76,7 +74,12 @@ def reparse(
     with TagsContext(current_tags=set()), only_one, run:
         changes = {
             slug: reparse_source(
-                run, slug, since=since, diff=diff, do_batch=_do_batch, on_progress=_progress(run)
+                run,
+                slug,
+                since=since,
+                diff=diff,
+                do_batch=_do_batch,
+                on_progress=run.environment.on_progress,
             )
             for slug in slugs
         }
@@ -96,13 +99,3 @@ def reparse(
 
 def _do_batch(reparser: Reparser, pages: Sequence[ArchivedPage], name: str) -> None:
     reparse_pages.with_options(task_run_name=name)(reparser, pages)
-
-
-def _progress(run: RunContext) -> OnProgress:
-    live = LiveProgress("reparse", "archived pages")
-
-    def show(source: str, done: int, total: int) -> None:
-        run.environment.on_progress(source, done, total)
-        live.show(done, total, is_last=done >= total)
-
-    return show

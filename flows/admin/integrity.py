@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import groupby
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
@@ -34,10 +33,9 @@ _MAX_EXAMPLES = 5
 _PROGRESS_RECORDS = 20_000
 _MAX_DIGESTS = 200_000
 
+_FILES = "SELECT DISTINCT archive_file FROM _store.fetches WHERE archive_file IS NOT NULL"
 _FETCHES = """
-    SELECT archive_file, archive_offset, url, final_url, body_sha256
-    FROM _store.fetches WHERE archive_file IS NOT NULL
-    ORDER BY archive_file, archive_offset
+    SELECT archive_offset, url, final_url, body_sha256 FROM _store.fetches WHERE archive_file = ?
 """
 
 
@@ -45,7 +43,6 @@ _FETCHES = """
 class Fetch:
     """The columns of a fetch that its archive record must match."""
 
-    file: str
     offset: int
     url: str
     final_url: str
@@ -137,10 +134,9 @@ def check_archive(
     """
     started = time.monotonic()
     comparison = _Comparison(folder, snapshot.stat().st_mtime if snapshot else 0.0)
-    files = sorted(file.name for file in folder.glob("*.warc.gz"))
-    for number, (name, fetches) in enumerate(_by_file(files, snapshot), 1):
+    for number, (name, total, fetches) in enumerate(_fetches_by_file(folder, snapshot), 1):
         comparison.compare_file(name, fetches)
-        on_progress("archive", number, max(len(files), number))
+        on_progress("archive", number, total)
     yield from comparison.problems()
     if not comparison.has_errors:
         yield CheckResult(
@@ -260,31 +256,21 @@ class _Comparison:
                 yield CheckResult("archive", status, f"{what}: {problems}: {to_do}")
 
 
-def _by_file(
-    files: list[str], snapshot: Path | None
-) -> Iterator[tuple[str, dict[int, list[Fetch]]]]:
-    """Each existing or named file in order, with the fetches that name it by offset."""
-    rest = iter(files)
-    waiting = next(rest, None)
-    for name, group in groupby(_fetches(snapshot), key=lambda one: one.file):
-        while waiting is not None and waiting < name:
-            yield waiting, {}
-            waiting = next(rest, None)
-        yield name, {at: list(some) for at, some in groupby(group, key=lambda one: one.offset)}
-        if waiting == name:
-            waiting = next(rest, None)
-    while waiting is not None:
-        yield waiting, {}
-        waiting = next(rest, None)
-
-
-def _fetches(snapshot: Path | None) -> Iterator[Fetch]:
+def _fetches_by_file(
+    folder: Path, snapshot: Path | None
+) -> Iterator[tuple[str, int, dict[int, list[Fetch]]]]:
+    """Each file that exists or that a fetch names, the number of files, and its fetches by offset."""
+    names = {file.name for file in folder.glob("*.warc.gz")}
     if snapshot is None:
+        yield from ((name, len(names), {}) for name in sorted(names))
         return
     with connect_read_only(snapshot) as db:
-        cursor = db.execute(_FETCHES)
-        while rows := cursor.fetchmany(1000):
-            yield from (Fetch(*row) for row in rows)
+        names.update(name for (name,) in db.execute(_FILES).fetchall())
+        for name in sorted(names):
+            fetches: dict[int, list[Fetch]] = {}
+            for row in db.execute(_FETCHES, [name]).fetchall():
+                fetches.setdefault(row[0], []).append(Fetch(*row))
+            yield name, len(names), fetches
 
 
 def _speed(count: int, started: float, what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -70,27 +71,18 @@ def failure_row(failure: QuarantineEntry) -> dict[str, Any]:
 
 def failure_json(failure: QuarantineEntry) -> dict[str, Any]:
     """A failure as JSON, without the bytes of its page."""
-    row = failure.row
+    row = asdict(failure.row)
+    for name in ("page", "page_more", "listing_entry"):
+        del row[name]
     return {
         "id": failure.quarantine_id,
-        "source": row.source,
-        "channel": row.channel,
-        "article_id": row.article_id,
-        "url": row.url,
-        "reason": row.reason,
-        "message": row.message,
-        "expected": row.expected,
-        "found": row.found,
+        **row,
         "attempts": failure.attempts,
         "first_failed_at": failure.first_failed_at,
         "last_failed_at": failure.last_failed_at,
         "resolved_at": failure.resolved_at,
         "resolved_by": failure.resolved_by,
-        "fetched_at": row.fetched_at,
-        "parser": row.parser,
-        "parser_version": row.parser_version,
-        "content_type": row.content_type,
-        "bytes": len(row.page),
+        "bytes": len(failure.row.page),
         "run_id": failure.run_id,
     }
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from shlex import quote
 
@@ -23,47 +24,6 @@ from flows.serve.run_local import run_sync
 DEMO_SITE_PORT = 8765
 # An article that no listing holds, found by a share link.
 SHARE_LINK = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203082300310099"
-CONFIG = """\
-# Written by `copydesk demo`. Every source is served by the demo site. Serve it again with
-# `copydesk demo-site --port {port}`, then run `copydesk --config {file} sync`.
-[warehouse]
-path = "copydesk.duckdb"
-snapshot = "copydesk.read.duckdb"
-
-[archive]
-path = "archive"
-
-[fetch]
-user_agent = "copydesk-demo/0.1 (+{url}/)"
-allow_private_hosts = ["127.0.0.1:{port}"]
-per_host_concurrency = 8
-
-[sources.finews]
-parser = "finews"
-base_url = "{url}"
-article_base_url = "{url}"
-channels = ["emnews", "media", "market-37", "market-38", "market-39"]
-article_urls = ["{share_link}"]
-
-[sources.woshipm]
-parser = "rsshub"
-url = "{url}/woshipm/latest"
-categories = ["新媒体", "人人都是产品经理", "最新文章"]
-
-[sources.woshipm_direct]
-parser = "woshipm"
-base_url = "{url}"
-
-[sources.ofweek]
-parser = "ofweek"
-base_url = "{url}"
-
-[sources.ofweek_feed]
-parser = "rsshub"
-url = "{url}/ofweek/news"
-categories = ["新媒体", "高科技行业门户", "新闻"]
-"""
-
 _ARTICLE_COUNTS = """
 SELECT source, count(*) AS articles, count(DISTINCT content_hash) AS contents,
        min(published_at) AS oldest, max(published_at) AS newest
@@ -169,9 +129,9 @@ def write_config(folder: Path, *, port: int, share_link: str) -> Path:
     """Write a ``copydesk.toml`` whose sources are all on the demo site."""
     file = folder / "copydesk.toml"
     url = f"http://127.0.0.1:{port}"
-    file.write_text(
-        CONFIG.format(port=port, url=url, file=file, share_link=share_link), encoding="utf-8"
-    )
+    template = resources.files(demo_site).joinpath("copydesk.toml").read_text(encoding="utf-8")
+    text = template.format(port=port, url=url, file=file, share_link=share_link)
+    file.write_text(text, encoding="utf-8")
     return file
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from flows.cli.console import Console, usage_error, with_global_options
+from flows.cli.console import Console, dump, usage_error, with_global_options
 from flows.cli.exit_codes import OK
 from flows.cli.parameters import OutFile
 
@@ -51,7 +52,10 @@ def parse(
     if batch is not None:
         from flows.pipeline.parse_batch import parse_manifest
 
-        console.notify(parse_manifest(*batch).message())
+        result = parse_manifest(*batch)
+        console.notify(result.message())
+        if console.json:
+            click.echo(dump(asdict(result)))
         return OK
     from flows.pipeline.parse_page import parse_page
 

@@ -1,4 +1,4 @@
-"""The command that keeps everything running: serve."""
+"""``copydesk serve``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flows.cli.parameters import Number
 
 
 @click.command(
-    short_help="Read every source on its schedule, until Ctrl-C.",
+    short_help="Sync every source on its schedule, until Ctrl-C.",
     epilog="Example: copydesk serve --port 4200",
 )
 @click.option(
@@ -24,7 +24,7 @@ from flows.cli.parameters import Number
 @with_global_options
 @click.pass_obj
 def serve(console: Console, port: int | None) -> int:
-    """Read every source on its schedule until Ctrl-C, with Prefect's UI beside it.
+    """Sync every source on its schedule until Ctrl-C, with the Prefect UI.
 
     Starts a Prefect server on loopback, unless PREFECT_API_URL names one, and a worker of its
     work pool. backfill, import, reparse and maintenance can be started from the UI. On Ctrl-C or

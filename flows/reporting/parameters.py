@@ -6,17 +6,13 @@ flow itself checks the rest, for example that a range of days ends after its sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefect import Flow
 from prefect.utilities.callables import ParameterSchema
 from pydantic import ConfigDict
 
 from flows.settings import Settings
-
-if TYPE_CHECKING:
-    from prefect.deployments.runner import RunnerDeployment
 
 
 class _Schema(ParameterSchema):
@@ -25,28 +21,16 @@ class _Schema(ParameterSchema):
     model_config = ConfigDict(extra="allow")
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterSchemaFlow:
-    """A flow with the parameter schema of its deployments."""
+def with_source_enum(flow: Flow[Any, Any], settings: Settings) -> ParameterSchema:
+    """The flow's schema with ``source`` and ``sources`` limited to the configured ones.
 
-    flow: Flow[Any, Any]
-    form: ParameterSchema
-
-    def to_deployment(self, **options: Any) -> RunnerDeployment:
-        """The deployment of the flow with this schema instead of that of its signature."""
-        made: Any = self.flow.to_deployment(**options)
-        made._parameter_openapi_schema = self.form
-        deployment: RunnerDeployment = made
-        return deployment
-
-
-def with_source_enum(flow: Flow[Any, Any], settings: Settings) -> ParameterSchemaFlow:
-    """Limit ``source`` and ``sources`` to the configured ones, and refuse unknown parameters."""
+    It refuses unknown parameters.
+    """
     schema = _Schema(**flow.parameters.model_dump() | {"additionalProperties": False})
     for name, limit in (("source", _limit), ("sources", _limit_items)):
         if name in schema.properties:
             schema.properties[name] = limit(schema.properties[name], list(settings.sources))
-    return ParameterSchemaFlow(flow, schema)
+    return schema
 
 
 def _limit(schema: dict[str, Any], values: list[str]) -> dict[str, Any]:

@@ -41,17 +41,28 @@ FORMS = [
 ]
 
 
+def deploy(client, flow, desk):
+    """A deployment of the flow with its form; its id."""
+    from flows.reporting.parameters import with_source_enum
+
+    return client.create_deployment(
+        flow_id=client.create_flow(flow),
+        name="tried",
+        parameters={"config": str(desk.config)},
+        parameter_openapi_schema=with_source_enum(flow, desk.settings).model_dump(),
+        enforce_parameter_schema=True,
+    )
+
+
 def test_server_makes_no_run_of_what_the_form_refuses(desk):
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 
     from flows.backfill import backfill
-    from flows.reporting import parameters as forms
 
-    form = forms.with_source_enum(backfill, desk.settings)
-    deployment = form.to_deployment(name="tried", parameters={"config": str(desk.config)}).apply()
     accepted = []
     with get_client(sync_client=True) as client:
+        deployment = deploy(client, backfill, desk)
         for parameters, _ in FORMS:
             try:
                 run = client.create_flow_run_from_deployment(deployment, parameters=parameters)
@@ -69,11 +80,9 @@ def test_server_names_the_parameter_that_a_flow_does_not_have(desk):
     from prefect.exceptions import PrefectHTTPStatusError
 
     from flows.reparse import reparse
-    from flows.reporting import parameters as forms
 
-    form = forms.with_source_enum(reparse, desk.settings)
-    deployment = form.to_deployment(name="tried", parameters={"config": str(desk.config)}).apply()
     with get_client(sync_client=True) as client:
+        deployment = deploy(client, reparse, desk)
         with pytest.raises(PrefectHTTPStatusError, match="'source' was unexpected") as refused:
             client.create_flow_run_from_deployment(deployment, parameters={"source": "finews"})
         run = client.create_flow_run_from_deployment(deployment, parameters={"sources": ["finews"]})
@@ -95,7 +104,7 @@ def test_second_backfill_of_a_source_ends_at_once_and_names_the_first(desk, fill
 # --- as Prefect shows it -----------------------------------------------------------------
 
 
-def test_prefect_shows_progress_chunks_and_a_table(desk, fill):
+def test_prefect_shows_chunks_and_a_table(desk, fill):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
         ArtifactFilter,
@@ -120,7 +129,6 @@ def test_prefect_shows_progress_chunks_and_a_table(desk, fill):
         tasks = client.read_task_runs(
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
         )
-    assert artifacts["progress"].data == 100
     assert '"new"' in artifacts["table"].data
     assert all(not task.tags for task in tasks)
     assert any("listing market-38, page 1" in task.name for task in tasks)

@@ -1,4 +1,4 @@
-"""Maintenance: what is cut back, what is left alone, what is told."""
+"""Maintenance: what it deletes, keeps and reports."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_maintenance_of_nothing_is_done_at_once(desk):
     assert found.done["warehouse"] == "there is no warehouse yet"
 
 
-def test_every_thing_is_looked_at_and_the_corpus_stays(desk):
+def test_every_task_runs_and_the_corpus_stays(desk):
     desk.sync("ofweek")
     before = desk.rows("SELECT * FROM articles ORDER BY article_id")
     for file in desk.settings.archive.path.glob("*.warc.gz"):
@@ -56,7 +56,7 @@ def test_every_thing_is_looked_at_and_the_corpus_stays(desk):
     assert second.done["archive"] == "1 closed file, all verified before"
 
 
-def test_damaged_archive_is_told_and_the_rest_is_done(desk):
+def test_damaged_archive_is_an_error_and_the_other_tasks_run(desk):
     desk.sync("ofweek")
     (file,) = desk.settings.archive.path.glob("*.warc.gz")
     data = bytearray(file.read_bytes())
@@ -118,7 +118,7 @@ def test_warehouse_in_use_is_left_for_the_next_time(desk, monkeypatch):
     assert "not compacted" in done
 
 
-def test_plans_nobody_asked_for_again_are_forgotten(desk):
+def test_old_backfill_checkpoints_are_deleted(desk):
     desk.sync("ofweek")
     old, now = datetime.now(UTC) - timedelta(days=60), datetime.now(UTC)
     with connect(desk.settings.warehouse.path) as db, transaction(db):
@@ -152,7 +152,7 @@ def test_moved_archive_files_can_still_be_read(desk, tmp_path):
     assert again.startswith("0 files")
 
 
-def test_two_maintenances_at_once_are_one_too_many(desk):
+def test_second_maintenance_fails_on_the_lock_of_the_first(desk):
     with locks.acquire(desk.settings, "maintenance", flow="maintenance", run_id="the-first"):
         state, error = run(desk)
 

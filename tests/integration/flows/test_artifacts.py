@@ -11,7 +11,6 @@ from flows import settings
 from flows.cli import demo_run
 from flows.pipeline.stats import RunReport, SourceStats
 from flows.reporting import artifacts
-from flows.reporting import progress as live
 from flows.reporting.artifacts import Failure
 from flows.reporting.markdown import bullet_list, code_span
 from flows.sync import sync_without_prefect
@@ -146,25 +145,6 @@ def test_run_is_shown_with_its_own_failures(tmp_path, monkeypatch):
     (row,) = shown["copydesk-result"]["table"]
     assert (row["source"], row["quarantined"]) == ("finews", 3)
     assert shown["copydesk-quarantine"]["markdown"].count("copydesk quarantine show ") == 3
-
-
-# --- progress --------------------------------------------------------------------------
-
-
-def test_progress_is_updated_every_two_seconds_and_at_the_end(monkeypatch):
-    shown, now = [], iter(range(100))
-    monkeypatch.setattr(
-        live, "create_progress_artifact", lambda percent, **_: shown.append(percent) or 1
-    )
-    monkeypatch.setattr(
-        live, "update_progress_artifact", lambda _id, *, progress, **_: shown.append(progress)
-    )
-    progress = live.LiveProgress("backfill-a", "a 2022", clock=lambda: next(now))
-
-    for done in range(10, 21):
-        progress.show(done, 20, is_last=done == 20)
-
-    assert shown == [50.0, 60.0, 70.0, 80.0, 90.0, 100.0]
 
 
 @pytest.mark.parametrize(

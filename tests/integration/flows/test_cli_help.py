@@ -1,4 +1,4 @@
-"""The command line asked for help, and given what it cannot take: words a new user understands."""
+"""The help of each command, and the messages for wrong values."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_help_cuts_no_words_and_shows_no_code(typed, monkeypatch, words, width):
     _, out, _ = typed(*words, "--help")
 
     commands = getattr(subcommands()[words], "commands", {})
-    said = " ".join(out.split())
-    assert all(command.get_short_help_str(10_000) in said for command in commands.values())
+    text = " ".join(out.split())
+    assert all(command.get_short_help_str(10_000) in text for command in commands.values())
     assert "..." not in re.sub(r"\[?[A-Z_]+\]?\.\.\.", "", out)
     assert not re.search("%[A-Z]|TEXT|INTEGER|RANGE", out)
 
@@ -73,7 +73,7 @@ def test_group_without_a_command_has_no_document(typed):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["query"], "Missing argument 'SQL'.\nExample: copydesk query \"select"),
         (["sync", "--limit", "x"], "'x' is not a valid whole number"),
@@ -86,11 +86,11 @@ def test_group_without_a_command_has_no_document(typed):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_value_is_told_what_to_write(typed, elsewhere, words, said):
+def test_message_for_a_wrong_value_shows_an_example(typed, elsewhere, words, message):
     code, _, err = typed(*words)
 
     assert code == 2
-    assert said in err
+    assert message in err
     assert "%" not in err
 
 

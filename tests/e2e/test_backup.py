@@ -1,4 +1,4 @@
-"""Maintenance and backup beside others: what is not ours, or has moved away."""
+"""backup.sh with archive files that were moved to another disk."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from flows.admin import maintenance_tasks
 
 pytestmark = pytest.mark.e2e
 DEPLOY = Path(__file__).parents[2] / "deploy"
-
-
-# --- backup ----------------------------------------------------------------------------------
 
 
 def backed_up(data, target):

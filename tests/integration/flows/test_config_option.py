@@ -1,4 +1,4 @@
-"""What a command works on is what was typed, whatever else the shell names."""
+"""--config has priority over the environment, and the demo stays in its own folder."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_demo_goes_nowhere_but_into_its_own_folder(tmp_path, monkeypatch, name):
 
     with pytest.raises(RunFailed, match=f"env -u {name} copydesk demo"):
         demo_run.run_demo(
-            tmp_path / "demo", notify=lambda _words: None, progress=lambda *_far: None
+            tmp_path / "demo", notify=lambda _text: None, on_progress=lambda *_far: None
         )
 
     assert not (tmp_path / "demo").exists()

@@ -1,4 +1,4 @@
-"""backfill, reparse, quarantine and gaps as a person types them."""
+"""The commands backfill, reparse, quarantine and gaps."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_dry_run_names_the_addresses(typed):
         (["finews", "--archive", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
 )
-def test_what_cannot_be_meant_is_exit_code_2_and_nothing_runs(typed, desk, words, expected):
+def test_invalid_request_exits_2_and_nothing_runs(typed, desk, words, expected):
     code, _, err = typed("backfill", *words)
 
     assert code == 2
@@ -175,7 +175,7 @@ def test_quarantine_is_listed_shown_and_replayed(typed, desk):
 
 
 @pytest.mark.parametrize("words", [["quarantine", "list"], ["gaps"]], ids=" ".join)
-def test_nothing_found_of_a_source_that_is_not_configured_is_told(typed, desk, words):
+def test_source_that_is_not_configured_gets_a_hint(typed, desk, words):
     desk.sync("ofweek")
 
     code, out, err = typed(*words, "--source", "finew")
@@ -186,7 +186,7 @@ def test_nothing_found_of_a_source_that_is_not_configured_is_told(typed, desk, w
     assert "none of the configured" not in err
 
 
-def test_replay_of_nothing_says_so(typed, desk):
+def test_replay_of_nothing_prints_that_nothing_is_open(typed, desk):
     desk.sync("ofweek")
 
     code, _, err = typed("quarantine", "replay", "--reason", "bad_listing", "--source", "ofweek")
@@ -225,7 +225,7 @@ def lines():
     return ProgressLines(said.append, clock=lambda: now[0]), now, said
 
 
-def test_lines_tell_rate_and_remaining_time(lines):
+def test_lines_show_rate_and_remaining_time(lines):
     shown, now, said = lines
 
     shown.advance("finews", 100, 3000)
@@ -265,7 +265,7 @@ def test_lines_come_when_time_has_passed_and_a_tenth_is_done_and_at_the_end(line
     assert len(said) == 2
 
 
-def test_source_with_nothing_to_do_is_not_told_of(lines):
+def test_source_with_nothing_to_do_has_no_line(lines):
     shown, _, said = lines
 
     shown.advance("finews", 0, 0)

@@ -1,4 +1,4 @@
-"""Names and schedules that a configuration cannot mean, and the file that is meant."""
+"""Refused names and schedules, and the path of the configuration file."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def test_schedule_whose_time_never_comes_is_refused_at_once(text, words):
         "FREQ=DAILY;UNTIL=29991231T000000Z",
     ],
 )
-def test_schedule_whose_time_comes_seldom_is_taken(text):
+def test_schedule_whose_time_comes_seldom_is_accepted(text):
     assert schedules.parse_schedule(text, "Asia/Shanghai").value == text
 
 
 @pytest.mark.parametrize("slug", sorted(RESERVED_NAMES))
-def test_source_called_like_a_schedule_or_lock_of_our_own_is_refused(tmp_path, slug):
+def test_source_with_a_reserved_name_is_refused(tmp_path, slug):
     file = tmp_path / "copydesk.toml"
     file.write_text(SOURCE.format(slug=slug), encoding="utf-8")
 
@@ -69,7 +69,7 @@ def test_names_of_our_own_schedules_are_the_reserved_ones():
 # --- the file that is meant ------------------------------------------------------------
 
 
-def test_default_file_is_settled_by_its_absolute_path(elsewhere):
+def test_default_file_is_resolved_to_its_absolute_path(elsewhere):
     assert settings.resolve_config_file(None) is None
 
     (elsewhere / "copydesk.toml").write_text("", encoding="utf-8")
@@ -90,7 +90,7 @@ def asked(monkeypatch):
     return given
 
 
-def test_commands_name_the_default_file_so_that_its_loss_is_noticed(elsewhere, asked):
+def test_flows_get_the_absolute_path_of_the_default_file(elsewhere, asked):
     file = elsewhere / "copydesk.toml"
     file.write_text(SOURCE.format(slug="ofweek"), encoding="utf-8")
     chosen = settings.load()
