@@ -1,4 +1,4 @@
-"""Existing posts into the warehouse, as a Prefect flow: the work is ``flows.publishing.import_files``."""
+"""The flow that imports existing posts; ``flows.publishing.import_files`` does the work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _run_name() -> str:
     return f"import {' '.join(given.get('paths') or [])}"[:200]
 
 
-def _demand_posts(paths: list[str]) -> None:
+def _require_posts(paths: list[str]) -> None:
     missing = [path for path in paths if not Path(path).exists()]
     if missing or not paths:
         where = f"nothing at {', '.join(missing)}" if missing else "no path"
@@ -36,16 +36,16 @@ def _demand_posts(paths: list[str]) -> None:
 def import_posts(
     paths: list[str], source: str | None = None, config: str | None = None
 ) -> State[RunReport]:
-    """Bring existing Jekyll or Hexo posts into the warehouse.
+    """Import existing Jekyll or Hexo posts into the warehouse.
 
     Args:
-        paths: Files and folders on the machine that runs this.
-        source: The source of posts that do not say where they come from.
+        paths: Files and folders on the machine that runs the import.
+        source: The source of posts that name none.
         config: The configuration file; ``copydesk.toml`` by default.
     """
     try:
         settings = configuration.load(Path(config) if config else None)
-        _demand_posts(paths)
+        _require_posts(paths)
     except ConfigurationError as error:
         return invalid_request_state(error)
     with locks.acquire(settings, "import", flow="import", run_id="of posts"):

@@ -19,20 +19,19 @@ from flows.archive import ArchiveError
 from flows.archive.index import listing_pages, read_response
 from flows.callbacks import Notify, OnProgress
 from flows.errors import ConfigurationError, Interrupted
-from flows.fetch import decode_page
+from flows.fetch import decode_page, stored_response
 from flows.pipeline import locks, steps
 from flows.pipeline import rows as mappers
 from flows.pipeline.batch import Batch, FetchedPage, FetchTarget
+from flows.pipeline.rows import IMPORT_CHANNEL
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport, upsert_counts
-from flows.publishing.import_files import CHANNEL as IMPORTED
 from flows.settings import Settings
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.frontmatter import read_post
 from parsers.model import BadEntry, Entry, Listing, Page, Source
-from parsers.text.charset import decode
 from warehouse.duckdb_errors import missing_error
 from warehouse.errors import BadRow
 from warehouse.read import archived_fetches
@@ -115,9 +114,9 @@ def _replay_source(run: RunContext, slug: str, reason: str | None, only: str | N
         # Read under the lock: a sync may have resolved some, or kept a newer page.
         failures = _open_failures(run, reason, slug, only)
         stats.add(discovered=len(failures))
-        if posts := [one for one in failures if one.row.channel == IMPORTED]:
+        if posts := [one for one in failures if one.row.channel == IMPORT_CHANNEL]:
             _replay_posts(run, slug, posts)
-        if pages := [one for one in failures if one.row.channel != IMPORTED]:
+        if pages := [one for one in failures if one.row.channel != IMPORT_CHANNEL]:
             try:
                 _replay_pages(run, run.settings.source(slug), pages)
             except ConfigurationError as error:
@@ -141,7 +140,7 @@ def _replay_posts(run: RunContext, slug: str, failures: Sequence[QuarantineEntry
         try:
             post = read_post(data, path, source=slug)
             file = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
-            row = mappers.article_row(post.article, channel=IMPORTED, seen_at=at, post=file)
+            row = mappers.article_row(post.article, channel=IMPORT_CHANNEL, seen_at=at, post=file)
             seen = observe(row)
         except (ParseError, BadRow) as error:
             run.stats_of(slug).quarantine(f"{path}: {error}")
@@ -194,48 +193,30 @@ def _replay_articles(
             stats.quarantine(f"{one.url}: its entry of a listing is not kept")
             continue
         try:
-            batch.pages.append(FetchedPage(entry, _article_page(source, one, entry)))
+            batch.pages.append(_fetched_page(source, one, entry))
         except ParseError as error:
             stats.quarantine(str(error))
     stats.add(fetched=len(batch.pages))
     steps.parse(run, source, batch)
-    before = {(one.article_id, one.url): one for one in failures}
-    batch.failures = [
-        _with_page(one, before.get((one.article_id, one.url))) for one in batch.failures
-    ]
+    batch.fetches.clear()  # these were fetched by other runs
     steps.load(run, source, batch)
 
 
-def _with_page(
-    failure: NewQuarantineEntry, before: NewQuarantineEntry | None
-) -> NewQuarantineEntry:
-    """A repeated failure with the page that the quarantine holds."""
-    if before is None:
-        return failure
-    kept = {name: getattr(before, name) for name in ("page", "page_more", "content_type")}
-    return replace(failure, **kept)
-
-
-def _article_page(source: Source, failure: NewQuarantineEntry, entry: Entry) -> Page:
+def _fetched_page(source: Source, failure: NewQuarantineEntry, entry: Entry) -> FetchedPage:
+    """The page of a failure; one that a feed carried is in its entry."""
     at = failure.fetched_at
     if entry.content is not None:
-        return Page(url=entry.url, text="", fetched_at=at, entry=entry)
-    decoded = decode(failure.page, failure.content_type)
-    first = Page(
-        url=entry.url,
-        final_url=entry.url,
-        text=decoded.text,
-        fetched_at=at,
-        encoding=decoded.encoding,
-        replacement_count=decoded.replacement_count,
-        entry=entry,
+        return FetchedPage(entry, Page(url=entry.url, text="", fetched_at=at, entry=entry))
+    response = stored_response(
+        entry.url, failure.page, content_type=failure.content_type, fetched_at=at
     )
-    if not failure.page_more:
-        return first
-    texts = [page.decode("utf-8", "surrogatepass") for page in failure.page_more]
-    urls = registry.next_pages(source, first)
-    more = [Page(url=url, text=text, fetched_at=at) for url, text in zip(urls, texts, strict=False)]
-    return replace(first, next_pages=tuple(more))
+    page = decode_page(response, entry)
+    if failure.page_more:
+        texts = [more.decode("utf-8", "surrogatepass") for more in failure.page_more]
+        pairs = zip(registry.next_pages(source, page), texts, strict=False)
+        more = tuple(Page(url=url, text=text, fetched_at=at) for url, text in pairs)
+        page = replace(page, next_pages=more)
+    return FetchedPage(entry, page, response)
 
 
 def _replay_listing(
@@ -289,8 +270,8 @@ def _listing_page(
 ) -> Page:
     row = failures[0].row
     if row.url:
-        decoded = decode(row.page, row.content_type)
-        return Page(url=url, final_url=url, text=decoded.text, fetched_at=at)
+        kept = stored_response(url, row.page, content_type=row.content_type, fetched_at=at)
+        return decode_page(kept, None)
     with run.reading() as store:
         found = archived_fetches.page_at(store, url, at)
     if found is None:

@@ -29,7 +29,14 @@ from flows.fetch.errors import (
     UntrustedServer,
 )
 from flows.fetch.fetcher import Fetcher
-from flows.fetch.messages import Expect, FetchFailure, FetchRequest, FetchResponse, decode_page
+from flows.fetch.messages import (
+    Expect,
+    FetchFailure,
+    FetchRequest,
+    FetchResponse,
+    decode_page,
+    stored_response,
+)
 from flows.fetch.policy import FetchPolicy
 from flows.fetch.redact import redact_url, safe_text
 
@@ -38,5 +45,5 @@ __all__ = [
     "Expect", "FailedContentCheck", "FetchError", "FetchFailure", "FetchPolicy", "FetchRequest",
     "FetchResponse", "Fetcher", "IncompleteBody", "PermanentFetchError", "PolicyRefusal",
     "RateLimited", "RefusedByServer", "TimedOut", "TooLarge", "TransientFetchError",
-    "UnexpectedStatus", "UntrustedServer", "decode_page", "redact_url", "safe_text",
+    "UnexpectedStatus", "UntrustedServer", "decode_page", "redact_url", "safe_text", "stored_response",
 ]  # fmt: skip

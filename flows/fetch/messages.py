@@ -104,6 +104,17 @@ class FetchFailure:
 FetchResult = FetchResponse | FetchFailure
 
 
+def stored_response(
+    url: str, body: bytes, *, content_type: str = "", fetched_at: datetime
+) -> FetchResponse:
+    """A page from a file or a table, as the fetch would have returned it."""
+    return FetchResponse(
+        request=FetchRequest(url=url), url=url, final_url=url, status=200, headers={}, body=body,
+        content_type=content_type, etag=None, last_modified=None, vary="", not_modified=False,
+        attempts=(), fetched_at=fetched_at, seconds=0.0,
+    )  # fmt: skip
+
+
 def decode_page(response: FetchResponse, entry: Entry | None) -> Page:
     """Decode the body of a response to text."""
     decoded = decode(response.body, response.content_type)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from flows.errors import ConfigurationError, RunFailed
-from flows.fetch import Fetcher, decode_page
+from flows.fetch import Fetcher, decode_page, stored_response
 from flows.pipeline.article_json import article_json
 from flows.pipeline.batch import build_request
 from flows.pipeline.gunzip import gunzip
@@ -23,7 +23,6 @@ from parsers.frontmatter import Dialect, write_post
 from parsers.model import Article, Entry, Page, Source
 from parsers.sources import generic
 from parsers.text.characters import escape_controls
-from parsers.text.charset import decode
 from parsers.text.urls import is_http
 
 MAX_PAGE_BYTES = 50_000_000
@@ -122,17 +121,9 @@ def _page_from_file(source: Source, name: str, url: str) -> Page:
         data = gunzip(_read(name), name, max_bytes=MAX_PAGE_BYTES)
     except ValueError as error:
         raise RunFailed(str(error)) from None
-    decoded = decode(data)
     entry = _entry(source, url) if url else None
-    return Page(
-        url=entry.url if entry else url,
-        final_url=url,
-        text=decoded.text,
-        fetched_at=datetime.now(UTC),
-        encoding=decoded.encoding,
-        replacement_count=decoded.replacement_count,
-        entry=entry,
-    )
+    response = stored_response(entry.url if entry else url, data, fetched_at=datetime.now(UTC))
+    return replace(decode_page(response, entry), final_url=url)
 
 
 def _read(name: str) -> bytes:

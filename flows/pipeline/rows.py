@@ -17,6 +17,9 @@ from parsers.frontmatter.read import POST_PARSER
 from parsers.model import Article, BadEntry, Entry, Page, Source
 from warehouse.rows import ArticleRow, FetchRow, NewQuarantineEntry, StoredPost
 
+IMPORT_CHANNEL = "import"
+"""The channel of posts that a person imported."""
+
 _SAME = tuple(one.name for one in fields(Article) if one.name != "provenance")
 
 
@@ -172,7 +175,7 @@ def post_failure(
     """An imported file that could not be parsed."""
     return NewQuarantineEntry(
         source=slug,
-        channel="import",
+        channel=IMPORT_CHANNEL,
         url=path,
         article_id=getattr(error, "article_id", "") or None,
         page=data,

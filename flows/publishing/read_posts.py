@@ -26,7 +26,7 @@ from warehouse.errors import BadRow
 from warehouse.rows import NewQuarantineEntry, StoredPost
 from warehouse.upsert.observations import Observation, observe
 
-CHANNEL = "import"
+CHANNEL = rows.IMPORT_CHANNEL
 MAX_PROCESSES = 8
 _FILES_PER_TASK = 40
 _BATCHES_AHEAD = 3

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flows import cli
 from flows.pipeline.backfill_context import BackfillContext
 from parsers import registry
 from parsers.errors import LayoutChanged
@@ -66,6 +67,18 @@ def another_parser(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any],
         monkeypatch.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": changed})
 
     return change
+
+
+@pytest.fixture
+def typed(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process: exit code, stdout, stderr."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        code = cli.run([str(word) for word in words])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
 
 
 def refuse(*_arguments: object) -> Any:

@@ -1,0 +1,32 @@
+"""A reparse right after the demo changes nothing."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flows import demo_site
+from flows.cli import demo_run
+from tests.e2e.plainly import PlainDesk
+
+ARTICLES = "SELECT * FROM articles ORDER BY article_id"
+REVISIONS = "SELECT * FROM revisions ORDER BY ALL"
+
+
+def test_reparse_of_the_demo_updates_nothing(tmp_path):
+    with demo_site.serve() as url:
+        port = urlsplit(url).port
+        demo_run.write_config(tmp_path, port=port, share_link=demo_run.SHARE_LINK)
+        desk = PlainDesk(folder=tmp_path, stand=None, faults={})
+        synced = desk.sync(*desk.settings.sources)
+    assert synced.totals()["new"] > 50
+    before = desk.rows(ARTICLES), desk.rows(REVISIONS)
+
+    diff = desk.reparse_diff(*desk.settings.sources)
+    report = desk.reparse(*desk.settings.sources)
+
+    assert diff.regressions == ()
+    assert all(changes == {} for changes in diff.changed.values())
+    totals = report.totals()
+    assert (totals["new"], totals["updated"], totals["duplicate"], totals["failed"]) == (0, 0, 0, 0)
+    assert totals["unchanged"] > 50
+    assert (desk.rows(ARTICLES), desk.rows(REVISIONS)) == before
