@@ -24,9 +24,9 @@ FLOORS = (
 )
 HEIGHTS = {name: len(FLOORS) + 1 - n for n, floor in enumerate(FLOORS) for name in floor}
 FLOWS = FLOORS[1]
-# The archive stores what the fetcher returns; the command line starts `serve`.
-SIDEWAYS = {("archive", "fetch"), ("cli", "serve")}
-unfinished = pytest.mark.xfail(strict=False, reason="modules still move")
+# One way only: the archive stores what the fetcher returns, `copydesk serve` is a command, and
+# the replay of quarantined posts imports them again.
+SIDEWAYS = {("archive", "fetch"), ("cli", "serve"), ("admin", "publishing")}
 
 FOREIGN = {
     "parsers": {"flows", "warehouse", "requests", "urllib3", "prefect", "duckdb", "socket", "tenacity"},
@@ -95,7 +95,6 @@ def in_package(name: str) -> list[str]:
     return [module for module in FILES if module == name or module.startswith(name + ".")]
 
 
-@unfinished
 def test_imports_inside_flows_point_downward_only():
     found = [
         violation(importer, imported)
