@@ -8,6 +8,8 @@ drains it first.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 STOPPING = "paused while `copydesk serve` stops"
 """Description of the work pool during a drain: a pause that a user set is another."""
 DRAIN_SECONDS = 20.0
+SIGNAL_SECONDS = 4.0
 _WORKER_LABEL = "prefect.worker.name"
 _PAGE_SIZE = 200
 
@@ -97,14 +100,19 @@ def drain(
     if not was_paused:
         client.update_work_pool(pool, WorkPoolUpdate(is_paused=True, description=STOPPING))
     try:
-        asked: set[UUID] = set()
+        cancelled: dict[UUID, float] = {}
         deadline = time.monotonic() + DRAIN_SECONDS
         while runs := _runs_of(client, pool, worker, "RUNNING", "CANCELLING"):
+            now = time.monotonic()
             for run in runs:
-                if run.id not in asked:
-                    asked.add(run.id)
+                if run.id not in cancelled:
+                    cancelled[run.id] = now
                     _set_state(client, run, Cancelling(message="copydesk serve stops"))
-            if time.monotonic() > deadline:
+                elif now - cancelled[run.id] > SIGNAL_SECONDS and has_process(run):
+                    # A worker that lost its server for a while no longer sees cancellations.
+                    cancelled[run.id] = deadline
+                    os.kill(int(run.infrastructure_pid or 0), signal.SIGTERM)
+            if now > deadline:
                 break
             time.sleep(0.5)
         stop_worker()

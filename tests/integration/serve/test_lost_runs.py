@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -214,6 +215,20 @@ def test_drain_crashes_runs_that_do_not_end_in_time(client, pool, make, monkeypa
     drain(client, pool, WORKER, lambda: None)
 
     assert state_of(client, run) == "CRASHED"
+
+
+def test_drain_signals_a_run_whose_worker_does_not_see_the_cancellation(
+    client, pool, make, process, monkeypatch
+):
+    monkeypatch.setattr(lost_runs, "SIGNAL_SECONDS", 0.1)
+    monkeypatch.setattr(lost_runs, "DRAIN_SECONDS", 2.0)
+    run = make(Pending(), Running())
+    pid = process(run)
+    client.update_flow_run(run.id, infrastructure_pid=str(pid))
+
+    drain(client, pool, WORKER, lambda: None)
+
+    assert os.waitpid(pid, 0)[1] == signal.SIGTERM
 
 
 def test_drain_leaves_a_pool_paused_that_a_user_paused(client, pool, make):

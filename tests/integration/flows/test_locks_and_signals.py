@@ -1,4 +1,4 @@
-"""A run under `serve`, asked to end or to wait: what it had stays, and it says so."""
+"""A run that waits for the lock of its source, and a run that receives a signal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flows.pipeline.run import RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
 from tests.e2e.plainly import plain_desk
 
-# --- waiting for a lease ---------------------------------------------------------------
+# --- waiting for a lock ----------------------------------------------------------------
 
 
 def stopped_while_waiting(stop, said):
@@ -35,7 +35,7 @@ def other_run(desk, slug):
 
 
 @pytest.mark.timeout(120)
-def test_wait_for_a_lease_ends_when_the_run_is_stopped(tmp_path):
+def test_wait_for_a_lock_ends_when_the_run_is_stopped(tmp_path):
     chosen = settings.Settings(warehouse={"path": tmp_path / "copydesk.duckdb"})
     stop, said = threading.Event(), []
     waiting = locks.acquire(
@@ -72,15 +72,13 @@ def test_replay_that_waits_for_a_run_can_be_stopped(tmp_path, monkeypatch):
     from flows.admin import replay_quarantine
 
     with plain_desk(tmp_path) as desk:
-        desk.sync("ofweek", "finews")
-        desk.rows("SELECT source FROM quarantine")
+        desk.sync("finews")
         stop = threading.Event()
         monkeypatch.setattr(replay_quarantine.threading, "Event", lambda: stop)
-        monkeypatch.setattr(replay_quarantine, "_sources_of", lambda *_args: ["ofweek"])
         said = stopped_while_waiting(stop, desk.said)
-        with other_run(desk, "ofweek"):
+        with other_run(desk, "finews"):
             report = replay_quarantine.replay_quarantine(
-                desk.settings, notify=said, progress=lambda *_far: None
+                desk.settings, notify=said, on_progress=lambda *_far: None
             )
 
     assert report.state == "interrupted"
