@@ -31,7 +31,7 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from warehouse import ArticleRow, connect, publish, transaction, upsert_articles
+from warehouse import ArticleRow, connect, observe, publish, transaction, upsert_articles
 from warehouse.care import snapshot
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -123,7 +123,7 @@ class Writer:
             number += 20
             start = time.monotonic()
             with transaction(self._db):
-                upsert_articles(self._db, rows, run_id="bench")
+                upsert_articles(self._db, map(observe, rows), run_id="bench")
             self.commits.append((start, time.monotonic() - start))
 
     def __enter__(self) -> Writer:
@@ -156,7 +156,9 @@ def timed(name: str, into: dict[str, float]) -> Iterator[None]:
 
 def one_round(db: Any, link: Path, round_: int) -> dict[str, float]:
     with transaction(db):
-        upsert_articles(db, [article(i, 1000 + round_) for i in range(1000)], run_id="bench")
+        upsert_articles(
+            db, [observe(article(i, 1000 + round_)) for i in range(1000)], run_id="bench"
+        )
     steps: dict[str, float] = {}
     with timed("_checkpoint", steps), timed("_copied", steps), Writer(db, round_) as writer:
         time.sleep(1.0)

@@ -89,7 +89,7 @@ def batches(rows: list[Article], rows_each: int) -> Iterator[list[Article]]:
 
 def copydesk(folder: Path, rows_each: int | None = None) -> Load:
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from warehouse import ArticleRow, connect, transaction, upsert_articles
+    from warehouse import ArticleRow, connect, observe, transaction, upsert_articles
 
     def load(rows: list[Article]) -> None:
         with connect(folder / "desk.duckdb") as db:
@@ -106,7 +106,7 @@ def copydesk(folder: Path, rows_each: int | None = None) -> Load:
                     for one in batch
                 ]
                 with transaction(db):
-                    upsert_articles(db, made, run_id="bench")
+                    upsert_articles(db, map(observe, made), run_id="bench")
 
     return load
 
