@@ -67,7 +67,7 @@ def opened(catalog: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
 @pytest.fixture
 def lake(opened: DuckDBPyConnection) -> DuckDBPyConnection:
     """An empty lake; making one takes seconds, emptying it does not."""
-    for table in set(TABLES) - {"guard", "migrations"}:
+    for table in set(TABLES) - {"write_sequence", "migrations"}:
         opened.execute(f"DELETE FROM _store.{table}")
     return opened
 
@@ -132,7 +132,7 @@ def test_forgetting_and_merging_work_in_a_lake_too(lake: DuckDBPyConnection) -> 
 def test_two_processes_write_to_one_lake_at_once_and_nothing_is_doubled(
     server: str, tmp_path: Path
 ) -> None:
-    """Appends do not conflict in DuckLake; the guard row makes them."""
+    """Appends do not conflict in DuckLake; the row of the write sequence makes them."""
     _need("ducklake")
     with lakes.attached(server, tmp_path, "both") as db:
         lakes.prepare(db)
