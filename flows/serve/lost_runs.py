@@ -36,7 +36,8 @@ def end_lost_runs(
 ) -> list[str]:
     """End the runs of a worker whose process is gone, and drop late runs but one per deployment.
 
-    A run that had begun becomes ``Crashed``. A run that had not begun is scheduled again if a
+    Without its worker a run cannot be cancelled, and its end is not noticed. So it receives
+    SIGTERM, stores its batch and ends. A run that had begun becomes ``Crashed``. A run that had not begun is scheduled again if a
     person asked for it, and cancelled if a schedule did: the schedule comes again.
 
     Args:
@@ -50,6 +51,8 @@ def end_lost_runs(
     """
     from prefect.states import Cancelled, Crashed, Scheduled
 
+    if not is_worker_running:
+        _end_processes(_runs_of(client, pool, worker, "RUNNING", "CANCELLING", "PENDING"))
     crashed = []
     for run in _runs_of(client, pool, worker, "RUNNING", "CANCELLING", "PENDING"):
         if has_process(run) or (is_worker_running and not run.infrastructure_pid):
@@ -78,6 +81,22 @@ def has_process(run: FlowRun) -> bool:
     with suppress(OSError):
         return f"PREFECT__FLOW_RUN_ID={run.id}".encode() in environ.read_bytes().split(b"\0")
     return False
+
+
+def _end_processes(runs: Iterable[FlowRun]) -> None:
+    """Send SIGTERM to the processes of runs, and SIGKILL to those that do not end in time."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    runs = [run for run in runs if has_process(run)]
+    _signal(runs, signal.SIGTERM)
+    while (runs := [run for run in runs if has_process(run)]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    _signal(runs, signal.SIGKILL)
+
+
+def _signal(runs: Iterable[FlowRun], number: signal.Signals) -> None:
+    for run in runs:
+        with suppress(OSError):
+            os.kill(int(run.infrastructure_pid or 0), number)
 
 
 def drain(
@@ -111,7 +130,7 @@ def drain(
                 elif now - cancelled[run.id] > SIGNAL_SECONDS and has_process(run):
                     # A worker that lost its server for a while no longer sees cancellations.
                     cancelled[run.id] = deadline
-                    os.kill(int(run.infrastructure_pid or 0), signal.SIGTERM)
+                    _signal([run], signal.SIGTERM)
             if now > deadline:
                 break
             time.sleep(0.5)

@@ -115,13 +115,22 @@ def test_run_whose_process_is_gone_is_crashed(client, pool, make):
     assert state_of(client, run) == "CRASHED"
 
 
-def test_run_whose_process_lives_is_left_alone(client, pool, make, process):
+def test_run_whose_process_lives_is_left_to_its_worker_and_ends_without_one(
+    client, pool, make, process
+):
     run = make(Pending(), Running())
-    client.update_flow_run(run.id, infrastructure_pid=str(process(run)))
+    pid = process(run)
+    client.update_flow_run(run.id, infrastructure_pid=str(pid))
 
-    assert end_lost_runs(client, pool, WORKER, is_worker_running=False) == []
-
+    assert end_lost_runs(client, pool, WORKER, is_worker_running=True) == []
     assert state_of(client, run) == "RUNNING"
+    ended = threading.Thread(target=os.waitpid, args=(pid, 0))  # be its parent
+    ended.start()
+    assert end_lost_runs(client, pool, WORKER, is_worker_running=False) == [run.name]
+
+    ended.join(10)
+    assert not ended.is_alive()
+    assert state_of(client, run) == "CRASHED"
 
 
 def test_process_id_that_another_program_has_now_is_no_process_of_the_run(client, pool, make):
