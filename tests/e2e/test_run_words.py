@@ -13,8 +13,6 @@ from flows.backfill import backfill
 from flows.import_posts import import_posts
 from flows.reporting import states
 from flows.sync import sync
-from tests import site
-from tests.e2e.filling import window
 from tests.e2e.serving import bare_environment, server_at
 
 pytestmark = pytest.mark.e2e
@@ -77,46 +75,6 @@ def test_run_of_a_deployment_that_cannot_be_meant_fails_with_its_sentence(
 
 
 # --- the log of a run ------------------------------------------------------------------
-
-
-def test_each_chunk_of_a_backfill_says_what_it_found_and_how_far_it_all_is(
-    desk, fill, small, monkeypatch
-):
-    told = []
-    monkeypatch.setattr("flows.backfill.log", told.append)
-
-    fill("finews", **window("2022-03-11", "2022-03-13"))
-
-    backfill_chunks = [words.partition(", ")[0] for words in told]
-    numbers = [int(words.split(" of ")[0]) for words in backfill_chunks]
-    assert sorted(numbers) == list(range(1, len(told) + 1))
-    listing = next(words for words in told if "listing emnews, page 1" in words)
-    assert " articles to read in " in listing
-    entries = [words for words in told if "discovered" in words and "listing" not in words]
-    assert len(entries) > 1
-    assert all(" fetched, " in words for words in entries)
-    total = sum(one.entry_count for one in plan(desk))
-    assert told[-1].endswith(f"; {total} of {total} articles done")
-
-
-def test_chunk_that_did_not_end_says_so(desk, fill, faults, monkeypatch):
-    told = []
-    monkeypatch.setattr("flows.backfill.log", told.append)
-    faults["/newmarket/web/webapi?marketType=38"] = site.Fault(status=404)
-
-    fill("finews", **window("2022-03-11", "2022-03-13"))
-
-    (listing,) = [words for words in told if "listing market-38" in words]
-    assert "1 failed in " in listing
-    assert "left for when it is asked for again" in listing
-
-
-def plan(desk):
-    from warehouse import connect_read_only
-    from warehouse.records import backfill_chunks
-
-    with connect_read_only(desk.settings.warehouse.path) as db:
-        return backfill_chunks.chunks_of_plan(db, "finews 2022-03-11 to 2022-03-13")
 
 
 def test_run_of_the_command_line_has_its_log_at_the_server_and_not_on_the_terminal(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from datetime import UTC, date, datetime
 
 import pytest
 
+from flows.backfill import do_chunk
+from flows.pipeline.backfill_steps import run_backfill
+from flows.pipeline.run import RunContext
 from tests import site
 from tests.e2e.filling import BEFORE, LISTED, SHANGHAI, days, texts, window
 from tests.site import Fault
@@ -212,3 +216,19 @@ def test_fetch_that_hangs_ends_at_the_deadline_and_the_run_goes_on(desk, faults)
     assert report.totals()["failed"] == 1
     assert report.totals()["new"] > 0
     assert report.totals()["seconds"] < 15
+
+
+def test_each_chunk_logs_what_it_brought_and_how_far_the_plan_is(desk, caplog):
+    desk.faults["/newmarket/web/webapi?marketType=38"] = Fault(status=404)
+    request = desk.request("finews", **window("2022-03-11", "2022-03-13"))
+
+    with caplog.at_level(logging.INFO), RunContext("backfill", desk.settings, ["finews"]) as run:
+        job = run_backfill(run, request, do_chunk=do_chunk.fn)
+
+    lines = [line for line in caplog.messages if line.startswith("chunk ")]
+    assert len(lines) == len(job.plan.chunks)
+    (failed,) = [line for line in lines if "listing market-38" in line]
+    assert "1 failed" in failed
+    assert "left for the next backfill" in failed
+    done, total = job.plan.progress()
+    assert any(f"{done} of {total} articles done" in line for line in lines)
