@@ -83,7 +83,7 @@ class PlainDesk:
 
         def do_chunk(job: BackfillContext, chunk: Chunk) -> None:
             run_chunk(job, chunk)
-            done.append(chunk.n)
+            done.append(chunk.number)
             if len(done) == max_chunks:
                 job.run.environment.stop.set()
 

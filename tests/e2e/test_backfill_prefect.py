@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from flows.pipeline import locks
-from flows.settings import ConfigurationError
 from tests.e2e.filling import window
 
 pytestmark = pytest.mark.e2e
@@ -14,11 +15,12 @@ pytestmark = pytest.mark.e2e
 def test_flow_itself_refuses_what_a_form_cannot(desk):
     from flows.backfill import backfill
 
-    common = {"config": str(desk.config)}
-    with pytest.raises(ConfigurationError, match="2022-03-13 to 2022-03-11"):
-        backfill(source="finews", from_date="2022-03-13", to_date="2022-03-11", **common)
-    with pytest.raises(ConfigurationError, match="no source 'finew', did you mean 'finews'"):
-        backfill(source="finew", from_date="2022-03-11", to_date="2022-03-13", **common)
+    config = str(desk.config)
+    reversed_days = {"from_date": date(2022, 3, 13), "to_date": date(2022, 3, 11)}
+    state = backfill.fn(source="finews", **reversed_days, config=config)
+    assert state.is_failed()
+    assert "2022-03-13 to 2022-03-11" in state.message
+    assert backfill.fn(source="finew", urls="http://x.example", config=config).is_failed()
     assert desk.stand.requests == ()
     assert not desk.settings.warehouse.path.exists()
 
@@ -91,7 +93,7 @@ def test_server_names_the_parameter_that_a_flow_does_not_have(desk):
     assert refused.value.response.status_code == 409
 
 
-def test_second_backfill_of_a_source_ends_at_once_and_names_the_first(desk, fill):
+def test_second_backfill_of_a_source_ends_at_once_and_names_the_first(desk, fill, prefect_server):
     with (
         locks.acquire(desk.settings, "backfill finews", flow="backfill", run_id="2026-x"),
         pytest.raises(locks.SourceLocked, match="backfill run 2026-x"),
@@ -104,7 +106,7 @@ def test_second_backfill_of_a_source_ends_at_once_and_names_the_first(desk, fill
 # --- as Prefect shows it -----------------------------------------------------------------
 
 
-def test_prefect_shows_chunks_and_a_table(desk, fill):
+def test_prefect_shows_chunks_and_a_table(desk, fill, prefect_server):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
         ArtifactFilter,
