@@ -200,7 +200,7 @@ def _reader(source: str) -> PostReader:
 
 def _start_process() -> None:
     """Set up a reading process: the import alone ends it, even when the import is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal
+    os.setsid()  # Ctrl-C in a terminal reaches the import only
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.freeze()
     gc.set_threshold(20_000)  # the trees of pages are many small objects, all freed at once

@@ -90,7 +90,7 @@ class FaultServer:
         return f"{'https' if self.context else 'http'}://{self.host}{path}"
 
     def paths(self) -> list[str]:
-        """What was asked for, robots.txt left out."""
+        """The requested paths without robots.txt."""
         return [seen.path for seen in self.log if seen.path != "/robots.txt"]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Everything fetched is kept: readable by others, whole after a kill, told apart from damage."""
+"""The archive: readable by other tools, whole after a kill; a cut is no damage."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ def test_a_killed_process_leaves_a_readable_archive(serve, folder) -> None:
         assert kept.body == html(url.removeprefix(server.url()[:-1]), 30_000)
 
 
-def test_a_cut_tail_is_told_from_damage(serve, fetcher, folder) -> None:
+def test_a_cut_tail_is_no_damage(serve, fetcher, folder) -> None:
     server = serve(lambda seen: page(html(seen.path, 3000)))
     with ArchiveWriter(folder) as archive:
         client = fetcher(server, archive=archive)
@@ -331,8 +331,8 @@ def test_an_offset_that_is_no_record_is_an_error(serve, fetcher, folder) -> None
             read_record(folder, fetched.archive_file or "", offset)
 
 
-def test_a_full_disk_is_said_and_leaves_whole_records(serve, fetcher, folder) -> None:
-    """A file size limit stands in for the full disk; the write fails in the middle."""
+def test_a_full_disk_is_an_error_and_leaves_whole_records(serve, fetcher, folder) -> None:
+    """A file size limit replaces the full disk; the write fails in the middle."""
     server = serve(lambda _seen: page(os.urandom(30_000).hex().encode()))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -357,7 +357,7 @@ def test_a_full_disk_is_said_and_leaves_whole_records(serve, fetcher, folder) ->
     assert read_record(folder, last.archive_file or "", last.archive_offset or 0).body == last.body
 
 
-def test_a_folder_that_cannot_be_made_is_said_at_once(tmp_path) -> None:
+def test_a_folder_that_cannot_be_made_is_an_error_at_once(tmp_path) -> None:
     (tmp_path / "file").write_text("x")
 
     with pytest.raises(ArchiveError, match=r"archive\.path"):
@@ -380,7 +380,7 @@ def test_records_are_found_by_an_index_of_another_tool(serve, fetcher, folder) -
     assert offsets == {fetched.url: fetched.archive_offset for fetched in pages}
 
 
-def test_sync_and_close_may_be_called_by_anybody_at_any_time(folder) -> None:
+def test_sync_and_close_may_be_called_by_any_thread_at_any_time(folder) -> None:
     archive = ArchiveWriter(folder)
     archive.sync()
     threads = [threading.Thread(target=archive.close) for _ in range(4)]

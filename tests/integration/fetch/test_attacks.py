@@ -10,10 +10,10 @@ from flows.fetch import FetchPolicy, FetchRequest, FetchResponse, redact_url, sa
 from tests.integration.fetch import (
     test_bodies,
     test_deadlines,
-    test_politeness,
     test_redirects,
     test_secrets,
     test_ssrf,
+    test_throttle,
 )
 from tests.integration.fetch.conftest import CORPUS, needs_corpus
 from tests.integration.fetch.faultserver import page, reply
@@ -31,7 +31,7 @@ TESTS = {
     "size-endless": test_bodies.test_too_much_is_refused_once_and_for_all,
     "size-drip-headers": test_deadlines.test_the_total_deadline_holds_over_all_attempts,
     "hdr-01": test_redirects.test_no_header_is_injected_by_an_address,
-    "hdr-02": test_politeness.test_a_policy_that_cannot_work_is_refused_by_its_key,
+    "hdr-02": test_throttle.test_a_policy_that_cannot_work_is_refused_by_its_key,
     "tls-selfsigned": test_secrets.test_an_unknown_certificate_is_refused_once,
     "tls-ca-env": test_secrets.test_an_unknown_certificate_is_refused_once,
     "secret-01": test_secrets.test_credentials_go_to_their_own_host_alone,
@@ -82,8 +82,8 @@ def test_foreign_words_cannot_forge_a_log_line(hostile, serve, fetcher, caplog) 
     result = next(iter(fetcher(server).fetch_all([FetchRequest(url=server.url(f"/{hostile}"))])))
 
     assert not isinstance(result, FetchResponse)
-    told = f"{result.error}{caplog.text}{safe_text(hostile)}{redact_url(hostile)}"
-    assert not set(told) & set("\x1b\x07\x9b\u202e\u2028\ud800\r")
+    text = f"{result.error}{caplog.text}{safe_text(hostile)}{redact_url(hostile)}"
+    assert not set(text) & set("\x1b\x07\x9b\u202e\u2028\ud800\r")
     assert len(str(result.error).splitlines()) == 1
 
 

@@ -129,7 +129,7 @@ FAULTS: dict[str, tuple[Reply, type[FetchError]]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_never_accepted_and_heals_with_the_server(fault, serve, fetcher) -> None:
+def test_a_fault_is_never_accepted_and_its_retry_succeeds(fault, serve, fetcher) -> None:
     broken, _ = FAULTS[fault]
     server = serve(lambda seen: page(BODY) if seen.number > 2 else broken)
 
@@ -302,7 +302,7 @@ def test_a_bomb_costs_little_memory(serve, fetcher) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expect", "body", "words"),
+    ("expect", "body", "message"),
     [
         ("html", b"<html><body>the maintenance page without an end", "</html>"),
         ("json", b"<html>please log in</html>", "JSON"),
@@ -313,10 +313,10 @@ def test_a_bomb_costs_little_memory(serve, fetcher) -> None:
         ("xml", b"no markup", "XML"),
     ],
 )
-def test_content_checks_say_what_came_instead(expect, body, words, serve, fetcher) -> None:
+def test_content_check_names_the_expected_format(expect, body, message, serve, fetcher) -> None:
     server = serve(lambda _seen: reply(200, body))
 
-    with pytest.raises(FailedContentCheck, match=words):
+    with pytest.raises(FailedContentCheck, match=message):
         fetcher(server, max_attempts=1).fetch(FetchRequest(url=server.url(), expect=expect))
 
 

@@ -96,7 +96,7 @@ def test_a_redirect_on_the_same_site_is_followed_and_recorded(serve, fetcher) ->
 
 
 @pytest.mark.parametrize(
-    ("route", "words"),
+    ("route", "message"),
     [
         (lambda seen: reply(302, b"", f"Location: {seen.path}"), "circle"),
         (
@@ -109,10 +109,10 @@ def test_a_redirect_on_the_same_site_is_followed_and_recorded(serve, fetcher) ->
     ],
     ids=["itself", "two", "twenty", "nowhere", "garbage"],
 )
-def test_a_redirect_that_leads_nowhere_ends(route, words, serve, fetcher) -> None:
+def test_a_redirect_that_leads_nowhere_ends(route, message, serve, fetcher) -> None:
     server = serve(route)
 
-    with pytest.raises(BadRedirect, match=words):
+    with pytest.raises(BadRedirect, match=message):
         fetcher(server).fetch(FetchRequest(url=server.url("/a")))
 
     assert len(server.log) <= 11

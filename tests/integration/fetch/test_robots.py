@@ -1,4 +1,4 @@
-"""robots.txt: read as RFC 9309 says, asked once, obeyed."""
+"""robots.txt: parsed by RFC 9309, fetched once, obeyed."""
 
 from __future__ import annotations
 

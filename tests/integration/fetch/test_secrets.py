@@ -66,8 +66,8 @@ def test_secrets_are_masked_in_every_error(serve, fetcher, caplog) -> None:
     result = next(iter(fetcher(server).fetch_all([FetchRequest(url=url)])))
 
     assert isinstance(result, FetchFailure)
-    told = f"{result.error} {result.error.url} {result.attempts!r} {caplog.text}"
-    assert "hunter2" not in told
+    text = f"{result.error} {result.error.url} {result.attempts!r} {caplog.text}"
+    assert "hunter2" not in text
     assert "x=1" in result.error.url
 
 

@@ -69,7 +69,7 @@ class Truth:
     contents: set[tuple[str, str]] = field(default_factory=set)
 
     def told(self, path: str, article_id: str, version: Version, words: tuple[str, str]) -> None:
-        """A file says this of an article, after all files of it that were told before."""
+        """Add a version of an article, after those of all earlier files."""
         self.files[path] = article_id
         chain = self.revisions.setdefault(article_id, [])
         if not chain or chain[-1] != version:
@@ -196,7 +196,7 @@ class _Archive:
         showtime = showtime or self._showtime()
         path = f"{folder}/{showtime[:10]}-{article}.md"
         mark = told.brief if era in "ABD" else told.mark
-        # D says the title in its text as well: other words than those of A and B.
+        # The text of D repeats the title, so it differs from those of A and B.
         words = (told.title, f"{mark} and title" if era == "D" else mark)
         self._truth.told(path, f"finews:{article}", Version(told.title, mark), words)
         return path, forms.finews(era, told, article, showtime)

@@ -51,7 +51,7 @@ _ROLLING = ("emnews", "东财滚动")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What an article says in one of its versions.
+    """One version of an article.
 
     Attributes:
         mark: The eight digits that only the text holds.

@@ -1,4 +1,4 @@
-"""Delays, limits and rests: every host gets what it is owed."""
+"""Throttling: delays, concurrency, pauses and rests of a host; the values of a policy."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def hosts(clock: FakeTime, **changes) -> HostThrottle:
 
 
 def one(book: HostThrottle, clock: FakeTime, outcome, seconds: float = 0.1) -> None:
-    """One request to a host, with waits as told."""
+    """One request to a host, after the waits that the throttle asks for."""
     while (wait := book.acquire("h")) != 0.0:
         assert wait is not None
         clock.at += wait
@@ -184,7 +184,7 @@ def test_a_host_that_comes_back_within_patience_loses_nothing(serve, fetcher) ->
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({}, "example contact"),
         ({"user_agent": "copydesk/1"}, "no contact"),
@@ -192,11 +192,11 @@ def test_a_host_that_comes_back_within_patience_loses_nothing(serve, fetcher) ->
         ({"user_agent": "copydesk/1 (me@desk.test)", "per_host_concurrency": 50}, "burden"),
     ],
 )
-def test_doctor_hears_what_a_site_owner_would_object_to(changes, words) -> None:
-    assert any(words in line for line in FetchPolicy(**changes).policy_warnings())
+def test_policy_warns_of_what_a_site_owner_would_object_to(changes, message) -> None:
+    assert any(message in line for line in FetchPolicy(**changes).policy_warnings())
 
 
-def test_a_decent_policy_has_no_complaints() -> None:
+def test_a_decent_policy_has_no_warnings() -> None:
     assert FetchPolicy(user_agent="copydesk/1 (+https://desk.test/contact)").policy_warnings() == ()
 
 
