@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 STOPPING = "paused while `copydesk serve` stops"
 """Description of the work pool during a drain: a pause that a user set is another."""
-DRAIN_SECONDS = 20.0
-SIGNAL_SECONDS = 4.0
+DRAIN_SECONDS = 28.0
+SIGNAL_SECONDS = 12.0
 _WORKER_LABEL = "prefect.worker.name"
 _PAGE_SIZE = 200
 
