@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lxml import etree
 
@@ -49,12 +49,9 @@ class Block:
     link: int
     runs: list[Run]
     is_line: bool
+    size: float
     is_suspect: bool = False
     weight: float = 0.0
-    size: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.size = float(len(self.text))
 
 
 class Box:
@@ -132,7 +129,7 @@ def layout(root: etree._Element) -> Layout:
             text = " ".join("".join(pieces).split())
             pieces.clear()
             if text:
-                blocks.append(Block(box, text, link, runs, ends_line or is_line))
+                blocks.append(Block(box, text, link, runs, ends_line or is_line, float(len(text))))
             runs = []
         is_line = ends_line
         link = 0
