@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from flows.fetch import Cancelled, FetchFailure, FetchResponse, decode_page
 from flows.pipeline import rows
@@ -17,171 +16,168 @@ from warehouse.records import alerts, fetches, not_modified, watermarks
 from warehouse.rows import NewGap, Validators, Watermark
 
 
-@dataclass(frozen=True, slots=True)
-class _Channels:
-    """What the listings of a run showed, by channel.
-
-    Attributes:
-        open_ended: Channels that were read, of whose entries some may scroll out unseen.
-        ids: The article ids listed now; none for a listing that was not modified.
-        with_bad_lines: Channels with lines that could not be read.
-    """
-
-    open_ended: set[str] = field(default_factory=set)
-    ids: dict[str, list[str]] = field(default_factory=dict)
-    with_bad_lines: set[str] = field(default_factory=set)
-
-
 def discover(run: RunContext, source: Source) -> DiscoveryResult:
     """The entries of a source. A failed listing is counted, not raised."""
-    result, stats = DiscoveryResult(), run.stats[source.slug]
+    stats = run.stats[source.slug]
     if run.suppressed.has_source(source.slug):
         stats.warnings.append(
             f"{source.slug} was erased on request and is not fetched: remove [sources."
             f"{source.slug}], or run `copydesk erase --undo --source {source.slug}`"
         )
-        return result
+        return DiscoveryResult()
+    discovery = _Discovery(run, source)
     listings = source.parser.listings(source)
-    validators, marks = _stored_state(run, source, listings)
-    channels = _Channels()
-    for listing, response in _fetch_listings(run, listings, validators):
-        if not _read_listing(run, source, listing, response, channels, result):
-            result.unread_count += 1
+    validators, marks = discovery.stored_state(listings)
+    discovery.read_listings(listings, validators)
+    result = discovery.result
     stats.is_broken = 0 < len(listings) == result.unread_count and not run.is_stopping
     if run.limit is None:
-        _detect_gaps(run, source, marks, channels, result)
+        discovery.detect_gaps(marks)
     else:
         result.listings.watermarks.clear()  # entries beyond the limit are not handled
-    _add_article_urls(run, source, result)
-    stats.add(discovered=len(result.targets))
-    stats.has_listed |= bool(result.targets)
-    stats.add(skipped=len(result.targets[run.limit :]) if run.limit is not None else 0)
-    result.targets = result.targets[: run.limit]
+    discovery.add_article_urls()
+    targets, result.targets = result.targets, result.targets[: run.limit]
+    stats.add(discovered=len(targets), skipped=len(targets) - len(result.targets))
+    stats.has_listed |= bool(targets)
     return result
 
 
-def _stored_state(
-    run: RunContext, source: Source, listings: Sequence[Listing]
-) -> tuple[dict[str, Validators], dict[str, Watermark]]:
-    """Validators by address and watermarks by channel; notes the known failures of the source."""
-    # Only a listing that carries its articles is asked for conditionally: another listing may
-    # stay the same while an article behind it changes.
-    urls = [one.url for one in listings if one.has_content]
-    with run.reading() as db:
-        if not run.is_dry:
-            run.known_failures[source.slug] = alerts.alerted_failures(db, source.slug)
-        marks = {one.channel: watermarks.get(db, source.slug, one.channel) for one in listings}
-        validators = fetches.validators(db, urls)
-    return validators, {channel: mark for channel, mark in marks.items() if mark is not None}
+class _Discovery:
+    """The listings of one source in one run.
 
+    Attributes:
+        ids: The article ids of each channel that may list only a part of its entries.
+        garbled: Channels with lines that could not be read.
+    """
 
-def _fetch_listings(
-    run: RunContext, listings: Sequence[Listing], validators: Mapping[str, Validators]
-) -> list[tuple[Listing, FetchResponse | FetchFailure | None]]:
-    """Each listing with its response, in the configured order; none after an interruption."""
-    requests = [build_request(one.url, validators.get(one.url)) for one in listings]
-    responses = {one.request.url: one for one in run.fetch_all(requests)}
-    return [(one, responses.get(one.url)) for one in listings]
+    def __init__(self, run: RunContext, source: Source) -> None:
+        self.run = run
+        self.source = source
+        self.stats = run.stats[source.slug]
+        self.result = DiscoveryResult()
+        self.ids: dict[str, list[str]] = {}
+        self.garbled: set[str] = set()
 
+    def stored_state(
+        self, listings: Sequence[Listing]
+    ) -> tuple[dict[str, Validators], dict[str, Watermark]]:
+        """Validators by address and watermarks by channel; loads the known failures, too."""
+        run, slug = self.run, self.source.slug
+        # A listing without content may stay the same while an article behind it changes, so it
+        # is never asked for conditionally.
+        urls = [one.url for one in listings if one.has_content]
+        with run.reading() as db:
+            if not run.is_dry:
+                run.known_failures[slug] = alerts.alerted_failures(db, slug)
+            marks = {one.channel: watermarks.get(db, slug, one.channel) for one in listings}
+            validators = fetches.validators(db, urls)
+        return validators, {channel: mark for channel, mark in marks.items() if mark is not None}
 
-def _read_listing(
-    run: RunContext,
-    source: Source,
-    listing: Listing,
-    response: FetchResponse | FetchFailure | None,
-    channels: _Channels,
-    result: DiscoveryResult,
-) -> bool:
-    """Add the entries of a listing; false when it could not be read."""
-    stats, batch, channel = run.stats[source.slug], result.listings, listing.channel
-    if response is None:
-        return False
-    if isinstance(response, FetchFailure):
-        if not isinstance(response.error, Cancelled):
-            stats.add(discovered=1)
-            stats.fail(str(response.error), fetch_problem("listing", channel, response.error))
-            batch.record_fetch(source, channel, response)
-        return False
-    if response.not_modified:
-        stats.add(discovered=1, not_modified=1)
-        stats.has_listed = True
-        batch.record_fetch(source, channel, response, keep_validators=True)
+    def read_listings(
+        self, listings: Sequence[Listing], validators: Mapping[str, Validators]
+    ) -> None:
+        """Fetch the listings, and add their entries in the configured order."""
+        requests = [build_request(one.url, validators.get(one.url)) for one in listings]
+        responses = {one.request.url: one for one in self.run.fetch_all(requests)}
+        for listing in listings:
+            response = responses.get(listing.url)
+            if response is None or not self._read_listing(listing, response):
+                self.result.unread_count += 1
+
+    def _read_listing(self, listing: Listing, response: FetchResponse | FetchFailure) -> bool:
+        """Add the entries of a listing; false when it could not be read."""
+        channel, batch = listing.channel, self.result.listings
+        if isinstance(response, FetchFailure):
+            if not isinstance(response.error, Cancelled):
+                problem = fetch_problem("listing", channel, response.error)
+                self.stats.add(discovered=1)
+                self.stats.fail(str(response.error), problem)
+                batch.record_fetch(self.source, channel, response)
+            return False
+        keep_validators = True
+        if response.not_modified:
+            self.stats.add(discovered=1, not_modified=1)
+            self.stats.has_listed = True
+        else:
+            page = decode_page(response, None)
+            try:
+                lines = registry.entries(self.source, listing, page)
+            except ParseError as error:
+                failure = rows.listing_failure(self.source, channel, response, error)
+                batch.failures.append(failure)
+                self.stats.add(discovered=1)
+                self.run.quarantine(failure, str(error), Problem("listing", channel))
+                batch.record_fetch(self.source, channel, response)
+                return False
+            self._add_lines(listing, page, lines)
+            is_whole = channel not in self.garbled and self.run.limit is None
+            keep_validators = listing.has_content and is_whole
+        batch.record_fetch(self.source, channel, response, keep_validators=keep_validators)
         batch.listings_read.append(listing.url)
         return True
-    page = decode_page(response, None)
-    try:
-        lines = registry.entries(source, listing, page)
-    except ParseError as error:
-        failure = rows.listing_failure(source, channel, response, error)
-        batch.failures.append(failure)
-        stats.add(discovered=1)
-        is_known = run.is_known_failure(failure)
-        stats.quarantine(str(error), Problem("listing", channel), is_known=is_known)
-        batch.record_fetch(source, channel, response)
-        return False
-    bad_lines = [line for line in lines if isinstance(line, BadEntry)]
-    _quarantine_lines(run, source, listing, page, bad_lines, result)
-    entries = [line for line in lines if isinstance(line, Entry)]
-    result.targets += [FetchTarget(entry, page) for entry in entries]
-    ids = [f"{source.slug}:{entry.source_article_id}" for entry in entries]
-    if ids:
-        batch.watermarks[channel] = (page.fetched_at, ids[0])
-    channels.ids.setdefault(channel, []).extend(ids)
-    if bad_lines:
-        channels.with_bad_lines.add(channel)
-    if not listing.is_complete:
-        channels.open_ended.add(channel)
-    keep = listing.has_content and not bad_lines and run.limit is None
-    batch.record_fetch(source, channel, response, keep_validators=keep)
-    batch.listings_read.append(listing.url)
-    return True
 
+    def _add_lines(self, listing: Listing, page: Page, lines: Sequence[Entry | BadEntry]) -> None:
+        channel, batch = listing.channel, self.result.listings
+        entries = [line for line in lines if isinstance(line, Entry)]
+        self.result.targets += [FetchTarget(entry, page) for entry in entries]
+        ids = [f"{self.source.slug}:{entry.source_article_id}" for entry in entries]
+        if ids:
+            batch.watermarks[channel] = (page.fetched_at, ids[0])
+        if not listing.is_complete:
+            self.ids.setdefault(channel, []).extend(ids)
+        for line in lines:
+            if isinstance(line, BadEntry):
+                failure = rows.entry_failure(self.source, listing.url, line, page.fetched_at)
+                batch.failures.append(failure)
+                self.stats.add(discovered=1)
+                self.stats.has_listed = True
+                self.garbled.add(channel)
+                self.run.quarantine(failure, str(line.error), Problem("line", line.channel))
 
-def _quarantine_lines(
-    run: RunContext,
-    source: Source,
-    listing: Listing,
-    page: Page,
-    lines: Sequence[BadEntry],
-    result: DiscoveryResult,
-) -> None:
-    stats = run.stats[source.slug]
-    stats.add(discovered=len(lines))
-    stats.has_listed |= bool(lines)
-    for line in lines:
-        failure = rows.entry_failure(source, listing.url, line, page.fetched_at)
-        result.listings.failures.append(failure)
-        is_known = run.is_known_failure(failure)
-        stats.quarantine(str(line.error), Problem("line", line.channel), is_known=is_known)
+    def detect_gaps(self, marks: Mapping[str, Watermark]) -> None:
+        """Find channels that list nothing seen before: entries may have scrolled out unseen."""
+        for channel, mark in marks.items():
+            if (ids := self.ids.get(channel)) is None:
+                continue
+            if not ids:
+                is_empty = channel not in self.garbled
+                reason = "is empty" if is_empty else "has no line that can be read"
+                self.stats.add(discovered=1)
+                self.stats.fail(f"listing {channel} {reason}; its newest entry was {mark.value}")
+            elif not is_continuous(self.run, channel, ids, mark.value):
+                reason = f"{gap_reason(len(ids))}; the newest before was {mark.value}"
+                until, _ = self.result.listings.watermarks[channel]
+                gap = NewGap(
+                    source=self.source.slug,
+                    channel=channel,
+                    from_at=min(mark.at, until) if mark.at else None,  # the clock may go back
+                    to_at=until,
+                    detected_by=reason,
+                )
+                self.result.gaps.append(gap)
+                self.stats.gap(f"possible gap in {channel}: {reason}")
 
+    def add_article_urls(self) -> None:
+        """Add the articles whose addresses are configured, unless a listing has them.
 
-def _detect_gaps(
-    run: RunContext,
-    source: Source,
-    marks: Mapping[str, Watermark],
-    channels: _Channels,
-    result: DiscoveryResult,
-) -> None:
-    """Find channels that list nothing seen before: entries may have scrolled out unseen."""
-    stats = run.stats[source.slug]
-    for channel, mark in marks.items():
-        if channel not in channels.open_ended:
-            continue
-        ids = channels.ids[channel]
-        if not ids:
-            is_empty = channel not in channels.with_bad_lines
-            reason = "is empty" if is_empty else "has no line that can be read"
-            stats.add(discovered=1)
-            stats.fail(f"listing {channel} {reason}; its newest entry was {mark.value}")
-        elif not is_continuous(run, channel, ids, mark.value):
-            reason = f"{gap_reason(len(ids))}; the newest before was {mark.value}"
-            until, _ = result.listings.watermarks[channel]
-            since = min(mark.at, until) if mark.at else None  # the clock may have been set back
-            gap = NewGap(
-                source=source.slug, channel=channel, from_at=since, to_at=until, detected_by=reason
-            )
-            result.gaps.append(gap)
-            stats.gap(f"possible gap in {channel}: {reason}")
+        A listing gives more than the page of an article, for example the seconds of its time.
+        """
+        slug, configured = self.source.slug, dict[str, Entry]()
+        for line in registry.article_url_entries(self.source):
+            if isinstance(line, Entry):
+                configured[f"{slug}:{line.source_article_id}"] = line
+            else:
+                self.stats.add(discovered=1)
+                self.stats.fail(f"share link {line.raw}: {line.error}")
+        listed = {f"{slug}:{one.entry.source_article_id}" for one in self.result.targets}
+        if wanted := configured.keys() - listed:
+            with self.run.reading() as db:
+                listed |= not_modified.ids_in_other_channels(
+                    db, wanted, channel=registry.SHARE_LINK
+                )
+        self.result.targets += [
+            FetchTarget(entry, None) for id_, entry in configured.items() if id_ not in listed
+        ]
 
 
 def gap_reason(entry_count: int) -> str:
@@ -198,38 +194,8 @@ def is_continuous(
 
     An entry that only another channel has listed does not count. The newest entry of the last run
     counts even if it was not stored: that run has reported its failure.
-
-    Args:
-        run: Under way.
-        channel: Of a source.
-        listed: The article ids listed now.
-        newest_before: The article id of the watermark.
     """
     if newest_before in listed or any(one in run.suppressed for one in listed):
         return True
     with run.reading() as db:
         return bool(not_modified.ids_in_channel(db, listed, channel=channel))
-
-
-def _add_article_urls(run: RunContext, source: Source, result: DiscoveryResult) -> None:
-    """Add the articles whose addresses are configured, unless a listing has them.
-
-    A listing gives more than the page of an article, for example the seconds of its time.
-    """
-    configured: dict[str, Entry] = {}
-    for line in registry.article_url_entries(source):
-        if isinstance(line, Entry):
-            configured[f"{source.slug}:{line.source_article_id}"] = line
-        else:
-            run.stats[source.slug].add(discovered=1)
-            run.stats[source.slug].fail(f"share link {line.raw}: {line.error}")
-    listed = {f"{source.slug}:{one.entry.source_article_id}" for one in result.targets}
-    if configured.keys() <= listed:
-        return
-    with run.reading() as db:
-        listed |= not_modified.ids_in_other_channels(
-            db, configured.keys() - listed, channel=registry.SHARE_LINK
-        )
-    result.targets += [
-        FetchTarget(entry, None) for id, entry in configured.items() if id not in listed
-    ]

@@ -9,12 +9,12 @@ import json
 from dataclasses import asdict, fields, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import TypedDict
+from typing import Any
 
 from flows.fetch import FetchFailure, FetchResponse
 from parsers.errors import ParseError
 from parsers.frontmatter.read import POST_PARSER
-from parsers.model import Article, BadEntry, Entry, Page, Source
+from parsers.model import Article, BadEntry, Entry, Page, Parser, Source
 from warehouse.rows import ArticleRow, FetchRow, NewQuarantineEntry, StoredPost
 
 IMPORT_CHANNEL = "import"
@@ -116,14 +116,15 @@ def page_failure(
 
     The content of a feed entry takes the place of a page.
     """
-    carried = (entry.content or "").encode("utf-8", "surrogatepass")
-    return _quarantined(
-        source,
+    content = (entry.content or "").encode("utf-8", "surrogatepass")
+    return _failure(
+        source.slug,
+        source.parser,
         error,
         channel=entry.channel,
         url=entry.link or entry.url,
         article_id=f"{source.slug}:{entry.source_article_id}",
-        page=fetched.body if fetched else carried,
+        page=fetched.body if fetched else content,
         page_more=tuple(one.text.encode("utf-8", "surrogatepass") for one in page.next_pages),
         content_type=fetched.content_type if fetched else "text/html; charset=utf-8",
         listing_entry=entry_json(entry),
@@ -138,30 +139,30 @@ def entry_failure(
 
     It has no address, so its message names the channel.
     """
-    failed = _quarantined(
-        source,
+    failure = _failure(
+        source.slug,
+        source.parser,
         bad.error,
         channel=bad.channel,
         url="",
-        article_id=None,
         page=bad.raw.encode("utf-8", "surrogatepass"),
         content_type="application/json" if bad.raw.lstrip().startswith("{") else "text/xml",
         listing_entry=json.dumps({"listing": listing_url}),
         fetched_at=at,
     )
-    return replace(failed, message=f"{bad.channel}: {failed.message}")
+    return replace(failure, message=f"{bad.channel}: {failure.message}")
 
 
 def listing_failure(
     source: Source, channel: str, fetched: FetchResponse, error: ParseError
 ) -> NewQuarantineEntry:
     """A listing that could not be parsed."""
-    return _quarantined(
-        source,
+    return _failure(
+        source.slug,
+        source.parser,
         error,
         channel=channel,
         url=fetched.request.url,
-        article_id=None,
         page=fetched.body,
         content_type=fetched.content_type,
         listing_entry="",
@@ -173,61 +174,27 @@ def post_failure(
     slug: str, path: str, data: bytes, error: Exception, written_at: datetime
 ) -> NewQuarantineEntry:
     """An imported file that could not be parsed."""
-    return NewQuarantineEntry(
-        source=slug,
+    return _failure(
+        slug,
+        POST_PARSER,
+        error,
         channel=IMPORT_CHANNEL,
         url=path,
         article_id=getattr(error, "article_id", "") or None,
         page=data,
         content_type="text/markdown",
         fetched_at=written_at,
-        parser="posts",
-        parser_version=POST_PARSER.version,
-        **_error_fields(error),
     )
 
 
-def _quarantined(
-    source: Source,
-    error: Exception,
-    *,
-    channel: str,
-    url: str,
-    article_id: str | None,
-    page: bytes,
-    content_type: str,
-    listing_entry: str,
-    fetched_at: datetime,
-    page_more: tuple[bytes, ...] = (),
-) -> NewQuarantineEntry:
+def _failure(slug: str, parser: Parser, error: Exception, **fields: Any) -> NewQuarantineEntry:
     return NewQuarantineEntry(
-        source=source.slug,
-        channel=channel,
-        url=url,
-        article_id=article_id,
-        page=page,
-        page_more=page_more,
-        content_type=content_type,
-        listing_entry=listing_entry,
-        fetched_at=fetched_at,
-        parser=source.parser.name,
-        parser_version=source.parser.version,
-        **_error_fields(error),
-    )
-
-
-class _ErrorFields(TypedDict):
-    reason: str
-    message: str
-    expected: str
-    found: str
-
-
-def _error_fields(error: Exception) -> _ErrorFields:
-    """What an error gives for its quarantine entry."""
-    return _ErrorFields(
+        source=slug,
         reason=getattr(error, "reason", "bad_row"),
         message="\n".join([str(error), *getattr(error, "__notes__", [])]),
         expected=getattr(error, "expected", ""),
         found=getattr(error, "found", ""),
+        parser=parser.name,
+        parser_version=parser.version,
+        **fields,
     )

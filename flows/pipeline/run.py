@@ -22,7 +22,7 @@ from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
 from flows.pipeline.run_log import logger
 from flows.pipeline.signals import graceful_shutdown
-from flows.pipeline.stats import RunReport, SourceStats, run_state
+from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
 from flows.settings import FetchSettings, Settings
 from parsers.model import Source
 from warehouse import db as warehouse
@@ -175,10 +175,11 @@ class RunContext:
         """Whether the run was asked to stop."""
         return self.environment.stop.is_set()
 
-    def is_known_failure(self, failed: NewQuarantineEntry) -> bool:
-        """Whether a failure is in quarantine since an earlier run, which reported it."""
-        known = self.known_failures.get(failed.source)
-        return known is not None and alerts.is_alerted(known, failed)
+    def quarantine(self, failure: NewQuarantineEntry, text: str, problem: Problem) -> None:
+        """Count a failure; one that an earlier run reported is known."""
+        known = self.known_failures.get(failure.source)
+        is_known = known is not None and alerts.is_alerted(known, failure)
+        self.stats[failure.source].quarantine(text, problem, is_known=is_known)
 
     # --- the row of the run ---
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from flows.fetch.errors import FetchError
 from flows.fetch.redact import redact_text
 from flows.text import pluralize
-from warehouse.rows import Counters, UpsertCounts
+from warehouse.rows import UpsertCounts
 
 State = Literal["completed", "completed_with_warnings", "failed", "interrupted"]
 
@@ -31,8 +31,6 @@ because it failed, could not be parsed or was not modified. ``fetched`` counts a
 arrived whole, or complete inside a feed. ``skipped`` counts entries beyond ``--limit`` or after an
 interruption, and pages that are no articles.
 """
-
-STORED_COUNTERS = tuple(one.name for one in fields(Counters) if one.name in COUNTERS)
 
 MAX_MESSAGES = 20
 MAX_NAMES = 6
@@ -190,7 +188,7 @@ class SourceStats:
 
     def uncounted(self) -> dict[str, int]:
         """What was counted since ``mark_counted``: not yet in the warehouse."""
-        return {name: self.counts[name] - self._stored[name] for name in STORED_COUNTERS}
+        return {name: self.counts[name] - self._stored[name] for name in COUNTERS}
 
     def mark_counted(self) -> None:
         """Note that the warehouse has these counters."""

@@ -214,7 +214,7 @@ def parse(
                 continue
             text = parsed.message.partition("\n")[0]  # the notes are in the quarantine
             problem = page_problem(one.entry.source_article_id, text)
-            stats.quarantine(text, problem, is_known=run.is_known_failure(parsed))
+            run.quarantine(parsed, text, problem)
         else:
             batch.observations.append(parsed)
     for one in {one.page.url: one for one in reversed(batch.pages)}.values():

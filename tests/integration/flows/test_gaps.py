@@ -20,7 +20,9 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("stored", [1, 5])
-def test_gap_is_told_although_its_run_is_killed_between_two_batches(tmp_path, monkeypatch, stored):
+def test_gap_is_stored_although_its_run_is_killed_between_two_batches(
+    tmp_path, monkeypatch, stored
+):
     with site.serve(edition=2) as stand:
         config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
         chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
@@ -40,8 +42,8 @@ def test_gap_is_told_although_its_run_is_killed_between_two_batches(tmp_path, mo
         sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
 
     with connect_read_only(chosen.warehouse.path) as db:
-        told = db.execute("SELECT DISTINCT source, channel FROM gaps").fetchall()
-    assert told == [("finews", "market-38")]
+        found = db.execute("SELECT DISTINCT source, channel FROM gaps").fetchall()
+    assert found == [("finews", "market-38")]
 
 
 def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):

@@ -34,7 +34,7 @@ def test_readers_see_what_a_long_run_stored_so_far(small_batches, monkeypatch):
     assert published == sorted(published)
 
 
-def test_snapshot_that_fails_on_the_way_is_told_and_the_run_goes_on(small_batches, monkeypatch):
+def test_run_continues_when_a_snapshot_fails_on_the_way(small_batches, monkeypatch):
     tried = []
     publish = snapshot.publish
 

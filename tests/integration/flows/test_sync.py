@@ -217,7 +217,7 @@ def test_unusable_lines_wait_in_quarantine_until_a_later_run_repairs_them(read_d
     ]
 
 
-def test_list_that_scrolled_by_is_told_as_a_gap(read_desk):
+def test_listing_without_a_known_entry_is_a_gap(read_desk):
     for edition in (2, 3):
         read_desk.stand.edition = edition
         report = read_desk.sync("finews")

@@ -1,4 +1,4 @@
-"""What a run believes of its servers: validators, patience, whole pages, attempts."""
+"""What a run uses of a server's response: validators, Retry-After, whole pages, attempts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TITLE = f"SELECT title, revision_count FROM articles WHERE article_id = 'finews:
 
 @pytest.fixture
 def impatient(desk):
-    """A desk that believes no validator beyond the moment."""
+    """A desk that sends no validators."""
     text = desk.config.read_text(encoding="utf-8")
     desk.config.write_text(
         text.replace("[fetch]", "[fetch]\nrevalidate_after_days = 0"), encoding="utf-8"
@@ -46,7 +46,7 @@ def test_page_is_fetched_whole_once_its_validators_are_too_old(impatient):
     assert asked_conditionally(impatient) == []
 
 
-def test_server_whose_validators_lie_is_found_out_and_recorded(impatient, faults):
+def test_page_that_changed_under_its_validators_is_stored_without_them(impatient, faults):
     impatient.sync("finews")
     faults[TEXT] = Fault(rename=("双碳".encode(), "三碳".encode()), has_validators=True)
 
@@ -59,7 +59,7 @@ def test_server_whose_validators_lie_is_found_out_and_recorded(impatient, faults
     assert [(TEXT in url, etag) for url, etag in told] == [(True, None)]
 
 
-def test_patience_that_a_host_asked_for_binds_the_next_run_too(desk, faults):
+def test_retry_after_of_a_host_binds_the_next_run(desk, faults):
     faults["/woshipm"] = Fault(status=503, retry_after="3600")
     first = desk.sync("woshipm")
     asked = len(desk.stand.requests)
@@ -75,7 +75,7 @@ def test_patience_that_a_host_asked_for_binds_the_next_run_too(desk, faults):
     assert "wait" in " ".join(second.errors)
 
 
-def test_patience_ends_when_its_time_has_come(desk, faults, monkeypatch):
+def test_host_is_asked_again_after_its_retry_after(desk, faults, monkeypatch):
     faults["/woshipm"] = Fault(status=503, retry_after="3600")
     desk.sync("woshipm")
     with connect(desk.settings.warehouse.path) as db:
