@@ -1,11 +1,11 @@
 #!/bin/sh
 # backup.sh DATA TARGET: a consistent copy of the corpus, taken while copydesk runs.
 #
-# The read snapshot is a whole database that is only ever replaced, never changed, so copying it
-# needs no lock; raw pages are files that only grow. Prefect's database is not copied: it holds
-# schedules, which the configuration has too, and the history of runs, which the corpus has too.
+# The snapshot is a database that is replaced, never changed, so copying it needs no lock. Archive
+# files only grow. Prefect's database is not copied: the configuration has the schedules, and the
+# corpus has the history of runs.
 #
-# Raw pages that `copydesk maintenance` moved away are copied from where they lie now. If that place
+# Archive files that maintenance moved to another folder are copied from there. If that folder
 # cannot be reached, the rest is backed up, and the exit status is 1.
 set -eu
 data=${1:?usage: backup.sh DATA TARGET} target=${2:?usage: backup.sh DATA TARGET}
@@ -14,9 +14,9 @@ if [ ! -e "$data/copydesk.read.duckdb" ]; then
     echo "backup.sh: there is no $data/copydesk.read.duckdb yet; the first run of a source publishes it" >&2
     exit 1
 fi
-trap 'rm -rf "$new.part"' EXIT # half a backup is none
+trap 'rm -rf "$new.part"' EXIT
 mkdir -p "$new.part"
-# The snapshot first: what it points to is in the archive already, and what comes later does no harm.
+# The snapshot first: the archive already holds all pages that it names.
 cp -p "$data/copydesk.read.duckdb" "$new.part/copydesk.duckdb"
 broken=
 if [ -d "$data/archive" ]; then

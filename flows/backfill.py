@@ -133,7 +133,7 @@ def backfill(
         return invalid_request_state(error)
     run = RunContext("backfill", settings, [source], trigger=run_trigger(), is_dry=dry_run)
     only_one = locks.acquire(settings, f"backfill {source}", flow="backfill", run_id=run.id)
-    # Task runs must not inherit the run's tags: see tasks.py.
+    # Prefect asks for a concurrency slot for each tag of a task run, so task runs have none.
     with TagsContext(current_tags=set()), only_one, run:
         backfill_steps.run_backfill(
             run,

@@ -154,7 +154,7 @@ def maintenance(
     lock = locks.acquire(settings, "maintenance", flow="maintenance", run_id=result.run_id)
     # Prefect's own handler of SIGTERM would stop a task at any line.
     signals = graceful_shutdown(runner.stop, lambda _message: None, within=SHUTDOWN_SECONDS)
-    # Task runs must not inherit the tags of the run: see tasks.py.
+    # Prefect asks for a concurrency slot for each tag of a task run, so task runs have none.
     with signals, TagsContext(current_tags=set()), lock:
         for name, work in tasks.items():
             if is_stopping():

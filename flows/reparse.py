@@ -70,7 +70,7 @@ def reparse(
     since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
     run = RunContext("reparse", settings, slugs, trigger=run_trigger(), is_dry=diff)
     only_one = locks.acquire(settings, "reparse", flow="reparse", run_id=run.id)
-    # Task runs must not inherit the run's tags: see tasks.py.
+    # Prefect asks for a concurrency slot for each tag of a task run, so task runs have none.
     with TagsContext(current_tags=set()), only_one, run:
         changes = {
             slug: reparse_source(

@@ -11,7 +11,6 @@ wrong schedules.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -25,19 +24,8 @@ EXPECTED = (
 )
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 _INTERVAL = re.compile(r"every(?:\s+(\d{1,6}))?\s+(second|minute|hour|day|week)s?")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_FIELDS: Sequence[tuple[str, int, int, Sequence[str], int]] = (
-    ("minute", 0, 59, (), 0),
-    ("hour", 0, 23, (), 0),
-    ("day of month", 1, 31, (), 0),
-    ("month", 1, 12, _MONTHS, 1),
-    ("day of week", 0, 7, _DAYS, 0),
-)
-
-
+_CRON = re.compile(r"(?:[\d*,/ -]|[a-z]{3})+", re.IGNORECASE)
 _TIMES = ("BYHOUR", "BYMINUTE", "BYSECOND")
-_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 # dateutil searches to the end of the year 9999. A search from here ends soon, and 40 years hold
 # every weekday of every day of the year.
 _LATE = datetime(9960, 1, 1, tzinfo=UTC)
@@ -106,12 +94,24 @@ def parse_schedule(text: str, zone: str) -> Schedule:
         rule = text.upper().removeprefix("RRULE:")
         _check_rule(rule)
         return Schedule(kind="rrule", value=rule, zone=zone, text=text)
-    if len(text.split()) == len(_FIELDS):
-        for part, field in zip(text.lower().split(), _FIELDS, strict=True):
-            _check_field(part, *field)
-        _check_days(*text.lower().split()[2:])
+    if len(text.split()) == 5:
+        _check_cron(text)
         return Schedule(kind="cron", value=text, zone=zone, text=text)
     raise ValueError(f"{EXPECTED}, found {text!r}")
+
+
+def _check_cron(text: str) -> None:
+    from cronsim import CronSim, CronSimError
+
+    if not _CRON.fullmatch(text):
+        raise ValueError(f"expected cron of digits, names, '*', ',', '-' and '/', found {text!r}")
+    try:
+        next(CronSim(text, datetime(2026, 1, 1, tzinfo=UTC)))
+    except (CronSimError, StopIteration) as error:
+        reason = str(error).lower() or "it never comes"
+        raise ValueError(
+            f"expected cron, such as '*/5 * * * *', found {text!r}: {reason}"
+        ) from None
 
 
 def _check_rule(rule: str) -> None:
@@ -136,56 +136,3 @@ def _check_rule(rule: str) -> None:
 
 def _without(rule: str, *names: str) -> str:
     return ";".join(one for one in rule.split(";") if one.partition("=")[0] not in names)
-
-
-def _check_field(
-    text: str, name: str, low: int, high: int, names: Sequence[str], first: int
-) -> None:
-    for part in text.split(","):
-        span, _, step = part.partition("/")
-        ends = ["*"] if span == "*" else span.split("-")
-        numbers = [_number(end, names, first) for end in ends if end != "*"]
-        is_good = (
-            1 <= len(ends) <= 2
-            and all(number is not None and low <= number <= high for number in numbers)
-            and (len(numbers) < 2 or (numbers[0] or 0) <= (numbers[1] or 0))
-            and ("/" not in part or (step.isdecimal() and 1 <= int(step) <= high))
-        )
-        if not is_good:
-            raise ValueError(
-                f"expected {low} to {high}, '*', a range or a step as {name}, found {part!r} "
-                f"in the schedule"
-            )
-
-
-def _check_days(days: str, months: str, weekdays: str) -> None:
-    """Refuse a day that no month has, unless weekdays are given: cron then needs either."""
-    if len({number % 7 for number in _numbers(weekdays, 0, 7, _DAYS, 0)}) < len(_DAYS):
-        return
-    first = min(_numbers(days, 1, 31, (), 0))
-    if all(first > _LONGEST[month - 1] for month in _numbers(months, 1, 12, _MONTHS, 1)):
-        raise ValueError(
-            f"expected a day that comes, found day {first} of month {months} in the schedule, "
-            "which never does"
-        )
-
-
-def _numbers(text: str, low: int, high: int, names: Sequence[str], first: int) -> set[int]:
-    """The numbers of a checked field."""
-    found: set[int] = set()
-    for part in text.split(","):
-        span, _, step = part.partition("/")
-        ends = (
-            [low, high] if span == "*" else [_number(one, names, first) for one in span.split("-")]
-        )
-        begin, end = ends[0] or 0, ends[-1] or 0
-        if step and len(ends) == 1:
-            end = high
-        found.update(range(begin, end + 1, int(step or 1)))
-    return found
-
-
-def _number(text: str, names: Sequence[str], first: int) -> int | None:
-    if text in names:
-        return names.index(text) + first
-    return int(text) if text.isdecimal() else None

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 
 COUNTERS = [
     "source", "discovered", "fetched", "not_modified", "new", "updated", "unchanged",
-    "duplicate", "quarantined", "failed", "gaps", "seconds",
+    "duplicate", "quarantined", "failed", "suppressed", "skipped", "gaps", "seconds",
 ]  # fmt: skip
 
 

@@ -134,11 +134,11 @@ def test_sync_prints_counts_problems_and_the_documented_json(typed, desk):
     assert "! finews: media" in out
     assert "finews: 47 of 47" in err
 
-    code, out, _ = typed("sync", "--json", "--config", desk.config)
+    code, out, _ = typed("sync", "finews", "--json", "--config", desk.config)
     document = json.loads(out)
     counters = {
         "source", "discovered", "fetched", "not_modified", "new", "updated", "unchanged",
-        "duplicate", "quarantined", "failed", "gaps", "seconds",
+        "duplicate", "quarantined", "failed", "suppressed", "skipped", "gaps", "seconds",
     }  # fmt: skip
     assert {"run_id", "flow", "state", "sources", "totals"} <= set(document)
     assert all(set(source) == counters for source in document["sources"])
@@ -178,7 +178,7 @@ def test_query_answers_in_every_format(typed, desk, tmp_path):
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("drop view articles", "only reads"),
+        ("drop view articles", "read-only statement"),
         ("select 1; select 2", "one SQL statement"),
         ("select nothing from articles", "nothing"),
         ("select * from read_csv('/etc/passwd')", "disabled"),

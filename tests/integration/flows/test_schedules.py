@@ -17,10 +17,11 @@ SOURCE = '[sources.{slug}]\nparser = "ofweek"\nbase_url = "http://127.0.0.1:1"\n
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("0 0 31 2 *", "day 31 of month 2 in the schedule, which never does"),
-        ("0 0 30-31 feb *", "day 30 of month feb"),
-        ("0 0 31 4,6,9,11 *", "day 31 of month 4,6,9,11"),
-        ("0 0 31 2 0-6", "day 31 of month 2"),
+        ("0 0 31 2 *", "bad day-of-month"),
+        ("0 0 30-31 feb *", "bad day-of-month"),
+        ("0 0 31 4,6,9,11 *", "bad day-of-month"),
+        ("0 0 * * 1#2", "expected cron of digits"),
+        ("0 0 LW * *", "expected cron of digits"),
         ("FREQ=DAILY;INTERVAL=0", "expected an INTERVAL of 1 or more"),
         ("FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30", "it never does"),
         ("FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30;BYHOUR=1;BYMINUTE=2", "it never does"),

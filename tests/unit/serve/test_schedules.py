@@ -38,10 +38,10 @@ def test_schedule_is_cron_interval_or_rrule(text, kind, value):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("61 * * * *", "expected 0 to 59"),
-        ("*/0 * * * *", "as minute, found '*/0'"),
-        ("5-1 * * * *", "as minute, found '5-1'"),
-        ("* * * * funday", "as day of week, found 'funday'"),
+        ("61 * * * *", "'61 * * * *': bad minute"),
+        ("*/0 * * * *", "bad minute"),
+        ("5-1 * * * *", "bad minute"),
+        ("* * * * funday", "bad day-of-week"),
         ("* * *", "expected cron"),
         ("@daily", "expected cron"),
         ("every 0 seconds", "at least one second"),
