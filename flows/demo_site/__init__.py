@@ -22,7 +22,7 @@ from threading import Thread
 
 HOST = "127.0.0.1"
 BASE_URL = "http://demo-site.invalid"
-"""Stands in the recorded pages for the address that the site is served at."""
+"""The placeholder in the recorded pages for the address of the site."""
 
 BROKEN_ENTRIES = 3
 """How many entries of the listings are broken on purpose, to show the quarantine."""
