@@ -56,7 +56,7 @@ def deploy(client, flow, desk):
     )
 
 
-def test_server_makes_no_run_of_what_the_form_refuses(desk):
+def test_server_makes_no_run_of_what_the_form_refuses(desk, prefect_server):
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 
@@ -77,7 +77,7 @@ def test_server_makes_no_run_of_what_the_form_refuses(desk):
     assert accepted == [is_accepted for _, is_accepted in FORMS]
 
 
-def test_server_names_the_parameter_that_a_flow_does_not_have(desk):
+def test_server_names_the_parameter_that_a_flow_does_not_have(desk, prefect_server):
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 

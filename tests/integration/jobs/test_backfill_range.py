@@ -9,7 +9,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from flows.backfill import do_chunk
-from flows.pipeline.backfill_steps import run_backfill
+from flows.pipeline import locks
+from flows.pipeline.backfill_context import BackfillContext
+from flows.pipeline.backfill_steps import plan_chunks, run_backfill
 from flows.pipeline.run import RunContext
 from tests import site
 from tests.e2e.filling import BEFORE, LISTED, SHANGHAI, days, texts, window
@@ -232,3 +234,23 @@ def test_each_chunk_logs_what_it_brought_and_how_far_the_plan_is(desk, caplog):
     assert "left for the next backfill" in failed
     done, total = job.plan.progress()
     assert any(f"{done} of {total} articles done" in line for line in lines)
+
+
+def test_chunk_holds_the_lock_of_its_source(desk, monkeypatch):
+    owners = []
+
+    def run_chunk(job, _chunk):
+        owners.append(locks.lock_owner(job.run.settings, "ofweek"))
+
+    monkeypatch.setattr("flows.pipeline.backfill_steps.run_chunk", run_chunk)
+    urls = ["https://www.ofweek.com/2021-05/ART-260009-8420-30500850.html"]
+    request = desk.request("ofweek", urls=urls)
+    with RunContext("backfill", desk.settings, ["ofweek"]) as run:
+        job = BackfillContext(run, request)
+        plan_chunks(job)
+        chunk = job.plan.next_chunk()
+        assert chunk is not None
+        do_chunk.fn(job, chunk)
+
+    assert [owner.flow for owner in owners if owner] == ["backfill"]
+    assert locks.lock_owner(desk.settings, "ofweek") is None
