@@ -30,7 +30,6 @@ from warehouse.duckdb_errors import (
 )
 from warehouse.errors import (
     WarehouseDamaged,
-    WarehouseError,
     WarehouseMissing,
     WarehouseTooOld,
     WriteConflict,
@@ -410,13 +409,3 @@ def _commits_missing(path: Path, found: int, recorded: int) -> WarehouseDamaged:
 
 def _wal(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
-
-
-__all__ = [
-    "MEMORY",
-    "STORAGE_VERSION",
-    "WarehouseError",
-    "connect",
-    "connect_read_only",
-    "transaction",
-]

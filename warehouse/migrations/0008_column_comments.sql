@@ -108,7 +108,7 @@ COMMENT ON COLUMN quarantine.expected IS 'What the parser looked for';
 COMMENT ON COLUMN quarantine.found IS 'What the parser found instead';
 COMMENT ON COLUMN quarantine.page IS 'The bytes that failed';
 COMMENT ON COLUMN quarantine.content_type IS 'Content-Type of the page';
-COMMENT ON COLUMN quarantine.listing_entry IS 'JSON of the listing entry that led to the page; empty when none did';
+COMMENT ON COLUMN quarantine.listing_entry IS 'JSON of the listing entry that led to the page; for a failed entry the URL of its listing; empty when there is none';
 COMMENT ON COLUMN quarantine.fetched_at IS 'Time of the fetch, UTC';
 COMMENT ON COLUMN quarantine.parser IS 'The parser that failed';
 COMMENT ON COLUMN quarantine.parser_version IS 'The version of that parser';

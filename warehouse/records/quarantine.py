@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -62,8 +62,7 @@ NEW = """
     ANTI JOIN _store.quarantine q ON q.quarantine_key = f.quarantine_key::UUID
 """
 
-_ROW = tuple(one.name for one in fields(NewQuarantineEntry))
-_TEXTS = tuple(name for name in _ROW if name not in {"page", "page_more", "fetched_at"})
+_COLUMNS = stage.columns(NewQuarantineEntry)
 
 
 def put(
@@ -237,40 +236,44 @@ def failure_key(row: NewQuarantineEntry) -> bytes:
 def _table(
     failed: dict[bytes, tuple[NewQuarantineEntry, int]], old: set[int], run_id: str, at: datetime
 ) -> Any:
-    rows = [row for row, _ in failed.values()]
+    rows = [_with_valid_unicode(row) for row, _ in failed.values()]
     count = len(rows)
-
-    def text(name: str) -> tuple[list[str | None], Any]:
-        # A page may hold invalid Unicode; `page` keeps its bytes.
-        values = (getattr(row, name) for row in rows)
-        clean = [v if v is None else v.encode(errors="backslashreplace").decode() for v in values]
-        return clean, stage.TEXT
-
+    now = ([at] * count, stage.MOMENT)
     return stage.table(
         i=(range(count), stage.SMALL),
         quarantine_key=stage.keys(list(failed)),
-        **{name: text(name) for name in _TEXTS},
-        page=([row.page for row in rows], stage.BYTES),
-        page_more=([row.page_more for row in rows], stage.BYTES_LIST),
-        fetched_at=([row.fetched_at for row in rows], stage.MOMENT),
+        **stage.values(rows, _COLUMNS),
         attempts=([attempts for _, attempts in failed.values()], stage.SMALL),
-        first_failed_at=([at] * count, stage.MOMENT),
-        last_failed_at=([at] * count, stage.MOMENT),
+        first_failed_at=now,
+        last_failed_at=now,
         resolved_at=([at if i in old else None for i in range(count)], stage.MOMENT),
         resolved_by=([run_id if i in old else None for i in range(count)], stage.TEXT),
-        run_id=([run_id] * count, stage.TEXT),
+        run_id=stage.same(run_id, count),
+    )
+
+
+def _with_valid_unicode(row: NewQuarantineEntry) -> NewQuarantineEntry:
+    """Escape lone surrogates in the texts; ``page`` keeps the bytes."""
+    texts = {name: getattr(row, name) for name, kind in _COLUMNS.items() if kind is stage.TEXT}
+    return replace(
+        row,
+        **{
+            name: text.encode(errors="backslashreplace").decode()
+            for name, text in texts.items()
+            if text is not None
+        },
     )
 
 
 def _select(db: DuckDBPyConnection, where: str, values: list[Any]) -> list[QuarantineEntry]:
     found = stage.select(
         db,
-        f"SELECT CAST(quarantine_key AS VARCHAR) AS quarantine_id, {', '.join(_ROW)}, attempts, "  # noqa: S608
+        f"SELECT CAST(quarantine_key AS VARCHAR) AS quarantine_id, {', '.join(_COLUMNS)}, attempts, "  # noqa: S608
         "first_failed_at, last_failed_at, resolved_at, resolved_by, run_id "
         f"FROM _store.quarantine WHERE {where} ORDER BY first_failed_at, quarantine_key",
         values,
     )
     return [
-        QuarantineEntry(row=NewQuarantineEntry(**{name: one.pop(name) for name in _ROW}), **one)
+        QuarantineEntry(row=NewQuarantineEntry(**{name: one.pop(name) for name in _COLUMNS}), **one)
         for one in found
     ]
