@@ -2,7 +2,7 @@
 
     erase
     ├── archive      the pages of the articles are overwritten in place
-    ├── warehouse    rows, imported files and quarantine go, tombstones stay
+    ├── warehouse    rows, imported files and quarantine go, suppressions stay
     ├── file         written again, because deleted rows stay in its free blocks
     └── snapshots    a new one is published, the others are removed
 
@@ -345,7 +345,7 @@ def _notes(settings: Settings, source: str) -> Iterator[str]:
 
 
 def list_suppressed(settings: Settings) -> list[Suppression]:
-    """Return the tombstones, oldest first.
+    """Return the suppressions, oldest first.
 
     Raises:
         WarehouseMissing: There is no warehouse.
@@ -355,7 +355,7 @@ def list_suppressed(settings: Settings) -> list[Suppression]:
 
 
 def restore(settings: Settings, request: ErasureRequest) -> dict[str, bool]:
-    """Remove tombstones; return whether each name had one.
+    """Remove suppressions; return whether each name had one.
 
     Raises:
         WarehouseMissing: There is no warehouse.

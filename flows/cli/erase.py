@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.argument("article_ids", nargs=-1, metavar="[ARTICLE_ID]...")
 @click.option("--source", metavar="SOURCE", help="All articles of this source.")
-@click.option("--reason", metavar="WHY", default="", help="Why; stored with the tombstones.")
+@click.option("--reason", metavar="WHY", default="", help="Why; stored with the suppressions.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--list", "is_list", is_flag=True, help="List suppressed articles and the reasons.")
 @click.option("--undo", is_flag=True, help="Allow the articles again; a later run can store them.")
@@ -42,11 +42,11 @@ def erase(
     """Delete articles on request of their publisher and keep them out.
 
     Deletes revisions, imported files, quarantined and archived pages, and older snapshots. A
-    tombstone stays, so that no later run or import stores the articles again. Content shared
+    suppression stays, so that no later run or import stores the articles again. Content shared
     with other articles stays.
 
     Exit code 3: something could not be deleted, which is named, or no such article was stored;
-    the tombstone is kept anyway. Pages whose fetches were deleted before
+    the suppression is kept anyway. Pages whose fetches were deleted before
     (--fetch-retention-days) are not found.
     """
     from flows.admin import erasure
@@ -55,7 +55,7 @@ def erase(
     if is_list:
         return _list(console)
     if bool(article_ids) == bool(source):
-        usage_error("give either ARTICLE_ID (<source>:<id>) or --source; --list lists tombstones")
+        usage_error("give either ARTICLE_ID (<source>:<id>) or --source; --list lists suppressions")
     settings = console.settings()
     request = ErasureRequest(article_ids=tuple(dict.fromkeys(article_ids)), source=source or "")
     erasure.require_article_ids(request)
@@ -110,6 +110,6 @@ def _list(console: Console) -> int:
     shown = [{**row, "article_id": row["article_id"] or f"{row['source']}:*"} for row in rows]
     columns = ("article_id", "reason", "erased_at")
     console.print_result(
-        {"tombstones": rows}, table(shown, columns) if rows else "nothing is suppressed"
+        {"suppressions": rows}, table(shown, columns) if rows else "nothing is suppressed"
     )
     return OK

@@ -98,7 +98,7 @@ def test_next_sync_neither_fetches_nor_stores_what_was_erased(stored):
     assert report.totals()["gaps"] == 0
 
 
-def test_undone_tombstone_lets_the_next_sync_bring_it_back(stored):
+def test_undone_suppression_lets_the_next_sync_bring_it_back(stored):
     erase(stored, ID)
     (stone,) = erasure.list_suppressed(stored.settings)
     assert (stone.article_id, stone.reason) == (ID, "by request")
@@ -299,8 +299,8 @@ def test_erase_lists_and_restores(stored, typed):
     assert typed("erase", ID, "--yes", "--reason", "by request")[0] == 0
 
     code, out, _ = typed("--json", "erase", "--list")
-    (tombstone,) = json.loads(out)["tombstones"]
-    assert (code, tombstone["article_id"], tombstone["reason"]) == (0, ID, "by request")
+    (suppression,) = json.loads(out)["suppressions"]
+    assert (code, suppression["article_id"], suppression["reason"]) == (0, ID, "by request")
 
     assert typed("erase", "--undo", ID)[0] == 0
     assert typed("erase", "--undo", ID)[0] == 3

@@ -146,7 +146,7 @@ def test_a_page_that_is_left_in_the_archive_is_found_by_the_next_wish(
     assert erasure.archived_pages(desk, ["finews:1"]) == []
 
 
-def test_a_lifted_tombstone_lets_the_next_run_bring_it_back(desk: DuckDBPyConnection) -> None:
+def test_a_lifted_suppression_lets_the_next_run_bring_it_back(desk: DuckDBPyConnection) -> None:
     with transaction(desk):
         erasure.erase(desk, ["finews:1"])
         erasure.erase(desk, source="ofweek")
