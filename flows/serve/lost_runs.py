@@ -27,6 +27,7 @@ STOPPING = "paused while `copydesk serve` stops"
 """Description of the work pool during a drain: a pause that a user set is another."""
 DRAIN_SECONDS = 28.0
 SIGNAL_SECONDS = 12.0
+SET_STATE_ATTEMPTS = 4
 _WORKER_LABEL = "prefect.worker.name"
 _PAGE_SIZE = 200
 
@@ -37,8 +38,8 @@ def end_lost_runs(
     """End the runs of a worker whose process is gone, and drop late runs but one per deployment.
 
     Without its worker a run cannot be cancelled, and its end is not noticed. So it receives
-    SIGTERM, stores its batch and ends. A run that had begun becomes ``Crashed``. A run that had not begun is scheduled again if a
-    person asked for it, and cancelled if a schedule did: the schedule comes again.
+    SIGTERM, stores its batch and ends. A run whose process is gone becomes ``Crashed``. A run that
+    had not begun is scheduled again if a person asked for it, and cancelled if a schedule did.
 
     Args:
         client: Of the server.
@@ -180,13 +181,20 @@ def superseded_runs(runs: Iterable[FlowRun], now: datetime) -> list[FlowRun]:
 
 
 def _set_state(client: SyncPrefectClient, run: FlowRun, state: State[Any]) -> bool:
-    """Set a state by force; False if the run ended or was deleted meanwhile."""
-    from prefect.exceptions import ObjectNotFound
+    """Set a state by force; False if the run ended or was deleted, or the server fails."""
+    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-    with suppress(ObjectNotFound):
-        now = client.read_flow_run(run.id).state
-        if now is not None and not now.is_final():
+    for attempt in range(SET_STATE_ATTEMPTS):
+        try:
+            now = client.read_flow_run(run.id).state
+            if now is None or now.is_final():
+                return False
             client.set_flow_run_state(run.id, state, force=True)
+        except ObjectNotFound:
+            return False
+        except PrefectHTTPStatusError:  # a database that is locked; the next start tries again
+            time.sleep(1 + attempt)
+        else:
             return True
     return False
 
