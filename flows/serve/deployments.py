@@ -402,10 +402,11 @@ def _main(order: dict[str, Any]) -> None:
         # project to install.
         command = f"{sys.executable} -m prefect.engine" if order["is_local"] else None
         settings = configuration.load(config)
-        done = register(client, settings, config, order["pool"], command=command)
+        # First the runs: the server cannot end a run whose deployment, and its limit, is deleted.
         crashed = end_lost_runs(
             client, order["pool"], order["worker"], is_worker_running=order["is_worker_running"]
         )
+        done = register(client, settings, config, order["pool"], command=command)
     sys.stdout.write("\n" + json.dumps(asdict(done) | {"crashed": crashed}) + "\n")
 
 
