@@ -154,9 +154,9 @@ class RunContext:
             return
         for stats in self.stats.values():
             stats.warn(
-                f"the clock shows {now:%Y-%m-%d %H:%M} UTC, but an earlier run ended at "
-                f"{last:%Y-%m-%d %H:%M}: check it (timedatectl). New articles are stored; a "
-                "changed article counts as older than its stored revision until that time"
+                f"the system clock is behind the last run: it shows {now:%Y-%m-%d %H:%M} UTC, and "
+                f"that run ended at {last:%Y-%m-%d %H:%M}. Check it (timedatectl). New articles are "
+                "stored; a changed article counts as older than its stored revision until then"
             )
 
     def stats_of(self, slug: str) -> SourceStats:

@@ -113,8 +113,7 @@ def test_clock_that_was_ahead_and_is_right_again_holds_nothing_up(desk, clock, f
     assert differences(desk, 1) == ([], [])
     assert len(right.errors) == 1, right.errors
     (problem,) = right.errors
-    assert "but a run before was at" in problem
-    assert "see that it is right (timedatectl). New articles are stored as ever" in problem
+    assert "system clock is behind" in problem
     assert right.exit_code == 3
     marks = desk.rows("SELECT count(*) FROM gaps WHERE from_at > to_at")
     assert marks == [(0,)]
@@ -132,7 +131,7 @@ def test_change_that_was_seen_while_the_clock_was_back_is_taken_when_its_time_ha
 
     assert held_back.exit_code == 3
     assert differences(desk, 3) == ([], [])
-    assert not any("the clock says" in words for words in after.errors)
+    assert not any("system clock is behind" in words for words in after.errors)
     assert desk.rows(
         "SELECT count(*) FROM revisions WHERE valid_to IS NOT NULL AND valid_to < valid_from"
     ) == [(0,)]
@@ -157,26 +156,24 @@ def test_patience_that_a_source_asked_for_is_still_kept_with_a_right_clock(desk,
 # --- a source that is down for a day ---------------------------------------------------
 
 
-def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
-    desk, clock, faults, monkeypatch
-):
-    told = []
-    monkeypatch.setattr(events, "_post", lambda alerts: told.extend(alerts) or True)
+def events_in(report):
+    return [(name, source) for name, source, _ in events.events_of(report)]
+
+
+def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(desk, clock, faults):
     clock.move(hours=-30)
-    desk.sync("ofweek", "finews")
-    assert [one for one in told if one["event"] == "copydesk.source.stale"] == []
+    first = desk.sync("ofweek", "finews")
+    assert [name for name, _ in events_in(first) if name == "copydesk.source.stale"] == []
     faults["/"] = Fault(status=503)
     for hours in (-28, -16, -4):
         clock.move(hours=hours)
         down = desk.sync("finews")
         assert (down.state, down.exit_code) == ("failed", 1)
-        assert all("503" in words for words in down.errors)
-    stalls = [one for one in told if one["event"] == "copydesk.source.stale"]
-    assert {one["resource"]["prefect.resource.id"] for one in stalls} == {"copydesk.source.finews"}
-    assert len(stalls) == 3
+        assert all("503" in message for message in down.errors)
+        assert events_in(down) == [("copydesk.source.stale", "finews")]
     since_success = desk.rows(
         "SELECT date_diff('hour', max(started_at), now()) FROM runs "
-        "WHERE source = 'finews' AND state = 'completed'"
+        "WHERE source = 'finews' AND state LIKE 'completed%'"
     )
     assert since_success == [(30,)]
     faults.clear()
@@ -191,6 +188,6 @@ def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
     assert len(desk.stand.requests) < 120
     assert desk.rows("SELECT channel FROM gaps ORDER BY ALL") == [("market-38",)]
     assert any("possible gap in market-38" in words for words in back.errors)
-    assert "copydesk.gap.detected" in [one["event"] for one in told]
+    assert ("copydesk.gap.detected", "finews") in events_in(back)
     quiet = desk.sync("finews")
     assert (quiet.totals()["new"], quiet.totals()["updated"]) == (0, 0)

@@ -16,9 +16,10 @@ from flows import cli, settings
 from flows.admin.query import query
 from flows.cli import demo_run
 from flows.pipeline.run import RunEnvironment, Trigger, use_environment
+from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport
 from flows.serve import run_local
-from flows.sync import sync_without_prefect
+from flows.sync import sync, sync_without_prefect
 from tests import site
 from tests.site import Faults, Newsstand
 
@@ -47,16 +48,18 @@ class Desk:
         with use_environment(environment):
             return sync_without_prefect(self.settings, slugs, trigger=trigger, **options)
 
-    def sync_with_prefect(self, *sources: str, **options: Any) -> RunReport:
+    def sync_with_prefect(self, *sources: str) -> RunReport:
         """One run of the flow; the test needs the fixture ``prefect_server``."""
-        return run_local.run_sync(
-            self.settings,
-            sources,
-            config=self.config,
-            notify=self.said.append,
-            progress=lambda _source, _done, _total: None,
-            **options,
+        stop, notify = threading.Event(), self.said.append
+        environment = RunEnvironment(
+            stop=stop, notify=notify, signals=lambda: graceful_shutdown(stop, notify)
         )
+        with use_environment(environment):
+            state = sync(list(sources), config=str(self.config), return_state=True)
+        found = state.result(raise_on_failure=False)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def bring_in(self, *paths: Path, source: str | None = None) -> RunReport:
         return run_local.run_import(
@@ -72,7 +75,7 @@ class Desk:
 
     def counts(self, report: RunReport, *names: str) -> dict[str, dict[str, int]]:
         return {
-            tally.source: {name: tally.counts[name] for name in names} for tally in report.stats
+            stats.source: {name: stats.counts[name] for name in names} for stats in report.stats
         }
 
 

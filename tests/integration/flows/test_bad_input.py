@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -296,33 +293,3 @@ def test_full_disk_is_an_expected_error():
     assert exit_code_of(WarehouseFull("x")) == 1
     assert exit_code_of(TransientFetchError("x")) == 1
     assert exit_code_of(ZeroDivisionError()) is None
-
-
-def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(
-    desk, faults, prefect_server
-):
-    text = desk.config.read_text(encoding="utf-8") + "\n[run]\nbatch_size = 5\n"
-    desk.config.write_text(text, encoding="utf-8")
-    faults["/NewsData"] = Fault(delay_seconds=0.15)
-
-    def interrupt():
-        while len([one for one in desk.stand.requests if "GetNewsText" in one.target]) < 14:
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    helper = threading.Thread(target=interrupt, daemon=True)
-    helper.start()
-    report = desk.sync_with_prefect("finews")
-    helper.join()
-
-    assert (report.state, report.exit_code) == ("interrupted", 130)
-    assert any("stopping" in words for words in desk.said)
-    stored = report.totals()["new"]
-    assert 0 < stored < 40
-    assert dict(desk.rows("SELECT source, state FROM runs")) == {"finews": "interrupted"}
-    assert desk.rows("SELECT count(*) FROM articles")[0][0] >= stored
-
-    faults.clear()
-    desk.sync("finews")
-    ids = desk.rows("SELECT count(*), count(DISTINCT article_id) FROM articles")
-    assert ids == [(43, 43)]

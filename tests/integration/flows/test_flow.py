@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
+
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
@@ -9,6 +14,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from flows import sync
 from flows.pipeline import steps
+from tests.site import Fault
 from warehouse.errors import WarehouseError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("prefect_server")]
@@ -58,3 +64,31 @@ def test_warehouse_that_cannot_be_written_fails_the_run(desk, monkeypatch):
         desk.sync_with_prefect("ofweek")
 
     assert latest_run("sync ofweek")[0].state.is_failed()
+
+
+def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(desk, faults):
+    text = desk.config.read_text(encoding="utf-8") + "\n[run]\nbatch_size = 5\n"
+    desk.config.write_text(text, encoding="utf-8")
+    faults["/NewsData"] = Fault(delay_seconds=0.15)
+
+    def interrupt():
+        while len([one for one in desk.stand.requests if "GetNewsText" in one.target]) < 14:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    watcher = threading.Thread(target=interrupt, daemon=True)
+    watcher.start()
+    report = desk.sync_with_prefect("finews")
+    watcher.join()
+
+    assert (report.state, report.exit_code) == ("interrupted", 130)
+    assert any("stopping" in words for words in desk.said)
+    stored = report.totals()["new"]
+    assert 0 < stored < 40
+    assert dict(desk.rows("SELECT source, state FROM runs")) == {"finews": "interrupted"}
+    assert desk.rows("SELECT count(*) FROM articles")[0][0] >= stored
+
+    faults.clear()
+    desk.sync("finews")
+    ids = desk.rows("SELECT count(*), count(DISTINCT article_id) FROM articles")
+    assert ids == [(43, 43)]
