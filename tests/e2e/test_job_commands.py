@@ -95,11 +95,11 @@ def test_dry_run_names_the_addresses(typed):
     ("words", "expected"),
     [
         (["finews"], "found none of them"),
-        (["finews", "--from", "2022-03-14", "--to", "2022-03-01"], "exchange the two"),
+        (["finews", "--from", "2022-03-14", "--to", "2022-03-01"], "that ends on or after its first day"),
         (["finews", "--from", "2022-03-14"], "only the first"),
         (["finew", "--from", "2022-03-14", "--to", "2022-03-15"], "did you mean 'finews'"),
         (["finews", "--from", "yesterday", "--to", "2022-03-15"], "yesterday"),
-        (["finews", "--urls", "/nowhere/at/all"], "cannot be read"),
+        (["finews", "--urls", "/nowhere/at/all"], "expected a file of URLs"),
         (["finews", "--urls", os.devnull], "found none in"),
         (["finews", "--archive", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
