@@ -74,13 +74,11 @@ def backfill(
 def _read_urls(urls: str | None) -> Sequence[str]:
     if urls is None:
         return ()
-    from flows.pipeline.date_range import parse_url_list
+    from flows.pipeline.date_range import parse_url_list, read_url_file
 
-    try:
-        data = sys.stdin.buffer.read() if urls == "-" else Path(urls).read_bytes()
-        found = parse_url_list(data.decode("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        usage_error(f"--urls: {urls} cannot be read: {error}")
+    if urls != "-":
+        return read_url_file(urls)
+    found = parse_url_list(sys.stdin.buffer.read().decode("utf-8-sig", "replace"))
     if not found:
-        usage_error(f"--urls: expected URLs, one a line, found none in {urls}")
+        usage_error("--urls: expected URLs, one a line, found none on standard input")
     return found

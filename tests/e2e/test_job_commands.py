@@ -95,11 +95,14 @@ def test_dry_run_names_the_addresses(typed):
     ("words", "expected"),
     [
         (["finews"], "found none of them"),
-        (["finews", "--from", "2022-03-14", "--to", "2022-03-01"], "exchange the two"),
+        (
+            ["finews", "--from", "2022-03-14", "--to", "2022-03-01"],
+            "that ends on or after its first day",
+        ),
         (["finews", "--from", "2022-03-14"], "only the first"),
         (["finew", "--from", "2022-03-14", "--to", "2022-03-15"], "did you mean 'finews'"),
         (["finews", "--from", "yesterday", "--to", "2022-03-15"], "yesterday"),
-        (["finews", "--urls", "/nowhere/at/all"], "cannot be read"),
+        (["finews", "--urls", "/nowhere/at/all"], "expected a file of URLs"),
         (["finews", "--urls", os.devnull], "found none in"),
         (["finews", "--archive", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
@@ -132,7 +135,7 @@ def test_ctrl_c_is_exit_code_130_and_state_is_kept(desk, faults, prefect_server)
 
     assert typed.returncode == 130, err
     assert json.loads(out)["state"] == "interrupted"
-    assert "stopping after what is under way" in err
+    assert "stopping after the current batch" in err
     assert desk.rows("SELECT state FROM runs") == [("interrupted",)]
 
 
@@ -142,7 +145,7 @@ def test_reparse_diff_is_0_when_nothing_got_worse(typed, desk):
     code, out, _ = typed("--json", "reparse", "--source", "ofweek", "--diff")
 
     report = json.loads(out)
-    assert (code, report["regressed"], report["changed"]) == (0, [], {"ofweek": {}})
+    assert (code, report["regressions"], report["changed"]) == (0, [], {"ofweek": {}})
 
 
 def test_quarantine_is_listed_shown_and_replayed(typed, desk):
