@@ -62,10 +62,12 @@ test-all: check ## Run check and every test that is not nightly, as CI does (und
 	@$(PYTEST) $(PARALLEL) tests
 
 nightly: install ## Run the nightly tests, and the property tests with many examples
-	@$(PYTEST) $(PARALLEL) -m "nightly or not nightly" --hypothesis-profile nightly tests
+	@$(PYTEST) $(PARALLEL) -m "nightly or not nightly" --hypothesis-profile nightly \
+	    --ignore tests/integration/warehouse/test_ducklake.py tests
 
 test-lake: .cache/lake/.installed ## Run the schema and the upsert on DuckLake (duckdb 1.5.5)
-	@.cache/lake/bin/python -m pytest -p no:cacheprovider tests/integration/warehouse/test_ducklake.py
+	@.cache/lake/bin/python -m pytest -p no:cacheprovider -m "nightly or not nightly" \
+	    tests/integration/warehouse/test_ducklake.py
 
 .cache/lake/.installed: $(STAMP) deploy/lake.txt
 	@echo "Installing duckdb 1.5.5 and its extensions into .cache/lake, over the packages of $(VENV)"

@@ -28,7 +28,8 @@ def test_broken_entries_are_those_of_the_test_site():
 
 def test_pages_name_the_address_that_the_site_is_served_at():
     with demo_site.serve() as url:
-        body = urlopen(f"{url}/woshipm/latest").read()  # noqa: S310
+        with urlopen(f"{url}/woshipm/latest") as answer:  # noqa: S310
+            body = answer.read()
 
     assert url.encode() in body
     assert demo_site.BASE_URL.encode() not in body
@@ -42,7 +43,8 @@ def test_pages_name_the_address_that_the_site_is_served_at():
     ],
 )
 def test_missing_and_unmodified_pages_have_their_status(target, headers, status):
-    with demo_site.serve() as url, pytest.raises(HTTPError) as refused:
-        urlopen(Request(url + target, headers=headers))  # noqa: S310
-
-    assert refused.value.code == status
+    with demo_site.serve() as url:
+        with pytest.raises(HTTPError) as refused:
+            urlopen(Request(url + target, headers=headers))  # noqa: S310
+        with refused.value as answer:  # an error of urlopen holds the connection
+            assert answer.code == status

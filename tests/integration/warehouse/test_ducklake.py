@@ -38,6 +38,8 @@ from warehouse.care.integrity import TABLES, verify
 from warehouse.records import fetches, quarantine, runs, watermarks
 from warehouse.rows import FetchRow
 
+pytestmark = pytest.mark.nightly
+
 ROOT = Path(__file__).parents[3]
 
 
