@@ -146,6 +146,7 @@ def prepare_client(
         **TELEMETRY_OFF,
         "PREFECT_CLI_COLORS": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "copydesk",  # our log on the page of a run
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_LOGGING_COLORS": "false",
     }.items():
         environ.setdefault(name, value)

@@ -1,6 +1,7 @@
 """The log of a run: the logger ``copydesk``, and the time that steps take.
 
-``PREFECT_LOGGING_EXTRA_LOGGERS=copydesk`` shows it with the run in the Prefect UI.
+``PREFECT_LOGGING_EXTRA_LOGGERS=copydesk`` shows it with the run in the Prefect UI. Prefect sets
+no level there, and the level of the root logger would drop every line.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import logging
 import time
 
 logger = logging.getLogger("copydesk")
+logger.setLevel(logging.INFO)
 
 
 class Stopwatch:

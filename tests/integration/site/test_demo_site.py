@@ -27,9 +27,8 @@ def test_broken_entries_are_those_of_the_test_site():
 
 
 def test_pages_name_the_address_that_the_site_is_served_at():
-    with demo_site.serve() as url:
-        with urlopen(f"{url}/woshipm/latest") as answer:  # noqa: S310
-            body = answer.read()
+    with demo_site.serve() as url, urlopen(f"{url}/woshipm/latest") as answer:  # noqa: S310
+        body = answer.read()
 
     assert url.encode() in body
     assert demo_site.BASE_URL.encode() not in body
