@@ -1,7 +1,6 @@
 """A sync that kills itself at a given point: ``CONFIG SOURCE MODULE:FUNCTION CALL before|after``.
 
-A function of ours is replaced, in this process only, by one that at its n-th call ends the
-process as `kill -9` does: nothing of Python runs any more, no file is closed, no lock let go.
+One function is replaced, in this process only. At its n-th call the process ends as by `kill -9`.
 """
 
 from __future__ import annotations
@@ -9,19 +8,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 from flows import settings
 from flows.serve.run_local import run_sync
 
 file, source, where, call, when = sys.argv[1:]
-module_name, _, path = where.partition(":")
-owner = import_module(module_name)
-*outer, name = path.split(".")
-for part in outer:
-    owner = getattr(owner, part)
-function = getattr(owner, name)
+function = resolve_name(where)
+owner_name, _, name = where.rpartition("." if "." in where.partition(":")[2] else ":")
 left = int(call)
 
 
@@ -41,11 +36,11 @@ def deadly(*args, **options):
     return result
 
 
-setattr(owner, name, deadly)
+setattr(resolve_name(owner_name), name, deadly)
 run_sync(
     settings.load(Path(file), {}),
     (source,),
     config=Path(file),
-    notify=lambda _words: None,
+    notify=lambda _message: None,
     progress=lambda _source, _done, _total: None,
 )
