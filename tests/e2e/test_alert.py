@@ -88,6 +88,7 @@ def successes(serving, source):
 
 
 @pytest.mark.e2e
+@pytest.mark.nightly
 def test_silent_source_is_told_to_the_webhook_by_the_alert_of_the_runbook(
     tmp_path, prepared, receiver
 ):

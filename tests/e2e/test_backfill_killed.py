@@ -12,8 +12,8 @@ import pytest
 
 from flows.pipeline.backfill_context import BackfillContext, entries_of
 from flows.pipeline.date_range import parse_request
-from tests.e2e.filling import window
-from tests.e2e.plainly import PlainDesk, plain_desk
+from tests.e2e.backfill_helpers import window
+from tests.e2e.project import Project, open_project
 from tests.site import Fault
 from warehouse import connect
 from warehouse.records import backfill_chunks
@@ -28,7 +28,7 @@ KILLS = (0, 8, 16)
 
 @pytest.fixture
 def desk(tmp_path):
-    with plain_desk(tmp_path) as made:
+    with open_project(tmp_path) as made:
         yield made
 
 
@@ -58,7 +58,7 @@ def test_killed_backfill_repeats_no_finished_chunk(desk, monkeypatch, done):
     assert states == [("crashed",), (report.state,)]
 
 
-def kill_after(desk: PlainDesk, done: int) -> None:
+def kill_after(desk: Project, done: int) -> None:
     """Run a backfill in another process; kill it when it has finished that many articles."""
     script = Path(__file__).with_name("killed_backfill.py")
     process = subprocess.Popen(
@@ -76,7 +76,7 @@ def kill_after(desk: PlainDesk, done: int) -> None:
     process.communicate()
 
 
-def stored_state(desk: PlainDesk) -> tuple[list[Chunk], set[str]]:
+def stored_state(desk: Project) -> tuple[list[Chunk], set[str]]:
     """The chunks of the plan, and the ids of the stored articles."""
     plan = parse_request(desk.settings, "finews", **DAYS).plan
     with connect(desk.settings.warehouse.path) as db:

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from flows.pipeline import locks
-from tests.e2e.filling import window
+from tests.e2e.backfill_helpers import window
 
 pytestmark = pytest.mark.e2e
 

@@ -160,6 +160,7 @@ def events_in(report):
     return [(name, source) for name, source, _ in events.events_of(report)]
 
 
+@pytest.mark.nightly
 def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(desk, clock, faults):
     clock.move(hours=-30)
     first = desk.sync("ofweek", "finews")

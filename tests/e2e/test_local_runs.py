@@ -95,7 +95,13 @@ def servers_of(folder: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, id="Ctrl-C", marks=pytest.mark.nightly),
+        pytest.param(signal.SIGTERM, id="SIGTERM"),
+    ],
+)
 def test_signal_to_the_process_group_stores_the_batch_and_exits_130(
     folder, stand, faults, prepared, number
 ):
@@ -116,6 +122,7 @@ def test_signal_to_the_process_group_stores_the_batch_and_exits_130(
     assert 0 < count < ALL
 
 
+@pytest.mark.nightly
 def test_killed_run_leaves_no_server_and_the_next_one_completes_it(folder, stand, faults, prepared):
     prepared(folder / "data" / "prefect")
     faults["/"] = Fault(delay_seconds=0.5)
@@ -166,6 +173,7 @@ def test_wrong_password_is_named_and_costs_no_article(folder, tmp_path, prepared
     assert stored(folder) == (["completed"], ALL)
 
 
+@pytest.mark.nightly
 def test_server_killed_during_the_run_costs_no_article(folder, stand, faults, tmp_path, prepared):
     faults["/"] = Fault(delay_seconds=0.5)
     with server_at(prepared(tmp_path / "server")) as (server, _):

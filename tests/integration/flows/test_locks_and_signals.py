@@ -14,7 +14,7 @@ from flows.errors import Interrupted
 from flows.pipeline import locks
 from flows.pipeline.run import RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
-from tests.e2e.plainly import plain_desk
+from tests.e2e.project import open_project
 
 # --- waiting for a lock ----------------------------------------------------------------
 
@@ -56,7 +56,7 @@ def test_wait_for_a_lock_ends_when_the_run_is_stopped(tmp_path):
 
 @pytest.mark.timeout(120)
 def test_sync_that_waits_for_a_backfill_can_be_stopped_and_is_interrupted(tmp_path):
-    with plain_desk(tmp_path) as desk:
+    with open_project(tmp_path) as desk:
         stop = threading.Event()
         environment = RunEnvironment(stop=stop, notify=stopped_while_waiting(stop, desk.said))
         with other_run(desk, "ofweek"), use_environment(environment):
@@ -71,7 +71,7 @@ def test_sync_that_waits_for_a_backfill_can_be_stopped_and_is_interrupted(tmp_pa
 def test_replay_that_waits_for_a_run_can_be_stopped(tmp_path, monkeypatch):
     from flows.admin import replay_quarantine
 
-    with plain_desk(tmp_path) as desk:
+    with open_project(tmp_path) as desk:
         desk.sync("finews")
         stop = threading.Event()
         monkeypatch.setattr(replay_quarantine.threading, "Event", lambda: stop)

@@ -15,20 +15,20 @@ from flows.pipeline.backfill_context import BackfillContext
 from parsers import registry
 from parsers.errors import LayoutChanged
 from parsers.sources import ofweek
-from tests.e2e.plainly import PlainDesk, plain_desk
+from tests.e2e.project import Project, open_project
 from warehouse import connect, publish
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[PlainDesk]:
-    with plain_desk(tmp_path) as made:
+def desk(tmp_path: Path) -> Iterator[Project]:
+    with open_project(tmp_path) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainDesk]:
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project that has read finews and OFweek, once for many tests; not to be changed."""
-    with plain_desk(tmp_path_factory.mktemp("synced")) as made:
+    with open_project(tmp_path_factory.mktemp("synced")) as made:
         made.sync("finews", "ofweek")
         with connect(made.settings.warehouse.path) as db:
             publish(db, made.settings.warehouse.snapshot)
@@ -36,7 +36,7 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainDesk]:
 
 
 @pytest.fixture
-def stored(synced: PlainDesk, tmp_path: Path) -> PlainDesk:
+def stored(synced: Project, tmp_path: Path) -> Project:
     """A copy of it, at the same test site."""
     folder = tmp_path / "project"
     shutil.copytree(synced.folder, folder, symlinks=True)
@@ -44,7 +44,7 @@ def stored(synced: PlainDesk, tmp_path: Path) -> PlainDesk:
 
 
 @pytest.fixture
-def faults(desk: PlainDesk) -> dict[str, Any]:
+def faults(desk: Project) -> dict[str, Any]:
     return desk.faults
 
 

@@ -14,7 +14,7 @@ from flows.pipeline.backfill_context import BackfillContext
 from flows.pipeline.backfill_steps import plan_chunks, run_backfill
 from flows.pipeline.run import RunContext
 from tests import site
-from tests.e2e.filling import BEFORE, LISTED, SHANGHAI, days, texts, window
+from tests.e2e.backfill_helpers import BEFORE, LISTED, SHANGHAI, days, texts, window
 from tests.site import Fault
 from warehouse import connect, transaction
 from warehouse.records import gaps, watermarks

@@ -17,7 +17,7 @@ from flows.pipeline.backfill_context import BackfillContext, entries_of
 from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES
 from flows.pipeline.date_range import InvalidBackfillRequest, parse_request
 from flows.pipeline.run import RunContext
-from tests.e2e.filling import window
+from tests.e2e.backfill_helpers import window
 from warehouse import connect, transaction
 from warehouse.care.erasure import erase
 

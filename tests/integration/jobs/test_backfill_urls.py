@@ -6,7 +6,7 @@ import shutil
 
 from flows.pipeline.backfill_context import BackfillContext
 from tests import site
-from tests.e2e.filling import LISTED
+from tests.e2e.backfill_helpers import LISTED
 from tests.site import Fault
 
 # --- addresses ---------------------------------------------------------------------------

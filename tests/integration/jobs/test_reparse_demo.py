@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from flows import demo_site
 from flows.cli import demo_run
-from tests.e2e.plainly import PlainDesk
+from tests.e2e.project import Project
 
 ARTICLES = "SELECT * FROM articles ORDER BY article_id"
 REVISIONS = "SELECT * FROM revisions ORDER BY ALL"
@@ -16,7 +16,7 @@ def test_reparse_of_the_demo_updates_nothing(tmp_path):
     with demo_site.serve() as url:
         port = urlsplit(url).port
         demo_run.write_config(tmp_path, port=port, share_link=demo_run.SHARE_LINK)
-        desk = PlainDesk(folder=tmp_path, stand=None, faults={})
+        desk = Project(folder=tmp_path, stand=None, faults={})
         synced = desk.sync(*desk.settings.sources)
     assert synced.totals()["new"] > 50
     before = desk.rows(ARTICLES), desk.rows(REVISIONS)

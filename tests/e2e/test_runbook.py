@@ -84,6 +84,7 @@ def old(read_once, tmp_path):
     old.kill_everything()
 
 
+@pytest.mark.nightly
 def test_moved_to_another_machine_it_goes_on_where_it_was(old, tmp_path, prepared):
     leave, arrive = blocks("Move to another machine")
     held = old.rows(CORPUS)
@@ -116,6 +117,7 @@ def test_moved_to_another_machine_it_goes_on_where_it_was(old, tmp_path, prepare
     assert not (tmp_path / "old").exists()  # nothing was written where it had been
 
 
+@pytest.mark.nightly
 def test_upgrade_looks_before_and_after_and_can_be_gone_back_from(old, tmp_path):
     before, after = blocks("Upgrade")
     (restore,) = blocks("Restore")
@@ -133,6 +135,7 @@ def test_upgrade_looks_before_and_after_and_can_be_gone_back_from(old, tmp_path)
     sync_once(old)
 
 
+@pytest.mark.nightly
 def test_rotated_archive_lies_elsewhere_and_can_still_be_read(old, tmp_path):
     by_hand, rotate = blocks("Rotate the archive, give back room")
     data, far = tmp_path / "old", tmp_path / "far"

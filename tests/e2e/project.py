@@ -1,4 +1,4 @@
-"""A desk whose runs go without Prefect: the plain functions that its tasks wrap."""
+"""A project whose runs need no Prefect: the plain functions that its tasks wrap."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from warehouse.records.backfill_chunks import Chunk
 
 
 @dataclass
-class PlainDesk:
+class Project:
     """A folder, its configuration and its newsstand."""
 
     folder: Path
@@ -111,8 +111,8 @@ class PlainDesk:
 
 
 @contextmanager
-def plain_desk(folder: Path) -> Iterator[PlainDesk]:
-    """A desk with a newsstand; ``faults`` by the beginning of a path."""
+def open_project(folder: Path) -> Iterator[Project]:
+    """A project and a newsstand; ``faults`` by the beginning of a path."""
     faults: dict[str, Fault] = {}
 
     def fault_of(target: str, _turn: int) -> Fault | None:
@@ -121,8 +121,8 @@ def plain_desk(folder: Path) -> Iterator[PlainDesk]:
     with site.serve(faults=fault_of) as stand:
         config = demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
         text = config.read_text(encoding="utf-8")
-        # Tests that make things fail shall not wait for them to get well.
+        # A test with faults does not wait for their end.
         config.write_text(
             text.replace("[fetch]", "[fetch]\ndeadline_seconds = 3"), encoding="utf-8"
         )
-        yield PlainDesk(folder, stand, faults)
+        yield Project(folder, stand, faults)

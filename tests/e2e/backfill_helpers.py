@@ -1,4 +1,4 @@
-"""What the tests of the backfill share."""
+"""Dates, requests and rows that the tests of backfills compare."""
 
 from __future__ import annotations
 
