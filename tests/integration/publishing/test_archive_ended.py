@@ -21,7 +21,7 @@ from tests.integration.publishing.archive_desk import (
     rows_of,
 )
 
-SCRIPT = Path(__file__).with_name("importing_archive.py")
+SCRIPT = Path(__file__).with_name("killed_import.py")
 ROOT = Path(__file__).parents[3]
 
 pytestmark = pytest.mark.nightly

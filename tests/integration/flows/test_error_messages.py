@@ -1,4 +1,4 @@
-"""The last words of a command and of a run: what to do, and no traceback around it."""
+"""The messages of errors: they name what to do, and show no traceback."""
 
 from __future__ import annotations
 

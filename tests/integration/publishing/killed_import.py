@@ -1,4 +1,4 @@
-"""An import that ends itself on the way: ``python importing_archive.py WAREHOUSE SITE DONE SIGNAL``.
+"""An import that ends itself on the way: ``python killed_import.py WAREHOUSE SITE DONE SIGNAL``.
 
 Before that it prints the ids of its reading processes in one line. With the signal 0 it kills
 a reading process instead of itself.

@@ -1,4 +1,4 @@
-"""A listing that could not be read once, and can be again, is in quarantine no longer."""
+"""The quarantine of a listing that one run cannot read: the next run resolves it."""
 
 from __future__ import annotations
 
