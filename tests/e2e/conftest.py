@@ -48,8 +48,9 @@ def small(monkeypatch):
 
 
 @pytest.fixture
-def fill(desk):
+def fill(desk, prefect_server, monkeypatch):
     """Run a backfill at the desk."""
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
 
     def run(source, **options):
         return run_local.run_backfill(

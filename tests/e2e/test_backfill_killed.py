@@ -22,7 +22,8 @@ from warehouse.records.backfill_chunks import Chunk
 pytestmark = pytest.mark.e2e
 
 DAYS = window("2022-03-01", "2022-03-31")
-KILLS = (0, 8, 16)
+NIGHTLY = pytest.mark.nightly
+KILLS = (pytest.param(0, marks=NIGHTLY), 8, pytest.param(16, marks=NIGHTLY))
 """After so many articles: while it lists, and while it fetches."""
 
 

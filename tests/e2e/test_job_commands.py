@@ -30,8 +30,9 @@ COUNTERS = [
 
 
 @pytest.fixture
-def typed(desk, capfd):
+def typed(desk, capfd, prefect_server, monkeypatch):
     """Type a command at the desk: exit code, stdout, stderr."""
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
 
     def run(*words):
         code = cli.run(["--config", str(desk.config), *(str(word) for word in words)])

@@ -160,6 +160,7 @@ def test_command_that_needs_prefect_fails_with_a_message_where_its_server_is_awa
     assert "Traceback" not in err
 
 
+@pytest.mark.nightly
 def test_wrong_password_is_named_and_costs_no_article(folder, tmp_path, prepared):
     home = prepared(tmp_path / "server")
     with server_at(home, PREFECT_SERVER_API_AUTH_STRING=PASSWORD) as (server, _):
@@ -188,6 +189,7 @@ def test_server_killed_during_the_run_costs_no_article(folder, stand, faults, tm
     assert stored(folder) == (["completed"], ALL)
 
 
+@pytest.mark.nightly
 def test_planted_secrets_are_in_no_log_no_artifact_and_no_parameter(
     folder, stand, tmp_path, prepared
 ):
@@ -212,6 +214,7 @@ def test_planted_secrets_are_in_no_log_no_artifact_and_no_parameter(
         assert planted not in found
 
 
+@pytest.mark.nightly
 def test_sync_uses_the_server_that_the_environment_names(folder, tmp_path, prepared):
     port = free_port(0)
     with server_at(prepared(tmp_path / "server")) as (server, _):
