@@ -404,7 +404,11 @@ def _main(order: dict[str, Any]) -> None:
         settings = configuration.load(config)
         # First the runs: the server cannot end a run whose deployment, and its limit, is deleted.
         crashed = end_lost_runs(
-            client, order["pool"], order["worker"], is_worker_running=order["is_worker_running"]
+            client,
+            order["pool"],
+            order["worker"],
+            is_worker_running=order["is_worker_running"],
+            is_local=order["is_local"] and settings.serve.host in prefect_api.LOOPBACK,
         )
         done = register(client, settings, config, order["pool"], command=command)
     sys.stdout.write("\n" + json.dumps(asdict(done) | {"crashed": crashed}) + "\n")

@@ -33,7 +33,12 @@ _PAGE_SIZE = 200
 
 
 def end_lost_runs(
-    client: SyncPrefectClient, pool: str, worker: str, *, is_worker_running: bool
+    client: SyncPrefectClient,
+    pool: str,
+    worker: str,
+    *,
+    is_worker_running: bool,
+    is_local: bool = False,
 ) -> list[str]:
     """End the runs of a worker whose process is gone, and drop late runs but one per deployment.
 
@@ -44,8 +49,10 @@ def end_lost_runs(
     Args:
         client: Of the server.
         pool: The work pool.
-        worker: Name of the worker; the runs of other workers of the pool are left alone.
+        worker: Name of the worker.
         is_worker_running: The worker may be about to start a run that is pending.
+        is_local: Every worker of the pool is on this machine, so a run of another worker whose
+            process is gone ends, too. Otherwise the runs of other workers are left alone.
 
     Returns:
         The names of the runs that are now ``Crashed``.
@@ -55,8 +62,11 @@ def end_lost_runs(
     if not is_worker_running:
         _end_processes(_runs_of(client, pool, worker, "RUNNING", "CANCELLING", "PENDING"))
     crashed = []
-    for run in _runs_of(client, pool, worker, "RUNNING", "CANCELLING", "PENDING"):
-        if has_process(run) or (is_worker_running and not run.infrastructure_pid):
+    for run in _runs_in(client, pool, "RUNNING", "CANCELLING", "PENDING"):
+        is_own = _is_of(run, worker)
+        if not (is_own or is_local) or has_process(run):
+            continue
+        if not run.infrastructure_pid and (is_worker_running or not is_own):
             continue
         if run.start_time is not None:
             message = "the process of this run is gone; what it stored is kept"
@@ -143,9 +153,12 @@ def drain(
 
 
 def _runs_of(client: SyncPrefectClient, pool: str, worker: str, *states: str) -> list[FlowRun]:
-    """Return the runs of a worker in some states; runs that name no worker are its own."""
-    runs = _runs_in(client, pool, *states)
-    return [run for run in runs if run.labels.get(_WORKER_LABEL, worker) == worker]
+    return [run for run in _runs_in(client, pool, *states) if _is_of(run, worker)]
+
+
+def _is_of(run: FlowRun, worker: str) -> bool:
+    """Whether a worker has this run; a run that names no worker is its own."""
+    return bool(run.labels.get(_WORKER_LABEL, worker) == worker)
 
 
 def _runs_in(client: SyncPrefectClient, pool: str, *states: str) -> list[FlowRun]:

@@ -148,6 +148,25 @@ def test_runs_of_another_worker_and_of_another_pool_are_left_alone(client, pool,
     assert state_of(client, run) == "RUNNING"
 
 
+def test_runs_of_another_worker_of_this_machine_are_crashed_and_the_source_is_free(
+    client, pool, make, process
+):
+    lost = make(worker="second", pid=dead_pid())
+    for state in (Pending(), Running()):
+        client.set_flow_run_state(lost.id, state)
+    living = make(Pending(), Running(), name="sync/b", worker="second")
+    client.update_flow_run(living.id, infrastructure_pid=str(process(living)))
+    starting = make(Pending(), name="sync/b", worker="second")
+
+    crashed = end_lost_runs(client, pool, WORKER, is_worker_running=False, is_local=True)
+
+    assert crashed == [lost.name]
+    assert [state_of(client, run) for run in (living, starting)] == ["RUNNING", "PENDING"]
+    again = make()
+    client.set_flow_run_state(again.id, Pending())
+    assert state_of(client, again) == "PENDING"
+
+
 def test_run_that_had_not_begun_is_scheduled_again_if_a_person_asked_for_it(client, pool, make):
     run = make(Pending())
 
