@@ -226,10 +226,14 @@ class Serving:
         self.wait(f"{run['name']} is {states}", lambda: self.state(run)["type"] in states)
         return self.state(run)
 
-    def wait_for_requests(self, count: int) -> None:
-        """Until the site was asked for so many more pages."""
-        before = len(self.stand.requests)
-        self.wait(f"{count} requests", lambda: len(self.stand.requests) >= before + count)
+    def wait_for_requests(self, count: int, start: str) -> None:
+        """Until the site received so many more requests whose path starts like this."""
+
+        def received() -> int:
+            return sum(one.target.startswith(start) for one in self.stand.requests)
+
+        before = received()
+        self.wait(f"{count} requests", lambda: received() >= before + count)
 
     def cancel(self, run: dict[str, Any]) -> None:
         """Cancel a run, as the button in the UI does."""

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.e2e
 
 SMALL_BATCHES = "\n[run]\nbatch_size = 2\n"
 SLOW = Fault(delay_seconds=1.5)
+ARTICLES_OF_OFWEEK = "/20"
+"""Start of their paths, such as ``/2021-05/ART-93000-8420-1.html``."""
 EXAMPLE_AUTOMATION = Path(__file__).parents[2] / "deploy" / "automation.example.yaml"
 
 
@@ -84,6 +86,7 @@ class TestServe:
         assert done.returncode == 1
         assert f"PREFECT_API_URL={serving.api}" in done.stderr
 
+    @pytest.mark.nightly
     def test_invalid_request_fails_with_its_reason_and_fetches_nothing(self, serving):
         run = serving.ask(
             "backfill", "backfill", source="ofweek", from_date="2022-03-13", to_date="2022-03-11"
@@ -112,10 +115,10 @@ class TestServe:
         assert serving.articles("ofweek") == set()
 
     def test_cancelled_run_stores_its_batch(self, serving):
-        serving.faults["/"] = SLOW
+        serving.faults[ARTICLES_OF_OFWEEK] = SLOW
         run = serving.ask("ofweek")
         serving.wait_for_state(run, "RUNNING")
-        serving.wait_for_requests(8)
+        serving.wait_for_requests(4, ARTICLES_OF_OFWEEK)
 
         serving.cancel(run)
 
@@ -147,6 +150,7 @@ class TestServe:
         serving.faults.clear()
         serving.wait_for_another("sync woshipm")
 
+    @pytest.mark.nightly
     def test_another_worker_of_the_pool_carries_out_runs(self, serving):
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "copydesk"]
         environ = serving.environ | {"PREFECT_API_URL": serving.api}
@@ -173,9 +177,9 @@ class TestServe:
         path = f"/deployments/{serving.deployment_id('woshipm')}/pause_deployment"
         with serving.session() as session:
             assert session.post(serving.api + path, timeout=10).ok
-        serving.faults["/"] = SLOW
+        serving.faults[ARTICLES_OF_OFWEEK] = SLOW
         serving.wait_for_state(serving.ask("ofweek"), "RUNNING")
-        serving.wait_for_requests(2)
+        serving.wait_for_requests(2, ARTICLES_OF_OFWEEK)
 
         begun = time.monotonic()
         code = serving.end(signal.SIGTERM)
@@ -205,7 +209,7 @@ class TestServe:
         serving.config.write_text(text, encoding="utf-8")
 
     def test_after_a_kill_of_everything_the_run_is_crashed_and_the_next_one_runs(self, serving):
-        serving.faults["/"] = SLOW
+        serving.faults[ARTICLES_OF_OFWEEK] = SLOW
         run = serving.ask("renamed")
         serving.wait_for_state(run, "RUNNING")
         pid = serving.run_pid(run)
