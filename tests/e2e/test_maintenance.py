@@ -16,7 +16,7 @@ from warehouse import connect, transaction
 from warehouse.records import backfill_chunks
 from warehouse.records.backfill_chunks import NewChunk
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("prefect_server")]
 
 DAY = 86_400
 

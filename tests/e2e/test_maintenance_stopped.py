@@ -20,7 +20,7 @@ from warehouse.care import compact, snapshot
 from warehouse.records import backfill_chunks
 from warehouse.records.backfill_chunks import NewChunk
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("prefect_server")]
 
 DAY = 86_400
 TASKS = ("snapshots", "warehouse", "checkpoints", "archive", "old archive")

@@ -15,7 +15,7 @@ from flows.reporting import states
 from flows.sync import sync
 from tests.e2e.serving import bare_environment, server_at
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("prefect_server")]
 
 SYNC = [sys.executable, "-c", "from flows.cli import main; main()", "sync"]
 REVERSED = {"source": "finews", "from_date": "2022-03-13", "to_date": "2022-03-11"}
