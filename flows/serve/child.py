@@ -14,7 +14,7 @@ from typing import IO
 
 _PR_SET_PDEATHSIG = 1
 _PAUSE_SECONDS = (0.5, 5.0, 15.0, 60.0)
-_FORGET_SECONDS = 600.0
+_BACKOFF_RESET_SECONDS = 600.0
 
 
 class Child:
@@ -99,6 +99,6 @@ class Backoff:
     def wait(self, stop: threading.Event) -> bool:
         """Wait; True if ``stop`` was set meanwhile."""
         now = time.monotonic()
-        self._failures = [at for at in self._failures if now - at < _FORGET_SECONDS] + [now]
+        self._failures = [at for at in self._failures if now - at < _BACKOFF_RESET_SECONDS] + [now]
         number = min(len(self._failures), len(_PAUSE_SECONDS)) - 1
         return stop.wait(_PAUSE_SECONDS[number])

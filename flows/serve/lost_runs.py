@@ -1,4 +1,4 @@
-"""Runs that Prefect's server believes in and that no process carries out.
+"""Runs that Prefect lists as running and whose process is gone.
 
 Nothing at the server notices that the process of a run was killed together with its worker:
 the run stays ``Running``, and holds its place in the limits. A worker that receives SIGTERM
@@ -44,7 +44,7 @@ def end_lost_runs(
 
     Without its worker a run cannot be cancelled, and its end is not noticed. So it receives
     SIGTERM, stores its batch and ends. A run whose process is gone becomes ``Crashed``. A run that
-    had not begun is scheduled again if a person asked for it, and cancelled if a schedule did.
+    had not started is scheduled again if a person asked for it, and cancelled if a schedule did.
 
     Args:
         client: Of the server.

@@ -1,4 +1,4 @@
-"""The Prefect server: where it is, what it is told, and the child process that runs it.
+"""The Prefect server: its address, its environment, and the child process that runs it.
 
 Prefect keeps its own data in a folder beside the warehouse. No article is in it.
 """
@@ -51,7 +51,7 @@ _SERVICE_INTERVALS = {
 }
 
 
-# --- what it is told ---
+# --- its address and its environment ---
 
 
 def check_exposure(settings: Settings, environ: MutableMapping[str, str]) -> None:

@@ -64,7 +64,7 @@ def run_sync(
     try:
         return run_flow("flows.sync.sync", parameters, verbosity=verbosity, **options)
     except ServerNotStarted as error:
-        notify(f"{error}\nThis run goes on without Prefect; `copydesk doctor` checks the server")
+        notify(f"{error}\nThis run continues without Prefect; `copydesk doctor` checks the server")
     from flows.sync import sync_without_prefect
 
     environment, signals = _environment(notify, progress)
@@ -179,7 +179,7 @@ def run_flow(
 
     Raises:
         ServerNotStarted: The server cannot be used.
-        RunFailed: Prefect ended the run; the message says why.
+        RunFailed: Prefect ended the run; the message is the reason.
     """
     from flows.pipeline.run import RunEnvironment, use_environment
 

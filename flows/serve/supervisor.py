@@ -1,7 +1,7 @@
 """The process of ``copydesk serve``: keeps a Prefect server and a worker running until stopped.
 
-What ends is started again after a pause; runs go on meanwhile. The server is asked every five
-seconds whether it works.
+It checks the server every five seconds. It starts what ended again after a pause; runs
+continue meanwhile.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Supervisor:
         if server_failure is None and worker_code is None:
             return
         failure = server_failure or f"the worker ended (exit code {worker_code})"
-        self._notify(f"{failure}; starting it again, runs under way go on")
+        self._notify(f"{failure}; starting it again; runs continue")
         if server_failure:
             self._server.stop()
         if self._backoff.wait(self._stop):
@@ -189,9 +189,9 @@ class Supervisor:
 
         from flows.serve.lost_runs import drain
 
-        impatient = {PREFECT_API_REQUEST_TIMEOUT: 5.0, PREFECT_CLIENT_MAX_RETRIES: 1}
+        short_timeouts = {PREFECT_API_REQUEST_TIMEOUT: 5.0, PREFECT_CLIENT_MAX_RETRIES: 1}
         try:
-            with temporary_settings(impatient), get_client(sync_client=True) as client:
+            with temporary_settings(short_timeouts), get_client(sync_client=True) as client:
                 drain(client, self._pool, self._worker_name, self._stop_worker)
         except (httpx.HTTPError, PrefectException) as error:
             self._notify(

@@ -63,16 +63,8 @@ def in_module(source: str) -> list[tuple[int, str]]:
 
 
 def checked(files: list[Path]) -> list[object]:
-    """The files as parameters; those under an exempt path may still fail."""
-    exempt = (Path(__file__).parent / "prose_exempt.txt").read_text(encoding="utf-8")
-    may_fail = pytest.mark.xfail(strict=False, reason="not yet reworded")
-    names = {str(file.relative_to(ROOT)): file for file in sorted(files)}
-    return [
-        pytest.param(
-            file, id=name, marks=[may_fail] if name.startswith(tuple(exempt.split())) else []
-        )
-        for name, file in names.items()
-    ]
+    """The files as parameters."""
+    return [pytest.param(file, id=str(file.relative_to(ROOT))) for file in sorted(files)]
 
 
 @pytest.mark.parametrize("file", checked(DOCUMENTS))

@@ -1,4 +1,4 @@
-"""Where the Prefect server is, what it is told, and that one process serves a warehouse."""
+"""The Prefect server's address and environment; one process serves a warehouse."""
 
 from __future__ import annotations
 
