@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 from flows import schedules
 from flows.errors import ConfigurationError
 from flows.schedules import Schedule
+from flows.text import DEFAULT_USER_AGENT
 from parsers import registry
 from parsers.model import BadEntry, Source
 from parsers.sources.rsshub import feed_url
@@ -30,7 +31,6 @@ from parsers.text.urls import is_http
 
 DEFAULT_FILE = Path("copydesk.toml")
 PREFIX = "COPYDESK_"
-EXAMPLE_USER_AGENT = "copydesk/0.1 (+https://example.org/contact)"
 RESERVED_NAMES = frozenset({"all", "import", "maintenance", "reparse"})
 """Names of deployments and locks that are not a source's."""
 
@@ -67,7 +67,7 @@ class ArchiveSettings(_Section):
 class FetchSettings(_Section):
     """``[fetch]``: how pages are fetched; see ``flows.fetch.FetchPolicy``."""
 
-    user_agent: str = Field(default=EXAMPLE_USER_AGENT, min_length=3, pattern=r"^[\x20-\x7e]+$")
+    user_agent: str = Field(default=DEFAULT_USER_AGENT, min_length=3, pattern=r"^[\x20-\x7e]+$")
     timeout_seconds: float = Field(default=20.0, gt=0, le=600)
     deadline_seconds: float = Field(default=120.0, gt=0, le=3600)
     max_body_bytes: int = Field(default=20_000_000, gt=0)

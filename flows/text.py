@@ -1,6 +1,8 @@
-"""Numbers and durations as text."""
+"""Numbers and durations as text, and the text that names copydesk to a server."""
 
 from __future__ import annotations
+
+DEFAULT_USER_AGENT = "copydesk/0.2 (+https://example.org/contact)"
 
 
 def pluralize(count: int, singular: str, plural: str = "") -> str:

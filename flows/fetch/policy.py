@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 
-DEFAULT_USER_AGENT = "copydesk/0.1 (+https://example.org/contact)"
+from flows.text import DEFAULT_USER_AGENT
+
 _CONTACT = re.compile(r"https?://\S+|[\w.+-]+@[\w-]+\.\w+")
 _EXAMPLE = re.compile(r"\bexample\.(?:org|com|net)\b|\.example\b|\.invalid\b")
 _POSITIVE = frozenset(
