@@ -37,7 +37,7 @@ from flows.pipeline.date_range import (
 from flows.pipeline.run import RunContext
 from flows.pipeline.run_log import Stopwatch, logger
 from flows.pipeline.stats import RunReport
-from flows.reporting import parameters as forms
+from flows.reporting import parameters
 from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 from warehouse.records.backfill_chunks import DONE, Chunk
@@ -145,8 +145,10 @@ def backfill(
         report = run.finish()
         if not dry_run:
             run.publish()
-    notes = [note for note in report.warnings if "would fetch" not in note]
-    create_run_artifacts(report, settings, key="copydesk-backfill", what=request.plan, notes=notes)
+    warnings = [one for one in report.warnings if "would fetch" not in one]
+    create_run_artifacts(
+        report, settings, key="copydesk-backfill", what=request.plan, warnings=warnings
+    )
     return final_state(report)
 
 
@@ -155,4 +157,4 @@ def _do_chunk(job: BackfillContext, chunk: Chunk) -> None:
 
 
 # The form shows the error of the last alternative, so the most common one comes last.
-forms.require(backfill, ("urls",), ("urls_file",), ("archive",), ("from_date", "to_date"))
+parameters.require(backfill, ("urls",), ("urls_file",), ("archive",), ("from_date", "to_date"))

@@ -15,7 +15,7 @@ class CheckResult:
 
     Attributes:
         name: The checked object, such as ``warehouse``.
-        status: ``warning`` for something that works, but needs attention.
+        status: ``warning`` for something that works and needs a change.
         message: What was found and, unless it is ok, what to do.
     """
 

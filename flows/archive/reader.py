@@ -18,7 +18,7 @@ from flows.archive.warc import sha1
 from flows.fetch.body import inflate_all
 from flows.fetch.errors import FetchError
 
-_PIECE_BYTES = 4096
+_BLOCK_BYTES = 4096
 _MAX_HEADER_BYTES = 64 * 1024
 _MAX_OPEN_FILES = 8
 
@@ -171,10 +171,10 @@ class WarcHeaderReader:
         plain, at = b"", offset
         try:
             while (end := plain.find(b"\r\n\r\n")) < 0:
-                piece = os.pread(descriptor, _PIECE_BYTES, at)
+                piece = os.pread(descriptor, _BLOCK_BYTES, at)
                 if not piece or inflater.eof or len(plain) > _MAX_HEADER_BYTES:
                     raise ArchiveError(f"{self._path / file} ends in the record at {offset}")
-                plain += inflater.decompress(piece, _PIECE_BYTES)
+                plain += inflater.decompress(piece, _BLOCK_BYTES)
                 at += len(piece) - len(inflater.unconsumed_tail)
         except (OSError, zlib.error) as error:
             raise ArchiveError(

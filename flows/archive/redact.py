@@ -16,7 +16,7 @@ from typing import IO
 
 from flows.archive.reader import ArchiveError, read_warc_headers
 
-_PIECE_BYTES = 1 << 16
+_BLOCK_BYTES = 1 << 16
 _HAS_COMMENT = 0x10
 
 
@@ -51,7 +51,7 @@ def _length(stream: IO[bytes], offset: int) -> int:
     inflater = zlib.decompressobj(31)
     length = 0
     while not inflater.eof:
-        piece = stream.read(_PIECE_BYTES)
+        piece = stream.read(_BLOCK_BYTES)
         if not piece:
             raise ArchiveError(f"the record at {offset} of {stream.name} is cut")
         inflater.decompress(piece)

@@ -19,7 +19,7 @@ from flows.fetch.body import inflate_all
 from flows.fetch.errors import FetchError
 
 CUT = "cut"
-_PIECE_BYTES = 1 << 16
+_BLOCK_BYTES = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 
 
@@ -117,7 +117,7 @@ def _member(stream: IO[bytes], at: int) -> tuple[bytes | None, int | None, str]:
     plain: list[bytes] = []
     size = 0
     while not inflater.eof:
-        piece = stream.read(_PIECE_BYTES)
+        piece = stream.read(_BLOCK_BYTES)
         if not piece:
             return (b"".join(plain) if size else None), None, ""
         size += len(piece)
@@ -132,7 +132,7 @@ def _next_record(stream: IO[bytes], at: int) -> int | None:
     """The offset of the next gzip member that begins like a WARC record."""
     stream.seek(at)
     kept = b""
-    while piece := stream.read(_PIECE_BYTES):
+    while piece := stream.read(_BLOCK_BYTES):
         kept += piece
         found = -1
         while (found := kept.find(_GZIP_MAGIC, found + 1)) >= 0:

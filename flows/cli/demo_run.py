@@ -23,7 +23,7 @@ from flows.serve.run_local import run_sync
 
 DEMO_SITE_PORT = 8765
 # An article that no listing holds, found by a share link.
-SHARE_LINK = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203082300310099"
+ARTICLE_URL = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203082300310099"
 _ARTICLE_COUNTS = """
 SELECT source, count(*) AS articles, count(DISTINCT content_hash) AS contents,
        min(published_at) AS oldest, max(published_at) AS newest
@@ -71,7 +71,7 @@ def run_demo(
     port = free_port()
     with _folder(output) as folder, demo_site.serve(port) as url:
         notify(f"demo site: {url} serves the pages of every source")
-        config = write_config(folder, port=port, share_link=SHARE_LINK)
+        config = write_config(folder, port=port, article_url=ARTICLE_URL)
         chosen = settings.load(config)
         report = run_sync(
             chosen, (), config=config, notify=notify, progress=on_progress, verbosity=verbosity
@@ -125,12 +125,12 @@ def _write_atomically(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def write_config(folder: Path, *, port: int, share_link: str) -> Path:
+def write_config(folder: Path, *, port: int, article_url: str) -> Path:
     """Write a ``copydesk.toml`` whose sources are all on the demo site."""
     file = folder / "copydesk.toml"
     url = f"http://127.0.0.1:{port}"
     template = resources.files(demo_site).joinpath("copydesk.toml").read_text(encoding="utf-8")
-    text = template.format(port=port, url=url, file=file, share_link=share_link)
+    text = template.format(port=port, url=url, file=file, article_url=article_url)
     file.write_text(text, encoding="utf-8")
     return file
 

@@ -37,8 +37,8 @@ def query(
 ) -> int:
     """Run one read-only SQL statement on the snapshot, which never blocks a run.
 
-    The views are articles, revisions, sightings, fetches, runs, quarantine and gaps;
-    "describe articles" lists columns. On a terminal too narrow for the table, each row is a
+    The views are articles, revisions, sightings, fetches, runs, quarantine, gaps and
+    sources; "describe articles" lists columns. On a terminal too narrow for the table, each row is a
     block of lines.
 
     csv holds the exact values: a spreadsheet may read a title that begins with = as a formula.

@@ -405,7 +405,7 @@ class Fetcher:
         )
 
     def fail(self, state: FetchAttemptState, error: FetchError) -> FetchFailure:
-        """The failure of a begun request."""
+        """The failure of a started request."""
         seconds = 0.0 if state.started is None else self._clock() - state.started
         return self._failure(state.request, error, state.attempts, seconds)
 

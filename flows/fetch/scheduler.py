@@ -242,7 +242,7 @@ class FetchScheduler:
 
 
 class _HostQueue:
-    """The states of one host: new ones, and begun ones that wait for a time."""
+    """The states of one host: new ones, and started ones that wait for a time."""
 
     __slots__ = ("new", "waiting")
 
@@ -255,7 +255,7 @@ class _HostQueue:
         return bool(self.new) or bool(self.waiting and self.waiting[0][0] <= now)
 
     def pop(self, now: float) -> FetchAttemptState:
-        """The state to run; begun ones come first."""
+        """The state to run; started ones come first."""
         if self.waiting and self.waiting[0][0] <= now:
             return heapq.heappop(self.waiting)[2]
         return self.new.popleft()

@@ -137,7 +137,7 @@ class HostThrottle:
             )
         if host.next_at - now > limit:
             raise RateLimited(
-                f"{key} wants {self._spacing(host):.0f} s between requests; the next run continues",
+                f"{key} requires {self._spacing(host):.0f} s between requests; the next run continues",
                 retry_at=self._now() + timedelta(seconds=host.next_at - now),
             )
 

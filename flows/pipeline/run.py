@@ -114,7 +114,7 @@ class RunContext:
         self.environment = _ENVIRONMENT.get() or default()
         self._resources = ExitStack()
         self._one_writer = threading.Lock()
-        self._begun: set[str] = set()
+        self._started: set[str] = set()
         self._batch_count = 0
         self._pauses: Mapping[str, datetime] = {}
         self._is_finished = False
@@ -185,7 +185,7 @@ class RunContext:
 
     def begin_sources(self, db: DuckDBPyConnection) -> None:
         """Insert the row of this run for each source that has none yet."""
-        new = [slug for slug in self.stats if slug not in self._begun]
+        new = [slug for slug in self.stats if slug not in self._started]
         configured = [self.settings.source(slug) for slug in new if slug in self.settings.sources]
         runs.start_run(
             db,
@@ -195,7 +195,7 @@ class RunContext:
             parsers={one.slug: (one.parser.name, one.parser.version) for one in configured},
             run_id=self.id,
         )
-        self._begun.update(new)
+        self._started.update(new)
 
     def finish(self) -> RunReport:
         """Store the end of the run for each source."""

@@ -118,7 +118,7 @@ class SourceStats:
             again, because their entries are still missed.
         is_broken: No listing of the source could be read.
         is_locked: Another run has the source, so this run left it alone.
-        has_warning: An error needs attention, though no counter shows it.
+        has_warning: There is an error that no counter shows.
         has_listed: A listing had entries or was not modified.
         is_done: Everything that was discovered was handled.
     """
@@ -182,7 +182,7 @@ class SourceStats:
         self.add_error(text)
 
     def warn(self, text: str) -> None:
-        """Add an error that needs attention, though nothing failed."""
+        """Add an error that no counter shows."""
         self.has_warning = True
         self.add_error(text)
 
@@ -196,7 +196,7 @@ class SourceStats:
 
     @property
     def errors(self) -> list[str]:
-        """Everything that needs attention, one message a group; at most ``MAX_MESSAGES``."""
+        """The errors, one message a group; at most ``MAX_MESSAGES``."""
         groups = list(self._groups.values())
         messages = [redact_text(group.message()) for group in groups[:MAX_MESSAGES]]
         if more := sum(group.count for group in groups[MAX_MESSAGES:]):
@@ -207,7 +207,7 @@ class SourceStats:
 
     @property
     def new_failures(self) -> int:
-        """How many quarantined objects need attention."""
+        """How many quarantined objects this run reports."""
         known = self.known_failures if self.alert_only_new else 0
         return self.counts["quarantined"] - known
 
@@ -222,7 +222,7 @@ class SourceStats:
         return not self.is_locked and (self.is_broken or not self.has_listed)
 
     @property
-    def needs_attention(self) -> bool:
+    def has_warnings(self) -> bool:
         """Whether something is wrong; in a scheduled run, something new."""
         is_wrong = self.new_failures or self.counts["failed"] or self.counts["gaps"]
         return bool(self.is_broken or self.has_warning or is_wrong)
@@ -257,7 +257,7 @@ class RunReport:
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """Everything that needs attention, with its source."""
+        """The errors, each with its source."""
         return tuple(f"{one.source}: {text}" for one in self.stats for text in one.errors)
 
     @property
@@ -313,4 +313,4 @@ def run_state(stats: Iterable[SourceStats], *, interrupted: bool = False) -> Sta
         return "interrupted"
     if stats and all(one.is_broken for one in stats):
         return "failed"
-    return "completed_with_warnings" if any(one.needs_attention for one in stats) else "completed"
+    return "completed_with_warnings" if any(one.has_warnings for one in stats) else "completed"

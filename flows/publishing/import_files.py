@@ -58,10 +58,10 @@ Known = Mapping[str, Sequence[KnownPost]]
 
 @dataclass(slots=True)
 class _Batch:
-    """Files of one transaction: the known ones and those to be read."""
+    """Files of one transaction: the known ones and those to be parsed."""
 
     files: Files
-    unread: list[PostPath | UnreadablePost] = field(default_factory=list)
+    unparsed: list[PostPath | UnreadablePost] = field(default_factory=list)
     known: list[KnownPost] = field(default_factory=list)
 
 
@@ -98,7 +98,7 @@ def import_posts(
             known = _known(warehouse.connection, found, slug)
             is_small = len(found) - len(known) < MIN_FILES_FOR_PROCESSES
             count = 1 if is_small else processes or process_count()
-            batches = ((batch, batch.unread) for batch in _batches(found, known))
+            batches = ((batch, batch.unparsed) for batch in _batches(found, known))
             done = 0
             with closing(read_batches(batches, source=slug, processes=count)) as results:
                 for batch, outcomes in results:
@@ -137,7 +137,7 @@ def _batches(found: Files, known: Known) -> Iterator[_Batch]:
         for one in batch.files:
             before = _before(one, known)
             if before is None:
-                batch.unread.append(one)
+                batch.unparsed.append(one)
             else:
                 batch.known.append(before)
         yield batch

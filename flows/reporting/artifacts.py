@@ -59,7 +59,7 @@ def create_run_artifacts(
     *,
     key: str = "copydesk-result",
     what: str = "",
-    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> None:
     """Create the artifacts of a run; do nothing when the server does not answer.
 
@@ -68,7 +68,7 @@ def create_run_artifacts(
         settings: Where the snapshot is.
         key: Of the table: small letters, digits and dashes.
         what: What the run was asked for, where its name does not show it.
-        notes: More lines below the table.
+        warnings: More lines below the table.
     """
     url = PREFECT_API_URL.value()
     if url and server_problem(url):
@@ -78,7 +78,7 @@ def create_run_artifacts(
         create_table_artifact(
             key=key,
             table=result_table(report),
-            description=result_markdown(report, what=what, notes=notes),
+            description=result_markdown(report, what=what, warnings=warnings),
         )
         if failures:
             total = max(report.totals()["quarantined"], len(failures))
@@ -107,7 +107,7 @@ def result_table(report: RunReport) -> list[dict[str, Any]]:
     ]
 
 
-def result_markdown(report: RunReport, *, what: str = "", notes: Sequence[str] = ()) -> str:
+def result_markdown(report: RunReport, *, what: str = "", warnings: Sequence[str] = ()) -> str:
     """The state of a run, its errors, and what to do about them."""
     parts = [f"Run {code_span(report.run_id)}: **{report.state.replace('_', ' ')}**"]
     if what:
@@ -120,8 +120,8 @@ def result_markdown(report: RunReport, *, what: str = "", notes: Sequence[str] =
         parts.append(bullet_list(report.known_failures))
     if report.totals()["gaps"]:
         parts.append("Gaps: `copydesk gaps` lists them; a backfill of their days closes them.")
-    if notes:
-        parts.append(bullet_list(redact_url(note) for note in notes))
+    if warnings:
+        parts.append(bullet_list(redact_url(one) for one in warnings))
     return "\n\n".join(parts)
 
 
