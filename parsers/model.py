@@ -19,6 +19,9 @@ OptionValue = str | bool | tuple[str, ...]
 
 T = TypeVar("T")
 
+SHARE_LINK = "share"
+"""The channel of articles from the option ``article_urls``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extracted(Generic[T]):

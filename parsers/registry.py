@@ -13,13 +13,20 @@ from typing import TypeVar
 
 from parsers.errors import BrokenParser, OptionError, ParseError, UnknownUrl, did_you_mean
 from parsers.listings import entry_or_error
-from parsers.model import Article, BadEntry, Entry, Listing, OptionValue, Page, Parser, Source
+from parsers.model import (
+    SHARE_LINK,
+    Article,
+    BadEntry,
+    Entry,
+    Listing,
+    OptionValue,
+    Page,
+    Parser,
+    Source,
+)
 from parsers.sources import feed, finews, generic, ofweek, rsshub, woshipm
 
 T = TypeVar("T")
-
-SHARE_LINK = "share"
-"""The channel of articles from the option ``article_urls``."""
 
 __all__ = [
     "PARSERS",

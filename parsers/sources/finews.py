@@ -38,6 +38,7 @@ from parsers.html import select
 from parsers.html.clean import clean_body
 from parsers.listings import entry_or_error, fact, record, records, unique_entries
 from parsers.model import (
+    SHARE_LINK,
     Article,
     BadEntry,
     CanonicalUrl,
@@ -57,7 +58,6 @@ from parsers.text.pinyin import category_slug
 from parsers.text.urls import canonicalize, host_of, url_parts
 
 ROLLING = "emnews"
-SHARE_LINK = "share"
 
 _SHARE_HOSTS = frozenset({"finews.zning.xyz", "choicewzp1.eastmoney.com"})
 _SHARE_PAGE = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode="

@@ -166,7 +166,9 @@ def nothing_new(args: argparse.Namespace, root: Path, site: Site) -> dict[str, f
     found: dict[str, float] = {}
     with test_site.serve(free_port(0)) as stand, Server(root / "server", feed) as server:
         (root / "demo").mkdir()
-        five = demo_run.write_config(root / "demo", port=stand.port, share_link=demo_run.SHARE_LINK)
+        five = demo_run.write_config(
+            root / "demo", port=stand.port, article_url=demo_run.ARTICLE_URL
+        )
         for name, config in (("demo", five), ("feed", feed)):
             seconds = [cpu_of_sync(config, server.client) for _ in range(1 + args.rounds)]
             found[f"{name}_cpu_seconds"] = statistics.median(seconds[1:])

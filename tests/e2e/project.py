@@ -119,7 +119,7 @@ def open_project(folder: Path) -> Iterator[Project]:
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
     with site.serve(faults=fault_of) as stand:
-        config = demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
+        config = demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
         text = config.read_text(encoding="utf-8")
         # A test with faults does not wait for their end.
         config.write_text(

@@ -27,7 +27,7 @@ def requested() -> list[str]:
     """The targets that a sync and a backfill of every source ask the test site for."""
     with tempfile.TemporaryDirectory() as folder, site.serve(0) as stand:
         config = demo_run.write_config(
-            Path(folder), port=stand.port, share_link=demo_run.SHARE_LINK
+            Path(folder), port=stand.port, article_url=demo_run.ARTICLE_URL
         )
         copydesk = (sys.executable, "-m", "flows.cli", "--config", str(config), "--quiet")
         for job in (("sync",), *(("backfill", source, *EVERY_DAY) for source in SOURCES)):

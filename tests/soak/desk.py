@@ -19,7 +19,7 @@ from uuid import uuid4
 import requests
 
 from flows import settings
-from flows.cli.demo_run import SHARE_LINK, write_config
+from flows.cli.demo_run import ARTICLE_URL, write_config
 from tests.ports import lasting_port
 from tests.soak.checking import WAYS
 from warehouse import connect_read_only
@@ -57,7 +57,7 @@ class Desk:
         self.port = lasting_port()
         self.mark = f"SOAK_MARK={uuid4()}"
         self.process: subprocess.Popen[bytes] | None = None
-        self.config = write_config(folder, port=newsstand_port, share_link=SHARE_LINK)
+        self.config = write_config(folder, port=newsstand_port, article_url=ARTICLE_URL)
         text = self.config.read_text(encoding="utf-8").replace(
             "[fetch]", "[fetch]\ndeadline_seconds = 5\ntimeout_seconds = 3"
         )

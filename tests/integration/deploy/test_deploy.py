@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from flows import settings
-from flows.cli.demo_run import SHARE_LINK, write_config
+from flows.cli.demo_run import ARTICLE_URL, write_config
 from flows.serve import run_local
 from tests import site
 
@@ -92,7 +92,7 @@ def test_restore_of_the_runbook_brings_the_whole_corpus_back(tmp_path, prefect_s
     data, backups, said = tmp_path / "data", tmp_path / "backups", []
     data.mkdir()
     with site.serve() as stand:
-        config = write_config(data, port=stand.port, share_link=SHARE_LINK)
+        config = write_config(data, port=stand.port, article_url=ARTICLE_URL)
         before = _sync(config, said)
         held = _articles(config)
         environ = os.environ | {

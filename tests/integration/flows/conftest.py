@@ -92,7 +92,7 @@ def desk(tmp_path: Path, faults: dict[str, Any]) -> Iterator[Desk]:
 
     hook: Faults = fault_of
     with site.serve(faults=hook) as stand:
-        demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
         config = tmp_path / "copydesk.toml"
         # Tests that make things fail shall not wait for them to get well.
         text = config.read_text(encoding="utf-8").replace(
@@ -107,7 +107,7 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk that has read finews and OFweek, once for many tests; not to be changed."""
     folder = tmp_path_factory.mktemp("synced")
     with site.serve() as stand:
-        demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
+        demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
         desk = Desk(folder, stand)
         desk.sync("finews", "ofweek")
         yield desk

@@ -49,7 +49,7 @@ def articles(chosen: settings.Settings) -> int:
 def main(folder: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     with site.serve() as stand:
-        config = demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
+        config = demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
         chosen = settings.load(config, {})
         sync(chosen, "woshipm")
         counts = [articles(chosen)]

@@ -136,7 +136,7 @@ def test_run_is_shown_with_its_own_failures(tmp_path, monkeypatch):
     monkeypatch.setattr(artifacts, "create_table_artifact", keep)
     monkeypatch.setattr(artifacts, "create_markdown_artifact", keep)
     with site.serve() as stand:
-        config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        config = demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
         chosen = settings.load(config, {})
         done = sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
 

@@ -303,7 +303,7 @@ def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(
 
 def test_dry_run_of_a_sync_lists_what_would_be_fetched(tmp_path, typed):
     with site.serve() as stand:
-        config = demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK)
+        config = demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
         _, out, _ = typed("--config", config, "sync", "ofweek", "--dry-run")
 
     assert out.count(f"ofweek: would fetch {stand.url}/") == 11

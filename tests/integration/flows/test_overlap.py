@@ -22,7 +22,7 @@ def chosen(tmp_path):
     """The settings of a source whose site is up."""
     with site.serve() as stand:
         yield settings.load(
-            demo_run.write_config(tmp_path, port=stand.port, share_link=demo_run.SHARE_LINK), {}
+            demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL), {}
         )
 
 

@@ -70,7 +70,7 @@ def read_once(tmp_path_factory):
     """A desk that has read the first edition; not to be changed."""
     folder = tmp_path_factory.mktemp("read_once")
     with site.serve() as stand:
-        demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
+        demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
         desk = Desk(folder, stand)
         desk.first = desk.sync()
         yield desk

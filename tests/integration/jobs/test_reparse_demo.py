@@ -15,7 +15,7 @@ REVISIONS = "SELECT * FROM revisions ORDER BY ALL"
 def test_reparse_of_the_demo_updates_nothing(tmp_path):
     with demo_site.serve() as url:
         port = urlsplit(url).port
-        demo_run.write_config(tmp_path, port=port, share_link=demo_run.SHARE_LINK)
+        demo_run.write_config(tmp_path, port=port, article_url=demo_run.ARTICLE_URL)
         desk = Project(folder=tmp_path, stand=None, faults={})
         synced = desk.sync(*desk.settings.sources)
     assert synced.totals()["new"] > 50

@@ -49,7 +49,7 @@ class Read:
 def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
     folder, windows = tmp_path_factory.mktemp("soak"), []
     with site.serve(last_edition=LAST) as stand:
-        config = demo_run.write_config(folder, port=stand.port, share_link=demo_run.SHARE_LINK)
+        config = demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
         chosen = settings.load(config, {})
         for edition in range(1, LAST + 1):
             stand.edition, began = edition, datetime.now(UTC)
