@@ -77,7 +77,7 @@ def test_no_file_holds_a_secret():
         for name, value in re.findall(
             r"(\w*(?:PASSWORD|AUTH_STRING)\w*)\s*[:=]\s*(\S+)", file.read_text()
         ):
-            assert value.startswith(("${", "desk:...", "...", "?set")), (file.name, name)
+            assert value.startswith(("${", "user:...", "...", "?set")), (file.name, name)
 
 
 def blocks(heading: str) -> str:
