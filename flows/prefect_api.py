@@ -209,6 +209,8 @@ def server_problem(api_url: str, *, seconds: float = 5.0) -> str | None:
         status = error.response.status_code
         if status in (401, 403):
             return f"refuses the password (HTTP {status}): set {CLIENT_AUTH} as the server has it"
+        if status >= 500:
+            return f"answers HTTP {status}: read its log (prefect/server.log beside the warehouse)"
         return f"answers HTTP {status}: expected the address of its API, which ends in /api"
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RuntimeError) as error:
         return f"does not answer ({type(error).__name__}: {error})"

@@ -217,7 +217,13 @@ def use_server(
     if api_url is None:
         _start_server(settings, stop=stop, notify=notify)
     elif problem := prefect_api.server_problem(api_url):
-        raise ServerNotStarted(f"the Prefect server {redact_url(api_url)} {problem}")
+        error = ServerNotStarted(f"the Prefect server {redact_url(api_url)} {problem}")
+        if serve:
+            error.add_note(
+                "`copydesk serve` may still be starting: run the command again, or see "
+                "`copydesk doctor`"
+            )
+        raise error
 
 
 def _start_server(settings: Settings, *, stop: threading.Event, notify: Notify) -> None:
