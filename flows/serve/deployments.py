@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 TAG = "copydesk"
 LONG_RUNS = "long-runs"
+RUNS_PER_SOURCE = 1
+"""Runs of one source's deployment at a time; a later run is cancelled."""
 REGISTER_SECONDS = 120.0
 _ON_DEMAND = {  # flow, and deployment of the same name: entrypoint
     "backfill": "flows.backfill.backfill",
@@ -315,7 +317,7 @@ def _apply(
         enforce_parameter_schema=True,
         schedules=[deployment_schedule(one.schedule, is_active=is_active)] if one.schedule else [],
         paused=is_paused,
-        concurrency_limit=None if one.is_long else 1,
+        concurrency_limit=None if one.is_long else RUNS_PER_SOURCE,
         concurrency_options=None
         if one.is_long
         else ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
