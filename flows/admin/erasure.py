@@ -82,7 +82,7 @@ class ErasureResult:
         redacted: Pages overwritten in the archive.
         absent: Names without stored data; whether each was erased before.
         remaining: Where data remains, and what to do about it.
-        notes: Where data may remain that copydesk cannot see.
+        warnings: Where data may remain that copydesk cannot see.
     """
 
     request: ErasureRequest
@@ -90,7 +90,7 @@ class ErasureResult:
     redacted: int = 0
     absent: dict[str, bool] = field(default_factory=dict)
     remaining: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def not_found(self) -> list[str]:
@@ -115,7 +115,7 @@ class ErasureResult:
             "archived_pages_erased": self.redacted,
             "not_found": self.not_found,
             "remaining": self.remaining,
-            "notes": self.notes,
+            "warnings": self.warnings,
         }
 
     def message(self) -> str:
@@ -131,7 +131,7 @@ class ErasureResult:
             if was_erased
         ]
         lines += [f"! remaining: {one}" for one in self.remaining]
-        return "\n".join([*lines, *self.notes])
+        return "\n".join([*lines, *self.warnings])
 
 
 def _not_found_message(request: ErasureRequest, name: str) -> str:
@@ -259,7 +259,7 @@ def erase(
             f"{one}, the copy made before an upgrade: delete it"
             for one in sorted(path.parent.glob(f"{path.name}.before-*"))
         ]
-        result.notes += _notes(settings, source)
+        result.warnings += _warnings(settings, source)
     return result
 
 
@@ -323,7 +323,7 @@ def _rewrite(settings: Settings, notify: Notify) -> list[str]:
     ]
 
 
-def _notes(settings: Settings, source: str) -> Iterator[str]:
+def _warnings(settings: Settings, source: str) -> Iterator[str]:
     if not source:
         yield (
             "Listings and feeds that carried an entry or the text hold other articles too, and "
