@@ -29,7 +29,7 @@ from flows.cli.parameters import OutFile
     "--batch",
     type=(click.Path(exists=True, dir_okay=False, path_type=Path), OutFile()),
     metavar="MANIFEST.jsonl OUT.json",
-    help='Many pages: {"id","html","url"} a line in, {id: article} out.',
+    help='Many pages: {"id","html","url"} a line in (html: path of the page), {id: article} out.',
 )
 @with_global_options
 @click.pass_obj

@@ -149,8 +149,10 @@ def parse_line(line: ManifestLine) -> str:
     try:
         with _time_limit(TIMEOUT_SECONDS):
             article = _parse(line)
+    except FileNotFoundError:
+        record: dict[str, object] = {"error": f"{line.html} does not exist: html is a file's path"}
     except (ParseError, OSError, PageTimeoutError, MemoryError, ValueError) as error:
-        record: dict[str, object] = {"error": f"{type(error).__name__}: {error}"[:600]}
+        record = {"error": f"{type(error).__name__}: {error}"[:600]}
     else:
         from flows.pipeline.article_json import article_json
 
