@@ -216,10 +216,14 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     except ValidationError as error:
         lines = [f"{file} and the environment hold wrong keys:", *map(_problem, error.errors())]
         raise ConfigurationError("\n".join(lines)) from None
-    _check_zone("defaults.time_zone", settings.defaults.time_zone)
-    settings.selected_sources()
-    source_schedules(settings)
-    maintenance_schedule(settings)
+    try:
+        _check_zone("defaults.time_zone", settings.defaults.time_zone)
+        settings.selected_sources()
+        source_schedules(settings)
+        maintenance_schedule(settings)
+    except ConfigurationError as error:
+        message = f"{file} and the environment hold a wrong key:\n  {error}"
+        raise ConfigurationError(message) from None
     return _with_absolute_paths(settings, file.absolute().parent)
 
 
