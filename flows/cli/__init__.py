@@ -88,7 +88,9 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort) as error:
         if isinstance(error.__cause__, EOFError):  # click turns any EOFError into Abort
             return console.fail_with(error.__cause__)
-        return console.fail("interrupted; what was stored stays stored", INTERRUPTED)
+        return console.fail(
+            "interrupted: stored batches stay; the same command continues", INTERRUPTED
+        )
     except click.UsageError as error:
         return console.fail(_usage(error), USAGE)
     except click.ClickException as error:

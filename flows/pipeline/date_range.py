@@ -142,6 +142,10 @@ def read_url_file(path: str | Path) -> tuple[str, ...]:
     """
     try:
         urls = parse_url_list(Path(path).read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise InvalidBackfillRequest(
+            f"{path} does not exist: give a file with one URL a line, or -"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidBackfillRequest(f"expected a file of URLs, one a line: {error}") from None
     if not urls:

@@ -25,7 +25,7 @@ def final_state(report: RunReport) -> State[Any]:
     # Prefect raises the result of a failed run; in a deployment nothing reads the report.
     data = None if run_trigger() == "schedule" else report
     if report.state == "interrupted":
-        text = "interrupted; what was stored stays stored"
+        text = "interrupted: stored batches stay; the same command continues"
         errors = report.errors[:MAX_ERRORS]
         return Cancelled(message="; ".join([text, *errors]), data=data)
     message = _message(report)

@@ -87,5 +87,5 @@ def test_file_without_urls_is_refused(tmp_path, content):
     if content is not None:
         file.write_bytes(content)
 
-    with pytest.raises(InvalidBackfillRequest, match="one a line"):
+    with pytest.raises(InvalidBackfillRequest, match="a line"):
         read_url_file(file)
