@@ -194,8 +194,8 @@ class RobotsCache:
         entry = self._entries[target.origin]
         if entry.rules is None:
             raise RateLimited(
-                f"nothing of {target.host} is fetched in this run, because its robots.txt cannot "
-                f"be read ({entry.error}); the next run retries",
+                f"cannot read robots.txt of {target.host} ({entry.error}): the run fetches nothing "
+                "from it; the next run retries",
                 url=target.url,
             )
         if not entry.rules.allows(target.url):
