@@ -114,6 +114,7 @@ class RunContext:
         self.environment = _ENVIRONMENT.get() or default()
         self._resources = ExitStack()
         self._one_writer = threading.Lock()
+        self._archive: ArchiveWriter | None = None  # opened with the fetcher
         self._started: set[str] = set()
         self._batch_count = 0
         self._pauses: Mapping[str, datetime] = {}
@@ -241,16 +242,12 @@ class RunContext:
     # --- the network and the archive ---
 
     @cached_property
-    def _archive(self) -> ArchiveWriter:
-        archive = ArchiveWriter(self.settings.archive.path)
-        self._resources.callback(archive.close)
-        return archive
-
-    @cached_property
     def _fetcher(self) -> Fetcher:
         policy = fetch_policy(self.settings.fetch, self.settings.selected_sources())
-        archive = None if self.is_dry else self._archive
-        fetcher = Fetcher(policy, archive=archive, stop=self.environment.stop)
+        if not self.is_dry:
+            self._archive = ArchiveWriter(self.settings.archive.path)
+            self._resources.callback(self._archive.close)
+        fetcher = Fetcher(policy, archive=self._archive, stop=self.environment.stop)
         for url, until in self._pauses.items():
             seconds = (until - datetime.now(UTC)).total_seconds()
             fetcher.pause(url, seconds, f"it asked an earlier run to wait until {until:%c} UTC")
@@ -263,7 +260,7 @@ class RunContext:
 
     def sync_archive(self) -> None:
         """Flush the raw pages to disk, before rows that point to them are committed."""
-        if "_archive" in self.__dict__:
+        if self._archive is not None:
             self._archive.sync()
 
     @property
