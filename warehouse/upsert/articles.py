@@ -1,8 +1,17 @@
 """The upsert: observed articles into contents, records, versions and sightings.
 
-No row is looked up by itself, and only two tag probes inside DuckDB (``lookup``) take time in
-proportion to what is stored. A row that repeats what is known, as nearly all of a live run do,
-adds a sighting; ``history`` decides what any other row means.
+An observation is, in this order:
+
+- suppressed, if its article or source was erased (``_without_suppressed``);
+- for an article never stored: duplicate, if another article has the same content hash, else
+  new (``_place_first``);
+- for a stored article: updated, if it changes the current content, else unchanged (``_place``).
+  A version older than the current one is stored and counts as unchanged
+  (``History.place_version``).
+
+``_place_all`` counts what repeats the current version, as nearly all of a live run does, without
+a history. No row is looked up by itself, and only two tag probes inside DuckDB (``lookup``) take
+time in proportion to what is stored.
 """
 
 from __future__ import annotations
