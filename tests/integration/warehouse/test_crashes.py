@@ -1,6 +1,6 @@
 """What holds when the process is killed, the disk is full, or the file is damaged.
 
-``COPYDESK_TORTURE_KILLS`` is the number of kills (`make torture`: 200), 3 by default.
+``TORTURE_KILLS`` is the number of kills (`make torture`: 200), 3 by default.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from warehouse.errors import (
 from warehouse.records import runs, watermarks
 
 ROOT = Path(__file__).parents[3]
-KILLS = int(os.environ.get("COPYDESK_TORTURE_KILLS", "3"))
+KILLS = int(os.environ.get("TORTURE_KILLS", "3"))
 
 
 def run_writer(*words: object, check: bool = True) -> list[str]:
@@ -92,7 +92,7 @@ def check_batches(db: DuckDBPyConnection, acknowledged: int) -> int:
 def test_killing_the_writer_loses_no_acknowledged_batch_and_leaves_none_in_part(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seed = int(os.environ.get("COPYDESK_TORTURE_SEED", "20260314"))
+    seed = int(os.environ.get("TORTURE_SEED", "20260314"))
     chance = random.Random(seed)  # noqa: S311
     tally = Tally()
     following = 0
@@ -108,7 +108,7 @@ def test_killing_the_writer_loses_no_acknowledged_batch_and_leaves_none_in_part(
         tally.unacknowledged += last > acknowledged
         tally.batches = following = last + 1
     with capsys.disabled():
-        if "COPYDESK_TORTURE_KILLS" in os.environ:
+        if "TORTURE_KILLS" in os.environ:
             print(f"\n{tally} (seed {seed}): 0 unopenable, 0 lost, 0 partial, 0 doubled")
 
 
