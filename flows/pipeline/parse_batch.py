@@ -150,7 +150,9 @@ def parse_line(line: ManifestLine) -> str:
         with _time_limit(TIMEOUT_SECONDS):
             article = _parse(line)
     except FileNotFoundError:
-        record: dict[str, object] = {"error": f"{line.html} does not exist: html is a file's path"}
+        record: dict[str, object] = {
+            "error": f"{line.html} does not exist: html is the page's path"
+        }
     except (ParseError, OSError, PageTimeoutError, MemoryError, ValueError) as error:
         record = {"error": f"{type(error).__name__}: {error}"[:600]}
     else:

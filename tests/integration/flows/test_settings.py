@@ -99,10 +99,13 @@ def test_example_file_is_accepted_and_equals_the_defaults(tmp_path, monkeypatch)
     ],
 )
 def test_wrong_key_is_named_with_what_was_expected(tmp_path, text, expected):
+    file = written(tmp_path, text)
+
     with pytest.raises(ConfigurationError) as caught:
-        settings.load(written(tmp_path, text), {})
+        settings.load(file, {})
 
     assert expected in str(caught.value)
+    assert str(file) in str(caught.value)
 
 
 def test_section_without_parser_changes_the_built_in_source(tmp_path):

@@ -144,6 +144,13 @@ def test_a_page_that_takes_too_long_is_given_up(folder: Path, monkeypatch: pytes
     assert record["error"].startswith("PageTimeoutError")
 
 
+def test_a_page_file_that_does_not_exist_is_named(folder: Path):
+    record = json.loads(parse_line(ManifestLine(id="a", html=folder / "none.html")))
+
+    assert str(folder / "none.html") in record["error"]
+    assert "Errno" not in record["error"]
+
+
 def _never(_path: Path) -> bytes:
     while True:
         pass
