@@ -1,7 +1,7 @@
 """The failures of a reparse, resolved at its end.
 
-An archive keeps the pages that failed and the later ones that parsed. A failure needs
-attention only if no later page of its article parsed, and once for each page URL.
+An archive keeps the pages that failed and the later ones that parsed. A failure is
+unresolved if no later page of its article parsed; it counts once for each page URL.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from warehouse.rows import ArticleRow, NewQuarantineEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnresolvedFailures:
-    """The failures of one source that need attention.
+    """The failures of one source that no later page resolved.
 
     Attributes:
         pages: Failed pages of articles.
@@ -58,7 +58,7 @@ class ReparseFailures:
             self._parsed_at[row.article_id] = max(at, row.fetched_at)
 
     def unresolved(self, store: DuckDBPyConnection | None) -> UnresolvedFailures:
-        """Return the failures that need attention; all of them if the warehouse cannot be read."""
+        """Return the unresolved failures; all of them if the warehouse cannot be read."""
         pages = [one for one in self._latest.values() if one.article_id]
         listings = [one for one in self._latest.values() if not one.article_id]
         late: set[int] = set()

@@ -39,7 +39,7 @@ def serve(
     verbosity: int = 0,
     stop: threading.Event,
 ) -> None:
-    """Serve until ``stop`` is set, then store what is under way and end everything.
+    """Serve until ``stop`` is set, then store what is in progress and end everything.
 
     Raises:
         ConfigurationError: The address needs a password, or a schedule is invalid.
