@@ -103,7 +103,7 @@ def test_dry_run_names_the_addresses(typed):
         (["finews", "--from", "2022-03-14"], "only the first"),
         (["finew", "--from", "2022-03-14", "--to", "2022-03-15"], "did you mean 'finews'"),
         (["finews", "--from", "yesterday", "--to", "2022-03-15"], "yesterday"),
-        (["finews", "--urls", "/nowhere/at/all"], "expected a file of URLs"),
+        (["finews", "--urls", "/nowhere/at/all"], "does not exist"),
         (["finews", "--urls", os.devnull], "found none in"),
         (["finews", "--archive", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
