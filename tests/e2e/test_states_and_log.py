@@ -30,7 +30,7 @@ REVERSED = {"source": "finews", "from_date": "2022-03-13", "to_date": "2022-03-1
         (backfill, REVERSED, "expected a range that ends on or after its first day"),
         (backfill, {"source": "finews"}, "found none of them"),
         (backfill, {"source": "finew", "urls": "x"}, "no source 'finew', did you mean 'finews'"),
-        (backfill, {"source": "finews", "urls_file": "/nowhere/urls"}, "expected a file of URLs"),
+        (backfill, {"source": "finews", "urls_file": "/nowhere/urls"}, "does not exist"),
         (sync, {"sources": ["finew"]}, "no source 'finew', did you mean 'finews'"),
         (import_posts, {"paths": ["/nowhere"]}, "found nothing at /nowhere"),
         (import_posts, {"paths": []}, "found no path"),
