@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,11 +132,7 @@ class Serving:
 
     def kill_everything(self) -> None:
         self.note_processes()
-        pids = self.alive()
-        for pid in pids:  # frozen first: none sees the others end and reports it
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
-        for pid in pids:
+        for pid in self.alive():
             with_no_mercy(pid)
         if self.process is not None:
             self.process.wait(10)
