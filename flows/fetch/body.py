@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from urllib3.response import HTTPResponse
@@ -21,7 +21,7 @@ from flows.fetch.redact import safe_text
 _READ_BYTES = 65536
 _MAX_MEMBERS = 100
 _GZIP = b"\x1f\x8b"
-_KEPT_COMPRESSED = re.compile(r"(?i)gzip|x-gzip|octet-stream|zip|tar")
+_GZIP_DEFLATE = _GZIP + b"\x08"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,8 @@ class Framing:
     Attributes:
         kind: ``length``, ``chunked``, or ``close`` for the end of the connection.
         length: Announced length; ``None`` unless ``kind`` is ``length``.
-        codings: Content codings, in the order they were applied.
+        codings: Content codings, in the order they were applied; of a body also a gzip that
+            no header field declared.
     """
 
     kind: Literal["length", "chunked", "close"]
@@ -108,11 +109,23 @@ def read_body(raw: HTTPResponse, *, framing: Framing, limit: int, deadline: Dead
     if framing.length is not None and framing.length > limit:
         raise TooLarge(_too_large(framing.length, limit, "announced"))
     wire = _read_wire(raw, framing, limit, deadline)
+    content, codings = _decode(wire, framing.codings, limit)
+    return Body(wire=wire, content=content, framing=replace(framing, codings=codings))
+
+
+def _decode(wire: bytes, codings: tuple[str, ...], limit: int) -> tuple[bytes, tuple[str, ...]]:
+    """Undo the declared codings, and one of gzip that no header field declares.
+
+    Returns:
+        The content, and the codings that were undone.
+    """
     content = wire
-    for coding in reversed(framing.codings):
+    for coding in reversed(codings):
         content = _inflate(content, coding, limit)
-    _refuse_compressed(raw, framing, content)
-    return Body(wire=wire, content=content, framing=framing)
+    if content.startswith(_GZIP_DEFLATE):  # a gzip file, or a body that was compressed twice
+        content = _inflate(content, "gzip", limit)
+        codings = ("gzip", *codings)
+    return content, codings
 
 
 def _read_wire(raw: HTTPResponse, framing: Framing, limit: int, deadline: Deadline) -> bytes:
@@ -196,29 +209,14 @@ def _window(data: bytes, coding: str) -> int:
     return 15 if is_zlib else -15
 
 
-def _refuse_compressed(raw: HTTPResponse, framing: Framing, content: bytes) -> None:
-    """Refuse a body that is still gzip data although its header fields deny it."""
-    if not content.startswith(_GZIP) or content[2:3] != b"\x08":
-        return
-    kind = raw.headers.get("content-type", "")
-    name = str(raw.url or "").partition("?")[0].lower()
-    if _KEPT_COMPRESSED.search(kind) or (name.endswith((".gz", ".tgz")) and not framing.codings):
-        return
-    raise IncompleteBody(
-        f"the body is still gzip data after its declared coding ({_show(framing.codings)}) "
-        f"was undone; its type is {safe_text(kind)!r}"
-    )
-
-
 def inflate_all(wire: bytes, fields: tuple[tuple[str, str], ...], *, limit: int = 1 << 30) -> bytes:
-    """Decompress an archived body as its own header fields declare.
+    """Decompress an archived body as it was when it was fetched.
 
     Raises:
         IncompleteBody: It does not decompress.
         TooLarge: It is larger than ``limit``.
     """
-    codings = ",".join(value for name, value in fields if name.lower() == "content-encoding")
-    for coding in reversed([part.strip() for part in codings.lower().split(",")]):
-        if coding in ("gzip", "x-gzip", "deflate"):
-            wire = _inflate(wire, coding, limit)
-    return wire
+    declared = ",".join(value for name, value in fields if name.lower() == "content-encoding")
+    known = (part.strip() for part in declared.lower().split(","))
+    codings = tuple(part for part in known if part in ("gzip", "x-gzip", "deflate"))
+    return _decode(wire, codings, limit)[0]

@@ -67,8 +67,8 @@ FAULTS: dict[str, tuple[Reply, type[FetchError]]] = {
     ),
     "gzip_then_junk": (reply(200, PACKED + b"junk", HTML, GZIP), IncompleteBody),
     "gzip_label_on_plain_text": (reply(200, BODY, HTML, GZIP), IncompleteBody),
-    "gzip_without_label": (reply(200, PACKED, HTML), IncompleteBody),
-    "double_gzip": (reply(200, packed(PACKED), HTML, GZIP), IncompleteBody),
+    "gzip_without_label_cut": (reply(200, PACKED[:-8], HTML), IncompleteBody),
+    "gzip_without_label_then_junk": (reply(200, PACKED + b"junk", HTML), IncompleteBody),
     "deflate_cut": (
         reply(200, zlib.compress(BODY)[:-20], HTML, "Content-Encoding: deflate"),
         IncompleteBody,
@@ -162,6 +162,10 @@ RIGHT: dict[str, Reply] = {
     "gzip_of_two_members": page(packed(BODY[:900]) + packed(BODY[900:]), GZIP),
     "gzip_with_zero_padding": page(PACKED + bytes(9), GZIP),
     "gzip_by_close": then_close(reply(200, PACKED, HTML, GZIP, length=False)),
+    "gzip_without_label": page(PACKED),
+    "gzip_file": reply(200, PACKED, "Content-Type: application/x-gzip"),
+    "gzip_file_by_close": then_close(reply(200, PACKED, HTML, length=False)),
+    "gzip_twice_and_labelled_once": page(packed(PACKED), GZIP),
     "gzip_twice_and_labelled_so": page(packed(PACKED), "Content-Encoding: gzip, gzip"),
     "deflate": page(zlib.compress(BODY), "Content-Encoding: deflate"),
     "bare_deflate": page(bare_deflate(BODY), "Content-Encoding: deflate"),
@@ -341,7 +345,15 @@ def test_content_checks_know_the_forms_that_occur(expect, body, serve, fetcher) 
     assert fetcher(server).fetch(FetchRequest(url=server.url(), expect=expect)).body == body
 
 
-def test_a_compressed_file_stays_as_it_is(serve, fetcher) -> None:
-    server = serve(lambda _seen: reply(200, PACKED, "Content-Type: application/gzip"))
+@pytest.mark.parametrize("fields", [(), (GZIP,)], ids=["a gzip file", "a gzip file in gzip"])
+def test_a_bomb_without_a_label_stops_at_the_limit(fields, serve, fetcher) -> None:
+    bomb = packed(bytes(30_000_000))
+    body = packed(bomb) if fields else bomb
+    server = serve(lambda _seen: reply(200, body, "Content-Type: text/xml", *fields))
 
-    assert fetcher(server).fetch(FetchRequest(url=server.url("/sitemap.xml.gz"))).body == PACKED
+    with pytest.raises(TooLarge):
+        fetcher(server, max_body_bytes=1_000_000).fetch(
+            FetchRequest(url=server.url("/feed.xml.gz"))
+        )
+
+    assert len(server.log) == 1
