@@ -83,13 +83,13 @@ def page_records(
         warc_headers_dict=headers,
         http_headers=StatusAndHeaders(f"{response.status} {response.reason}", fields, "HTTP/1.1"),
     )
-    _, _, host, path = url.split("/", 3)
+    host = url.split("/", 3)[2]
     request = _BUILDER.create_warc_record(
         url,
         "request",
         warc_headers_dict={"WARC-Concurrent-To": record_id, "WARC-Date": date},
         http_headers=StatusAndHeaders(
-            f"GET /{path} HTTP/1.1",
+            f"GET {response.target.path} HTTP/1.1",
             [("Host", host), *response.request_fields],
             is_http_request=True,
         ),

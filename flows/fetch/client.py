@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import re
 import ssl
+import string
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException, RemoteDisconnected
 from typing import Literal
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import requests
 import urllib3
@@ -41,6 +43,8 @@ _LIBRARY_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
 # http.client raises a bare ValueError for some malformed responses.
 _FOREIGN_ERRORS = (*_LIBRARY_ERRORS, HTTPException, OSError, ValueError)
 
+_AUTHORITY = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*")
+
 Kind = Literal["page", "redirect", "not_modified"]
 
 
@@ -56,7 +60,7 @@ class HttpResponse:
         fields: Header fields in order, as received.
         headers: The same, by name.
         body: Of a redirect only as much as was read.
-        location: Location of a redirect, as received.
+        location: Location of a redirect; bytes beyond ASCII are decoded.
         request_fields: Header fields of the request, credentials left out.
         received_at: When the response was complete, aware UTC.
     """
@@ -125,6 +129,7 @@ class HttpClient:
             fields["Authorization"] = _basic(credentials)
         attempt = Deadline(
             self._addresses,
+            target.path,
             at=min(deadline, self._clock() + self._policy.attempt_limit_seconds),
             silence_seconds=self._policy.timeout_seconds,
             clock=self._clock,
@@ -166,7 +171,7 @@ class HttpClient:
             fields=tuple(raw.headers.iteritems()),
             headers=response.headers,
             body=body,
-            location=response.headers.get("Location", ""),
+            location=_decode_location(response.headers.get("Location", "")),
             request_fields=tuple((k, v) for k, v in fields.items() if k != "Authorization"),
             received_at=self._now(),
         )
@@ -218,6 +223,20 @@ class HttpClient:
     def close(self) -> None:
         """Close every kept connection."""
         self._adapter.close()
+
+
+def _decode_location(value: str) -> str:
+    """The text of a Location, which http.client reads as Latin-1.
+
+    Browsers send bytes that are not UTF-8 back as they are, percent-encoded.
+    """
+    data = value.encode("latin-1", "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        authority = _AUTHORITY.match(data)
+        end = authority.end() if authority else 0
+        return data[:end].decode("latin-1") + quote(data[end:], safe=string.printable)
 
 
 def _drain(raw: urllib3.HTTPResponse, deadline: Deadline) -> None:

@@ -97,11 +97,12 @@ class _GuardedConnection(HTTPConnection):
             self._watched.close()
             self._watched = None
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         """Send a request, the attempt's deadline tied to the socket."""
+        deadline = current_deadline()
         if self._watched is not None and self.sock is not None:
-            current_deadline().watch(self._watched, is_reused=True)
-        super().request(*args, **kwargs)
+            deadline.watch(self._watched, is_reused=True)
+        super().request(method, deadline.request_target, *args, **kwargs)
 
     def close(self) -> None:
         """Close the socket and its duplicate."""

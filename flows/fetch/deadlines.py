@@ -24,6 +24,8 @@ class Deadline:
 
     Attributes:
         addresses: Policy for the connections of the attempt.
+        request_target: Sent on the request line. The libraries between this package and the
+            socket would encode a stray ``%`` again.
         at: On ``clock``.
         silence_seconds: Longest silence on the socket.
         is_reused: The request uses a connection kept from an earlier one.
@@ -32,6 +34,7 @@ class Deadline:
     """
 
     addresses: AddressPolicy
+    request_target: str
     at: float
     silence_seconds: float
     clock: Callable[[], float]

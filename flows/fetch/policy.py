@@ -59,7 +59,7 @@ class FetchPolicy:
     source_hosts: tuple[str, ...] = ()
     attempt_seconds: float = 0.0
     max_attempts: int = 6
-    max_redirects: int = 10
+    max_redirects: int = 5
     backoff_seconds: float = 0.5
     backoff_floor_seconds: float = 0.1
     backoff_cap_seconds: float = 30.0

@@ -12,7 +12,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from protego import Protego
 
@@ -36,7 +35,6 @@ from flows.fetch.throttle import Outcome, outcome_of
 
 _MAX_BYTES = 500 * 1024  # RFC 9309 2.5 asks for this much; the rest is ignored
 _MAX_AGE_SECONDS = 86400.0  # RFC 9309 2.4
-_MAX_HOPS = 5
 _RETRY_SECONDS = 300.0
 _MAX_SITES = 10_000
 
@@ -65,12 +63,10 @@ class RobotsRules:
 
     def allows(self, url: str) -> bool:
         """True when the URL may be fetched; robots.txt itself always may."""
-        parts = urlsplit(url)
-        path = parts.path or "/"
-        if self.matcher is None or path == "/robots.txt":
+        path = parse_target(url).path
+        if self.matcher is None or path.partition("?")[0] == "/robots.txt":
             return True
-        full = f"{path}?{parts.query}" if parts.query else path
-        return self.matcher.can_fetch("http://host" + _normalize(full), "*")
+        return self.matcher.can_fetch("http://host" + _normalize(path), "*")
 
 
 ALLOW_ALL = RobotsRules()
@@ -282,15 +278,15 @@ class RobotsCache:
         return parse_robots(response.body.content, self._policy.product_token)
 
     def _follow(self, target: Target, deadline: float) -> HttpResponse:
-        for hop in range(_MAX_HOPS + 1):
+        for hop in range(self._policy.max_redirects + 1):
             response = self._client.get(target, deadline=deadline, limit=_MAX_BYTES)
             if response.kind != "redirect":
                 return response
-            if not response.location or hop == _MAX_HOPS:
+            if not response.location or hop == self._policy.max_redirects:
                 break
             try:
                 target = parse_target(join(target, response.location))
                 self._addresses.check(target)
             except (ValueError, PolicyRefusal) as error:
                 raise BadRedirect("it redirects to a URL that cannot be fetched") from error
-        raise BadRedirect(f"expected at most {_MAX_HOPS} redirects")
+        raise BadRedirect(f"expected at most {self._policy.max_redirects} redirects")

@@ -92,6 +92,11 @@ class Target:
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
+    def path(self) -> str:
+        """Path and query: the request target in origin form (RFC 9112 3.2.1)."""
+        return "/" + self.url.split("/", 3)[3]
+
+    @property
     def host_key(self) -> str:
         """The host for the throttle; http and https on their default ports are one."""
         return self.host if self.port in (80, 443) else f"{self.host}:{self.port}"

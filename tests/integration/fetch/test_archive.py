@@ -116,9 +116,7 @@ def test_an_unchanged_body_is_kept_once(serve, fetcher, folder) -> None:
     assert verify(folder).damaged == ()
 
 
-def test_the_same_bytes_are_read_with_and_without_a_label(
-    serve, fetcher, folder
-) -> None:
+def test_the_same_bytes_are_read_with_and_without_a_label(serve, fetcher, folder) -> None:
     data = packed(BODY)
     server = serve(
         lambda seen: (
@@ -390,3 +388,23 @@ def test_sync_and_close_may_be_called_by_any_thread_at_any_time(folder) -> None:
     for thread in threads:
         thread.join()
     archive.sync()
+
+
+@pytest.mark.parametrize("path", ["/100%", "/a%zz?b=%", "/%7Ea|b?q={x}", "/%2e%2e%2Fx"])
+def test_the_address_of_a_record_is_the_one_that_was_asked_for(
+    path, serve, fetcher, folder
+) -> None:
+    server = serve(lambda _seen: page(BODY))
+    with ArchiveWriter(folder) as archive:
+        fetched = fetcher(server, archive=archive).fetch(FetchRequest(url=server.url(path)))
+
+    (file,) = folder.glob("*.warc.gz")
+    with file.open("rb") as stream:
+        (line,) = [
+            record.http_headers.statusline
+            for record in ArchiveIterator(stream)
+            if record.rec_type == "request"
+        ]
+    record = read_record(folder, fetched.archive_file or "", fetched.archive_offset or 0)
+    assert record.url == fetched.final_url == server.url(server.log[0].path)
+    assert line == f"{server.log[0].path} HTTP/1.1"
