@@ -12,6 +12,7 @@ WarehouseError
 ├── WarehouseReadOnly     the file or its folder cannot be written
 ├── WriteConflict         another transaction of this process kept changing the same rows
 ├── BadRow                a row with a value that cannot be stored
+├── NotFound              no row, or several, have the given id
 └── BadQuery              SQL that is not one read-only statement, or that fails
 
 A message names the file, the process that holds it, and what to do.
@@ -84,6 +85,10 @@ class BadRow(WarehouseError):
         super().__init__(message)
         self.article_id = article_id
         self.field = field
+
+
+class NotFound(WarehouseError):
+    """No row, or more than one, has the given id or the beginning of it."""
 
 
 class BadQuery(WarehouseError):

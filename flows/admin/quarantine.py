@@ -1,16 +1,19 @@
-"""Open and resolved failures and gaps, read from the snapshot."""
+"""Open and resolved failures and gaps, read from the snapshot; and their dismissal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from flows.callbacks import Notify
 from flows.settings import Settings
-from warehouse import connect_read_only, current_snapshot
+from warehouse import connect_read_only, current_snapshot, db
+from warehouse.care import snapshot
+from warehouse.duckdb_errors import missing_error
 from warehouse.records import gaps, quarantine
 from warehouse.rows import Gap, QuarantineEntry
 
@@ -38,7 +41,7 @@ def get_failure(settings: Settings, quarantine_id: str) -> QuarantineEntry:
 
     Raises:
         WarehouseMissing: No snapshot was published yet.
-        WarehouseError: No id, or several, have this prefix.
+        NotFound: No id, or several, have this prefix.
     """
     with _snapshot(settings) as store:
         return quarantine.get(store, quarantine_id)
@@ -54,6 +57,47 @@ def list_gaps(
     """
     with _snapshot(settings) as store:
         return gaps.list_gaps(store, source=source, is_closed=is_closed)
+
+
+def dismiss(
+    settings: Settings,
+    ids: Sequence[str],
+    *,
+    source: str | None = None,
+    reason: str | None = None,
+    notify: Notify,
+) -> list[QuarantineEntry]:
+    """Mark open failures as dismissed, and publish the snapshot; return them.
+
+    A run that meets such a failure again counts it and does not report it, unless the reason is
+    another one. ``quarantine replay`` leaves it alone.
+
+    Args:
+        settings: Where the warehouse is.
+        ids: Ids or unique prefixes of ids; without any, every open failure of the others.
+        source: Only failures of this source.
+        reason: Only failures of this kind.
+        notify: Called before a wait for the warehouse.
+
+    Raises:
+        WarehouseMissing: There is no warehouse.
+        NotFound: No id, or several, have one of these prefixes. Nothing is dismissed.
+    """
+    warehouse = settings.warehouse
+    if not warehouse.path.exists():
+        raise missing_error(warehouse.path)
+    wait = warehouse.lock_timeout_seconds
+    with db.connect(warehouse.path, wait_seconds=wait, notify=notify) as store:
+        with db.transaction(store):
+            if ids:
+                found = [quarantine.get(store, one) for one in ids]
+            else:
+                found = quarantine.open_failures(store, reason=reason, source=source)
+            dismissed = {one.quarantine_id: one for one in found if one.resolved_at is None}
+            quarantine.resolve(store, run_id=quarantine.DISMISSED, quarantine_ids=dismissed)
+        if dismissed:
+            snapshot.publish(store, warehouse.snapshot)
+    return list(dismissed.values())
 
 
 def failure_row(failure: QuarantineEntry) -> dict[str, Any]:

@@ -35,9 +35,9 @@ def exit_code_of(error: Exception) -> int | None:
     from flows.errors import ConfigurationError, Interrupted, RunFailed
     from flows.fetch import FetchError
     from parsers.errors import ParseError
-    from warehouse.errors import WarehouseError
+    from warehouse.errors import BadQuery, NotFound, WarehouseError
 
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, ConfigurationError | BadQuery | NotFound):
         return USAGE
     if isinstance(error, Interrupted):
         return INTERRUPTED

@@ -47,7 +47,6 @@ def export(
     from flows.publishing.export_posts import export_articles
     from flows.publishing.export_tables import export_tables
 
-    console.warn_unknown_source(source)
     settings = console.settings()
     if format_ == "parquet":
         tables = export_tables(settings, directory, source=source, since=since, check=check)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from flows.cli.console import Console, help_without_command, with_global_options
+from flows.cli.console import Console, help_without_command, usage_error, with_global_options
 from flows.cli.exit_codes import OK, WARNINGS
 from flows.cli.parameters import OutFile
 from flows.cli.progress import show_progress
@@ -22,13 +22,13 @@ SOURCE = click.option("--source", metavar="SOURCE", help="Only failures of this 
 
 @click.group(
     invoke_without_command=True,
-    short_help="List, show and replay pages that could not be parsed.",
+    short_help="List, show, replay and dismiss pages that could not be parsed.",
     epilog="Example: copydesk quarantine list --reason layout_changed",
 )
 @with_global_options
 @click.pass_context
 def quarantine(context: click.Context) -> None:
-    """List, show and replay pages, entries and posts that could not be parsed."""
+    """List, show, replay and dismiss pages, entries and posts that could not be parsed."""
     help_without_command(context)
 
 
@@ -110,6 +110,38 @@ def replay(console: Console, id_: str | None, reason: str | None, source: str | 
         console.notify(_nothing(reason, source, is_resolved=False))
     console.print_lines(report.warnings)
     return print_run(console, report)
+
+
+@quarantine.command(
+    short_help="Close failures that need no fix.",
+    epilog="Example: copydesk quarantine dismiss --source finews --reason bad_listing",
+)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@REASON
+@SOURCE
+@with_global_options
+@click.pass_obj
+def dismiss(console: Console, ids: tuple[str, ...], reason: str | None, source: str | None) -> int:
+    """Close failures that need no fix: resolved_by becomes "dismissed".
+
+    Runs count such a failure when they meet it again, and report it only if its reason changes.
+    Exit code 3: there was no open failure to dismiss.
+    """
+    from flows.admin import quarantine as failures
+
+    if bool(ids) == bool(reason or source):
+        usage_error("give either ID, or --source and --reason; `copydesk quarantine list` has them")
+    found = failures.dismiss(
+        console.settings(), ids, source=source, reason=reason, notify=console.notify
+    )
+    rows = [failures.failure_row(one) for one in found]
+    text = f"{pluralize(len(rows), 'failure')} dismissed"
+    if rows:
+        text = f"{table_or_blocks(rows, ('id', 'source', 'reason', 'what'))}\n{text}"
+    console.print_result({"dismissed": [one.quarantine_id for one in found]}, text)
+    if not found:
+        console.warn_unknown_source(source)
+    return OK if found else WARNINGS
 
 
 def _nothing(reason: str | None, source: str | None, is_resolved: bool) -> str:

@@ -69,6 +69,7 @@ class _Discovery:
         with run.reading() as db:
             if not run.is_dry:
                 run.known_failures[slug] = alerts.alerted_failures(db, slug)
+                run.dismissed[slug] = alerts.dismissed_failures(db, slug)
             marks = {one.channel: watermarks.get(db, slug, one.channel) for one in listings}
             validators = fetches.validators(db, urls)
         return validators, {channel: mark for channel, mark in marks.items() if mark is not None}

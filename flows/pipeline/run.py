@@ -89,6 +89,7 @@ class RunContext:
         stats: The counters of each source.
         suppressed: Articles and sources that were erased on request. They are not fetched.
         known_failures: Of each source, the failures in quarantine that a run has reported.
+        dismissed: Of each source, the failures that an operator dismissed.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class RunContext:
         self.stats: dict[str, SourceStats] = {}
         self.suppressed = SuppressionList()
         self.known_failures: dict[str, AlertedFailures] = {}
+        self.dismissed: dict[str, AlertedFailures] = {}
         default = RunEnvironment.of_schedule if trigger == "schedule" else RunEnvironment
         self.environment = _ENVIRONMENT.get() or default()
         self._resources = ExitStack()
@@ -177,10 +179,13 @@ class RunContext:
         return self.environment.stop.is_set()
 
     def quarantine(self, failure: NewQuarantineEntry, text: str, problem: Problem) -> None:
-        """Count a failure; one that an earlier run reported is known."""
-        known = self.known_failures.get(failure.source)
-        is_known = known is not None and alerts.is_alerted(known, failure)
-        self.stats[failure.source].quarantine(text, problem, is_known=is_known)
+        """Count a failure; one that an earlier run reported is known, a dismissed one silent."""
+        stats, none = self.stats[failure.source], AlertedFailures()
+        if alerts.is_alerted(self.dismissed.get(failure.source, none), failure):
+            stats.dismiss()
+            return
+        is_known = alerts.is_alerted(self.known_failures.get(failure.source, none), failure)
+        stats.quarantine(text, problem, is_known=is_known)
 
     # --- the row of the run ---
 

@@ -116,6 +116,7 @@ class SourceStats:
         known_failures: Quarantined pages and lines that an earlier run has reported.
         known_listings: Quarantined listings that an earlier run has reported. They are reported
             again, because their entries are still missed.
+        dismissed_failures: Quarantined objects that an operator dismissed.
         is_broken: No listing of the source could be read.
         is_locked: Another run has the source, so this run left it alone.
         has_warning: There is an error that no counter shows.
@@ -130,6 +131,7 @@ class SourceStats:
     alert_only_new: bool = True
     known_failures: int = 0
     known_listings: int = 0
+    dismissed_failures: int = 0
     is_broken: bool = False
     is_locked: bool = False
     has_warning: bool = False
@@ -176,6 +178,11 @@ class SourceStats:
         if is_listing or not is_known:
             self.add_error(text, problem)
 
+    def dismiss(self) -> None:
+        """Count a failure that an operator dismissed; it is not reported."""
+        self.add(quarantined=1)
+        self.dismissed_failures += 1
+
     def gap(self, text: str) -> None:
         """Count an interval in which entries may have been missed."""
         self.add(gaps=1)
@@ -209,12 +216,13 @@ class SourceStats:
     def new_failures(self) -> int:
         """How many quarantined objects this run reports."""
         known = self.known_failures if self.alert_only_new else 0
-        return self.counts["quarantined"] - known
+        return self.counts["quarantined"] - self.dismissed_failures - known
 
     @property
     def unalerted(self) -> int:
         """How many quarantined objects no earlier run has reported."""
-        return self.counts["quarantined"] - self.known_failures - self.known_listings
+        reported = self.known_failures + self.known_listings + self.dismissed_failures
+        return self.counts["quarantined"] - reported
 
     @property
     def is_stale(self) -> bool:

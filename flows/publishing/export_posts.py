@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from duckdb import DuckDBPyConnection
 
+from flows.errors import ConfigurationError
 from flows.publishing.documents import is_copydesk_file, write_csv, write_jsonl
 from flows.publishing.write_files import (
     JOURNAL,
@@ -40,8 +41,13 @@ _FIELDS = tuple(one.name for one in fields(Article) if one.name != "provenance")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """The result of an export or of a check, for people and as JSON."""
+    """The result of an export or of a check, for people and as JSON.
 
+    Attributes:
+        articles: How many articles were selected; ``exported`` counts files.
+    """
+
+    articles: int
     exported: ExportResult
     directory: Path
     is_check: bool
@@ -62,6 +68,7 @@ class ExportReport:
         return {
             "directory": str(self.directory),
             "check": self.is_check,
+            "articles": self.articles,
             **found.counts(),
             "changed_files": found.differences,
             "missing_files": found.missing,
@@ -70,13 +77,14 @@ class ExportReport:
         }
 
     def message(self) -> str:
-        """A line of counts, then a line for each file that is not as expected."""
+        """A line of counts: articles, then files; then a line for each file that is not as expected."""
         found = self.exported
         own = {} if self.is_check else {"changed": "left alone"}
         counts = ", ".join(
             f"{count} {own.get(kind, kind)}" for kind, count in found.counts().items() if count
         )
-        lines = [f"{self.directory}: {counts or 'no article to export'}"]
+        files = f"; files: {counts}" if counts else ""
+        lines = [f"{self.directory}: {pluralize(self.articles, 'article')}{files}"]
         lines += [f"! {path} differs: {why}" for path, why in found.differences.items()]
         lines += [f"! {path} is missing" for path in found.missing]
         lines += [f"! {path} could not be written: {why}" for path, why in found.failed.items()]
@@ -113,7 +121,7 @@ def export_articles(
 
     Raises:
         WarehouseError: There is no snapshot yet, or it cannot be read.
-        FileNotFoundError: A check of a folder that does not exist.
+        ConfigurationError: A check of a folder that does not exist, or an unknown source.
     """
     if check and not directory.exists():
         raise no_folder(directory)
@@ -121,17 +129,32 @@ def export_articles(
     warehouse = settings.warehouse
     snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
     with connect_read_only(snapshot.path) as db:
+        count = count_selected(db, settings, source=source, since=since)
         selection = _Selection(db=db, source=source, since=since)
         if format_ in ONE_FILE:
             exported = _one_file(selection, directory, format_, check=check)
         else:
             exported = _posts(selection, directory, cast("Dialect", format_), check=check)
-    return ExportReport(exported=exported, directory=directory, is_check=check)
+    return ExportReport(articles=count, exported=exported, directory=directory, is_check=check)
 
 
-def no_folder(directory: Path) -> FileNotFoundError:
+def count_selected(
+    db: DuckDBPyConnection, settings: Settings, *, source: str | None, since: datetime | None
+) -> int:
+    """Return how many articles an export writes.
+
+    Raises:
+        ConfigurationError: The source is not configured, and no article is of it.
+    """
+    count = read.count_articles(db, source=source, published_since=since)
+    if source and not count and not read.count_articles(db, source=source):
+        settings.source(source)
+    return count
+
+
+def no_folder(directory: Path) -> ConfigurationError:
     """The error for a check of a folder that does not exist."""
-    return FileNotFoundError(
+    return ConfigurationError(
         f"{directory}: there is no such folder to compare with; "
         "export there first (without --check), or name the folder that was exported or imported"
     )

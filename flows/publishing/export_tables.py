@@ -12,7 +12,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from flows.publishing.export_posts import NOT_OURS, ExportReport, in_utc, no_folder
+from flows.publishing.export_posts import NOT_OURS, ExportReport, count_selected, in_utc, no_folder
 from flows.publishing.write_files import ExportResult
 from flows.settings import Settings
 from warehouse import connect_read_only, current_snapshot
@@ -52,7 +52,7 @@ def export_tables(
 
     Raises:
         WarehouseError: There is no snapshot yet, or there is no room.
-        FileNotFoundError: A check of a folder that does not exist.
+        ConfigurationError: A check of a folder that does not exist, or an unknown source.
     """
     if check and not directory.exists():
         raise no_folder(directory)
@@ -60,6 +60,7 @@ def export_tables(
     snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
     exported = ExportResult()
     with connect_read_only(snapshot.path) as db:
+        count = count_selected(db, settings, source=source, since=since)
         is_all = source is None and since is None
         if not is_all:
             db.execute(_CHOSEN, {"source": source, "since": since})
@@ -67,7 +68,7 @@ def export_tables(
             rows = f"FROM {table}" + ("" if is_all else " SEMI JOIN chosen USING (article_id)")
             with translate_errors(directory / f"{table}.parquet"):
                 _one(db, rows, directory / f"{table}.parquet", exported, check=check)
-    return ExportReport(exported=exported, directory=directory, is_check=check)
+    return ExportReport(articles=count, exported=exported, directory=directory, is_check=check)
 
 
 def _one(

@@ -10,14 +10,25 @@ from duckdb import DuckDBPyConnection
 from warehouse.rows import ARTICLE_COLUMNS, ArticleRow
 from warehouse.times import utc
 
-# Column names, no values.
-_ARTICLES = f"""
-    SELECT {", ".join(ARTICLE_COLUMNS)}, last_seen_at
+_SELECTED = """
     FROM articles
     WHERE (?::VARCHAR IS NULL OR source = ?)
       AND (?::TIMESTAMPTZ IS NULL OR published_at >= ?)
+"""
+# Column names, no values.
+_ARTICLES = f"""
+    SELECT {", ".join(ARTICLE_COLUMNS)}, last_seen_at {_SELECTED}
     ORDER BY published_at, article_id
-"""  # noqa: S608
+"""
+
+
+def count_articles(
+    db: DuckDBPyConnection, *, source: str | None = None, published_since: datetime | None = None
+) -> int:
+    """Return how many articles ``read_articles`` yields."""
+    values = [source, source, published_since, published_since]
+    ((count,),) = db.execute(f"SELECT count(*) {_SELECTED}", values).fetchall()
+    return int(count)
 
 
 def read_articles(

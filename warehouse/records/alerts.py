@@ -8,12 +8,16 @@ from datetime import UTC, datetime
 from duckdb import DuckDBPyConnection
 
 from warehouse.keys import as_uuid
-from warehouse.records.quarantine import failure_key
+from warehouse.records.quarantine import DISMISSED, failure_key
 from warehouse.rows import NewQuarantineEntry
 
 _ALERTED = """
     SELECT CAST(quarantine_key AS VARCHAR), reason FROM _store.quarantine
     WHERE source = ? AND resolved_at IS NULL AND alerted_at IS NOT NULL
+"""
+_DISMISSED = """
+    SELECT CAST(quarantine_key AS VARCHAR), reason FROM _store.quarantine
+    WHERE source = ? AND resolved_by = ?
 """
 _MARK = """
     UPDATE _store.quarantine SET alerted_at = ?
@@ -22,7 +26,7 @@ _MARK = """
 """
 
 AlertedFailures = frozenset[tuple[str, str]]
-"""The id and reason of each open entry that an alert was sent for."""
+"""The id and reason of each entry that needs no other alert."""
 
 
 def alerted_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:
@@ -30,8 +34,13 @@ def alerted_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:
     return frozenset(db.execute(_ALERTED, [source]).fetchall())
 
 
+def dismissed_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:
+    """Return the entries of a source that an operator dismissed."""
+    return frozenset(db.execute(_DISMISSED, [source, DISMISSED]).fetchall())
+
+
 def is_alerted(alerted: AlertedFailures, row: NewQuarantineEntry) -> bool:
-    """Return whether an alert was sent for the same page or entry and the same reason."""
+    """Return whether the same page or entry with the same reason is among some entries."""
     return (str(as_uuid(failure_key(row))), row.reason) in alerted
 
 

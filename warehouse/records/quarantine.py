@@ -11,7 +11,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from warehouse import stage
-from warehouse.errors import WarehouseError
+from warehouse.errors import NotFound
 from warehouse.keys import key_of
 from warehouse.records.suppression import SuppressionList, list_suppressions
 from warehouse.rows import NewQuarantineEntry, QuarantineEntry
@@ -22,8 +22,12 @@ KNOWN = """
     JOIN copydesk_failed f ON q.quarantine_key = f.quarantine_key::UUID
 """
 
+DISMISSED = "dismissed"
+"""``resolved_by`` of an entry that an operator dismissed, in place of a run id."""
+
 # Of a page that fails again the latest failure is kept, by the time of the fetch. An older
-# page, parsed again, only counts as another attempt.
+# page, parsed again, only counts as another attempt. A dismissed entry stays dismissed until it
+# fails for another reason.
 _LATEST = (
     "channel", "reason", "message", "expected", "found", "page", "page_more", "content_type",
     "listing_entry", "parser", "parser_version", "fetched_at",
@@ -32,14 +36,15 @@ _KEPT = ", ".join(
     f"{name} = CASE WHEN f.fetched_at >= q.fetched_at THEN f.{name} ELSE q.{name} END"
     for name in _LATEST
 )
+_STAYS = f"f.fetched_at < q.fetched_at OR q.resolved_by = '{DISMISSED}' AND f.reason = q.reason"
 AGAIN = f"""
     UPDATE _store.quarantine AS q SET
         {_KEPT},
         attempts = q.attempts + f.attempts, last_failed_at = f.last_failed_at, run_id = f.run_id,
-        resolved_at = CASE WHEN f.fetched_at < q.fetched_at THEN q.resolved_at
+        resolved_at = CASE WHEN {_STAYS} THEN q.resolved_at
                            WHEN f.resolved_at IS NULL THEN NULL
                            ELSE coalesce(q.resolved_at, f.resolved_at) END,
-        resolved_by = CASE WHEN f.fetched_at < q.fetched_at THEN q.resolved_by
+        resolved_by = CASE WHEN {_STAYS} THEN q.resolved_by
                            WHEN f.resolved_at IS NULL THEN NULL
                            ELSE coalesce(q.resolved_by, f.resolved_by) END,
         alerted_at = CASE WHEN f.fetched_at < q.fetched_at THEN q.alerted_at
@@ -135,11 +140,11 @@ def get(db: DuckDBPyConnection, quarantine_id: str) -> QuarantineEntry:
     """Return one entry by its id or the beginning of it.
 
     Raises:
-        WarehouseError: No id or several ids begin so.
+        NotFound: No id or several ids begin so.
     """
     found = _select(db, "starts_with(CAST(quarantine_key AS VARCHAR), ?)", [quarantine_id])
     if len(found) != 1:
-        raise WarehouseError(
+        raise NotFound(
             f"expected one quarantine entry with id {quarantine_id!r}, found {len(found)}: "
             "`copydesk quarantine list` shows the ids"
         )

@@ -189,7 +189,7 @@ def test_refused_query_prints_the_reason(typed, desk, sql, message):
 
     code, out, err = typed("query", sql, "--config", desk.config)
 
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert message in err
 
 

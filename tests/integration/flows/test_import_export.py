@@ -12,6 +12,7 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
+from flows.errors import ConfigurationError
 from flows.publishing.export_posts import export_articles
 from tests import site
 
@@ -95,7 +96,7 @@ def test_posts_that_are_no_part_of_the_export_are_named_and_no_difference(seeded
 
 
 def test_check_of_a_missing_folder_says_what_to_do(seeded, tmp_path):
-    with pytest.raises(FileNotFoundError, match="export there first"):
+    with pytest.raises(ConfigurationError, match="export there first"):
         export_articles(seeded.settings, tmp_path / "absent", "jekyll", check=True)
 
 
@@ -269,3 +270,16 @@ def test_jsonl_has_the_documented_keys_in_order(desk, tmp_path):
         "original_url",
     ]
     assert [list(json.loads(line)) for line in lines] == [keys] * len(lines)
+
+
+@pytest.mark.parametrize("format_", ["jekyll", "jsonl", "parquet"])
+def test_export_of_an_unknown_source_exits_2_and_leaves_files_alone(desk, typed, tmp_path, format_):
+    desk.bring_in(SEEDS)
+    out = tmp_path / "out"
+    command = ["export", out, "--format", format_, "--json", "--config", desk.config]
+    code, text, _ = typed(*command)
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+
+    assert (code, json.loads(text)["articles"]) == (0, 5)
+    assert typed(*command, "--source", "finew")[0] == 2
+    assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
