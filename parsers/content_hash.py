@@ -100,9 +100,9 @@ _HYPHEN = re.compile(f"[{_RANGE}−]")
 _BRACES = {"&#123;": "{", "&#125;": "}"}
 
 
-def content_hash(title: str, text: str) -> str:
+def content_hash(title: str | None, text: str) -> str:
     """Return the content hash of an article: ``c1:`` and 64 hex digits."""
-    words = canonical(title, text).encode("utf-8", "surrogatepass")
+    words = canonical(title or "", text).encode("utf-8", "surrogatepass")
     return PREFIX + hashlib.sha256(b"c1\0" + words).hexdigest()
 
 

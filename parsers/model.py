@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Generic, Literal, NewType, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ CanonicalUrl = NewType("CanonicalUrl", str)
 
 Precision = Literal["second", "minute", "day", "unknown"]
 TimezoneSource = Literal["value", "source", "none"]
+Completeness = Literal["full", "partial", "teaser"]
 OptionValue = str | bool | tuple[str, ...]
 
 T = TypeVar("T")
@@ -145,10 +146,13 @@ class Article:
 
     Attributes:
         article_id: ``<source>:<source_article_id>``.
-        title: Plain text on one line; never empty.
+        title: Plain text on one line; ``None`` when the publisher gives none.
         published_at: Aware, UTC; ``None`` when unknown.
+        published_on: The day of publication in ``published_timezone``.
+        published_timezone: The time zone of ``published_on``; ``None`` when unknown.
         body_html: Sanitized HTML of the article only.
         text: The visible text of ``body_html``; a blank line separates paragraphs.
+        completeness: Whether ``text`` is all of the article, a part or a summary.
         content_hash: ``c1:`` and 64 hex digits; see ``parsers.content_hash``.
         provenance: For each field, how it was found or why it is absent.
         original_url: Where the article first appeared, if the publisher names it.
@@ -159,12 +163,14 @@ class Article:
     source_article_id: str
     url: str
     canonical_url: CanonicalUrl
-    title: str
+    title: str | None
     authors: tuple[str, ...]
     publisher: str | None
     published_at: datetime | None
+    published_on: date | None = None
     published_raw: str
     published_precision: Precision
+    published_timezone: str | None = None
     published_timezone_source: TimezoneSource
     updated_at: datetime | None
     categories: tuple[str, ...]
@@ -173,6 +179,7 @@ class Article:
     lead_image: str | None
     body_html: str
     text: str
+    completeness: Completeness = "full"
     content_hash: str
     parser: str
     parser_version: str

@@ -7,7 +7,7 @@ and the time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,8 @@ class ArticleRow:
     """One article as one page showed it: the fields of the article JSON, then place and time.
 
     Attributes:
+        published_on: The day in ``published_timezone``.
+        completeness: ``full``, ``partial`` or ``teaser``.
         content_hash: ``c1:`` and 64 hex digits; equal texts have equal hashes.
         provenance: JSON text, for each field how it was found.
         channel: The listing of the source it was seen in.
@@ -43,12 +45,14 @@ class ArticleRow:
     source_article_id: str
     url: str
     canonical_url: str
-    title: str
+    title: str | None
     authors: tuple[str, ...] = ()
     publisher: str | None = None
     published_at: datetime | None = None
+    published_on: date | None = None
     published_raw: str = ""
     published_precision: str = "unknown"
+    published_timezone: str | None = None
     published_timezone_source: str = "none"
     updated_at: datetime | None = None
     categories: tuple[str, ...] = ()
@@ -57,6 +61,7 @@ class ArticleRow:
     lead_image: str | None = None
     body_html: str
     text: str
+    completeness: str = "full"
     content_hash: str
     parser: str
     parser_version: str

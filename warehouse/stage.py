@@ -29,6 +29,7 @@ SMALL = pa.int32()
 TAG = pa.uint32()
 LONG_TAG = pa.uint64()
 MOMENT = pa.timestamp("us", tz="UTC")
+DAY = pa.date32()
 _KEY = pa.binary(16)
 _TYPES = {
     "str": TEXT,
@@ -37,6 +38,7 @@ _TYPES = {
     "bytes": BYTES,
     "tuple[bytes, ...]": BYTES_LIST,
     "datetime": MOMENT,
+    "date": DAY,
 }
 
 

@@ -162,8 +162,8 @@ def _parse_sample(
 
 def _title(fetcher: Fetcher, source: Source, entry: Entry, listing: Page) -> str:
     if entry.content is not None:
-        return registry.parse(source, replace(listing, entry=entry)).title
+        return registry.parse(source, replace(listing, entry=entry)).title or ""
     result = next(fetcher.fetch_all([FetchRequest(url=entry.url)]), None)
     if result is None or isinstance(result, FetchFailure):
         raise LookupError(str(result.error) if result else "interrupted")
-    return registry.parse(source, decode_page(result, entry)).title
+    return registry.parse(source, decode_page(result, entry)).title or ""

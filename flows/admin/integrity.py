@@ -103,7 +103,7 @@ def check_hashes(snapshot: Path, on_progress: OnProgress) -> Iterator[CheckResul
             if row.content_hash.startswith(PREFIX) and row.content_hash != content_hash(
                 row.title, row.text
             ):
-                hashes.add(f"{row.article_id} ({row.title[:30]})")
+                hashes.add(f"{row.article_id} ({(row.title or '')[:30]})")
             if count % _PROGRESS_RECORDS == 0:
                 on_progress("hashes", count, total)
     if keys.count:

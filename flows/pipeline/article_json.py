@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
+from datetime import date
 
 from parsers.model import Article
 
-ARTICLE_KEYS = (
-    "article_id", "source", "source_article_id", "url", "canonical_url", "title", "authors",
-    "publisher", "published_at", "published_raw", "published_precision", "updated_at", "categories",
-    "tags", "language", "lead_image", "body_html", "text", "content_hash", "parser",
-    "parser_version", "provenance", "original_url",
-)  # fmt: skip
+ARTICLE_KEYS = tuple(one.name for one in fields(Article))
 
 
 def article_json(article: Article) -> dict[str, object]:
-    """The article JSON: its keys in order, times as RFC 3339 in UTC."""
+    """The article JSON: its keys in order, times as RFC 3339 in UTC, days as ISO 8601."""
     values: dict[str, object] = {}
     for key in ARTICLE_KEYS:
         value = getattr(article, key)
-        if key in ("published_at", "updated_at") and value is not None:
+        if isinstance(value, date):  # a datetime, too
             value = value.isoformat().replace("+00:00", "Z")
         elif isinstance(value, tuple):
             value = list(value)

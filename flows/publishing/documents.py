@@ -15,6 +15,8 @@ from flows.pipeline.article_json import ARTICLE_KEYS, article_json
 from parsers.model import Article
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+# Every version of copydesk begins a file with them.
+_FIRST_KEYS = ARTICLE_KEYS[:5]
 _LONGEST_LINE = 256 * 1024 * 1024
 
 
@@ -56,12 +58,12 @@ def is_copydesk_file(file: Path) -> bool:
     except OSError:
         return False
     if file.suffix == ".csv":
-        return line.decode("utf-8-sig", "replace").strip() == ",".join(ARTICLE_KEYS)
+        return line.decode("utf-8-sig", "replace").startswith(",".join(_FIRST_KEYS))
     try:
         found = json.loads(line or b"{}")
     except ValueError:
         return False
-    return not line or (isinstance(found, dict) and tuple(found) == ARTICLE_KEYS)
+    return not line or (isinstance(found, dict) and tuple(found)[: len(_FIRST_KEYS)] == _FIRST_KEYS)
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def post_path(article: PathFields, dialect: Dialect) -> str:
 def _jekyll(article: Article) -> str:
     lines = [
         "layout: post",
-        f"title: {quoted(article.title)}",
+        f"title: {quoted(article.title or '')}",
         *_date_lines(article),
         f"categories: {_inline(article.categories)}",
         f"tags: {_inline(article.tags)}",
@@ -113,7 +113,7 @@ def _jekyll(article: Article) -> str:
 def _hexo(article: Article) -> str:
     image = quoted(article.lead_image, "'") if article.lead_image else ""
     lines = [
-        f"title: {quoted(article.title, chr(39))}",
+        f"title: {quoted(article.title or '', chr(39))}",
         *_list_lines("categories", article.categories),
         *(_list_lines("tags", article.tags) if article.tags else ()),
         *((f"headimg: {image}",) if image else ()),
@@ -129,7 +129,7 @@ def _hexo(article: Article) -> str:
 
 
 def _hugo(article: Article) -> str:
-    lines = [f"title: {quoted(article.title)}", *_date_lines(article)]
+    lines = [f"title: {quoted(article.title or '')}", *_date_lines(article)]
     lines += _list_lines("categories", article.categories)
     lines += _list_lines("tags", article.tags)
     lines += [f"publisher: {quoted(article.publisher)}"] if article.publisher else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,19 @@ FETCHES = """
     FROM fetches GROUP BY source"""
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBPyConnection]:
-    """The warehouse of the fixture, opened and thereby migrated."""
+@pytest.fixture(scope="module", params=[5, 8])
+def migrated(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[DuckDBPyConnection]:
+    """The warehouse of the fixture, in schema 5 or 8, opened and thereby migrated."""
     path = tmp_path_factory.mktemp("migration") / "copydesk.duckdb"
     path.write_bytes(gzip.decompress((FIXTURE / "copydesk.duckdb.gz").read_bytes()))
+    if request.param == 8:
+        known = [one for one in warehouse_db.migrate.migrations() if one.version <= 8]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(warehouse_db.migrate, "migrations", lambda: known)
+            with warehouse_db.connect(path):
+                pass
     with warehouse_db.connect(path) as connection:
         yield connection
 
@@ -109,6 +118,27 @@ def test_the_same_page_again_changes_nothing_in_a_migrated_warehouse(migrated):
         name for one in done.values() for name in ("new", "updated") if getattr(one, name)
     } == set()
     assert migrated.execute(counts).fetchall() == before
+
+
+def test_the_same_page_in_its_time_zone_is_the_record_that_was_migrated(migrated):
+    rows = [one.row for one in stored_records(migrated)]
+    plain = [
+        replace(row, published_on=None, published_timezone=None, completeness="full")
+        for row in rows
+    ]
+
+    assert any(row.published_on for row in rows)
+    assert [observe(row).record_key for row in plain] == [observe(row).record_key for row in rows]
+
+
+def test_migrated_articles_are_full_and_have_the_day_in_shanghai(migrated):
+    found = migrated.execute(
+        "SELECT DISTINCT published_on = (published_at + INTERVAL 8 HOURS)::DATE, "
+        "published_timezone, completeness, state FROM articles"
+    ).fetchall()
+
+    assert set(found) <= {(True, "Asia/Shanghai", "full", "live"), (None, None, "full", "live")}
+    assert (True, "Asia/Shanghai", "full", "live") in found
 
 
 def test_upgraded_tables_have_the_columns_of_new_ones(migrated):

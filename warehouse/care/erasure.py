@@ -85,6 +85,9 @@ _ROWS = {
                       AND coalesce(article_id, '') NOT IN (
                           SELECT article_id FROM copydesk_staying)) END""",
     "sightings": "article_key IN (SELECT article_key FROM copydesk_gone)",
+    "gone": """
+        CASE WHEN ? THEN source = ?
+             ELSE article_key IN (SELECT article_key::UUID FROM copydesk_named) END""",
     "article_versions": "article_key IN (SELECT article_key FROM copydesk_gone)",
     "article_records": "article_key IN (SELECT article_key FROM copydesk_gone)",
 }

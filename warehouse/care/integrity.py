@@ -18,7 +18,7 @@ from warehouse.upsert.observations import observe
 
 TABLES = (
     "article_records", "article_versions", "backfill_chunks", "contents", "fetches", "gaps",
-    "migrations", "posts", "quarantine", "runs", "sightings", "suppressions", "watermarks",
+    "gone", "migrations", "posts", "quarantine", "runs", "sightings", "suppressions", "watermarks",
     "write_sequence",
 )  # fmt: skip
 
@@ -68,6 +68,8 @@ _RULES = {
         SEMI JOIN _store.suppressions t
                ON t.article_key = r.article_key OR (t.article_key IS NULL AND t.source = r.source)
     """,
+    "articles gone twice at the same time": """
+        SELECT count(*) - count(DISTINCT article_key) FROM _store.gone WHERE live_at IS NULL""",
     "sightings that end before they start": """
         SELECT count(*) FROM _store.sightings WHERE last_seen_at < first_seen_at""",
     "fetches whose key does not match their URL": """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 from operator import attrgetter
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from warehouse.errors import BadRow
 from warehouse.keys import content_key, key_of, wide_key_of
@@ -49,13 +50,17 @@ _FIELDS = attrgetter(
     "publisher", "published_at", "published_raw", "published_precision",
     "published_timezone_source", "updated_at", "language", "lead_image", "parser",
     "parser_version", "provenance", "original_url", "authors", "categories", "tags", "body_html",
-    "text", "channel", "fetched_at", "post",
+    "text", "channel", "fetched_at", "post", "published_on", "published_timezone", "completeness",
 )  # fmt: skip
 
 
 # Schema 5 had another name for this key. The hash keeps it, so that equal records stay equal.
 _PROVENANCE_KEY = '"published_timezone_source":'
 _HASHED_PROVENANCE_KEY = '"published_zone_from":'
+
+
+# The zone that the migration to schema 9 gave to all rows.
+_MIGRATED_ZONE = ZoneInfo("Asia/Shanghai")
 
 
 def observe(row: ArticleRow) -> Observation:
@@ -68,6 +73,7 @@ def observe(row: ArticleRow) -> Observation:
         article_id, source, own_id, content_hash, url, canonical_url, title, publisher, published,
         raw, precision, timezone_source, updated, language, lead_image, parser, parser_version,
         provenance, original_url, authors, categories, tags, body_html, text, channel, at, post,
+        published_on, published_timezone, completeness,
     ) = _FIELDS(row)  # fmt: skip
     if not source or not own_id or article_id != f"{source}:{own_id}":
         raise _bad_id(row)
@@ -75,7 +81,7 @@ def observe(row: ArticleRow) -> Observation:
         record = wide_key_of(
             # The lengths of the lists, so that their items may follow one by one.
             f"{len(authors)} {len(categories)} {len(tags)}",
-            article_id, content_hash, url, canonical_url, title,
+            article_id, content_hash, url, canonical_url, title or "",
             "-" if publisher is None else "+" + publisher,
             "-" if published is None else str((published - EPOCH) // MICROSECOND),
             raw, precision, timezone_source,
@@ -86,6 +92,7 @@ def observe(row: ArticleRow) -> Observation:
             provenance.replace(_PROVENANCE_KEY, _HASHED_PROVENANCE_KEY),
             "-" if original_url is None else "+" + original_url,
             *authors, *categories, *tags, body_html, text,
+            *_added_parts(published, published_on, published_timezone, completeness),
         )  # fmt: skip
         channel.encode()
         if post:
@@ -98,6 +105,26 @@ def observe(row: ArticleRow) -> Observation:
     except TypeError:
         _check_zones(row)
         raise
+
+
+def _added_parts(
+    published: datetime | None, on: date | None, timezone: str | None, completeness: str
+) -> tuple[str, ...]:
+    """Return the parts of a record key that schema 9 added; none for values of a migrated row.
+
+    So the migration changes no key, and an article observed again unchanged gets no new version.
+    """
+    if timezone is None and on is None:
+        is_migrated = True
+    else:
+        is_migrated = (
+            timezone == _MIGRATED_ZONE.key
+            and published is not None
+            and on == published.astimezone(_MIGRATED_ZONE).date()
+        )
+    if is_migrated and completeness == "full":
+        return ()
+    return (timezone or "", on.isoformat() if on else "", completeness)
 
 
 def _bad_id(row: ArticleRow) -> BadRow:

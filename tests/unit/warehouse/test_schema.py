@@ -26,7 +26,7 @@ from warehouse.rows import ARTICLE_COLUMNS
 
 # DESIGN.md 7, and the article JSON of DESIGN.md 5.
 VIEWS = {
-    "articles": (*ARTICLE_COLUMNS, "first_seen_at", "last_seen_at", "revision_count", "duplicate_count"),
+    "articles": (*ARTICLE_COLUMNS, "first_seen_at", "last_seen_at", "revision_count", "duplicate_count", "state"),
     "revisions": ("article_id", "content_hash", "valid_from", "valid_to"),
     "sightings": ("article_id", "content_hash", "source", "channels", "url", "first_seen_at", "last_seen_at"),
     "fetches": ("url", "final_url", "status", "attempt_count", "bytes", "etag", "last_modified", "fetched_at", "archive_file", "archive_offset", "error"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from duckdb import DuckDBPyConnection
@@ -9,6 +10,7 @@ from duckdb import DuckDBPyConnection
 from tests.unit.warehouse.made import HOUR, NOON, article, everything, later, rows_of, says, upsert
 from warehouse import ArticleRow, StoredPost, UpsertCounts, transaction, upsert_articles
 from warehouse.errors import BadRow
+from warehouse.read.articles import read_articles
 from warehouse.upsert.observations import observe
 
 ROW = article()
@@ -39,6 +41,15 @@ def words_change_at_the_same_moment(row: ArticleRow) -> ArticleRow:
 
 def date_is_repaired(row: ArticleRow) -> ArticleRow:
     return replace(later(row), published_at=NOON - 2 * HOUR)
+
+
+def zone_becomes_known(row: ArticleRow) -> ArticleRow:
+    known = replace(row, published_timezone="Europe/Paris", published_on=date(2026, 3, 14))
+    return later(known)
+
+
+def page_is_only_a_teaser(row: ArticleRow) -> ArticleRow:
+    return replace(later(row), completeness="teaser")
 
 
 def markup_is_cleaner(row: ArticleRow) -> ArticleRow:
@@ -74,6 +85,8 @@ def other_article_says_something_else(row: ArticleRow) -> ArticleRow:
         (words_change, UpsertCounts(updated=1)),
         (words_change_at_the_same_moment, UpsertCounts(updated=1)),
         (date_is_repaired, UpsertCounts(unchanged=1)),
+        (zone_becomes_known, UpsertCounts(unchanged=1)),
+        (page_is_only_a_teaser, UpsertCounts(unchanged=1)),
         (markup_is_cleaner, UpsertCounts(unchanged=1)),
         (older_page_is_replayed, UpsertCounts(unchanged=1)),
         (older_page_says_the_same, UpsertCounts(unchanged=1)),
@@ -92,6 +105,37 @@ def test_second_upsert(
     before = everything(db)
     assert upsert(db, when(ROW)) == UpsertCounts(unchanged=1)
     assert everything(db) == before
+
+
+def test_new_columns_are_stored_and_a_title_may_be_missing(db: DuckDBPyConnection) -> None:
+    row = replace(
+        article(title=None),
+        published_on=date(2026, 3, 14),
+        published_timezone="Europe/Paris",
+        completeness="partial",
+    )
+    upsert(db, row)
+
+    columns = "title, published_on, published_timezone, completeness, state, provenance ->> 'title'"
+    assert rows_of(db, f"SELECT {columns} FROM articles") == [
+        (None, date(2026, 3, 14), "Europe/Paris", "partial", "live", "listing:title")
+    ]
+    assert next(read_articles(db)) == replace(row, channel="")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"published_timezone": "Europe/Paris"},
+        {"published_on": date(2026, 3, 13), "published_timezone": "Asia/Shanghai"},
+        {"completeness": "partial"},
+    ],
+)
+def test_a_changed_day_zone_or_completeness_is_another_record(changes: dict[str, object]) -> None:
+    shanghai = replace(ROW, published_on=date(2026, 3, 14), published_timezone="Asia/Shanghai")
+
+    assert observe(shanghai).record_key == observe(ROW).record_key
+    assert observe(replace(shanghai, **changes)).record_key != observe(ROW).record_key  # type: ignore[arg-type]
 
 
 # --- what is repeated inside one batch ---------------------------------------------------
