@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 
 import psutil  # noqa: E402
 
-from tests.integration.publishing.archive import Truth, write_archive  # noqa: E402
+from tests.integration.publishing.archive import Oracle, write_archive  # noqa: E402
 
 GOALS = {"import": 60.0, "again": 15.0}
 LOOK_SECONDS = 0.1
@@ -57,7 +57,7 @@ class Step:
     answer: dict[str, Any]
 
 
-class Desk:
+class Project:
     """A configuration, and the command run with it."""
 
     def __init__(self, root: Path) -> None:
@@ -118,14 +118,14 @@ def held_mb(pid: int) -> float:
         return 0.0
 
 
-def measure(site: Path, truth: Truth, root: Path) -> tuple[list[Step], Desk]:
-    files, failures = len(truth.files), len(truth.reasons)
-    desk, killed = Desk(root / "desk"), Desk(root / "killed")
-    first = desk.run("import", files, "import", str(site))
+def measure(site: Path, oracle: Oracle, root: Path) -> tuple[list[Step], Project]:
+    files, failures = len(oracle.files), len(oracle.reasons)
+    project, killed = Project(root / "project"), Project(root / "killed")
+    first = project.run("import", files, "import", str(site))
     totals = first.answer["totals"]
-    check("every article", totals["new"] + totals["duplicate"], len(truth.revisions))
+    check("every article", totals["new"] + totals["duplicate"], len(oracle.revisions))
     check("every failure", totals["quarantined"], failures)
-    again = desk.run("again", files, "import", str(site))
+    again = project.run("again", files, "import", str(site))
     totals = again.answer["totals"]
     check("nothing new", totals["new"] + totals["updated"] + totals["duplicate"], 0)
     check("all known", totals["unchanged"] + totals["quarantined"], files)
@@ -140,15 +140,17 @@ def measure(site: Path, truth: Truth, root: Path) -> tuple[list[Step], Desk]:
     check("whole after the kill", totals["discovered"] - totals["failed"], files)
 
     out = root / "out"
-    export = desk.run("export", files, "export", str(out), "--format", "jekyll")
+    export = project.run("export", files, "export", str(out), "--format", "jekyll")
     check("nothing in the way", export.code, 0)
-    own = [path for path in truth.files if truth.files[path] and path.startswith(("_posts", "old"))]
+    own = [
+        path for path in oracle.files if oracle.files[path] and path.startswith(("_posts", "old"))
+    ]
     same = sum((out / path).read_bytes() == (site / path).read_bytes() for path in own)
     check("Jekyll files byte for byte", same, len(own))
-    compare = desk.run("check", files, "export", str(site), "--format", "jekyll", "--check")
+    compare = project.run("check", files, "export", str(site), "--format", "jekyll", "--check")
     check("files byte for byte", compare.answer["identical"], files - failures)
     check("no difference", compare.code, 0)
-    return [first, again, resume, export, compare], desk
+    return [first, again, resume, export, compare], project
 
 
 def check(what: str, found: int, expected: int) -> None:
@@ -181,19 +183,19 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         root = args.keep or Path(scratch)
-        truth = write_archive(root / "site", posts=args.posts, seed=args.seed)
-        steps, desk = measure(root / "site", truth, root)
-        size = desk.warehouse.stat().st_size
+        oracle = write_archive(root / "site", posts=args.posts, seed=args.seed)
+        steps, project = measure(root / "site", oracle, root)
+        size = project.warehouse.stat().st_size
         posts = sum(file.stat().st_size for file in (root / "site").rglob("*") if file.is_file())
         sizes = {
-            "files": len(truth.files),
-            "articles": len(truth.revisions),
-            "contents": len(truth.contents),
+            "files": len(oracle.files),
+            "articles": len(oracle.revisions),
+            "contents": len(oracle.contents),
             "bytes of the files": posts,
             "bytes of the warehouse": size,
-            "bytes a file, in the archive": posts / len(truth.files),
-            "bytes a file, in the warehouse": size / len(truth.files),
-            "bytes an article": size / len(truth.revisions),
+            "bytes a file, in the archive": posts / len(oracle.files),
+            "bytes a file, in the warehouse": size / len(oracle.files),
+            "bytes an article": size / len(oracle.revisions),
         }
     show(steps, sizes)
     if args.json:

@@ -109,7 +109,7 @@ class Server:
         url = f"http://127.0.0.1:{port}/api"
         self.database = home / "prefect.db"
         self._server = PrefectServer(home, host="127.0.0.1", port=port, api_url=url)
-        self._told = (
+        self._reported = (
             os.environ | server_environment(settings.load(config, {})) | {"PREFECT_HOME": str(home)}
         )
         self.client = os.environ | {
@@ -117,7 +117,7 @@ class Server:
         }  # fmt: skip
 
     def __enter__(self) -> Server:
-        self._server.start(dict(self._told), stop=threading.Event())
+        self._server.start(dict(self._reported), stop=threading.Event())
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -202,7 +202,7 @@ def md5(text: str) -> bytes:
 def grow(stored: int, batches: int = 12) -> Row:
     """CPU and wall time of a batch, and of a cycle of opening, one batch and closing."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "desk.duckdb"
+        path = Path(folder) / "project.duckdb"
         build(path, stored)
         hot, cold = [], []
         with connect(path) as db:

@@ -92,7 +92,7 @@ def copydesk(folder: Path, rows_each: int | None = None) -> Load:
     from warehouse import ArticleRow, connect, observe, transaction, upsert_articles
 
     def load(rows: list[Article]) -> None:
-        with connect(folder / "desk.duckdb") as db:
+        with connect(folder / "project.duckdb") as db:
             for batch in batches(rows, rows_each or len(rows)):
                 made = [
                     ArticleRow(

@@ -14,14 +14,14 @@ def window(first, last):
     return {"first": date.fromisoformat(first), "last": date.fromisoformat(last)}
 
 
-def texts(desk):
-    return [one.target for one in desk.stand.requests if "GetNewsText" in one.target]
+def texts(project):
+    return [one.target for one in project.stand.requests if "GetNewsText" in one.target]
 
 
-def days(desk):
+def days(project):
     return [
         day
-        for (day,) in desk.rows(
+        for (day,) in project.rows(
             "SELECT DISTINCT CAST(published_at AT TIME ZONE 'Asia/Shanghai' AS DATE) FROM articles "
             "ORDER BY ALL"
         )

@@ -1,4 +1,4 @@
-"""The desk of the flow tests serves here, too; and homes whose database was made before."""
+"""The project of the flow tests serves here, too; and homes whose database was made before."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from flows.pipeline import backfill_context
 from flows.serve import run_local
-from tests.integration.flows.conftest import Desk, desk, faults, no_thread_is_left
+from tests.integration.flows.conftest import Project, faults, no_thread_is_left, project
 from tests.prefect_database import made_database
 
-__all__ = ["Desk", "desk", "faults", "no_thread_is_left"]
+__all__ = ["Project", "faults", "no_thread_is_left", "project"]
 
 
 @pytest.fixture(scope="session")
@@ -48,19 +48,19 @@ def small(monkeypatch):
 
 
 @pytest.fixture
-def fill(desk, prefect_server, monkeypatch):
-    """Run a backfill at the desk."""
+def fill(project, prefect_server, monkeypatch):
+    """Run a backfill at the project."""
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
 
     def run(source, **options):
         return run_local.run_backfill(
-            desk.settings,
+            project.settings,
             source,
-            config=desk.config,
-            notify=desk.said.append,
-            progress=lambda *far: desk.far.append(far),
+            config=project.config,
+            notify=project.said.append,
+            progress=lambda *far: project.far.append(far),
             **options,
         )
 
-    desk.far = []
+    project.far = []
     return run

@@ -23,17 +23,17 @@ from flows.publishing import import_files
 from flows.settings import Settings
 from flows.sync import sync_without_prefect
 from tests import site
-from tests.site import Fault, Newsstand
+from tests.site import Fault, NewsSite
 from warehouse import connect_read_only
 from warehouse.records.backfill_chunks import Chunk
 
 
 @dataclass
 class Project:
-    """A folder, its configuration and its newsstand."""
+    """A folder, its configuration and its test site."""
 
     folder: Path
-    stand: Newsstand
+    stand: NewsSite
     faults: dict[str, Fault]
     environment: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Project:
 
 @contextmanager
 def open_project(folder: Path) -> Iterator[Project]:
-    """A project and a newsstand; ``faults`` by the beginning of a path."""
+    """A project and a test site; ``faults`` by the beginning of a path."""
     faults: dict[str, Fault] = {}
 
     def fault_of(target: str, _turn: int) -> Fault | None:

@@ -21,7 +21,7 @@ from flows import settings
 from flows.cli.demo_run import free_port
 from flows.serve.prefect_server import PrefectServer
 from tests import site
-from tests.site import Fault, Newsstand
+from tests.site import Fault, NewsSite
 from warehouse import connect_read_only
 from warehouse.errors import WarehouseError
 from warehouse.process import process_exists
@@ -52,7 +52,7 @@ class Serving:
     """
 
     config: Path
-    stand: Newsstand
+    stand: NewsSite
     faults: dict[str, Fault]
     environ: dict[str, str]
     api: str
@@ -266,11 +266,11 @@ def serving_at(
     auth: str = "",
     **environ: str,
 ) -> Iterator[Serving]:
-    """A newsstand and a configuration of it; whatever is started there ends with it.
+    """A test site and a configuration of it; whatever is started there ends with it.
 
     Args:
         folder: Of the configuration.
-        sources: Sections, with ``{url}`` for the newsstand.
+        sources: Sections, with ``{url}`` for the test site.
         serve: More lines of ``[serve]``.
         api: Another Prefect server than its own.
         auth: The password of the server.
@@ -319,11 +319,11 @@ def server_at(home: Path, **environ: str) -> Iterator[tuple[PrefectServer, Calla
     """A Prefect server that is nobody's child here, and what starts it (again)."""
     port = free_port(0)
     one = PrefectServer(home, host="127.0.0.1", port=port, api_url=f"http://127.0.0.1:{port}/api")
-    told = bare_environment() | environ
-    told |= {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    reported = bare_environment() | environ
+    reported |= {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
     def start() -> None:
-        one.start(told, stop=threading.Event())
+        one.start(reported, stop=threading.Event())
 
     start()
     try:

@@ -31,7 +31,7 @@ class Receiver(HTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.told: list[tuple[datetime, str, str]] = []
+        self.reported: list[tuple[datetime, str, str]] = []
 
     @property
     def url(self) -> str:
@@ -43,7 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         words = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.server.told.append((datetime.now(UTC), self.path, words))
+        self.server.reported.append((datetime.now(UTC), self.path, words))
         self.send_response(204)
         self.end_headers()
 
@@ -89,7 +89,7 @@ def successes(serving, source):
 
 @pytest.mark.e2e
 @pytest.mark.nightly
-def test_silent_source_is_told_to_the_webhook_by_the_alert_of_the_runbook(
+def test_silent_source_is_reported_to_the_webhook_by_the_alert_of_the_runbook(
     tmp_path, prepared, receiver
 ):
     prepared(tmp_path / "prefect")
@@ -105,10 +105,10 @@ def test_silent_source_is_told_to_the_webhook_by_the_alert_of_the_runbook(
         serving.faults["/"] = Fault(status=500)  # the site is down from here on
         silent_for_long = datetime.now(UTC) + timedelta(seconds=WITHIN)
         serving.wait(
-            "the webhook", lambda: [at for at, *_ in receiver.told if at > silent_for_long]
+            "the webhook", lambda: [at for at, *_ in receiver.reported if at > silent_for_long]
         )
 
-        _, path, words = receiver.told[-1]
+        _, path, words = receiver.reported[-1]
         assert path == f"/{SECRET}"
         assert json.loads(words)["text"] == (
             "copydesk: no success at woshipm for three intervals, see RUNBOOK.md"
@@ -121,7 +121,7 @@ def test_silent_source_is_told_to_the_webhook_by_the_alert_of_the_runbook(
             "copydesk: no success at woshipm",
             "copydesk: possibly missed",
         ]
-        told = json.dumps(serving.post("/automations/filter", {}))
-        assert SECRET not in said + told + serving.said()
+        reported = json.dumps(serving.post("/automations/filter", {}))
+        assert SECRET not in said + reported + serving.said()
     kept = [one for one in tmp_path.rglob("*") if one.is_file() and one.suffix != ".db"]
     assert not [one.name for one in kept if SECRET.encode() in one.read_bytes()]

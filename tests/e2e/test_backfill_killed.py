@@ -28,42 +28,42 @@ KILLS = (pytest.param(0, marks=NIGHTLY), 8, pytest.param(16, marks=NIGHTLY))
 
 
 @pytest.fixture
-def desk(tmp_path):
+def project(tmp_path):
     with open_project(tmp_path) as made:
         yield made
 
 
 @pytest.mark.parametrize("done", KILLS)
-def test_killed_backfill_repeats_no_finished_chunk(desk, monkeypatch, done):
+def test_killed_backfill_repeats_no_finished_chunk(project, monkeypatch, done):
     monkeypatch.setattr(BackfillContext, "entries_per_chunk", 4)
-    desk.faults["/NewsData"] = Fault(delay_seconds=0.05)
-    kill_after(desk, done)
-    chunks, stored = stored_state(desk)
+    project.faults["/NewsData"] = Fault(delay_seconds=0.05)
+    kill_after(project, done)
+    chunks, stored = stored_state(project)
     finished = entries(chunks, is_done=True)
     assert len(finished) >= done
     assert stored <= set(finished)
     assert any(chunk.state == "waiting" for chunk in chunks)
-    desk.stand.forget_requests()
+    project.stand.forget_requests()
 
-    report = desk.fill("finews", **DAYS)
+    report = project.fill("finews", **DAYS)
 
-    fetched = {f"{desk.stand.url}{one.target}" for one in desk.stand.requests}
+    fetched = {f"{project.stand.url}{one.target}" for one in project.stand.requests}
     # Two ids of one article share a URL, which may be in a chunk that was not done.
     repeated = fetched & (set(finished.values()) - set(entries(chunks, is_done=False).values()))
     assert repeated == set()
     assert report.state in ("completed", "completed_with_warnings")
-    assert desk.progress[0][1] == len(finished)
-    ((count, distinct),) = desk.rows("SELECT count(*), count(DISTINCT article_id) FROM articles")
+    assert project.progress[0][1] == len(finished)
+    ((count, distinct),) = project.rows("SELECT count(*), count(DISTINCT article_id) FROM articles")
     assert count == distinct > len(stored)
-    states = desk.rows("SELECT state FROM runs ORDER BY started_at")
+    states = project.rows("SELECT state FROM runs ORDER BY started_at")
     assert states == [("crashed",), (report.state,)]
 
 
-def kill_after(desk: Project, done: int) -> None:
+def kill_after(project: Project, done: int) -> None:
     """Run a backfill in another process; kill it when it has finished that many articles."""
     script = Path(__file__).with_name("killed_backfill.py")
     process = subprocess.Popen(
-        [sys.executable, str(script), str(desk.config), "finews", "2022-03-01", "2022-03-31"],
+        [sys.executable, str(script), str(project.config), "finews", "2022-03-01", "2022-03-31"],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
         text=True,
@@ -77,10 +77,10 @@ def kill_after(desk: Project, done: int) -> None:
     process.communicate()
 
 
-def stored_state(desk: Project) -> tuple[list[Chunk], set[str]]:
+def stored_state(project: Project) -> tuple[list[Chunk], set[str]]:
     """The chunks of the plan, and the ids of the stored articles."""
-    plan = parse_request(desk.settings, "finews", **DAYS).plan
-    with connect(desk.settings.warehouse.path) as db:
+    plan = parse_request(project.settings, "finews", **DAYS).plan
+    with connect(project.settings.warehouse.path) as db:
         chunks = backfill_chunks.chunks_of_plan(db, plan)
         return chunks, {one for (one,) in db.execute("SELECT article_id FROM articles").fetchall()}
 

@@ -12,17 +12,17 @@ from tests.e2e.backfill_helpers import window
 pytestmark = pytest.mark.e2e
 
 
-def test_flow_itself_refuses_what_a_form_cannot(desk):
+def test_flow_itself_refuses_what_a_form_cannot(project):
     from flows.backfill import backfill
 
-    config = str(desk.config)
+    config = str(project.config)
     reversed_days = {"from_date": date(2022, 3, 13), "to_date": date(2022, 3, 11)}
     state = backfill.fn(source="finews", **reversed_days, config=config)
     assert state.is_failed()
     assert "2022-03-13 to 2022-03-11" in state.message
     assert backfill.fn(source="finew", urls="http://x.example", config=config).is_failed()
-    assert desk.stand.requests == ()
-    assert not desk.settings.warehouse.path.exists()
+    assert project.stand.requests == ()
+    assert not project.settings.warehouse.path.exists()
 
 
 def test_form_describes_the_alternatives_to_the_range():
@@ -43,20 +43,20 @@ FORMS = [
 ]
 
 
-def deploy(client, flow, desk):
+def deploy(client, flow, project):
     """A deployment of the flow with its form; its id."""
     from flows.reporting.parameters import with_source_enum
 
     return client.create_deployment(
         flow_id=client.create_flow(flow),
         name="tried",
-        parameters={"config": str(desk.config)},
-        parameter_openapi_schema=with_source_enum(flow, desk.settings).model_dump(),
+        parameters={"config": str(project.config)},
+        parameter_openapi_schema=with_source_enum(flow, project.settings).model_dump(),
         enforce_parameter_schema=True,
     )
 
 
-def test_server_makes_no_run_of_what_the_form_refuses(desk, prefect_server):
+def test_server_makes_no_run_of_what_the_form_refuses(project, prefect_server):
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 
@@ -64,7 +64,7 @@ def test_server_makes_no_run_of_what_the_form_refuses(desk, prefect_server):
 
     accepted = []
     with get_client(sync_client=True) as client:
-        deployment = deploy(client, backfill, desk)
+        deployment = deploy(client, backfill, project)
         for parameters, _ in FORMS:
             try:
                 run = client.create_flow_run_from_deployment(deployment, parameters=parameters)
@@ -77,14 +77,14 @@ def test_server_makes_no_run_of_what_the_form_refuses(desk, prefect_server):
     assert accepted == [is_accepted for _, is_accepted in FORMS]
 
 
-def test_server_names_the_parameter_that_a_flow_does_not_have(desk, prefect_server):
+def test_server_names_the_parameter_that_a_flow_does_not_have(project, prefect_server):
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 
     from flows.reparse import reparse
 
     with get_client(sync_client=True) as client:
-        deployment = deploy(client, reparse, desk)
+        deployment = deploy(client, reparse, project)
         with pytest.raises(PrefectHTTPStatusError, match="'source' was unexpected") as refused:
             client.create_flow_run_from_deployment(deployment, parameters={"source": "finews"})
         run = client.create_flow_run_from_deployment(deployment, parameters={"sources": ["finews"]})
@@ -93,20 +93,22 @@ def test_server_names_the_parameter_that_a_flow_does_not_have(desk, prefect_serv
     assert refused.value.response.status_code == 409
 
 
-def test_second_backfill_of_a_source_ends_at_once_and_names_the_first(desk, fill, prefect_server):
+def test_second_backfill_of_a_source_ends_at_once_and_names_the_first(
+    project, fill, prefect_server
+):
     with (
-        locks.acquire(desk.settings, "backfill finews", flow="backfill", run_id="2026-x"),
+        locks.acquire(project.settings, "backfill finews", flow="backfill", run_id="2026-x"),
         pytest.raises(locks.SourceLocked, match="backfill run 2026-x"),
     ):
         fill("finews", **window("2022-03-11", "2022-03-13"))
 
-    assert desk.stand.requests == ()
+    assert project.stand.requests == ()
 
 
 # --- as Prefect shows it -----------------------------------------------------------------
 
 
-def test_prefect_shows_chunks_and_a_table(desk, fill, prefect_server):
+def test_prefect_shows_chunks_and_a_table(project, fill, prefect_server):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
         ArtifactFilter,

@@ -50,106 +50,110 @@ class Moved:
 
 
 @pytest.fixture
-def clock(monkeypatch, desk):
-    desk.sync("ofweek", dry_run=True)  # so that every module is there to be moved
-    desk.stand.forget_requests()
+def clock(monkeypatch, project):
+    project.sync("ofweek", dry_run=True)  # so that every module is there to be moved
+    project.stand.forget_requests()
     return Moved(monkeypatch)
 
 
-def article_of(desk):
+def article_of(project):
     """The path of an article page of ofweek that no other begins with."""
     return next(
         one.target
-        for one in desk.stand.requests
+        for one in project.stand.requests
         if "/ART-" in one.target and "_" not in one.target.rpartition("/")[2]
     )
 
 
-def corpus(desk, source):
-    return desk.rows(
+def corpus(project, source):
+    return project.rows(
         "SELECT source_article_id, title, content_hash, revision_count FROM articles "
         f"WHERE source = '{source}' ORDER BY ALL"
     )
 
 
-def differences(desk, edition):
+def differences(project, edition):
     """What the corpus holds otherwise than a perfect reader of ofweek."""
-    held = site.truth(edition).of("ofweek", "direct")
-    rows = desk.rows("SELECT source_article_id, title, text FROM articles WHERE source = 'ofweek'")
+    held = site.oracle(edition).of("ofweek", "direct")
+    rows = project.rows(
+        "SELECT source_article_id, title, text FROM articles WHERE source = 'ofweek'"
+    )
     found = [(one, held[one].differs_from(title, text)) for one, title, text in rows]
     assert len(rows) == len({one for one, _, _ in rows})
     return sorted(held.keys() - {one for one, _, _ in rows}), [pair for pair in found if pair[1]]
 
 
 @pytest.mark.parametrize("jump", [{"hours": 1}, {"days": 1}, {"days": 30}])
-def test_clock_that_jumps_forward_between_two_syncs_changes_nothing(desk, clock, jump):
-    desk.sync("ofweek")
-    before = corpus(desk, "ofweek")
+def test_clock_that_jumps_forward_between_two_syncs_changes_nothing(project, clock, jump):
+    project.sync("ofweek")
+    before = corpus(project, "ofweek")
     clock.move(**jump)
 
-    report = desk.sync("ofweek")
+    report = project.sync("ofweek")
 
     assert (report.totals()["new"], report.totals()["updated"]) == (0, 0)
     assert (report.exit_code, report.errors) == (0, ())
-    assert corpus(desk, "ofweek") == before
-    assert differences(desk, 1) == ([], [])
+    assert corpus(project, "ofweek") == before
+    assert differences(project, 1) == ([], [])
 
 
-def test_clock_that_was_ahead_and_is_right_again_holds_nothing_up(desk, clock, faults):
-    desk.sync("ofweek")
-    waited = article_of(desk)
-    for file in desk.folder.glob("copydesk.*duckdb*"):
+def test_clock_that_was_ahead_and_is_right_again_holds_nothing_up(project, clock, faults):
+    project.sync("ofweek")
+    waited = article_of(project)
+    for file in project.folder.glob("copydesk.*duckdb*"):
         file.unlink()
     clock.move(days=1)
     faults[waited] = Fault(status=429, retry_after="600")
-    ahead = desk.sync("ofweek")
+    ahead = project.sync("ofweek")
     assert ahead.totals()["failed"] >= 1
     faults.clear()
     clock.move()
 
-    right = desk.sync("ofweek")
+    right = project.sync("ofweek")
 
     assert right.totals()["failed"] == 0, right.errors
-    assert differences(desk, 1) == ([], [])
+    assert differences(project, 1) == ([], [])
     assert len(right.errors) == 1, right.errors
     (problem,) = right.errors
     assert "system clock is behind" in problem
     assert right.exit_code == 3
-    marks = desk.rows("SELECT count(*) FROM gaps WHERE from_at > to_at")
+    marks = project.rows("SELECT count(*) FROM gaps WHERE from_at > to_at")
     assert marks == [(0,)]
 
 
-def test_change_that_was_seen_while_the_clock_was_back_is_taken_when_its_time_has_come(desk, clock):
+def test_change_that_was_seen_while_the_clock_was_back_is_taken_when_its_time_has_come(
+    project, clock
+):
     clock.move(days=1)
-    desk.sync("ofweek")
+    project.sync("ofweek")
     clock.move()
-    desk.stand.edition = 3
-    held_back = desk.sync("ofweek")
+    project.stand.edition = 3
+    held_back = project.sync("ofweek")
     clock.move(days=1, hours=1)
 
-    after = desk.sync("ofweek")
+    after = project.sync("ofweek")
 
     assert held_back.exit_code == 3
-    assert differences(desk, 3) == ([], [])
+    assert differences(project, 3) == ([], [])
     assert not any("system clock is behind" in words for words in after.errors)
-    assert desk.rows(
+    assert project.rows(
         "SELECT count(*) FROM revisions WHERE valid_to IS NOT NULL AND valid_to < valid_from"
     ) == [(0,)]
 
 
-def test_patience_that_a_source_asked_for_is_still_kept_with_a_right_clock(desk, faults):
-    desk.sync("ofweek")
-    waited = article_of(desk)
-    for file in desk.folder.glob("copydesk.*duckdb*"):
+def test_patience_that_a_source_asked_for_is_still_kept_with_a_right_clock(project, faults):
+    project.sync("ofweek")
+    waited = article_of(project)
+    for file in project.folder.glob("copydesk.*duckdb*"):
         file.unlink()
     faults[waited] = Fault(status=429, retry_after="600")
-    desk.sync("ofweek")
+    project.sync("ofweek")
     faults.clear()
-    desk.stand.forget_requests()
+    project.stand.forget_requests()
 
-    second = desk.sync("ofweek")
+    second = project.sync("ofweek")
 
-    assert waited not in {one.target for one in desk.stand.requests}
+    assert waited not in {one.target for one in project.stand.requests}
     assert any("asked an earlier run to wait" in words for words in second.errors)
 
 
@@ -161,34 +165,36 @@ def events_in(report):
 
 
 @pytest.mark.nightly
-def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(desk, clock, faults):
+def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
+    project, clock, faults
+):
     clock.move(hours=-30)
-    first = desk.sync("ofweek", "finews")
+    first = project.sync("ofweek", "finews")
     assert [name for name, _ in events_in(first) if name == "copydesk.source.stale"] == []
     faults["/"] = Fault(status=503)
     for hours in (-28, -16, -4):
         clock.move(hours=hours)
-        down = desk.sync("finews")
+        down = project.sync("finews")
         assert (down.state, down.exit_code) == ("failed", 1)
         assert all("503" in message for message in down.errors)
         assert events_in(down) == [("copydesk.source.stale", "finews")]
-    since_success = desk.rows(
+    since_success = project.rows(
         "SELECT date_diff('hour', max(started_at), now()) FROM runs "
         "WHERE source = 'finews' AND state LIKE 'completed%'"
     )
     assert since_success == [(30,)]
     faults.clear()
-    desk.stand.edition = 3
+    project.stand.edition = 3
     clock.move()
-    desk.stand.forget_requests()
+    project.stand.forget_requests()
 
-    back = desk.sync("finews")
+    back = project.sync("finews")
 
     assert back.totals()["new"] > 0
     assert back.totals()["failed"] == 0
-    assert len(desk.stand.requests) < 120
-    assert desk.rows("SELECT channel FROM gaps ORDER BY ALL") == [("market-38",)]
+    assert len(project.stand.requests) < 120
+    assert project.rows("SELECT channel FROM gaps ORDER BY ALL") == [("market-38",)]
     assert any("possible gap in market-38" in words for words in back.errors)
     assert ("copydesk.gap.detected", "finews") in events_in(back)
-    quiet = desk.sync("finews")
+    quiet = project.sync("finews")
     assert (quiet.totals()["new"], quiet.totals()["updated"]) == (0, 0)

@@ -30,12 +30,12 @@ COUNTERS = [
 
 
 @pytest.fixture
-def typed(desk, capfd, prefect_server, monkeypatch):
-    """Type a command at the desk: exit code, stdout, stderr."""
+def typed(project, capfd, prefect_server, monkeypatch):
+    """Type a command at the project: exit code, stdout, stderr."""
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
 
     def run(*words):
-        code = cli.run(["--config", str(desk.config), *(str(word) for word in words)])
+        code = cli.run(["--config", str(project.config), *(str(word) for word in words)])
         out, err = capfd.readouterr()
         return code, out, err
 
@@ -48,7 +48,7 @@ def test_backfill_prints_the_json_of_a_run(typed):
     )
 
     report = json.loads(out)
-    assert code == 3  # OFweek's list names no days: how far back it goes cannot be told
+    assert code == 3  # OFweek's list names no days: how far back it goes cannot be reported
     assert list(report)[:5] == ["run_id", "flow", "state", "sources", "totals"]
     assert report["flow"] == "backfill"
     assert list(report["sources"][0]) == COUNTERS
@@ -68,11 +68,11 @@ def test_backfill_shows_how_far_it_is_and_a_table(typed):
     assert "backfill completed (run " in out
 
 
-def test_backfill_takes_addresses_from_a_pipe_and_from_a_file(typed, desk, monkeypatch):
+def test_backfill_takes_addresses_from_a_pipe_and_from_a_file(typed, project, monkeypatch):
     link = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203142308441556"
     text = f"# links\n\n{link}\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    file = desk.folder / "links.txt"
+    file = project.folder / "links.txt"
     file.write_text("\ufeff" + text, encoding="utf-8")
 
     code, out, _ = typed("--json", "backfill", "finews", "--urls", "-")
@@ -108,20 +108,20 @@ def test_dry_run_names_the_addresses(typed):
         (["finews", "--archive", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
 )
-def test_invalid_request_exits_2_and_nothing_runs(typed, desk, words, expected):
+def test_invalid_request_exits_2_and_nothing_runs(typed, project, words, expected):
     code, _, err = typed("backfill", *words)
 
     assert code == 2
     assert expected in err
-    assert desk.stand.requests == ()
+    assert project.stand.requests == ()
 
 
-def test_ctrl_c_is_exit_code_130_and_state_is_kept(desk, faults, prefect_server):
+def test_ctrl_c_is_exit_code_130_and_state_is_kept(project, faults, prefect_server):
     faults["/2021-05"] = Fault(delay_seconds=0.2)
     faults["/news"] = Fault(delay_seconds=0.2)
     words = ["backfill", "ofweek", "--from", "2021-05-20", "--to", "2021-05-30"]
     typed = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "--config", str(desk.config), "--json", *words],
+        [sys.executable, "-m", "flows.cli", "--config", str(project.config), "--json", *words],
         env=os.environ
         | {"PYTHONPATH": str(Path(__file__).parents[2]), "PREFECT_API_URL": prefect_server},
         stdout=subprocess.PIPE,
@@ -137,11 +137,11 @@ def test_ctrl_c_is_exit_code_130_and_state_is_kept(desk, faults, prefect_server)
     assert typed.returncode == 130, err
     assert json.loads(out)["state"] == "interrupted"
     assert "stopping after the current batch" in err
-    assert desk.rows("SELECT state FROM runs") == [("interrupted",)]
+    assert project.rows("SELECT state FROM runs") == [("interrupted",)]
 
 
-def test_reparse_diff_is_0_when_nothing_got_worse(typed, desk):
-    desk.sync("ofweek")
+def test_reparse_diff_is_0_when_nothing_got_worse(typed, project):
+    project.sync("ofweek")
 
     code, out, _ = typed("--json", "reparse", "--source", "ofweek", "--diff")
 
@@ -149,8 +149,8 @@ def test_reparse_diff_is_0_when_nothing_got_worse(typed, desk):
     assert (code, report["regressions"], report["changed"]) == (0, [], {"ofweek": {}})
 
 
-def test_quarantine_is_listed_shown_and_replayed(typed, desk):
-    desk.sync("finews")
+def test_quarantine_is_listed_shown_and_replayed(typed, project):
+    project.sync("finews")
 
     code, out, _ = typed("--json", "quarantine", "list", "--source", "finews")
     listed = json.loads(out)["quarantine"]
@@ -162,7 +162,7 @@ def test_quarantine_is_listed_shown_and_replayed(typed, desk):
         0, "no open failure in quarantine with reason layout_changed",
     )  # fmt: skip
 
-    file = desk.folder / "page"
+    file = project.folder / "page"
     code, out, _ = typed("quarantine", "show", listed[0]["id"][:8], "--page", file)
     assert code == 0
     assert listed[0]["message"].splitlines()[0] in out
@@ -179,8 +179,8 @@ def test_quarantine_is_listed_shown_and_replayed(typed, desk):
 
 
 @pytest.mark.parametrize("words", [["quarantine", "list"], ["gaps"]], ids=" ".join)
-def test_source_that_is_not_configured_gets_a_hint(typed, desk, words):
-    desk.sync("ofweek")
+def test_source_that_is_not_configured_gets_a_hint(typed, project, words):
+    project.sync("ofweek")
 
     code, out, err = typed(*words, "--source", "finew")
     assert (code, len(out.splitlines())) == (0, 1)
@@ -190,8 +190,8 @@ def test_source_that_is_not_configured_gets_a_hint(typed, desk, words):
     assert "none of the configured" not in err
 
 
-def test_replay_of_nothing_prints_that_nothing_is_open(typed, desk):
-    desk.sync("ofweek")
+def test_replay_of_nothing_prints_that_nothing_is_open(typed, project):
+    project.sync("ofweek")
 
     code, _, err = typed("quarantine", "replay", "--reason", "bad_listing", "--source", "ofweek")
 
@@ -199,17 +199,17 @@ def test_replay_of_nothing_prints_that_nothing_is_open(typed, desk):
     assert "no open failure in quarantine of source ofweek with reason bad_listing" in err
 
 
-def test_gaps_are_listed(typed, desk):
-    desk.sync("ofweek")
+def test_gaps_are_listed(typed, project):
+    project.sync("ofweek")
     assert typed("gaps")[:2] == (0, "no gaps\n")
     now = datetime(2022, 3, 14, tzinfo=UTC)
-    with connect(desk.settings.warehouse.path) as db:
+    with connect(project.settings.warehouse.path) as db:
         with transaction(db):
             row = NewGap(
                 source="ofweek", channel="news", from_at=None, to_at=now, detected_by="none known"
             )
             gaps.open_gap(db, row, run_id="r")
-        publish(db, desk.settings.warehouse.snapshot)
+        publish(db, project.settings.warehouse.snapshot)
 
     code, out, _ = typed("--json", "gaps")
 

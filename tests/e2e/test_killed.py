@@ -22,8 +22,8 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 BATCH = 4
-TRUTH = site.truth(1).of("ofweek", "direct")
-STORED = {"nothing": 0, "a batch": BATCH, "everything": len(TRUTH)}
+ORACLE = site.oracle(1).of("ofweek", "direct")
+STORED = {"nothing": 0, "a batch": BATCH, "everything": len(ORACLE)}
 # Stage, the function that its process dies in, at which call, before or after it; what is stored.
 STAGES = [
     ("parse, second batch", rows.article_row, 6, "after", "a batch"),
@@ -40,12 +40,12 @@ NIGHTLY_STAGES = [
 ]
 
 
-def kill_at(desk, server, function, call, when):
+def kill_at(project, server, function, call, when):
     """Run a sync of ofweek in a process of its own, until it is killed."""
     where = f"{function.__module__}:{function.__qualname__}"
     done = subprocess.run(
         [sys.executable, "-m", "tests.e2e.killed_run",
-         str(desk.config), "ofweek", where, str(call), when],
+         str(project.config), "ofweek", where, str(call), when],
         env=bare_environment() | {"PREFECT_API_URL": server, "PYTHONPATH": str(ROOT)},
         cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
@@ -63,25 +63,25 @@ def kill_at(desk, server, function, call, when):
     ],
 )
 def test_run_killed_in_a_stage_is_completed_by_the_next(
-    desk, prefect_server, function, call, when, stored
+    project, prefect_server, function, call, when, stored
 ):
-    text = desk.config.read_text(encoding="utf-8") + f"\n[run]\nbatch_size = {BATCH}\n"
-    desk.config.write_text(text, encoding="utf-8")
+    text = project.config.read_text(encoding="utf-8") + f"\n[run]\nbatch_size = {BATCH}\n"
+    project.config.write_text(text, encoding="utf-8")
 
-    kill_at(desk, prefect_server, function, call, when)
+    kill_at(project, prefect_server, function, call, when)
 
-    with connect_read_only(desk.settings.warehouse.path) as db:
+    with connect_read_only(project.settings.warehouse.path) as db:
         (kept,) = db.execute("SELECT count(*) FROM articles").fetchone()
     assert kept == STORED[stored]
 
-    report = desk.sync("ofweek")
+    report = project.sync("ofweek")
 
     assert report.exit_code == 0, report.errors
-    assert report.totals()["new"] + kept == len(TRUTH)
-    found = desk.rows("SELECT source_article_id, title, text, revision_count FROM articles")
-    assert len(found) == len(TRUTH)
-    assert {TRUTH[one].differs_from(title, text) for one, title, text, _ in found} == {""}
+    assert report.totals()["new"] + kept == len(ORACLE)
+    found = project.rows("SELECT source_article_id, title, text, revision_count FROM articles")
+    assert len(found) == len(ORACLE)
+    assert {ORACLE[one].differs_from(title, text) for one, title, text, _ in found} == {""}
     assert {revisions for *_, revisions in found} == {1}
     is_stored_whole = function in (snapshot._swap, events.events_of)
-    states = desk.rows("SELECT state FROM runs ORDER BY started_at")
+    states = project.rows("SELECT state FROM runs ORDER BY started_at")
     assert states == [("completed" if is_stored_whole else "crashed",), ("completed",)]

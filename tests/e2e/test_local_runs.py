@@ -16,7 +16,7 @@ import pytest
 from flows.cli.demo_run import free_port
 from tests import site
 from tests.e2e.serving import COPYDESK, bare_environment, server_at
-from tests.site import Fault, Newsstand
+from tests.site import Fault, NewsSite
 from warehouse import connect_read_only
 
 pytestmark = pytest.mark.e2e
@@ -35,8 +35,8 @@ batch_size = 3
 parser = "ofweek"
 base_url = "http://127.0.0.1:{port}"
 """
-PASSWORD = "desk:planted-password"
-ALL = len(site.truth(1).of("ofweek", "direct"))
+PASSWORD = "project:planted-password"
+ALL = len(site.oracle(1).of("ofweek", "direct"))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def faults() -> dict[str, Fault]:
 
 
 @pytest.fixture
-def stand(faults: dict[str, Fault]) -> Iterator[Newsstand]:
+def stand(faults: dict[str, Fault]) -> Iterator[NewsSite]:
     def fault_of(target: str, _turn: int) -> Fault | None:
         return faults.get("/") if target != "/robots.txt" else None
 
@@ -54,7 +54,7 @@ def stand(faults: dict[str, Fault]) -> Iterator[Newsstand]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, stand: Newsstand) -> Path:
+def folder(tmp_path: Path, stand: NewsSite) -> Path:
     """A configuration and nothing else."""
     text = CONFIG.format(port=stand.port)
     (tmp_path / "copydesk.toml").write_text(text, encoding="utf-8")
@@ -69,7 +69,7 @@ def start(folder: Path, *words: str, **environ: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def wait_for_requests(stand: Newsstand, count: int, process: subprocess.Popen[str]) -> None:
+def wait_for_requests(stand: NewsSite, count: int, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 120
     while len(stand.requests) < count:
         assert process.poll() is None, process.communicate()
@@ -165,7 +165,7 @@ def test_wrong_password_is_named_and_costs_no_article(folder, tmp_path, prepared
     home = prepared(tmp_path / "server")
     with server_at(home, PREFECT_SERVER_API_AUTH_STRING=PASSWORD) as (server, _):
         process = start(
-            folder, "sync", PREFECT_API_URL=server.api_url, PREFECT_API_AUTH_STRING="desk:wrong"
+            folder, "sync", PREFECT_API_URL=server.api_url, PREFECT_API_AUTH_STRING="project:wrong"
         )
         _, err = process.communicate(timeout=120)
 
@@ -197,7 +197,7 @@ def test_planted_secrets_are_in_no_log_no_artifact_and_no_parameter(
     secret = f"""
         [sources.guarded]
         parser = "feed"
-        url = "http://desk:planted-in-url@127.0.0.1:{stand.port}/nothing.xml?token=planted-in-query"
+        url = "http://project:planted-in-url@127.0.0.1:{stand.port}/nothing.xml?token=planted-in-query"
         """
     (folder / "copydesk.toml").write_text(text + secret, encoding="utf-8")
     home = prepared(tmp_path / "server")

@@ -35,33 +35,33 @@ IN_THE_MIDDLE = {
 """Of each task, the function that runs when the signal comes."""
 
 
-def run(desk, **options):
-    state = maintenance(config=str(desk.config), return_state=True, **options)
+def run(project, **options):
+    state = maintenance(config=str(project.config), return_state=True, **options)
     return state, state.result(raise_on_failure=False)
 
 
 @pytest.fixture
-def due(desk, tmp_path, monkeypatch):
-    """A desk that has work for each task, and ``maintain`` to run it."""
+def due(project, tmp_path, monkeypatch):
+    """A project that has work for each task, and ``maintain`` to run it."""
     for _ in range(2):
-        desk.sync("ofweek")
-    with connect(desk.settings.warehouse.path) as db, transaction(db):
+        project.sync("ofweek")
+    with connect(project.settings.warehouse.path) as db, transaction(db):
         db.execute("UPDATE _store.fetches SET fetched_at = fetched_at - INTERVAL 400 DAY")
         one = NewChunk(kind="fetch_entries", description="x", spec="[]")
         old = db.execute("SELECT now() - INTERVAL 60 DAY").fetchall()[0][0]
         backfill_chunks.add(db, "old", "ofweek", [one], run_id="r", at=old)
-    for number, file in enumerate(sorted(desk.settings.archive.path.glob("*.warc.gz"))):
+    for number, file in enumerate(sorted(project.settings.archive.path.glob("*.warc.gz"))):
         more = file.with_name(f"another-{number}.warc.gz")
         more.write_bytes(file.read_bytes())
         for each in (file, more):
             os.utime(each, (time.time() - 40 * DAY,) * 2)
-    desk.maintain = lambda: run(
-        desk,
+    project.maintain = lambda: run(
+        project,
         fetch_retention_days=365,
         move_archive_days=30,
         move_archive_to=str(tmp_path / "far"),
     )
-    return desk
+    return project
 
 
 def with_a_signal(monkeypatch, thing):
@@ -138,22 +138,22 @@ def test_task_that_takes_too_long_is_cut_and_the_warehouse_is_unchanged(due, mon
     assert (state.is_completed(), set(found.done)) == (True, {*TASKS})
 
 
-def test_run_of_the_deployment_that_is_interrupted_is_cancelled(desk, prefect_server):
+def test_run_of_the_deployment_that_is_interrupted_is_cancelled(project, prefect_server):
     """As `serve` carries it out and ends it: in a process of its own, by SIGTERM."""
     from prefect.client.orchestration import get_client
 
     from flows.maintenance import maintenance as maintenance_flow
 
-    desk.sync("ofweek")
+    project.sync("ofweek")
     with get_client(sync_client=True) as client:
         deployment = maintenance_flow.to_deployment(
-            "tried", parameters={"config": str(desk.config)}, entrypoint_type="module-path"
+            "tried", parameters={"config": str(project.config)}, entrypoint_type="module-path"
         ).apply()
         made = client.create_flow_run_from_deployment(deployment)
         environ = {"PREFECT_API_URL": prefect_server, "PREFECT__FLOW_RUN_ID": str(made.id)}
-        lock = desk.settings.warehouse.path.parent / "locks" / "maintenance.lock"
+        lock = project.settings.warehouse.path.parent / "locks" / "maintenance.lock"
         # The snapshots wait for the one who writes: so it is in the middle of that.
-        with connect(desk.settings.warehouse.path):
+        with connect(project.settings.warehouse.path):
             process = subprocess.Popen(
                 [sys.executable, "-m", "prefect.engine"],
                 env=bare_environment() | environ, text=True,
@@ -181,11 +181,11 @@ def test_run_of_the_deployment_that_is_interrupted_is_cancelled(desk, prefect_se
 
 # --- secrets -----------------------------------------------------------------------------------
 
-PLANTED = "http://desk:planted-secret@127.0.0.1:9/api/x?token=planted-secret"
+PLANTED = "http://project:planted-secret@127.0.0.1:9/api/x?token=planted-secret"
 
 
 @pytest.mark.parametrize("kind", [OSError, maintenance_tasks.RunFailed])
-def test_secrets_in_messages_of_a_task_are_redacted_everywhere(desk, monkeypatch, kind, capfd):
+def test_secrets_in_messages_of_a_task_are_redacted_everywhere(project, monkeypatch, kind, capfd):
     from prefect.client.orchestration import get_client
 
     def fail(*_args, **_options):
@@ -196,7 +196,7 @@ def test_secrets_in_messages_of_a_task_are_redacted_everywhere(desk, monkeypatch
         maintenance_tasks, "delete_old_checkpoints", lambda *_args, **_options: f"asked {PLANTED}"
     )
 
-    state, found = run(desk)
+    state, found = run(project)
 
     with get_client(sync_client=True) as client:
         kept = [one for one in client.read_artifacts() if one.key == "copydesk-maintenance"]

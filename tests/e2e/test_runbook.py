@@ -63,7 +63,7 @@ def sync_once(serving):
 
 @pytest.fixture(scope="module")
 def read_once(tmp_path_factory, prepared):
-    """A desk whose serve has read OFweek once, and ended; not to be changed."""
+    """A project whose serve has read OFweek once, and ended; not to be changed."""
     data = tmp_path_factory.mktemp("read_once")
     prepared(data / "prefect")
     with serving_at(data, OFWEEK) as serving:
@@ -75,7 +75,7 @@ def read_once(tmp_path_factory, prepared):
 
 @pytest.fixture
 def old(read_once, tmp_path):
-    """A copy of it of one's own, at the same newsstand."""
+    """A copy of it of one's own, at the same test site."""
     data = tmp_path / "old"
     shutil.copytree(read_once.config.parent, data, symlinks=True)
     (tmp_path / "backups").mkdir()
@@ -123,9 +123,9 @@ def test_upgrade_looks_before_and_after_and_can_be_gone_back_from(old, tmp_path)
     (restore,) = blocks("Restore")
     held = old.rows(CORPUS)
 
-    told = follow(before, old, tmp_path / "old"), follow(after, old, tmp_path / "old")
+    reported = follow(before, old, tmp_path / "old"), follow(after, old, tmp_path / "old")
 
-    assert all("copydesk" in words for words in told)
+    assert all("copydesk" in words for words in reported)
     assert old.rows(CORPUS) == held
     assert old.rows("SELECT count(*) FROM runs WHERE flow = 'reparse'") == [(0,)]
     (tmp_path / "old" / "copydesk.duckdb").write_bytes(b"what a bad version left")

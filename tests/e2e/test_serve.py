@@ -67,7 +67,7 @@ class TestServe:
     def test_source_is_synced_on_its_schedule_again_and_again(self, serving, service_manager):
         serving.wait("two runs", lambda: serving.completed("sync woshipm") >= 2)
 
-        assert serving.articles("woshipm") == set(site.truth(1).of("woshipm", "direct"))
+        assert serving.articles("woshipm") == set(site.oracle(1).of("woshipm", "direct"))
         assert service_manager.recv(100) == b"READY=1"
 
     def test_second_serve_of_the_same_warehouse_is_refused(self, serving):
@@ -124,7 +124,7 @@ class TestServe:
 
         state = serving.wait_for_state(run, "CANCELLED")
         assert "interrupted" in state["message"]
-        assert 0 < len(serving.articles("ofweek")) < len(site.truth(1).of("ofweek", "direct"))
+        assert 0 < len(serving.articles("ofweek")) < len(site.oracle(1).of("ofweek", "direct"))
 
     def test_killed_run_is_crashed_and_its_source_is_free(self, serving):
         run = serving.ask("ofweek")
@@ -146,7 +146,7 @@ class TestServe:
         state = serving.wait_for_state(run, "COMPLETED")
 
         assert state["message"]
-        assert serving.articles("ofweek") == set(site.truth(1).of("ofweek", "direct"))
+        assert serving.articles("ofweek") == set(site.oracle(1).of("ofweek", "direct"))
         serving.faults.clear()
         serving.wait_for_another("sync woshipm")
 
@@ -236,7 +236,7 @@ class TestServe:
                 "FROM articles WHERE source <> 'renamed' GROUP BY source ORDER BY source"
             ).fetchall()
 
-        expected = {one: len(site.truth(1).of(one, "direct")) for one in ("ofweek", "woshipm")}
+        expected = {one: len(site.oracle(1).of(one, "direct")) for one in ("ofweek", "woshipm")}
         assert rows == [(source, count, count) for source, count in expected.items()]
 
 

@@ -13,12 +13,12 @@ from tests.e2e.serving import OFWEEK, WOSHIPM, Serving, bare_environment, servin
 
 pytestmark = pytest.mark.e2e
 
-AUTH = "desk:planted-password"
+AUTH = "project:planted-password"
 PLANTED = ("planted-password", "planted-proxy")
 ENVIRON = {
     "PREFECT_SERVER_API_AUTH_STRING": AUTH,
-    "HTTP_PROXY": "http://desk:planted-proxy@127.0.0.1:9",
-    "HTTPS_PROXY": "http://desk:planted-proxy@127.0.0.1:9",
+    "HTTP_PROXY": "http://project:planted-proxy@127.0.0.1:9",
+    "HTTPS_PROXY": "http://project:planted-proxy@127.0.0.1:9",
 }
 
 
@@ -43,7 +43,7 @@ class TestServerWithAPassword:
         serving.wait("a run", lambda: serving.completed("sync woshipm"))
 
         with serving.session() as session:
-            for auth in (None, ("desk", "wrong")):
+            for auth in (None, ("project", "wrong")):
                 session.auth = auth
                 assert session.post(f"{serving.api}/flow_runs/filter", json={}).status_code == 401
 
@@ -56,9 +56,9 @@ class TestServerWithAPassword:
         assert f"using the Prefect server of `copydesk serve` at {serving.api}" in done.stderr
         assert serving.completed("sync ofweek") == 1
 
-    def test_command_with_a_wrong_password_is_told_which_setting_is_wrong(self, serving):
+    def test_command_with_a_wrong_password_is_reported_which_setting_is_wrong(self, serving):
         environ = bare_environment() | {
-            "PREFECT_API_URL": serving.api, "PREFECT_API_AUTH_STRING": "desk:wrong",
+            "PREFECT_API_URL": serving.api, "PREFECT_API_AUTH_STRING": "project:wrong",
         }  # fmt: skip
         found = replace(serving, environ=environ, pids=set()).run("doctor")
 
@@ -82,7 +82,7 @@ class TestServerWithAPassword:
 
 
 def test_database_address_of_the_server_is_in_no_message(tmp_path):
-    secret = "postgresql+asyncpg://desk:planted-database@127.0.0.1:9/prefect"
+    secret = "postgresql+asyncpg://project:planted-database@127.0.0.1:9/prefect"
     with serving_at(tmp_path, WOSHIPM, PREFECT_API_DATABASE_CONNECTION_URL=secret) as serving:
         done = serving.run("serve", seconds=200)
 

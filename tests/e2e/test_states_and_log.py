@@ -38,24 +38,24 @@ REVERSED = {"source": "finews", "from_date": "2022-03-13", "to_date": "2022-03-1
     ids=["reversed", "unbounded", "unknown", "no file", "sync", "import", "import nothing"],
 )
 def test_invalid_request_of_a_deployment_fails_with_a_message(
-    desk, monkeypatch, flow, parameters, expected
+    project, monkeypatch, flow, parameters, expected
 ):
     monkeypatch.setattr(states, "run_trigger", lambda: "schedule")
 
-    state = flow(**parameters, config=str(desk.config), return_state=True)
+    state = flow(**parameters, config=str(project.config), return_state=True)
 
     assert state.is_failed()
     assert expected in state.message
     assert state.data is None or not isinstance(state.data, Exception)
-    assert desk.stand.requests == ()
-    assert not desk.settings.warehouse.path.exists()
+    assert project.stand.requests == ()
+    assert not project.settings.warehouse.path.exists()
 
 
 # --- the log of a run ------------------------------------------------------------------
 
 
 def test_run_of_the_command_line_has_its_log_at_the_server_and_not_on_the_terminal(
-    desk, tmp_path, prepared
+    project, tmp_path, prepared
 ):
     with server_at(prepared(tmp_path / "server")) as (server, _):
         environ = bare_environment() | {
@@ -63,7 +63,7 @@ def test_run_of_the_command_line_has_its_log_at_the_server_and_not_on_the_termin
             "PREFECT_HOME": str(tmp_path / "client"),
         }
         done = subprocess.run(
-            [*SYNC, "ofweek", "--config", str(desk.config)],
+            [*SYNC, "ofweek", "--config", str(project.config)],
             env=environ, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         logged = logs(server.api_url)

@@ -9,8 +9,8 @@ from flows.pipeline.stats import RunReport, SourceStats
 
 def test_no_report_of_a_run_shows_a_password_of_a_url() -> None:
     stats = SourceStats(source="feed")
-    stats.fail("https://desk:planted@feeds.example/rss?token=hidden: the record is damaged")
-    stats.warnings.append("https://desk:planted@feeds.example/rss")
+    stats.fail("https://project:planted@feeds.example/rss?token=hidden: the record is damaged")
+    stats.warnings.append("https://project:planted@feeds.example/rss")
     report = RunReport(run_id="r", flow="sync", state="failed", stats=(stats,))
 
     text = f"{report.as_json()} {report.errors} {report.warnings}"

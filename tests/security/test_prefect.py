@@ -33,9 +33,9 @@ def test_no_result_is_stored_so_that_none_can_be_replaced_by_a_pickle(part) -> N
 
 
 def test_key_that_would_be_sent_instead_of_the_password_is_taken_out() -> None:
-    environ = {"PREFECT_API_KEY": "planted", "PREFECT_SERVER_API_AUTH_STRING": "desk:planted"}
+    environ = {"PREFECT_API_KEY": "planted", "PREFECT_SERVER_API_AUTH_STRING": "project:planted"}
 
     prepare_client(environ, Settings(), "http://127.0.0.1:4200/api", is_own=True)
 
     assert "PREFECT_API_KEY" not in environ
-    assert environ["PREFECT_API_AUTH_STRING"] == "desk:planted"
+    assert environ["PREFECT_API_AUTH_STRING"] == "project:planted"

@@ -1,8 +1,8 @@
 """The test site: pages shaped like those of the built-in sources, over HTTP on loopback.
 
 ``serve()`` is for tests, ``run()`` for ``python -m tests.site``. Every source's
-base URL can be the newsstand's ``url``. The content moves on in editions (1 to 3, and then
-generated ones where they are asked for); ``truth(edition)`` is what a perfect reader holds
+base URL can be the test site's ``url``. The content moves on in editions (1 to 3, and then
+generated ones where they are asked for); ``oracle(edition)`` is what a perfect reader holds
 after each.
 """
 
@@ -16,35 +16,35 @@ from types import TracebackType
 
 from tests.site.editions import check_edition
 from tests.site.faults import Fault, Faults
+from tests.site.oracle import Held, Oracle, Said, oracle, words
 from tests.site.server import Request, Server
 from tests.site.stories import LAST_EDITION, anomalies
-from tests.site.truth import Held, Said, Truth, truth, words
 
 __all__ = [
     "Fault",
     "Faults",
     "Held",
-    "Newsstand",
+    "Oracle",
     "Request",
     "Said",
-    "Truth",
+    "Test site",
     "anomalies",
+    "oracle",
     "run",
     "serve",
-    "truth",
     "words",
 ]
 
 POLL_SECONDS = 0.05
 
 
-class Newsstand:
-    """A running newsstand; leaving its ``with`` block stops it and all its threads."""
+class NewsSite:
+    """A running test site; leaving its ``with`` block stops it and all its threads."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._thread = threading.Thread(
-            target=server.serve_forever, args=(POLL_SECONDS,), name="newsstand-accept", daemon=True
+            target=server.serve_forever, args=(POLL_SECONDS,), name="test site-accept", daemon=True
         )
         self._thread.start()
 
@@ -92,7 +92,7 @@ class Newsstand:
         self._server.server_close()
         self._thread.join()
 
-    def __enter__(self) -> Newsstand:
+    def __enter__(self) -> NewsSite:
         return self
 
     def __exit__(
@@ -110,8 +110,8 @@ def serve(
     *,
     faults: Faults | None = None,
     last_edition: int = LAST_EDITION,
-) -> Newsstand:
-    """A running newsstand on 127.0.0.1; port 0 takes a free one.
+) -> NewsSite:
+    """A running test site on 127.0.0.1; port 0 takes a free one.
 
     Args:
         port: Where.
@@ -123,7 +123,7 @@ def serve(
         OSError: The port is taken.
         ValueError: There is no such edition.
     """
-    return Newsstand(Server(port, edition, faults, last_edition))
+    return NewsSite(Server(port, edition, faults, last_edition))
 
 
 def run(
@@ -131,7 +131,7 @@ def run(
     edition: int = 1,
     *,
     port_file: Path | None = None,
-    ready: Callable[[Newsstand], None] = lambda _newsstand: None,
+    ready: Callable[[NewsSite], None] = lambda _news_site: None,
     stop: threading.Event | None = None,
 ) -> None:
     """Serve until ``stop`` is set or Ctrl-C; ``ready`` is called once it listens.
@@ -140,10 +140,10 @@ def run(
     KeyboardInterrupt is passed on after everything is closed.
     """
     ended = stop or threading.Event()
-    with serve(port, edition) as newsstand:
+    with serve(port, edition) as news_site:
         if port_file is not None:
-            _write_whole(port_file, f"{newsstand.port}\n")
-        ready(newsstand)
+            _write_whole(port_file, f"{news_site.port}\n")
+        ready(news_site)
         while not ended.wait(3600):
             pass
 

@@ -2,7 +2,7 @@
 
 Edition 1 lists every story it has. A later edition puts its new stories on top of each
 list and keeps the list's length, so the oldest fall off the end; their pages stay. The
-first three are written by hand, the others generated (``later``).
+first three are written by hand, the others generated (``generated``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from tests.site import later
+from tests.site import generated
 from tests.site.stories import LAST_EDITION, Story, stories
 
 CHANNELS = {
@@ -40,7 +40,7 @@ def written(publication: str, edition: int) -> tuple[Story, ...]:
         written(publication, number)  # one after the other: no deep recursion
     before = written(publication, edition - 1)
     lengths = {channel: _length(publication, channel) for channel in CHANNELS[publication]}
-    new = later.added(publication, lengths, stories(publication)[0], edition)
+    new = generated.added(publication, lengths, stories(publication)[0], edition)
     every = sorted([*before, *new], key=lambda story: (story.at, story.id), reverse=True)
     shown = {
         story.id: story
@@ -48,7 +48,7 @@ def written(publication: str, edition: int) -> tuple[Story, ...]:
         for story in every_listed(every, channel, lengths[channel])
         if story.edition < edition
     }
-    return tuple(later.changed(every, list(shown.values()), edition))
+    return tuple(generated.changed(every, list(shown.values()), edition))
 
 
 def every_listed(every: Iterable[Story], channel: str, length: int) -> list[Story]:

@@ -1,4 +1,4 @@
-"""Faults: how a test makes the newsstand misbehave.
+"""Faults: how a test makes the test site misbehave.
 
 A hook is asked at every request with the request target and how often that target has
 been asked for (1 for the first time); it returns a Fault or ``None``::
@@ -6,7 +6,7 @@ been asked for (1 for the first time); it returns a Fault or ``None``::
     def second_try_works(target: str, turn: int) -> Fault | None:
         return Fault(status=503, retry_after="1") if turn == 1 else None
 
-    with serve(faults=second_try_works) as newsstand: ...
+    with serve(faults=second_try_works) as test site: ...
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Fault:
             ``Content-Length`` promises the whole body.
         has_validators: Send the right page's ETag and Last-Modified, although it is not
             the right page.
-        delay_seconds: Wait this long before answering; closing the newsstand ends it.
+        delay_seconds: Wait this long before answering; closing the test site ends it.
     """
 
     status: int | None = None

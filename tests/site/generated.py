@@ -1,6 +1,6 @@
 """Editions after the written ones: generated, as many as somebody wants to read.
 
-The same edition is the same on every machine, so that its truth is known: which stories it
+The same edition is the same on every machine, so that its oracle is known: which stories it
 adds to each list, which listed ones it corrects, rewrites or takes back to what they said
 before, which lines no reader can use, and which list it floods. A flood is more new
 stories than the list is long: the rest scrolled by before anybody could see it.

@@ -1,7 +1,7 @@
 """OFweek (高科技行业门户): GBK list and article pages, some articles over several pages.
 
 A slug such as ``ecep/2021-05/ART-93000-8420`` is the real site's sub-domain and path;
-the newsstand serves the path, the page names the real address as canonical. Bodies
+the test site serves the path, the page names the real address as canonical. Bodies
 mark the start of a following page with ``<!--page-->``.
 """
 

@@ -1,6 +1,6 @@
 """What a perfect reader holds after reading every edition up to a given one.
 
-Grain: one ``Held`` per article id and the way it was read (``via``). The truth is
+Grain: one ``Held`` per article id and the way it was read (``via``). The oracle is
 made from the stories, not by the project's parsers, so that tests can compare the two.
 """
 
@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from tests.site import finews, ofweek, rsshub, woshipm
 from tests.site.editions import CHANNELS, check_edition, listed, written
-from tests.site.plain import plain
 from tests.site.stories import CHINA, LAST_EDITION, Story
+from tests.site.visible_text import visible_text
 
 Via = Literal["api", "feed", "direct"]
 
@@ -98,7 +98,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Truth:
+class Oracle:
     """Everything a perfect reader knows after an edition.
 
     Attributes:
@@ -140,7 +140,7 @@ def words(text: str) -> str:
 
 
 @cache
-def truth(edition: int) -> Truth:
+def oracle(edition: int) -> Oracle:
     """What a perfect reader holds that read editions 1 to ``edition`` in turn.
 
     Raises:
@@ -156,7 +156,7 @@ def truth(edition: int) -> Truth:
     )
     held = tuple(one for publication, via in ways for one in _held(publication, via, edition))
     missed = tuple(_missed(edition))
-    return Truth(
+    return Oracle(
         edition=edition,
         held=held,
         unusable=tuple(_unusable(edition)),
@@ -234,11 +234,11 @@ def _text(story: Story, via: Via) -> str:
     if not story.html:
         return "\n\n".join(story.paragraphs())
     if via == "api":
-        return plain(finews.body(story))
+        return visible_text(finews.body(story))
     if story.slug.count("/"):
         parts = ofweek.bodies(story)
-        return plain("\n".join(parts if via == "direct" else parts[:1]))
-    return plain(woshipm.body(story))
+        return visible_text("\n".join(parts if via == "direct" else parts[:1]))
+    return visible_text(woshipm.body(story))
 
 
 def _published(story: Story, publication: str, via: Via) -> tuple[datetime | None, str]:

@@ -19,7 +19,7 @@ from tests.site.answers import NOT_FOUND, Answer
 FIRST_EDITION_AT = datetime(2022, 5, 27, 0, 0, tzinfo=UTC)
 BETWEEN_EDITIONS = timedelta(hours=6)
 MAX_REMEMBERED = 65536  # an edition that changes nothing costs an entry, not a page
-ROBOTS = b"User-agent: *\nDisallow: /__newsstand__/\n"
+ROBOTS = b"User-agent: *\nDisallow: /__test_site__/\n"
 
 Route = Callable[[int, Mapping[str, str], re.Match[str]], Answer | None]
 

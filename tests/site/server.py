@@ -1,10 +1,10 @@
-"""The newsstand's HTTP server: loopback only, HTTP/1.1, keep-alive, gzip, validators.
+"""The test site's HTTP server: loopback only, HTTP/1.1, keep-alive, gzip, validators.
 
 Beside the sources' own paths it has three of its own, which the request log leaves out:
 
-* ``POST /__newsstand__/edition`` with a number as body moves to that edition; ``GET`` tells it.
-* ``GET /__newsstand__/truth`` is what a perfect reader holds (see ``truth.py``).
-* ``GET /__newsstand__/requests`` is the log of requests.
+* ``POST /__test_site__/edition`` with a number as body moves to that edition; ``GET`` tells it.
+* ``GET /__test_site__/oracle`` is what a perfect reader holds (see ``oracle.py``).
+* ``GET /__test_site__/requests`` is the log of requests.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from typing import Any
 from flows.demo_site import BASE_URL as BASE
 from tests.site.editions import check_edition
 from tests.site.faults import Fault, Faults
+from tests.site.oracle import oracle
 from tests.site.router import Representation, represent
-from tests.site.truth import truth
 
 HOST = "127.0.0.1"
-OWN = "/__newsstand__/"
+OWN = "/__test_site__/"
 IDLE_SECONDS = 60.0
 JOIN_SECONDS = 5.0
 MAX_LOGGED = 100_000
@@ -40,7 +40,7 @@ HOST_HEADER = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request as the newsstand saw it.
+    """One request as the test site saw it.
 
     Attributes:
         target: Path and query.
@@ -87,7 +87,7 @@ class Server(HTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own."""
         thread = threading.Thread(
-            target=self._serve, args=(request, client_address), name="newsstand", daemon=True
+            target=self._serve, args=(request, client_address), name="news_site", daemon=True
         )
         with self._lock:
             self._open[thread] = request
@@ -97,7 +97,7 @@ class Server(HTTPServer):
         try:
             self.finish_request(request, client_address)
         except OSError:
-            pass  # the client went away, or the newsstand is closing
+            pass  # the client went away, or the test site is closing
         finally:
             self.shutdown_request(request)
             with self._lock:
@@ -132,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Server
     protocol_version = "HTTP/1.1"
-    server_version = "newsstand"
+    server_version = "news_site"
     timeout = IDLE_SECONDS
     disable_nagle_algorithm = True
     wbufsize = -1  # headers and body in one segment
@@ -166,7 +166,7 @@ class Handler(BaseHTTPRequestHandler):
     def _own(self) -> None:
         documents: dict[str, Any] = {
             "edition": lambda: {"edition": self.server.edition},
-            "truth": lambda: truth(self.server.edition).as_json(),
+            "oracle": lambda: oracle(self.server.edition).as_json(),
             "requests": lambda: [asdict(request) for request in list(self.server.requests)],
         }
         document = documents.get(self.path.removeprefix(OWN))

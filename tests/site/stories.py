@@ -1,4 +1,4 @@
-"""Stories: what the newsstand's publications have written, apart from how it is served.
+"""Stories: what the test site's publications have written, apart from how it is served.
 
 A story is one article as its publisher knows it. The synthetic ones lie in
 ``content/*.toml``, the five seeds in ``seeds/``. How a listing, an API or a page shows

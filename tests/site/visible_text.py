@@ -1,6 +1,6 @@
 """The visible words of a body, read with the standard library alone.
 
-Only for ``truth``: it knows the newsstand's own markup, and shares nothing with the
+Only for ``oracle``: it knows the test site's own markup, and shares nothing with the
 project's parsers, which are tested against it.
 """
 
@@ -45,7 +45,7 @@ class _Words(HTMLParser):
             self.parts.append(data.replace("\n", " "))
 
 
-def plain(html: str) -> str:
+def visible_text(html: str) -> str:
     """Paragraphs apart by a blank line; hidden blocks and stock charts left out."""
     reader = _Words()
     reader.feed(CHART.sub("", html))

@@ -1,6 +1,6 @@
 """woshipm (人人都是产品经理): the JSON stream and the article page.
 
-The stream's dates are days. A permalink leads to the newsstand itself; the page names
+The stream's dates are days. A permalink leads to the test site itself; the page names
 the publisher's real address in ``link[rel=canonical]``.
 """
 

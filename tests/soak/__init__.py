@@ -1,6 +1,6 @@
-"""The soak: ``copydesk serve`` for a while against a newsstand that misbehaves, with kills.
+"""The soak: ``copydesk serve`` for a while against a test site that misbehaves, with kills.
 
-``checking`` holds the corpus against the newsstand's truth and is tested itself
-(``tests/integration/soak/test_soak.py``); ``desk`` starts, stops and kills; ``mischief`` says how;
+``checking`` holds the corpus against the test site's oracle and is tested itself
+(``tests/integration/soak/test_soak.py``); ``project`` starts, stops and kills; ``faults`` says how;
 ``__main__`` runs it all.
 """

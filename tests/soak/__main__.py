@@ -1,14 +1,14 @@
-"""Runs `copydesk serve` against a newsstand that misbehaves, with kills; then counts the corpus.
+"""Runs `copydesk serve` against a test site that misbehaves, with kills; then counts the corpus.
 
     python -m tests.soak [--minutes N] [--seed N] [--keep DIR]
 
-Schedules are seconds, so minutes stand for days. The newsstand moves on, edition after
+Schedules are seconds, so minutes stand for days. The test site moves on, edition after
 edition: new stories, corrections, rewritten ones, some taken back, lists that scroll by
 faster than anybody reads. Each edition has a time of trouble (answers late, cut or wrong;
 `serve`, its server, its runs killed at chosen moments; its database removed) and then a
 quiet one, in which every source must be read whole again by its schedule. At the end the
-corpus is held against the newsstand's truth: every article exactly once, every revision in
-order and at its time, a gap told wherever the lists dropped something and nowhere else.
+corpus is held against the test site's oracle: every article exactly once, every revision in
+order and at its time, a gap reported wherever the lists dropped something and nowhere else.
 Exit code 1 when anything differs. `make soak` runs 30 minutes, CI a sample of two.
 """
 
@@ -27,10 +27,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests import site
-from tests.site import Newsstand, Truth
+from tests.site import NewsSite, Oracle
 from tests.soak.checking import WAYS, Corpus, Window, differences, read_corpus
-from tests.soak.desk import SHARED, Desk, Reader, kill, wait
-from tests.soak.mischief import Mischief
+from tests.soak.faults import Faults
+from tests.soak.project import SHARED, Project, Reader, kill, wait
 
 ACTS_EACH = 3
 FEWEST_EDITIONS = 4
@@ -40,7 +40,7 @@ MOST_EDITIONS = 600
 
 
 @dataclass(slots=True)
-class Told:
+class SoakReport:
     """What the run was like, and what went wrong in it."""
 
     windows: list[Window] = field(default_factory=list)
@@ -48,37 +48,37 @@ class Told:
     differences: list[str] = field(default_factory=list)
 
 
-def run(desk: Desk, stand: Newsstand, mischief: Mischief, minutes: float) -> Told:
+def run(project: Project, stand: NewsSite, faults: Faults, minutes: float) -> SoakReport:
     """Let it work and be bothered, edition after edition, until the time is over."""
-    told, end = Told(), time.monotonic() + minutes * 60
-    desk.start()
+    reported, end = SoakReport(), time.monotonic() + minutes * 60
+    project.start()
     while True:
         began = datetime.now(UTC)
-        if told.windows:
+        if reported.windows:
             stand.advance()
-        with mischief.trouble():
+        with faults.trouble():
             acts = []
             for _ in range(ACTS_EACH):
-                acts.append(mischief.act())
-                time.sleep(mischief.chance.uniform(0.5, 3))
-        told.recoveries.append(_quiet(desk, stand.edition, told))
-        told.windows.append(Window(edition=stand.edition, began=began, ended=datetime.now(UTC)))
-        _keep(desk.folder / "windows.json", told.windows)
+                acts.append(faults.act())
+                time.sleep(faults.chance.uniform(0.5, 3))
+        reported.recoveries.append(_quiet(project, stand.edition, reported))
+        reported.windows.append(Window(edition=stand.edition, began=began, ended=datetime.now(UTC)))
+        _keep(project.folder / "windows.json", reported.windows)
         print(
             f"edition {stand.edition}: {', '.join(acts)}; all read again after "
-            f"{told.recoveries[-1]:.0f} s",
+            f"{reported.recoveries[-1]:.0f} s",
             flush=True,
         )
-        if time.monotonic() > end and len(told.windows) >= FEWEST_EDITIONS:
+        if time.monotonic() > end and len(reported.windows) >= FEWEST_EDITIONS:
             break
-    told.differences += [
+    reported.differences += [
         f"the server takes a run for running: {one}"
-        for one in desk.stuck_runs(datetime.now(UTC) - timedelta(seconds=QUIET_LIMIT_SECONDS))
+        for one in project.stuck_runs(datetime.now(UTC) - timedelta(seconds=QUIET_LIMIT_SECONDS))
     ]
-    if code := desk.end():
-        told.differences.append(f"serve ended with {code} at SIGTERM")
-    told.differences += [f"still running: {one}" for one in desk.left_behind()]
-    return told
+    if code := project.end():
+        reported.differences.append(f"serve ended with {code} at SIGTERM")
+    reported.differences += [f"still running: {one}" for one in project.left_behind()]
+    return reported
 
 
 def _keep(file: Path, windows: list[Window]) -> None:
@@ -87,43 +87,45 @@ def _keep(file: Path, windows: list[Window]) -> None:
     file.write_text(json.dumps(times), encoding="utf-8")
 
 
-def _quiet(desk: Desk, edition: int, told: Told) -> float:
+def _quiet(project: Project, edition: int, reported: SoakReport) -> float:
     """Wait until the schedule has read every source whole; how long that took."""
     began, since = time.monotonic(), datetime.now(UTC)
 
     def is_read() -> bool:
-        return desk.read_since(since) == WAYS.keys()
+        return project.read_since(since) == WAYS.keys()
 
     if not wait(f"edition {edition} is read", is_read, QUIET_LIMIT_SECONDS, pause=0.5):
-        for slug in sorted(WAYS.keys() - desk.read_since(since)):
-            told.differences.append(
+        for slug in sorted(WAYS.keys() - project.read_since(since)):
+            reported.differences.append(
                 f"{slug}: not read by its schedule within {QUIET_LIMIT_SECONDS:g} s after the "
                 f"trouble of edition {edition} ended"
             )
-            desk.run("sync", slug)
+            project.run("sync", slug)
     return time.monotonic() - began
 
 
-def report(told: Told, corpus: Corpus, truth: Truth, requests: int, done: Counter[str]) -> str:
+def report(
+    reported: SoakReport, corpus: Corpus, oracle: Oracle, requests: int, done: Counter[str]
+) -> str:
     """What was done and what came of it, as a table."""
-    lines = [f"editions: {truth.edition}, requests: {requests}", "", "done:"]
+    lines = [f"editions: {oracle.edition}, requests: {requests}", "", "done:"]
     lines += [f"  {count:>4}  {act}" for act, count in sorted(done.items())]
     lines += ["", f"  {'source':<16}{'articles':>9}{'held':>6}{'revisions':>11}{'held':>6}"
-                  f"{'gaps':>6}{'told':>6}"]  # fmt: skip
+                  f"{'gaps':>6}{'reported':>6}"]  # fmt: skip
     rows = Counter(source for source, _ in corpus.articles)
     revisions = Counter(dict.fromkeys(WAYS, 0))
     for (source, _), found in corpus.revisions.items():
         revisions[source] += len(found)
     gaps = Counter(source for source, _, _ in corpus.gaps)
     for source, (publication, via) in WAYS.items():
-        held = truth.of(publication, via)
-        dropped = sum(whose == publication for whose, _, _ in truth.gaps)
+        held = oracle.of(publication, via)
+        dropped = sum(whose == publication for whose, _, _ in oracle.gaps)
         lines.append(
             f"  {source:<16}{len(held):>9}{rows[source]:>6}"
             f"{sum(one.revisions for one in held.values()):>11}{revisions[source]:>6}"
             f"{dropped:>6}{gaps[source]:>6}"
         )
-    slow = sorted(told.recoveries)
+    slow = sorted(reported.recoveries)
     lines += ["", f"all sources read again after trouble: median {slow[len(slow) // 2]:.0f} s, "
                   f"slowest {slow[-1]:.0f} s"]  # fmt: skip
     return "\n".join(lines)
@@ -145,23 +147,27 @@ def main() -> int:
 
 def soak(folder: Path, minutes: float, chance: random.Random) -> int:
     """The whole of it in one folder; the exit code."""
-    hook: list[Mischief] = []
+    hook: list[Faults] = []
     with site.serve(
         faults=lambda target, turn: hook[0].fault_of(target, turn), last_edition=MOST_EDITIONS
     ) as stand:
-        desk = Desk(folder, stand.port)
-        mischief = Mischief(desk, chance, loses_database=minutes >= DATABASE_MINUTES)
-        hook.append(mischief)
+        project = Project(folder, stand.port)
+        faults = Faults(project, chance, loses_database=minutes >= DATABASE_MINUTES)
+        hook.append(faults)
         try:
-            with Reader(desk) as reader:
-                told = run(desk, stand, mischief, minutes)
+            with Reader(project) as reader:
+                reported = run(project, stand, faults, minutes)
         finally:
-            desk.end(signal.SIGKILL)
-            kill(set(desk.marked()))
-        truth = site.truth(stand.edition)
-        corpus = read_corpus(desk.warehouse, leave_out=[SHARED])
-        found = [*told.differences, *reader.refusals, *differences(corpus, truth, told.windows)]
-        print(report(told, corpus, truth, len(stand.requests), mischief.done))
+            project.end(signal.SIGKILL)
+            kill(set(project.marked()))
+        oracle = site.oracle(stand.edition)
+        corpus = read_corpus(project.warehouse, leave_out=[SHARED])
+        found = [
+            *reported.differences,
+            *reader.refusals,
+            *differences(corpus, oracle, reported.windows),
+        ]
+        print(report(reported, corpus, oracle, len(stand.requests), faults.done))
         print(f"a reader read {reader.times} times and was refused {len(reader.refusals)} times\n")
         print(f"{len(found)} differences:" if found else "no difference")
         print("\n".join(found))

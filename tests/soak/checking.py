@@ -1,6 +1,6 @@
-"""Holds a corpus against the newsstand's truth: what is lost, doubled, mixed up or not told.
+"""Holds a corpus against the test site's oracle: what is lost, doubled, mixed up or not reported.
 
-The corpus is read by SQL from the views that people use, the truth is made from the
+The corpus is read by SQL from the views that people use, the oracle is made from the
 stories; nothing of the way from the one to the other is used here.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.site import Held, Truth
+from tests.site import Held, Oracle
 from tests.site.editions import CHANNELS
 from warehouse import connect_read_only
 from warehouse.care.integrity import verify
@@ -25,7 +25,7 @@ WAYS: dict[str, tuple[str, Any]] = {
     "ofweek": ("ofweek", "direct"),
     "ofweek_feed": ("ofweek", "feed"),
 }
-"""Each source of the desk: whose it is, and how it is read."""
+"""Each source of the project: whose it is, and how it is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def read_corpus(path: Path, *, leave_out: Iterable[str] = ()) -> Corpus:
 
     Args:
         path: The file; nobody may be writing it.
-        leave_out: Ids that the truth does not know: those of links that somebody shared.
+        leave_out: Ids that the oracle does not know: those of links that somebody shared.
     """
     out = frozenset(leave_out)
     with connect_read_only(path) as db:
@@ -111,36 +111,36 @@ def read_corpus(path: Path, *, leave_out: Iterable[str] = ()) -> Corpus:
         )
 
 
-def differences(corpus: Corpus, truth: Truth, windows: Sequence[Window]) -> list[str]:
+def differences(corpus: Corpus, oracle: Oracle, windows: Sequence[Window]) -> list[str]:
     """What the corpus holds otherwise than a perfect reader, one sentence each.
 
     Args:
         corpus: What was stored.
-        truth: Of the last edition that was shown.
+        oracle: Of the last edition that was shown.
         windows: One for each edition that was shown, 1 to the last.
     """
     return [
-        *_articles(corpus, truth),
-        *_revisions(corpus, truth, windows),
+        *_articles(corpus, oracle),
+        *_revisions(corpus, oracle, windows),
         *_sightings(corpus),
-        *_last_seen(corpus, truth, windows),
-        *_gaps(corpus, truth, windows),
-        *_quarantine(corpus, truth),
+        *_last_seen(corpus, oracle, windows),
+        *_gaps(corpus, oracle, windows),
+        *_quarantine(corpus, oracle),
         *(f"run {one} neither ended nor was found dead" for one in corpus.unfinished),
         *(f"the warehouse breaks a rule: {one}" for one in corpus.broken_rules),
     ]
 
 
-def _held(truth: Truth) -> Iterator[tuple[str, str, Held]]:
+def _held(oracle: Oracle) -> Iterator[tuple[str, str, Held]]:
     for source, (publication, via) in WAYS.items():
-        for number, held in truth.of(publication, via).items():
+        for number, held in oracle.of(publication, via).items():
             yield source, number, held
 
 
-def _articles(corpus: Corpus, truth: Truth) -> Iterator[str]:
+def _articles(corpus: Corpus, oracle: Oracle) -> Iterator[str]:
     """Every article exactly once."""
     copies = Counter(corpus.articles)
-    expected = {(source, number) for source, number, _ in _held(truth)}
+    expected = {(source, number) for source, number, _ in _held(oracle)}
     for source, number in sorted(expected - copies.keys()):
         yield f"{source}:{number} is missing"
     for source, number in sorted(copies.keys() - expected):
@@ -150,10 +150,10 @@ def _articles(corpus: Corpus, truth: Truth) -> Iterator[str]:
             yield f"{source}:{number} is there {count} times"
 
 
-def _revisions(corpus: Corpus, truth: Truth, windows: Sequence[Window]) -> Iterator[str]:
+def _revisions(corpus: Corpus, oracle: Oracle, windows: Sequence[Window]) -> Iterator[str]:
     """Every revision in order, each noticed while its edition was on show."""
     shown = {window.edition: window for window in windows}
-    for source, number, held in _held(truth):
+    for source, number, held in _held(oracle):
         rows, name = corpus.revisions.get((source, number), []), f"{source}:{number}"
         if len(rows) != len(held.history):
             yield f"{name}: expected {len(held.history)} revisions, found {len(rows)}"
@@ -176,35 +176,35 @@ def _sightings(corpus: Corpus) -> Iterator[str]:
             yield f"the sighting of {content} in {article} is there {count} times"
 
 
-def _last_seen(corpus: Corpus, truth: Truth, windows: Sequence[Window]) -> Iterator[str]:
+def _last_seen(corpus: Corpus, oracle: Oracle, windows: Sequence[Window]) -> Iterator[str]:
     """What the last edition lists was seen in it."""
     last = windows[-1]
-    for source, number, held in _held(truth):
+    for source, number, held in _held(oracle):
         at = corpus.last_seen.get((source, number))
         if held.is_listed and at is not None and at < last.began:
             yield f"{source}:{number} was last seen {at}, before edition {last.edition} began"
 
 
-def _gaps(corpus: Corpus, truth: Truth, windows: Sequence[Window]) -> Iterator[str]:
-    """A gap wherever the newsstand dropped something, and none elsewhere."""
+def _gaps(corpus: Corpus, oracle: Oracle, windows: Sequence[Window]) -> Iterator[str]:
+    """A gap wherever the test site dropped something, and none elsewhere."""
     expected = {
         (source, channel, edition)
         for source, (publication, _) in WAYS.items()
-        for whose, channel, edition in truth.gaps
+        for whose, channel, edition in oracle.gaps
         if whose == publication
     }
-    told = {
+    reported = {
         (source, _channel(source, channel), _edition_at(at, windows))
         for source, channel, at in corpus.gaps
     }
-    for source, channel, edition in sorted(expected - told):
-        yield f"no gap was told in {source}, {channel}, where edition {edition} dropped something"
-    for source, channel, edition in sorted(told - expected):
-        yield f"a gap was told in {source}, {channel}, where edition {edition} dropped nothing"
+    for source, channel, edition in sorted(expected - reported):
+        yield f"no gap was reported in {source}, {channel}, where edition {edition} dropped something"
+    for source, channel, edition in sorted(reported - expected):
+        yield f"a gap was reported in {source}, {channel}, where edition {edition} dropped nothing"
 
 
 def _channel(source: str, name: str) -> str:
-    """A source's channel as the newsstand calls it; what has one list calls it as it likes."""
+    """A source's channel as the test site calls it; what has one list calls it as it likes."""
     channels = CHANNELS[WAYS[source][0]]
     return channels[0] if len(channels) == 1 else name
 
@@ -213,10 +213,10 @@ def _edition_at(at: datetime, windows: Sequence[Window]) -> int:
     return max((one.edition for one in windows if one.began <= at), default=0)
 
 
-def _quarantine(corpus: Corpus, truth: Truth) -> Iterator[str]:
+def _quarantine(corpus: Corpus, oracle: Oracle) -> Iterator[str]:
     """What could never be read waits in quarantine, and nothing else does."""
     left = list(corpus.waiting)
-    for publication, channel, line in truth.waiting:
+    for publication, channel, line in oracle.waiting:
         for source in (one for one, (whose, _) in WAYS.items() if whose == publication):
             found = next((one for one in left if one[0] == source and line in one[1]), None)
             if found is None:

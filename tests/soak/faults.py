@@ -1,4 +1,4 @@
-"""What is done to the desk while it works; each act says what came of it in one word."""
+"""What is done to the project while it works; each act says what came of it in one word."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.site import Fault
 from tests.soak.checking import WAYS
-from tests.soak.desk import Desk, kill
+from tests.soak.project import Project, kill
 
 LISTINGS = ("/web/webapi", "/newmarket/", "/__api/", "/woshipm/latest", "/CATList", "/ofweek/news")
 FAULTS = (
@@ -30,17 +30,17 @@ PATIENCE_SECONDS = 60.0
 _TICK_SECONDS = 0.001
 
 
-class Mischief:
+class Faults:
     """Every kind of trouble, each as often as the others, in an order of chance.
 
     Args:
-        desk: Whom it befalls.
+        project: Whom it befalls.
         chance: Decides.
         loses_database: Whether Prefect's database is removed, once.
     """
 
-    def __init__(self, desk: Desk, chance: random.Random, *, loses_database: bool) -> None:
-        self.desk = desk
+    def __init__(self, project: Project, chance: random.Random, *, loses_database: bool) -> None:
+        self.project = project
         self._may_lose_database = loses_database
         self.chance = chance
         self.done: Counter[str] = Counter()
@@ -49,10 +49,10 @@ class Mischief:
         self._trap: tuple[str, threading.Event] | None = None
         self._deck: list[Callable[[], bool]] = []
 
-    # --- what the newsstand does wrong ---
+    # --- what the test site does wrong ---
 
     def fault_of(self, target: str, _turn: int) -> Fault | None:
-        """The newsstand's hook: sees every request, and spoils some."""
+        """The test site's hook: sees every request, and spoils some."""
         kind = "listing" if target.startswith(LISTINGS) else "article"
         if self._trap is not None and self._trap[0] == kind:
             sprung, self._trap = self._trap[1], None
@@ -64,7 +64,7 @@ class Mischief:
 
     @contextmanager
     def trouble(self) -> Iterator[None]:
-        """The newsstand misbehaves inside."""
+        """The test site misbehaves inside."""
         self._since = datetime.now(UTC)
         self._faulty.set()
         try:
@@ -106,11 +106,11 @@ class Mischief:
 
     def kill_run_at_listing(self) -> bool:
         """kill -9 of the runs while one waits for a listing."""
-        return self._spring("listing") and bool(kill(self.desk.runs()))
+        return self._spring("listing") and bool(kill(self.project.runs()))
 
     def kill_run_at_article(self) -> bool:
         """kill -9 of the runs while one waits for an article."""
-        return self._spring("article") and bool(kill(self.desk.runs()))
+        return self._spring("article") and bool(kill(self.project.runs()))
 
     def _spring(self, kind: str, *, of_a_run: bool = True) -> bool:
         """Wait until such a page is asked for.
@@ -122,7 +122,11 @@ class Mischief:
         while not sprung.wait(1.0):
             if time.monotonic() > end:
                 return False
-            if kind == "article" and of_a_run and self.desk.read_since(self._since) == WAYS.keys():
+            if (
+                kind == "article"
+                and of_a_run
+                and self.project.read_since(self._since) == WAYS.keys()
+            ):
                 return False
         return True
 
@@ -130,17 +134,17 @@ class Mischief:
         """kill -9 of a run that has fetched articles and now holds the warehouse."""
         if not self._spring("article"):
             return False
-        lock = self.desk.warehouse.with_name(self.desk.warehouse.name + ".lock")
+        lock = self.project.warehouse.with_name(self.project.warehouse.name + ".lock")
         # Most transactions take some 20 ms; the kill comes at a random point of one.
         return self._strike(lambda: _holder(lock), self.chance.uniform(0.0, 0.03))
 
     def kill_run_publishing(self) -> bool:
         """kill -9 of a run that is copying the snapshot."""
-        lock = self.desk.warehouse.with_name(self.desk.warehouse.name + ".lock")
-        names = f"{self.desk.snapshot.name}.*.part"
+        lock = self.project.warehouse.with_name(self.project.warehouse.name + ".lock")
+        names = f"{self.project.snapshot.name}.*.part"
 
         def publisher() -> int | None:
-            is_copying = any(self.desk.snapshot.parent.glob(names))
+            is_copying = any(self.project.snapshot.parent.glob(names))
             return _holder(lock) if is_copying else None
 
         return self._strike(publisher, 0.0)
@@ -150,44 +154,44 @@ class Mischief:
         while time.monotonic() < end:
             if pid := whom():
                 time.sleep(after)
-                return pid in self.desk.runs() and bool(kill({pid}))
+                return pid in self.project.runs() and bool(kill({pid}))
             time.sleep(_TICK_SECONDS)
         return False
 
     def kill_server(self) -> bool:
         """kill -9 of the Prefect server alone."""
-        return bool(kill(self.desk.servers()))
+        return bool(kill(self.project.servers()))
 
     def kill_serve(self) -> bool:
         """kill -9 of `serve` alone, and a new one; its runs go on for as long as they live."""
-        self.desk.end(signal.SIGKILL)
-        self.desk.start()
+        self.project.end(signal.SIGKILL)
+        self.project.start()
         return True
 
     def kill_everything(self) -> bool:
         """The machine goes off and on."""
-        kill(set(self.desk.marked()))
-        self.desk.end(signal.SIGKILL)
-        self.desk.start()
+        kill(set(self.project.marked()))
+        self.project.end(signal.SIGKILL)
+        self.project.start()
         return True
 
     def restart(self) -> bool:
         """SIGTERM, and a new one."""
-        if code := self.desk.end():
+        if code := self.project.end():
             self.done[f"SIGTERM ended with {code}"] += 1
-        self.desk.start()
+        self.project.start()
         return True
 
     def lose_database(self) -> bool:
         """The database of the Prefect server is removed."""
-        files = list((self.desk.folder / "prefect").glob("prefect.db*"))
+        files = list((self.project.folder / "prefect").glob("prefect.db*"))
         for file in files:
             file.unlink(missing_ok=True)
         return bool(files)
 
     def suspend_run(self) -> bool:
         """The runs sleep for some seconds, as a laptop does."""
-        runs = self.desk.runs()
+        runs = self.project.runs()
         found = kill(runs, signal.SIGSTOP)
         time.sleep(4.0)
         kill(runs, signal.SIGCONT)
@@ -201,7 +205,7 @@ class Mischief:
     def kill_backfill(self) -> bool:
         """A backfill of everything, killed in the middle; then it is asked for again."""
         words = ("backfill", "woshipm_direct", "--from", "2014-01-01", "--to", "2022-12-31")
-        process = self.desk.copydesk(*words)
+        process = self.project.copydesk(*words)
         is_under_way = self._spring("article", of_a_run=False)
         process.kill()
         process.communicate()
@@ -209,10 +213,10 @@ class Mischief:
 
     def maintain(self) -> bool:
         """Maintenance is asked for: it compacts the warehouse beside everything else."""
-        return self.desk.start_deployment("maintenance")
+        return self.project.start_deployment("maintenance")
 
     def _run(self, *words: str) -> tuple[int, str]:
-        found = self.desk.run(*words)
+        found = self.project.run(*words)
         return found.code, found.said
 
     def _ended(self, what: str, code: int, said: str) -> bool:

@@ -48,16 +48,16 @@ class Exit:
     said: str
 
 
-class Desk:
+class Project:
     """Starts, stops and watches; every process of it carries a mark by which it is found."""
 
-    def __init__(self, folder: Path, newsstand_port: int) -> None:
+    def __init__(self, folder: Path, site_port: int) -> None:
         self.folder = folder
         self.log = folder / "serve.log"
         self.port = lasting_port()
         self.mark = f"SOAK_MARK={uuid4()}"
         self.process: subprocess.Popen[bytes] | None = None
-        self.config = write_config(folder, port=newsstand_port, article_url=ARTICLE_URL)
+        self.config = write_config(folder, port=site_port, article_url=ARTICLE_URL)
         text = self.config.read_text(encoding="utf-8").replace(
             "[fetch]", "[fetch]\ndeadline_seconds = 5\ntimeout_seconds = 3"
         )
@@ -114,7 +114,7 @@ class Desk:
     # --- processes ---
 
     def marked(self) -> Iterator[int]:
-        """Every process of this desk."""
+        """Every process of this project."""
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if self.mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
@@ -199,20 +199,20 @@ class Desk:
 class Reader:
     """Somebody who reads the snapshot all the time, and must never be refused or see less."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, project: Project) -> None:
         self.times = 0
         self.refusals: list[str] = []
-        self._desk = desk
+        self._project = project
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
 
     def _read(self) -> None:
         before = 0
         while not self._stop.wait(0.25):
-            if not self._desk.snapshot.exists() and not before:
+            if not self._project.snapshot.exists() and not before:
                 continue  # nothing was published yet
             try:
-                with connect_read_only(self._desk.snapshot) as db:
+                with connect_read_only(self._project.snapshot) as db:
                     (now,) = db.execute("SELECT count(*) FROM articles").fetchone() or (0,)
             except WarehouseError as error:
                 self.refusals.append(f"{datetime.now(UTC):%T} a reader was refused: {error}")

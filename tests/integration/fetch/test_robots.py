@@ -44,7 +44,7 @@ RULES = [
     ("User-agent: copydesk\nDisallow: /\n\nUser-agent: *\nDisallow:\n", "/x", False),
     ("User-agent: COPYDESK/2.1\nDisallow: /\n", "/x", False),
     ("User-agent: copy\nDisallow: /\n", "/x", True),
-    ("User-agent: desk\nDisallow: /\n", "/x", True),
+    ("User-agent: project\nDisallow: /\n", "/x", True),
     ("User-agent: copydesk-images\nDisallow: /\n", "/x", True),
     ("User-agent: other\nUser-agent: copydesk\nDisallow: /a\n", "/a", False),
     ("User-agent: copydesk\nDisallow: /a\n\nUser-agent: copydesk\nDisallow: /b\n", "/b", False),

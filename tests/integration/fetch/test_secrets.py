@@ -98,11 +98,11 @@ def test_the_environment_changes_nothing(serve, fetcher, monkeypatch, tmp_path) 
 def test_an_honest_user_agent_and_few_codings_are_sent(serve, fetcher) -> None:
     server = serve(lambda _seen: page(b"x"))
 
-    fetcher(server, user_agent="copydesk/9 (+https://desk.test/about)").fetch(
+    fetcher(server, user_agent="copydesk/9 (+https://project.test/about)").fetch(
         FetchRequest(url=server.url())
     )
 
-    assert server.log[0].headers["user-agent"] == "copydesk/9 (+https://desk.test/about)"
+    assert server.log[0].headers["user-agent"] == "copydesk/9 (+https://project.test/about)"
     assert server.log[0].headers["accept-encoding"] == "gzip, deflate"
 
 
@@ -115,7 +115,7 @@ def certificate(tmp_path_factory) -> tuple[str, str]:
     key, pem = str(folder / "key.pem"), str(folder / "cert.pem")
     command = (
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-        f"-subj /CN=desk -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {pem}"
+        f"-subj /CN=project -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {pem}"
     )
     made = subprocess.run(command.split(), capture_output=True, check=False)
     if made.returncode:

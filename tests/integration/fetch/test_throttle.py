@@ -188,8 +188,8 @@ def test_a_host_that_comes_back_within_patience_loses_nothing(serve, fetcher) ->
     [
         ({}, "example contact"),
         ({"user_agent": "copydesk/1"}, "no contact"),
-        ({"user_agent": "copydesk/1 (+https://desk.test/)", "respect_robots": False}, "robots"),
-        ({"user_agent": "copydesk/1 (me@desk.test)", "per_host_concurrency": 50}, "burden"),
+        ({"user_agent": "copydesk/1 (+https://project.test/)", "respect_robots": False}, "robots"),
+        ({"user_agent": "copydesk/1 (me@project.test)", "per_host_concurrency": 50}, "burden"),
     ],
 )
 def test_policy_warns_of_what_a_site_owner_would_object_to(changes, message) -> None:
@@ -197,7 +197,9 @@ def test_policy_warns_of_what_a_site_owner_would_object_to(changes, message) -> 
 
 
 def test_a_decent_policy_has_no_warnings() -> None:
-    assert FetchPolicy(user_agent="copydesk/1 (+https://desk.test/contact)").policy_warnings() == ()
+    assert (
+        FetchPolicy(user_agent="copydesk/1 (+https://project.test/contact)").policy_warnings() == ()
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A desk: a configuration that reads the newsstand, and the ways to run it."""
+"""A project: a configuration that reads the test site, and the ways to run it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from flows.pipeline.stats import RunReport
 from flows.serve import run_local
 from flows.sync import sync, sync_without_prefect
 from tests import site
-from tests.site import Faults, Newsstand
+from tests.site import Faults, NewsSite
 
 
 @dataclass
-class Desk:
-    """A folder with a configuration, its newsstand, and what was said while it ran."""
+class Project:
+    """A folder with a configuration, its test site, and what was said while it ran."""
 
     folder: Path
-    stand: Newsstand
+    stand: NewsSite
     said: list[str] = field(default_factory=list)
 
     @property
@@ -86,7 +86,7 @@ def faults() -> dict[str, Any]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, faults: dict[str, Any]) -> Iterator[Desk]:
+def project(tmp_path: Path, faults: dict[str, Any]) -> Iterator[Project]:
     def fault_of(target: str, _turn: int) -> Any:
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
@@ -99,26 +99,26 @@ def desk(tmp_path: Path, faults: dict[str, Any]) -> Iterator[Desk]:
             "[fetch]", "[fetch]\ndeadline_seconds = 3"
         )
         config.write_text(text, encoding="utf-8")
-        yield Desk(tmp_path, stand)
+        yield Project(tmp_path, stand)
 
 
 @pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A desk that has read finews and OFweek, once for many tests; not to be changed."""
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project that has read finews and OFweek, once for many tests; not to be changed."""
     folder = tmp_path_factory.mktemp("synced")
     with site.serve() as stand:
         demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
-        desk = Desk(folder, stand)
-        desk.sync("finews", "ofweek")
-        yield desk
+        project = Project(folder, stand)
+        project.sync("finews", "ofweek")
+        yield project
 
 
 @pytest.fixture
-def stored(synced: Desk, tmp_path: Path) -> Desk:
-    """A copy of it of one's own, at the same newsstand."""
-    folder = tmp_path / "desk"
+def stored(synced: Project, tmp_path: Path) -> Project:
+    """A copy of it of one's own, at the same test site."""
+    folder = tmp_path / "project"
     shutil.copytree(synced.folder, folder, symlinks=True)
-    return Desk(folder, synced.stand)
+    return Project(folder, synced.stand)
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def typed(capfd):
 def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    ours = ("newsstand", "fetch", "copydesk")
+    ours = ("news_site", "fetch", "copydesk")
     started = set(threading.enumerate()) - before
     left = [thread for thread in started if thread.name.startswith(ours)]
     for thread in left:

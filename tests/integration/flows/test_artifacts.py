@@ -23,7 +23,7 @@ ATTACKS = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>",
     "` [a](http://127.0.0.1) `",
     "``` \n\n# heading\n\n| a | b |\n|---|---|\n",
-    "https://example.org/ www.example.org desk@example.org",
+    "https://example.org/ www.example.org project@example.org",
     "first\n\n- second\r\n> third\u2028[x]: http://127.0.0.1 'y'",
     "a\u202egnp.exe\u200b\x00\x1b[31m",
     "`" * 20,
@@ -98,7 +98,7 @@ def test_one_source_needs_no_total():
 
 def test_result_names_what_to_do_and_no_secrets():
     one = tally("a", new=2, quarantined=1)
-    one.gap("possible gap at http://desk:planted-secret@127.0.0.1/[list](x)")
+    one.gap("possible gap at http://project:planted-secret@127.0.0.1/[list](x)")
 
     text = artifacts.result_markdown(report(one))
 
@@ -112,7 +112,7 @@ def test_result_names_what_to_do_and_no_secrets():
 def test_quarantine_names_reason_expected_found_and_the_exact_command():
     failure = Failure(
         quarantine_id="1a2b3c4d-0000-0000-0000-000000000000", source="a", channel="news",
-        what="http://desk:planted-secret@127.0.0.1/1", reason="layout_changed",
+        what="http://project:planted-secret@127.0.0.1/1", reason="layout_changed",
         expected="one h1 [here](http://127.0.0.1)", found="<h1>none</h1>\n\n# none", attempts=2,
     )  # fmt: skip
 

@@ -89,22 +89,24 @@ def test_sources_are_shown_with_a_line_for_each_listing(typed, elsewhere):
 
 
 @pytest.mark.e2e
-def test_sources_check_prints_one_line_a_source(typed, desk):
-    code, out, _ = typed("sources", "check", "--config", desk.config)
+def test_sources_check_prints_one_line_a_source(typed, project):
+    code, out, _ = typed("sources", "check", "--config", project.config)
 
     lines = out.splitlines()
     assert len(lines) == 5
     assert code == 0
     assert lines[0].startswith("finews (finews): ok: 46 entries in 5 listings, 1 bad entry;")
     assert all("; for example: " in line for line in lines)
-    assert not desk.settings.warehouse.path.exists()
+    assert not project.settings.warehouse.path.exists()
 
 
 @pytest.mark.e2e
-def test_sources_check_names_what_is_wrong_and_exits_3(typed, desk, faults):
+def test_sources_check_names_what_is_wrong_and_exits_3(typed, project, faults):
     faults["/woshipm"] = Fault(body=b"<html></html>")
 
-    code, out, _ = typed("sources", "check", "woshipm", "ofweek", "--config", desk.config, "--json")
+    code, out, _ = typed(
+        "sources", "check", "woshipm", "ofweek", "--config", project.config, "--json"
+    )
 
     found = {line["source"]: line for line in json.loads(out)["sources"]}
     assert code == 3
@@ -113,10 +115,10 @@ def test_sources_check_names_what_is_wrong_and_exits_3(typed, desk, faults):
 
 
 @pytest.mark.e2e
-def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(typed, desk, faults):
+def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(typed, project, faults):
     faults["/newmarket/web/webapi?marketType=37"] = Fault(rename=(b'"infoCode"', b'"code"'))
 
-    code, out, _ = typed("sources", "check", "finews", "--config", desk.config)
+    code, out, _ = typed("sources", "check", "finews", "--config", project.config)
 
     first, *problems = out.splitlines()
     assert code == 3
@@ -126,15 +128,15 @@ def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(typed, de
 
 
 @pytest.mark.e2e
-def test_sync_prints_counts_problems_and_the_documented_json(typed, desk):
-    code, out, err = typed("sync", "finews", "--config", desk.config)
+def test_sync_prints_counts_problems_and_the_documented_json(typed, project):
+    code, out, err = typed("sync", "finews", "--config", project.config)
 
     assert code == 3
     assert "finews" in out
     assert "! finews: media" in out
     assert "finews: 47 of 47" in err
 
-    code, out, _ = typed("sync", "finews", "--json", "--config", desk.config)
+    code, out, _ = typed("sync", "finews", "--json", "--config", project.config)
     document = json.loads(out)
     counters = {
         "source", "discovered", "fetched", "not_modified", "new", "updated", "unchanged",
@@ -147,27 +149,27 @@ def test_sync_prints_counts_problems_and_the_documented_json(typed, desk):
 
 
 @pytest.mark.e2e
-def test_query_answers_in_every_format(typed, desk, tmp_path):
-    typed("import", SEEDS, "--config", desk.config, "-q")
+def test_query_answers_in_every_format(typed, project, tmp_path):
+    typed("import", SEEDS, "--config", project.config, "-q")
     sql = (
         "select source, count(*) as n, max(published_at) as at from articles group by 1 order by 1"
     )
 
-    code, table, _ = typed("query", sql, "--config", desk.config)
+    code, table, _ = typed("query", sql, "--config", project.config)
     assert code == 0
     assert table.splitlines()[0].split() == ["source", "n", "at"]
     assert "2022-04-20 10:11:37+00:00" in table
 
-    rows = json.loads(typed("query", sql, "--json", "--config", desk.config)[1])
+    rows = json.loads(typed("query", sql, "--json", "--config", project.config)[1])
     assert rows[0] == {"source": "finews", "n": 3, "at": "2022-04-20T10:11:37+00:00"}
 
-    assert typed("query", sql, "--format", "csv", "--config", desk.config)[1].startswith(
+    assert typed("query", sql, "--format", "csv", "--config", project.config)[1].startswith(
         "source,n,at"
     )
 
     file = tmp_path / "out.parquet"
     code, _, err = typed(
-        "query", sql, "--format", "parquet", "--output", file, "--config", desk.config
+        "query", sql, "--format", "parquet", "--output", file, "--config", project.config
     )
     assert code == 0
     assert "3 rows written" in err
@@ -184,10 +186,10 @@ def test_query_answers_in_every_format(typed, desk, tmp_path):
         ("select * from read_csv('/etc/passwd')", "disabled"),
     ],
 )
-def test_refused_query_prints_the_reason(typed, desk, sql, message):
-    typed("import", SEEDS, "--config", desk.config, "-q")
+def test_refused_query_prints_the_reason(typed, project, sql, message):
+    typed("import", SEEDS, "--config", project.config, "-q")
 
-    code, out, err = typed("query", sql, "--config", desk.config)
+    code, out, err = typed("query", sql, "--config", project.config)
 
     assert (code, out) == (2, "")
     assert message in err
@@ -202,17 +204,17 @@ def test_query_before_the_first_run_names_the_command_to_run(typed, elsewhere):
 
 
 @pytest.mark.e2e
-def test_import_and_export_from_the_shell(typed, desk, tmp_path):
-    code, out, _ = typed("import", SEEDS, "--json", "--config", desk.config)
+def test_import_and_export_from_the_shell(typed, project, tmp_path):
+    code, out, _ = typed("import", SEEDS, "--json", "--config", project.config)
     assert (code, json.loads(out)["totals"]["new"]) == (0, 5)
 
     for dialect in ("jekyll", "hexo"):
         code, out, _ = typed(
-            "export", SEEDS, "--format", dialect, "--check", "--json", "--config", desk.config
+            "export", SEEDS, "--format", dialect, "--check", "--json", "--config", project.config
         )
         assert (code, json.loads(out)["identical"]) == (0, 5)
 
-    code, out, _ = typed("export", tmp_path / "o", "--format", "hexo", "--config", desk.config)
+    code, out, _ = typed("export", tmp_path / "o", "--format", "hexo", "--config", project.config)
     assert code == 0
     assert "5 written" in out
 
@@ -227,10 +229,10 @@ def test_import_of_a_folder_without_posts_names_the_expected_files(typed, elsewh
 
 
 @pytest.mark.e2e
-def test_doctor_checks_versions_and_warehouse(typed, desk):
-    typed("import", SEEDS, "--config", desk.config, "-q")
+def test_doctor_checks_versions_and_warehouse(typed, project):
+    typed("import", SEEDS, "--config", project.config, "-q")
 
-    code, out, _ = typed("doctor", "--verify", "--json", "--config", desk.config)
+    code, out, _ = typed("doctor", "--verify", "--json", "--config", project.config)
 
     checks = {one["name"]: one for one in json.loads(out)["checks"]}
     assert checks["duckdb"]["status"] == checks["prefect"]["status"] == "ok"

@@ -28,7 +28,7 @@ def test_error_of_the_disk_says_what_to_do(capsys, number, words):
     assert words in said
 
 
-def test_error_that_nobody_can_advise_on_is_told_as_it_is(capsys):
+def test_error_that_nobody_can_advise_on_is_reported_as_it_is(capsys):
     Console().fail_with(OSError(errno.EPIPE, "Broken pipe"))
 
     assert capsys.readouterr().err == "copydesk: [Errno 32] Broken pipe\n"

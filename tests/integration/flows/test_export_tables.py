@@ -17,9 +17,9 @@ from warehouse.errors import WarehouseFull
 pytestmark = pytest.mark.e2e
 
 
-def rows_of(desk, table):
+def rows_of(project, table):
     """The rows of a view as the snapshot gives them, in one order."""
-    with connect_read_only(current_snapshot(desk.settings.warehouse.snapshot).path) as db:
+    with connect_read_only(current_snapshot(project.settings.warehouse.snapshot).path) as db:
         return db.execute(f"FROM {table} ORDER BY ALL").fetchall()
 
 
@@ -117,11 +117,11 @@ def test_export_without_room_leaves_the_file_before(stored, tmp_path, monkeypatc
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_export_of_an_empty_warehouse_has_columns_and_no_rows(desk, tmp_path):
-    with connect(desk.settings.warehouse.path) as db:
-        publish(db, desk.settings.warehouse.snapshot)
+def test_export_of_an_empty_warehouse_has_columns_and_no_rows(project, tmp_path):
+    with connect(project.settings.warehouse.path) as db:
+        publish(db, project.settings.warehouse.snapshot)
 
-    export_tables(desk.settings, tmp_path)
+    export_tables(project.settings, tmp_path)
 
     assert pyarrow.parquet.read_table(tmp_path / "articles.parquet").num_rows == 0
 

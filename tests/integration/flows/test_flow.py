@@ -29,8 +29,8 @@ def latest_run(name):
         return runs[0], [one.name for one in client.read_task_runs(flow_run_filter=wanted)]
 
 
-def test_run_has_one_task_run_a_source_and_names_its_warnings(desk):
-    report = desk.sync_with_prefect("finews", "ofweek")
+def test_run_has_one_task_run_a_source_and_names_its_warnings(project):
+    report = project.sync_with_prefect("finews", "ofweek")
 
     run, tasks = latest_run("sync finews ofweek")
     assert report.state == "completed_with_warnings"
@@ -38,7 +38,7 @@ def test_run_has_one_task_run_a_source_and_names_its_warnings(desk):
     assert {"finews", "ofweek"} <= set(tasks)
 
 
-def test_scheduled_run_alerts_each_failure_once(desk, monkeypatch):
+def test_scheduled_run_alerts_each_failure_once(project, monkeypatch):
     alerted = []
 
     def send_events(report):
@@ -48,47 +48,47 @@ def test_scheduled_run_alerts_each_failure_once(desk, monkeypatch):
     monkeypatch.setattr(sync, "run_trigger", lambda: "schedule")
     monkeypatch.setattr(sync, "send_events", send_events)
 
-    runs = [desk.sync_with_prefect("finews") for _ in range(2)]
+    runs = [project.sync_with_prefect("finews") for _ in range(2)]
 
     assert [one.exit_code for one in runs] == [3, 0]
     assert alerted == [3, 0]
 
 
-def test_warehouse_that_cannot_be_written_fails_the_run(desk, monkeypatch):
+def test_warehouse_that_cannot_be_written_fails_the_run(project, monkeypatch):
     def fail(*_arguments, **_options):
         raise WarehouseError("the disk is full")
 
     monkeypatch.setattr(steps, "load", fail)
 
     with pytest.raises(WarehouseError, match="the disk is full"):
-        desk.sync_with_prefect("ofweek")
+        project.sync_with_prefect("ofweek")
 
     assert latest_run("sync ofweek")[0].state.is_failed()
 
 
-def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(desk, faults):
-    text = desk.config.read_text(encoding="utf-8") + "\n[run]\nbatch_size = 5\n"
-    desk.config.write_text(text, encoding="utf-8")
+def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(project, faults):
+    text = project.config.read_text(encoding="utf-8") + "\n[run]\nbatch_size = 5\n"
+    project.config.write_text(text, encoding="utf-8")
     faults["/NewsData"] = Fault(delay_seconds=0.15)
 
     def interrupt():
-        while len([one for one in desk.stand.requests if "GetNewsText" in one.target]) < 14:
+        while len([one for one in project.stand.requests if "GetNewsText" in one.target]) < 14:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
     watcher = threading.Thread(target=interrupt, daemon=True)
     watcher.start()
-    report = desk.sync_with_prefect("finews")
+    report = project.sync_with_prefect("finews")
     watcher.join()
 
     assert (report.state, report.exit_code) == ("interrupted", 130)
-    assert any("stopping" in words for words in desk.said)
+    assert any("stopping" in words for words in project.said)
     stored = report.totals()["new"]
     assert 0 < stored < 40
-    assert dict(desk.rows("SELECT source, state FROM runs")) == {"finews": "interrupted"}
-    assert desk.rows("SELECT count(*) FROM articles")[0][0] >= stored
+    assert dict(project.rows("SELECT source, state FROM runs")) == {"finews": "interrupted"}
+    assert project.rows("SELECT count(*) FROM articles")[0][0] >= stored
 
     faults.clear()
-    desk.sync("finews")
-    ids = desk.rows("SELECT count(*), count(DISTINCT article_id) FROM articles")
+    project.sync("finews")
+    ids = project.rows("SELECT count(*), count(DISTINCT article_id) FROM articles")
     assert ids == [(43, 43)]

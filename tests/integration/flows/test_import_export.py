@@ -25,9 +25,9 @@ HEXO = re.compile(r"\A(?:-{3,}\n)?([\s\S]+?)\n(-{3,})(?:$|\n)([\s\S]*)$")
 
 
 @pytest.fixture
-def seeded(desk):
-    desk.first = desk.bring_in(SEEDS)
-    return desk
+def seeded(project):
+    project.first = project.bring_in(SEEDS)
+    return project
 
 
 def test_seeds_are_imported_whole(seeded):
@@ -110,26 +110,26 @@ def test_second_import_changes_nothing(seeded):
     assert seeded.rows("SELECT * FROM articles ORDER BY article_id") == before
 
 
-def test_fetched_and_imported_seeds_are_the_same_contents(desk):
-    desk.sync()
-    report = desk.bring_in(SEEDS)
+def test_fetched_and_imported_seeds_are_the_same_contents(project):
+    project.sync()
+    report = project.bring_in(SEEDS)
 
-    counts = desk.counts(report, "new", "updated", "unchanged", "duplicate")
+    counts = project.counts(report, "new", "updated", "unchanged", "duplicate")
     assert counts["finews"] == {"new": 0, "updated": 0, "unchanged": 3, "duplicate": 0}
     assert counts["woshipm"] == {"new": 0, "updated": 0, "unchanged": 0, "duplicate": 1}
     assert counts["ofweek"] == {"new": 0, "updated": 0, "unchanged": 0, "duplicate": 1}
 
 
-def test_imported_post_never_replaces_the_page_fetched_since(desk):
-    desk.sync("finews")
+def test_imported_post_never_replaces_the_page_fetched_since(project):
+    project.sync("finews")
     sql = "SELECT parser FROM articles WHERE article_id = 'finews:NW202203142308441556'"
 
-    desk.bring_in(SEEDS)
+    project.bring_in(SEEDS)
 
-    assert desk.rows(sql) == [("finews",)]
+    assert project.rows(sql) == [("finews",)]
 
 
-def test_post_that_cannot_be_read_waits_in_quarantine_until_it_is_mended(desk, tmp_path):
+def test_post_that_cannot_be_read_waits_in_quarantine_until_it_is_mended(project, tmp_path):
     posts = tmp_path / "posts"
     posts.mkdir()
     good = b"---\ntitle: A ferry returns\ndate: 2026-03-14 08:00:00 +08:00\n---\nIt is back.\n"
@@ -137,20 +137,20 @@ def test_post_that_cannot_be_read_waits_in_quarantine_until_it_is_mended(desk, t
     broken.write_bytes(b"---\ntitle: never closed\n\nIt is back.\n")
     (posts / "2026-03-14-good.md").write_bytes(good)
 
-    report = desk.bring_in(posts, source="harbour")
+    report = project.bring_in(posts, source="harbour")
 
-    assert desk.counts(report, "new", "quarantined") == {"harbour": {"new": 1, "quarantined": 1}}
+    assert project.counts(report, "new", "quarantined") == {"harbour": {"new": 1, "quarantined": 1}}
     assert report.exit_code == 3
     sql = "SELECT url, reason, resolved_at IS NOT NULL FROM quarantine"
-    assert desk.rows(sql) == [("2026-03-14-broken.md", "bad_front_matter", False)]
+    assert project.rows(sql) == [("2026-03-14-broken.md", "bad_front_matter", False)]
 
     broken.write_bytes(good.replace(b"returns", b"leaves"))
-    desk.bring_in(posts, source="harbour")
+    project.bring_in(posts, source="harbour")
 
-    assert desk.rows(sql) == [("2026-03-14-broken.md", "bad_front_matter", True)]
+    assert project.rows(sql) == [("2026-03-14-broken.md", "bad_front_matter", True)]
 
 
-def test_post_with_an_empty_title_is_resolved_by_its_complete_copy(desk, tmp_path):
+def test_post_with_an_empty_title_is_resolved_by_its_complete_copy(project, tmp_path):
     head = '---\nlayout: post\ntitle: "{}"\ndate: {} +0800\ncategories: emnews\ntags: 东财滚动新闻\n---\n'
     body = "> 快评\n\n<p>示例公司宣布启用新型制冷液。</p>\n\n<{}>\n"
     empty, whole = (
@@ -161,23 +161,23 @@ def test_post_with_an_empty_title_is_resolved_by_its_complete_copy(desk, tmp_pat
     empty.write_text(head.format("", "") + body.format(""), encoding="utf-8")
     sql = "SELECT source, article_id, resolved_at IS NOT NULL FROM quarantine"
 
-    desk.bring_in(empty)
-    assert desk.rows(sql) == [("finews", "finews:202205262391921712", False)]
+    project.bring_in(empty)
+    assert project.rows(sql) == [("finews", "finews:202205262391921712", False)]
 
     complete = head.format("国内首次启用", "2022-05-26 00:19:55") + body.format(link)
     whole.write_text(complete, encoding="utf-8")
-    desk.bring_in(whole)
-    assert desk.rows(sql) == [("finews", "finews:202205262391921712", True)]
+    project.bring_in(whole)
+    assert project.rows(sql) == [("finews", "finews:202205262391921712", True)]
 
 
-def test_every_fetched_article_writes_a_post_that_strict_readers_accept(desk, tmp_path):
-    desk.sync()
-    titles = dict(desk.rows("SELECT article_id, title FROM articles"))
+def test_every_fetched_article_writes_a_post_that_strict_readers_accept(project, tmp_path):
+    project.sync()
+    titles = dict(project.rows("SELECT article_id, title FROM articles"))
     strict = YAML(typ="safe", pure=True)
 
     for dialect, rule in (("jekyll", JEKYLL), ("hexo", HEXO)):
         out = tmp_path / dialect
-        exported = export_articles(desk.settings, out, dialect).exported
+        exported = export_articles(project.settings, out, dialect).exported
         files = [out / name for name in exported.written]
         assert len(files) == len(titles)
         assert len({str(file).casefold() for file in files}) == len(files)
@@ -193,16 +193,16 @@ def test_every_fetched_article_writes_a_post_that_strict_readers_accept(desk, tm
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "csv"])
-def test_one_file_formats_hold_every_article_and_can_be_checked(desk, tmp_path, format_):
-    desk.sync("ofweek")
-    export_articles(desk.settings, tmp_path / "out", format_)
+def test_one_file_formats_hold_every_article_and_can_be_checked(project, tmp_path, format_):
+    project.sync("ofweek")
+    export_articles(project.settings, tmp_path / "out", format_)
 
-    same = export_articles(desk.settings, tmp_path / "out", format_, check=True)
+    same = export_articles(project.settings, tmp_path / "out", format_, check=True)
     assert (same.exported.identical, same.exit_code) == ([f"articles.{format_}"], 0)
 
-    desk.stand.edition = 2
-    desk.sync("ofweek")
-    assert export_articles(desk.settings, tmp_path / "out", format_, check=True).exit_code == 4
+    project.stand.edition = 2
+    project.sync("ofweek")
+    assert export_articles(project.settings, tmp_path / "out", format_, check=True).exit_code == 4
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "csv"])
@@ -210,12 +210,12 @@ def test_one_file_formats_hold_every_article_and_can_be_checked(desk, tmp_path, 
     "theirs",
     [b"name,price\r\n", b'{"name": 1}\n', b"[]\n", b"\xff\xfe\n", b'{"article_id": 1}\n'],
 )
-def test_file_of_somebody_else_is_not_overwritten(desk, tmp_path, format_, theirs):
-    desk.sync("ofweek")
+def test_file_of_somebody_else_is_not_overwritten(project, tmp_path, format_, theirs):
+    project.sync("ofweek")
     file = tmp_path / f"articles.{format_}"
     file.write_bytes(theirs)
 
-    done = export_articles(desk.settings, tmp_path, format_)
+    done = export_articles(project.settings, tmp_path, format_)
 
     assert file.read_bytes() == theirs
     assert done.exit_code == 3
@@ -223,13 +223,13 @@ def test_file_of_somebody_else_is_not_overwritten(desk, tmp_path, format_, their
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "csv"])
-def test_earlier_export_is_replaced_even_one_of_no_article(desk, tmp_path, format_):
-    desk.sync("ofweek")
-    none = export_articles(desk.settings, tmp_path, format_, source="finews")
-    some = export_articles(desk.settings, tmp_path, format_, source="ofweek")
-    desk.stand.edition = 2
-    desk.sync("ofweek")
-    more = export_articles(desk.settings, tmp_path, format_)
+def test_earlier_export_is_replaced_even_one_of_no_article(project, tmp_path, format_):
+    project.sync("ofweek")
+    none = export_articles(project.settings, tmp_path, format_, source="finews")
+    some = export_articles(project.settings, tmp_path, format_, source="ofweek")
+    project.stand.edition = 2
+    project.sync("ofweek")
+    more = export_articles(project.settings, tmp_path, format_)
 
     name = f"articles.{format_}"
     assert (none.exported.written, some.exported.updated, more.exported.updated) == (
@@ -239,9 +239,9 @@ def test_earlier_export_is_replaced_even_one_of_no_article(desk, tmp_path, forma
     )
 
 
-def test_jsonl_has_the_documented_keys_in_order(desk, tmp_path):
-    desk.sync("ofweek")
-    export_articles(desk.settings, tmp_path, "jsonl")
+def test_jsonl_has_the_documented_keys_in_order(project, tmp_path):
+    project.sync("ofweek")
+    export_articles(project.settings, tmp_path, "jsonl")
 
     lines = (tmp_path / "articles.jsonl").read_text(encoding="utf-8").splitlines()
     keys = [

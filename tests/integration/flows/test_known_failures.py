@@ -18,9 +18,9 @@ from warehouse.records import alerts, quarantine
 BUSY = Fault(body=b"<html><body>busy</body></html>")
 
 
-def scheduled(desk, slug="finews", *, is_dry=False, is_alerted=True) -> RunReport:
+def scheduled(project, slug="finews", *, is_dry=False, is_alerted=True) -> RunReport:
     """A scheduled run of one source, whose failures a server takes as events."""
-    with RunContext("sync", desk.settings, [slug], trigger="schedule", is_dry=is_dry) as run:
+    with RunContext("sync", project.settings, [slug], trigger="schedule", is_dry=is_dry) as run:
         sync_source(run, slug)
         report = run.finish()
         if is_alerted and not is_dry:
@@ -34,45 +34,45 @@ def outcome(report: RunReport) -> tuple[int, int, int]:
     return report.exit_code, stats.counts["quarantined"], stats.unalerted
 
 
-def change(desk, sql):
-    with connect(desk.settings.warehouse.path) as db:
+def change(project, sql):
+    with connect(project.settings.warehouse.path) as db:
         db.execute(sql)
 
 
-def test_only_the_first_run_reports_a_failure_and_later_ones_count_it(desk):
-    runs = [scheduled(desk) for _ in range(3)]
+def test_only_the_first_run_reports_a_failure_and_later_ones_count_it(project):
+    runs = [scheduled(project) for _ in range(3)]
 
     assert [outcome(one) for one in runs] == [(3, 3, 3), (0, 3, 0), (0, 3, 0)]
     assert [one.state for one in runs] == ["completed_with_warnings", "completed", "completed"]
     assert (runs[1].errors, len(runs[1].warnings)) == ((), 1)
     assert "3 known failures" in runs[1].warnings[0]
     assert "3 known failures" in (final_state(runs[1]).message or "")
-    with connect(desk.settings.warehouse.path) as db:
+    with connect(project.settings.warehouse.path) as db:
         failures = quarantine.open_failures(db)
     assert [one.attempts for one in failures] == [3, 3, 3]
 
 
-def test_person_learns_of_every_open_failure(desk):
-    scheduled(desk)
+def test_person_learns_of_every_open_failure(project):
+    scheduled(project)
 
-    by_hand = desk.sync("finews")
+    by_hand = project.sync("finews")
 
     assert outcome(by_hand) == (3, 3, 0)
     assert len(by_hand.errors) == 1
     assert by_hand.warnings == ()
 
 
-def test_schedule_reports_what_only_a_person_has_met(desk):
-    desk.sync("finews")
+def test_schedule_reports_what_only_a_person_has_met(project):
+    project.sync("finews")
 
-    assert [outcome(scheduled(desk)) for _ in range(2)] == [(3, 3, 3), (0, 3, 0)]
+    assert [outcome(scheduled(project)) for _ in range(2)] == [(3, 3, 3), (0, 3, 0)]
 
 
-def test_new_failure_is_reported_beside_known_ones(desk, faults):
-    scheduled(desk)
+def test_new_failure_is_reported_beside_known_ones(project, faults):
+    scheduled(project)
     faults |= {"/newmarket/web/webapi?marketType=37": Fault(rename=(b'"infoCode"', b'"code"'))}
 
-    again = scheduled(desk)
+    again = scheduled(project)
 
     assert again.stats[0].known_failures == 3
     assert (again.exit_code, again.stats[0].unalerted) == (3, 7)
@@ -86,46 +86,48 @@ def test_new_failure_is_reported_beside_known_ones(desk, faults):
         ("UPDATE _store.quarantine SET run_id = 'of another run'", 0),
     ],
 )
-def test_failure_with_another_reason_or_after_its_resolution_is_new(desk, sql, unalerted):
-    scheduled(desk)
-    change(desk, sql)
+def test_failure_with_another_reason_or_after_its_resolution_is_new(project, sql, unalerted):
+    scheduled(project)
+    change(project, sql)
 
-    assert outcome(scheduled(desk)) == (3 if unalerted else 0, 3, unalerted)
+    assert outcome(scheduled(project)) == (3 if unalerted else 0, 3, unalerted)
 
 
-def test_failure_that_no_server_took_is_reported_by_the_next_run(desk):
-    runs = [scheduled(desk, is_alerted=False), scheduled(desk), scheduled(desk)]
+def test_failure_that_no_server_took_is_reported_by_the_next_run(project):
+    runs = [scheduled(project, is_alerted=False), scheduled(project), scheduled(project)]
 
     assert [outcome(one) for one in runs] == [(3, 3, 3), (3, 3, 3), (0, 3, 0)]
 
 
-def test_dry_run_leaves_the_report_to_the_run_that_stores(desk):
-    runs = [scheduled(desk, is_dry=True), scheduled(desk)]
+def test_dry_run_leaves_the_report_to_the_run_that_stores(project):
+    runs = [scheduled(project, is_dry=True), scheduled(project)]
 
     assert [outcome(one) for one in runs] == [(3, 1, 1), (3, 3, 3)]
 
 
-def test_listing_that_stays_unreadable_is_an_error_of_each_run_and_one_event(desk, faults):
+def test_listing_that_stays_unreadable_is_an_error_of_each_run_and_one_event(project, faults):
     faults["/web/webapi?type=45"] = BUSY
 
-    runs = [scheduled(desk) for _ in range(2)]
+    runs = [scheduled(project) for _ in range(2)]
 
     assert [outcome(one) for one in runs] == [(3, 3, 3), (3, 3, 0)]
     assert all(any("listing media" in text for text in one.errors) for one in runs)
 
 
-def test_source_whose_only_listing_is_unreadable_fails_in_each_run_and_is_one_event(desk, faults):
+def test_source_whose_only_listing_is_unreadable_fails_in_each_run_and_is_one_event(
+    project, faults
+):
     faults["/CATList"] = BUSY
 
-    runs = [scheduled(desk, "ofweek") for _ in range(2)]
+    runs = [scheduled(project, "ofweek") for _ in range(2)]
 
     assert [one.state for one in runs] == ["failed", "failed"]
     assert [one.stats[0].unalerted for one in runs] == [1, 0]
 
 
-def test_failure_is_known_by_its_page_and_its_reason(desk):
-    scheduled(desk)
-    with connect(desk.settings.warehouse.path) as db:
+def test_failure_is_known_by_its_page_and_its_reason(project):
+    scheduled(project)
+    with connect(project.settings.warehouse.path) as db:
         known = alerts.alerted_failures(db, "finews")
         (one, *_) = quarantine.open_failures(db)
         of_another_source = alerts.alerted_failures(db, "elsewhere")

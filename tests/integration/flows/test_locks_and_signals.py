@@ -30,8 +30,8 @@ def stopped_while_waiting(stop, said):
     return notify
 
 
-def other_run(desk, slug):
-    return locks.acquire(desk.settings, slug, flow="backfill", run_id="of another")
+def other_run(project, slug):
+    return locks.acquire(project.settings, slug, flow="backfill", run_id="of another")
 
 
 @pytest.mark.timeout(120)
@@ -56,29 +56,29 @@ def test_wait_for_a_lock_ends_when_the_run_is_stopped(tmp_path):
 
 @pytest.mark.timeout(120)
 def test_sync_that_waits_for_a_backfill_can_be_stopped_and_is_interrupted(tmp_path):
-    with open_project(tmp_path) as desk:
+    with open_project(tmp_path) as project:
         stop = threading.Event()
-        environment = RunEnvironment(stop=stop, notify=stopped_while_waiting(stop, desk.said))
-        with other_run(desk, "ofweek"), use_environment(environment):
-            report = desk.sync("ofweek")
+        environment = RunEnvironment(stop=stop, notify=stopped_while_waiting(stop, project.said))
+        with other_run(project, "ofweek"), use_environment(environment):
+            report = project.sync("ofweek")
 
     assert report.state == "interrupted"
     assert not report.errors
-    assert not any("CATList" in one.target for one in desk.stand.requests)
+    assert not any("CATList" in one.target for one in project.stand.requests)
 
 
 @pytest.mark.timeout(120)
 def test_replay_that_waits_for_a_run_can_be_stopped(tmp_path, monkeypatch):
     from flows.admin import replay_quarantine
 
-    with open_project(tmp_path) as desk:
-        desk.sync("finews")
+    with open_project(tmp_path) as project:
+        project.sync("finews")
         stop = threading.Event()
         monkeypatch.setattr(replay_quarantine.threading, "Event", lambda: stop)
-        said = stopped_while_waiting(stop, desk.said)
-        with other_run(desk, "finews"):
+        said = stopped_while_waiting(stop, project.said)
+        with other_run(project, "finews"):
             report = replay_quarantine.replay_quarantine(
-                desk.settings, notify=said, on_progress=lambda *_far: None
+                project.settings, notify=said, on_progress=lambda *_far: None
             )
 
     assert report.state == "interrupted"

@@ -9,11 +9,11 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def small_batches(desk):
-    text = desk.config.read_text(encoding="utf-8")
+def small_batches(project):
+    text = project.config.read_text(encoding="utf-8")
     own = "[run]\nbatch_size = 3\nsnapshot_every_batches = 2\n\n[fetch]"
-    desk.config.write_text(text.replace("[fetch]", own, 1), encoding="utf-8")
-    return desk
+    project.config.write_text(text.replace("[fetch]", own, 1), encoding="utf-8")
+    return project
 
 
 def test_readers_see_what_a_long_run_stored_so_far(small_batches, monkeypatch):

@@ -95,13 +95,13 @@ def test_flows_get_the_absolute_path_of_the_default_file(elsewhere, asked):
     file = elsewhere / "copydesk.toml"
     file.write_text(SOURCE.format(slug="ofweek"), encoding="utf-8")
     chosen = settings.load()
-    told = {"config": None, "notify": print, "progress": print}
+    reported = {"config": None, "notify": print, "progress": print}
 
-    run_local.run_sync(chosen, (), **told)
+    run_local.run_sync(chosen, (), **reported)
     chosen.warehouse.path.parent.mkdir()
     chosen.warehouse.path.touch()  # without one there is nothing to read again
-    run_local.run_reparse(chosen, (), **told)
-    run_local.run_backfill(chosen, "ofweek", urls=["http://127.0.0.1:1/a"], **told)
+    run_local.run_reparse(chosen, (), **reported)
+    run_local.run_backfill(chosen, "ofweek", urls=["http://127.0.0.1:1/a"], **reported)
 
     assert [one["config"] for one in asked] == [str(file)] * 3
     file.unlink()

@@ -1,4 +1,4 @@
-"""The configuration: what is accepted, and what a wrong key is told."""
+"""The configuration: what is accepted, and what a wrong key is reported."""
 
 from __future__ import annotations
 

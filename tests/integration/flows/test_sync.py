@@ -1,4 +1,4 @@
-"""The main path: newsstand, Prefect, parsers, DuckDB; held against the newsstand's truth."""
+"""The main path: test site, Prefect, parsers, DuckDB; held against the test site's oracle."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from flows.cli import demo_run
 from flows.pipeline.stats import OUTCOMES
 from tests import site
-from tests.integration.flows.conftest import Desk
+from tests.integration.flows.conftest import Project
 from warehouse import connect_read_only
 
 pytestmark = pytest.mark.e2e
 
-# Which of the newsstand's publications, and read how, each configured source is.
+# Which of the test site's publications, and read how, each configured source is.
 WAYS = {
     "finews": ("finews", "api"),
     "woshipm": ("woshipm", "feed"),
@@ -30,12 +30,12 @@ ARTICLES = """
 """
 
 
-def differences(desk, edition):
+def differences(project, edition):
     """What the warehouse holds otherwise than a perfect reader, in words."""
-    truth, found = site.truth(edition), []
+    oracle, found = site.oracle(edition), []
     for source, (publication, via) in WAYS.items():
-        held = truth.of(publication, via)
-        rows = {row[0]: row[1:] for row in desk.rows(ARTICLES.format(source))}
+        held = oracle.of(publication, via)
+        rows = {row[0]: row[1:] for row in project.rows(ARTICLES.format(source))}
         rows.pop(SHARED, None)
         found += [f"{source}:{one} is missing" for one in held.keys() - rows.keys()]
         found += [f"{source}:{one} does not exist" for one in rows.keys() - held.keys()]
@@ -67,37 +67,37 @@ def _folded(name):
 
 @pytest.fixture(scope="module")
 def read_once(tmp_path_factory):
-    """A desk that has read the first edition; not to be changed."""
+    """A project that has read the first edition; not to be changed."""
     folder = tmp_path_factory.mktemp("read_once")
     with site.serve() as stand:
         demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
-        desk = Desk(folder, stand)
-        desk.first = desk.sync()
-        yield desk
+        project = Project(folder, stand)
+        project.first = project.sync()
+        yield project
 
 
 @pytest.fixture
-def read_desk(read_once, tmp_path):
-    """A copy of it of one's own, at the same newsstand, which shows the first edition again."""
-    folder = shutil.copytree(read_once.folder, tmp_path / "desk", symlinks=True)
+def read_project(read_once, tmp_path):
+    """A copy of it of one's own, at the same test site, which shows the first edition again."""
+    folder = shutil.copytree(read_once.folder, tmp_path / "project", symlinks=True)
     read_once.stand.edition = 1
-    desk = Desk(folder, read_once.stand)
-    desk.first = read_once.first
-    return desk
+    project = Project(folder, read_once.stand)
+    project.first = read_once.first
+    return project
 
 
-def test_first_run_holds_what_a_perfect_reader_holds(read_desk):
-    counts = read_desk.counts(read_desk.first, "new", "failed")
+def test_first_run_holds_what_a_perfect_reader_holds(read_project):
+    counts = read_project.counts(read_project.first, "new", "failed")
 
-    assert differences(read_desk, 1) == []
-    assert unaccounted(read_desk.first) == {}
+    assert differences(read_project, 1) == []
+    assert unaccounted(read_project.first) == {}
     assert all(count["new"] > 0 and count["failed"] == 0 for count in counts.values()), counts
 
 
-def test_second_run_on_the_same_pages_finds_nothing_new(read_desk):
-    before = read_desk.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
+def test_second_run_on_the_same_pages_finds_nothing_new(read_project):
+    before = read_project.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
 
-    again = read_desk.sync()
+    again = read_project.sync()
 
     assert unaccounted(again) == {}
     assert (again.totals()["new"], again.totals()["updated"], again.totals()["duplicate"]) == (
@@ -106,49 +106,49 @@ def test_second_run_on_the_same_pages_finds_nothing_new(read_desk):
         0,
     )
     assert again.totals()["not_modified"] > 50
-    after = read_desk.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
+    after = read_project.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
     assert after == before
 
 
-def test_unchanged_pages_move_last_seen_and_nothing_else(read_desk):
+def test_unchanged_pages_move_last_seen_and_nothing_else(read_project):
     sql = "SELECT article_id, first_seen_at, last_seen_at FROM articles ORDER BY article_id"
-    before = read_desk.rows(sql)
+    before = read_project.rows(sql)
 
-    read_desk.sync("finews")
+    read_project.sync("finews")
 
-    after = read_desk.rows(sql)
+    after = read_project.rows(sql)
     assert [row[:2] for row in after] == [row[:2] for row in before]
     moved = {one for (one, _, then), (_, _, now) in zip(before, after, strict=True) if now > then}
     assert {one for one, *_ in before if one.startswith("finews:")} == moved
 
 
-def test_three_editions_in_turn_hold_what_a_perfect_reader_holds(read_desk):
+def test_three_editions_in_turn_hold_what_a_perfect_reader_holds(read_project):
     for edition in (2, 3):
-        read_desk.stand.edition = edition
-        report = read_desk.sync()
+        read_project.stand.edition = edition
+        report = read_project.sync()
 
-        assert differences(read_desk, edition) == []
+        assert differences(read_project, edition) == []
         assert unaccounted(report) == {}
         assert report.totals()["failed"] == 0
 
 
-def test_corrected_and_rewritten_articles_show_two_revisions(read_desk):
-    read_desk.stand.edition = 2
-    report = read_desk.sync()
+def test_corrected_and_rewritten_articles_show_two_revisions(read_project):
+    read_project.stand.edition = 2
+    report = read_project.sync()
 
-    revised = site.truth(2).of("finews", "api")
+    revised = site.oracle(2).of("finews", "api")
     expected = {f"finews:{one}" for one, held in revised.items() if held.revisions == 2}
-    rows = read_desk.rows(
+    rows = read_project.rows(
         "SELECT article_id, count(*), count(valid_to), min(valid_to) = max(valid_from) "
         "FROM revisions WHERE source = 'finews' GROUP BY article_id HAVING count(*) > 1"
     )
     assert len(expected) == 2
     assert {(one, 2, 1, True) for one in expected} == set(rows)
-    assert read_desk.counts(report, "updated")["finews"] == {"updated": 2}
+    assert read_project.counts(report, "updated")["finews"] == {"updated": 2}
 
 
-def test_share_link_leads_to_the_article_page(read_desk):
-    row = read_desk.rows(
+def test_share_link_leads_to_the_article_page(read_project):
+    row = read_project.rows(
         "SELECT title, publisher, published_at, published_precision, url, canonical_url, categories "
         f"FROM articles WHERE source_article_id = '{SHARED}'"
     )
@@ -168,23 +168,23 @@ def test_share_link_leads_to_the_article_page(read_desk):
     ]
 
 
-def test_share_link_to_a_listed_article_is_left_to_its_listing(desk):
+def test_share_link_to_a_listed_article_is_left_to_its_listing(project):
     listed = "NW202203142308441556"
-    text = desk.config.read_text(encoding="utf-8").replace(SHARED, listed)
-    desk.config.write_text(text, encoding="utf-8")
+    text = project.config.read_text(encoding="utf-8").replace(SHARED, listed)
+    project.config.write_text(text, encoding="utf-8")
 
-    desk.sync("finews")
-    desk.stand.edition = 3
-    desk.sync("finews")
+    project.sync("finews")
+    project.stand.edition = 3
+    project.sync("finews")
 
-    assert desk.rows(
+    assert project.rows(
         f"SELECT published_precision FROM articles WHERE source_article_id = '{listed}'"
     ) == [("second",)]
-    assert not [one for one in desk.stand.requests if f"/a/{listed[2:]}" in one.target]
+    assert not [one for one in project.stand.requests if f"/a/{listed[2:]}" in one.target]
 
 
-def test_twin_ids_are_one_content_with_two_sightings(read_desk):
-    rows = read_desk.rows(
+def test_twin_ids_are_one_content_with_two_sightings(read_project):
+    rows = read_project.rows(
         "SELECT content_hash, list(DISTINCT article_id ORDER BY article_id) AS ids "
         "FROM sightings WHERE source = 'finews' GROUP BY content_hash "
         "HAVING count(DISTINCT article_id) > 1 ORDER BY ids"
@@ -194,42 +194,47 @@ def test_twin_ids_are_one_content_with_two_sightings(read_desk):
         ["finews:202203122305110004", "finews:NW202203122305990104"],
         ["finews:202203132306110005", "finews:NW202203132306110005"],
     ]
-    contents = read_desk.rows("SELECT count(*), count(DISTINCT content_hash) FROM articles")
+    contents = read_project.rows("SELECT count(*), count(DISTINCT content_hash) FROM articles")
     assert contents[0][0] > contents[0][1]
 
 
-def test_unusable_lines_wait_in_quarantine_until_a_later_run_repairs_them(read_desk):
+def test_unusable_lines_wait_in_quarantine_until_a_later_run_repairs_them(read_project):
     sql = "SELECT source, article_id, reason, resolved_at IS NOT NULL FROM quarantine ORDER BY ALL"
-    assert read_desk.rows(sql) == [
+    assert read_project.rows(sql) == [
         ("finews", "finews:202203142307110006", "incomplete_article", False),
         ("finews", "finews:NW202203142308110403", "incomplete_article", False),
         ("finews", None, "incomplete_article", False),
     ]
-    assert (read_desk.first.state, read_desk.first.exit_code) == ("completed_with_warnings", 3)
+    assert (read_project.first.state, read_project.first.exit_code) == (
+        "completed_with_warnings",
+        3,
+    )
 
-    read_desk.stand.edition = 2
-    read_desk.sync("finews")
+    read_project.stand.edition = 2
+    read_project.sync("finews")
 
-    assert [(row[1], row[3]) for row in read_desk.rows(sql)] == [
+    assert [(row[1], row[3]) for row in read_project.rows(sql)] == [
         ("finews:202203142307110006", True),
         ("finews:NW202203142308110403", True),
         (None, False),
     ]
 
 
-def test_listing_without_a_known_entry_is_a_gap(read_desk):
+def test_listing_without_a_known_entry_is_a_gap(read_project):
     for edition in (2, 3):
-        read_desk.stand.edition = edition
-        report = read_desk.sync("finews")
+        read_project.stand.edition = edition
+        report = read_project.sync("finews")
 
-    missed = {channel for _, channel, _ in site.truth(3).missed}
-    assert {row[0] for row in read_desk.rows("SELECT channel FROM gaps")} == missed == {"market-38"}
+    missed = {channel for _, channel, _ in site.oracle(3).missed}
+    assert (
+        {row[0] for row in read_project.rows("SELECT channel FROM gaps")} == missed == {"market-38"}
+    )
     assert report.totals()["gaps"] == 1
     assert any("possible gap in market-38" in problem for problem in report.errors)
 
 
-def test_times_come_back_as_aware_utc_datetimes(read_desk):
-    path = read_desk.settings.warehouse.snapshot
+def test_times_come_back_as_aware_utc_datetimes(read_project):
+    path = read_project.settings.warehouse.snapshot
     with connect_read_only(path) as db:
         (at,) = db.execute(
             "SELECT published_at FROM articles WHERE article_id = 'finews:NW202203142308441556'"
@@ -237,19 +242,19 @@ def test_times_come_back_as_aware_utc_datetimes(read_desk):
 
     assert at == datetime(2022, 3, 14, 12, 43, 16, tzinfo=UTC)
     assert at.utcoffset() is not None
-    assert read_desk.rows(
+    assert read_project.rows(
         "SELECT published_at FROM articles WHERE article_id = 'finews:NW202203142308441556'"
     ) == [(at,)]
     assert (
-        read_desk.rows(
+        read_project.rows(
             "SELECT published_at FROM articles WHERE article_id = 'finews:NW202203142308441556'"
         )[0][0].tzinfo
         is UTC
     )
 
 
-def test_every_missing_value_has_its_reason(read_desk):
-    rows = read_desk.rows(
+def test_every_missing_value_has_its_reason(read_project):
+    rows = read_project.rows(
         "SELECT article_id, field FROM (SELECT article_id, provenance, "
         "unnest(['publisher', 'published_at', 'lead_image', 'original_url', 'updated_at', 'language']) "
         "AS field, unnest([publisher IS NULL, published_at IS NULL, lead_image IS NULL, "
@@ -260,13 +265,13 @@ def test_every_missing_value_has_its_reason(read_desk):
     assert rows == []
 
 
-def test_runs_are_recorded_with_their_counters_and_versions(read_desk):
-    rows = read_desk.rows(
+def test_runs_are_recorded_with_their_counters_and_versions(read_project):
+    rows = read_project.rows(
         "SELECT source, state, new, quarantined, parser, parser_version <> '', ended_at >= started_at "
-        f"FROM runs WHERE run_id = '{read_desk.first.run_id}' AND source = 'finews'"
+        f"FROM runs WHERE run_id = '{read_project.first.run_id}' AND source = 'finews'"
     )
 
-    finews = read_desk.counts(read_desk.first, "new", "quarantined")["finews"]
+    finews = read_project.counts(read_project.first, "new", "quarantined")["finews"]
     assert rows == [
         (
             "finews",
@@ -280,32 +285,32 @@ def test_runs_are_recorded_with_their_counters_and_versions(read_desk):
     ]
 
 
-def test_small_batches_give_the_same_corpus(desk):
-    text = desk.config.read_text(encoding="utf-8") + "\n[run]\nbatch_size = 7\n"
-    desk.config.write_text(text, encoding="utf-8")
+def test_small_batches_give_the_same_corpus(project):
+    text = project.config.read_text(encoding="utf-8") + "\n[run]\nbatch_size = 7\n"
+    project.config.write_text(text, encoding="utf-8")
 
-    desk.sync()
+    project.sync()
 
-    assert differences(desk, 1) == []
+    assert differences(project, 1) == []
 
 
-def test_dry_run_fetches_listings_and_stores_nothing(desk):
-    report = desk.sync("finews", dry_run=True)
+def test_dry_run_fetches_listings_and_stores_nothing(project):
+    report = project.sync("finews", dry_run=True)
 
     assert unaccounted(report) == {}
 
     assert report.totals()["discovered"] > 40
     assert any("would fetch" in note for note in report.warnings)
-    assert not desk.settings.warehouse.path.exists()
-    assert not [one for one in desk.stand.requests if "GetNewsText" in one.target]
+    assert not project.settings.warehouse.path.exists()
+    assert not [one for one in project.stand.requests if "GetNewsText" in one.target]
 
 
-def test_limited_run_takes_the_first_entries_and_the_next_run_the_rest(desk):
-    limited = desk.sync("woshipm_direct", limit=5)
-    whole = desk.sync("woshipm_direct")
+def test_limited_run_takes_the_first_entries_and_the_next_run_the_rest(project):
+    limited = project.sync("woshipm_direct", limit=5)
+    whole = project.sync("woshipm_direct")
 
     assert (limited.totals()["new"], limited.totals()["skipped"] > 0) == (5, True)
     assert unaccounted(limited) == {}
     assert whole.totals()["gaps"] == 0
-    held = site.truth(1).of("woshipm", "direct")
-    assert desk.rows("SELECT count(*) FROM articles") == [(len(held),)]
+    held = site.oracle(1).of("woshipm", "direct")
+    assert project.rows("SELECT count(*) FROM articles") == [(len(held),)]

@@ -19,97 +19,101 @@ TITLE = f"SELECT title, revision_count FROM articles WHERE article_id = 'finews:
 
 
 @pytest.fixture
-def impatient(desk):
-    """A desk that sends no validators."""
-    text = desk.config.read_text(encoding="utf-8")
-    desk.config.write_text(
+def short_timeouts(project):
+    """A project that sends no validators."""
+    text = project.config.read_text(encoding="utf-8")
+    project.config.write_text(
         text.replace("[fetch]", "[fetch]\nrevalidate_after_days = 0"), encoding="utf-8"
     )
-    return desk
+    return project
 
 
-def asked_conditionally(desk):
-    return [one for one in desk.stand.requests if one.target == TEXT and one.is_conditional]
+def asked_conditionally(project):
+    return [one for one in project.stand.requests if one.target == TEXT and one.is_conditional]
 
 
-def test_validators_are_sent_while_they_are_trusted(desk):
-    desk.sync("finews")
-    desk.sync("finews")
+def test_validators_are_sent_while_they_are_trusted(project):
+    project.sync("finews")
+    project.sync("finews")
 
-    assert len(asked_conditionally(desk)) == 1
-
-
-def test_page_is_fetched_whole_once_its_validators_are_too_old(impatient):
-    impatient.sync("finews")
-    impatient.sync("finews")
-
-    assert asked_conditionally(impatient) == []
+    assert len(asked_conditionally(project)) == 1
 
 
-def test_page_that_changed_under_its_validators_is_stored_without_them(impatient, faults):
-    impatient.sync("finews")
+def test_page_is_fetched_whole_once_its_validators_are_too_old(short_timeouts):
+    short_timeouts.sync("finews")
+    short_timeouts.sync("finews")
+
+    assert asked_conditionally(short_timeouts) == []
+
+
+def test_page_that_changed_under_its_validators_is_stored_without_them(short_timeouts, faults):
+    short_timeouts.sync("finews")
     faults[TEXT] = Fault(rename=("双碳".encode(), "三碳".encode()), has_validators=True)
 
-    report = impatient.sync("finews")
+    report = short_timeouts.sync("finews")
 
     assert report.totals()["updated"] == 1
-    assert impatient.rows(TITLE)[0][1] == 2
+    assert short_timeouts.rows(TITLE)[0][1] == 2
     assert any("its validators did not" in note for note in report.warnings)
-    told = impatient.rows("SELECT url, etag FROM fetches WHERE error LIKE '%validators stayed%'")
-    assert [(TEXT in url, etag) for url, etag in told] == [(True, None)]
+    reported = short_timeouts.rows(
+        "SELECT url, etag FROM fetches WHERE error LIKE '%validators stayed%'"
+    )
+    assert [(TEXT in url, etag) for url, etag in reported] == [(True, None)]
 
 
-def test_retry_after_of_a_host_binds_the_next_run(desk, faults):
+def test_retry_after_of_a_host_binds_the_next_run(project, faults):
     faults["/woshipm"] = Fault(status=503, retry_after="3600")
-    first = desk.sync("woshipm")
-    asked = len(desk.stand.requests)
+    first = project.sync("woshipm")
+    asked = len(project.stand.requests)
     assert first.totals()["failed"] == 1
-    ((until,),) = desk.rows("SELECT max(retry_after_at) FROM fetches")
+    ((until,),) = project.rows("SELECT max(retry_after_at) FROM fetches")
     assert until > datetime.now(UTC) + timedelta(minutes=50)
 
     faults.clear()
-    second = desk.sync("woshipm")
+    second = project.sync("woshipm")
 
     assert second.totals()["failed"] == 1
-    assert len(desk.stand.requests) == asked
+    assert len(project.stand.requests) == asked
     assert "wait" in " ".join(second.errors)
 
 
-def test_host_is_asked_again_after_its_retry_after(desk, faults, monkeypatch):
+def test_host_is_asked_again_after_its_retry_after(project, faults, monkeypatch):
     faults["/woshipm"] = Fault(status=503, retry_after="3600")
-    desk.sync("woshipm")
-    with connect(desk.settings.warehouse.path) as db:
+    project.sync("woshipm")
+    with connect(project.settings.warehouse.path) as db:
         later = datetime.now(UTC) + timedelta(hours=2)
         assert run.fetches.pauses(db, later) == {}
         db.execute("UPDATE _store.fetches SET retry_after_at = retry_after_at - INTERVAL 2 HOUR")
 
     faults.clear()
 
-    assert desk.sync("woshipm").totals()["new"] > 0
+    assert project.sync("woshipm").totals()["new"] > 0
 
 
-def test_article_page_that_was_cut_is_fetched_again_and_never_kept(desk, faults):
+def test_article_page_that_was_cut_is_fetched_again_and_never_kept(project, faults):
     link = "/2021-05/ART-260009-8420-30500850.html"
     faults[link] = Fault(rename=(b"</html>", b""))
 
-    report = desk.sync("ofweek")
+    report = project.sync("ofweek")
 
     assert report.totals()["failed"] == 1
     assert any("ends with </html>" in problem for problem in report.errors)
-    assert desk.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == []
-    ((tries,),) = desk.rows("SELECT attempt_results FROM fetches WHERE url LIKE '%30500850.html'")
+    assert project.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == []
+    ((tries,),) = project.rows(
+        "SELECT attempt_results FROM fetches WHERE url LIKE '%30500850.html'"
+    )
     assert len(tries) > 1
     assert set(tries) == {"failed_content_check 200"}
 
     faults.clear()
-    desk.sync("ofweek")
-    assert desk.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == [(1,)]
+    project.sync("ofweek")
+    assert project.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == [(1,)]
 
 
-def test_every_fetch_is_recorded_with_where_its_page_lies(desk):
-    desk.sync("finews")
+def test_every_fetch_is_recorded_with_where_its_page_lies(project):
+    project.sync("finews")
 
-    rows = desk.rows(
+    rows = project.rows(
         "SELECT url, status, attempt_results, archive_file, archive_offset >= 0, length(body_sha256) FROM fetches"
     )
     assert len(rows) > 40

@@ -14,10 +14,10 @@ from warehouse import connect, publish
 pytestmark = pytest.mark.e2e
 
 
-def look(desk, what):
+def look(project, what):
     """The failed results of one check as (status, message), and the messages of those that are ok."""
     found = [
-        one for one in doctor.check_installation(desk.settings, verify=True) if one.name == what
+        one for one in doctor.check_installation(project.settings, verify=True) if one.name == what
     ]
     return (
         [(one.status, one.message) for one in found if one.status != "ok"],
@@ -25,16 +25,16 @@ def look(desk, what):
     )
 
 
-def change(desk, *statements):
+def change(project, *statements):
     """Change the warehouse by SQL, and publish it."""
-    with connect(desk.settings.warehouse.path) as db:
+    with connect(project.settings.warehouse.path) as db:
         for sql in statements:
             db.execute(sql)
-        publish(db, desk.settings.warehouse.snapshot)
+        publish(db, project.settings.warehouse.snapshot)
 
 
-def archive_files(desk):
-    return sorted(desk.settings.archive.path.glob("*.warc.gz"))
+def archive_files(project):
+    return sorted(project.settings.archive.path.glob("*.warc.gz"))
 
 
 def test_sound_warehouse_and_archive_are_ok_with_their_speed(stored):

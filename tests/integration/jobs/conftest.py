@@ -20,7 +20,7 @@ from warehouse import connect, publish
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path) -> Iterator[Project]:
     with open_project(tmp_path) as made:
         yield made
 
@@ -44,8 +44,8 @@ def stored(synced: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def faults(desk: Project) -> dict[str, Any]:
-    return desk.faults
+def faults(project: Project) -> dict[str, Any]:
+    return project.faults
 
 
 @pytest.fixture

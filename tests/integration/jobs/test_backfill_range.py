@@ -23,88 +23,88 @@ from warehouse.rows import NewGap
 # --- a window ----------------------------------------------------------------------------
 
 
-def test_window_brings_its_days_and_no_others(desk):
-    report = desk.fill("finews", **window("2022-03-11", "2022-03-13"))
+def test_window_brings_its_days_and_no_others(project):
+    report = project.fill("finews", **window("2022-03-11", "2022-03-13"))
 
-    assert days(desk) == [date(2022, 3, 11), date(2022, 3, 12), date(2022, 3, 13)]
-    truth = site.truth(1).of("finews", "api")
+    assert days(project) == [date(2022, 3, 11), date(2022, 3, 12), date(2022, 3, 13)]
+    oracle = site.oracle(1).of("finews", "api")
     inside = {
         one
-        for one, held in truth.items()
+        for one, held in oracle.items()
         if held.published_at
         and date(2022, 3, 11) <= held.published_at.astimezone(SHANGHAI).date() <= date(2022, 3, 13)
     }
-    stored = {one for (one,) in desk.rows("SELECT source_article_id FROM articles")}
+    stored = {one for (one,) in project.rows("SELECT source_article_id FROM articles")}
     assert stored == inside
     assert report.totals()["new"] + report.totals()["duplicate"] == len(inside)
-    assert dict(desk.rows("SELECT source, flow FROM runs")) == {"finews": "backfill"}
+    assert dict(project.rows("SELECT source, flow FROM runs")) == {"finews": "backfill"}
 
 
-def test_window_goes_on_through_older_listing_pages_until_it_is_covered(desk):
-    report = desk.fill("woshipm_direct", **window("2015-01-01", "2022-03-20"))
+def test_window_goes_on_through_older_listing_pages_until_it_is_covered(project):
+    report = project.fill("woshipm_direct", **window("2015-01-01", "2022-03-20"))
 
-    pages = [one.target for one in desk.stand.requests if "stream-list" in one.target]
+    pages = [one.target for one in project.stand.requests if "stream-list" in one.target]
     assert pages[-1].endswith("/page/3")
     assert report.state == "completed"
-    assert desk.fill("woshipm_direct", **window("2010-01-01", "2014-12-31")).totals()["new"] == 1
-    assert [one.target for one in desk.stand.requests if "stream-list" in one.target][-1].endswith(
-        "/page/4"
-    )
+    assert project.fill("woshipm_direct", **window("2010-01-01", "2014-12-31")).totals()["new"] == 1
+    assert [one.target for one in project.stand.requests if "stream-list" in one.target][
+        -1
+    ].endswith("/page/4")
 
 
-def test_window_beyond_the_listing_says_so_and_what_to_do(desk):
-    report = desk.fill("finews", **window("2022-01-01", "2022-02-10"))
+def test_window_beyond_the_listing_says_so_and_what_to_do(project):
+    report = project.fill("finews", **window("2022-01-01", "2022-02-10"))
 
     assert report.exit_code == 3
     assert any("goes back to 2022-02-08 09:30 only" in words for words in report.errors)
     assert any("--urls" in words for words in report.errors)
 
 
-def test_listing_that_carries_its_articles_is_backfilled_without_other_pages(desk):
-    report = desk.fill("woshipm", **window("2022-03-15", "2022-03-20"))
+def test_listing_that_carries_its_articles_is_backfilled_without_other_pages(project):
+    report = project.fill("woshipm", **window("2022-03-15", "2022-03-20"))
 
     assert report.totals()["fetched"] == report.totals()["discovered"] > 0
-    assert {one.target for one in desk.stand.requests} == {"/robots.txt", "/woshipm/latest"}
-    dated = [day for day in days(desk) if day]
+    assert {one.target for one in project.stand.requests} == {"/robots.txt", "/woshipm/latest"}
+    dated = [day for day in days(project) if day]
     assert dated
     assert all(date(2022, 3, 15) <= day <= date(2022, 3, 20) for day in dated)
 
 
-def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(desk):
-    desk.fill("finews", **window("2022-03-11", "2022-03-13"))
-    before = desk.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
-    desk.stand.forget_requests()
+def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(project):
+    project.fill("finews", **window("2022-03-11", "2022-03-13"))
+    before = project.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
+    project.stand.forget_requests()
 
-    second = desk.fill("finews", **window("2022-03-11", "2022-03-13"))
+    second = project.fill("finews", **window("2022-03-11", "2022-03-13"))
 
-    assert desk.stand.requests == ()
+    assert project.stand.requests == ()
     assert any("--restart does it again" in words for words in second.warnings)
 
-    third = desk.fill("finews", restart=True, **window("2022-03-11", "2022-03-13"))
+    third = project.fill("finews", restart=True, **window("2022-03-11", "2022-03-13"))
 
     assert third.totals()["not_modified"] > 0
     assert (third.totals()["new"], third.totals()["updated"]) == (0, 0)
-    after = desk.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
+    after = project.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
     assert after == before
 
 
-def test_window_that_is_not_over_is_read_anew(desk):
+def test_window_that_is_not_over_is_read_anew(project):
     today = datetime.now(SHANGHAI).date()
-    desk.fill("finews", first=date(2022, 3, 16), last=today)
-    desk.stand.edition = 3
+    project.fill("finews", first=date(2022, 3, 16), last=today)
+    project.stand.edition = 3
 
-    report = desk.fill("finews", first=date(2022, 3, 16), last=today)
+    report = project.fill("finews", first=date(2022, 3, 16), last=today)
 
     assert report.totals()["new"] > 0
 
 
-def test_dry_run_says_what_it_would_fetch_and_stores_nothing(desk):
-    report = desk.fill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
+def test_dry_run_says_what_it_would_fetch_and_stores_nothing(project):
+    report = project.fill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
     would = [words for words in report.warnings if "would fetch" in words]
     assert len(would) > 3
-    assert texts(desk) == []
-    assert not desk.settings.warehouse.path.exists()
+    assert texts(project) == []
+    assert not project.settings.warehouse.path.exists()
     assert [words for words in would if LISTED in words] == []
 
 
@@ -124,8 +124,10 @@ def test_dry_run_says_what_it_would_fetch_and_stores_nothing(desk):
         ("woshipm", "feed", (1,), [None]),
     ],
 )
-def test_older_listing_pages_are_where_the_source_has_them(desk, source, channel, turns, expected):
-    found = desk.settings.source(source)
+def test_older_listing_pages_are_where_the_source_has_them(
+    project, source, channel, turns, expected
+):
+    found = project.settings.source(source)
     pages = [found.parser.older_listing(found, channel, turn) for turn in turns]
 
     assert [page and page.url.endswith(end) for page, end in zip(pages, expected, strict=True)] == [
@@ -136,95 +138,95 @@ def test_older_listing_pages_are_where_the_source_has_them(desk, source, channel
 # --- what a backfill leaves alone --------------------------------------------------------
 
 
-def test_watermarks_stay_and_newer_content_stays(desk):
-    desk.stand.edition = 2
-    desk.sync("finews")
-    marks = desk_marks(desk)
-    before = desk.rows("SELECT article_id, content_hash FROM articles ORDER BY ALL")
-    desk.stand.edition = 1  # the newsstand forgets; an old copy must not win by arriving late
+def test_watermarks_stay_and_newer_content_stays(project):
+    project.stand.edition = 2
+    project.sync("finews")
+    marks = project_marks(project)
+    before = project.rows("SELECT article_id, content_hash FROM articles ORDER BY ALL")
+    project.stand.edition = 1  # the test site forgets; an old copy must not win by arriving late
 
-    archive = desk.folder / "old"
-    shutil.copytree(desk.settings.archive.path, archive)
-    report = desk.fill("finews", archive=archive)
+    archive = project.folder / "old"
+    shutil.copytree(project.settings.archive.path, archive)
+    report = project.fill("finews", archive=archive)
 
-    assert desk_marks(desk) == marks
+    assert project_marks(project) == marks
     assert report.totals()["updated"] == 0
-    assert desk.rows("SELECT article_id, content_hash FROM articles ORDER BY ALL") == before
+    assert project.rows("SELECT article_id, content_hash FROM articles ORDER BY ALL") == before
 
 
-def desk_marks(desk):
-    with connect(desk.settings.warehouse.path) as db:
+def project_marks(project):
+    with connect(project.settings.warehouse.path) as db:
         return [
             watermarks.get(db, "finews", channel)
             for channel in ("emnews", "media", "market-37", "market-38", "market-39")
         ]
 
 
-def test_window_leaves_watermarks_where_they_are(desk):
-    desk.sync("finews")
-    marks = desk_marks(desk)
+def test_window_leaves_watermarks_where_they_are(project):
+    project.sync("finews")
+    marks = project_marks(project)
 
-    desk.fill("finews", **window("2022-03-11", "2022-03-13"))
+    project.fill("finews", **window("2022-03-11", "2022-03-13"))
 
     assert all(mark is not None for mark in marks)
-    assert desk_marks(desk) == marks
+    assert project_marks(project) == marks
 
 
-def test_covered_gap_is_closed_and_another_is_not(desk):
-    desk.sync("finews")
+def test_covered_gap_is_closed_and_another_is_not(project):
+    project.sync("finews")
     now = datetime.now(UTC)
-    with connect(desk.settings.warehouse.path) as db, transaction(db):
+    with connect(project.settings.warehouse.path) as db, transaction(db):
         for channel, from_at in (("market-38", now - BEFORE), ("market-39", None)):
             row = NewGap(
                 source="finews", channel=channel, from_at=from_at, to_at=now, detected_by="x"
             )
             gaps.open_gap(db, row, run_id="r")
 
-    report = desk.fill("finews", first=date(2022, 3, 1), last=datetime.now(SHANGHAI).date())
+    report = project.fill("finews", first=date(2022, 3, 1), last=datetime.now(SHANGHAI).date())
 
     assert any("closed 1 gap of market-38" in words for words in report.warnings)
-    found = desk.rows("SELECT channel, closed_by FROM gaps ORDER BY ALL")
+    found = project.rows("SELECT channel, closed_by FROM gaps ORDER BY ALL")
     assert found == [("market-38", report.run_id), ("market-39", None)]
 
 
-def test_gap_that_is_not_inside_the_window_stays_open(desk):
-    desk.sync("finews")
+def test_gap_that_is_not_inside_the_window_stays_open(project):
+    project.sync("finews")
     now = datetime.now(UTC)
-    with connect(desk.settings.warehouse.path) as db, transaction(db):
+    with connect(project.settings.warehouse.path) as db, transaction(db):
         row = NewGap(
             source="finews", channel="market-38", from_at=now - BEFORE, to_at=now, detected_by="x"
         )
         gaps.open_gap(db, row, run_id="r")
 
-    desk.fill("finews", **window("2022-03-01", "2022-03-13"))
+    project.fill("finews", **window("2022-03-01", "2022-03-13"))
 
-    assert desk.rows("SELECT closed_by FROM gaps") == [(None,)]
-
-
-def test_gap_that_a_backfill_would_hide_from_the_next_sync_is_noted(desk):
-    desk.sync("finews")
-    desk.stand.edition = 3
-
-    desk.fill("finews", **window("2022-03-01", "2022-03-31"))
-
-    assert desk.rows("SELECT channel FROM gaps") == [("market-38",)]
+    assert project.rows("SELECT closed_by FROM gaps") == [(None,)]
 
 
-def test_fetch_that_hangs_ends_at_the_deadline_and_the_run_goes_on(desk, faults):
+def test_gap_that_a_backfill_would_hide_from_the_next_sync_is_noted(project):
+    project.sync("finews")
+    project.stand.edition = 3
+
+    project.fill("finews", **window("2022-03-01", "2022-03-31"))
+
+    assert project.rows("SELECT channel FROM gaps") == [("market-38",)]
+
+
+def test_fetch_that_hangs_ends_at_the_deadline_and_the_run_goes_on(project, faults):
     faults[f"/NewsData/GetNewsText.do?id={LISTED}"] = Fault(delay_seconds=60)
 
-    report = desk.fill("finews", **window("2022-03-14", "2022-03-14"))
+    report = project.fill("finews", **window("2022-03-14", "2022-03-14"))
 
     assert report.totals()["failed"] == 1
     assert report.totals()["new"] > 0
     assert report.totals()["seconds"] < 15
 
 
-def test_each_chunk_logs_what_it_brought_and_how_far_the_plan_is(desk, caplog):
-    desk.faults["/newmarket/web/webapi?marketType=38"] = Fault(status=404)
-    request = desk.request("finews", **window("2022-03-11", "2022-03-13"))
+def test_each_chunk_logs_what_it_brought_and_how_far_the_plan_is(project, caplog):
+    project.faults["/newmarket/web/webapi?marketType=38"] = Fault(status=404)
+    request = project.request("finews", **window("2022-03-11", "2022-03-13"))
 
-    with caplog.at_level(logging.INFO), RunContext("backfill", desk.settings, ["finews"]) as run:
+    with caplog.at_level(logging.INFO), RunContext("backfill", project.settings, ["finews"]) as run:
         job = run_backfill(run, request, do_chunk=do_chunk.fn)
 
     lines = [line for line in caplog.messages if line.startswith("chunk ")]
@@ -236,7 +238,7 @@ def test_each_chunk_logs_what_it_brought_and_how_far_the_plan_is(desk, caplog):
     assert any(f"{done} of {total} articles done" in line for line in lines)
 
 
-def test_chunk_holds_the_lock_of_its_source(desk, monkeypatch):
+def test_chunk_holds_the_lock_of_its_source(project, monkeypatch):
     owners = []
 
     def run_chunk(job, _chunk):
@@ -244,8 +246,8 @@ def test_chunk_holds_the_lock_of_its_source(desk, monkeypatch):
 
     monkeypatch.setattr("flows.pipeline.backfill_steps.run_chunk", run_chunk)
     urls = ["https://www.ofweek.com/2021-05/ART-260009-8420-30500850.html"]
-    request = desk.request("ofweek", urls=urls)
-    with RunContext("backfill", desk.settings, ["ofweek"]) as run:
+    request = project.request("ofweek", urls=urls)
+    with RunContext("backfill", project.settings, ["ofweek"]) as run:
         job = BackfillContext(run, request)
         plan_chunks(job)
         chunk = job.plan.next_chunk()
@@ -253,4 +255,4 @@ def test_chunk_holds_the_lock_of_its_source(desk, monkeypatch):
         do_chunk.fn(job, chunk)
 
     assert [owner.flow for owner in owners if owner] == ["backfill"]
-    assert locks.lock_owner(desk.settings, "ofweek") is None
+    assert locks.lock_owner(project.settings, "ofweek") is None

@@ -35,50 +35,50 @@ LINKS = (
 )
 
 
-def test_wrong_addresses_are_told_at_every_call(desk):
-    first, _ = desk.backfill("finews", urls=LINKS)
-    second, job = desk.backfill("finews", urls=LINKS)
+def test_wrong_addresses_are_reported_at_every_call(project):
+    first, _ = project.backfill("finews", urls=LINKS)
+    second, job = project.backfill("finews", urls=LINKS)
 
     assert job.was_done
     assert (first.exit_code, second.exit_code) == (3, 3)
     for report in (first, second):
-        told = "\n".join(report.errors)
-        assert "elsewhere.example" in told
-        assert "no address" in told
+        reported = "\n".join(report.errors)
+        assert "elsewhere.example" in reported
+        assert "no address" in reported
         assert any("1 of the URLs name articles" in one for one in report.warnings)
     assert first.totals()["discovered"] == first.totals()["new"] + first.totals()["failed"] == 4
 
 
-def test_address_whose_page_is_gone_is_named_when_asked_again(desk):
-    first, _ = desk.backfill("finews", urls=LINKS)
-    second, _ = desk.backfill("finews", urls=LINKS)
+def test_address_whose_page_is_gone_is_named_when_asked_again(project):
+    first, _ = project.backfill("finews", urls=LINKS)
+    second, _ = project.backfill("finews", urls=LINKS)
 
     assert any("209901010000000000" in words for words in first.errors)
-    (told,) = [words for words in second.warnings if "gave no page" in words]
-    assert "209901010000000000" in told
-    assert "1 of the URLs" in told
+    (reported,) = [words for words in second.warnings if "gave no page" in words]
+    assert "209901010000000000" in reported
+    assert "1 of the URLs" in reported
 
 
-def test_wrong_address_is_told_by_the_run_that_goes_on_after_a_kill(desk, monkeypatch):
+def test_wrong_address_is_reported_by_the_run_that_goes_on_after_a_kill(project, monkeypatch):
     monkeypatch.setattr(BackfillContext, "entries_per_chunk", 1)
-    desk.backfill("finews", urls=LINKS, max_chunks=1)
+    project.backfill("finews", urls=LINKS, max_chunks=1)
 
-    report, job = desk.backfill("finews", urls=LINKS)
+    report, job = project.backfill("finews", urls=LINKS)
 
     assert not job.was_done
     assert any("elsewhere.example" in words for words in report.errors)
 
 
-def test_stopped_backfill_keeps_whole_chunks_and_the_next_one_continues(desk, small):
+def test_stopped_backfill_keeps_whole_chunks_and_the_next_one_continues(project, small):
     days = window("2022-03-11", "2022-03-31")
-    stopped, job = desk.backfill("finews", max_chunks=7, **days)
+    stopped, job = project.backfill("finews", max_chunks=7, **days)
 
     assert (stopped.state, stopped.exit_code) == ("interrupted", 130)
     open_count = job.plan.open_count
     assert open_count > 0
     assert any(f"{open_count} of" in warning for warning in stopped.warnings)
 
-    rest, job = desk.backfill("finews", **days)
+    rest, job = project.backfill("finews", **days)
 
     assert rest.totals()["new"] > 0
     assert job.plan.is_done
@@ -87,12 +87,12 @@ def test_stopped_backfill_keeps_whole_chunks_and_the_next_one_continues(desk, sm
 # --- an archive --------------------------------------------------------------------------
 
 
-def test_damaged_archive_file_needs_attention_at_every_call(desk):
-    desk.sync("woshipm")
-    (file,) = desk.settings.archive.path.glob("*.warc.gz")
+def test_damaged_archive_file_needs_attention_at_every_call(project):
+    project.sync("woshipm")
+    (file,) = project.settings.archive.path.glob("*.warc.gz")
     (file.parent / "broken.warc.gz").write_bytes(b"this is no archive")
 
-    reports = [desk.backfill("woshipm", archive=file.parent)[0] for _ in range(2)]
+    reports = [project.backfill("woshipm", archive=file.parent)[0] for _ in range(2)]
 
     for report in reports:
         assert report.exit_code == 3
@@ -124,8 +124,8 @@ def foreign(tmp_path):
     return folder
 
 
-def test_records_that_others_wrote_are_read_and_what_they_lack_is_told(desk, foreign):
-    found = index.build_index(foreign, desk.settings.source("ofweek"))
+def test_records_that_others_wrote_are_read_and_what_they_lack_is_reported(project, foreign):
+    found = index.build_index(foreign, project.settings.source("ofweek"))
 
     places = found.by_url["https://www.ofweek.com/1"]
     assert [one.at for one in places] == [
@@ -135,18 +135,18 @@ def test_records_that_others_wrote_are_read_and_what_they_lack_is_told(desk, for
     assert "yesterday" in found.damaged[2]
 
 
-def test_page_dated_without_a_zone_is_stored_under_utc(desk, tmp_path):
-    desk.sync("woshipm")
-    desk_file = next(iter(desk.settings.archive.path.glob("*.warc.gz")))
-    ((at,),) = desk.rows("SELECT max(fetched_at) FROM fetches WHERE status = 200")
+def test_page_dated_without_a_zone_is_stored_under_utc(project, tmp_path):
+    project.sync("woshipm")
+    project_file = next(iter(project.settings.archive.path.glob("*.warc.gz")))
+    ((at,),) = project.rows("SELECT max(fetched_at) FROM fetches WHERE status = 200")
     folder = tmp_path / "foreign"
     folder.mkdir()
     stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
-    plain = gzip.decompress(desk_file.read_bytes())
+    plain = gzip.decompress(project_file.read_bytes())
     members = [gzip.compress(one) for one in _members(plain, stamp)]
     (folder / "a.warc.gz").write_bytes(b"".join(members))
 
-    report, _ = desk.backfill("woshipm", archive=folder)
+    report, _ = project.backfill("woshipm", archive=folder)
 
     assert report.totals()["fetched"] > 1
     assert report.totals()["failed"] == 0
@@ -163,12 +163,12 @@ def _members(plain, stamp):
         yield b"WARC/1.1\r\n" + b"\r\n".join(lines) + end + rest
 
 
-def test_damaged_record_is_tried_again_when_its_file_came_back(desk, tmp_path):
-    desk.sync("woshipm")
+def test_damaged_record_is_tried_again_when_its_file_came_back(project, tmp_path):
+    project.sync("woshipm")
     folder = tmp_path / "copy"
     folder.mkdir()
-    (file,) = desk.settings.archive.path.glob("*.warc.gz")
-    for one in desk.folder.glob("copydesk.duckdb*"):
+    (file,) = project.settings.archive.path.glob("*.warc.gz")
+    for one in project.folder.glob("copydesk.duckdb*"):
         one.unlink()
     copy = folder / file.name
     copy.write_bytes(file.read_bytes())
@@ -177,11 +177,14 @@ def test_damaged_record_is_tried_again_when_its_file_came_back(desk, tmp_path):
         raise backfill_archive.ArchiveError("the record is damaged")
 
     first = _with(
-        backfill_archive, "pages_at", damaged, lambda: desk.backfill("woshipm", archive=folder)[0]
+        backfill_archive,
+        "pages_at",
+        damaged,
+        lambda: project.backfill("woshipm", archive=folder)[0],
     )
     assert first.totals()["failed"] == 1
 
-    second, _ = desk.backfill("woshipm", archive=folder)
+    second, _ = project.backfill("woshipm", archive=folder)
 
     assert second.totals()["new"] > 1
 
@@ -195,29 +198,31 @@ def _with(module, name, value, call):
 # --- a window ----------------------------------------------------------------------------
 
 
-def test_window_whose_listing_was_read_before_it_was_over_is_not_done(desk):
+def test_window_whose_listing_was_read_before_it_was_over_is_not_done(project):
     """Walked on the last day of the window, the rest done a day later."""
     asked = window("2022-03-11", "2022-03-13")
-    _, job = desk.backfill("finews", **asked)
-    assert desk.backfill("finews", **asked)[1].was_done
+    _, job = project.backfill("finews", **asked)
+    assert project.backfill("finews", **asked)[1].was_done
     before = (job.request.date_range.end - timedelta(hours=5)).isoformat()
 
-    with connect(desk.settings.warehouse.path) as db, transaction(db):
+    with connect(project.settings.warehouse.path) as db, transaction(db):
         for n, spec in db.execute(
             "SELECT number, spec FROM _store.backfill_chunks WHERE kind = ?", [CLOSE_GAPS]
         ).fetchall():
             facts = json.dumps(json.loads(spec) | {"since": before})
             db.execute("UPDATE _store.backfill_chunks SET spec = ? WHERE number = ?", [facts, n])
-    desk.stand.forget_requests()
+    project.stand.forget_requests()
 
-    report, again = desk.backfill("finews", **asked)
+    report, again = project.backfill("finews", **asked)
 
     assert not again.was_done
-    assert any("webapi" in one.target for one in desk.stand.requests)
+    assert any("webapi" in one.target for one in project.stand.requests)
     assert report.totals()["discovered"] > 0
 
 
-def test_run_that_ends_long_after_its_listing_was_read_says_what_it_cannot_know(desk, monkeypatch):
+def test_run_that_ends_long_after_its_listing_was_read_says_what_it_cannot_know(
+    project, monkeypatch
+):
     listed = backfill_listings.list_pages
 
     def earlier(job, chunk):
@@ -228,41 +233,41 @@ def test_run_that_ends_long_after_its_listing_was_read_says_what_it_cannot_know(
     changed = {**backfill_steps._STEPS, LIST_PAGES: earlier}
     monkeypatch.setattr(backfill_steps, "_STEPS", changed)
 
-    report, _ = desk.backfill("finews", **window("2022-03-11", "2022-03-13"))
+    report, _ = project.backfill("finews", **window("2022-03-11", "2022-03-13"))
 
     assert any("before the range was over" in words for words in report.warnings)
 
 
-def test_counted_gaps_are_those_in_the_table_of_gaps(desk):
-    report, _ = desk.backfill("finews", **window("2022-01-01", "2022-02-10"))
+def test_counted_gaps_are_those_in_the_table_of_gaps(project):
+    report, _ = project.backfill("finews", **window("2022-01-01", "2022-02-10"))
 
     assert report.exit_code == 3
     assert any("goes back to 2022-02-08 09:30 only" in words for words in report.errors)
     assert report.totals()["gaps"] == 0
-    assert desk.rows("SELECT count(*) FROM gaps") == [(0,)]
+    assert project.rows("SELECT count(*) FROM gaps") == [(0,)]
 
 
-def test_gap_that_a_backfill_finds_is_counted(desk):
-    desk.sync("finews")
-    desk.stand.edition = 3
+def test_gap_that_a_backfill_finds_is_counted(project):
+    project.sync("finews")
+    project.stand.edition = 3
 
-    report, _ = desk.backfill("finews", **window("2022-03-01", "2022-03-31"))
+    report, _ = project.backfill("finews", **window("2022-03-01", "2022-03-31"))
 
-    assert desk.rows("SELECT count(*) FROM gaps") == [(report.totals()["gaps"],)] == [(1,)]
+    assert project.rows("SELECT count(*) FROM gaps") == [(report.totals()["gaps"],)] == [(1,)]
 
 
-def test_dry_run_leaves_no_file(desk):
-    report, _ = desk.backfill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
+def test_dry_run_leaves_no_file(project):
+    report, _ = project.backfill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
     assert any("would fetch" in words for words in report.warnings)
-    assert not desk.settings.archive.path.exists()
-    assert not desk.settings.warehouse.path.exists()
+    assert not project.settings.archive.path.exists()
+    assert not project.settings.warehouse.path.exists()
 
 
 @pytest.mark.parametrize(("first", "last"), [("0001-01-01", "0001-01-03"), ("1969-12-31",) * 2])
-def test_window_before_all_news_is_refused_in_words(desk, first, last):
+def test_window_before_all_news_is_refused_in_words(project, first, last):
     with pytest.raises(InvalidBackfillRequest, match="expected a range from 1970-01-01 on, found"):
-        parse_request(desk.settings, "finews", **window(first, last))
+        parse_request(project.settings, "finews", **window(first, last))
 
 
 # --- pages that do not come --------------------------------------------------------------
@@ -276,7 +281,9 @@ def test_window_before_all_news_is_refused_in_words(desk, first, last):
         (TimedOut("no answer"), False),
     ],
 )
-def test_page_that_is_refused_for_good_does_not_keep_a_plan_open(desk, monkeypatch, error, is_done):
+def test_page_that_is_refused_for_good_does_not_keep_a_plan_open(
+    project, monkeypatch, error, is_done
+):
     def refuse(_run, requests):
         at = datetime.now(UTC)
         return iter(
@@ -288,23 +295,23 @@ def test_page_that_is_refused_for_good_does_not_keep_a_plan_open(desk, monkeypat
 
     monkeypatch.setattr(RunContext, "fetch_all", refuse)
 
-    report, job = desk.backfill("finews", urls=LINKS[:1])
+    report, job = project.backfill("finews", urls=LINKS[:1])
 
     assert report.totals()["failed"] == 1
     assert job.plan.is_done == is_done
 
 
-def test_article_that_is_to_be_forgotten_does_not_keep_a_plan_open(desk):
-    with connect(desk.settings.warehouse.path) as db, transaction(db):
+def test_article_that_is_to_be_forgotten_does_not_keep_a_plan_open(project):
+    with connect(project.settings.warehouse.path) as db, transaction(db):
         erase(db, ["finews:NW202203082300310099"], reason="asked to")
 
-    report, job = desk.backfill("finews", urls=LINKS[:1])
+    report, job = project.backfill("finews", urls=LINKS[:1])
 
     assert report.totals()["fetched"] == 0
     assert job.plan.is_done
 
 
-def test_piece_that_takes_long_is_cut_and_the_rest_is_another_piece(desk, monkeypatch):
+def test_piece_that_takes_long_is_cut_and_the_rest_is_another_piece(project, monkeypatch):
     """A site that wants half a minute between two requests."""
     now = [0.0]
     fetch = steps.fetch
@@ -316,13 +323,13 @@ def test_piece_that_takes_long_is_cut_and_the_rest_is_another_piece(desk, monkey
     monkeypatch.setattr(steps, "fetch", slow)
     monkeypatch.setattr(BackfillContext, "clock", staticmethod(lambda: now[0]))
 
-    report, job = desk.backfill("finews", **window("2022-03-01", "2022-03-31"))
+    report, job = project.backfill("finews", **window("2022-03-01", "2022-03-31"))
 
     chunks = [one for one in job.plan.chunks if one.kind == FETCH_ENTRIES]
     assert max(one.entry_count for one in chunks) <= BackfillContext.chunk_seconds / 30
     assert job.plan.is_done
     ids = {e.source_article_id for one in chunks for e in entries_of(one)}
-    held = {one for (one,) in desk.rows("SELECT source_article_id FROM articles")}
+    held = {one for (one,) in project.rows("SELECT source_article_id FROM articles")}
     assert held <= ids
     assert sum(one.entry_count for one in chunks) == len(ids)
     assert report.totals()["new"] > 20
@@ -338,21 +345,21 @@ class Broken(Exception):
 @pytest.mark.parametrize(
     ("error", "state"), [(Broken("the disk sang"), "failed"), (KeyboardInterrupt(), "interrupted")]
 )
-def test_run_that_ends_by_an_error_says_so_in_the_table_of_runs(desk, error, state):
-    run = RunContext("backfill", desk.settings, ["finews"])
+def test_run_that_ends_by_an_error_says_so_in_the_table_of_runs(project, error, state):
+    run = RunContext("backfill", project.settings, ["finews"])
 
     with pytest.raises(type(error)), run:
         raise error
 
-    assert [one[0] for one in desk.rows("SELECT state FROM runs")] == [state]
-    ((told,),) = desk.rows("SELECT array_to_string(messages, chr(10)) FROM runs")
-    assert type(error).__name__ in told
-    desk.sync("woshipm")
-    assert "crashed" not in {one for (one,) in desk.rows("SELECT state FROM runs")}
+    assert [one[0] for one in project.rows("SELECT state FROM runs")] == [state]
+    ((reported,),) = project.rows("SELECT array_to_string(messages, chr(10)) FROM runs")
+    assert type(error).__name__ in reported
+    project.sync("woshipm")
+    assert "crashed" not in {one for (one,) in project.rows("SELECT state FROM runs")}
 
 
 def test_piece_that_was_not_stored_is_not_done_although_its_run_could_say_how_it_ended(
-    desk, monkeypatch
+    project, monkeypatch
 ):
     def load(*_args, **_options):
         raise Broken
@@ -360,10 +367,10 @@ def test_piece_that_was_not_stored_is_not_done_although_its_run_could_say_how_it
     with monkeypatch.context() as patch:
         patch.setattr(steps, "load", load)
         with pytest.raises(Broken):
-            desk.backfill("finews", urls=LINKS[:1])
-    assert desk.rows("SELECT state FROM runs") == [("failed",)]
+            project.backfill("finews", urls=LINKS[:1])
+    assert project.rows("SELECT state FROM runs") == [("failed",)]
 
-    report, _ = desk.backfill("finews", urls=LINKS[:1])
+    report, _ = project.backfill("finews", urls=LINKS[:1])
 
     assert report.totals()["new"] == 1
 
@@ -371,28 +378,28 @@ def test_piece_that_was_not_stored_is_not_done_although_its_run_could_say_how_it
 # --- listings under another address ------------------------------------------------------
 
 
-def test_pages_of_a_feed_are_read_again_after_its_address_changed(desk):
-    desk.sync("woshipm")
-    before = desk.reparse("woshipm")
-    config = desk.config.read_text(encoding="utf-8")
+def test_pages_of_a_feed_are_read_again_after_its_address_changed(project):
+    project.sync("woshipm")
+    before = project.reparse("woshipm")
+    config = project.config.read_text(encoding="utf-8")
     assert "/woshipm/latest" in config
-    desk.config.write_text(
+    project.config.write_text(
         config.replace("/woshipm/latest", "/woshipm/latest?mode=fulltext"), encoding="utf-8"
     )
 
-    after = desk.reparse("woshipm")
+    after = project.reparse("woshipm")
 
     assert after.totals()["discovered"] == before.totals()["discovered"] > 1
 
 
-def test_pages_of_a_channel_that_is_gone_are_counted_and_told(desk):
-    desk.sync("finews")
-    config = desk.config.read_text(encoding="utf-8")
+def test_pages_of_a_channel_that_is_gone_are_counted_and_reported(project):
+    project.sync("finews")
+    config = project.config.read_text(encoding="utf-8")
     assert '"market-39"' in config
     gone = config.replace(', "market-39"', "")
     assert gone != config
-    desk.config.write_text(gone, encoding="utf-8")
+    project.config.write_text(gone, encoding="utf-8")
 
-    report = desk.reparse("finews")
+    report = project.reparse("finews")
 
     assert any("archived pages of the channel 'market-39'" in words for words in report.warnings)

@@ -12,7 +12,7 @@ from tests.site import Fault
 # --- addresses ---------------------------------------------------------------------------
 
 
-def test_share_links_of_every_host_lead_to_their_articles(desk):
+def test_share_links_of_every_host_lead_to_their_articles(project):
     number = "202203082300310099"
     links = [
         f"http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW{number}",
@@ -24,49 +24,49 @@ def test_share_links_of_every_host_lead_to_their_articles(desk):
         "# a comment",
     ]
 
-    report = desk.fill("finews", urls=links)
+    report = project.fill("finews", urls=links)
 
-    ids = [one for (one,) in desk.rows("SELECT source_article_id FROM articles ORDER BY ALL")]
+    ids = [one for (one,) in project.rows("SELECT source_article_id FROM articles ORDER BY ALL")]
     assert ids == [number, f"NW{number}"]
     (problem,) = report.errors
     assert "elsewhere.example" in problem
     assert report.exit_code == 3
 
 
-def test_address_of_an_article_known_from_its_listing_replaces_nothing(desk):
-    desk.sync("finews")
+def test_address_of_an_article_known_from_its_listing_replaces_nothing(project):
+    project.sync("finews")
     share = f"http://finews.zning.xyz/html_News/NewsShare.html?infoCode={LISTED}"
-    desk.stand.forget_requests()
+    project.stand.forget_requests()
 
-    report = desk.fill("finews", urls=[share])
+    report = project.fill("finews", urls=[share])
 
-    assert desk.stand.requests == ()
+    assert project.stand.requests == ()
     assert report.totals()["unchanged"] == 1
-    assert desk.rows(
+    assert project.rows(
         f"SELECT published_precision, revision_count FROM articles WHERE source_article_id = '{LISTED}'"
     ) == [("second", 1)]
 
 
-def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(desk, faults, small):
-    truth = site.truth(1).of("ofweek", "direct")
-    rows = desk.sync("ofweek").totals()["new"]
-    assert rows == len(truth)
-    urls = [url for (url,) in desk.rows("SELECT url FROM articles ORDER BY url")]
-    shutil.rmtree(desk.settings.warehouse.path.parent / "locks", ignore_errors=True)
-    for file in desk.folder.glob("copydesk.*duckdb*"):
+def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(project, faults, small):
+    oracle = site.oracle(1).of("ofweek", "direct")
+    rows = project.sync("ofweek").totals()["new"]
+    assert rows == len(oracle)
+    urls = [url for (url,) in project.rows("SELECT url FROM articles ORDER BY url")]
+    shutil.rmtree(project.settings.warehouse.path.parent / "locks", ignore_errors=True)
+    for file in project.folder.glob("copydesk.*duckdb*"):
         file.unlink()
     missing = urls[5].rpartition("/")[2]
     faults[f"/{urls[5].split('/', 3)[3]}"] = Fault(status=503)
 
-    first = desk.fill("ofweek", urls=urls)
+    first = project.fill("ofweek", urls=urls)
     faults.clear()
-    desk.stand.forget_requests()
-    second = desk.fill("ofweek", urls=urls)
+    project.stand.forget_requests()
+    second = project.fill("ofweek", urls=urls)
 
     assert first.totals()["failed"] == 1
     assert any("chunks are left" in message for message in first.warnings)
     assert second.totals()["new"] == 1
-    asked = {one.target for one in desk.stand.requests if "ART-" in one.target}
+    asked = {one.target for one in project.stand.requests if "ART-" in one.target}
     articles = {target for target in asked if "_" not in target}
     assert len(articles) == BackfillContext.entries_per_chunk
     assert any(missing in target for target in articles)
@@ -75,26 +75,26 @@ def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(desk, faul
 # --- an archive --------------------------------------------------------------------------
 
 
-def test_archive_rebuilds_a_lost_warehouse_without_network(desk):
-    desk.sync("finews", "ofweek", "woshipm")
+def test_archive_rebuilds_a_lost_warehouse_without_network(project):
+    project.sync("finews", "ofweek", "woshipm")
     sql = "SELECT * EXCLUDE (first_seen_at, last_seen_at) FROM articles ORDER BY article_id"
-    before = desk.rows(sql)
-    for file in desk.folder.glob("copydesk.*duckdb*"):
+    before = project.rows(sql)
+    for file in project.folder.glob("copydesk.*duckdb*"):
         file.unlink()
-    desk.stand.forget_requests()
+    project.stand.forget_requests()
 
     reports = [
-        desk.fill(source, archive=desk.settings.archive.path)
+        project.fill(source, archive=project.settings.archive.path)
         for source in ("finews", "ofweek", "woshipm")
     ]
 
-    assert desk.stand.requests == ()
+    assert project.stand.requests == ()
     assert [report.totals()["failed"] for report in reports] == [0, 0, 0]
-    assert desk.rows(sql) == before
-    pages = desk.rows(
+    assert project.rows(sql) == before
+    pages = project.rows(
         "SELECT count(*), count(DISTINCT (archive_file, archive_offset)) FROM fetches"
     )
     assert pages[0][0] == pages[0][1] > 50
 
-    again_ = desk.fill("finews", archive=desk.settings.archive.path)
+    again_ = project.fill("finews", archive=project.settings.archive.path)
     assert again_.totals()["discovered"] == 0

@@ -43,27 +43,27 @@ def typed(stored, capfd):
     return run
 
 
-def erase(desk, *article_ids, source=""):
+def erase(project, *article_ids, source=""):
     return erasure.erase(
-        desk.settings,
+        project.settings,
         ErasureRequest(article_ids=article_ids, source=source),
         reason="by request",
-        notify=desk.said.append,
+        notify=project.said.append,
         on_progress=lambda *_: None,
     )
 
 
-def compact(desk):
-    return compact_warehouse(desk.settings, fetches_before=None, notify=desk.said.append)
+def compact(project):
+    return compact_warehouse(project.settings, fetches_before=None, notify=project.said.append)
 
 
-def problems(desk):
-    with connect(desk.settings.warehouse.path) as db:
+def problems(project):
+    with connect(project.settings.warehouse.path) as db:
         return verify_warehouse(db, is_deep=True).problems
 
 
-def asked_for(desk, target):
-    return sum(one.target == target for one in desk.stand.requests)
+def asked_for(project, target):
+    return sum(one.target == target for one in project.stand.requests)
 
 
 def test_erased_article_is_gone_from_tables_archive_and_snapshots(stored):
@@ -212,10 +212,10 @@ def test_source_with_a_run_is_locked(stored):
         erase(stored, ID)
 
 
-def test_erasure_without_a_warehouse_makes_none(desk):
+def test_erasure_without_a_warehouse_makes_none(project):
     with pytest.raises(WarehouseError, match="no such warehouse"):
-        erase(desk, ID)
-    assert not desk.settings.warehouse.path.exists()
+        erase(project, ID)
+    assert not project.settings.warehouse.path.exists()
 
 
 # --- what is not stored ----------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_name_that_is_not_stored_is_reported_and_suppressed(stored):
     assert (again.absent, again.exit_code) == ({"finews:NW0": True}, 0)
 
 
-def test_stored_and_other_names_are_told_apart(stored):
+def test_stored_and_other_names_are_reported_apart(stored):
     result = erase(stored, ID, "finews:NW0")
 
     document = result.as_json()
@@ -322,6 +322,6 @@ def test_compact_reports_sizes_and_damages_nothing(stored):
     assert problems(stored) == ()
 
 
-def test_compact_needs_a_warehouse(desk):
+def test_compact_needs_a_warehouse(project):
     with pytest.raises(WarehouseMissing):
-        compact(desk)
+        compact(project)

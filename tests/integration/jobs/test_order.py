@@ -10,14 +10,14 @@ OPEN = "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL"
 
 
 @pytest.fixture
-def mended(desk):
-    """A desk whose second edition could be read where the first one could not."""
-    desk.sync("finews")
-    assert desk.rows(OPEN) == [(3,)]
-    desk.stand.edition = 2
-    desk.sync("finews")
-    assert desk.rows(OPEN) == [(1,)]
-    return desk
+def mended(project):
+    """A project whose second edition could be read where the first one could not."""
+    project.sync("finews")
+    assert project.rows(OPEN) == [(3,)]
+    project.stand.edition = 2
+    project.sync("finews")
+    assert project.rows(OPEN) == [(1,)]
+    return project
 
 
 def test_reparse_of_old_pages_opens_no_failure_that_a_later_page_resolved(mended):
@@ -29,22 +29,22 @@ def test_reparse_of_old_pages_opens_no_failure_that_a_later_page_resolved(mended
     assert mended.rows(OPEN) == [(1,)]
 
 
-def test_failure_resolved_while_a_replay_waits_for_its_turn_is_not_tried(desk, monkeypatch):
-    desk.sync("finews")
+def test_failure_resolved_while_a_replay_waits_for_its_turn_is_not_tried(project, monkeypatch):
+    project.sync("finews")
     hold = locks.acquire
 
     def held_after_a_sync(*args, **options):
         monkeypatch.setattr(locks, "acquire", hold)
-        desk.stand.edition = 2
-        desk.sync("finews")
+        project.stand.edition = 2
+        project.sync("finews")
         return hold(*args, **options)
 
     monkeypatch.setattr(locks, "acquire", held_after_a_sync)
 
-    report = desk.replay()
+    report = project.replay()
 
     assert report.totals()["discovered"] == report.totals()["quarantined"] == 1
-    assert desk.rows(OPEN) == [(1,)]
+    assert project.rows(OPEN) == [(1,)]
     assert any("0 of 1 resolved" in words for words in report.warnings)
 
 

@@ -19,20 +19,20 @@ FERRY = (
 
 
 @pytest.mark.e2e
-def test_parse_reads_one_page_and_stores_nothing(typed, desk):
+def test_parse_reads_one_page_and_stores_nothing(typed, project):
     link = "https://finance.eastmoney.com/a/202203142308441556.html"
-    page = f"{desk.stand.url}/a/202203142308441556.html"
+    page = f"{project.stand.url}/a/202203142308441556.html"
 
-    code, out, _ = typed("parse", page, "--source", "finews", "--config", desk.config)
+    code, out, _ = typed("parse", page, "--source", "finews", "--config", project.config)
 
     article = json.loads(out)
     assert code == 0
     assert article["title"].startswith("电商、社交、搜索等“主业”强项面临挑战")
     assert article["article_id"] == "finews:202203142308441556"
     assert article["canonical_url"] == link
-    assert not desk.settings.warehouse.path.exists()
+    assert not project.settings.warehouse.path.exists()
 
-    code, post, _ = typed("parse", page, "--format", "jekyll", "--config", desk.config)
+    code, post, _ = typed("parse", page, "--format", "jekyll", "--config", project.config)
     assert code == 0
     assert post.startswith("---\nlayout: post\n")
 

@@ -16,17 +16,17 @@ def test_reparse_of_the_demo_updates_nothing(tmp_path):
     with demo_site.serve() as url:
         port = urlsplit(url).port
         demo_run.write_config(tmp_path, port=port, article_url=demo_run.ARTICLE_URL)
-        desk = Project(folder=tmp_path, stand=None, faults={})
-        synced = desk.sync(*desk.settings.sources)
+        project = Project(folder=tmp_path, stand=None, faults={})
+        synced = project.sync(*project.settings.sources)
     assert synced.totals()["new"] > 50
-    before = desk.rows(ARTICLES), desk.rows(REVISIONS)
+    before = project.rows(ARTICLES), project.rows(REVISIONS)
 
-    diff = desk.reparse_diff(*desk.settings.sources)
-    report = desk.reparse(*desk.settings.sources)
+    diff = project.reparse_diff(*project.settings.sources)
+    report = project.reparse(*project.settings.sources)
 
     assert diff.regressions == ()
     assert all(changes == {} for changes in diff.changed.values())
     totals = report.totals()
     assert (totals["new"], totals["updated"], totals["duplicate"], totals["failed"]) == (0, 0, 0, 0)
     assert totals["unchanged"] > 50
-    assert (desk.rows(ARTICLES), desk.rows(REVISIONS)) == before
+    assert (project.rows(ARTICLES), project.rows(REVISIONS)) == before

@@ -12,7 +12,9 @@ from tests.site import Fault
 OPEN_LINES = "SELECT count(*) FROM quarantine WHERE article_id IS NULL AND resolved_at IS NULL"
 
 
-def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(desk, monkeypatch):
+def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(
+    project, monkeypatch
+):
     hidden: list[str] = []
     read = registry.entries
 
@@ -29,8 +31,8 @@ def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(d
 
     with monkeypatch.context() as broken:
         broken.setattr(registry, "entries", lambda *page: tuple(with_broken_lines(*page)))
-        desk.sync("finews")
-    ((lines,),) = desk.rows(OPEN_LINES)
+        project.sync("finews")
+    ((lines,),) = project.rows(OPEN_LINES)
     assert lines >= 3
     fetch = steps.fetch
 
@@ -41,26 +43,26 @@ def test_replay_that_is_stopped_resolves_no_line_whose_article_was_not_fetched(d
 
     with monkeypatch.context() as stopped:
         stopped.setattr(steps, "fetch", interrupted)
-        assert desk.replay().state == "interrupted"
+        assert project.replay().state == "interrupted"
 
-    assert desk.rows(OPEN_LINES) == [(lines,)]
-    desk.replay()
-    stored = {one for (one,) in desk.rows("SELECT source_article_id FROM articles")}
+    assert project.rows(OPEN_LINES) == [(lines,)]
+    project.replay()
+    stored = {one for (one,) in project.rows("SELECT source_article_id FROM articles")}
     assert stored >= set(hidden)
-    assert desk.rows(OPEN_LINES) == [(lines - 3,)]
+    assert project.rows(OPEN_LINES) == [(lines - 3,)]
 
 
-def test_chunk_out_of_time_that_misses_a_page_is_planned_once(desk, monkeypatch):
+def test_chunk_out_of_time_that_misses_a_page_is_planned_once(project, monkeypatch):
     monkeypatch.setattr(BackfillContext, "chunk_seconds", 1e-6)
-    desk.sync("ofweek")
-    urls = [url for (url,) in desk.rows("SELECT url FROM articles ORDER BY url")]
-    for file in desk.folder.glob("copydesk.*duckdb*"):
+    project.sync("ofweek")
+    urls = [url for (url,) in project.rows("SELECT url FROM articles ORDER BY url")]
+    for file in project.folder.glob("copydesk.*duckdb*"):
         file.unlink()
-    desk.faults["/" + urls[0].split("/", 3)[3]] = Fault(status=500)
+    project.faults["/" + urls[0].split("/", 3)[3]] = Fault(status=500)
 
     plans = []
     for _ in range(3):
-        _, job = desk.backfill("ofweek", urls=urls)
+        _, job = project.backfill("ofweek", urls=urls)
         plans.append([(one.entry_count, one.state) for one in job.plan.chunks])
 
     assert len(urls) > sum(entries for entries, state in plans[0] if state != "done") > 0

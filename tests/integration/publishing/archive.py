@@ -1,9 +1,9 @@
-"""An archive like that of finews, and the truth about it: ``write_archive``.
+"""An archive like that of finews, and the oracle about it: ``write_archive``.
 
 Thousands of posts in ``_posts`` and ``old_post``, many of them twice, written by seven
 versions of one program; an aggregator's posts in ``source/_posts``; posts by hand; files
 that are none. The same seed gives the same bytes. What a warehouse must make of it is
-told by what was planned here, never by reading it back.
+reported by what was planned here, never by reading it back.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Version:
 
 
 @dataclass(slots=True)
-class Truth:
+class Oracle:
     """What a warehouse must hold after the import of an archive.
 
     Attributes:
@@ -68,7 +68,9 @@ class Truth:
     repaired: set[str] = field(default_factory=set)
     contents: set[tuple[str, str]] = field(default_factory=set)
 
-    def told(self, path: str, article_id: str, version: Version, words: tuple[str, str]) -> None:
+    def reported(
+        self, path: str, article_id: str, version: Version, words: tuple[str, str]
+    ) -> None:
         """Add a version of an article, after those of all earlier files."""
         self.files[path] = article_id
         chain = self.revisions.setdefault(article_id, [])
@@ -84,13 +86,13 @@ class Truth:
             self.repaired.add(path)
 
 
-def write_archive(folder: Path, *, posts: int, seed: int = 1) -> Truth:
+def write_archive(folder: Path, *, posts: int, seed: int = 1) -> Oracle:
     """Write an archive of about ``posts`` files (at least, and at most ten more).
 
     Below ``folder`` stand ``_posts``, ``old_post``, ``source/_posts`` and ``post``.
     """
-    truth, rng = Truth(), Random(seed)  # noqa: S311 - chosen at random, not secret
-    archive = _Archive(truth, rng)
+    oracle, rng = Oracle(), Random(seed)  # noqa: S311 - chosen at random, not secret
+    archive = _Archive(oracle, rng)
     made: set[Path] = set()
     for path, data in archive.files(posts):
         file = folder / path
@@ -99,14 +101,14 @@ def write_archive(folder: Path, *, posts: int, seed: int = 1) -> Truth:
             made.add(file.parent)
         file.write_bytes(data)
         os.utime(file, (CHECKED_OUT, CHECKED_OUT))
-    return truth
+    return oracle
 
 
 class _Archive:
-    """Files by plan; what each of them means goes to the truth first."""
+    """Files by plan; what each of them means goes to the oracle first."""
 
-    def __init__(self, truth: Truth, rng: Random) -> None:
-        self._truth = truth
+    def __init__(self, oracle: Oracle, rng: Random) -> None:
+        self._oracle = oracle
         self._rng = rng
         self._stories = 0
         self._ids = 2_206_703_990
@@ -115,7 +117,7 @@ class _Archive:
     def files(self, posts: int) -> Iterator[tuple[str, bytes]]:
         """Path and bytes of every file."""
         for path, (data, reason) in _BAD.items():
-            self._truth.refused(path, reason)
+            self._oracle.refused(path, reason)
             yield path, data
         kinds = (
             [self._twice] * 9 + [self._once] * 7 + [self._hexo] * 3 + [self._rewritten_once] * 2
@@ -124,7 +126,7 @@ class _Archive:
         rare = (self._rewritten, self._incomplete, self._emptied, self._by_hand, self._hexo_loop)
         every = max(4, posts // 400)
         turn = 0
-        while len(self._truth.files) < posts:
+        while len(self._oracle.files) < posts:
             turn += 1
             if turn % every == 1:
                 yield from rare[turn // every % len(rare)]()
@@ -140,80 +142,84 @@ class _Archive:
 
     def _twice(self) -> Iterator[tuple[str, bytes]]:
         # The mover puts the file away, the next run writes it again.
-        era, told = self._rng.choice("CEFG"), self._story()
+        era, reported = self._rng.choice("CEFG"), self._story()
         article, showtime = self._id(era), self._showtime()
         for folder in ("old_post", "_posts"):
-            yield self._post(folder, era, article, told, showtime)
+            yield self._post(folder, era, article, reported, showtime)
 
     def _rewritten_once(self) -> Iterator[tuple[str, bytes]]:
         # Another version of the program, sometimes with other words, under the same name.
         eras = self._rng.choice(("AB", "AC", "BC", "EF", "EG", "DG"))
-        told, article, showtime = self._story(), self._id(eras[0]), self._showtime()
-        yield self._post("old_post", eras[0], article, told, showtime)
-        told = self._story() if self._rng.random() < 0.5 else told
-        yield self._post("_posts", eras[1], article, told, showtime)
+        reported, article, showtime = self._story(), self._id(eras[0]), self._showtime()
+        yield self._post("old_post", eras[0], article, reported, showtime)
+        reported = self._story() if self._rng.random() < 0.5 else reported
+        yield self._post("_posts", eras[1], article, reported, showtime)
 
     def _rewritten(self) -> Iterator[tuple[str, bytes]]:
         # Six to nine times across three eras; the first words come back once.
         article, first = self._id("A"), self._story()
-        told = first
+        reported = first
         for turn in range(self._rng.randint(6, 9)):
-            told = (first, told, self._story(), first)[min(turn, 3)] if turn < 4 else self._story()
+            reported = (
+                (first, reported, self._story(), first)[min(turn, 3)] if turn < 4 else self._story()
+            )
             folder = ("old_post", "_posts", "old_post/2021/12")[turn % 3]
             showtime = f"{self._at + timedelta(days=turn):%Y-%m-%d %H:%M:%S}"
-            yield self._post(folder, "AABBCCCCC"[turn], article, told, showtime)
+            yield self._post(folder, "AABBCCCCC"[turn], article, reported, showtime)
 
     def _two_ids(self) -> Iterator[tuple[str, bytes]]:
         # One text in the rolling news and in the media lists: <id>.md and NW<id>.md.
-        told, article = self._story(), self._id("C")
-        yield self._post("_posts", "C", article, told)
-        yield self._post("old_post", "G", f"NW{article}", told)
+        reported, article = self._story(), self._id("C")
+        yield self._post("_posts", "C", article, reported)
+        yield self._post("old_post", "G", f"NW{article}", reported)
 
     def _incomplete(self) -> Iterator[tuple[str, bytes]]:
         # Upstream sent no title and no time; at times the article came whole as well.
-        told, article = self._story(), self._id("C")
-        empty = Story(title="", mark=told.mark, brief=told.brief, digest=told.digest,
-                      html=told.html, medium=told.medium)  # fmt: skip
+        reported, article = self._story(), self._id("C")
+        empty = Story(title="", mark=reported.mark, brief=reported.brief, digest=reported.digest,
+                      html=reported.html, medium=reported.medium)  # fmt: skip
         is_repaired = self._rng.random() < 0.7
         folders = self._rng.sample(("_posts", "old_post"), 2)
         path = f"{folders[0]}/-{article}.md"
-        self._truth.refused(path, "incomplete_article", repaired=is_repaired)
+        self._oracle.refused(path, "incomplete_article", repaired=is_repaired)
         yield path, forms.finews("C", empty, article, "")
         if is_repaired:
-            yield self._post(folders[1], "C", article, told)
+            yield self._post(folders[1], "C", article, reported)
 
     def _emptied(self) -> Iterator[tuple[str, bytes]]:
-        told, article = self._story(), self._id("G")
-        nothing = Story(title=told.title, mark=told.mark, brief=told.brief, digest="", html="",
-                        medium=told.medium)  # fmt: skip
+        reported, article = self._story(), self._id("G")
+        nothing = Story(title=reported.title, mark=reported.mark, brief=reported.brief, digest="", html="",
+                        medium=reported.medium)  # fmt: skip
         path = f"_posts/{self._showtime()[:10]}-{article}.md"
-        self._truth.refused(path, "incomplete_article")
+        self._oracle.refused(path, "incomplete_article")
         yield path, forms.finews("G", nothing, article, "2022-05-01 08:00:00")
 
     def _post(
-        self, folder: str, era: str, article: str, told: Story, showtime: str = ""
+        self, folder: str, era: str, article: str, reported: Story, showtime: str = ""
     ) -> tuple[str, bytes]:
         showtime = showtime or self._showtime()
         path = f"{folder}/{showtime[:10]}-{article}.md"
-        mark = told.brief if era in "ABD" else told.mark
+        mark = reported.brief if era in "ABD" else reported.mark
         # The text of D repeats the title, so it differs from those of A and B.
-        words = (told.title, f"{mark} and title" if era == "D" else mark)
-        self._truth.told(path, f"finews:{article}", Version(told.title, mark), words)
-        return path, forms.finews(era, told, article, showtime)
+        words = (reported.title, f"{mark} and title" if era == "D" else mark)
+        self._oracle.reported(path, f"finews:{article}", Version(reported.title, mark), words)
+        return path, forms.finews(era, reported, article, showtime)
 
     # --- others ---
 
     def _hexo(self, copies: int = 1) -> Iterator[tuple[str, bytes]]:
-        told, site = self._story(), self._rng.choice(forms.SITES)
+        reported, site = self._story(), self._rng.choice(forms.SITES)
         date = self._rng.choice(forms.DATES)
-        title = " ".join(forms.hexo_title(told.title).split())
+        title = " ".join(forms.hexo_title(reported.title).split())
         name = title.translate({ord(mark): None for mark in "#.\n"})
         route = "Naver" if site[2].startswith("[") else site[2]
         for root in ("post", "source/_posts")[-copies:]:
             path = f"{root}/{site[0]}/{site[1]}/{route}/{name}.md"
             article = f"{_SLUGS[site[1]]}:post/{site[0]}/{site[1]}/{route}/{title}"
-            self._truth.told(path, article, Version(title, told.mark), (title, told.mark))
-            yield path, forms.hexo(self._rng, told, site, date, old=root == "post")
+            self._oracle.reported(
+                path, article, Version(title, reported.mark), (title, reported.mark)
+            )
+            yield path, forms.hexo(self._rng, reported, site, date, old=root == "post")
 
     def _hexo_twice(self) -> Iterator[tuple[str, bytes]]:
         # Of the oldest form, and again with another random picture.
@@ -227,7 +233,7 @@ class _Archive:
         quotes = '"' * 7
         path = f"post/新媒体/人人都是产品经理/最新文章/{quotes} '{title}' {quotes}.md"
         article = f"woshipm:post/新媒体/人人都是产品经理/最新文章/{title}"
-        self._truth.told(path, article, Version(title, mark), (title, mark))
+        self._oracle.reported(path, article, Version(title, mark), (title, mark))
         data = (
             f"\n---\ntitle: {quotes} '{title}' {quotes}\ncategories: \n    - 新媒体\n"
             "    - 人人都是产品经理\n    - 最新文章\n\nauthor: 人人都是产品经理\ncomments: false\n"
@@ -241,7 +247,7 @@ class _Archive:
         mark = f"{self._stories:08d}"
         path = f"_posts/2021-12-01-init-{mark}.md"
         title = f"开站大吉 {mark}"
-        self._truth.told(path, f"posts:{path}", Version(title, mark), (title, mark))
+        self._oracle.reported(path, f"posts:{path}", Version(title, mark), (title, mark))
         yield path, _BY_HAND.format(mark).encode()
 
     # --- what all need ---

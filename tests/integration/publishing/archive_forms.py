@@ -134,27 +134,33 @@ def _body(rng: Random, mark: str, title: str, form: int) -> str:
 # --- finews ----------------------------------------------------------------------------
 
 
-def finews(era: str, told: Story, article_id: str, showtime: str) -> bytes:
+def finews(era: str, reported: Story, article_id: str, showtime: str) -> bytes:
     """A post as a version of finews wrote it.
 
     Args:
         era: ``A`` to ``C`` wrote rolling news (18 digits), ``D`` to ``G`` media (NW).
-        told: What the article says.
+        reported: What the article says.
         article_id: Its own id.
         showtime: ``YYYY-MM-DD HH:MM:SS``, or empty as upstream sent it at times.
     """
-    name, medium = _ROLLING if era in "ABC" else told.medium[::-1]
+    name, medium = _ROLLING if era in "ABC" else reported.medium[::-1]
     zone = "" if era in "AB" else " +0800"
     link = "" if not showtime else _link(era, article_id)
     blank = "\n" if era == "A" else ""
     head = (
-        f'{blank}---\nlayout: post\ntitle: "{told.title}"\ndate: {showtime}{zone}\n'
+        f'{blank}---\nlayout: post\ntitle: "{reported.title}"\ndate: {showtime}{zone}\n'
         f"categories: {name}\ntags: {medium}新闻\n---\n"
     )
-    body = {"A": f"\n{told.digest}", "B": f"\n{told.digest}", "D": f"{told.title}\n{told.digest}"}
-    rolling = f"> {told.title if told.mark.endswith('3') else told.digest}\n\n{told.html}"
-    text = body.get(era, rolling if era == "C" else told.html)
-    return f"{head}{text}\n\n<{link}>{_footer(era, medium, name, told)}".encode()
+    body = {
+        "A": f"\n{reported.digest}",
+        "B": f"\n{reported.digest}",
+        "D": f"{reported.title}\n{reported.digest}",
+    }
+    rolling = (
+        f"> {reported.title if reported.mark.endswith('3') else reported.digest}\n\n{reported.html}"
+    )
+    text = body.get(era, rolling if era == "C" else reported.html)
+    return f"{head}{text}\n\n<{link}>{_footer(era, medium, name, reported)}".encode()
 
 
 def _link(era: str, article_id: str) -> str:
@@ -165,12 +171,12 @@ def _link(era: str, article_id: str) -> str:
     return f"http://{host}/html_News/NewsShare.html?infoCode={article_id}"
 
 
-def _footer(era: str, medium: str, name: str, told: Story) -> str:
+def _footer(era: str, medium: str, name: str, reported: Story) -> str:
     back = f"\n\n[返回{medium}新闻]"
     if era == "A":
         return ""
     if era == "B":
-        up = "../" if int(told.mark) % 2 else "./"
+        up = "../" if int(reported.mark) % 2 else "./"
         return f"{back}({up}{name}/)\n[返回首页]({up})"
     host = {"C": "zning.me", "D": "zning.me"}.get(era, "withounder.com")
     place = f"/{name}/" if era in "CDE" else f"/category/{name}.html"
@@ -191,13 +197,15 @@ def hexo_title(title: str) -> str:
     return title.translate(_UNFIT)
 
 
-def hexo(rng: Random, told: Story, site: tuple[str, str, str], date: str, *, old: bool) -> bytes:
+def hexo(
+    rng: Random, reported: Story, site: tuple[str, str, str], date: str, *, old: bool
+) -> bytes:
     """A post of the aggregator, in its current or its oldest form."""
-    title = hexo_title(told.title)
+    title = hexo_title(reported.title)
     quote = '"' if "'" in title else "'"
     image = f"https://picsum.photos/400/300?random={rng.randint(1, 10_000)}"
-    if told.mark.endswith(("1", "5")):
-        image = f"{PROXY}http://image.example/{told.mark}.png"
+    if reported.mark.endswith(("1", "5")):
+        image = f"{PROXY}http://image.example/{reported.mark}.png"
     indent = "    " if old else " "
     route = f"| {site[2]}" if old else site[2]
     categories = "".join(f"{indent}- {name}\n" for name in (*site[:2], route))
@@ -206,31 +214,31 @@ def hexo(rng: Random, told: Story, site: tuple[str, str, str], date: str, *, old
     text = (
         f"\n---\ntitle: {quote}{title}{quote}\ncategories: \n{categories}{headimg}{blank}"
         f"author: {site[1]}\ncomments: false\ndate: {date}\nthumbnail: '{image}'\n---\n\n"
-        f"<div>   \n{_hexo_body(told)}  \n</div>\n            "
+        f"<div>   \n{_hexo_body(reported)}  \n</div>\n            "
     )
     return text.replace("{", "&#123;").replace("}", "&#125;").encode()
 
 
-def _hexo_body(told: Story) -> str:
-    form = int(told.mark) % 6
+def _hexo_body(reported: Story) -> str:
+    form = int(reported.mark) % 6
     if form == 0:
-        return f"编号{told.mark}，快讯。"  # bare words
+        return f"编号{reported.mark}，快讯。"  # bare words
     if form == 1:
-        return f"<br>{told.html}"
+        return f"<br>{reported.html}"
     if form == 2:
         return (
-            f"{told.html}<p>允许将属性放入 <script>、<style> 或样式表 <link> 使其显式呈现阻塞。</p>"
+            f"{reported.html}<p>允许将属性放入 <script>、<style> 或样式表 <link> 使其显式呈现阻塞。</p>"
             "<textarea> 之后"
         )
     if form == 3:
         return (
             "<style>.markdown-body{word-break:break-word}</style>"
-            f'{told.html}<pre><code class="language-cpp">int main() {{ return 0; }}</code></pre>'
+            f'{reported.html}<pre><code class="language-cpp">int main() {{ return 0; }}</code></pre>'
         )
     if form == 4:
         return (
             f'<div class="img_box"><img data-original="{PICTURE.format(1)}" '
             f'src="{PROXY}http://image.example/1.gif" referrerpolicy="no-referrer"></div>'
-            f"{told.html}适用于\nLinux １１．２８ 102．2％"
+            f"{reported.html}适用于\nLinux １１．２８ 102．2％"
         )
-    return f'<blockquote><p>编辑导语：{told.title}</p></blockquote>\n{told.html}<p alt=""> </p>'
+    return f'<blockquote><p>编辑导语：{reported.title}</p></blockquote>\n{reported.html}<p alt=""> </p>'

@@ -10,18 +10,18 @@ import pytest
 from flows.publishing import import_files
 from flows.publishing.find_posts import PostPath
 from flows.publishing.read_posts import PostOutcome, PostReader
-from tests.integration.publishing.archive import Truth, write_archive
-from tests.integration.publishing.archive_desk import POSTS_IN_ARCHIVE, bring_in
+from tests.integration.publishing.archive import Oracle, write_archive
+from tests.integration.publishing.archive_project import POSTS_IN_ARCHIVE, bring_in
 
 
 @pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Oracle]:
     folder = tmp_path_factory.mktemp("archive")
     return folder, write_archive(folder, posts=POSTS_IN_ARCHIVE)
 
 
 @pytest.fixture(scope="session")
-def imported(archive: tuple[Path, Truth], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def imported(archive: tuple[Path, Oracle], tmp_path_factory: pytest.TempPathFactory) -> Path:
     warehouse = tmp_path_factory.mktemp("imported") / "a.duckdb"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_files, "BATCH_SIZE", 50)

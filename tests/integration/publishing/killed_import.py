@@ -15,7 +15,7 @@ import psutil
 
 from flows.publishing import import_files
 from flows.serve import run_local
-from tests.integration.publishing.archive_desk import settings_of
+from tests.integration.publishing.archive_project import settings_of
 
 
 def main(warehouse: str, site: str, enough: str, number: str) -> None:

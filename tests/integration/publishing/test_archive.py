@@ -1,4 +1,4 @@
-"""An archive like finews' imported: held against the truth about it, and again."""
+"""An archive like finews' imported: held against the oracle about it, and again."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts
 from flows.publishing.read_posts import PostReader
 from flows.serve import run_local
 from parsers.frontmatter.read import POST_PARSER
-from tests.integration.publishing.archive import Truth, write_archive
-from tests.integration.publishing.archive_desk import (
+from tests.integration.publishing.archive import Oracle, write_archive
+from tests.integration.publishing.archive_forms import MARK
+from tests.integration.publishing.archive_project import (
     POSTS_IN_ARCHIVE,
     bring_in,
     counted,
@@ -26,14 +27,15 @@ from tests.integration.publishing.archive_desk import (
     settings_of,
     some_posts,
 )
-from tests.integration.publishing.archive_forms import MARK
 from tests.unit.publishing.conftest import read_posts
 
 # --- the generator ---------------------------------------------------------------------
 
 
-def test_the_same_seed_writes_the_same_archive(archive: tuple[Path, Truth], tmp_path: Path) -> None:
-    folder, truth = archive
+def test_the_same_seed_writes_the_same_archive(
+    archive: tuple[Path, Oracle], tmp_path: Path
+) -> None:
+    folder, oracle = archive
     again = write_archive(tmp_path / "again", posts=POSTS_IN_ARCHIVE)
     other = write_archive(tmp_path / "other", posts=POSTS_IN_ARCHIVE, seed=2)
 
@@ -41,22 +43,22 @@ def test_the_same_seed_writes_the_same_archive(archive: tuple[Path, Truth], tmp_
         files = (path for path in root.rglob("*") if path.is_file())
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
-    assert bytes_of(folder).keys() == truth.files.keys()
+    assert bytes_of(folder).keys() == oracle.files.keys()
     assert bytes_of(folder) == bytes_of(tmp_path / "again")
-    assert (again, other == truth) == (truth, False)
+    assert (again, other == oracle) == (oracle, False)
 
 
-def test_an_archive_holds_what_the_real_ones_are_known_for(archive: tuple[Path, Truth]) -> None:
-    folder, truth = archive
-    names = Counter(Path(path).name for path in truth.files)
-    heads = [(folder / path).read_bytes() for path in truth.files]
+def test_an_archive_holds_what_the_real_ones_are_known_for(archive: tuple[Path, Oracle]) -> None:
+    folder, oracle = archive
+    names = Counter(Path(path).name for path in oracle.files)
+    heads = [(folder / path).read_bytes() for path in oracle.files]
 
-    assert POSTS_IN_ARCHIVE <= len(truth.files) <= POSTS_IN_ARCHIVE + 10
+    assert POSTS_IN_ARCHIVE <= len(oracle.files) <= POSTS_IN_ARCHIVE + 10
     assert sum(number > 1 for number in names.values()) > POSTS_IN_ARCHIVE / 8
-    files = Counter(article for article in truth.files.values() if article)
+    files = Counter(article for article in oracle.files.values() if article)
     assert 6 <= max(files.values()) <= 9
-    assert max(len(versions) for versions in truth.revisions.values()) >= 4
-    assert truth.repaired < truth.reasons.keys()
+    assert max(len(versions) for versions in oracle.revisions.values()) >= 4
+    assert oracle.repaired < oracle.reasons.keys()
     for found in (
         b'\ntitle: ""\ndate:  +0800\n', b"\n<>\n", b"\n---\nlayout", b"EM_StockImg_Start",
         b"&lt;", b"&imageType=k", "（文章来源：上海<span".encode(), b"Career In touxingPEVC",
@@ -70,9 +72,9 @@ def test_an_archive_holds_what_the_real_ones_are_known_for(archive: tuple[Path, 
 
 
 def test_an_archive_becomes_the_articles_contents_and_revisions_it_holds(
-    archive: tuple[Path, Truth], imported: Path
+    archive: tuple[Path, Oracle], imported: Path
 ) -> None:
-    truth = archive[1]
+    oracle = archive[1]
     found: dict[str, list[tuple[str, str]]] = {}
     for article_id, title, text in rows_of(
         imported, "SELECT article_id, title, text FROM revisions ORDER BY article_id, revision"
@@ -83,39 +85,39 @@ def test_an_archive_becomes_the_articles_contents_and_revisions_it_holds(
 
     assert found == {
         article_id: [(one.title, one.mark) for one in versions]
-        for article_id, versions in truth.revisions.items()
+        for article_id, versions in oracle.revisions.items()
     }
-    assert rows_of(imported, "SELECT count(*) FROM _store.contents") == [(len(truth.contents),)]
+    assert rows_of(imported, "SELECT count(*) FROM _store.contents") == [(len(oracle.contents),)]
     assert rows_of(imported, "SELECT count(*) FROM _store.posts") == [
-        (sum(article != "" for article in truth.files.values()),)
+        (sum(article != "" for article in oracle.files.values()),)
     ]
 
 
 def test_files_that_are_no_article_wait_in_quarantine_unless_another_file_completes_them(
-    archive: tuple[Path, Truth], imported: Path
+    archive: tuple[Path, Oracle], imported: Path
 ) -> None:
-    truth = archive[1]
+    oracle = archive[1]
     sql = "SELECT url, reason, resolved_at IS NOT NULL FROM quarantine"
     assert {url: (reason, done) for url, reason, done in rows_of(imported, sql)} == {
-        path: (reason, path in truth.repaired) for path, reason in truth.reasons.items()
+        path: (reason, path in oracle.repaired) for path, reason in oracle.reasons.items()
     }
 
 
 @pytest.mark.usefixtures("by_processes")
 def test_reading_in_processes_gives_what_reading_in_this_one_gives(
-    archive: tuple[Path, Truth], imported: Path, tmp_path: Path
+    archive: tuple[Path, Oracle], imported: Path, tmp_path: Path
 ) -> None:
-    folder, truth = archive
+    folder, oracle = archive
     report = bring_in(tmp_path / "b.duckdb", folder)
 
     counts = counted(report)
-    assert counts["new"] + counts["duplicate"] == len(truth.revisions)
-    assert counts["quarantined"] == len(truth.reasons)
+    assert counts["new"] + counts["duplicate"] == len(oracle.revisions)
+    assert counts["quarantined"] == len(oracle.reasons)
     assert everything(tmp_path / "b.duckdb") == everything(imported)
 
 
 def test_a_copy_that_is_read_once_is_the_post_that_reading_it_gives(
-    archive: tuple[Path, Truth],
+    archive: tuple[Path, Oracle],
 ) -> None:
     found = sorted(find_posts([archive[0]]), key=lambda one: one.file.name)
     reader, copies = PostReader("posts"), 0
@@ -146,7 +148,7 @@ def test_what_a_site_shows_is_current_where_two_files_speak_for_one_time(tmp_pat
         ]
 
 
-def test_files_of_two_folders_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+def test_files_of_two_folders_are_reported_apart_by_their_folders(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "index.md").write_text(f"---\ntitle: {folder}\n---\nThe words.\n")
@@ -157,38 +159,38 @@ def test_files_of_two_folders_are_told_apart_by_their_folders(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("few", [0, 100], ids=["in_processes", "in_this_process"])
-def test_progress_is_told_from_the_first_file_to_the_last(
+def test_progress_is_reported_from_the_first_file_to_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr(import_files, "BATCH_SIZE", 4)
     monkeypatch.setattr(import_files, "MIN_FILES_FOR_PROCESSES", few)
-    told: list[tuple[str, int, int]] = []
+    reported: list[tuple[str, int, int]] = []
     run_local.run_import(
         settings_of(tmp_path / "w.duckdb"),
         [some_posts(tmp_path, count=10)],
         source=None,
         notify=lambda _words: None,
-        progress=lambda *step: told.append(step),
+        progress=lambda *step: reported.append(step),
     )
-    assert told == [("import", done, 10) for done in (0, 4, 8, 10)]
+    assert reported == [("import", done, 10) for done in (0, 4, 8, 10)]
 
 
 # --- again -----------------------------------------------------------------------------
 
 
 def test_a_second_import_reads_nothing_and_changes_nothing(
-    archive: tuple[Path, Truth], copy: Path, read_anew: list[str]
+    archive: tuple[Path, Oracle], copy: Path, read_anew: list[str]
 ) -> None:
-    folder, truth = archive
+    folder, oracle = archive
     before = everything(copy)
 
     report = bring_in(copy, folder)
 
-    open_failures = len(truth.reasons) - len(truth.repaired)
+    open_failures = len(oracle.reasons) - len(oracle.repaired)
     assert counted(report) == {
         "new": 0,
         "updated": 0,
-        "unchanged": len(truth.files) - open_failures,
+        "unchanged": len(oracle.files) - open_failures,
         "duplicate": 0,
         "quarantined": open_failures,
         "failed": 0,
@@ -200,7 +202,7 @@ def test_a_second_import_reads_nothing_and_changes_nothing(
 
 
 def test_files_that_were_changed_added_or_mended_are_read_and_no_others(
-    archive: tuple[Path, Truth], copy: Path, tmp_path: Path, read_anew: list[str]
+    archive: tuple[Path, Oracle], copy: Path, tmp_path: Path, read_anew: list[str]
 ) -> None:
     site = tmp_path / "site"
     shutil.copytree(archive[0], site)
@@ -219,7 +221,7 @@ def test_files_that_were_changed_added_or_mended_are_read_and_no_others(
 
 
 def test_a_changed_parser_reads_all_again(
-    archive: tuple[Path, Truth],
+    archive: tuple[Path, Oracle],
     copy: Path,
     read_anew: list[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -231,13 +233,13 @@ def test_a_changed_parser_reads_all_again(
 
 
 def test_posts_that_do_not_name_their_source_are_read_again_for_another(
-    archive: tuple[Path, Truth], copy: Path, read_anew: list[str]
+    archive: tuple[Path, Oracle], copy: Path, read_anew: list[str]
 ) -> None:
-    folder, truth = archive
+    folder, oracle = archive
     report = bring_in(copy, folder, source="harbour")
 
-    by_hand = {path for path, article in truth.files.items() if article[:6] == "posts:"}
-    nobodys = {path for path in truth.reasons if not re.search(r"\d{18}", path)}
+    by_hand = {path for path, article in oracle.files.items() if article[:6] == "posts:"}
+    nobodys = {path for path in oracle.reasons if not re.search(r"\d{18}", path)}
     assert set(read_anew) == by_hand | nobodys
     # The same words under another id.
     assert {t.source: t.counts["duplicate"] for t in report.stats}["harbour"] == len(by_hand)

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from flows.publishing import import_files
-from tests.integration.publishing.archive import Truth
-from tests.integration.publishing.archive_desk import (
+from tests.integration.publishing.archive import Oracle
+from tests.integration.publishing.archive_project import (
     bring_in,
     everything,
     rows_of,
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.nightly
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_an_import_that_was_ended_goes_on_and_leaves_no_process(
-    archive: tuple[Path, Truth],
+    archive: tuple[Path, Oracle],
     imported: Path,
     tmp_path: Path,
     number: int,
@@ -75,7 +75,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
 
 
 def test_an_import_that_loses_a_reading_process_fails_and_the_next_one_completes_it(
-    archive: tuple[Path, Truth], imported: Path, tmp_path: Path
+    archive: tuple[Path, Oracle], imported: Path, tmp_path: Path
 ) -> None:
     folder, warehouse = archive[0], tmp_path / "b.duckdb"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A newsstand that no test changes, one for each test that does, and a plain client."""
+"""A test site that no test changes, one for each test that does, and a plain client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from tests.site import Newsstand, serve
+from tests.site import NewsSite, serve
 
 Get = Callable[..., requests.Response]
 
@@ -20,19 +20,19 @@ def client() -> Iterator[requests.Session]:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Newsstand]:
-    with serve() as newsstand:
-        yield newsstand
+def shared() -> Iterator[NewsSite]:
+    with serve() as news_site:
+        yield news_site
 
 
 @pytest.fixture
-def newsstand() -> Iterator[Newsstand]:
+def news_site() -> Iterator[NewsSite]:
     with serve() as own:
         yield own
 
 
 @pytest.fixture
-def get(shared: Newsstand, client: requests.Session) -> Get:
+def get(shared: NewsSite, client: requests.Session) -> Get:
     def get_path(path: str, **options: object) -> requests.Response:
         return client.get(shared.url + path, timeout=10, **options)  # type: ignore[arg-type]
 

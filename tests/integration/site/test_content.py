@@ -1,4 +1,4 @@
-"""The stories: every anomaly is there and served, editions move on, the truth is true."""
+"""The stories: every anomaly is there and served, editions move on, the oracle is true."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from bs4.element import Comment
 from lxml import etree
 
-from tests.site import anomalies, truth, words
+from tests.site import anomalies, oracle, words
 from tests.site.editions import CHANNELS, listed
 from tests.site.router import represent
 from tests.site.seed_posts import seed_posts
@@ -178,7 +178,7 @@ def test_unknown_field_of_a_story_is_an_error_that_names_it():
     ],
 )
 def test_twin_ids_have_one_content(one, other):
-    held = truth(1).of("finews", "api")
+    held = oracle(1).of("finews", "api")
 
     assert held[one].title == held[other].title
     assert words(held[one].text) == words(held[other].text)
@@ -186,7 +186,7 @@ def test_twin_ids_have_one_content(one, other):
 
 
 def test_one_id_stands_in_two_lists():
-    held = truth(1).of("finews", "api")
+    held = oracle(1).of("finews", "api")
 
     assert held["NW202203102303110204"].channels == ("market-37", "market-38")
 
@@ -222,8 +222,10 @@ def test_third_edition_leaves_a_gap_in_one_list():
     before, after = titles(market(38), 2), titles(market(38), 3)
 
     assert set(before).isdisjoint(after)
-    assert {(channel, len(number)) for _, channel, number in truth(3).missed} == {("market-38", 18)}
-    assert truth(2).missed == ()
+    assert {(channel, len(number)) for _, channel, number in oracle(3).missed} == {
+        ("market-38", 18)
+    }
+    assert oracle(2).missed == ()
 
 
 def test_page_that_left_the_list_is_still_there():
@@ -233,28 +235,28 @@ def test_page_that_left_the_list_is_still_there():
     assert represent(text_of(oldest.id), 2).answer.status == 200
 
 
-# --- truth -----------------------------------------------------------------------------
+# --- oracle -----------------------------------------------------------------------------
 
 
-def test_truth_names_what_cannot_be_used():
-    assert truth(1).unusable == (
+def test_oracle_names_what_cannot_be_used():
+    assert oracle(1).unusable == (
         ("finews", "emnews", "202203142307110006"),
         ("finews", "media", "（此条无编号）示例快讯"),
         ("finews", "market-39", "202203142308110403"),
     )
-    assert truth(2).unusable == (("finews", "media", "（此条无编号）示例快讯"),)
+    assert oracle(2).unusable == (("finews", "media", "（此条无编号）示例快讯"),)
 
 
-def test_truth_counts_revisions():
+def test_oracle_counts_revisions():
     assert {
-        held.source_article_id: held.revisions for held in truth(2).held if held.revisions > 1
+        held.source_article_id: held.revisions for held in oracle(2).held if held.revisions > 1
     } == {
         "NW202203142308110113": 2,
         "NW202203142308110114": 2,
         "5365333": 2,
         "30501180": 2,
     }
-    assert all(held.revisions == 1 for held in truth(1).held)
+    assert all(held.revisions == 1 for held in oracle(1).held)
 
 
 @pytest.mark.parametrize(
@@ -271,14 +273,14 @@ def test_truth_counts_revisions():
         ("ofweek", "direct", "30500903", datetime(2021, 5, 23, 3, 20, tzinfo=UTC), "minute"),
     ],
 )  # fmt: skip
-def test_truth_knows_times_and_their_precision(publication, via, number, published_at, precision):
-    held = truth(1).of(publication, via)[number]
+def test_oracle_knows_times_and_their_precision(publication, via, number, published_at, precision):
+    held = oracle(1).of(publication, via)[number]
 
     assert (held.published_at, held.precision) == (published_at, precision)
 
 
 def visible(html):
-    """The words of markup by another reader than the newsstand's own."""
+    """The words of markup by another reader than the test site's own."""
     html = re.sub(
         r"<!-- EM_StockImg_Start -->.*?<!-- EM_StockImg_End -->", "", html, flags=re.DOTALL
     )
@@ -296,21 +298,21 @@ def visible(html):
 
 
 @pytest.mark.parametrize("edition", [1, 2, 3])
-def test_truth_of_finews_is_what_the_api_serves(edition):
-    for number, held in truth(edition).of("finews", "api").items():
+def test_oracle_of_finews_is_what_the_api_serves(edition):
+    for number, held in oracle(edition).of("finews", "api").items():
         served = json.loads(body(text_of(number.removeprefix("NW")), edition))["text"]
         if held.is_listed:
             assert held.differs_from(held.title, visible(served)) == "", number
 
 
 @pytest.mark.parametrize("publication", ["woshipm", "ofweek"])
-def test_truth_of_a_feed_is_what_the_feed_serves(publication):
+def test_oracle_of_a_feed_is_what_the_feed_serves(publication):
     path = {"woshipm": FEED, "ofweek": OFWEEK}[publication]
     items = [
         (item.findtext("title"), item.findtext("description"), item.findtext("link"))
         for item in etree.fromstring(body(path).encode()).iter("item")
     ]
-    held = truth(1).of(publication, "feed")
+    held = oracle(1).of(publication, "feed")
 
     assert len(items) == len(held)
     for title, html, link in items:
@@ -318,8 +320,8 @@ def test_truth_of_a_feed_is_what_the_feed_serves(publication):
         assert held[number].differs_from(title, visible(html)) == "", number
 
 
-def test_difference_is_told():
-    held = truth(1).of("finews", "api")["202203112304110002"]
+def test_difference_is_reported():
+    held = oracle(1).of("finews", "api")["202203112304110002"]
 
     assert held.differs_from("x", held.text).startswith("title: expected '青岚科技")
     assert "同比下降" in held.differs_from(held.title, held.text.replace("增长", "下降"))
@@ -327,8 +329,8 @@ def test_difference_is_told():
     assert held.differs_from(held.title, held.text + "\n\n多余") != ""
 
 
-def test_words_of_every_seed_are_in_the_truth():
-    held = {one.source_article_id: one for one in truth(1).held if one.via in {"api", "feed"}}
+def test_words_of_every_seed_are_in_the_oracle():
+    held = {one.source_article_id: one for one in oracle(1).held if one.via in {"api", "feed"}}
     places = {
         "000": "NW202203142308441556",
         "001": "5365424",

@@ -23,7 +23,7 @@ def test_recorded_page_is_the_page_of_the_test_site(target):
 
 
 def test_broken_entries_are_those_of_the_test_site():
-    assert len(site.truth(1).unusable) == demo_site.BROKEN_ENTRIES
+    assert len(site.oracle(1).unusable) == demo_site.BROKEN_ENTRIES
 
 
 def test_pages_name_the_address_that_the_site_is_served_at():

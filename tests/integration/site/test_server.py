@@ -1,4 +1,4 @@
-"""The newsstand as an HTTP server: validators, gzip, HEAD, faults, its own addresses, its end."""
+"""The test site as an HTTP server: validators, gzip, HEAD, faults, its own addresses, its end."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ REWRITTEN = "/NewsData/GetNewsText.do?id=NW202203142308110113"
 
 
 def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("newsstand")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("news_site")]
 
 
-def raw_get(newsstand, path, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", newsstand.port, timeout=10)
+def raw_get(news_site, path, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", news_site.port, timeout=10)
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
@@ -58,19 +58,19 @@ def test_unknown_or_older_copy_gets_the_page(get, headers):
 
 
 @pytest.mark.parametrize(("path", "changes"), [(LIST, True), (REWRITTEN, True), (TEXT, False)])
-def test_validators_change_with_the_content_only(newsstand, client, path, changes):
-    before = client.get(newsstand.url + path)
-    newsstand.advance()
-    after = client.get(newsstand.url + path)
+def test_validators_change_with_the_content_only(news_site, client, path, changes):
+    before = client.get(news_site.url + path)
+    news_site.advance()
+    after = client.get(news_site.url + path)
 
     assert (before.content != after.content) is changes
     assert (before.headers["ETag"] != after.headers["ETag"]) is changes
     assert (before.headers["Last-Modified"] != after.headers["Last-Modified"]) is changes
 
 
-def test_gzip_is_sent_to_those_who_take_it(newsstand):
-    plain, whole = raw_get(newsstand, TEXT)
-    packed, small = raw_get(newsstand, TEXT, **{"Accept-Encoding": "gzip"})
+def test_gzip_is_sent_to_those_who_take_it(news_site):
+    plain, whole = raw_get(news_site, TEXT)
+    packed, small = raw_get(news_site, TEXT, **{"Accept-Encoding": "gzip"})
 
     assert plain.headers["Content-Encoding"] is None
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -88,9 +88,9 @@ def test_head_has_the_headers_of_get(shared, client):
     }
 
 
-def test_nothing_follows_the_headers_of_head(newsstand):
+def test_nothing_follows_the_headers_of_head(news_site):
     asked = f"HEAD {TEXT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", newsstand.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", news_site.port), timeout=10) as connection:
         connection.sendall(asked)
         got = b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -99,8 +99,8 @@ def test_nothing_follows_the_headers_of_head(newsstand):
     assert got.count(b"\r\n\r\n") == 1
 
 
-def test_connection_is_kept_alive(newsstand):
-    connection = http.client.HTTPConnection("127.0.0.1", newsstand.port, timeout=10)
+def test_connection_is_kept_alive(news_site):
+    connection = http.client.HTTPConnection("127.0.0.1", news_site.port, timeout=10)
     connection.request("GET", TEXT)
     connection.getresponse().read()
     opened = connection.sock
@@ -114,13 +114,13 @@ def test_connection_is_kept_alive(newsstand):
     connection.close()
 
 
-def test_requests_are_logged_in_order(newsstand, client):
-    first = client.get(newsstand.url + TEXT)
-    client.get(newsstand.url + TEXT, headers={"If-None-Match": first.headers["ETag"]})
-    client.get(newsstand.url + "/nothing")
-    client.get(newsstand.url + "/__newsstand__/edition")
+def test_requests_are_logged_in_order(news_site, client):
+    first = client.get(news_site.url + TEXT)
+    client.get(news_site.url + TEXT, headers={"If-None-Match": first.headers["ETag"]})
+    client.get(news_site.url + "/nothing")
+    client.get(news_site.url + "/__test_site__/edition")
 
-    log = newsstand.requests
+    log = news_site.requests
     assert [(seen.path, seen.status, seen.is_conditional) for seen in log] == [
         ("/NewsData/GetNewsText.do", 200, False),
         ("/NewsData/GetNewsText.do", 304, True),
@@ -128,66 +128,66 @@ def test_requests_are_logged_in_order(newsstand, client):
     ]
     assert log[0].target == TEXT
     assert log[0].at <= log[1].at
-    assert len(client.get(newsstand.url + "/__newsstand__/requests").json()) == 3
-    newsstand.forget_requests()
-    assert newsstand.requests == ()
+    assert len(client.get(news_site.url + "/__test_site__/requests").json()) == 3
+    news_site.forget_requests()
+    assert news_site.requests == ()
 
 
-def test_edition_is_moved_by_post(newsstand, client):
-    moved = client.post(newsstand.url + "/__newsstand__/edition", data="2")
+def test_edition_is_moved_by_post(news_site, client):
+    moved = client.post(news_site.url + "/__test_site__/edition", data="2")
 
     assert moved.json() == {"edition": 2}
-    assert newsstand.edition == 2
-    assert client.get(newsstand.url + "/__newsstand__/edition").json() == {"edition": 2}
-    assert client.get(newsstand.url + "/__newsstand__/truth").json()["edition"] == 2
+    assert news_site.edition == 2
+    assert client.get(news_site.url + "/__test_site__/edition").json() == {"edition": 2}
+    assert client.get(news_site.url + "/__test_site__/oracle").json()["edition"] == 2
 
 
 @pytest.mark.parametrize("posted", ["0", "4", "two", ""])
-def test_unknown_edition_is_refused(newsstand, client, posted):
-    answer = client.post(newsstand.url + "/__newsstand__/edition", data=posted)
+def test_unknown_edition_is_refused(news_site, client, posted):
+    answer = client.post(news_site.url + "/__test_site__/edition", data=posted)
 
     assert answer.status_code in {400, 405}
-    assert newsstand.edition == 1
+    assert news_site.edition == 1
 
 
-def test_nothing_else_can_be_posted(newsstand, client):
-    assert client.post(newsstand.url + LIST, data="x").status_code == 405
+def test_nothing_else_can_be_posted(news_site, client):
+    assert client.post(news_site.url + LIST, data="x").status_code == 405
 
 
-def test_there_is_no_edition_after_the_last(newsstand):
-    newsstand.edition = 3
+def test_there_is_no_edition_after_the_last(news_site):
+    news_site.edition = 3
 
     with pytest.raises(ValueError, match="from 1 to 3, found 4"):
-        newsstand.advance()
+        news_site.advance()
 
 
-def test_it_listens_on_loopback_only(newsstand):
-    assert newsstand.url == f"http://127.0.0.1:{newsstand.port}"
-    assert newsstand._server.socket.getsockname()[0] == "127.0.0.1"
+def test_it_listens_on_loopback_only(news_site):
+    assert news_site.url == f"http://127.0.0.1:{news_site.port}"
+    assert news_site._server.socket.getsockname()[0] == "127.0.0.1"
 
 
-def test_taken_port_is_an_error(newsstand):
+def test_taken_port_is_an_error(news_site):
     with pytest.raises(OSError, match="in use"):
-        serve(newsstand.port)
+        serve(news_site.port)
 
 
 def test_closing_ends_every_connection_and_thread():
     before = len(threads())
-    newsstand = serve()
-    kept = [http.client.HTTPConnection("127.0.0.1", newsstand.port) for _ in range(5)]
+    news_site = serve()
+    kept = [http.client.HTTPConnection("127.0.0.1", news_site.port) for _ in range(5)]
     for connection in kept:
         connection.request("GET", TEXT)
         connection.getresponse().read()
     assert len(threads()) == before + 6
 
-    newsstand.close()
-    newsstand.close()
+    news_site.close()
+    news_site.close()
 
     assert len(threads()) == before
     for connection in kept:
         connection.close()
     with pytest.raises(requests.ConnectionError):
-        requests.get(newsstand.url, timeout=5)
+        requests.get(news_site.url, timeout=5)
 
 
 def test_run_writes_the_port_file_and_stops(tmp_path: Path):
@@ -195,8 +195,8 @@ def test_run_writes_the_port_file_and_stops(tmp_path: Path):
     port_file = tmp_path / "port"
     found = []
 
-    def note(newsstand):
-        found.append(newsstand.port)
+    def note(news_site):
+        found.append(news_site.port)
         ready.set()
 
     thread = threading.Thread(
@@ -221,17 +221,17 @@ def first_time_only(fault):
 
 def test_fault_of_the_first_try_is_gone_at_the_second(client):
     fault = Fault(status=503, retry_after="7")
-    with serve(faults=first_time_only(fault)) as newsstand:
-        first, second = (client.get(newsstand.url + TEXT) for _ in range(2))
+    with serve(faults=first_time_only(fault)) as news_site:
+        first, second = (client.get(news_site.url + TEXT) for _ in range(2))
 
     assert (first.status_code, first.headers["Retry-After"]) == (503, "7")
     assert second.status_code == 200
-    assert [seen.status for seen in newsstand.requests] == [503, 200]
+    assert [seen.status for seen in news_site.requests] == [503, 200]
 
 
 def test_fault_cuts_the_body_short(client):
-    with serve(faults=first_time_only(Fault(cut_at=100))) as newsstand:
-        answer, got = http.client.HTTPConnection("127.0.0.1", newsstand.port, timeout=10), b""
+    with serve(faults=first_time_only(Fault(cut_at=100))) as news_site:
+        answer, got = http.client.HTTPConnection("127.0.0.1", news_site.port, timeout=10), b""
         answer.request("GET", TEXT)
         response = answer.getresponse()
         with pytest.raises(http.client.IncompleteRead) as cut:
@@ -244,21 +244,21 @@ def test_fault_cuts_the_body_short(client):
 
 def test_fault_replaces_the_body_or_renames_a_key(client):
     faults = {LIST: Fault(body=b"<html>busy</html>"), TEXT: Fault(rename=(b'"text"', b'"body"'))}
-    with serve(faults=lambda target, _turn: faults.get(target)) as newsstand:
-        assert client.get(newsstand.url + LIST).text == "<html>busy</html>"
-        assert set(client.get(newsstand.url + TEXT).json()) == {"body", "content"}
+    with serve(faults=lambda target, _turn: faults.get(target)) as news_site:
+        assert client.get(news_site.url + LIST).text == "<html>busy</html>"
+        assert set(client.get(news_site.url + TEXT).json()) == {"body", "content"}
 
 
-def test_slow_answer_ends_when_the_newsstand_closes():
+def test_slow_answer_ends_when_the_test_site_closes():
     before = len(threads())
-    newsstand = serve(faults=lambda _target, _turn: Fault(delay_seconds=3600))
-    connection = http.client.HTTPConnection("127.0.0.1", newsstand.port, timeout=10)
+    news_site = serve(faults=lambda _target, _turn: Fault(delay_seconds=3600))
+    connection = http.client.HTTPConnection("127.0.0.1", news_site.port, timeout=10)
     connection.request("GET", TEXT)
     while len(threads()) < before + 2:
         threading.Event().wait(0.01)
     started = time.monotonic()
 
-    newsstand.close()
+    news_site.close()
     connection.close()
 
     assert time.monotonic() - started < 5

@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 from lxml import etree
 
-from tests.site import truth
+from tests.site import oracle
 from tests.site.rsshub import cut_title
 from tests.site.seed_posts import seed_posts
 
@@ -223,12 +223,12 @@ def test_hexo_seed_is_its_description_in_the_generators_frame(name):
 @pytest.mark.parametrize(("seed", "publication"), [("001", "woshipm"), ("002", "ofweek")])
 def test_true_title_gives_the_stored_one_by_the_generators_rule(seed, publication):
     ids = {"001": "5365424", "002": "30501216"}
-    title = truth(1).of(publication, "feed")[ids[seed]].title
+    title = oracle(1).of(publication, "feed")[ids[seed]].title
 
     assert re.sub(r"[:/\\?*“”<>|\[\]]", "_", title) == seed_posts()[seed].title
 
 
-def test_stream_has_three_pages_and_links_to_the_newsstand(get, shared):
+def test_stream_has_three_pages_and_links_to_the_test_site(get, shared):
     payloads = [
         get(f"/__api/v1/stream-list{page}").json()["payload"]
         for page in ("", "/page/2", "/page/3", "/page/4")
@@ -339,11 +339,11 @@ def test_unknown_address_is_not_found(get, path):
     assert get(path).status_code == 404
 
 
-def test_robots_allow_the_pages_but_not_the_newsstands_own_addresses(get):
+def test_robots_allow_the_pages_but_not_the_test_site_own_addresses(get):
     answer = get("/robots.txt")
 
     assert answer.headers["Content-Type"] == "text/plain"
-    assert answer.text == "User-agent: *\nDisallow: /__newsstand__/\n"
+    assert answer.text == "User-agent: *\nDisallow: /__test_site__/\n"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The soak's checker: a corpus that was really read passes, and every loss is noticed.
 
-The corpus is read from the newsstand over several editions; then rows of the warehouse
+The corpus is read from the test site over several editions; then rows of the warehouse
 file itself are removed, doubled, swapped or changed, and the checker must say so.
 """
 
@@ -22,12 +22,12 @@ from flows import settings
 from flows.cli import demo_run
 from flows.sync import sync_without_prefect
 from tests import site
-from tests.site import Truth
+from tests.site import Oracle
 from tests.site.editions import CHANNELS, listed
 from tests.site.router import represent
-from tests.soak.__main__ import Told, report
+from tests.soak.__main__ import SoakReport, report
 from tests.soak.checking import WAYS, Window, differences, read_corpus
-from tests.soak.desk import SHARED
+from tests.soak.project import SHARED
 
 LAST = 6
 
@@ -37,12 +37,12 @@ class Read:
     """A warehouse that read every edition in turn."""
 
     warehouse: Path
-    truth: Truth
+    oracle: Oracle
     windows: list[Window]
 
     def differences(self, warehouse: Path) -> list[str]:
         corpus = read_corpus(warehouse, leave_out=[SHARED])
-        return differences(corpus, self.truth, self.windows)
+        return differences(corpus, self.oracle, self.windows)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
             stand.edition, began = edition, datetime.now(UTC)
             sync_without_prefect(chosen, list(chosen.sources), limit=None, dry_run=False)
             windows.append(Window(edition=edition, began=began, ended=datetime.now(UTC)))
-    return Read(chosen.warehouse.path, site.truth(LAST), windows)
+    return Read(chosen.warehouse.path, site.oracle(LAST), windows)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def copy(read: Read, tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
-    assert [one.name for one in threading.enumerate() if one.name.startswith("newsstand")] == []
+    assert [one.name for one in threading.enumerate() if one.name.startswith("news_site")] == []
 
 
 def change(warehouse: Path, *statements: str) -> None:
@@ -85,8 +85,8 @@ ONCE = "woshipm:5364101"
 
 def test_corpus_that_read_every_edition_differs_in_nothing(read):
     assert read.differences(read.warehouse) == []
-    assert {edition for _, _, edition in read.truth.gaps} == {3, 4, 6}
-    assert max(held.revisions for held in read.truth.held) >= 3
+    assert {edition for _, _, edition in read.oracle.gaps} == {3, 4, 6}
+    assert max(held.revisions for held in read.oracle.held) >= 3
 
 
 @pytest.mark.parametrize(
@@ -153,18 +153,18 @@ def test_corpus_that_read_every_edition_differs_in_nothing(read):
         ),
         pytest.param(
             ["DELETE FROM _store.gaps WHERE channel = 'market-38'"],
-            "no gap was told in finews, market-38, where edition 3 dropped something",
-            id="a gap is not told",
+            "no gap was reported in finews, market-38, where edition 3 dropped something",
+            id="a gap is not reported",
         ),
         pytest.param(
             ["DELETE FROM _store.gaps WHERE source = 'ofweek'"],
-            "no gap was told in ofweek, news, where edition 6 dropped something",
-            id="a gap is told by one of two sources only",
+            "no gap was reported in ofweek, news, where edition 6 dropped something",
+            id="a gap is reported by one of two sources only",
         ),
         pytest.param(
             ["UPDATE _store.gaps SET channel = 'emnews' WHERE channel = 'media'"],
-            "a gap was told in finews, emnews, where edition 4 dropped nothing",
-            id="a gap is told in the wrong place",
+            "a gap was reported in finews, emnews, where edition 4 dropped nothing",
+            id="a gap is reported in the wrong place",
         ),
         pytest.param(
             [
@@ -211,7 +211,11 @@ def test_report_has_a_row_a_source_with_what_was_expected_and_what_is_held(read)
     corpus = read_corpus(read.warehouse, leave_out=[SHARED])
 
     words = report(
-        Told(windows=read.windows, recoveries=[3, 9, 5]), corpus, read.truth, 7, Counter(kill=2)
+        SoakReport(windows=read.windows, recoveries=[3, 9, 5]),
+        corpus,
+        read.oracle,
+        7,
+        Counter(kill=2),
     )
 
     assert "editions: 6, requests: 7" in words
@@ -224,14 +228,14 @@ def test_report_has_a_row_a_source_with_what_was_expected_and_what_is_held(read)
 
 
 def test_generated_editions_bring_news_changes_and_floods_without_end():
-    truth = site.truth(40)
+    oracle = site.oracle(40)
 
     for source, (publication, via) in WAYS.items():
-        held = truth.of(publication, via).values()
+        held = oracle.of(publication, via).values()
         assert len(held) > 80, source
         assert sum(one.revisions for one in held) > 1.2 * len(held), source
-    assert {edition for _, _, edition in truth.gaps} >= {*range(4, 41, 2)}
-    assert {(whose, channel) for whose, channel, _ in truth.gaps} == {
+    assert {edition for _, _, edition in oracle.gaps} >= {*range(4, 41, 2)}
+    assert {(whose, channel) for whose, channel, _ in oracle.gaps} == {
         (whose, channel) for whose, channels in CHANNELS.items() for channel in channels
     }
 
@@ -239,7 +243,7 @@ def test_generated_editions_bring_news_changes_and_floods_without_end():
 def test_article_that_goes_back_to_what_it_said_has_a_revision_more():
     back = [
         held.history
-        for held in site.truth(40).held
+        for held in site.oracle(40).held
         for older_listing, newer in zip(held.history, held.history[2:], strict=False)
         if (older_listing.title, older_listing.text) == (newer.title, newer.text)
     ]
@@ -257,9 +261,9 @@ def test_lists_keep_their_length_and_order_in_every_edition():
 
 
 def test_every_listed_story_of_a_generated_edition_can_be_opened():
-    truth = site.truth(12)
+    oracle = site.oracle(12)
 
-    assert truth.edition == 12
+    assert oracle.edition == 12
     for channel in CHANNELS["finews"]:
         for story in listed("finews", channel, 12):
             path = f"/NewsData/GetNewsText.do?id=NW{story.id}"

@@ -61,7 +61,7 @@ def serving() -> Iterator[str]:
             "-D",
             data,
             "-U",
-            "desk",
+            "project",
             "-A",
             "trust",
             "-E",
@@ -73,7 +73,7 @@ def serving() -> Iterator[str]:
         control = (programs / "pg_ctl", "-D", data, "-w", "-t", "120", "-s")
         _run(user, *control, "-l", folder / "log", "-o", options, "start")
         try:
-            yield f"host={folder} user=desk dbname=postgres"
+            yield f"host={folder} user=project dbname=postgres"
         finally:
             _run(user, *control, "-m", "immediate", "stop")
     finally:

@@ -138,7 +138,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_undoes_one_batch_and_the_earlier_ones_are_whole(small_disk: Path) -> None:
-    path = small_disk / "desk.duckdb"
+    path = small_disk / "project.duckdb"
     ballast = small_disk / "ballast"
     with connect(path) as db:
         one_batch(db, 0)
@@ -174,7 +174,7 @@ def fill_up(db: DuckDBPyConnection) -> int:
 
 
 def test_a_snapshot_that_does_not_fit_leaves_the_old_one(small_disk: Path) -> None:
-    path, link = small_disk / "desk.duckdb", small_disk / "desk.read.duckdb"
+    path, link = small_disk / "project.duckdb", small_disk / "project.read.duckdb"
     with connect(path) as db:
         one_batch(db, 0)
         first = publish(db, link)
@@ -185,7 +185,7 @@ def test_a_snapshot_that_does_not_fit_leaves_the_old_one(small_disk: Path) -> No
     assert link.resolve() == first.path
 
 
-def test_a_file_size_limit_is_told_like_a_full_disk(path: Path) -> None:
+def test_a_file_size_limit_is_reported_like_a_full_disk(path: Path) -> None:
     lines = run_writer("fill", path, 600_000)
 
     stopped = next(line for line in lines if line.startswith("stopped"))
@@ -202,16 +202,16 @@ def test_a_file_size_limit_is_told_like_a_full_disk(path: Path) -> None:
 
 @pytest.fixture
 def frozen_disk(small_disk: Path) -> Path:
-    with connect(small_disk / "desk.duckdb") as db:
+    with connect(small_disk / "project.duckdb") as db:
         one_batch(db, 0)
     command = ["mount", "-o", "remount,ro", str(small_disk)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("remounting read-only needs root")
-    return small_disk / "desk.duckdb"
+    return small_disk / "project.duckdb"
 
 
 def test_a_read_only_folder_is_named_and_can_still_be_read(frozen_disk: Path) -> None:
-    with pytest.raises(WarehouseReadOnly, match=r"desk\.duckdb") as caught:
+    with pytest.raises(WarehouseReadOnly, match=r"project\.duckdb") as caught:
         connect(frozen_disk).__enter__()
     assert "[warehouse] path" in str(caught.value)
 
@@ -222,8 +222,8 @@ def test_a_read_only_folder_is_named_and_can_still_be_read(frozen_disk: Path) ->
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
 
-    with pytest.raises(WarehouseError, match=r"data/desk\.duckdb"):
-        connect(tmp_path / "data" / "desk.duckdb").__enter__()
+    with pytest.raises(WarehouseError, match=r"data/project\.duckdb"):
+        connect(tmp_path / "data" / "project.duckdb").__enter__()
 
 
 # --- damage ------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def test_a_log_with_a_flipped_bit_is_refused_and_left_as_it_is(crashed: Path) ->
     flip(wal, wal.stat().st_size // 2)
     before = wal.read_bytes()
 
-    with pytest.raises(WarehouseDamaged, match=r"desk\.duckdb: damaged") as caught:
+    with pytest.raises(WarehouseDamaged, match=r"project\.duckdb: damaged") as caught:
         connect(crashed).__enter__()
     assert "`copydesk doctor --verify`" in str(caught.value)
     assert wal.read_bytes() == before

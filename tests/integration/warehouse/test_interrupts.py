@@ -32,7 +32,7 @@ def interrupt_soon():
 @deaf
 @pytest.mark.parametrize("opened", [connect, connect_read_only, connect_for_queries])
 def test_query_that_is_interrupted_ends_as_everything_that_is(tmp_path, interrupt_soon, opened):
-    path = tmp_path / "desk.duckdb"
+    path = tmp_path / "project.duckdb"
     with connect(path):
         pass
 
@@ -49,7 +49,7 @@ def test_query_that_is_interrupted_ends_as_everything_that_is(tmp_path, interrup
 def test_transaction_that_is_interrupted_leaves_nothing_and_the_next_one_goes_on(
     tmp_path, interrupt_soon
 ):
-    path = tmp_path / "desk.duckdb"
+    path = tmp_path / "project.duckdb"
 
     def work():
         with connect(path) as db, transaction(db):
@@ -65,5 +65,5 @@ def test_transaction_that_is_interrupted_leaves_nothing_and_the_next_one_goes_on
 
 
 def test_other_errors_of_the_same_kind_stay_what_they_are(tmp_path):
-    with pytest.raises(RuntimeError, match="mine"), connect(tmp_path / "desk.duckdb"):
+    with pytest.raises(RuntimeError, match="mine"), connect(tmp_path / "project.duckdb"):
         raise RuntimeError("mine")

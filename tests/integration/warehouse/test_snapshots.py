@@ -31,7 +31,7 @@ Reads = Callable[[Path], AbstractContextManager[DuckDBPyConnection]]
 
 @pytest.fixture
 def link(path: Path) -> Path:
-    return path.with_name("desk.read.duckdb")
+    return path.with_name("project.read.duckdb")
 
 
 def count(db: DuckDBPyConnection) -> object:
@@ -88,7 +88,7 @@ def test_old_snapshots_go_when_nobody_has_them_open(
     monkeypatch.setattr(snapshot, "_KEPT_SECONDS", -1.0)
 
     def files() -> list[Path]:
-        return sorted(path.parent.glob("desk.read.duckdb.*Z"))
+        return sorted(path.parent.glob("project.read.duckdb.*Z"))
 
     with connect(path) as db:
         upsert(db, article())
@@ -248,7 +248,7 @@ def test_a_copy_that_fails_leaves_the_snapshot_as_it_was(
             snapshot.subprocess, "run",
             lambda *_, **__: subprocess.CompletedProcess([], 1, "", "No space left on device"),
         )  # fmt: skip
-        with pytest.raises(WarehouseFull, match=r"desk\.read\.duckdb"):
+        with pytest.raises(WarehouseFull, match=r"project\.read\.duckdb"):
             publish(db, link)
 
     assert current_snapshot(link) == before

@@ -53,11 +53,11 @@ def held(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_second_writer_waits_and_says_for_whom(path: Path) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     with held(path) as child:
 
         def tell(message: str) -> None:
-            told.append(message)
+            reported.append(message)
             assert child.stdin
             child.stdin.write("\n")
             child.stdin.flush()
@@ -65,7 +65,7 @@ def test_a_second_writer_waits_and_says_for_whom(path: Path) -> None:
         with connect(path, wait_seconds=30, notify=tell) as db:
             assert upsert(db, article(2, "加息")) == UpsertCounts(new=1)
 
-    assert told == [f"{path}: held by process {child.pid}, waiting up to 30 seconds"]
+    assert reported == [f"{path}: held by process {child.pid}, waiting up to 30 seconds"]
 
 
 def test_a_second_writer_gives_up_with_a_message(path: Path) -> None:
@@ -77,12 +77,12 @@ def test_a_second_writer_gives_up_with_a_message(path: Path) -> None:
     assert "`copydesk query`" in str(caught.value)
 
 
-def test_a_reader_of_the_live_file_is_told_who_writes(path: Path) -> None:
+def test_a_reader_of_the_live_file_is_reported_who_writes(path: Path) -> None:
     with held(path) as child, pytest.raises(WarehouseBusy, match=f"process {child.pid}"):
         connect_read_only(path).__enter__()
 
 
-def test_a_writer_is_told_who_reads_the_live_file(path: Path) -> None:
+def test_a_writer_is_reported_who_reads_the_live_file(path: Path) -> None:
     with connect(path) as db:
         upsert(db, article())
     code = (
@@ -96,11 +96,11 @@ def test_a_writer_is_told_who_reads_the_live_file(path: Path) -> None:
     assert child.stdout
     assert child.stdout.readline() == "open\n"
 
-    told: list[str] = []
+    reported: list[str] = []
     with pytest.raises(WarehouseBusy, match=f"process {child.pid}") as caught:
-        connect(path, wait_seconds=0.1, notify=told.append).__enter__()
+        connect(path, wait_seconds=0.1, notify=reported.append).__enter__()
     assert caught.value.pid == child.pid
-    assert [f"held by process {child.pid}" in one for one in told] == [True]
+    assert [f"held by process {child.pid}" in one for one in reported] == [True]
     child.communicate("\n", timeout=30)
     with connect(path) as db:
         assert rows_of(db, "SELECT count(*) FROM articles") == [(1,)]
@@ -153,10 +153,10 @@ def test_a_second_connection_of_this_process_shares_the_lock(path: Path) -> None
     assert child.communicate(timeout=60)[0] == "other 10 0\n"
 
 
-def test_a_thread_that_waits_too_long_for_its_turn_is_told(path: Path) -> None:
+def test_a_thread_that_waits_too_long_for_its_turn_is_reported(path: Path) -> None:
     with connect(path) as db, transaction(db):
         other = db.cursor()
-        with pytest.raises(WriteConflict, match=r"desk\.duckdb: another transaction"):
+        with pytest.raises(WriteConflict, match=r"project\.duckdb: another transaction"):
             transaction(other, wait_seconds=0.05).__enter__()
 
 

@@ -426,12 +426,12 @@ def test_reading_twice_gives_the_same_article():
 @pytest.mark.parametrize("set_name", ["gne_zh", "fundus_eval"])
 def test_real_pages_of_the_corpus_keep_their_words(set_name: str):
     folder = corpus(f"extraction/{set_name}")
-    truths = json.loads((folder / "gt.json").read_text(encoding="utf-8"))
+    oracles = json.loads((folder / "gt.json").read_text(encoding="utf-8"))
     missed = []
-    for name, truth in sorted(truths.items())[:12]:
+    for name, oracle in sorted(oracles.items())[:12]:
         body = gzip.decompress((folder / "html" / f"{name}.html.gz").read_bytes())
-        article = read(decode(body).text, truth.get("url") or f"file:///{name}")
-        paragraphs = [words for wanted, words in truth["paras"] if wanted and len(words) > 40]
+        article = read(decode(body).text, oracle.get("url") or f"file:///{name}")
+        paragraphs = [words for wanted, words in oracle["paras"] if wanted and len(words) > 40]
         found = "".join(article.text.split())
         kept = sum("".join(words.split())[:40] in found for words in paragraphs)
         if kept < 0.8 * len(paragraphs):

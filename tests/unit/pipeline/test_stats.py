@@ -26,7 +26,7 @@ def stats_of(*problems):
     return stats
 
 
-def dead(channel, *, kind="listing", host="desk.example"):
+def dead(channel, *, kind="listing", host="project.example"):
     error: FetchError = ConnectionFailed("takes no connection", url=f"http://{host}/{channel}")
     return str(error), fetch_problem(kind, channel, error)
 
@@ -36,7 +36,7 @@ def dead(channel, *, kind="listing", host="desk.example"):
 
 def test_error_of_one_listing_has_its_address():
     assert stats_of(dead("news")).errors == [
-        "listing news: http://desk.example/news: takes no connection"
+        "listing news: http://project.example/news: takes no connection"
     ]
 
 
@@ -44,13 +44,13 @@ def test_dead_host_is_one_message_with_host_cause_and_listings():
     stats = stats_of(*map(dead, "abcdefgh"))
 
     assert stats.errors == [
-        "8 listings of desk.example (a, b, c, d, e, f and 2 more): takes no connection"
+        "8 listings of project.example (a, b, c, d, e, f and 2 more): takes no connection"
     ]
     assert stats.counts["failed"] == 8
 
 
 def test_errors_that_differ_in_kind_host_or_cause_are_messages_of_their_own():
-    timed_out = TimedOut("no answer in 20 s", url="http://desk.example/c")
+    timed_out = TimedOut("no answer in 20 s", url="http://project.example/c")
     stats = stats_of(
         dead("a"),
         dead("b", host="other.example"),
@@ -60,20 +60,20 @@ def test_errors_that_differ_in_kind_host_or_cause_are_messages_of_their_own():
     )
 
     assert stats.errors == [
-        "2 listings of desk.example (a, d): takes no connection",
+        "2 listings of project.example (a, d): takes no connection",
         "listing b: http://other.example/b: takes no connection",
-        "listing c: http://desk.example/c: no answer in 20 s",
-        "http://desk.example/1: takes no connection",
+        "listing c: http://project.example/c: no answer in 20 s",
+        "http://project.example/1: takes no connection",
     ]
 
 
 def test_number_of_attempts_does_not_separate_errors():
-    few, more = (ConnectionFailed("no", url=f"http://desk.example/{n}") for n in "ab")
+    few, more = (ConnectionFailed("no", url=f"http://project.example/{n}") for n in "ab")
     more.attempts = (object(), object())  # type: ignore[assignment]
 
     stats = stats_of(*((str(one), fetch_problem("listing", "n", one)) for one in (few, more)))
 
-    assert stats.errors == ["2 listings of desk.example (n): no"]
+    assert stats.errors == ["2 listings of project.example (n): no"]
 
 
 def test_lines_of_one_channel_are_one_message():
@@ -116,12 +116,12 @@ def test_messages_beyond_the_limit_are_counted():
 
 
 def test_secrets_of_addresses_are_redacted():
-    bad = [dead("a?token=planted", host="u:planted@desk.example") for _ in range(2)]
+    bad = [dead("a?token=planted", host="u:planted@project.example") for _ in range(2)]
 
     (message,) = stats_of(*bad).errors
 
     assert "planted" not in message
-    assert message.startswith("2 listings of desk.example (")
+    assert message.startswith("2 listings of project.example (")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_document_has_every_counter_of_every_source():
     stats = SourceStats(source="a", seconds=1.2345)
     stats.add(discovered=1)
     stats.fail("it broke")
-    stats.warnings.append("look at https://desk:planted@feeds.example/")
+    stats.warnings.append("look at https://project:planted@feeds.example/")
 
     document = report_of(stats).as_json()
 

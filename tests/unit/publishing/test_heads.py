@@ -54,7 +54,7 @@ def test_a_head_that_may_mean_more_is_left_to_yaml(head: str) -> None:
 
 
 def test_nearly_every_head_of_an_archive_is_simple(tmp_path: Path) -> None:
-    truth = write_archive(tmp_path, posts=200)
-    read = [path for path, article in truth.files.items() if article]
+    oracle = write_archive(tmp_path, posts=200)
+    read = [path for path, article in oracle.files.items() if article]
     heads = [split((tmp_path / path).read_bytes(), path).head for path in read]
     assert sum(fast_fields(head) is not None for head in heads) > len(heads) * 0.6

@@ -23,8 +23,8 @@ IMPORTED = {
 
 @pytest.fixture(scope="module")
 def stand() -> Iterator[str]:
-    with serve() as newsstand:
-        yield newsstand.url
+    with serve() as news_site:
+        yield news_site.url
 
 
 def page(url: str, entry: Entry | None = None) -> Page:
@@ -72,7 +72,7 @@ def finews(stand: str) -> dict[str, Article]:
 
 
 @pytest.mark.parametrize("number", ["000", "003", "004"])
-def test_a_finews_seed_is_the_article_of_the_newsstand(
+def test_a_finews_seed_is_the_article_of_the_test_site(
     number: str, finews: dict[str, Article]
 ) -> None:
     mine = IMPORTED[number]

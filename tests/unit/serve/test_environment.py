@@ -75,17 +75,17 @@ def test_own_server_is_reached_at_an_address_of_this_machine(host, url):
 
 
 def test_client_of_our_own_server_has_its_password_and_no_key_of_another_one():
-    environ = {"PREFECT_SERVER_API_AUTH_STRING": "desk:secret", "PREFECT_API_KEY": "of another"}
+    environ = {"PREFECT_SERVER_API_AUTH_STRING": "project:secret", "PREFECT_API_KEY": "of another"}
 
     prepare_client(environ, Settings(), OWN.api_url, is_own=True)
 
-    assert environ["PREFECT_API_AUTH_STRING"] == "desk:secret"
+    assert environ["PREFECT_API_AUTH_STRING"] == "project:secret"
     assert environ["PREFECT_API_URL"] == OWN.api_url
     assert "PREFECT_API_KEY" not in environ
 
 
 def test_client_of_another_server_keeps_its_key():
-    environ = {"PREFECT_SERVER_API_AUTH_STRING": "desk:secret", "PREFECT_API_KEY": "key"}
+    environ = {"PREFECT_SERVER_API_AUTH_STRING": "project:secret", "PREFECT_API_KEY": "key"}
 
     prepare_client(environ, Settings(), FOREIGN.api_url, is_own=False)
 
@@ -121,7 +121,7 @@ def test_authority_of_the_environment_is_trusted_unless_prefect_has_its_own(tmp_
 def test_address_beyond_loopback_needs_a_password(host):
     with pytest.raises(ConfigurationError, match=r"serve\.host"):
         check_exposure(settings_with(host=host), {})
-    check_exposure(settings_with(host=host), {"PREFECT_SERVER_API_AUTH_STRING": "desk:secret"})
+    check_exposure(settings_with(host=host), {"PREFECT_SERVER_API_AUTH_STRING": "project:secret"})
 
 
 def test_loopback_needs_no_password():

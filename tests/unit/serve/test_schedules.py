@@ -49,7 +49,7 @@ def test_schedule_is_cron_interval_or_rrule(text, kind, value):
         ("FREQ=DAILY;COUNT=3", "expected a rule that never ends"),
     ],
 )
-def test_wrong_schedule_is_told_when_the_configuration_is_read(tmp_path, text, expected):
+def test_wrong_schedule_is_reported_when_the_configuration_is_read(tmp_path, text, expected):
     file = tmp_path / "copydesk.toml"
     file.write_text(f'[sources.a]\nparser = "finews"\nschedule = "{text}"', encoding="utf-8")
 

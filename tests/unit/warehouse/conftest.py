@@ -17,4 +17,4 @@ def db() -> Iterator[DuckDBPyConnection]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "desk.duckdb"
+    return tmp_path / "project.duckdb"

@@ -20,7 +20,7 @@ def hash_of(words: str) -> str:
 
 
 def article(number: int | str = 1, words: str = "降准", **changes: object) -> ArticleRow:
-    """An article that says ``words``, as the desk would store it."""
+    """An article that says ``words``, as the project would store it."""
     source = changes.pop("source", "finews")
     fields: dict[str, object] = {
         "article_id": f"{source}:{number}",

@@ -26,7 +26,7 @@ def failure(source: str, article_id: str | None) -> NewQuarantineEntry:
 
 
 @pytest.fixture
-def desk(db: DuckDBPyConnection) -> DuckDBPyConnection:
+def project(db: DuckDBPyConnection) -> DuckDBPyConnection:
     upsert(
         db,
         article(1, post=POST),
@@ -59,138 +59,140 @@ def names(db: DuckDBPyConnection) -> list[object]:
 
 
 def test_a_forgotten_article_leaves_nothing_behind_but_what_others_say(
-    desk: DuckDBPyConnection,
+    project: DuckDBPyConnection,
 ) -> None:
-    with transaction(desk):
-        assert erasure.erase(desk, ["finews:1"], reason="publisher's request").articles == 1
+    with transaction(project):
+        assert erasure.erase(project, ["finews:1"], reason="publisher's request").articles == 1
 
-    assert names(desk) == ["finews:2", "ofweek:3"]
-    assert rows_of(desk, "SELECT text FROM _store.contents ORDER BY 1") == [("加息",), ("降准",)]
-    assert rows_of(desk, "SELECT count(*) FROM _store.posts") == [(0,)]
-    assert rows_of(desk, "SELECT article_id FROM quarantine") == [("ofweek:9",)]
-    assert rows_of(desk, "SELECT count(*) FROM fetches") == [(0,)]
-    assert backfill_chunks.chunks_of_plan(desk, "plan") == []
-    assert rows_of(desk, "SELECT article_id, reason FROM _store.suppressions") == [
+    assert names(project) == ["finews:2", "ofweek:3"]
+    assert rows_of(project, "SELECT text FROM _store.contents ORDER BY 1") == [("加息",), ("降准",)]
+    assert rows_of(project, "SELECT count(*) FROM _store.posts") == [(0,)]
+    assert rows_of(project, "SELECT article_id FROM quarantine") == [("ofweek:9",)]
+    assert rows_of(project, "SELECT count(*) FROM fetches") == [(0,)]
+    assert backfill_chunks.chunks_of_plan(project, "plan") == []
+    assert rows_of(project, "SELECT article_id, reason FROM _store.suppressions") == [
         ("finews:1", "publisher's request")
     ]
-    assert verify(desk, is_deep=True).problems == ()
+    assert verify(project, is_deep=True).problems == ()
 
 
-def test_the_next_run_does_not_bring_a_forgotten_article_back(desk: DuckDBPyConnection) -> None:
-    with transaction(desk):
-        erasure.erase(desk, ["finews:1"])
+def test_the_next_run_does_not_bring_a_forgotten_article_back(project: DuckDBPyConnection) -> None:
+    with transaction(project):
+        erasure.erase(project, ["finews:1"])
 
-    assert upsert(desk, article(1), article(7, "另一篇")) == UpsertCounts(new=1, suppressed=1)
-    assert names(desk) == ["finews:2", "finews:7", "ofweek:3"]
-
-
-def test_an_article_that_is_not_stored_can_be_kept_out(desk: DuckDBPyConnection) -> None:
-    with transaction(desk):
-        assert erasure.erase(desk, ["finews:99"]).articles == 0
-        assert erasure.erase(desk, ["finews:99"]).articles == 0
-
-    assert upsert(desk, article(99)) == UpsertCounts(suppressed=1)
-    assert rows_of(desk, "SELECT count(*) FROM _store.suppressions") == [(1,)]
+    assert upsert(project, article(1), article(7, "另一篇")) == UpsertCounts(new=1, suppressed=1)
+    assert names(project) == ["finews:2", "finews:7", "ofweek:3"]
 
 
-def test_a_forgotten_source_stays_out_whole(desk: DuckDBPyConnection) -> None:
-    with transaction(desk):
-        assert erasure.erase(desk, source="finews").articles == 2
+def test_an_article_that_is_not_stored_can_be_kept_out(project: DuckDBPyConnection) -> None:
+    with transaction(project):
+        assert erasure.erase(project, ["finews:99"]).articles == 0
+        assert erasure.erase(project, ["finews:99"]).articles == 0
 
-    assert names(desk) == ["ofweek:3"]
-    assert upsert(desk, article(50), article(50, source="ofweek")) == UpsertCounts(
+    assert upsert(project, article(99)) == UpsertCounts(suppressed=1)
+    assert rows_of(project, "SELECT count(*) FROM _store.suppressions") == [(1,)]
+
+
+def test_a_forgotten_source_stays_out_whole(project: DuckDBPyConnection) -> None:
+    with transaction(project):
+        assert erasure.erase(project, source="finews").articles == 2
+
+    assert names(project) == ["ofweek:3"]
+    assert upsert(project, article(50), article(50, source="ofweek")) == UpsertCounts(
         new=1, suppressed=1
     )
-    assert verify(desk).problems == ()
+    assert verify(project).problems == ()
 
 
-def test_addresses_that_others_share_take_nothing_of_theirs_away(desk: DuckDBPyConnection) -> None:
+def test_addresses_that_others_share_take_nothing_of_theirs_away(
+    project: DuckDBPyConnection,
+) -> None:
     listing = FetchRow(
         source="finews", channel="emnews", url="https://example.org/feed", status=200,
         fetched_at=NOON, archive_file="a.warc.gz", archive_offset=9,
     )  # fmt: skip
     feed = "https://example.org/feed"
-    with transaction(desk):
-        fetches.record(desk, [listing], run_id="r")
+    with transaction(project):
+        fetches.record(project, [listing], run_id="r")
         line = replace(failure("finews", None), url="")
         item = replace(failure("finews", "finews:88"), url=feed)
-        quarantine.put(desk, [line, item], run_id="r")
+        quarantine.put(project, [line, item], run_id="r")
         empty = backfill_chunks.NewChunk(
             kind="fetch_entries", description="other", spec='[{"channel": ""}]'
         )
-        backfill_chunks.add(desk, "another plan", "finews", [empty], run_id="r")
+        backfill_chunks.add(project, "another plan", "finews", [empty], run_id="r")
     # A feed's item without a link has the feed's address; an imported post may have none.
-    upsert(desk, article(60, "没有链接", url=feed, canonical_url=""))
-    upsert(desk, article(61, "也没有", url=feed, canonical_url=feed))
-    before = rows_of(desk, "SELECT count(*) FROM _store.quarantine")
+    upsert(project, article(60, "没有链接", url=feed, canonical_url=""))
+    upsert(project, article(61, "也没有", url=feed, canonical_url=feed))
+    before = rows_of(project, "SELECT count(*) FROM _store.quarantine")
 
-    with transaction(desk):
-        gone = erasure.erase(desk, ["finews:60"])
+    with transaction(project):
+        gone = erasure.erase(project, ["finews:60"])
 
     assert gone == erasure.ErasedRows(articles=1, contents=1)
-    assert rows_of(desk, "SELECT count(*) FROM _store.quarantine") == before
-    assert rows_of(desk, f"SELECT count(*) FROM _store.fetches WHERE url = '{feed}'") == [(1,)]
-    assert backfill_chunks.chunks_of_plan(desk, "another plan")
-    assert "finews:61" in names(desk)
+    assert rows_of(project, "SELECT count(*) FROM _store.quarantine") == before
+    assert rows_of(project, f"SELECT count(*) FROM _store.fetches WHERE url = '{feed}'") == [(1,)]
+    assert backfill_chunks.chunks_of_plan(project, "another plan")
+    assert "finews:61" in names(project)
 
 
 def test_a_page_that_is_left_in_the_archive_is_found_by_the_next_wish(
-    desk: DuckDBPyConnection,
+    project: DuckDBPyConnection,
 ) -> None:
-    with transaction(desk):
-        erasure.erase(desk, ["finews:1"], left=[("a.warc.gz", 0)])
+    with transaction(project):
+        erasure.erase(project, ["finews:1"], left=[("a.warc.gz", 0)])
 
-    assert [one.file for one in erasure.archived_pages(desk, ["finews:2"])] == ["a.warc.gz"]
-    with transaction(desk):
-        assert erasure.erase(desk, ["finews:1"]).fetches == 1
-    assert erasure.archived_pages(desk, ["finews:1"]) == []
-
-
-def test_a_lifted_suppression_lets_the_next_run_bring_it_back(desk: DuckDBPyConnection) -> None:
-    with transaction(desk):
-        erasure.erase(desk, ["finews:1"])
-        erasure.erase(desk, source="ofweek")
-        assert suppression.lift_suppression(desk, article_id="finews:1") is True
-        assert suppression.lift_suppression(desk, article_id="finews:1") is False
-        assert suppression.lift_suppression(desk, source="ofweek") is True
-
-    assert upsert(desk, article(1), article(3, "加息", source="ofweek")).suppressed == 0
+    assert [one.file for one in erasure.archived_pages(project, ["finews:2"])] == ["a.warc.gz"]
+    with transaction(project):
+        assert erasure.erase(project, ["finews:1"]).fetches == 1
+    assert erasure.archived_pages(project, ["finews:1"]) == []
 
 
-def test_a_look_says_what_would_go_and_changes_nothing(desk: DuckDBPyConnection) -> None:
-    would = erasure.preview(desk, ["finews:1"])
+def test_a_lifted_suppression_lets_the_next_run_bring_it_back(project: DuckDBPyConnection) -> None:
+    with transaction(project):
+        erasure.erase(project, ["finews:1"])
+        erasure.erase(project, source="ofweek")
+        assert suppression.lift_suppression(project, article_id="finews:1") is True
+        assert suppression.lift_suppression(project, article_id="finews:1") is False
+        assert suppression.lift_suppression(project, source="ofweek") is True
+
+    assert upsert(project, article(1), article(3, "加息", source="ofweek")).suppressed == 0
+
+
+def test_a_look_says_what_would_go_and_changes_nothing(project: DuckDBPyConnection) -> None:
+    would = erasure.preview(project, ["finews:1"])
 
     assert would == erasure.ErasedRows(
         articles=1, contents=1, posts=1, fetches=1, quarantine=1, plans=2
     )
-    assert erasure.archived_pages(desk, ["finews:1"]) == [
+    assert erasure.archived_pages(project, ["finews:1"]) == [
         erasure.ArchivedPageLocation(
             "finews", "a.warc.gz", 0, "https://example.org/1", is_shared=False
         )
     ]
-    assert names(desk) == ["finews:1", "finews:2", "ofweek:3"]
-    assert suppression.list_suppressions(desk) == []
-    with transaction(desk):
-        assert erasure.erase(desk, ["finews:1"]) == would
-    assert erasure.preview(desk, ["finews:1"]) == erasure.ErasedRows()
+    assert names(project) == ["finews:1", "finews:2", "ofweek:3"]
+    assert suppression.list_suppressions(project) == []
+    with transaction(project):
+        assert erasure.erase(project, ["finews:1"]) == would
+    assert erasure.preview(project, ["finews:1"]) == erasure.ErasedRows()
 
 
-def test_what_others_have_at_other_addresses_stays(desk: DuckDBPyConnection) -> None:
-    with transaction(desk):
-        found = erasure.erase(desk, ["finews:2", "ofweek:3"])
+def test_what_others_have_at_other_addresses_stays(project: DuckDBPyConnection) -> None:
+    with transaction(project):
+        found = erasure.erase(project, ["finews:2", "ofweek:3"])
 
     assert (found.articles, found.contents, found.fetches, found.plans) == (2, 1, 0, 0)
-    assert rows_of(desk, "SELECT count(*) FROM fetches") == [(1,)]
-    assert len(backfill_chunks.chunks_of_plan(desk, "plan")) == 2
-    assert verify(desk, is_deep=True).problems == ()
+    assert rows_of(project, "SELECT count(*) FROM fetches") == [(1,)]
+    assert len(backfill_chunks.chunks_of_plan(project, "plan")) == 2
+    assert verify(project, is_deep=True).problems == ()
 
 
-def test_a_failure_of_what_is_forgotten_is_not_kept(desk: DuckDBPyConnection) -> None:
-    with transaction(desk):
-        erasure.erase(desk, ["finews:1"])
-        erasure.erase(desk, source="ofweek")
+def test_a_failure_of_what_is_forgotten_is_not_kept(project: DuckDBPyConnection) -> None:
+    with transaction(project):
+        erasure.erase(project, ["finews:1"])
+        erasure.erase(project, source="ofweek")
         kept = quarantine.put(
-            desk,
+            project,
             [
                 failure("finews", "finews:1"),
                 failure("finews", "finews:5"),
@@ -200,34 +202,34 @@ def test_a_failure_of_what_is_forgotten_is_not_kept(desk: DuckDBPyConnection) ->
         )
 
     assert kept == 1
-    assert rows_of(desk, "SELECT article_id FROM quarantine") == [("finews:5",)]
+    assert rows_of(project, "SELECT article_id FROM quarantine") == [("finews:5",)]
 
 
 @pytest.mark.parametrize("wrong", ["finews", ":1", "finews:", ""])
-def test_forgetting_wants_a_whole_article_id(desk: DuckDBPyConnection, wrong: str) -> None:
+def test_forgetting_wants_a_whole_article_id(project: DuckDBPyConnection, wrong: str) -> None:
     with pytest.raises(WarehouseError, match="expected <source>:<source_article_id>"):
-        erasure.erase(desk, [wrong])
+        erasure.erase(project, [wrong])
 
 
 # --- verifying -------------------------------------------------------------------------------
 
 
-def test_a_sound_warehouse_has_no_problems(desk: DuckDBPyConnection) -> None:
-    found = verify(desk, is_deep=True)
+def test_a_sound_warehouse_has_no_problems(project: DuckDBPyConnection) -> None:
+    found = verify(project, is_deep=True)
 
     assert found.problems == ()
     assert found.rows["contents"] == 3
     assert isinstance(found, IntegrityReport)
 
 
-def test_every_record_has_the_keys_of_its_columns(desk: DuckDBPyConnection) -> None:
-    found = list(stored_records(desk, rows_each=2))
+def test_every_record_has_the_keys_of_its_columns(project: DuckDBPyConnection) -> None:
+    found = list(stored_records(project, rows_each=2))
 
     assert sorted((one.row.article_id, one.row.title, one.wrong) for one in found) == [
         ("finews:1", "降准", ""), ("finews:1", "降准了", ""), ("finews:2", "降准", ""),
         ("ofweek:3", "加息", ""),
     ]  # fmt: skip
-    assert rows_of(desk, "SELECT current_setting('disabled_optimizers')") == [("",)]
+    assert rows_of(project, "SELECT current_setting('disabled_optimizers')") == [("",)]
 
 
 @pytest.mark.parametrize(
@@ -240,11 +242,11 @@ def test_every_record_has_the_keys_of_its_columns(desk: DuckDBPyConnection) -> N
     ],
 )
 def test_a_record_that_is_not_what_its_keys_say_is_noticed(
-    desk: DuckDBPyConnection, damage: str, key: str
+    project: DuckDBPyConnection, damage: str, key: str
 ) -> None:
-    desk.execute(damage)
+    project.execute(damage)
 
-    assert {one.wrong for one in stored_records(desk)} == {key}
+    assert {one.wrong for one in stored_records(project)} == {key}
 
 
 @pytest.mark.parametrize(
@@ -277,8 +279,8 @@ def test_a_record_that_is_not_what_its_keys_say_is_noticed(
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_and_counted(
-    desk: DuckDBPyConnection, damage: str, problem: str
+    project: DuckDBPyConnection, damage: str, problem: str
 ) -> None:
-    desk.execute(damage)
+    project.execute(damage)
 
-    assert any(problem in one for one in verify(desk, is_deep=True).problems)
+    assert any(problem in one for one in verify(project, is_deep=True).problems)

@@ -236,7 +236,7 @@ SIGHTS = st.lists(
 )
 
 
-def told(sights: list[tuple[int, str, int]]) -> dict[str, list[tuple[int, str]]]:
+def reported(sights: list[tuple[int, str, int]]) -> dict[str, list[tuple[int, str]]]:
     """The plain answer: what held at each time, neighbours that agree as one."""
     histories = {}
     for number in sorted({number for _, _, number in sights}):
@@ -271,7 +271,7 @@ def test_any_batches_in_any_order_tell_the_same_history(
             chain = found.setdefault(str(name), [])
             if not chain or chain[-1][1] != title:
                 chain.append(((start_at - NOON) // HOUR, str(title)))  # type: ignore[operator]
-        assert found == told(arrived)
+        assert found == reported(arrived)
         before = everything(db)
         upsert(db, *(article(w, words, fetched_at=NOON + h * HOUR) for h, words, w in sights))
         assert everything(db) == before

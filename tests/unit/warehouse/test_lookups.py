@@ -47,7 +47,7 @@ def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("is_together", [True, False])
-def test_articles_that_share_a_tag_are_told_apart(
+def test_articles_that_share_a_tag_are_reported_apart(
     db: DuckDBPyConnection, is_together: bool
 ) -> None:
     first, second = (article(number, f"words of {number}") for number in TWO_ARTICLES)
@@ -68,7 +68,7 @@ def test_articles_that_share_a_tag_are_told_apart(
 
 
 @pytest.mark.usefixtures("few")
-def test_contents_that_share_a_tag_are_told_apart(db: DuckDBPyConnection) -> None:
+def test_contents_that_share_a_tag_are_reported_apart(db: DuckDBPyConnection) -> None:
     assert upsert(db, article(1, TWO_CONTENTS[0])) == UpsertCounts(new=1)
     assert upsert(db, article(2, TWO_CONTENTS[1])) == UpsertCounts(new=1)
 

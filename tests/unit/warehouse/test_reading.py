@@ -30,7 +30,7 @@ from warehouse.records.posts import file_data, stored_files
 
 @pytest.fixture
 def link(path: Path) -> Path:
-    return path.with_name("desk.read.duckdb")
+    return path.with_name("project.read.duckdb")
 
 
 # --- queries ---------------------------------------------------------------------------------
@@ -39,8 +39,8 @@ def link(path: Path) -> Path:
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBPyConnection]:
     folder = tmp_path_factory.mktemp("reader")
-    link = folder / "desk.read.duckdb"
-    with connect(folder / "desk.duckdb") as db:
+    link = folder / "project.read.duckdb"
+    with connect(folder / "project.duckdb") as db:
         upsert(db, article(), article(2, "加息"))
         publish(db, link)
     with connect_for_queries(link) as connection:

@@ -75,7 +75,7 @@ def test_a_run_whose_process_is_gone_is_marked_crashed_by_the_next(
         ({"pid": 2**22 + 1}, False),
     ],
 )
-def test_a_process_is_told_from_a_later_one_with_its_number(
+def test_a_process_is_reported_from_a_later_one_with_its_number(
     change: dict[str, object], is_alive: bool
 ) -> None:
     one = replace(process.this_process(), **change)  # type: ignore[arg-type]
@@ -153,7 +153,7 @@ def test_another_page_is_another_failure(db: DuckDBPyConnection, other: NewQuara
     assert len(quarantine.open_failures(db)) == 2
 
 
-def test_lines_without_address_are_told_by_their_bytes(db: DuckDBPyConnection) -> None:
+def test_lines_without_address_are_reported_by_their_bytes(db: DuckDBPyConnection) -> None:
     line = replace(FAILED, url="", article_id=None)
 
     assert put(db, line, replace(line, page=b"b"), line) == 2

@@ -108,7 +108,7 @@ def test_a_warehouse_of_a_newer_copydesk_is_refused(path: Path) -> None:
     with connect(path) as db:
         db.execute("INSERT INTO _store.migrations VALUES (99, 'later', 'x', now())")
 
-    with pytest.raises(WarehouseTooNew, match=r"desk\.duckdb"):
+    with pytest.raises(WarehouseTooNew, match=r"project\.duckdb"):
         connect(path).__enter__()
 
 
@@ -199,7 +199,7 @@ def test_what_is_no_warehouse_is_refused_in_words_and_left_as_it_is(
     make(path)
     before = path.is_dir() or path.read_bytes()
 
-    with pytest.raises(WarehouseMissing, match=rf"desk\.duckdb: {said}.*\[warehouse\] path"):
+    with pytest.raises(WarehouseMissing, match=rf"project\.duckdb: {said}.*\[warehouse\] path"):
         opens(path).__enter__()
     assert (path.is_dir() or path.read_bytes()) == before
 
@@ -218,7 +218,7 @@ def test_a_file_that_is_called_like_a_schema_of_ours_is_refused_in_words(
     with pytest.raises(WarehouseError, match=r"rename the file and set .warehouse. path"):
         connect(tmp_path / name).__enter__()
 
-    renamed = (tmp_path / name).rename(tmp_path / "desk.duckdb")
+    renamed = (tmp_path / name).rename(tmp_path / "project.duckdb")
     with connect(renamed) as db:
         upsert(db, article())
 
