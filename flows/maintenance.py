@@ -31,10 +31,10 @@ from pydantic import Field
 from flows import settings as configuration
 from flows.admin import maintenance_tasks
 from flows.errors import Interrupted
-from flows.fetch.redact import redact_text
 from flows.pipeline import locks
 from flows.pipeline.run import SHUTDOWN_SECONDS
 from flows.pipeline.signals import graceful_shutdown
+from flows.redact import redact_text
 from flows.reporting.artifacts import create_result_table
 from flows.reporting.states import run_trigger
 from flows.settings import Settings

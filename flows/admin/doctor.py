@@ -16,8 +16,8 @@ from flows import prefect_api
 from flows.admin.check import CheckResult
 from flows.admin.integrity import check_archive, check_blocks, check_hashes
 from flows.callbacks import OnProgress, no_progress
-from flows.fetch.redact import redact_url
 from flows.pipeline.run import fetch_policy
+from flows.redact import redact_url
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import connect_read_only, current_snapshot, migrate

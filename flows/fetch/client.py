@@ -33,8 +33,8 @@ from flows.fetch.errors import (
 )
 from flows.fetch.headers import parse_retry_after
 from flows.fetch.policy import FetchPolicy
-from flows.fetch.redact import redact_url, safe_text
 from flows.fetch.ssrf import AddressPolicy, Target
+from flows.redact import redact_url, safe_text
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED_4XX = frozenset({408, 425, 429})

@@ -27,7 +27,6 @@ from flows.fetch.errors import (
 from flows.fetch.headers import is_reusable, is_sendable
 from flows.fetch.messages import FetchFailure, FetchRequest, FetchResponse, FetchResult
 from flows.fetch.policy import FetchPolicy
-from flows.fetch.redact import redact_url
 from flows.fetch.retry import RetrySession
 from flows.fetch.robots import RobotsCache
 from flows.fetch.scheduler import FetchScheduler
@@ -40,6 +39,7 @@ from flows.fetch.ssrf import (
     without_credentials,
 )
 from flows.fetch.throttle import HostThrottle, Outcome, outcome_of
+from flows.redact import redact_url
 
 log = logging.getLogger("flows.fetch")
 

@@ -19,7 +19,7 @@ from typing import Any
 import ada_url
 
 from flows.fetch.errors import BadAddress, ConnectionFailed, FetchError, PolicyRefusal
-from flows.fetch.redact import redact_url, safe_text
+from flows.redact import redact_url, safe_text
 
 _TICK_SECONDS = 0.05
 _MAX_URL = 2048  # characters; sitemaps.org sets the same limit

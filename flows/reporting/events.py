@@ -18,8 +18,8 @@ from prefect.events.schemas.events import Event
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
-from flows.fetch.redact import redact_url
 from flows.pipeline.stats import RunReport
+from flows.redact import redact_url
 
 MAX_ERRORS = 5
 

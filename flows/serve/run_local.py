@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 from flows import prefect_api
 from flows.callbacks import Notify, OnProgress
 from flows.errors import RunFailed, ServerNotStarted
-from flows.fetch.redact import redact_url
 from flows.pipeline.date_range import parse_request
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport
+from flows.redact import redact_url
 from flows.settings import resolve_config_file
 
 if TYPE_CHECKING:
