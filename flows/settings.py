@@ -17,11 +17,20 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import ada_url
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from flows import schedules
 from flows.errors import ConfigurationError
+from flows.redact import redact_text
 from flows.schedules import Schedule
 from flows.text import DEFAULT_USER_AGENT
 from parsers import registry
@@ -35,6 +44,24 @@ RESERVED_NAMES = frozenset({"all", "import", "maintenance", "reparse"})
 """Names of deployments and locks that are not a source's."""
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+def parse_proxy(text: str) -> str:
+    """The URL of an HTTP proxy in its parsed form; ``host:port`` alone means http.
+
+    Raises:
+        ValueError: It is none. The message leaves its password out.
+    """
+    try:
+        parsed = ada_url.URL(text if "://" in text else f"http://{text}")
+    except ValueError:
+        raise ValueError("expected a proxy such as http://proxy.example:3128") from None
+    if parsed.protocol not in ("http:", "https:"):
+        raise ValueError(
+            f"expected an http or https proxy, found the scheme {parsed.protocol[:-1]!r}; copydesk "
+            "supports no SOCKS proxies"
+        )
+    return str(parsed.href)
 
 
 class _Section(BaseModel):
@@ -77,6 +104,12 @@ class FetchSettings(_Section):
     allow_private_hosts: tuple[str, ...] = ()
     respect_robots: bool = True
     revalidate_after_days: float = Field(default=7.0, ge=0, le=3650)
+    proxy: str = Field(default="", repr=False)
+
+    @field_validator("proxy", mode="after")
+    @classmethod
+    def _check_proxy(cls, given: str) -> str:
+        return parse_proxy(given) if given else ""
 
 
 class RunSettings(_Section):
@@ -400,7 +433,9 @@ def _problem(detail: ErrorDetails) -> str:
     if detail["type"] == "tuple_type":
         return f"  {key}: expected a list, found {detail['input']!r}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    return f"  {key}: {message[:1].lower()}{message[1:]}, found {detail['input']!r}"
+    return (
+        f"  {key}: {message[:1].lower()}{message[1:]}, found {redact_text(repr(detail['input']))}"
+    )
 
 
 def _known_keys(sections: list[str]) -> list[str]:

@@ -18,8 +18,9 @@ from tests.prefect_database import made_database
 # Before Prefect is imported anywhere. A server's home outlives single tests on purpose:
 # making its database is what takes long.
 _HOME = tempfile.TemporaryDirectory(prefix="copydesk-tests-", ignore_cleanup_errors=True)
-for _name in [name for name in os.environ if name.startswith(("COPYDESK_", "PREFECT_"))]:
-    del os.environ[_name]
+for _name in list(os.environ):
+    if _name.startswith(("COPYDESK_", "PREFECT_")) or _name.lower().endswith("_proxy"):
+        del os.environ[_name]
 os.environ |= {
     "PREFECT_HOME": _HOME.name,
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -124,19 +124,20 @@ class HttpClient:
         Raises:
             FetchError: The response is no complete 200, no redirect and no requested 304.
         """
+        proxy = self._addresses.proxy_for(target)
         fields = {**self._fields, **(validators or {})}
         if credentials is not None:
             fields["Authorization"] = _basic(credentials)
         attempt = Deadline(
             self._addresses,
-            target.path,
+            target.url if proxy and target.scheme == "http" else target.path,
             at=min(deadline, self._clock() + self._policy.attempt_limit_seconds),
             silence_seconds=self._policy.timeout_seconds,
             clock=self._clock,
         )
         with self._watchdog.attempt(attempt):
             try:
-                return self._exchange(target, fields, attempt, limit)
+                return self._exchange(target, fields, attempt, proxy, limit)
             except FetchError as error:
                 cause = self._watchdog.cause_of(attempt, error)
                 if cause is error:
@@ -146,11 +147,20 @@ class HttpClient:
                 raise self._watchdog.cause_of(attempt, _typed(error, attempt)) from error
 
     def _exchange(
-        self, target: Target, fields: Mapping[str, str], deadline: Deadline, limit: int | None
+        self,
+        target: Target,
+        fields: Mapping[str, str],
+        deadline: Deadline,
+        proxy: str,
+        limit: int | None,
     ) -> HttpResponse:
         silence = max(0.01, min(deadline.seconds_left(), deadline.silence_seconds))
         response = self._adapter.send(
-            _prepare(target, fields), stream=True, timeout=silence, verify=self._verify
+            _prepare(target, fields),
+            stream=True,
+            timeout=silence,
+            verify=self._verify,
+            proxies={target.scheme: proxy} if proxy else None,
         )
         raw: urllib3.HTTPResponse = response.raw
         try:

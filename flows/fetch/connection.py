@@ -68,7 +68,9 @@ class _GuardedConnection(HTTPConnection):
             port,
             seconds=_connect_seconds(deadline),
             is_over=lambda: deadline.is_over,
+            is_proxy=self.proxy is not None,
         )
+        name = f"{'the proxy ' if self.proxy else ''}{self.host} port {port}"
         failure: OSError | None = None
         for family, kind, protocol, _name, address in answers:
             if deadline.seconds_left() <= 0:
@@ -89,8 +91,8 @@ class _GuardedConnection(HTTPConnection):
             else:
                 return sock
         if isinstance(failure, TimeoutError) or failure is None:
-            raise TimedOut(f"{self.host} port {port} accepted no connection in time")
-        raise ConnectionFailed(f"{self.host} port {port} accepts no connection: {failure}")
+            raise TimedOut(f"{name} accepted no connection in time")
+        raise ConnectionFailed(f"{name} accepts no connection: {failure}")
 
     def _release_watched(self) -> None:
         if self._watched is not None:
@@ -147,9 +149,11 @@ class GuardedAdapter(HTTPAdapter):
         )
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
-    def proxy_manager_for(self, proxy: str, **_kwargs: Any) -> Any:
-        """Refuse: a proxy would bypass the address checks."""
-        raise RuntimeError(f"proxies are not used, found one for {proxy[:20]!r}")
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """The pools of an HTTP proxy, made with our connection classes."""
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        return manager
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:
         """The response, without cookies and without a guessed encoding."""

@@ -27,6 +27,7 @@ from flows.fetch.errors import (
 from flows.fetch.headers import is_reusable, is_sendable
 from flows.fetch.messages import FetchFailure, FetchRequest, FetchResponse, FetchResult
 from flows.fetch.policy import FetchPolicy
+from flows.fetch.proxies import Proxies
 from flows.fetch.retry import RetrySession
 from flows.fetch.robots import RobotsCache
 from flows.fetch.scheduler import FetchScheduler
@@ -123,6 +124,7 @@ class Fetcher:
         self._addresses = AddressPolicy(
             allow_private_hosts=policy.allow_private_hosts,
             source_hosts=policy.source_hosts,
+            proxies=Proxies(policy.proxy),
             resolve=resolve,
         )
         self._watchdog = Watchdog(stop or threading.Event(), self._halt)

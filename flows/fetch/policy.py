@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from flows.text import DEFAULT_USER_AGENT
 
@@ -17,7 +17,7 @@ _POSITIVE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchPolicy:
-    """Limits and manners of a fetch; the first nine are keys of ``[fetch]``.
+    """Limits and manners of a fetch; the first ten are keys of ``[fetch]``.
 
     Attributes:
         user_agent: Name/version and a contact. Its first word is the product token that
@@ -30,6 +30,7 @@ class FetchPolicy:
         per_host_delay_seconds: Least time between two requests to a host.
         allow_private_hosts: ``host:port`` entries that may have a private address.
         respect_robots: Whether robots.txt is obeyed.
+        proxy: URL of an HTTP proxy; the proxies of the environment when it is empty.
         source_hosts: ``host`` or ``host:port`` of the configured sources. Redirects from
             other sites may lead to them, and their unusual ports are open. The entry ``*``
             lets redirects lead to any public host.
@@ -56,6 +57,7 @@ class FetchPolicy:
     per_host_delay_seconds: float = 0.0
     allow_private_hosts: tuple[str, ...] = ()
     respect_robots: bool = True
+    proxy: str = field(default="", repr=False)
     source_hosts: tuple[str, ...] = ()
     attempt_seconds: float = 0.0
     max_attempts: int = 6

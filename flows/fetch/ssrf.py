@@ -19,6 +19,7 @@ from typing import Any
 import ada_url
 
 from flows.fetch.errors import BadAddress, ConnectionFailed, FetchError, PolicyRefusal
+from flows.fetch.proxies import Proxies, is_private_name
 from flows.redact import redact_url, safe_text
 
 _TICK_SECONDS = 0.05
@@ -182,8 +183,10 @@ class AddressPolicy:
         *,
         allow_private_hosts: Iterable[str] = (),
         source_hosts: Iterable[str] = (),
+        proxies: Proxies | None = None,
         resolve: Resolve | None = None,
     ) -> None:
+        self._proxies = proxies or Proxies()
         self._private = frozenset(_host_port(entry) for entry in allow_private_hosts)
         named = tuple(source_hosts)
         self._allows_any_redirect = "*" in named
@@ -194,6 +197,14 @@ class AddressPolicy:
         named = self._sources | self._private
         return (target.host, target.port) in named or (target.host, None) in named
 
+    def proxy_for(self, target: Target) -> str:
+        """The URL of the proxy for a request; empty when the connection is direct.
+
+        Raises:
+            PolicyRefusal: The environment names a proxy that cannot be used.
+        """
+        return self._proxies.choose(target.origin, target.scheme, target.host)
+
     def check(self, target: Target) -> None:
         """Raise unless the URL may be tried; a name is checked when it resolves.
 
@@ -202,6 +213,8 @@ class AddressPolicy:
         """
         if _is_ip(target.host):
             self._check_address(target.host, target.host, target.port)
+        elif self.proxy_for(target) and is_private_name(target.host):
+            self._check_private(target)
         if target.port not in (80, 443) and not self._is_source(target):
             raise PolicyRefusal(
                 f"port {target.port} is neither 80 nor 443 nor the port of a configured source; "
@@ -228,8 +241,21 @@ class AddressPolicy:
             rule="redirect to another site",
         )
 
+    def _check_private(self, target: Target) -> None:
+        if self._is_private_allowed(target.host, target.port):
+            return
+        raise PolicyRefusal(
+            f"{target.host} is a name of private networks, and the proxy resolves it; to allow it, "
+            f"add '{target.host}:{target.port}' to fetch.allow_private_hosts",
+            url=target.url,
+            rule="private name behind a proxy",
+        )
+
+    def _is_private_allowed(self, host: str, port: int) -> bool:
+        return (host, port) in self._private or (host, None) in self._private
+
     def _check_address(self, address: str, host: str, port: int) -> None:
-        if (host, port) in self._private or (host, None) in self._private:
+        if self._is_private_allowed(host, port):
             return
         rule = refused_address(address)
         if rule is not None:
@@ -248,6 +274,7 @@ class AddressPolicy:
         *,
         seconds: float,
         is_over: Callable[[], bool] = lambda: False,
+        is_proxy: bool = False,
     ) -> list[AddrInfo]:
         """Resolve a host and check every address; connect to these and no others.
 
@@ -256,6 +283,7 @@ class AddressPolicy:
             port: The port.
             seconds: Longest time for the resolution.
             is_over: Polled; True ends the wait.
+            is_proxy: The host is the proxy, which may have a private address.
 
         Raises:
             PolicyRefusal: One of the addresses is not public.
@@ -263,7 +291,7 @@ class AddressPolicy:
         """
         name = host.strip("[]").lower().rstrip(".") or host
         answers = self._look_up(host.strip("[]"), port, seconds, is_over)
-        for answer in answers:
+        for answer in () if is_proxy else answers:
             self._check_address(str(answer[4][0]), name, port)
         return answers
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -128,3 +130,24 @@ def resolving(*addresses: str) -> Callable[[str, int], list[object]]:
         ]
 
     return resolve
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("tls")
+    """A certificate and its key, of 127.0.0.1 and feeds.example.org."""
+    key, pem = str(folder / "key.pem"), str(folder / "cert.pem")
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+        f"-subj /CN=project -addext subjectAltName=IP:127.0.0.1,DNS:feeds.example.org -keyout {key} -out {pem}"
+    )
+    made = subprocess.run(command.split(), capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("no openssl command to make a certificate with")
+    return pem, key
+
+
+def tls_context(certificate: tuple[str, str]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
-import subprocess
-
 import pytest
 
 from flows.fetch import (
@@ -15,7 +12,7 @@ from flows.fetch import (
     FetchResponse,
     UntrustedServer,
 )
-from tests.integration.fetch.conftest import resolving
+from tests.integration.fetch.conftest import resolving, tls_context
 from tests.integration.fetch.faultserver import html, page, reply, then_close, then_reset
 
 
@@ -107,26 +104,6 @@ def test_an_honest_user_agent_and_few_codings_are_sent(serve, fetcher) -> None:
 
 
 # ------------------------------------------------------------------ TLS
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> tuple[str, str]:
-    folder = tmp_path_factory.mktemp("tls")
-    key, pem = str(folder / "key.pem"), str(folder / "cert.pem")
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-        f"-subj /CN=project -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {pem}"
-    )
-    made = subprocess.run(command.split(), capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("no openssl command to make a certificate with")
-    return pem, key
-
-
-def tls_context(certificate: tuple[str, str]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    return context
 
 
 def test_an_unknown_certificate_is_refused_once(certificate, serve, fetcher, monkeypatch) -> None:
