@@ -312,7 +312,7 @@ def _read(file: Path, *, must_exist: bool) -> dict[str, Any]:
         if must_exist:
             raise ConfigurationError(
                 f"there is no configuration file {file}; "
-                "copy deploy/copydesk.example.toml there or leave --config out"
+                "`copydesk --config FILE init` writes one, or leave --config out"
             ) from None
         return {}
     except (OSError, UnicodeDecodeError) as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-DEFAULT_USER_AGENT = "copydesk/0.2 (+https://example.org/contact)"
+PRODUCT = "copydesk/0.2"
+DEFAULT_USER_AGENT = f"{PRODUCT} (+https://example.org/contact)"
 
 
 def pluralize(count: int, singular: str, plural: str = "") -> str:

@@ -23,6 +23,7 @@ from flows.cli import (
     export,
     gaps,
     import_posts,
+    init,
     parse,
     quarantine,
     query,
@@ -49,6 +50,7 @@ def copydesk(context: click.Context) -> None:
 
 
 for _command in (
+    init.init,
     demo.demo,
     demo_site.demo_site,
     sources.sources,

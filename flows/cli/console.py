@@ -91,6 +91,13 @@ class Console:
         notes = [*getattr(error, "__notes__", []), *filter(None, [advice_for(error)])]
         return self.fail("\n".join([str(error), *notes]), code)
 
+    def notify_advice(self) -> None:
+        """Print what the operator should change in the configuration before a run."""
+        from flows.admin.new_config import advice
+
+        for line in advice(self.settings(), self.config):
+            self.notify(f"note: {line}")
+
     def warn_unknown_source(self, source: str | None) -> None:
         """Print a hint when a named source is not configured: it may be a typing error."""
         sources = self.settings().sources

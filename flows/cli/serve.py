@@ -33,6 +33,7 @@ def serve(console: Console, port: int | None) -> int:
     from flows.pipeline.signals import graceful_shutdown
     from flows.serve.supervisor import serve as run
 
+    console.notify_advice()
     stop = threading.Event()
     with graceful_shutdown(stop, console.notify, hangup=True):
         run(

@@ -24,14 +24,29 @@ from flows.cli.run_result import print_run
 def sync(console: Console, names: tuple[str, ...], limit: int | None, *, dry_run: bool) -> int:
     """Fetch new and changed articles of all sources, or of the named ones.
 
+    \b
+    discovered    entries of listings, and listings without entries to count
+    fetched       article pages that arrived whole, or complete inside a feed
+    not_modified  pages and listings that are unchanged, as their server answers
+    new           articles that were not stored before
+    updated       articles with a new revision
+    unchanged     articles whose content is the stored one
+    duplicate     new articles with the content of another article
+    quarantined   pages and entries that cannot be parsed: copydesk quarantine list
+    failed        pages and listings that did not arrive
+    suppressed    articles that were erased on request
+    skipped       entries beyond --limit or after Ctrl-C, and pages that are no articles
+    gaps          intervals in which entries may have been missed: copydesk gaps
+
     Exit code 3: completed with warnings, such as new pages in quarantine, a possible gap or a
     source that yields nothing.
-    """
+    """  # noqa: D301  # click reads the character \b, which a raw docstring does not have
     from flows.serve.run_local import run_sync
 
     settings = console.settings()
     if not settings.sources:
         usage_error("no source is configured; add a [sources.<name>] section")
+    console.notify_advice()
     with show_progress(console) as on_progress:
         report = run_sync(
             settings,

@@ -14,6 +14,7 @@ from flows import cli
 from flows.cli import tables
 from flows.cli.parameters import MOMENT
 from flows.pipeline import parse_page
+from flows.pipeline.stats import COUNTERS
 
 
 def subcommands():
@@ -160,3 +161,10 @@ def test_table_wider_than_the_terminal_becomes_blocks(
 class Stdout:
     def __init__(self, is_terminal):
         self.isatty = lambda: is_terminal
+
+
+def test_help_of_sync_explains_every_counter(typed):
+    _, out, _ = typed("sync", "--help")
+
+    explained = {words[0] for line in out.splitlines() if len(words := line.split()) > 1}
+    assert explained >= set(COUNTERS)

@@ -1,0 +1,158 @@
+"""A new ``copydesk.toml``: the work of ``copydesk init``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flows import settings
+from flows.errors import ConfigurationError
+from flows.fetch.policy import FetchPolicy
+from flows.pipeline.run import fetch_policy
+from flows.settings import BUILT_IN_SOURCES, Settings
+from flows.text import PRODUCT
+from parsers.text.urls import is_http
+
+_HEAD = """\
+# The configuration of copydesk. Relative paths start at the folder of this file.
+# Each key is also an environment variable, such as COPYDESK_WAREHOUSE__PATH.
+# deploy/copydesk.example.toml lists every key with its default value.
+
+[warehouse]
+path = "data/copydesk.duckdb"           # the database, written by one process at a time
+snapshot = "data/copydesk.read.duckdb"  # its copy, for queries at any time
+
+[archive]
+path = "data/archive"                   # raw pages as fetched, WARC
+
+[fetch]
+user_agent = {user_agent}  # a site owner can reach you there
+# allow_private_hosts = ["127.0.0.1:8765"]  # other private hosts are refused
+
+[defaults]                              # of every source that does not set them
+schedule = "*/30 * * * *"               # for `copydesk serve`; "" for never
+time_zone = "UTC"                       # of times without a zone
+"""
+_BUILT_IN = """
+[sources.{slug}]                        # built in; a key here changes that key only
+# schedule = "{schedule}"
+"""
+_FEED = """
+[sources.{slug}]
+parser = "feed"                         # any RSS, Atom, RDF or JSON feed
+url = {url}
+full_text = true                        # fetch each article page, not only the feed's text
+# time_zone = "Europe/Berlin"
+"""
+
+
+def write_config(file: Path, *, contact: str, sources: Sequence[str]) -> Path:
+    """Write a new configuration file that can be loaded; return its path.
+
+    Args:
+        file: Must not exist.
+        contact: An http address or a mail address of the operator.
+        sources: Names of built-in sources and addresses of feeds. ``NAME=URL`` names a feed;
+            otherwise its host does.
+
+    Raises:
+        ConfigurationError: The file exists, or a value cannot be used. Nothing is written.
+    """
+    if file.exists():
+        raise _exists_error(file)
+    text = _HEAD.format(user_agent=_quoted(_user_agent(contact))) + _sections(sources)
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except FileExistsError:
+        raise _exists_error(file) from None
+    try:
+        settings.load(file, {})
+    except ConfigurationError:
+        file.unlink()
+        raise
+    return file.absolute()
+
+
+def advice(chosen: Settings, config: Path | None) -> list[str]:
+    """What the operator should change before a run; empty for a complete configuration.
+
+    Args:
+        chosen: The configuration.
+        config: Its file, if one was named.
+    """
+    lines = list(fetch_policy(chosen.fetch, ()).policy_warnings())
+    if settings.resolve_config_file(config) is None:
+        lines.insert(
+            0,
+            f"there is no {settings.DEFAULT_FILE} here, so the built-in configuration is used: "
+            f"sources {', '.join(chosen.sources)}, warehouse {chosen.warehouse.path}; "
+            "`copydesk init` writes a file",
+        )
+    return lines
+
+
+def _exists_error(file: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{file} exists, and `copydesk init` overwrites nothing: edit it, or name another file "
+        "with --config"
+    )
+
+
+def _user_agent(contact: str) -> str:
+    contact = contact.strip()
+    if not is_http(contact) and not re.fullmatch(r"[^@\s()]+@[^@\s()]+\.[^@\s()]+", contact):
+        raise ConfigurationError(
+            "expected as contact a page (https://...) or a mail address at which a site owner "
+            f"can reach you, found {contact!r}"
+        )
+    user_agent = f"{PRODUCT} (+{contact})"
+    try:
+        warnings = FetchPolicy(user_agent=user_agent).policy_warnings()
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    if warnings:
+        raise ConfigurationError(warnings[0])
+    return user_agent
+
+
+def _sections(sources: Sequence[str]) -> str:
+    sections: dict[str, str] = {}
+    for one in sources:
+        name, _, url = one.partition("=")
+        if is_http(one) or not is_http(url):
+            name, url = "", one
+        if one in BUILT_IN_SOURCES:
+            name = one
+            section = _BUILT_IN.format(slug=one, schedule=BUILT_IN_SOURCES[one]["schedule"])
+        elif is_http(url):
+            name = name or _slug(url)
+            section = _FEED.format(slug=name, url=_quoted(url))
+        else:
+            raise ConfigurationError(
+                f"expected a built-in source ({', '.join(BUILT_IN_SOURCES)}) or the address of a "
+                f"feed (https://... or NAME=https://...), found {one!r}"
+            )
+        if name in sections:
+            raise ConfigurationError(
+                f"two sources would have the name {name!r}: give the second one another, such as "
+                f"{name}_2={url}"
+            )
+        sections[name] = section
+    if not sections:
+        raise ConfigurationError("expected at least one source, found none")
+    return "".join(sections.values())
+
+
+def _slug(url: str) -> str:
+    """The host of a feed as the name of a source."""
+    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    return re.sub("[^a-z0-9]+", "_", host).strip("_") or "feed"
+
+
+def _quoted(text: str) -> str:
+    # A basic string of TOML has the escapes of JSON.
+    return json.dumps(text, ensure_ascii=False)
