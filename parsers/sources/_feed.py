@@ -9,7 +9,7 @@ from functools import partial
 from parsers.errors import IncompleteArticle
 from parsers.feeds import Feed, FeedItem
 from parsers.listings import entry_or_error, unique_entries
-from parsers.model import BadEntry, Entry, Extracted, Listing, Page, Source
+from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Page, Source
 from parsers.text.urls import canonicalize
 
 CHANNEL = "feed"
@@ -51,9 +51,23 @@ def item_id(item: FeedItem, link: str, *, by_guid: bool) -> str:
     )
 
 
+def optional_facts(**facts: str) -> dict[str, str]:
+    """Return the facts that are not empty; few feeds have them."""
+    return {name: value for name, value in facts.items() if value}
+
+
 def item_page(page: Page, entry: Entry) -> Page:
-    """Return the feed's page with the URL of an item, the base of links in its content."""
-    return replace(page, url=entry.link, final_url="")
+    """Return the feed's page with the base of the links in an item's content as its URL."""
+    return replace(page, url=entry.link, final_url=entry.facts.get("base", ""))
+
+
+def with_item_image(article: Article, entry: Entry) -> Article:
+    """Return the article with the picture that its item names, when its text has none."""
+    image = entry.facts.get("image", "")
+    if article.lead_image or not image:
+        return article
+    provenance = {**article.provenance, "lead_image": "feed:image of the item"}
+    return replace(article, lead_image=image, provenance=provenance)
 
 
 def names(lines: str, provenance: str, absent: str) -> Extracted[tuple[str, ...]]:

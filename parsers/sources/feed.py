@@ -1,4 +1,4 @@
-"""Any site with an RSS or Atom feed.
+"""Any site with an RSS, Atom or JSON feed.
 
 * ``full_text = false``: the article is the item's content (``content:encoded`` or Atom
   ``content``, else the description).
@@ -29,6 +29,8 @@ from parsers.sources._feed import (
     item_id,
     item_page,
     names,
+    optional_facts,
+    with_item_image,
 )
 from parsers.text.dates import parse_time, unknown_time
 from parsers.text.urls import canonicalize, is_http
@@ -52,7 +54,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     shared = frozenset() if by_guid else _shared_links(feed.items)
 
     def entry_of_item(item: FeedItem) -> Entry:
-        link = item.link or (item.guid if is_http(item.guid) else "")
+        link = item.link
         if link and is_http(link) and canonicalize(link) in shared:
             raise LayoutChanged(
                 f"expected a link of its own in each item, found {item.link[:200]!r} in several; "
@@ -74,9 +76,10 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
                 "updated": item.updated_raw,
                 "author": "\n".join(item.authors),
                 "category": "\n".join(item.categories),
-                "publisher": feed.title,
+                "publisher": item.publisher or feed.title,
                 "guid": item.guid,
-            },
+            }
+            | optional_facts(language=item.language, image=item.image, base=item.base),
             content=content,
         )
 
@@ -94,8 +97,7 @@ def parse(source: Source, page: Page) -> Article:
     if entry is None or entry.content is None:
         return _completed(source, page, generic.parse(source, page))
     facts = entry.facts
-    publisher = facts["publisher"]
-    return compose(
+    article = compose(
         source,
         item_page(page, entry),
         source_article_id=entry.source_article_id,
@@ -105,12 +107,13 @@ def parse(source: Source, page: Page) -> Article:
         body=entry.content,
         published=_time(source, facts["published"], "publication"),
         updated=_time(source, facts["updated"], "change"),
-        publisher=Extracted(publisher, "feed:channel title") if publisher else None,
+        publisher=_publisher(facts["publisher"]),
         authors=_names(entry, "author"),
         categories=configured_categories(source),
         tags=_names(entry, "category"),
-        language=_language(source),
+        language=_language(source, facts.get("language", "")),
     )
+    return with_item_image(article, entry)
 
 
 def entry_of(_source: Source, url: str) -> Entry:
@@ -145,10 +148,15 @@ def _completed(source: Source, page: Page, article: Article) -> Article:
             changes["published_timezone_source"] = published.timezone_source
             provenance["published_timezone_source"] = published.provenance
         authors, tags = _names(entry, "author"), _names(entry, "category")
+        language = _language(source, entry.facts.get("language", ""))
         if authors.value and not article.authors:
             add("authors", authors.value, authors.provenance)
         if tags.value and not article.tags:
             add("tags", tags.value, tags.provenance)
+        if language.value and not article.language:
+            add("language", language.value, language.provenance)
+        article = with_item_image(article, entry)
+        provenance = {**article.provenance, **provenance}
     return replace(article, **changes, provenance=provenance)
 
 
@@ -171,15 +179,21 @@ def _names(entry: Entry, name: str) -> Extracted[tuple[str, ...]]:
     return names(entry.facts.get(name, ""), f"feed:{name}", f"the item has no {name}")
 
 
-def _language(source: Source) -> Extracted[str]:
+def _publisher(title: str) -> Extracted[str] | None:
+    return Extracted(title, "feed:channel title") if title else None
+
+
+def _language(source: Source, declared: str) -> Extracted[str]:
     if language := source.text("language"):
         return Extracted(language, "source declaration")
+    if declared:
+        return Extracted(declared, "feed:language")
     return Extracted(None, "absent: the source declares no language")
 
 
 PARSER = Parser(
     name="feed",
-    version="1",
+    version="2",
     options={
         "url": "",
         "full_text": False,

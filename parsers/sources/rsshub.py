@@ -35,6 +35,8 @@ from parsers.sources._feed import (
     item_id,
     item_page,
     names,
+    optional_facts,
+    with_item_image,
 )
 from parsers.sources._publisher import Site
 from parsers.text.dates import parse_time, unknown_time
@@ -89,14 +91,15 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
             source_article_id=_id(source, item),
             channel=listing.channel,
             url=item.link or listing.url,
-            link=item.link or (item.guid if is_http(item.guid) else listing.url),
+            link=item.link or listing.url,
             facts={
                 "title": item.title,
                 "published": item.published_raw,
                 "author": "\n".join(item.authors),
                 "categories": "\n".join(item.categories),
                 "guid": item.guid,
-            },
+            }
+            | optional_facts(image=item.image, base=item.base),
             content=item.content or item.description,
         )
 
@@ -117,7 +120,7 @@ def parse(source: Source, page: Page) -> Article:
         )
     authors = entry.facts["author"]
     tags = entry.facts["categories"]
-    return compose(
+    article = compose(
         source,
         item_page(page, entry),
         source_article_id=entry.source_article_id,
@@ -132,6 +135,7 @@ def parse(source: Source, page: Page) -> Article:
         tags=names(tags, "feed:category", "the item names no category"),
         language=_language(source),
     )
+    return with_item_image(article, entry)
 
 
 def entry_of(_source: Source, url: str) -> Entry:
@@ -223,7 +227,7 @@ def _language(source: Source) -> Extracted[str]:
 
 PARSER = Parser(
     name="rsshub",
-    version="1",
+    version="2",
     options={
         "url": "",
         "route": "",

@@ -23,21 +23,23 @@ from lxml import etree
 from parsers.errors import BadListing
 
 MAX_PREFIXES = 100
+UNDECLARED = "urn:undeclared:"
+"""The namespace of a prefix that the document does not declare begins with this."""
 _BEFORE = "\ufeff\u200b \t\r\n\x00"
 _DECLARATION = re.compile(r"<\?xml\s[^<>]*>")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _VERBATIM = re.compile(r"<!\[CDATA\[|<!--")
 _REFERENCE = re.compile(r"&(?:(#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{0,31});)?")
 _XML_NAMES = frozenset({"amp", "lt", "gt", "quot", "apos"})
+# HTML 13.2.5.80: publishers mean these characters, not control characters.
+_WINDOWS_1252 = {
+    number: ord(character)
+    for number in range(0x80, 0xA0)
+    if (character := bytes([number]).decode("cp1252", "ignore"))
+}
 _DOCTYPE_END = re.compile(r"\]\s*>")
 _PREFIX = re.compile(r"<([A-Za-z_][\w.-]*):[A-Za-z_]|\s([A-Za-z_][\w.-]*):[A-Za-z_][\w.-]*\s*=")
 _ROOT = re.compile(r"<[A-Za-z_][^\s<>/]*")
-_KNOWN_PREFIXES = {
-    "atom": "http://www.w3.org/2005/Atom",
-    "content": "http://purl.org/rss/1.0/modules/content/",
-    "dc": "http://purl.org/dc/elements/1.1/",
-    "dcterms": "http://purl.org/dc/terms/",
-}
 
 
 def repair(text: str) -> str:
@@ -132,6 +134,7 @@ def _reference(match: re.Match[str]) -> str:
         return "&amp;"
     if name.startswith("#"):
         number = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+        number = _WINDOWS_1252.get(number, number)
         return f"&#{number};" if _is_xml_character(number) else "\ufffd"
     if name in _XML_NAMES:
         return match[0]
@@ -156,8 +159,5 @@ def _with_declared_prefixes(text: str) -> str:
     if len(used) > MAX_PREFIXES:
         return text
     missing = sorted(prefix for prefix in used - {"xml", "xmlns"} if f"xmlns:{prefix}" not in text)
-    declared = "".join(
-        f' xmlns:{prefix}="{_KNOWN_PREFIXES.get(prefix, f"urn:undeclared:{prefix}")}"'
-        for prefix in missing
-    )
+    declared = "".join(f' xmlns:{prefix}="{UNDECLARED}{prefix}"' for prefix in missing)
     return text[: root.end()] + declared + text[root.end() :]

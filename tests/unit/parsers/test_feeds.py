@@ -43,7 +43,8 @@ def titles(feed: Feed) -> list[str]:
     [
         ("", "an empty document"),
         ("\ufeff \n", "an empty document"),
-        ('{"items": []}', "text that begins with '{\"items\": []}'"),
+        ('{"entries": []}', '{"entries": []}'),
+        ("{broken", "{broken"),
         (
             "<!DOCTYPE html><html><head><title>Error 500</title></head></html>",
             "an HTML page titled 'Error 500'",
@@ -79,6 +80,10 @@ def test_rss_item_gives_every_field():
         updated_raw="",
         authors=("甲",),
         categories=("港口",),
+        publisher="",
+        language="",
+        image="",
+        base="",
         description="摘要",
         content="<p>正文</p>",
         raw=item.raw,
@@ -203,23 +208,37 @@ def test_truncated_feed_always_has_a_broken_item():
     assert read > 300
 
 
-def test_broken_item_costs_only_itself():
-    broken = numbered(4).replace("<title>t2</title>", "<title>t2<br></title>")
+def test_item_that_cannot_be_repaired_costs_only_itself():
+    broken = numbered(4).replace("<title>t2</title>", "<title>t2</title><!-- a -- b -->")
 
     feed = parse_feed(rss(broken), HERE)
 
     assert titles(feed) == ["t0", "t1", "t3"]
-    assert [(type(bad.error), "t2<br>" in bad.raw) for bad in feed.broken] == [
-        (LayoutChanged, True)
-    ]
+    assert [(type(bad.error), "t2" in bad.raw) for bad in feed.broken] == [(LayoutChanged, True)]
     assert (feed.title, feed.link) == ("T", "https://gazette.example/")
 
 
-def test_item_that_never_ends_costs_only_itself():
-    feed = parse_feed(rss(numbered(3).replace("</item><item><title>t1", "<item><title>t1")), HERE)
+@pytest.mark.parametrize(
+    ("written", "broken"),
+    [
+        ("<title>t1</title>", "<title>t1<br></title>"),
+        ("<title>t1</title>", "<title>t1</b></title></title>"),
+        ("<title>t1</title>", "<title>t1"),
+        ("<title>t1</title>", "<Title>t1</TITLE>"),
+        ("<title>t1</title>", "<title>t1</title><media:x a=1 a='2' b c=\"<\"/>"),
+        ("<title>t1</title>", "<title>t1</title><p>a < b <i>c</p> ]]>"),
+        ("</item><item><title>t2", "<item><title>t2"),
+        ("<item><title>t1", "</channel><item><title>t1"),
+    ],
+)
+def test_broken_markup_of_an_item_costs_no_item(written, broken):
+    feed = parse_feed(rss(numbered(4).replace(written, broken)), HERE)
 
-    assert titles(feed) == ["t1", "t2"]
-    assert len(feed.broken) == 1
+    assert titles(feed) == ["t0", "t1", "t2", "t3"]
+    assert [item.description for item in feed.items] == [
+        f"<p>item {n}</item> & more</p>" for n in range(4)
+    ]
+    assert feed.broken == ()
 
 
 def test_text_after_the_root_is_ignored():

@@ -1,0 +1,74 @@
+"""Titles: HTML elements are removed, words that only look like elements are kept."""
+
+from __future__ import annotations
+
+import re
+
+_TAG = re.compile(r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9]{0,9})(?P<rest>\s[^<>]*|/)?>")
+_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b[^<>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_VOID = frozenset({"br", "hr", "img", "wbr"})
+_INLINE = frozenset(
+    {
+        "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font",
+        "i", "ins", "kbd", "label", "mark", "nobr", "q", "rp", "rt", "ruby", "s", "samp", "small",
+        "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var",
+    }
+)  # fmt: skip
+_BLOCK = frozenset(
+    {
+        "article", "blockquote", "body", "center", "dd", "div", "dl", "dt", "footer", "h1", "h2", "h3",
+        "h4", "h5", "h6", "head", "header", "html", "li", "main", "ol", "p", "pre", "section", "table",
+        "tbody", "td", "th", "thead", "title", "tr", "ul", "video", "audio", "iframe", "object",
+    }
+)  # fmt: skip
+
+
+def strip_elements(words: str) -> str:
+    """Return HTML text without its elements, on one line.
+
+    A tag without its counterpart (``How to use <b>``), an unknown one (``<words>``) and a
+    comparison (``x < y``) are words of the title.
+    """
+    words = _UNSEEN.sub("", words)
+    if "<" in words:
+        tags = [
+            tag for tag in _TAG.finditer(words) if tag["name"].lower() in _VOID | _INLINE | _BLOCK
+        ]
+        words = _without(words, _markup(words, tags))
+    return " ".join(words.split())
+
+
+def _markup(words: str, tags: list[re.Match[str]]) -> set[re.Match[str]]:
+    markup: set[re.Match[str]] = set()
+    is_open: list[re.Match[str]] = []
+    for tag in tags:
+        name = tag["name"].lower()
+        if name in _VOID or _is_beside_words(words, tag) or (tag["rest"] or "").strip(" /"):
+            markup.add(tag)
+        if not tag["end"]:
+            is_open.append(tag)
+            continue
+        place = next(
+            (n for n in reversed(range(len(is_open))) if is_open[n]["name"].lower() == name), -1
+        )
+        if place >= 0:
+            markup |= {is_open[place], tag}
+            del is_open[place:]
+    return markup
+
+
+def _is_beside_words(words: str, tag: re.Match[str]) -> bool:
+    """Return whether a tag at an edge of the title has no space where words would have one."""
+    if tag["end"]:
+        return tag.end() == len(words.rstrip()) and words[tag.start() - 1 : tag.start()].isalnum()
+    return not words[: tag.start()].strip() and words[tag.end() : tag.end() + 1].isalnum()
+
+
+def _without(words: str, markup: set[re.Match[str]]) -> str:
+    parts = []
+    position = 0
+    for tag in sorted(markup, key=lambda tag: tag.start()):
+        is_space = tag["name"].lower() in _BLOCK or tag["name"].lower() in {"br", "hr"}
+        parts += [words[position : tag.start()], " " if is_space else ""]
+        position = tag.end()
+    return "".join([*parts, words[position:]])

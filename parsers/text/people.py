@@ -1,0 +1,83 @@
+"""Names of people in an author line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+MAX_LENGTH = 500
+"""A longer line is no line of names; it is kept as it is."""
+
+_MAIL = r"(?:mailto:)?[^\s@<>()\[\],;:\"']+@[^\s@<>()\[\],;:\"']+\.[^\s@<>()\[\],;:\"'.]+"
+_MAIL_OF = re.compile(rf"[<\[]?{_MAIL}[>\]]?\s*\(([^()]*)\)")
+_ADDRESS = re.compile(rf"[<(\[]?\s*{_MAIL}\s*[>)\]]?")
+_LABEL = re.compile(
+    r"(?:(?:(?:written|posted|words|story)\s+)?by(?:\s*:\s*|\s+)|author\s*:\s*"
+    r"|(?:作者|撰文|文|记者|記者)\s*[:：/／]\s*)(?=\S)",
+    re.IGNORECASE,
+)
+_NO_NAME = frozenset({"unknown", "none", "null", "undefined", "n/a", "by"})
+_SEPARATOR = re.compile(r"\s*;\s*|\s*,\s+(?:and\s+|&\s+)?|\s+(?:and|&|und|et|y)\s+", re.IGNORECASE)
+_PARTICLES = frozenset(
+    {"al", "bin", "da", "de", "del", "della", "den", "der", "di", "dos", "du", "el", "la", "le",
+     "ten", "ter", "van", "von", "zu"}
+)  # fmt: skip
+_NOT_PEOPLE = re.compile(
+    r"\b(?:agenc\w+|associates?|association|board|bureau|cent(?:er|re)|club|compan\w+|co|college"
+    r"|committee|correspondents?|council|daily|department|desk|editors?|foundation|gazette|group|inc"
+    r"|institute|jr|journal|llc|ltd|magazine|media|ministry|network|news|newsroom|office|organi[sz]ation"
+    r"|partners?|ph\.?d|post|press|radio|reporters?|reuters|review|school|services?|society|solutions?"
+    r"|special|sr|staff|street|studios?|system|team|times|tribune|university|wire|writers?)\b",
+    re.IGNORECASE,
+)
+_HAN_NAME = re.compile(r"[\u4e00-\u9fff·]{2,5}")
+
+
+def author_names(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in author lines: no e-mail addresses, labels or repeats.
+
+    A line is split only when each part looks like the full name of a person, so that
+    ``Simon and Co`` stays one name.
+    """
+    names: dict[str, str] = {}
+    for line in lines:
+        for name in _names(" ".join(line.split())):
+            names.setdefault(name.casefold(), name)
+    return tuple(names.values())
+
+
+def _names(line: str) -> Iterator[str]:
+    if len(line) > MAX_LENGTH:
+        yield line
+        return
+    if "@" in line:
+        line = _ADDRESS.sub(" ", _MAIL_OF.sub(r" \1 ", line))
+    line = _bare(line)
+    if label := _LABEL.match(line):
+        line = _bare(line[label.end() :])
+    if not line or line.casefold() in _NO_NAME or line.startswith(("http://", "https://")):
+        return
+    parts = [part for part in _SEPARATOR.split(line) if part]
+    if len(parts) > 1 and all(map(_is_full_name, parts)):
+        yield from parts
+        return
+    han = [part.strip() for part in line.split("、")]
+    yield from han if len(han) > 1 and all(map(_HAN_NAME.fullmatch, han)) else [line]
+
+
+def _bare(words: str) -> str:
+    words = " ".join(words.split()).strip(" ,;|\"'–—-")
+    if words.startswith("(") and words.endswith(")"):
+        words = words[1:-1].strip()
+    return words.replace("()", "").replace("<>", "").strip()
+
+
+def _is_full_name(words: str) -> bool:
+    parts = words.split()
+    return (
+        2 <= len(parts) <= 5
+        and parts[0][0].isupper()
+        and all(part[0].isupper() or part.casefold() in _PARTICLES for part in parts)
+        and not any(letter.isdigit() for letter in words)
+        and not _NOT_PEOPLE.search(words)
+    )
