@@ -14,7 +14,7 @@ from flows.callbacks import Notify
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import connect_for_queries, current_snapshot, run_query
-from warehouse.read.query import run_query_arrow
+from warehouse.read.query import read_json, run_query_arrow
 from warehouse.rows import ResultSet
 
 OLD_SECONDS = 3600.0
@@ -42,8 +42,11 @@ class QueryResult:
         return self.result.rows
 
     def as_json(self) -> list[dict[str, Any]]:
-        """One object a row."""
-        return [dict(zip(self.columns, map(_json_value, row), strict=True)) for row in self.rows]
+        """One object a row; what JSON has no type for is the text of DuckDB."""
+        return [
+            dict(zip(self.columns, map(_json_value, row, self.result.types), strict=True))
+            for row in self.rows
+        ]
 
     def as_csv(self) -> str:
         """RFC 4180 with a header; lists and structures as JSON.
@@ -94,12 +97,18 @@ def _file(settings: Settings, *, live: bool, notify: Notify) -> Path:
     return snapshot.path
 
 
-def _json_value(value: object) -> object:
-    """The value; null for NaN and the infinities, which JSON does not have."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _json_value(value: object, kind: str) -> object:
+    return read_json(value) if kind == "JSON" and isinstance(value, str) else _finite(value)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 def _csv_value(value: object) -> Any:
+    value = _finite(value)
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return json.dumps(value, ensure_ascii=False)
     return value.isoformat() if hasattr(value, "isoformat") else value

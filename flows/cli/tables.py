@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from parsers.text.characters import escape_controls
@@ -53,9 +55,10 @@ def fits_terminal(text: str) -> bool:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, bytes | bytearray):
-        return f"({len(value)} bytes)"
-    text = value.isoformat(" ") if hasattr(value, "isoformat") else str(value)
+    if isinstance(value, list | dict):
+        text = json.dumps(value, ensure_ascii=False)
+    else:
+        text = value.isoformat(" ") if isinstance(value, datetime) else str(value)
     return escape_controls(" ".join(text.split()))
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from warehouse.db import opened
 from warehouse.errors import BadQuery
@@ -23,7 +27,20 @@ _HARDENED = {
     "allow_community_extensions": "false",
 }
 _READS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-_ZONED = "TIMESTAMP WITH TIME ZONE"
+
+# Python and Parquet have the same values of these types as DuckDB.
+_EXACT = {
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+    "BOOLEAN", "FLOAT", "DOUBLE", "VARCHAR",
+}  # fmt: skip
+_WHOLE = {"HUGEINT", "UHUGEINT"}
+_TIMES = {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
+_NESTED = re.compile(r".*\[\d*\]|(?:STRUCT|MAP|UNION|TUPLE|VARIANT)\b.*", re.DOTALL)
+_SAME_IN_PARQUET = re.compile(
+    r"BLOB|TIME|DECIMAL\(\d+,\d+\)"
+    r"|(?:VARCHAR|BOOLEAN|DOUBLE|FLOAT|BLOB|U?(?:TINY|SMALL|BIG)INT|U?INTEGER)(?:\[\])+"
+)
+_FINITE = {"DATE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", *_TIMES}
 
 
 @contextmanager
@@ -49,22 +66,94 @@ def run_query(
     """
     _check(db, sql)
     with _as_bad_query():
-        cursor = db.execute(sql, list(parameters))
-        columns = tuple(str(one[0]) for one in cursor.description or ())
-        types = tuple(str(one[1]) for one in cursor.description or ())
-        rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
-    return ResultSet(columns=columns, types=types, rows=_in_utc(rows, types))
+        found = db.sql(sql, params=list(parameters)) if parameters else db.sql(sql)
+        columns, types = tuple(found.columns), tuple(map(str, found.types))
+        if limit is not None:
+            found = found.limit(limit)
+        rows = found.project(_select(found, _printed)).fetchall()
+    readers = [_reader(kind) for kind in types]
+    return ResultSet(
+        columns=columns,
+        types=types,
+        rows=[
+            tuple(
+                read(value) if read and value is not None else value
+                for read, value in zip(readers, row, strict=True)
+            )
+            for row in rows
+        ],
+    )
 
 
 def run_query_arrow(db: DuckDBPyConnection, sql: str) -> pa.Table:
-    """Return the result as an Arrow table, for Parquet and CSV.
+    """Return the result as an Arrow table, for Parquet.
+
+    Types that Parquet does not hold exactly are texts; an infinite time is refused.
 
     Raises:
-        BadQuery: As ``run_query``.
+        BadQuery: As ``run_query``; or a time is infinite.
     """
     _check(db, sql)
     with _as_bad_query():
-        return db.sql(sql).to_arrow_table()
+        found = db.sql(sql)
+        table = found.project(_select(found, _stored)).to_arrow_table()
+        return table.rename_columns(list(found.columns))
+
+
+def _select(found: DuckDBPyRelation, expression: Callable[[str, str, str], str]) -> str:
+    """Return the select list that makes each column exact; names may repeat, so by number."""
+    columns = zip(found.columns, map(str, found.types), strict=True)
+    return ", ".join(
+        f'{expression(f"#{i}", kind, name)} AS "{i}"' for i, (name, kind) in enumerate(columns, 1)
+    )
+
+
+def _printed(column: str, kind: str, _name: str) -> str:
+    """Return a value that Python holds exactly: itself, its JSON, or DuckDB's text of it.
+
+    Python's own types would change it: an interval has months, a time nanoseconds, and an
+    infinite date becomes the year 9999.
+    """
+    if kind in _EXACT or kind in _WHOLE:
+        return column
+    return f"CAST({f'to_json({column})' if _NESTED.fullmatch(kind) else column} AS VARCHAR)"
+
+
+def _reader(kind: str) -> Callable[[Any], object] | None:
+    if kind in _TIMES:
+        return _time
+    return read_json if _NESTED.fullmatch(kind) else None
+
+
+def _time(text: str) -> object:
+    """Return a time, or its text where Python has none: infinity, years after 9999."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return text
+
+
+def read_json(text: str) -> object:
+    """Return the value of a JSON text; a number that Python would round is its text."""
+    return json.loads(text, parse_float=_number, parse_constant=str)
+
+
+def _number(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) and Decimal(repr(value)) == Decimal(text) else text
+
+
+def _stored(column: str, kind: str, name: str) -> str:
+    """Return a value that a Parquet file holds exactly."""
+    if kind in _FINITE:
+        quoted = name.replace("'", "''")
+        refusal = f"column {quoted} has an infinite {kind}: Parquet has none, cast it to VARCHAR"
+        return f"CASE WHEN isinf({column}) THEN error('{refusal}') ELSE {column} END"
+    if kind in _WHOLE:
+        return f"CAST({column} AS DECIMAL(38, 0))"
+    if kind in _EXACT or _SAME_IN_PARQUET.fullmatch(kind):
+        return column
+    return _printed(column, kind, name)
 
 
 def _check(db: DuckDBPyConnection, sql: str) -> None:
@@ -85,13 +174,3 @@ def _as_bad_query() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise BadQuery(str(error).strip()) from error
-
-
-def _in_utc(rows: list[tuple[Any, ...]], types: Sequence[str]) -> list[tuple[object, ...]]:
-    if _ZONED not in types:
-        return list(rows)
-    return [
-        tuple(value.astimezone(UTC) if isinstance(value, datetime) and type_ == _ZONED else value
-              for value, type_ in zip(row, types, strict=True))
-        for row in rows
-    ]  # fmt: skip
