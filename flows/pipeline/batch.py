@@ -49,6 +49,8 @@ class Batch:
 
     Attributes:
         not_modified: Articles whose server answered 304, by article id.
+        listings_not_modified: Listings that carry their articles and whose server answered
+            304, with the time when it last sent them.
         observations: Article rows, validated.
         fetches: One row for each address.
         failures: Pages, lines and listings that could not be parsed.
@@ -62,6 +64,7 @@ class Batch:
         self.targets = list(targets)
         self.pages: list[FetchedPage] = []
         self.not_modified: dict[str, NotModified] = {}
+        self.listings_not_modified: list[tuple[NotModified, datetime]] = []
         self.observations: list[Observation] = []
         self.fetches: dict[str, FetchRow] = {}
         self.failures: list[NewQuarantineEntry] = []
@@ -99,6 +102,7 @@ class Batch:
         """Store another batch of the same source in the same transaction."""
         self.targets += other.targets
         self.not_modified |= other.not_modified
+        self.listings_not_modified += other.listings_not_modified
         self.observations += other.observations
         self.fetches = other.fetches | self.fetches
         self.failures += other.failures

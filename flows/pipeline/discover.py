@@ -13,6 +13,7 @@ from parsers import registry
 from parsers.errors import ParseError
 from parsers.model import BadEntry, Entry, Listing, Page, Source
 from warehouse.records import alerts, fetches, not_modified, watermarks
+from warehouse.records.not_modified import NotModified
 from warehouse.rows import NewGap, Validators, Watermark
 
 
@@ -82,10 +83,16 @@ class _Discovery:
         responses = {one.request.url: one for one in self.run.fetch_all(requests)}
         for listing in listings:
             response = responses.get(listing.url)
-            if response is None or not self._read_listing(listing, response):
+            known = validators.get(listing.url)
+            if response is None or not self._read_listing(listing, response, known):
                 self.result.unread_count += 1
 
-    def _read_listing(self, listing: Listing, response: FetchResponse | FetchFailure) -> bool:
+    def _read_listing(
+        self,
+        listing: Listing,
+        response: FetchResponse | FetchFailure,
+        known: Validators | None,
+    ) -> bool:
         """Add the entries of a listing; false when it could not be read."""
         channel, batch = listing.channel, self.result.listings
         if isinstance(response, FetchFailure):
@@ -99,6 +106,9 @@ class _Discovery:
         if response.not_modified:
             self.stats.add(discovered=1, not_modified=1)
             self.stats.has_listed = True
+            if known is not None:
+                unchanged = NotModified(channel=channel, at=response.fetched_at)
+                batch.listings_not_modified.append((unchanged, known.fetched_at))
         else:
             page = decode_page(response, None)
             try:

@@ -275,6 +275,8 @@ def load(
         upserted = articles.upsert_articles(db, batch.observations, run_id=run.id)
         fetches.record(db, list(batch.fetches.values()), run_id=run.id)
         not_modified.record(db, batch.not_modified, run_id=run.id)
+        for listing, sent_at in batch.listings_not_modified:
+            not_modified.record_listing(db, source.slug, listing, sent_at=sent_at, run_id=run.id)
         superseded = len(quarantine.superseded(db, batch.failures))
         quarantine.put(db, batch.failures, run_id=run.id)
         quarantine.resolve_parsed(db, _parsed_at(batch), run_id=run.id)

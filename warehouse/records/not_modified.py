@@ -1,4 +1,4 @@
-"""Articles that are stored already, and those that a server answered 304 Not Modified for."""
+"""Articles that are stored already, and what a server answered 304 Not Modified for."""
 
 from __future__ import annotations
 
@@ -35,6 +35,18 @@ RECORD = """
     FROM _store.article_versions v JOIN copydesk_ids k ON v.article_key = k.key::UUID
     WHERE v.seen_at <= k.at
     GROUP BY v.article_key, k.channel, k.at
+"""
+
+# The articles seen in the channel when the listing was last sent, or later: they are still in it.
+RECORD_LISTING = """
+    INSERT INTO _store.sightings
+    SELECT DISTINCT s.article_key, s.content_key, s.channel, ?::TIMESTAMPTZ, ?::TIMESTAMPTZ, ?
+    FROM _store.sightings s
+    SEMI JOIN (SELECT article_key FROM _store.article_records WHERE source = ?) r
+           ON r.article_key = s.article_key
+    WHERE s.channel = ? AND s.last_seen_at >= ?
+    QUALIFY row_number() OVER (
+        PARTITION BY s.article_key ORDER BY s.last_seen_at DESC, s.first_seen_at DESC) = 1
 """
 
 
@@ -93,3 +105,21 @@ def record(db: DuckDBPyConnection, articles: Mapping[str, NotModified], *, run_i
     )
     with stage.staged(db, "copydesk_ids", rows):
         db.execute(RECORD, [run_id])
+
+
+def record_listing(
+    db: DuckDBPyConnection, source: str, listing: NotModified, *, sent_at: datetime, run_id: str
+) -> None:
+    """Store a sighting of every article of a listing that carries them and was not modified.
+
+    The caller owns the transaction.
+
+    Args:
+        db: The warehouse.
+        source: The source of the listing.
+        listing: The answer.
+        sent_at: When the server last sent the listing whole.
+        run_id: The run that stores the rows.
+    """
+    values = [listing.at, listing.at, run_id, source, listing.channel, sent_at]
+    db.execute(RECORD_LISTING, values)

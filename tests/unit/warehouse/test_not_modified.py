@@ -6,7 +6,13 @@ from duckdb import DuckDBPyConnection
 
 from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
 from warehouse import transaction
-from warehouse.records.not_modified import NotModified, ids_in_other_channels, record, stored_ids
+from warehouse.records.not_modified import (
+    NotModified,
+    ids_in_other_channels,
+    record,
+    record_listing,
+    stored_ids,
+)
 
 LAST_SEEN = "SELECT article_id, last_seen_at FROM articles ORDER BY article_id"
 
@@ -54,6 +60,31 @@ def test_replayed_page_from_before_a_confirmation_does_not_become_current(
 
     assert (done.updated, done.unchanged) == (0, 1)
     assert rows_of(db, "SELECT title FROM articles") == [("降准",)]
+
+
+def test_an_unmodified_listing_moves_last_seen_of_the_articles_that_it_carries(
+    db: DuckDBPyConnection,
+) -> None:
+    upsert(
+        db,
+        article(1, fetched_at=NOON - HOUR),  # left the listing
+        article(2, "加息"),
+        article(3, "汇率", channel="media"),
+        article(4, "股市", source="ofweek"),
+    )
+    before = everything(db)["revisions"]
+    for hours in (2, 3):
+        with transaction(db):
+            listing = NotModified(channel="emnews", at=NOON + hours * HOUR)
+            record_listing(db, "finews", listing, sent_at=NOON, run_id="r")
+
+    assert rows_of(db, LAST_SEEN) == [
+        ("finews:1", NOON - HOUR),
+        ("finews:2", NOON + 3 * HOUR),
+        ("finews:3", NOON),
+        ("ofweek:4", NOON),
+    ]
+    assert everything(db)["revisions"] == before
 
 
 def test_known_articles_are_those_that_were_stored(db: DuckDBPyConnection) -> None:
