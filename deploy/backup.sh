@@ -18,6 +18,7 @@ trap 'rm -rf "$new.part"' EXIT
 mkdir -p "$new.part"
 # The snapshot first: the archive already holds all pages that it names.
 cp -p "$data/copydesk.read.duckdb" "$new.part/copydesk.duckdb"
+chmod u+w "$new.part/copydesk.duckdb"
 broken=
 if [ -d "$data/archive" ]; then
     mkdir "$new.part/archive"

@@ -7,7 +7,6 @@ tag. An element without an end tag ends with its parent.
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 _TOKEN = re.compile(
     r"<!\[CDATA\[.*?\]\]>|<!--.*?-->|<\?[^<>]*\?>"
@@ -53,7 +52,6 @@ class _Writer:
     def __init__(self) -> None:
         self.parts: list[str] = []
         self._open: list[str] = []
-        self._counts: Counter[str] = Counter()
 
     def text(self, words: str) -> None:
         self.parts.append(words.replace("<", "&lt;").replace("]]>", "]]&gt;"))
@@ -66,11 +64,10 @@ class _Writer:
         self.parts.append(f"<{name}{_attributes(rest)}{'/' if is_empty else ''}>")
         if not is_empty:
             self._open.append(name)
-            self._counts[folded] += 1
 
     def close(self, name: str) -> None:
         folded = name.lower()
-        if self._counts[folded]:
+        if folded in map(str.lower, self._open):
             while self._pop().lower() != folded:
                 pass
 
@@ -80,7 +77,6 @@ class _Writer:
 
     def _pop(self) -> str:
         name = self._open.pop()
-        self._counts[name.lower()] -= 1
         self.parts.append(f"</{name}>")
         return name
 

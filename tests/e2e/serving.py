@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,11 @@ from warehouse.errors import WarehouseError
 from warehouse.process import process_exists
 
 COPYDESK = [sys.executable, "-c", "from flows.cli import main; main()"]
-WOSHIPM_SECONDS = 10
-WOSHIPM = f"""
+WOSHIPM = """
 [sources.woshipm]
 parser = "woshipm"
-base_url = "{{url}}"
-schedule = "every {WOSHIPM_SECONDS} seconds"
+base_url = "{url}"
+schedule = "every 10 seconds"
 """
 """On a schedule whose runs, of two seconds of processor time each, leave most of a core free."""
 
@@ -181,16 +179,6 @@ class Serving:
             return []
         return found
 
-    def runs_due(self, name: str, after: datetime, before: datetime) -> list[dict[str, Any]]:
-        """The scheduled runs of a sync that came due in an interval, in their order."""
-        wanted = {
-            "deployment_id": {"any_": [self.deployment_id(name)]},
-            "expected_start_time": {"after_": f"{after:%FT%TZ}", "before_": f"{before:%FT%TZ}"},
-        }
-        document = {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC"}
-        found: list[dict[str, Any]] = self.post("/flow_runs/filter", document)
-        return found
-
     def completed(self, name: str) -> int:
         return len(self.runs("COMPLETED", name=name))
 
@@ -212,14 +200,14 @@ class Serving:
         run: dict[str, Any] = self.post(path, {"parameters": parameters})
         return run
 
-    def child_pid(self, module: str) -> int:
-        """The process ``python -m module``: SERVER_MODULE, or ``prefect`` for the worker."""
+    def child_pid(self, kind: str) -> int:
+        """The process ``prefect <kind> start``: its server or its worker."""
         assert self.process is not None
         for pid in descendants(self.process.pid):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if words[1:3] == [b"-m", module.encode()]:
+            if words[2:5] == [b"prefect", kind.encode(), b"start"]:
                 return pid
-        raise AssertionError(f"there is no {module}")
+        raise AssertionError(f"there is no {kind}")
 
     def run_pid(self, run: dict[str, Any]) -> int:
         """The process of a flow run, once it has one."""

@@ -26,7 +26,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from warehouse import lock, wal
-from warehouse.db import file_of, read_sequence
+from warehouse.db import STORAGE_VERSION, file_of, read_sequence
 from warehouse.duckdb_errors import missing_error, translate_error, translate_errors
 from warehouse.errors import WarehouseError, WrongSnapshot
 
@@ -127,7 +127,7 @@ def remove_other_snapshots(snapshot: Path | str, keep: Path) -> list[Path]:
 def remove_unfinished(snapshot: Path | str) -> None:
     """Remove what killed publications left; for a caller that holds the warehouse."""
     link = Path(snapshot).absolute()
-    for part in link.parent.glob(f"{glob.escape(link.name)}.*.part"):
+    for part in link.parent.glob(f"{glob.escape(link.name)}.*.part*"):
         part.unlink(missing_ok=True)
 
 
@@ -209,12 +209,31 @@ def _copied(live: Path, final: Path, link: Path) -> Path:
         )
         if done.returncode:
             raise translate_error(duckdb.IOException(done.stderr.strip()), link)
+        _set_home(part, link)
+        part.chmod(0o444)  # a DuckDB that opens it for writing would lock out every reader
         with part.open("rb") as copy:
             os.fsync(copy.fileno())
         part.rename(final)
     finally:
         part.unlink(missing_ok=True)
     return final
+
+
+def _set_home(copy: Path, link: Path) -> None:
+    """Let the macros find their tables from another database, too (see migration 0009)."""
+    with duckdb.connect(
+        str(copy), config={"storage_compatibility_version": STORAGE_VERSION, "threads": "1"}
+    ) as db:
+        macros = db.execute(
+            "SELECT function_name, parameters, macro_definition FROM duckdb_functions() "
+            "WHERE function_type = 'table_macro' AND list_contains(parameters, 'home')"
+        ).fetchall()
+        name = link.name.partition(".")[0].replace("'", "''")
+        for function, parameters, body in macros:
+            given = ", ".join(one for one in parameters if one != "home")
+            db.execute(
+                f"CREATE OR REPLACE MACRO {function}({given}, home := '{name}') AS TABLE {body}"
+            )
 
 
 def _swap(link: Path, published: Path) -> None:
@@ -225,6 +244,9 @@ def _swap(link: Path, published: Path) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(published.name)
     fresh.replace(link)
+    # A program that wrote to the old snapshot by mistake may have left a log that DuckDB would
+    # refuse together with the new one.
+    link.with_name(f"{link.name}.wal").unlink(missing_ok=True)
     folder = os.open(link.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -257,6 +279,6 @@ def _is_open(path: Path) -> bool:
     get_lock = getattr(fcntl, "F_OFD_GETLK", None)
     if get_lock is None:
         return True
-    with path.open("rb+") as file:
+    with path.open("rb") as file:
         answer = fcntl.fcntl(file.fileno(), get_lock, question)
     return bool(struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK)

@@ -33,11 +33,15 @@ CREATE TABLE _store.gone (
 
 -- The articles as they were known at ts: nothing seen later takes part.
 -- (DuckLake has no comments on macros, so this comment is the documentation.)
-CREATE MACRO articles_as_of(ts) AS TABLE
+-- DuckDB looks up the tables of a macro where it is called, not where it is defined. Publishing
+-- a snapshot sets `home` to its database name: called from any other database, the macro reads
+-- the one attached as `news`.
+CREATE MACRO articles_as_of(ts, home := '') AS TABLE
 WITH known AS (
     SELECT article_key, count(*) AS version_count,
            any_value(content_key) AS content_key, any_value(record_key) AS record_key
-    FROM _store.article_versions
+    FROM query_table(CASE WHEN home = '' OR current_database() IN (home, 'copydesk') THEN ''
+                          ELSE 'news.' END || '_store.article_versions')
     WHERE seen_at <= ts
     GROUP BY article_key
 ), chain AS (
@@ -45,7 +49,8 @@ WITH known AS (
     SELECT article_key, content_key, record_key, seen_at, seq,
            content_key IS DISTINCT FROM lag(content_key)
                OVER (PARTITION BY article_key ORDER BY seen_at, seq) AS is_change
-    FROM _store.article_versions
+    FROM query_table(CASE WHEN home = '' OR current_database() IN (home, 'copydesk') THEN ''
+                          ELSE 'news.' END || '_store.article_versions')
     SEMI JOIN (SELECT article_key FROM known WHERE version_count > 1) USING (article_key)
     WHERE seen_at <= ts
 ), heads AS (
@@ -65,12 +70,14 @@ WITH known AS (
     SELECT article_key,
            min(first_seen_at) AS first_seen_at,
            max(least(last_seen_at, ts)) AS last_seen_at
-    FROM _store.sightings
+    FROM query_table(CASE WHEN home = '' OR current_database() IN (home, 'copydesk') THEN ''
+                          ELSE 'news.' END || '_store.sightings')
     WHERE first_seen_at <= ts
     GROUP BY article_key
 ), absent AS (
     SELECT DISTINCT article_key
-    FROM _store.gone
+    FROM query_table(CASE WHEN home = '' OR current_database() IN (home, 'copydesk') THEN ''
+                          ELSE 'news.' END || '_store.gone')
     WHERE gone_at <= ts AND (live_at IS NULL OR live_at > ts)
 )
 SELECT r.source || ':' || r.source_article_id AS article_id,
@@ -85,8 +92,12 @@ SELECT r.source || ':' || r.source_article_id AS article_id,
        h.revision_count, h.duplicate_count,
        CASE WHEN g.article_key IS NULL THEN 'live' ELSE 'gone' END AS state
 FROM counted h
-JOIN _store.article_records r ON r.record_key = h.record_key
-JOIN _store.contents c ON c.content_key = h.content_key
+JOIN query_table(CASE WHEN home = '' OR current_database() IN (home, 'copydesk') THEN ''
+                          ELSE 'news.' END || '_store.article_records')
+    r ON r.record_key = h.record_key
+JOIN query_table(CASE WHEN home = '' OR current_database() IN (home, 'copydesk') THEN ''
+                          ELSE 'news.' END || '_store.contents')
+    c ON c.content_key = h.content_key
 JOIN seen s ON s.article_key = h.article_key
 LEFT JOIN absent g ON g.article_key = h.article_key;
 
@@ -96,7 +107,7 @@ SELECT article_id, source, source_article_id, url, canonical_url, title, authors
        published_timezone_source, updated_at, categories, tags, language, lead_image, body_html,
        text, completeness, content_hash, parser, parser_version, provenance, original_url,
        first_seen_at, last_seen_at, revision_count, duplicate_count, state
-FROM articles_as_of('infinity'::TIMESTAMPTZ);
+FROM articles_as_of('infinity'::TIMESTAMPTZ, home := '');
 
 COMMENT ON VIEW articles IS 'One row per article: its current revision';
 

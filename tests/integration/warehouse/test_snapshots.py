@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
@@ -34,8 +36,8 @@ def link(path: Path) -> Path:
     return path.with_name("project.read.duckdb")
 
 
-def count(db: DuckDBPyConnection) -> object:
-    return rows_of(db, "SELECT count(*) FROM articles")[0][0]
+def count(db: DuckDBPyConnection, table: str = "articles") -> object:
+    return rows_of(db, f"SELECT count(*) FROM {table}")[0][0]
 
 
 @contextmanager
@@ -361,3 +363,57 @@ def test_a_plain_file_in_the_links_place_is_replaced(path: Path, link: Path) -> 
         publish(db, link)
 
     assert link.is_symlink()
+
+
+@pytest.mark.parametrize("own", [":memory:", "own.duckdb"])
+def test_views_and_macros_work_in_another_database(path: Path, link: Path, own: str) -> None:
+    with connect(path) as db:
+        upsert(db, article())
+        publish(db, link)
+    with duckdb.connect(own if own == ":memory:" else str(path.with_name(own))) as other:
+        other.execute(f"ATTACH '{link}' AS news (READ_ONLY)")
+        views = rows_of(other, "SELECT view_name FROM duckdb_views() WHERE database_name = 'news'")
+        for (view,) in views:
+            rows_of(other, f"FROM news.{view}")
+        counts = [
+            count(other, f"news.{name}")
+            for name in (
+                "articles",
+                "articles_as_of(now())",
+                "articles_as_of('2020-01-01'::TIMESTAMP)",
+            )
+        ]
+        other.execute("CREATE VIEW mine AS FROM news.articles_as_of(now())")
+        counts += [count(other, "mine")]
+        other.execute("USE news")
+        counts += [count(other, "articles_as_of(now())")]
+
+    assert counts == [1, 1, 0, 1, 1]
+
+
+def test_macros_work_in_a_snapshot_opened_by_its_name(path: Path, link: Path) -> None:
+    with connect(path) as db:
+        upsert(db, article())
+        publish(db, link)
+
+    for name in (link, link.resolve()):
+        with duckdb.connect(str(name), read_only=True) as reader:
+            assert count(reader, "articles_as_of(now())") == 1
+    with connect_for_queries(link) as reader:
+        assert count(reader, "articles_as_of(now())") == 1
+
+
+def test_a_snapshot_is_read_only_and_a_writer_by_mistake_stands_in_nobodys_way(
+    path: Path, link: Path
+) -> None:
+    with connect(path) as db:
+        old = publish(db, link).path
+        assert stat.S_IMODE(old.stat().st_mode) == 0o444
+        # What a writer leaves that ignored the mode, as root's can.
+        link.with_name(f"{link.name}.wal").write_bytes(b"log of another file")
+        upsert(db, article())
+        publish(db, link)
+
+    with duckdb.connect(str(link), read_only=True) as reader:
+        assert count(reader) == 1
+    assert not link.with_name(f"{link.name}.wal").exists()
