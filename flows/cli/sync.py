@@ -35,7 +35,7 @@ def sync(console: Console, names: tuple[str, ...], limit: int | None, *, dry_run
     quarantined   pages and entries that cannot be parsed: copydesk quarantine list
     failed        pages and listings that did not arrive
     suppressed    articles that were erased on request
-    skipped       entries beyond --limit or after Ctrl-C, and pages that are no articles
+    skipped       entries beyond --limit, after Ctrl-C or gone (404, 410), and pages of other kinds
     gaps          intervals in which entries may have been missed: copydesk gaps
 
     Exit code 3: completed with warnings, such as new pages in quarantine, a possible gap or a

@@ -16,6 +16,7 @@ from flows.fetch import (
 )
 from flows.pipeline import rows
 from parsers.model import Entry, Page, Source
+from warehouse.records.gone import GoneAnswer
 from warehouse.records.not_modified import NotModified
 from warehouse.rows import ArticleRow, FetchRow, NewGap, NewQuarantineEntry, Validators
 from warehouse.upsert.observations import Observation
@@ -51,6 +52,8 @@ class Batch:
         not_modified: Articles whose server answered 304, by article id.
         listings_not_modified: Listings that carry their articles and whose server answered
             304, with the time when it last sent them.
+        gone: Answers of 404 and 410, by article id.
+        live: Articles that were gone and answered, with the time; by article id.
         observations: Article rows, validated.
         fetches: One row for each address.
         failures: Pages, lines and listings that could not be parsed.
@@ -65,6 +68,8 @@ class Batch:
         self.pages: list[FetchedPage] = []
         self.not_modified: dict[str, NotModified] = {}
         self.listings_not_modified: list[tuple[NotModified, datetime]] = []
+        self.gone: dict[str, GoneAnswer] = {}
+        self.live: dict[str, datetime] = {}
         self.observations: list[Observation] = []
         self.fetches: dict[str, FetchRow] = {}
         self.failures: list[NewQuarantineEntry] = []
@@ -103,6 +108,8 @@ class Batch:
         self.targets += other.targets
         self.not_modified |= other.not_modified
         self.listings_not_modified += other.listings_not_modified
+        self.gone |= other.gone
+        self.live |= other.live
         self.observations += other.observations
         self.fetches = other.fetches | self.fetches
         self.failures += other.failures

@@ -29,7 +29,7 @@ COUNTERS = (
 ``discovered`` counts the entries of listings, and each listing that had no entries to count
 because it failed, could not be parsed or was not modified. ``fetched`` counts article pages that
 arrived whole, or complete inside a feed. ``skipped`` counts entries beyond ``--limit`` or after an
-interruption, and pages that are no articles.
+interruption, entries that are still gone (404, 410), and pages that are no articles.
 """
 
 MAX_MESSAGES = 20

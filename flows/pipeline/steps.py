@@ -17,6 +17,7 @@ from duckdb import DuckDBPyConnection
 from flows.fetch import Cancelled, Expect, FetchFailure, FetchRequest, FetchResponse, decode_page
 from flows.pipeline import rows
 from flows.pipeline.batch import Batch, FetchedPage, build_request
+from flows.pipeline.gone import GoneEntries, is_gone
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import SourceStats, fetch_problem, page_problem, upsert_counts
 from flows.text import pluralize
@@ -24,7 +25,15 @@ from parsers import registry
 from parsers.errors import NotAnArticle, ParseError
 from parsers.model import Entry, Source
 from warehouse.errors import BadRow
-from warehouse.records import fetches, gaps, not_modified, quarantine, runs, watermarks
+from warehouse.records import (
+    fetches,
+    gaps,
+    gone,
+    not_modified,
+    quarantine,
+    runs,
+    watermarks,
+)
 from warehouse.records.not_modified import NotModified
 from warehouse.rows import Counters, NewQuarantineEntry, UpsertCounts, Validators
 from warehouse.upsert import articles
@@ -37,6 +46,9 @@ def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
     """Fetch the pages of a batch's entries; an article that its listing carried needs no fetch."""
     stats = run.stats[source.slug]
     _drop_suppressed(run, source, batch)
+    known_gone = GoneEntries(run, source, batch.targets)
+    stats.add(skipped=len(batch.targets) - len(known_gone.due))
+    batch.targets = known_gone.due
     entries_at: dict[str, list[Entry]] = defaultdict(list)
     for target in batch.targets:
         entry = target.entry
@@ -44,6 +56,7 @@ def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
             entries_at[entry.url].append(entry)
         elif target.listing is not None:
             batch.pages.append(FetchedPage(entry, replace(target.listing, entry=entry)))
+            known_gone.record_live([entry], target.listing.fetched_at, batch)
     known = _known_validators(run, entries_at)
     requests = [
         build_request(
@@ -58,9 +71,12 @@ def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
     ]
     responses = {one.request.url: one for one in run.fetch_all(requests)}
     for url, entries in entries_at.items():
-        _take_response(source, entries, responses.get(url), batch, known.get(url), stats)
+        response = responses.get(url)
+        if isinstance(response, FetchResponse):
+            known_gone.record_live(entries, response.fetched_at, batch)
+        _take_response(source, entries, response, batch, known.get(url), stats, known_gone)
     stats.add(fetched=len(batch.pages))
-    _fetch_next_pages(run, source, batch)
+    _fetch_next_pages(run, source, batch, known_gone)
     return batch
 
 
@@ -92,6 +108,7 @@ def _take_response(
     batch: Batch,
     known: Validators | None,
     stats: SourceStats,
+    known_gone: GoneEntries,
 ) -> None:
     """Add the pages of the entries at one address, or the reason why there are none."""
     first = entries[0]
@@ -100,7 +117,9 @@ def _take_response(
     ):
         stats.add(skipped=len(entries))
     elif isinstance(response, FetchFailure):
-        for entry in entries:
+        if is_gone(response):
+            known_gone.record_gone(entries, response, batch, str(response.error))
+        for entry in () if is_gone(response) else entries:
             problem = fetch_problem("page", entry.source_article_id, response.error)
             stats.fail(str(response.error), problem)
         batch.record_fetch(source, first.channel, response, entry=first)
@@ -135,7 +154,9 @@ def _is_false_validator(known: Validators, response: FetchResponse) -> bool:
     )
 
 
-def _fetch_next_pages(run: RunContext, source: Source, batch: Batch) -> None:
+def _fetch_next_pages(
+    run: RunContext, source: Source, batch: Batch, known_gone: GoneEntries
+) -> None:
     """Complete the articles of several pages; an incomplete article is not kept."""
     stats = run.stats[source.slug]
     wanted: dict[int, tuple[str, ...]] = {}
@@ -160,20 +181,29 @@ def _fetch_next_pages(run: RunContext, source: Source, batch: Batch) -> None:
             )
             continue
         incomplete.add(number)
-        _count_incomplete(one, found, stats)
+        _count_incomplete(one, found, batch, stats, known_gone)
         if not batch.permanent_failures.isdisjoint(urls):
             batch.permanent_failures.add(one.entry.url)
     batch.pages = [one for number, one in enumerate(batch.pages) if number not in incomplete]
 
 
 def _count_incomplete(
-    one: FetchedPage, found: Iterable[FetchResponse | FetchFailure], stats: SourceStats
+    one: FetchedPage,
+    found: Iterable[FetchResponse | FetchFailure],
+    batch: Batch,
+    stats: SourceStats,
+    known_gone: GoneEntries,
 ) -> None:
-    errors = [response.error for response in found if isinstance(response, FetchFailure)]
-    if errors and not isinstance(errors[0], Cancelled):
-        stats.fail(f"{one.entry.link}: not kept, because a page of it is missing: {errors[0]}")
-    else:
+    failures = [response for response in found if isinstance(response, FetchFailure)]
+    if not failures or isinstance(failures[0].error, Cancelled):
         stats.add(skipped=1)
+        return
+    error = failures[0].error
+    message = f"{one.entry.link}: not kept, because a page of it is missing: {error}"
+    if is_gone(failures[0]):
+        known_gone.record_gone([one.entry], failures[0], batch, message)
+    else:
+        stats.fail(message)
 
 
 # --- parse -----------------------------------------------------------------------------
@@ -277,6 +307,8 @@ def load(
         not_modified.record(db, batch.not_modified, run_id=run.id)
         for listing, sent_at in batch.listings_not_modified:
             not_modified.record_listing(db, source.slug, listing, sent_at=sent_at, run_id=run.id)
+        gone.record_live(db, batch.live)
+        gone.record_gone(db, list(batch.gone.values()), run_id=run.id)
         superseded = len(quarantine.superseded(db, batch.failures))
         quarantine.put(db, batch.failures, run_id=run.id)
         quarantine.resolve_parsed(db, _parsed_at(batch), run_id=run.id)

@@ -26,6 +26,13 @@ VALIDATORS = """
     SELECT * FROM last WHERE etag IS NOT NULL OR last_modified IS NOT NULL
 """
 
+LAST_ENTRIES = """
+    SELECT k.i, max_by(f.listing_entry, f.fetched_at) AS listing_entry
+    FROM _store.fetches f JOIN copydesk_urls k ON f.url_key = k.key::UUID
+    WHERE list_contains(?::INTEGER[], f.status)
+    GROUP BY k.i
+"""
+
 _COLUMNS = stage.columns(FetchRow)
 
 
@@ -48,6 +55,18 @@ def validators(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, Validat
     with stage.staged(db, "copydesk_urls", stage.keyed(names)):
         found = stage.select(db, VALIDATORS)
     return {names[row.pop("i")]: Validators(**row) for row in found}
+
+
+def last_entries(
+    db: DuckDBPyConnection, urls: Iterable[str], *, statuses: Sequence[int]
+) -> dict[str, str]:
+    """Return the JSON of the entry that led to the last fetch of each URL with such a status."""
+    names = list(dict.fromkeys(urls))
+    if not names:
+        return {}
+    with stage.staged(db, "copydesk_urls", stage.keyed(names)):
+        found = stage.select(db, LAST_ENTRIES, [list(statuses)])
+    return {names[row["i"]]: row["listing_entry"] for row in found}
 
 
 def pauses(db: DuckDBPyConnection, now: datetime) -> dict[str, datetime]:

@@ -227,6 +227,8 @@ def test_missing_following_page_keeps_no_half_article(project, faults):
     assert project.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == []
 
     faults.clear()
+    with connect(project.settings.warehouse.path) as db:  # six minutes later
+        db.execute("UPDATE _store.gone SET last_checked_at = last_checked_at - INTERVAL 6 MINUTE")
     project.sync("ofweek")
     assert project.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == [(1,)]
 

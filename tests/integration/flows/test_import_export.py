@@ -273,10 +273,12 @@ def test_jsonl_has_the_documented_keys_in_order(project, tmp_path):
 
 
 @pytest.mark.parametrize("format_", ["jekyll", "jsonl", "parquet"])
-def test_export_of_an_unknown_source_exits_2_and_leaves_files_alone(desk, typed, tmp_path, format_):
-    desk.bring_in(SEEDS)
+def test_export_of_an_unknown_source_exits_2_and_leaves_files_alone(
+    project, typed, tmp_path, format_
+):
+    project.bring_in(SEEDS)
     out = tmp_path / "out"
-    command = ["export", out, "--format", format_, "--json", "--config", desk.config]
+    command = ["export", out, "--format", format_, "--json", "--config", project.config]
     code, text, _ = typed(*command)
     before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
 

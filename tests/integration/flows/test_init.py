@@ -28,10 +28,10 @@ def test_written_file_loads_and_has_the_contact_and_the_sources(typed, elsewhere
     assert chosen.source("tides").options["url"] == "https://harbour.test/tides.xml"
 
 
-def test_written_sources_can_be_checked(typed, elsewhere, desk, monkeypatch):
-    host = desk.stand.url.partition("//")[2]
+def test_written_sources_can_be_checked(typed, elsewhere, project, monkeypatch):
+    host = project.stand.url.partition("//")[2]
     monkeypatch.setenv("COPYDESK_FETCH__ALLOW_PRIVATE_HOSTS", f'["{host}"]')
-    monkeypatch.setenv("COPYDESK_SOURCES__OFWEEK__BASE_URL", desk.stand.url)
+    monkeypatch.setenv("COPYDESK_SOURCES__OFWEEK__BASE_URL", project.stand.url)
     typed("init", "--config", "new.toml", "--contact", CONTACT, "--source", "ofweek")
 
     code, out, _ = typed("sources", "check", "--config", "new.toml", "--json")

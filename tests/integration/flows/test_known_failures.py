@@ -150,31 +150,31 @@ def test_interrupted_run_names_its_errors_in_its_state():
     assert "a: news: expected a title" in (state.message or "")
 
 
-def dismissed(desk, typed, *words) -> tuple[int, int]:
+def dismissed(project, typed, *words) -> tuple[int, int]:
     """The exit code of ``quarantine dismiss``, and how many failures it closed."""
-    command = ["quarantine", "dismiss", *words, "--json", "--config", desk.config]
+    command = ["quarantine", "dismiss", *words, "--json", "--config", project.config]
     code, out, _ = typed(*command)
     return code, len(json.loads(out)["dismissed"])
 
 
-def test_dismissed_failures_are_counted_and_not_reported_again(desk, typed):
-    desk.sync("finews")
+def test_dismissed_failures_are_counted_and_not_reported_again(project, typed):
+    project.sync("finews")
 
-    assert dismissed(desk, typed, "--source", "finews") == (0, 3)
-    again = desk.sync("finews")
+    assert dismissed(project, typed, "--source", "finews") == (0, 3)
+    again = project.sync("finews")
 
     assert outcome(again) == (0, 3, 0)
-    assert desk.rows("select distinct resolved_by from quarantine") == [("dismissed",)]
-    assert dismissed(desk, typed, "--source", "finews") == (3, 0)
+    assert project.rows("select distinct resolved_by from quarantine") == [("dismissed",)]
+    assert dismissed(project, typed, "--source", "finews") == (3, 0)
 
 
-def test_dismissed_failure_with_another_reason_is_open_again(desk, typed, faults):
-    desk.sync("finews")
-    ids = [one for (one,) in desk.rows("select quarantine_id from quarantine")]
-    assert dismissed(desk, typed, *ids) == (0, 3)
-    change(desk, "update _store.quarantine set reason = 'another'")
+def test_dismissed_failure_with_another_reason_is_open_again(project, typed, faults):
+    project.sync("finews")
+    ids = [one for (one,) in project.rows("select quarantine_id from quarantine")]
+    assert dismissed(project, typed, *ids) == (0, 3)
+    change(project, "update _store.quarantine set reason = 'another'")
 
-    assert outcome(desk.sync("finews")) == (3, 3, 3)
+    assert outcome(project.sync("finews")) == (3, 3, 3)
 
 
 @pytest.mark.parametrize("words", [[], ["1a2b", "--source", "finews"]], ids=" ".join)

@@ -1,0 +1,91 @@
+"""Entries whose page answers 404 or 410: reported once, then asked for at growing intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from flows.fetch import FetchFailure, FetchResponse, RefusedByServer
+from flows.pipeline import rows
+from flows.pipeline.batch import Batch, FetchTarget
+from flows.pipeline.run import RunContext
+from flows.pipeline.stats import fetch_problem
+from parsers.model import Entry, Source
+from warehouse.records import fetches, gone
+from warehouse.records.gone import GoneAnswer
+
+STATUSES = (404, 410)
+FIRST_INTERVAL = timedelta(minutes=5)
+"""A page may be published shortly after its listing, so the first interval is short."""
+GROWTH = 4
+MAX_INTERVAL = timedelta(days=30)
+
+
+class GoneEntries:
+    """What is known to be gone among the entries of a batch.
+
+    Attributes:
+        due: The targets to fetch now. A gone entry is left out until its interval is over or its
+            line of the listing changes. A backfill asks for all, because an operator named them.
+    """
+
+    def __init__(self, run: RunContext, source: Source, targets: Sequence[FetchTarget]) -> None:
+        self._source = source
+        self._stats = run.stats[source.slug]
+        self._is_sync = run.flow == "sync"
+        with run.reading() as db:
+            self._known = gone.gone_articles(db, [self._id(one.entry) for one in targets])
+            urls = [one.url for one in self._known.values()]
+            self._asked = fetches.last_entries(db, urls, statuses=STATUSES)
+        self.due = [one for one in targets if self._is_due(one.entry)]
+
+    def record_live(self, entries: Sequence[Entry], at: datetime, batch: Batch) -> None:
+        """Record that the pages of some entries arrived, if they were gone before."""
+        ids = map(self._id, entries)
+        batch.live |= {one: at for one in ids if one in self._known}
+
+    def record_gone(
+        self, entries: Sequence[Entry], failure: FetchFailure, batch: Batch, message: str
+    ) -> None:
+        """Record that some entries are gone; report those that were not gone before."""
+        for entry in entries:
+            article_id = self._id(entry)
+            batch.live.pop(article_id, None)
+            batch.gone[article_id] = GoneAnswer(
+                article_id=article_id,
+                source=self._source.slug,
+                url=failure.request.url,
+                status=failure.error.status or STATUSES[0],
+                at=failure.fetched_at,
+            )
+            if self._is_sync and article_id in self._known:
+                self._stats.add(skipped=1)
+            else:
+                problem = fetch_problem("page", entry.source_article_id, failure.error)
+                self._stats.fail(f"{message}; copydesk asks again later", problem)
+
+    def _is_due(self, entry: Entry) -> bool:
+        found = self._known.get(self._id(entry))
+        if found is None or entry.content is not None or not self._is_sync:
+            return True
+        before = rows.entry_from_json(self._asked.get(found.url, ""))
+        is_same_article = before and before.source_article_id == entry.source_article_id
+        if is_same_article and before != entry:
+            return True
+        return datetime.now(UTC) >= found.last_checked_at + interval(found.check_count)
+
+    def _id(self, entry: Entry) -> str:
+        return f"{self._source.slug}:{entry.source_article_id}"
+
+
+def interval(check_count: int) -> timedelta:
+    """How long after its last answer a gone entry is asked for again."""
+    factor: int = GROWTH ** min(check_count - 1, 10)  # more would overflow
+    return min(FIRST_INTERVAL * factor, MAX_INTERVAL)
+
+
+def is_gone(response: FetchResponse | FetchFailure | None) -> bool:
+    """Whether the server answered that there is no such page."""
+    if not isinstance(response, FetchFailure):
+        return False
+    return isinstance(response.error, RefusedByServer) and response.error.status in STATUSES
