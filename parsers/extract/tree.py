@@ -10,6 +10,8 @@ import re
 
 from lxml import etree
 
+from parsers.html.tree import without_early_ends
+
 DEPTH = 200
 """The depth below which a page that is nested too deep loses its elements."""
 
@@ -40,7 +42,7 @@ def parse_tree(text: str) -> etree._Element | None:
         text = text[:MAX_CHARACTERS]
     if _CONTROLS.search(text):
         text = _CONTROLS.sub("", text)
-    text = _HUGE_TAG.sub(_modest, text)
+    text = _HUGE_TAG.sub(_modest, without_early_ends(text))
     root, is_complete = _parse(text)
     if not is_complete:
         root, _ = _parse(flatten(text))

@@ -6,6 +6,7 @@ of lxml itself loses the text below a depth of 256 elements.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
@@ -16,6 +17,8 @@ from parsers.text.characters import printable
 MAX_CHARACTERS = 20_000_000
 MAX_TAGS = 300_000
 MAX_DEPTH = 400
+
+_EARLY_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 
 
 class _BoundedSoup(BeautifulSoup):
@@ -51,4 +54,9 @@ def document(text: str) -> BeautifulSoup:
             expected=f"a page of at most {MAX_CHARACTERS:,} characters and {MAX_TAGS:,} tags",
             found=f"{len(text):,} characters, {text.count('<'):,} tags",
         )
-    return _BoundedSoup(printable(text), "lxml")
+    return _BoundedSoup(without_early_ends(printable(text)), "lxml")
+
+
+def without_early_ends(text: str) -> str:
+    """Remove the end tags of ``body`` and ``html``: browsers show what follows them."""
+    return _EARLY_END.sub("", text)
