@@ -14,7 +14,7 @@ from html import escape
 from itertools import groupby
 
 from parsers.text.characters import visible
-from parsers.text.plain import TextBuilder
+from parsers.text.plain import BESIDE_TEXT, TextBuilder
 
 LISTS = frozenset({"ul", "ol"})
 CELLS = frozenset({"td", "th"})
@@ -36,6 +36,8 @@ PARENTS = {
     "figcaption": frozenset({"figure"}),
 }
 MAX_BOXES = 40
+BESIDE = (("class", BESIDE_TEXT),)
+"""The attributes of boxes whose words are not part of the text."""
 
 _SPACE = re.compile(r"\s+")
 
@@ -242,7 +244,8 @@ def render(blocks: Sequence[Block]) -> tuple[str, str]:
         if block.name:
             parts.append(f"<{block.name}>")
             text.open(block.name)
-        _render_lines(block, parts, text)
+        is_beside = any(box.attributes == BESIDE for box in block.boxes)
+        _render_lines(block, parts, TextBuilder() if is_beside else text)
         if block.name:
             parts.append(f"</{block.name}>\n")
             text.close(block.name)

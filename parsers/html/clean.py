@@ -3,6 +3,8 @@
 Only the listed elements and attributes are written, so that nothing a browser could
 execute remains. Hidden nodes and what sites insert into bodies are removed.
 
+Videos and other embedded documents become links in a ``figure`` beside the text.
+
 The line 原文链接 is part of the text; its URL also becomes ``original_url``.
 """
 
@@ -11,16 +13,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from bs4 import Tag
 from bs4.element import CData, Comment, NavigableString, PreformattedString
 
 from parsers.html import boilerplate
-from parsers.html.blocks import Block, Builder, Element, cut, line_text, render, tidy
+from parsers.html.blocks import (
+    BESIDE,
+    Block,
+    Builder,
+    Element,
+    cut,
+    line_text,
+    render,
+    tidy,
+)
+from parsers.html.media import EMBEDS, IMAGES, attribute, embed_url, image_url, is_tiny
 from parsers.html.select import document
 from parsers.text.characters import visible
-from parsers.text.plain import BLOCKS, UNSEEN, plain_text
+from parsers.text.plain import BESIDE_TEXT, BLOCKS, UNSEEN, plain_text
 from parsers.text.urls import absolute, is_http
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
@@ -39,15 +50,6 @@ BOXES = frozenset(
 # Obsolete elements and their replacements.
 SAME = {"strike": "s", "acronym": "abbr", "tt": "code", "listing": "pre", "dir": "ul"}
 
-IMAGE_PROXIES = ("https://cors.zfour.workers.dev/?", "http://cors.zfour.workers.dev/?")
-TRACKERS = frozenset(
-    {
-        "hm.baidu.com", "pixel.wp.com", "stats.wordpress.com", "www.google-analytics.com",
-        "ad.doubleclick.net", "b.scorecardresearch.com", "sb.scorecardresearch.com",
-        "pixel.quantserve.com",
-    }
-)  # fmt: skip
-
 # Advertisements, share buttons and charts between the paragraphs of Eastmoney.
 _NOISE_CLASSES = frozenset(
     {"EmImageRemark", "ad_context3", "toplink", "em_handle_adv_close", "support-author"}
@@ -59,11 +61,9 @@ _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|(?:^|[;\s])font-size\s*:\s*0(?:px|em|rem|%|pt)?\s*(?:;|!|$)",
     re.IGNORECASE,
 )
-_TINY = re.compile(r"(?:^|[;\s])(?:width|height)\s*:\s*[01]px", re.IGNORECASE)
 _LANGUAGE = re.compile(r"(?:language|lang)-[\w+#.-]{1,30}")
 _CREDIT_NAME = re.compile(r"来源\s*[:：]\s*(?P<name>.+?)\s*[)）]?$")
 _ORIGINAL = re.compile(r"原文(?:链接|地址|网址|连接)\s*[:：]\s*(?P<url>https?://[\x21-\x7e]+)?")
-_LAZY = ("data-original", "data-src", "data-lazy-src", "data-actualsrc", "data-original-src", "src")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +116,7 @@ class _Reader:
         self.base_url = base_url
         self.builder = Builder()
         self.publisher = ""
+        self._images: set[str] = set()
 
     def read(self, root: Tag) -> None:
         is_content = root.name in BOXES or root.name in HEADINGS or root.name in {"p", "pre", "img"}
@@ -161,9 +162,15 @@ class _Reader:
         if name == "br":
             self.builder.add_break()
             return None
-        if name in {"img", "amp-img"}:
+        if name in IMAGES or (name == "picture" and tag.find(IMAGES) is None):
             self._image(tag)
             return None
+        if name == "noscript":
+            self._read_noscript(tag)
+            return None
+        if name in EMBEDS:
+            self._link_embed(tag)
+            return _nothing if name == "embed" else None  # parsers nest what follows it
         if name in UNSEEN or (not is_root and _is_noise(tag)) or self._is_credit(tag):
             return None
         if name in INLINE:
@@ -187,7 +194,7 @@ class _Reader:
                 return _nothing
             attributes = (("href", href), *_texts(tag, "title"))
         elif name == "code":
-            found = _LANGUAGE.search(_attribute(tag, "class"))
+            found = _LANGUAGE.search(attribute(tag, "class"))
             attributes = (("class", found.group()),) if found else ()
         elif name == "abbr":
             attributes = _texts(tag, "title")
@@ -195,35 +202,48 @@ class _Reader:
         return self.builder.close_inline if is_open else _nothing
 
     def _link(self, tag: Tag) -> str:
-        href = absolute(self.base_url, _attribute(tag, "href").strip()) if tag.get("href") else ""
+        href = absolute(self.base_url, attribute(tag, "href").strip()) if tag.get("href") else ""
         return href if is_http(href) or href.startswith("mailto:") else ""
 
     def _image(self, tag: Tag) -> None:
-        if _is_noise(tag) or _is_tiny(tag):
+        if _is_noise(tag) or is_tiny(tag):
             return
-        source = self._source(tag)
-        if source:
+        if source := image_url(tag, self.base_url):
             sizes = tuple(
                 (name, value)
                 for name in ("width", "height")
-                if re.fullmatch(r"[1-9]\d{0,4}", value := _attribute(tag, name))
+                if re.fullmatch(r"[1-9]\d{0,4}", value := attribute(tag, name))
             )
             attributes = (("src", source), *_texts(tag, "alt", "title"), *sizes)
             self.builder.add_image(Element("img", attributes))
+            self._images.add(source)
 
-    def _source(self, tag: Tag) -> str:
-        for name in _LAZY:
-            source = _attribute(tag, name).strip()
-            while source.startswith(IMAGE_PROXIES):
-                source = source.partition("?")[2]
-            address = absolute(self.base_url, source) if source else ""
-            if is_http(address) and not _is_placeholder(address):
-                return address
-        return ""
+    def _read_noscript(self, tag: Tag) -> None:
+        """Add the images of a ``noscript`` that the page's scripts would load otherwise."""
+        before = tag.find_previous_sibling()
+        if isinstance(before, Tag) and before.name in IMAGES and image_url(before, self.base_url):
+            return
+        for child in tag.find_all([*IMAGES, *EMBEDS]):
+            if child.name in EMBEDS:
+                self._link_embed(child)
+            elif image_url(child, self.base_url) not in self._images:
+                self._image(child)
+
+    def _link_embed(self, tag: Tag) -> None:
+        """Add a link to an embedded document, video or sound, beside the text."""
+        address = embed_url(tag, self.base_url)
+        if not address or _is_noise(tag) or is_tiny(tag):
+            return
+        if box := self.builder.open_box(Element("figure", BESIDE)):
+            is_open = self.builder.open_inline(Element("a", (("href", address),)))
+            self.builder.add_text(" ".join(attribute(tag, "title").split()) or address)
+            if is_open:
+                self.builder.close_inline()
+            self.builder.close_box(box)
 
     def _is_credit(self, tag: Tag) -> bool:
         # Eastmoney marks both lines with a class.
-        classes = _attribute(tag, "class").split()
+        classes = attribute(tag, "class").split()
         if "em_media" in classes:
             found = _CREDIT_NAME.search(" ".join(plain_text(tag).split()))
             self.publisher = self.publisher or (found["name"] if found else "")
@@ -235,21 +255,18 @@ def _nothing() -> None:
     pass
 
 
-def _attribute(tag: Tag, name: str) -> str:
-    value = tag.get(name)
-    return " ".join(value) if isinstance(value, list) else str(value or "")
-
-
 def _texts(tag: Tag, *names: str) -> tuple[tuple[str, str], ...]:
-    folded = ((name, " ".join(visible(_attribute(tag, name)).split())) for name in names)
+    folded = ((name, " ".join(visible(attribute(tag, name)).split())) for name in names)
     return tuple((name, value) for name, value in folded if value)
 
 
 def _box_attributes(name: str, tag: Tag) -> tuple[tuple[str, str], ...]:
     if name in {"td", "th"}:
-        spans = ((each, _attribute(tag, each).strip()) for each in ("colspan", "rowspan"))
+        spans = ((each, attribute(tag, each).strip()) for each in ("colspan", "rowspan"))
         return tuple((each, span) for each, span in spans if re.fullmatch(r"[1-9]\d{0,2}", span))
-    if name == "ol" and re.fullmatch(r"\d{1,6}", start := _attribute(tag, "start")):
+    if name in {"figure", "figcaption"} and attribute(tag, "class") == BESIDE_TEXT:
+        return BESIDE
+    if name == "ol" and re.fullmatch(r"\d{1,6}", start := attribute(tag, "start")):
         return (("start", start),)
     return ()
 
@@ -257,32 +274,21 @@ def _box_attributes(name: str, tag: Tag) -> tuple[tuple[str, str], ...]:
 def _is_noise(tag: Tag) -> bool:
     if not tag.attrs:
         return False
-    if "hidden" in tag.attrs or _HIDDEN.search(_attribute(tag, "style")):
+    if "hidden" in tag.attrs or _HIDDEN.search(attribute(tag, "style")):
         return True
-    return not _NOISE_CLASSES.isdisjoint(_attribute(tag, "class").split())
+    return not _NOISE_CLASSES.isdisjoint(attribute(tag, "class").split())
 
 
 def _is_keyword(tag: Tag) -> bool:
     parent = tag.parent
-    return not _KEYWORD_CLASSES.isdisjoint(_attribute(tag, "class").split()) or (
+    return not _KEYWORD_CLASSES.isdisjoint(attribute(tag, "class").split()) or (
         parent is not None
         and parent.name == "span"
         and (
-            _KEYWORD_ID.match(_attribute(parent, "id")) is not None
-            or not _KEYWORD_SPANS.isdisjoint(_attribute(parent, "class").split())
+            _KEYWORD_ID.match(attribute(parent, "id")) is not None
+            or not _KEYWORD_SPANS.isdisjoint(attribute(parent, "class").split())
         )
     )
-
-
-def _is_tiny(tag: Tag) -> bool:
-    sizes = {_attribute(tag, name).removesuffix("px").strip() for name in ("width", "height")}
-    return not sizes.isdisjoint({"0", "1"}) or _TINY.search(_attribute(tag, "style")) is not None
-
-
-def _is_placeholder(address: str) -> bool:
-    parts = urlsplit(address)
-    host = parts.hostname or ""
-    return host in TRACKERS or (host.endswith("picsum.photos") and "random=" in parts.query)
 
 
 def _end_of_chart(comment: Comment) -> object:

@@ -40,6 +40,8 @@ LINES = frozenset(
 """Elements that line ends separate."""
 
 CELLS = frozenset({"td", "th"})
+BESIDE_TEXT = "beside-text"
+"""The class of a ``figure`` or ``figcaption`` whose words are not part of the text."""
 
 _SPACE = re.compile(r"\s+")
 
@@ -68,7 +70,7 @@ def _steps(root: Tag) -> Iterator[tuple[str, str]]:
                     continue
                 yield "open", child.name
                 names.append(child.name)
-                stack.append(iter(child.contents))
+                stack.append(iter(() if _is_beside(child) else child.contents))
                 break
             if isinstance(child, NavigableString) and (
                 not isinstance(child, PreformattedString) or isinstance(child, CData)
@@ -78,6 +80,10 @@ def _steps(root: Tag) -> Iterator[tuple[str, str]]:
             stack.pop()
             if names:
                 yield "close", names.pop()
+
+
+def _is_beside(tag: Tag) -> bool:
+    return tag.name in {"figure", "figcaption"} and tag.get("class") == [BESIDE_TEXT]
 
 
 class TextBuilder:

@@ -57,6 +57,16 @@ KEPT = {
         '<center><img src="a.png" alt="图" width=600 height="300" border=0 /></center>',
         '<p><img src="https://finance.example/a/a.png" alt="图" width="600" height="300"></p>',
     ),
+    "captions_beside_the_text": (
+        "<figure><img src='/a.png'><figcaption class='beside-text'>图注</figcaption></figure>",
+        '<figure><img src="https://finance.example/a.png">'
+        '<figcaption class="beside-text">图注</figcaption>\n</figure>',
+    ),
+    "embedded_media": (
+        "<p>一<iframe src='//video.example/1' title='片 段'></iframe>二</p>",
+        '<p>一</p>\n<figure class="beside-text"><a href="https://video.example/1">片 段</a>'
+        "</figure>\n<p>二</p>",
+    ),
     "figures": (
         "<figure><img src='/a.png'><figcaption>图注</figcaption></figure>",
         '<figure><img src="https://finance.example/a.png"><figcaption>图注</figcaption>\n</figure>',
@@ -275,6 +285,19 @@ def test_hidden_tag_given_as_body_is_cleaned() -> None:
     assert clean_body(select_one(page, "table"), BASE).html.startswith("<table><tr><td>1")
 
 
+def test_captions_and_embedded_media_do_not_change_the_text_of_a_source() -> None:
+    plain = clean(
+        "<p>一</p><figure><img src='/a.png'><figcaption>图注</figcaption></figure><p>二</p>"
+    )
+    rich = clean(
+        "<p>一</p><iframe src='/v'></iframe><figure><img data-src='/a.png'><noscript><img src='/a.png'>"
+        "</noscript><figcaption>图注</figcaption></figure><p>二<video src='/v.mp4'>无</video></p>"
+    )
+
+    assert content_hash("题", rich.text) == content_hash("题", plain.text)
+    assert plain.text.split() == ["一", "图注", "二"]
+
+
 def test_text_in_invalid_places_is_kept() -> None:
     cleaned = clean(
         "<table>甲<tr>乙<td>丙</td></tr></table><ul>丁<li>戊</ul><dl>己</dl><li>庚<td>辛"
@@ -400,7 +423,10 @@ ANOMALIES = (
     "&lt;b&gt;", "（文章来源：财联社）", "责任编辑：示例", "（责任编辑：示例）",
     "郑重声明：与本站立场无关", "原文链接：https://a.example/c", "&#0;&#8203;", "<",
     "<!-- c -->", "<!-- EM_StockImg_Start -->", "<!-- EM_StockImg_End -->",
-    "<p style='display:none'>", "<span class=hrefStyle>",
+    "<p style='display:none'>", "<span class=hrefStyle>", "<iframe src=/v></iframe>",
+    "<video src=/v>", "<noscript><img src=/n.png></noscript>", "<img srcset='/a.png 1x,/b.png 2x'>",
+    "<picture><source srcset=/s.png>", "<figcaption class=beside-text>", "<embed src=/e>",
+    "<figure class=beside-text>", "</body>",
 )  # fmt: skip
 PIECES = st.lists(
     st.one_of(

@@ -1,0 +1,131 @@
+"""URLs of images and of embedded media: lazy, responsive and fallback forms.
+
+Scripts of a site fill in the images of its pages. The URL is then in another attribute, in
+``srcset``, in a ``source`` of the ``picture``, or in a ``noscript`` beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from bs4 import Tag
+
+from parsers.text.urls import absolute, is_http
+
+IMAGES = frozenset({"img", "amp-img"})
+EMBEDS = frozenset(
+    {
+        "iframe", "video", "audio", "object", "embed", "amp-iframe", "amp-video", "amp-audio",
+        "amp-youtube", "lite-youtube",
+    }
+)  # fmt: skip
+"""Elements that show a document, video or sound of another URL."""
+
+IMAGE_PROXIES = ("https://cors.zfour.workers.dev/?", "http://cors.zfour.workers.dev/?")
+TRACKERS = frozenset(
+    {
+        "hm.baidu.com", "pixel.wp.com", "stats.wordpress.com", "www.google-analytics.com",
+        "ad.doubleclick.net", "b.scorecardresearch.com", "sb.scorecardresearch.com",
+        "pixel.quantserve.com",
+    }
+)  # fmt: skip
+
+_LAZY = (
+    "data-original", "data-src", "data-lazy-src", "data-actualsrc", "data-original-src",
+    "data-lazy", "data-lazyload", "data-echo", "data-cfsrc", "data-hi-res-src", "data-full-src",
+)  # fmt: skip
+_NAMED = frozenset({"src", "srcset", "alt", "title", "class", "id", "name", *_LAZY})
+_LAZY_SETS = ("data-srcset", "data-lazy-srcset")
+_CANDIDATE = re.compile(r"(\S+)(?:\s+(\d+(?:\.\d+)?)[wxh]\s*(?:,|$))?")
+_PLACEHOLDER = re.compile(
+    r"/(?:blank|none|spacer|placeholder|loading|lazy(?:load)?|pixel|transparent|trans|empty|clear|dot"
+    r"|gr[ae]y|1x1)[\d_-]*\.(?:gif|png|svg|jpe?g|webp)$",
+    re.IGNORECASE,
+)
+_IMAGE_FILE = re.compile(r"^\S+\.(?:jpe?g|png|webp|gif|avif)(?:[?!@]\S*)?$", re.IGNORECASE)
+_TINY = re.compile(r"(?:^|[;\s])(?:width|height)\s*:\s*[01]px", re.IGNORECASE)
+_NO_MEDIA = re.compile(
+    r"doubleclick|googlesyndication|googletagmanager|adservice|adsystem|amazon-ads|taboola|outbrain"
+    r"|criteo|recaptcha|disqus|addthis|sharethis|/plugins/(?:like|share|page|comments|follow)"
+    r"|/widgets?/(?:follow|tweet_button|like|share)|share\.baidu\.com|hm\.baidu\.com|pos\.baidu\.com",
+    re.IGNORECASE,
+)
+
+
+def attribute(tag: Tag, name: str) -> str:
+    """Return an attribute as text; empty when there is none."""
+    value = tag.get(name)
+    return " ".join(value) if isinstance(value, list) else str(value or "")
+
+
+def is_tiny(tag: Tag) -> bool:
+    """Return whether an element is too small to be seen: a tracker."""
+    sizes = {attribute(tag, name).removesuffix("px").strip() for name in ("width", "height")}
+    return not sizes.isdisjoint({"0", "1"}) or _TINY.search(attribute(tag, "style")) is not None
+
+
+def image_url(tag: Tag, base_url: str) -> str:
+    """Return the URL of the image that readers see; empty when the element names none."""
+    for given in _image_urls(tag):
+        source = given.strip()
+        while source.startswith(IMAGE_PROXIES):
+            source = source.partition("?")[2]
+        address = absolute(base_url, source) if source else ""
+        if is_http(address) and not _is_placeholder(address):
+            return address
+    return ""
+
+
+def embed_url(tag: Tag, base_url: str) -> str:
+    """Return the URL of an embedded document, video or sound; empty for advertisements."""
+    for given in _embed_urls(tag):
+        address = absolute(base_url, given.strip()) if given.strip() else ""
+        if is_http(address) and not _NO_MEDIA.search(address):
+            return address
+    return ""
+
+
+def _image_urls(tag: Tag) -> Iterator[str]:
+    yield from (attribute(tag, name) for name in _LAZY)
+    yield from (_largest(attribute(tag, name)) for name in _LAZY_SETS)
+    yield attribute(tag, "src")
+    yield _largest(attribute(tag, "srcset"))
+    yield from _picture_urls(tag)
+    for name in tag.attrs:
+        if name not in _NAMED and _IMAGE_FILE.match(value := attribute(tag, name)):
+            yield value
+
+
+def _picture_urls(tag: Tag) -> Iterator[str]:
+    picture = tag if tag.name == "picture" else tag.find_parent("picture")
+    for source in picture.find_all("source") if picture is not None else ():
+        for name in ("srcset", *_LAZY_SETS):
+            yield _largest(attribute(source, name))
+
+
+def _largest(srcset: str) -> str:
+    found = _CANDIDATE.findall(srcset)
+    return max(found, key=lambda each: float(each[1] or 1))[0].strip(",") if found else ""
+
+
+def _embed_urls(tag: Tag) -> Iterator[str]:
+    for name in ("data-videoid", "videoid"):
+        if "youtube" in tag.name and (video := attribute(tag, name)):
+            yield f"https://www.youtube.com/watch?v={video}"
+    for name in ("src", "data-src", "data-lazy-src", "data-original", "data"):
+        yield attribute(tag, name)
+    for inner in tag.find_all(("source", "embed", "param")):
+        if inner.name != "param" or attribute(inner, "name").lower() in {"movie", "src"}:
+            yield attribute(inner, "value" if inner.name == "param" else "src")
+
+
+def _is_placeholder(address: str) -> bool:
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    return (
+        host in TRACKERS
+        or (host.endswith("picsum.photos") and "random=" in parts.query)
+        or _PLACEHOLDER.search(parts.path) is not None
+    )
