@@ -48,6 +48,7 @@ def compose(
     language: Extracted[str] | None = None,
     lead_image: Extracted[str] | None = None,
     original_url: Extracted[str] | None = None,
+    base_url: str = "",
 ) -> Article:
     """Build an Article: sanitize the body, derive the rest from it, add the provenance.
 
@@ -56,7 +57,7 @@ def compose(
 
     Args:
         source: The source of the page.
-        page: The page; its URL is the base of relative links in the body.
+        page: The page.
         source_article_id: The id that the source gives the article.
         url: The URL for readers.
         canonical_url: The canonical form of ``url``.
@@ -71,11 +72,12 @@ def compose(
         language: A BCP 47 tag; ``None`` when the source declares none.
         lead_image: The URL of the lead image; ``None`` to take it from the body.
         original_url: Where the article first appeared; ``None`` to take it from the body.
+        base_url: The base of relative links in the body; the page's URL when empty.
 
     Raises:
         IncompleteArticle: The id, the title or the text is empty.
     """
-    cleaned = clean_body(body, page.final_url or page.url or url)
+    cleaned = clean_body(body, base_url or page.final_url or page.url or url)
     article_id = source_article_id.strip()
     heading = one_line(title.value or "")
     missing = [

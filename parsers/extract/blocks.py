@@ -42,6 +42,7 @@ class Block:
         link: The number of characters in links.
         is_line: A forced break begins or ends the block.
         size: The number of characters.
+        is_listed: It is part of a table or list that belongs to the sentences around it.
     """
 
     box: Box
@@ -51,6 +52,7 @@ class Block:
     is_line: bool
     size: float
     is_suspect: bool = False
+    is_listed: bool = False
     weight: float = 0.0
 
 
@@ -63,13 +65,17 @@ class Box:
         holds: It contains a likely article: an article element, a heading or a hint.
         is_firm: It is hidden, so that it never contains the article.
         is_out: Its blocks do not count.
+        number: Its place among the boxes of the page.
+        end: The place after the last box inside it.
         potential: The sum of the positive weights.
     """
 
-    __slots__ = ("depth", "first", "hint", "holds", "is_firm", "is_out", "is_suspect", "last", "link", "node", "parent", "potential",
-                 "size", "tag", "weight")  # fmt: skip
+    __slots__ = ("depth", "end", "first", "hint", "holds", "is_firm", "is_out", "is_suspect", "last", "link", "node", "number", "parent",
+                 "potential", "size", "tag", "weight")  # fmt: skip
 
-    def __init__(self, node: etree._Element, tag: str, parent: Box | None, first: int) -> None:
+    def __init__(
+        self, node: etree._Element, tag: str, parent: Box | None, first: int, number: int
+    ) -> None:
         self.node = node
         self.tag = tag
         self.parent = parent
@@ -85,6 +91,8 @@ class Box:
         self.is_out = False
         self.first = first
         self.last = first
+        self.number = number
+        self.end = number + 1
 
 
 class Layout:
@@ -102,6 +110,10 @@ class Layout:
         """Return the blocks inside a box, in document order."""
         return self.blocks[box.first : box.last]
 
+    def boxes_in(self, box: Box) -> list[Box]:
+        """Return the boxes inside a box, in document order."""
+        return self.boxes[box.number + 1 : box.end]
+
 
 def is_hidden(node: etree._Element) -> bool:
     """Return whether the element's own attributes hide it."""
@@ -116,7 +128,7 @@ def layout(root: etree._Element) -> Layout:
     boxes: list[Box] = []
     blocks: list[Block] = []
     walker = etree.iterwalk(root, events=("start", "end"))
-    box = Box(root, "html", None, 0)
+    box = Box(root, "html", None, 0, 0)
     boxes.append(box)
     pieces: list[str] = []
     runs: list[Run] = []
@@ -142,7 +154,7 @@ def layout(root: etree._Element) -> Layout:
                 continue
             if tag in BLOCKS:
                 flush()
-                box = Box(node, tag, box, len(blocks))
+                box = Box(node, tag, box, len(blocks), len(boxes))
                 boxes.append(box)
                 _judge(box)
             elif tag == "a":
@@ -158,7 +170,7 @@ def layout(root: etree._Element) -> Layout:
             continue
         if tag in BLOCKS:
             flush()
-            box.last = len(blocks)
+            box.last, box.end = len(blocks), len(boxes)
             if box.parent is not None:
                 box = box.parent
         elif tag == "a":
@@ -170,7 +182,7 @@ def layout(root: etree._Element) -> Layout:
             if links:
                 link += len(tail.strip())
     flush()
-    boxes[0].last = len(blocks)
+    boxes[0].last, boxes[0].end = len(blocks), len(boxes)
     return Layout(boxes, blocks)
 
 
@@ -196,7 +208,15 @@ def _judge(box: Box) -> None:
     if box.tag == "article":
         return
     box.is_firm = is_hidden(node)
-    box.is_suspect = verdict == SUSPECT or box.tag in SUSPECT_TAGS or box.is_firm
+    is_aside = box.tag in SUSPECT_TAGS and not (box.tag == "figure" and _has_text(node))
+    box.is_suspect = verdict == SUSPECT or is_aside or box.is_firm
+
+
+def _has_text(figure: etree._Element) -> bool:
+    return any(
+        node.tag != "blockquote" or "tweet" in (node.get("class") or "")
+        for node in figure.iter("table", "pre", "blockquote")
+    )
 
 
 def weigh(page: Layout, *, trusting: bool = False) -> None:

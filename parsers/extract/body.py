@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 
 from lxml import etree
 
 from parsers.extract.blocks import END, Block, Box, Layout, weigh
+from parsers.extract.figures import MEDIA, is_caption, kept_figures
 from parsers.extract.heuristics import (
     ASIDE,
     CONTAINERS,
@@ -16,10 +18,14 @@ from parsers.extract.heuristics import (
     NOISE,
     RIGHTS,
 )
+from parsers.extract.tables import tables_and_lists
 from parsers.extract.tree import fold, remove
+from parsers.text.plain import BESIDE_TEXT
 
 _HINT_BONUS = 1.25
 _TAIL = frozenset({"p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5"})
+_CLOCK = re.compile(r"\D{0,10}\d{1,2}[:.]\d\d\D{0,10}$")
+_SUBHEADINGS = HEADINGS - {"h1"}
 
 
 def best_box(page: Layout, hints: frozenset[str] = frozenset()) -> Box | None:
@@ -102,7 +108,7 @@ def body_of(
     """
     blocks = page.blocks_of(box)
     _judge_teasers(page, box, blocks)
-    keep = kept(page, blocks, fold(title), fold(known))
+    keep = kept(page, box, fold(title), fold(known))
     lead = _lead(page, box, blocks, keep, fold(title), fold(description))
     _cut(page, box, blocks, keep)
     _lighten(box.node)
@@ -201,20 +207,27 @@ def _main(blocks: list[Block]) -> Box:
     return boxes[max(direct, key=lambda key: direct[key])]
 
 
-def kept(page: Layout, blocks: list[Block], title: str, known: str) -> list[bool]:
+def kept(page: Layout, box: Box, title: str, known: str) -> list[bool]:
     """Return for each block whether it belongs to the article.
 
     Args:
-        page: The page of the blocks.
-        blocks: The blocks of the chosen box.
+        page: The page.
+        box: The chosen box.
         title: The headline, folded.
         known: The article's text in the structured data, folded; may be empty.
     """
+    blocks = page.blocks_of(box)
     main = _main(blocks)
     is_main = [container_of(block.box) is main for block in blocks]
+    for table in tables_and_lists(page, box):
+        is_inside = table.parent is not None and container_of(table.parent) is main
+        for i in range(table.first - box.first, table.last - box.first):
+            is_main[i] = is_inside
+            blocks[i].is_listed = True
     weights = _judged(page, blocks, is_main, title)
     _trim_to_known(blocks, weights, is_main, known)
     start, end = _segment(weights)
+    start = _head(blocks, weights, is_main, start)
     end = _tail(blocks, weights, is_main, end)
     while end > start and (blocks[end - 1].box.tag in HEADINGS):
         end -= 1
@@ -240,7 +253,9 @@ def _judged(page: Layout, blocks: list[Block], is_main: list[bool], title: str) 
         length = block.size * density
         folded = fold(block.text)
         weight = _noise(block, length, folded == title, left < 0.3 * total) if folded else -1.0
-        if weight == block.weight and length < 110 and END_MATTER.match(block.text):
+        if block.is_listed:
+            weight = max(block.weight, 0.0)
+        elif weight == block.weight and length < 110 and END_MATTER.match(block.text):
             is_last = main_left <= 0.02 * total
             is_late = left < 0.3 * total and not ASIDE.match(block.text)
             if left < total - left and (is_last or is_late):
@@ -268,6 +283,44 @@ def _noise(block: Block, length: float, is_title: bool, is_late: bool) -> float:
     return block.weight
 
 
+def _head(blocks: list[Block], weights: list[float], is_main: list[bool], start: int) -> int:
+    """Return the start of the article, including what precedes its first long sentence.
+
+    These are short sentences, a heading, a table or list of the same container, and the
+    heading of the first update of a live blog: later updates have one of the same kind.
+    """
+    if start >= len(weights):
+        return start
+    first = blocks[start].box
+    home = container_of(first)
+    kinds = {_kind(block.box) for block in blocks[start:] if block.box.tag in _SUBHEADINGS}
+    has_heading = False
+    for i in range(start - 1, -1, -1):
+        block, box = blocks[i], blocks[i].box
+        if box.tag in ("figure", "figcaption"):
+            continue
+        is_home = container_of(box) is home or (
+            box.parent is first.parent and (box.tag == "div" or _kind(box) == _kind(first))
+        )
+        if block.is_suspect or weights[i] <= -10.0:
+            break
+        if box.tag in _SUBHEADINGS and block.link * 2 < block.size and not has_heading:
+            if not is_home and _kind(box) not in kinds:
+                break
+            start, has_heading = i, True
+        elif (block.is_listed and is_main[i]) or (
+            is_home and block.link == 0 and (END.search(block.text[-2:]) or box.tag == "li")
+        ):
+            start = i
+        elif not (kinds and _CLOCK.match(block.text)):
+            break
+    return start
+
+
+def _kind(box: Box) -> tuple[str, str]:
+    return box.tag, box.node.get("class") or ""
+
+
 def _tail(blocks: list[Block], weights: list[float], is_main: list[bool], end: int) -> int:
     """Return the end of the article, including short lines after the last sentence."""
     patience = 12.0
@@ -290,8 +343,7 @@ def _tail(blocks: list[Block], weights: list[float], is_main: list[bool], end: i
 _KEPT_ATTRIBUTES = frozenset(
     {
         "href", "src", "alt", "title", "style", "hidden", "aria-hidden", "colspan", "rowspan",
-        "datetime", "data-original", "data-src", "data-lazy-src", "data-actualsrc",
-        "data-original-src", "srcset", "start", "type", "lang",
+        "datetime", "start", "type", "lang",
     }
 )  # fmt: skip
 
@@ -301,7 +353,10 @@ def _lighten(node: etree._Element) -> None:
     etree.strip_elements(node, *_UNSEEN, with_tail=False)
     for element in node.iter("*"):
         attributes = element.attrib
-        if element.tag not in ("pre", "code"):
+        if element.tag == "figcaption":
+            attributes.clear()
+            attributes["class"] = BESIDE_TEXT
+        elif element.tag not in _WITH_ATTRIBUTES:
             for name in [name for name in attributes if name not in _KEPT_ATTRIBUTES]:
                 del attributes[name]
         if element.tag in ("span", "font") and not attributes and element is not node:
@@ -309,9 +364,9 @@ def _lighten(node: etree._Element) -> None:
     etree.strip_tags(node, "gone")
 
 
+_WITH_ATTRIBUTES = ("pre", "code", "source", "param", *MEDIA)
 _UNSEEN = (
-    "script", "style", "noscript", "template", "svg", "iframe", "object", "input", "select",
-    "textarea", "link", "meta",
+    "script", "style", "template", "svg", "input", "select", "textarea", "link", "meta",
 )  # fmt: skip
 
 
@@ -349,32 +404,24 @@ def _segment(weights: list[float]) -> tuple[int, int]:
 
 
 def _cut(page: Layout, box: Box, blocks: list[Block], keep: list[bool]) -> None:
-    """Remove every block that is not kept from the tree."""
-    count = [0]
-    for flag in keep:
-        count.append(count[-1] + flag)
-    offset = box.first
-    gone: set[int] = set()
-    lo, hi = box.first, box.last
-    for inner in page.boxes:
-        if inner is box or inner.first < lo or inner.last > hi or inner.depth <= box.depth:
+    """Remove every block that is not kept from the tree, except captions of kept figures."""
+    figures = kept_figures(page, box, keep)
+    count = [0, *accumulate(keep)]
+    gone: set[Box] = set()
+    for inner in page.boxes_in(box):
+        if inner.parent in gone:
+            gone.add(inner)
+        elif inner in figures or count[inner.last - box.first] > count[inner.first - box.first]:
             continue
-        if inner.parent is not None and id(inner.parent) in gone:
-            gone.add(id(inner))
-            continue
-        if inner.first == inner.last:
-            if inner.is_suspect:
-                gone.add(id(inner))
-                remove(inner.node)
-            continue
-        if count[inner.last - offset] == count[inner.first - offset]:
-            if inner.tag == "figure":
-                continue
-            gone.add(id(inner))
+        elif inner.first < inner.last or inner.is_suspect:
+            gone.add(inner)
             remove(inner.node)
     for block, flag in zip(blocks, keep, strict=True):
-        if not flag and id(block.box) not in gone:
+        if not flag and block.box not in gone:
             for node, is_tail in block.runs:
+                around = node.getparent() if is_tail else node
+                if block.box in figures and around is not None and is_caption(around):
+                    continue
                 if is_tail:
                     node.tail = " "
                 else:

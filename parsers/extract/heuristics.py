@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 SKIPPED = frozenset(
     {
-        "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "embed",
+        "script", "style", "noscript", "template", "svg", "math", "iframe", "object",
         "applet", "canvas", "head", "select", "option", "optgroup", "datalist", "textarea",
         "button", "input", "audio", "video", "map", "title", "dialog",
     }
@@ -82,6 +82,11 @@ _HINT = re.compile(
     re.ASCII,
 )
 
+# Boxes around posts of social networks that the article quotes.
+_QUOTED_POST = re.compile(
+    r"(?:twitter|facebook|instagram|tiktok|weibo)[\w-]{0,20}embed"
+    r"|embed[\w-]{0,20}(?:twitter|facebook|instagram|tiktok|weibo)"
+)
 _NEGATION = re.compile(
     r"\b(?:has|no|with|without|enable|disable|js|is|single|hide|show|elementor)[-_]", re.ASCII
 )
@@ -95,7 +100,7 @@ def class_hint(names: str) -> int:
     """Return ``SUSPECT`` (not the article), ``HINT`` (its text) or ``PLAIN`` for class and id."""
     names = names[:300]
     lower = names.lower()
-    if "tweet" in lower:
+    if "tweet" in lower or _QUOTED_POST.search(lower):
         return PLAIN
     if _NEGATION.search(lower):
         names = _NEGATED.sub(" ", names)
@@ -178,7 +183,7 @@ NOISE = re.compile(
 
 META = re.compile(
     r"(?:\b(?:19|20)\d\d\b.{0,40}(?:来源|來源|作者|编辑|出处|\bby\b|views|comments|reads)|^(?:by|von|par|por|di|av|от|автор)[: ]\s*\S+(?: \S+){0,4}$"
-    r"|^(?:posted|published|updated|last updated|aktualisiert|veröffentlicht|publié|опубликовано|发布时间|发表时间|更新时间|時間|时间|日期).{0,60}$"
+    r"|^(?:posted|published|updated|last updated|aktualisiert|veröffentlicht|publié|опубликовано|(?:发布|发表|更新|發布|發表|發佈)?(?:时间|時間)|日期).{0,60}$"
     r"|\d+\s*(?:min(?:ute)?s?)\s*read|阅读(?:量|数|次数)?[:：(（]?\s*\d+|浏览(?:次数|量)?[:：]?|点击(?:数|量|次数)?[:：])",
     re.I,
 )

@@ -32,6 +32,7 @@ class Structured:
         metas: Contents of meta elements by lower-case name, in page order.
         links: URLs of link elements by relation.
         page_title: The text of the title element.
+        base: The URL of the base element; empty when there is none.
     """
 
     article: Node
@@ -39,6 +40,7 @@ class Structured:
     metas: Mapping[str, tuple[str, ...]]
     links: Mapping[str, str]
     page_title: str
+    base: str
 
     def meta(self, *names: str) -> tuple[str, str]:
         """Return the first non-empty meta of these names and its provenance, or two empty texts."""
@@ -93,6 +95,7 @@ def read_structured(root: etree._Element) -> Structured:
         metas={name: tuple(values) for name, values in metas.items()},
         links=links,
         page_title=title,
+        base=next((href.strip() for node in root.iter("base") if (href := node.get("href"))), ""),
     )
 
 

@@ -55,6 +55,7 @@ class _Read:
     layout: Layout
     box: Box | None
     address: CanonicalUrl
+    base: str
     host: Host
 
 
@@ -88,7 +89,8 @@ def parse(source: Source, page: Page) -> Article:
         categories=categories(read.declared),
         tags=tags(read.declared),
         language=words,
-        lead_image=lead_image(read.declared, page.final_url or page.url),
+        lead_image=lead_image(read.declared, read.base),
+        base_url=read.base,
     )
 
 
@@ -126,7 +128,9 @@ def _take_apart(page: Page) -> _Read:
             found=page.text[:80],
         )
     declared = read_structured(root)
-    address = _address(declared, page)
+    own = page.final_url or page.url
+    base = absolute(own, declared.base) if declared.base else own
+    address = _address(declared, own, base)
     host = host_facts(urlsplit(address).hostname or "")
     blocks = layout(root)
     return _Read(
@@ -135,19 +139,19 @@ def _take_apart(page: Page) -> _Read:
         layout=blocks,
         box=best_box(blocks, host.bodies),
         address=address,
+        base=base,
         host=host,
     )
 
 
-def _address(declared: Structured, page: Page) -> CanonicalUrl:
-    own = page.final_url or page.url
+def _address(declared: Structured, own: str, base: str) -> CanonicalUrl:
     declared_urls = (
         declared.links.get("canonical", ""),
         declared.meta("og:url")[0],
         next(texts(declared.article.get("url")), ""),
     )
     for href in declared_urls:
-        url = absolute(own, href) if href else ""
+        url = absolute(base, href) if href else ""
         # A canonical link to the front page is the default of a template.
         if is_http(url) and not (_is_front(url) and is_http(own) and not _is_front(own)):
             return canonicalize(url)

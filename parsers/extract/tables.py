@@ -1,0 +1,68 @@
+"""Which tables and lists belong to the sentences around them, whatever their links.
+
+A row of short cells or a list of links looks like navigation. The table has a shape that
+navigation has not, and a sentence with a colon announces the list, or its items are sentences.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from parsers.extract.blocks import END, Box, Layout
+from parsers.extract.heuristics import END_MATTER, HEADINGS, META
+
+_LISTS = ("ul", "ol", "dl")
+_MAX_CELL = 300
+_MAX_MEAN_CELL = 100
+_MAX_LINK_SHARE = 0.8
+_MAX_LIST_SHARE = 0.5
+_MIN_WORDS = 8
+_COLONS = (":", "：")
+
+
+def tables_and_lists(page: Layout, box: Box) -> list[Box]:
+    """Return the data tables and the announced lists inside the box of the article."""
+    return [
+        inner
+        for inner in page.boxes_in(box)
+        if not inner.is_out
+        and inner.first < inner.last
+        and inner.size < _MAX_LIST_SHARE * box.size
+        and (
+            (inner.tag == "table" and _is_data(page, inner))
+            or (inner.tag in _LISTS and (_is_announced(page, inner) or _is_prose(page, inner)))
+        )
+    ]
+
+
+def _is_data(page: Layout, table: Box) -> bool:
+    """Return whether a table has two rows of two short cells, and more than links."""
+    inner = page.boxes_in(table)
+    tags = Counter(each.tag for each in inner)
+    cells = [each for each in inner if each.tag in ("td", "th")]
+    if tags["table"] or tags["tr"] < 2 or len(cells) < 2 * tags["tr"]:
+        return False
+    if max(cell.size for cell in cells) > _MAX_CELL or table.size > _MAX_MEAN_CELL * len(cells):
+        return False
+    if any(META.search(block.text) for block in page.blocks_of(table)):
+        return False
+    return tags["th"] > 1 or table.link < _MAX_LINK_SHARE * table.size
+
+
+def _is_announced(page: Layout, box: Box) -> bool:
+    before = page.blocks[max(0, box.first - 1)]
+    return (
+        before.text.endswith(_COLONS)
+        and before.weight >= 0
+        and before.box.tag not in HEADINGS
+        and before.box.parent is box.parent
+        and not END_MATTER.match(before.text)
+    )
+
+
+def _is_prose(page: Layout, box: Box) -> bool:
+    """Return whether every item of a list has words outside its links and ends as a sentence."""
+    return all(
+        block.size - block.link >= _MIN_WORDS and END.search(block.text[-2:])
+        for block in page.blocks_of(box)
+    )
