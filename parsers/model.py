@@ -89,6 +89,8 @@ class Entry:
         facts: Unchanged values of the listing by name (``title``, ``published``,
             ``publisher``, ``author``, ``digest``).
         content: The article's HTML when the listing carries it.
+        other_ids: Ids that take the place of ``source_article_id``, in this order, when it
+            belongs to another article; then those that a run may have preferred.
     """
 
     source_article_id: str
@@ -97,6 +99,7 @@ class Entry:
     link: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     content: str | None = None
+    other_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,7 +139,8 @@ def _item_page(source: Source, case: Case, page: Page) -> Page:
 def _line(line: Entry | BadEntry) -> dict[str, Any]:
     if isinstance(line, BadEntry):
         return {"error": _failure(line.error)}
-    found = {name: value for name, value in asdict(line).items() if name != "channel"}
+    left_out = {"channel", "other_ids"}
+    found = {name: value for name, value in asdict(line).items() if name not in left_out}
     if line.content is None:
         del found["content"]
     return _plain(found)

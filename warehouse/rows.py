@@ -38,6 +38,7 @@ class ArticleRow:
         fetched_at: When this content was seen. An import gives the time of the file, not of
             the import; otherwise a second import would be a new sighting.
         post: The original file when the article was imported.
+        other_ids: Ids that the article may have instead, in order of preference; not stored.
     """
 
     article_id: str
@@ -70,10 +71,13 @@ class ArticleRow:
     channel: str
     fetched_at: datetime
     post: StoredPost | None = None
+    other_ids: tuple[str, ...] = ()
 
 
 ARTICLE_COLUMNS: tuple[str, ...] = tuple(
-    one.name for one in fields(ArticleRow) if one.name not in {"channel", "fetched_at", "post"}
+    one.name
+    for one in fields(ArticleRow)
+    if one.name not in {"channel", "fetched_at", "post", "other_ids"}
 )
 """The leading columns of the view ``articles``, in order."""
 

@@ -12,6 +12,7 @@ from flows.pipeline import steps
 from flows.pipeline.batch import Batch
 from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES, JobPlan
 from flows.pipeline.date_range import BackfillRequest, DateRange
+from flows.pipeline.rows import make_entry
 from flows.pipeline.run import RunContext
 from parsers.model import Entry, Source
 from warehouse.records.backfill_chunks import Chunk
@@ -84,7 +85,7 @@ class BackfillContext:
 
 def entries_of(chunk: Chunk) -> list[Entry]:
     """The entries of a chunk."""
-    return [Entry(**fields) for fields in json.loads(chunk.spec)]
+    return [make_entry(fields) for fields in json.loads(chunk.spec)]
 
 
 def parse_utc(text: str) -> datetime:

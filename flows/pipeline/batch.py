@@ -171,7 +171,7 @@ def build_request(
         trusted_since: Validators of an older response are not sent.
     """
     is_stale = known and trusted_since and known.fetched_at < trusted_since
-    if known is None or is_stale or known.listing_entry != rows.entry_json(entry):
+    if known is None or is_stale or not rows.is_same_entry(known.listing_entry, entry):
         return FetchRequest(url=url, expect=expect)
     archived = None
     if known.archive_file is not None and known.archive_offset is not None:

@@ -19,6 +19,7 @@ from flows.callbacks import OnProgress, no_progress
 from flows.fetch import FetchResponse, decode_page
 from flows.pipeline import rows, steps
 from flows.pipeline.batch import Batch, FetchedPage
+from flows.pipeline.identity import settle_ids
 from flows.pipeline.parser_diff import FieldChanges
 from flows.pipeline.reparse_failures import ReparseFailures
 from flows.pipeline.run import RunContext
@@ -222,8 +223,9 @@ class Reparser:
         return replace(response, fetched_at=page.fetched_at)
 
     def _compare(self, batch: Batch) -> None:
-        keys = [(row.article_id, row.fetched_at) for row in batch.articles]
         with self.run.reading() as store:
+            batch.observations = settle_ids(store, batch.observations)
+            keys = [(row.article_id, row.fetched_at) for row in batch.articles]
             stored = archived_fetches.articles_as_of(store, keys)
             lost = archived_fetches.parsed_before(store, batch.failures)
         for row in batch.articles:

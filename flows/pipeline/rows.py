@@ -6,6 +6,7 @@ An ``Article`` is the content of a page; an ``ArticleRow`` has where and when it
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from datetime import datetime
 from hashlib import sha256
@@ -15,6 +16,7 @@ from flows.fetch import FetchFailure, FetchResponse
 from parsers.errors import ParseError
 from parsers.frontmatter.read import POST_PARSER
 from parsers.model import Article, BadEntry, Entry, Page, Parser, Source
+from parsers.text.urls import canonicalize, is_http
 from warehouse.rows import ArticleRow, FetchRow, NewQuarantineEntry, StoredPost
 
 IMPORT_CHANNEL = "import"
@@ -24,7 +26,12 @@ _SAME = tuple(one.name for one in fields(Article) if one.name != "provenance")
 
 
 def article_row(
-    article: Article, *, channel: str, seen_at: datetime, post: StoredPost | None = None
+    article: Article,
+    *,
+    channel: str,
+    seen_at: datetime,
+    post: StoredPost | None = None,
+    other_ids: tuple[str, ...] = (),
 ) -> ArticleRow:
     """The row of an article that was seen in a channel at a time (aware UTC)."""
     return ArticleRow(
@@ -33,7 +40,20 @@ def article_row(
         channel=channel,
         fetched_at=seen_at,
         post=post,
+        other_ids=other_ids,
     )
+
+
+def other_ids(article: Article, entry: Entry) -> tuple[str, ...]:
+    """The ids of an article beside its own one.
+
+    A declared canonical URL may serve several articles; then the id is the page's address.
+    """
+    if article.source_article_id == entry.source_article_id:
+        return entry.other_ids
+    if article.source_article_id != article.canonical_url or not is_http(article.url):
+        return ()
+    return (canonicalize(article.url),)
 
 
 def entry_json(entry: Entry | None) -> str:
@@ -43,7 +63,20 @@ def entry_json(entry: Entry | None) -> str:
 
 def entry_from_json(text: str) -> Entry | None:
     """Read the text that ``entry_json`` wrote."""
-    return Entry(**json.loads(text)) if text else None
+    return make_entry(json.loads(text)) if text else None
+
+
+def make_entry(fields: Mapping[str, Any]) -> Entry:
+    """The entry of the fields that ``dataclasses.asdict`` gave and JSON kept."""
+    return Entry(**{**fields, "other_ids": tuple(fields.get("other_ids", ()))})
+
+
+def is_same_entry(text: str, entry: Entry | None) -> bool:
+    """Whether a text of ``entry_json`` is of an entry with the same values."""
+    known = entry_from_json(text)
+    if known is None or entry is None:
+        return known is entry
+    return replace(known, other_ids=()) == replace(entry, other_ids=())
 
 
 def fetch_row(

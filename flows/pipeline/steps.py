@@ -18,6 +18,7 @@ from flows.fetch import Cancelled, Expect, FetchFailure, FetchRequest, FetchResp
 from flows.pipeline import rows
 from flows.pipeline.batch import Batch, FetchedPage, build_request
 from flows.pipeline.gone import GoneEntries, is_gone
+from flows.pipeline.identity import settle_ids
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import SourceStats, fetch_problem, page_problem, upsert_counts
 from flows.text import pluralize
@@ -273,7 +274,12 @@ def parse_fetched_page(source: Source, one: FetchedPage) -> Observation | NewQua
     """
     try:
         article = registry.parse(source, one.page)
-        row = rows.article_row(article, channel=one.entry.channel, seen_at=one.page.fetched_at)
+        row = rows.article_row(
+            article,
+            channel=one.entry.channel,
+            seen_at=one.page.fetched_at,
+            other_ids=rows.other_ids(article, one.entry),
+        )
         return observe(row)
     except NotAnArticle:
         raise
@@ -302,6 +308,7 @@ def load(
     stats = run.stats[source.slug]
     run.sync_archive()
     with run.writing() as db:
+        batch.observations = settle_ids(db, batch.observations)
         upserted = articles.upsert_articles(db, batch.observations, run_id=run.id)
         fetches.record(db, list(batch.fetches.values()), run_id=run.id)
         not_modified.record(db, batch.not_modified, run_id=run.id)

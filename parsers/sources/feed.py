@@ -5,20 +5,19 @@
 * ``full_text = true``: the item's link is fetched and parsed by ``parsers.sources.generic``;
   the item's time, authors and tags are used where the page has none.
 * An article's id is its canonical link, so that a feed, a backfill by URL and the generic
-  parser agree. Items that share one link, such as the home page, have no id of their own:
-  each becomes a BadEntry until ``identity = "guid"`` is set.
+  parser agree. An item whose link is the home page or that of a different item has its guid,
+  else its link with a digest of title and text. ``identity = "guid"`` prefers the guid.
 * A feed time without a time zone is unknown unless ``time_zone`` is set. An Atom entry may
   have only the time of its last change, which is not a publication time.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
 from parsers.compose import compose
-from parsers.errors import LayoutChanged, UnknownUrl
+from parsers.errors import UnknownUrl
 from parsers.feeds import FeedItem, parse_feed
 from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
 from parsers.sources import generic
@@ -26,10 +25,13 @@ from parsers.sources._feed import (
     CHANNEL,
     configured_categories,
     feed_entries,
-    item_id,
+    is_common,
+    item_ids,
     item_page,
     names,
     optional_facts,
+    own_text,
+    with_guid,
     with_item_image,
 )
 from parsers.text.dates import parse_time, unknown_time
@@ -51,22 +53,18 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     """
     feed = parse_feed(page.text, page.final_url or listing.url)
     by_guid = source.text("identity") == "guid"
-    shared = frozenset() if by_guid else _shared_links(feed.items)
 
     def entry_of_item(item: FeedItem) -> Entry:
         link = item.link
-        if link and is_http(link) and canonicalize(link) in shared:
-            raise LayoutChanged(
-                f"expected a link of its own in each item, found {item.link[:200]!r} in several; "
-                'set identity = "guid" to use the guid of each item',
-                expected="one item for each link",
-                found=item.link[:200],
-            )
         if link and not is_http(link):
             raise UnknownUrl(expected="an http or https link", found=link[:200])
-        content = None if source.options["full_text"] and link else item.content or item.description
+        first_id, *other_ids = item_ids(feed, listing, item, by_guid=by_guid)
+        text = own_text(item)
+        is_own_page = bool(link) and not (text and is_common(link, feed, listing))
+        content = None if source.options["full_text"] and is_own_page else text
         return Entry(
-            source_article_id=item_id(item, link, by_guid=by_guid),
+            source_article_id=first_id,
+            other_ids=tuple(other_ids),
             channel=listing.channel,
             url=link or listing.url,
             link=link or listing.url,
@@ -113,7 +111,7 @@ def parse(source: Source, page: Page) -> Article:
         tags=_names(entry, "category"),
         language=_language(source, facts.get("language", "")),
     )
-    return with_item_image(article, entry)
+    return with_guid(with_item_image(article, entry), entry)
 
 
 def entry_of(_source: Source, url: str) -> Entry:
@@ -157,16 +155,8 @@ def _completed(source: Source, page: Page, article: Article) -> Article:
             add("language", language.value, language.provenance)
         article = with_item_image(article, entry)
         provenance = {**article.provenance, **provenance}
-    return replace(article, **changes, provenance=provenance)
-
-
-def _shared_links(items: tuple[FeedItem, ...]) -> frozenset[str]:
-    """Return the links, in canonical form, that several different items have."""
-    different: dict[str, set[str]] = defaultdict(set)
-    for item in items:
-        if is_http(item.link):
-            different[canonicalize(item.link)].add(item.guid or item.link)
-    return frozenset(link for link, guids in different.items() if len(guids) > 1)
+    article = replace(article, **changes, provenance=provenance)
+    return with_guid(article, entry) if entry else article
 
 
 def _time(source: Source, raw: str, what: str) -> Moment:

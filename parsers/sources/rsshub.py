@@ -32,10 +32,12 @@ from parsers.sources._feed import (
     CHANNEL,
     configured_categories,
     feed_entries,
-    item_id,
+    item_ids,
     item_page,
     names,
     optional_facts,
+    own_text,
+    with_guid,
     with_item_image,
 )
 from parsers.sources._publisher import Site
@@ -84,11 +86,14 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     Raises:
         BadListing: The page is RSSHub's error page, or no feed.
     """
+    feed = _feed(page.text, listing.url)
 
     def entry_of_item(item: FeedItem) -> Entry:
         _refuse_foreign_link(source, item.link)
+        first_id, *other_ids = _ids(source, feed, listing, item)
         return Entry(
-            source_article_id=_id(source, item),
+            source_article_id=first_id,
+            other_ids=tuple(other_ids),
             channel=listing.channel,
             url=item.link or listing.url,
             link=item.link or listing.url,
@@ -100,10 +105,10 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
                 "guid": item.guid,
             }
             | optional_facts(image=item.image, base=item.base),
-            content=item.content or item.description,
+            content=own_text(item),
         )
 
-    return feed_entries(_feed(page.text, listing.url), listing, entry_of_item)
+    return feed_entries(feed, listing, entry_of_item)
 
 
 def parse(source: Source, page: Page) -> Article:
@@ -135,7 +140,8 @@ def parse(source: Source, page: Page) -> Article:
         tags=names(tags, "feed:category", "the item names no category"),
         language=_language(source),
     )
-    return with_item_image(article, entry)
+    article = with_item_image(article, entry)
+    return with_guid(article, entry) if entry.other_ids else article
 
 
 def entry_of(_source: Source, url: str) -> Entry:
@@ -162,15 +168,17 @@ def _feed(text: str, url: str) -> Feed:
         ) from error
 
 
-def _id(source: Source, item: FeedItem) -> str:
+def _ids(source: Source, feed: Feed, listing: Listing, item: FeedItem) -> tuple[str, ...]:
     publication = _publication(source)
+    if publication and not item.link and not item.guid:
+        raise IncompleteArticle(expected="link or guid", found=item.raw[:200])
     allowed = source.texts("allowed_domains")
     if publication and _is_in(host_of(item.link), (publication.site.domain, *allowed)):
         try:
-            return publication.site.article_id(item.link, (host_of(item.link),))
+            return (publication.site.article_id(item.link, (host_of(item.link),)),)
         except UnknownUrl:
             pass  # a special page of the publication has the id of any other item
-    return item_id(item, item.link, by_guid=True)
+    return item_ids(feed, listing, item, by_guid=True)
 
 
 def _refuse_foreign_link(source: Source, link: str) -> None:

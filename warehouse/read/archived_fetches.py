@@ -34,7 +34,8 @@ _AS_OF = """
            r.published_on, r.published_raw, r.published_precision, r.published_timezone,
            r.published_timezone_source, r.updated_at, r.categories, r.tags, r.language,
            r.lead_image, coalesce(r.body_html, c.body_html) AS body_html,
-           coalesce(r.text, c.text) AS text, r.completeness, c.content_hash, r.parser, r.parser_version, r.original_url
+           coalesce(r.text, c.text) AS text, r.completeness, c.content_hash, r.parser,
+           r.parser_version, r.provenance, r.original_url
     FROM held h
     JOIN _store.article_records r ON r.record_key = h.record_key
     JOIN _store.contents c ON c.content_key = h.content_key

@@ -32,8 +32,9 @@ _ROW_GROUP = 122_880
 
 # The columns of a record that are stored as the row has them.
 _COLUMNS = stage.columns(
-    ArticleRow, "article_id", "body_html", "text", "content_hash", "channel", "fetched_at", "post"
-)
+    ArticleRow, "article_id", "body_html", "text", "content_hash", "channel", "fetched_at", "post",
+    "other_ids",
+)  # fmt: skip
 
 T = TypeVar("T")
 

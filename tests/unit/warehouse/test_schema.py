@@ -63,7 +63,7 @@ def test_every_view_and_every_column_is_explained(db: DuckDBPyConnection) -> Non
 def test_the_leading_columns_of_articles_are_the_fields_of_a_row() -> None:
     names = [one.name for one in fields(ArticleRow)]
 
-    assert [*ARTICLE_COLUMNS, "channel", "fetched_at", "post"] == names
+    assert [*ARTICLE_COLUMNS, "channel", "fetched_at", "post", "other_ids"] == names
 
 
 def test_verify_knows_every_table(db: DuckDBPyConnection) -> None:
