@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from flows.errors import Interrupted
 from flows.pipeline import locks, steps
-from flows.pipeline.batch import Batch
+from flows.pipeline.batch import Batch, FetchTarget
 from flows.pipeline.discover import discover
+from flows.pipeline.gone import GoneEntries
 from flows.pipeline.run import RunContext
 from flows.pipeline.run_log import Stopwatch, logger
 from flows.text import pluralize
 from parsers.model import Source
+from warehouse.records import not_modified
 
 LOCK_TIMEOUT_SECONDS = 900.0
 """How long a sync waits for another run. A chunk of a backfill takes up to 300 seconds."""
@@ -61,31 +64,49 @@ def _sync(run: RunContext, source: Source) -> None:
     slug, stats, watch = source.slug, run.stats[source.slug], Stopwatch()
     found = discover(run, source)
     total = len(found.targets)
+    unchanged = stats.counts["not_modified"]
     logger.info(
-        "%s: %s listed in %.1f s, %s could not be read",
+        "%s: %s listed in %.1f s; %s not modified, %d could not be read",
         slug, pluralize(total, "entry", "entries"), watch.lap(),
-        pluralize(found.unread_count, "listing"),
+        pluralize(unchanged, "listing"), found.unread_count,
     )  # fmt: skip
     if run.is_dry:
-        stats.warnings += [f"would fetch {target.entry.url}" for target in found.targets]
-        stats.add(skipped=total)
+        _list_new(run, source, found.targets)
         return
-    batches, done = found.batches(run.settings.run.batch_size), 0
+    batches, planned, done = found.batches(run.settings.run.batch_size), 0, 0
     for number, batch in enumerate(batches, 1):
-        done += len(batch.targets)
-        _sync_batch(run, source, batch, f"{slug} {number}/{len(batches)}")
+        planned += len(batch.targets)
+        done += _sync_batch(run, source, batch, f"{slug} {number}/{len(batches)}")
         run.environment.on_progress(slug, done, total)
         if run.is_stopping:
-            stats.add(skipped=total - done)
+            stats.add(skipped=total - planned)
             if batch is not batches[-1]:
                 steps.load(run, source, found.failures())
             return
     stats.is_done = True
 
 
-def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str) -> None:
-    watch = Stopwatch()
+def _list_new(run: RunContext, source: Source, targets: Sequence[FetchTarget]) -> None:
+    """List what a run would fetch for the first time; count what it would ask for again."""
+    stats = run.stats[source.slug]
+    ids = [f"{source.slug}:{one.entry.source_article_id}" for one in targets]
+    with run.reading() as db:
+        known = not_modified.stored_ids(db, ids)
+    is_due = {id(one) for one in GoneEntries(run, source, targets).due}
+    for target, article_id in zip(targets, ids, strict=True):
+        if article_id not in known and id(target) in is_due:
+            stats.warnings.append(f"would fetch {target.entry.url}")
+    if known:
+        stats.warnings.append(f"would ask for changes of {pluralize(len(known), 'stored article')}")
+    stats.add(skipped=len(targets))
+
+
+def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str) -> int:
+    """Sync some entries; return how many were handled. Ctrl-C leaves some out."""
+    stats, watch, planned = run.stats[source.slug], Stopwatch(), len(batch.targets)
+    before = stats.counts["skipped"]
     batch = steps.fetch(run, source, batch)
+    left = stats.counts["skipped"] - before if run.is_stopping else 0
     entry_count, page_count, fetch_seconds = len(batch.targets), len(batch.pages), watch.lap()
     batch = steps.parse(run, source, batch)
     article_count, parse_seconds = len(batch.articles), watch.lap()
@@ -96,3 +117,4 @@ def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str) -> Non
             name, pluralize(entry_count, "entry", "entries"), page_count, fetch_seconds,
             article_count, parse_seconds, watch.lap(),
         )  # fmt: skip
+    return planned - left

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from flows import demo_site, settings
-from flows.cli import demo_run
 from tests import site
 from tests.site import Fault
 
@@ -303,9 +302,11 @@ def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(
     assert (code, "already holds a demo" in err) == (1, True)
 
 
-def test_dry_run_of_a_sync_lists_what_would_be_fetched(tmp_path, typed):
-    with site.serve() as stand:
-        config = demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
-        _, out, _ = typed("--config", config, "sync", "ofweek", "--dry-run")
+def test_dry_run_of_a_sync_lists_only_what_is_new(project):
+    first = project.sync("ofweek", dry_run=True)
+    project.sync("ofweek", limit=4)
+    second = project.sync("ofweek", dry_run=True)
 
-    assert out.count(f"ofweek: would fetch {stand.url}/") == 11
+    listed = [sum("would fetch" in text for text in one.warnings) for one in (first, second)]
+    assert listed == [11, 7]
+    assert any("4 stored articles" in text for text in second.warnings)

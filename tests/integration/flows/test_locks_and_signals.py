@@ -12,8 +12,9 @@ import pytest
 from flows import settings
 from flows.errors import Interrupted
 from flows.pipeline import locks
-from flows.pipeline.run import RunEnvironment, use_environment
+from flows.pipeline.run import RunContext, RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
+from flows.sync import sync_without_prefect
 from tests.e2e.project import open_project
 
 # --- waiting for a lock ----------------------------------------------------------------
@@ -109,3 +110,26 @@ def test_run_that_ends_in_time_is_not_interrupted_later():
         assert stop.wait(10)
 
     threading.Event().wait(0.5)  # what shall not happen needs time in which to happen
+
+
+# --- progress ----------------------------------------------------------------------------
+
+
+def test_progress_after_ctrl_c_counts_what_was_stored(project, monkeypatch):
+    stop, progress, fetch_all = threading.Event(), [], RunContext.fetch_all
+
+    def three_pages(run, requests):
+        responses = list(fetch_all(run, requests))
+        if len(responses) > 3:  # the article pages
+            stop.set()
+        return iter(responses[:3])
+
+    monkeypatch.setattr(RunContext, "fetch_all", three_pages)
+    environment = RunEnvironment(stop=stop, on_progress=lambda *values: progress.append(values))
+    with use_environment(environment):
+        report = sync_without_prefect(project.settings, ["ofweek"])
+
+    counts = report.stats[0].counts
+    assert report.exit_code == 130
+    assert progress == [("ofweek", counts["new"], 11)]
+    assert (counts["new"], counts["skipped"]) == (3, 8)
