@@ -401,7 +401,7 @@ def _check_addresses(source: Source) -> None:
         key = f"sources.{source.slug}.{name}"
         if name.endswith("url") and not is_http(str(value)):
             raise ConfigurationError(f"{key}: expected an http or https address, found {value!r}")
-        if name == "channels" and not value:
+        if name == "channels" and not (value or source.options.get("article_urls")):
             raise ConfigurationError(f"{key}: expected at least one, found none")
     for entry in registry.article_url_entries(source):
         if isinstance(entry, BadEntry):

@@ -19,7 +19,7 @@ class SourceCheck:
     """What one source yields now.
 
     Attributes:
-        entries: Readable entries of all listings.
+        entries: Readable entries of all listings; without listings, the configured addresses.
         bad_entries: Entries that cannot be read.
         sample: Title of one parsed article; empty when none of three could be parsed.
         errors: One sentence each.
@@ -35,8 +35,8 @@ class SourceCheck:
 
     @property
     def is_ok(self) -> bool:
-        """Whether there are entries and no errors."""
-        return bool(self.entries) and not self.errors
+        """Whether there are no errors, and entries in the listings if it has any."""
+        return bool(self.entries or not self.listings) and not self.errors
 
     @property
     def exit_code(self) -> int:
@@ -63,6 +63,7 @@ class SourceCheck:
             f"{self.source} ({self.parser}): {'ok' if self.is_ok else 'WARNING'}: "
             f"{pluralize(self.entries, 'entry', 'entries')} in "
             f"{pluralize(self.listings, 'listing')}{bad if self.bad_entries else ''}"
+            f"{'' if self.listings else ' (articles are fetched by address)'}"
             f"{f'; for example: {self.sample}' if self.sample else ''}",
             *(f"    ! {error}" for error in self.errors),
         ]
@@ -114,7 +115,7 @@ def check_sources(settings: Settings, names: tuple[str, ...] = ()) -> list[Sourc
 
 def _check(fetcher: Fetcher, source: Source) -> SourceCheck:
     listings = {one.url: one for one in source.parser.listings(source)}
-    good: list[tuple[Entry, Page]] = []
+    good: list[tuple[Entry, Page | None]] = []
     bad_entries, errors = 0, []
     for result in fetcher.fetch_all(FetchRequest(url=url) for url in listings):
         listing = listings[result.request.url]
@@ -135,6 +136,9 @@ def _check(fetcher: Fetcher, source: Source) -> SourceCheck:
             errors.append(f"{listing.channel}: the listing is empty: {listing.url}")
         elif not entries or any(isinstance(one.error, BadListing) for one in bad):
             errors.append(f"{listing.channel}: {bad[-1].error}")
+    if not listings:
+        addresses = registry.article_url_entries(source)
+        good += [(entry, None) for entry in addresses if isinstance(entry, Entry)]
     sample, sample_error = _parse_sample(fetcher, source, good)
     return SourceCheck(
         source=source.slug,
@@ -148,7 +152,7 @@ def _check(fetcher: Fetcher, source: Source) -> SourceCheck:
 
 
 def _parse_sample(
-    fetcher: Fetcher, source: Source, good: list[tuple[Entry, Page]]
+    fetcher: Fetcher, source: Source, good: list[tuple[Entry, Page | None]]
 ) -> tuple[str, str | None]:
     """The title of the first parsable article of three, and the error when none is."""
     message = None
@@ -160,8 +164,8 @@ def _parse_sample(
     return "", message
 
 
-def _title(fetcher: Fetcher, source: Source, entry: Entry, listing: Page) -> str:
-    if entry.content is not None:
+def _title(fetcher: Fetcher, source: Source, entry: Entry, listing: Page | None) -> str:
+    if listing is not None and entry.content is not None:
         return registry.parse(source, replace(listing, entry=entry)).title or ""
     result = next(fetcher.fetch_all([FetchRequest(url=entry.url)]), None)
     if result is None or isinstance(result, FetchFailure):

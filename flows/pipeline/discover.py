@@ -39,7 +39,7 @@ def discover(run: RunContext, source: Source) -> DiscoveryResult:
     discovery.add_article_urls()
     targets, result.targets = result.targets, result.targets[: run.limit]
     stats.add(discovered=len(targets), skipped=len(targets) - len(result.targets))
-    stats.has_listed |= bool(targets)
+    stats.has_listed |= bool(targets) or not listings
     return result
 
 

@@ -114,6 +114,24 @@ def test_sources_check_names_what_is_wrong_and_exits_3(typed, project, faults):
 
 
 @pytest.mark.e2e
+def test_source_that_is_fetched_by_address_is_healthy(typed, project):
+    text = project.config.read_text(encoding="utf-8")
+    channels = 'channels = ["emnews", "media", "market-37", "market-38", "market-39"]'
+    added = '[sources.pages]\nparser = "generic"\n'
+    project.config.write_text(text.replace(channels, "channels = []") + added, encoding="utf-8")
+
+    code, out, _ = typed(
+        "sources", "check", "finews", "pages", "--config", project.config, "--json"
+    )
+
+    finews, pages = json.loads(out)["sources"]
+    assert code == 0
+    assert (finews["listings"], finews["entries"], bool(finews["sample"])) == (0, 1, True)
+    assert (pages["listings"], pages["entries"], pages["ok"]) == (0, 0, True)
+    assert [one.is_stale for one in project.sync("finews", "pages").stats] == [False, False]
+
+
+@pytest.mark.e2e
 def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(typed, project, faults):
     faults["/newmarket/web/webapi?marketType=37"] = Fault(rename=(b'"infoCode"', b'"code"'))
 
