@@ -5,12 +5,11 @@ The encoding is, in this order:
 1. That of a byte order mark.
 2. UTF-8, if the bytes are valid UTF-8. Other Chinese text is valid UTF-8 by accident once
    in 200,000 six-character texts; labels are wrong far more often.
-3. That of a label, header first, by the WHATWG table: gb2312 and gbk are gb18030, big5
-   includes HKSCS, iso-8859-1 is windows-1252. The bytes must decode strictly under it,
-   except for a truncated last character.
-4. Declared UTF-8 with at most 2 % bad characters or few bytes above ASCII.
-5. gb18030 or Big5, by the frequent characters of both; else the encoding with the fewest
-   U+FFFD.
+3. That of a label of an encoding with several bytes for a character, header first, by the
+   WHATWG table: gb2312 and gbk are gb18030, big5 includes HKSCS. The bytes must decode
+   strictly under it, except for a truncated last character, and to everyday characters.
+4. The most probable one of ``charset_detect``, in which a label counts as evidence:
+   servers and templates declare iso-8859-1, UTF-8 or gb2312 for pages in other encodings.
 
 A label selects from a fixed list of codecs.
 """
@@ -22,13 +21,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from parsers.text.charset_detect import best_encoding, is_everyday
 from parsers.text.charset_labels import CODECS, LABELS
 
-MAX_BAD_SHARE = 0.02
-FEW = 8
-"""Up to this many bytes above ASCII are no evidence against the label UTF-8."""
+_LABEL = 8.0
+"""What a label is worth, in nats of ``charset_detect``; servers add Latin labels by default."""
 _SCANNED = 65_536
-_WEIGHED = 1_000_000
 _PRESCAN = 1_024
 
 _BOMS = (
@@ -176,49 +174,31 @@ def _meta_encoding(attributes: dict[bytes, bytes]) -> str | None:
     return encoding_of(label.decode("latin-1"))
 
 
+# Overlong forms and surrogates: UTF-8 in structure, and U+FFFD in every decoder.
+_FORBIDDEN = re.compile(
+    rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xed[\xa0-\xbf][\x80-\xbf]"
+)
+
+
 def _choose(body: bytes, labels: list[str]) -> str:
-    multi_byte = [name for name in labels if name not in _SINGLE_BYTE]
-    for name in multi_byte:
-        if _is_strict(body, name):
+    def read(sample: bytes, name: str) -> str:
+        return _read(sample, name).text
+
+    for name in labels:
+        if name not in _SINGLE_BYTE and _is_strict(body, name) and is_everyday(body, name, read):
             return name
-    for name in multi_byte:
-        if name == "utf-8" and (
-            len(_HIGH.findall(body)) <= FEW or _bad_share(body) <= MAX_BAD_SHARE
-        ):
-            return name
-    chinese = _chinese(body)
-    weak = [name for name in labels if name in _SINGLE_BYTE]
-    if weak and not (chinese and _is_in_pairs(body)):
-        return weak[0]
-    if chinese and not multi_byte:
-        return chinese
-    candidates = dict.fromkeys([*multi_byte, "gb18030", "big5", "utf-8"])
-    return min(candidates, key=lambda name: _read(body, name).replacement_count)
+    if "utf-8" in labels and _is_utf8_in_structure(body):
+        return "utf-8"
+    return best_encoding(body, read, dict.fromkeys(labels, _LABEL))
 
 
-def _chinese(body: bytes) -> str | None:
-    strict = [name for name in ("gb18030", "big5") if _is_strict(body, name)]
-    if len(strict) == 2:
-        # Level 1 of GB 2312 and of Big5: the everyday characters, and their punctuation.
-        pairs = [pair for pair in _PAIRS.findall(body[:_WEIGHED]) if pair]
-        simplified = sum(b"\xb0" <= pair < b"\xd8" and pair[1] > 0xA0 for pair in pairs)
-        traditional = sum(b"\xa4@" <= pair < b"\xc7" for pair in pairs)
-        return "big5" if traditional > simplified else "gb18030"
-    return strict[0] if strict else None
-
-
-# Characters of two bytes, which begin with a byte above ASCII in both encodings.
-_PAIRS = re.compile(rb"[\x00-\x7f]+|([\x80-\xff][\x00-\xff])")
-
-
-_HIGH = re.compile(rb"[\x80-\xff]")
-_HIGH_RUN = re.compile(rb"[\x80-\xff]+")
-
-
-def _is_in_pairs(body: bytes) -> bool:
-    """Return whether the bytes above ASCII come in long runs, unlike in Latin text."""
-    runs = [len(run) for run in _HIGH_RUN.findall(body[:_WEIGHED])]
-    return sum(run for run in runs if run >= 4) >= 0.8 * sum(runs)
+def _is_utf8_in_structure(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        is_forbidden = _FORBIDDEN.match(body, error.start)
+        return bool(is_forbidden) and _is_strict(_FORBIDDEN.sub(b"", body), "utf-8")
+    return True
 
 
 def _wide_by_nulls(body: bytes) -> str | None:
@@ -227,12 +207,6 @@ def _wide_by_nulls(body: bytes) -> str | None:
     if max(even, odd) < len(start) // 8:
         return None
     return "utf-16be" if even > odd else "utf-16le"
-
-
-def _bad_share(body: bytes) -> float:
-    decoded = _read(body, "utf-8")
-    beyond_ascii = len(decoded.text) - len(decoded.text.encode("ascii", "ignore"))
-    return decoded.replacement_count / max(1, beyond_ascii)
 
 
 def _is_strict(body: bytes, name: str) -> bool:

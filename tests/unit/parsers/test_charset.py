@@ -126,6 +126,65 @@ def test_other_languages_are_read_by_their_label(label: str, codec: str, text: s
     assert decode(page(text, label).encode(codec)) == Decoded(page(text, label), label, 0)
 
 
+LATIN = [
+    ("windows-1252", "Größere Fähren für den Hafen: Köln prüft die Überfahrt über die Straße."),
+    ("windows-1252", "La traversée a été retardée ; le préfet espère une reprise dès l’été."),
+    ("windows-1252", "El alcalde anunció que la travesía volverá mañana; ¿cuándo llegará el año?"),
+    ("windows-1252", "Il sindaco dice che la città è più vicina: così tornerà la nave."),
+    ("windows-1252", "A travessia não será suspensa; a câmara já aprovou a operação."),
+    ("windows-1252", "Färjan går åter över sundet, säger hamnen på tisdagen."),
+    ("windows-1252", "Færgen sejler igen på tirsdag, siger havnen på øen."),
+    ("windows-1252", "De haven meldt: de ideeën zijn geëvalueerd, één boot blijft."),
+    ("windows-1252", "It’s the ferry’s first crossing – “a long wait”, the owner said…"),
+    ("windows-1250", "Přístav oznámil, že příští trajekt přijede ještě dnes večer."),
+    ("windows-1250", "Prom znów pływa: zarząd portu ogłosił, że rejsy ruszą w środę."),
+    ("windows-1250", "A kikötő közölte, hogy az első hajó jövő héten indul újra, bővülő úton."),
+    ("iso-8859-2", "Statek wypłynął wcześnie rano, ponieważ śluzę już otwarto."),
+    ("windows-1254", "Feribot seferleri yarın başlıyor; yolcuların çoğu bunu bekliyordu, dedi."),
+    ("windows-1251", "Паром снова ходит через залив, сообщил порт во вторник."),
+    ("koi8-r", "Паром снова ходит через залив, сообщил порт во вторник."),
+    ("windows-1251", "Пором знову ходить через затоку, повідомив порт у вівторок її мешканцям."),
+    ("windows-1253", "Το πλοίο επιστρέφει αύριο στο λιμάνι, είπε ο δήμαρχος της πόλης."),
+]  # fmt: skip
+EAST_ASIAN = [
+    ("gb18030", "渡轮明天恢复运营，港口表示第一班船早上出发。"),
+    ("gb18030", "港口渡輪明天恢復營運，第一班船早上出發，市長表示歡迎。"),
+    ("big5", "港口渡輪明天恢復營運，第一班船早上出發，市長表示歡迎。"),
+    ("shift_jis", "フェリーは明日から運航を再開すると、港の担当者が話した。"),
+    ("euc-jp", "フェリーは明日から運航を再開すると、港の担当者が話した。"),
+    ("euc-kr", "여객선은 내일부터 다시 운항을 시작한다고 항구 관계자가 말했다."),
+]
+FALSELY_LABELLED = [
+    *((*case, label) for case in LATIN for label in ("", "utf-8", "gbk", "iso-8859-1")),
+    *((*case, label) for case in EAST_ASIAN for label in ("", "utf-8", "iso-8859-1")),
+]
+
+
+@pytest.mark.parametrize(("encoding", "text", "label"), FALSELY_LABELLED)
+def test_text_without_a_true_label_is_read_in_its_encoding(
+    encoding: str, text: str, label: str
+) -> None:
+    body = page(text, label).encode(CODECS[encoding])
+
+    assert decode(body).text == page(text, label)
+    assert decode(body, f"text/html; charset={label}" if label else "").text == page(text, label)
+
+
+@pytest.mark.parametrize("label", ["", "utf-8", "iso-8859-1"])
+@pytest.mark.parametrize("text", ["Größere", "fröhlich", "España", "não", "été", "it’s", "naïve"])
+def test_single_word_of_a_western_language_is_not_chinese(text: str, label: str) -> None:
+    found = decode(page(text, label).encode("cp1252"))
+
+    assert (found.text, found.encoding) == (page(text, label), "windows-1252")
+
+
+def test_latin_page_stays_latin_among_long_scripts() -> None:
+    script = f"<script>var x = '{'Ab0@' * 50_000}';</script>"
+    text = page(script + LATIN[0][1])
+
+    assert decode(text.encode("cp1252")).text == text
+
+
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
