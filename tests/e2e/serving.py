@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from warehouse.errors import WarehouseError
 from warehouse.process import process_exists
 
 COPYDESK = [sys.executable, "-c", "from flows.cli import main; main()"]
-WOSHIPM = """
+WOSHIPM_SECONDS = 10
+WOSHIPM = f"""
 [sources.woshipm]
 parser = "woshipm"
-base_url = "{url}"
-schedule = "every 10 seconds"
+base_url = "{{url}}"
+schedule = "every {WOSHIPM_SECONDS} seconds"
 """
 """On a schedule whose runs, of two seconds of processor time each, leave most of a core free."""
 
@@ -177,6 +179,16 @@ class Serving:
             found: list[dict[str, Any]] = self.post("/flow_runs/filter", {"flow_runs": wanted})
         except requests.RequestException:
             return []
+        return found
+
+    def runs_due(self, name: str, after: datetime, before: datetime) -> list[dict[str, Any]]:
+        """The scheduled runs of a sync that came due in an interval, in their order."""
+        wanted = {
+            "deployment_id": {"any_": [self.deployment_id(name)]},
+            "expected_start_time": {"after_": f"{after:%FT%TZ}", "before_": f"{before:%FT%TZ}"},
+        }
+        document = {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC"}
+        found: list[dict[str, Any]] = self.post("/flow_runs/filter", document)
         return found
 
     def completed(self, name: str) -> int:
