@@ -32,9 +32,10 @@ $(STAMP): deploy/constraints.txt pyproject.toml
 	@$(PIP) install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-debian: ## Install the system packages that some tests use (needs root): PostgreSQL, systemd
+debian: ## Install the system packages that some tests use (needs root): PostgreSQL, systemd, Chromium
 	@set --; ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || set -- "$$@" postgresql; \
 	command -v systemd-analyze >/dev/null || set -- "$$@" systemd; \
+	command -v chromium >/dev/null || command -v google-chrome >/dev/null || set -- "$$@" chromium; \
 	[ $$# = 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@"; }
 
 demo: install ## Run the main job offline into build/demo: test site, Prefect, DuckDB

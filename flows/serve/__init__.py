@@ -1,7 +1,7 @@
 """`copydesk serve` and the launch of local runs, on Prefect's public API.
 
     supervisor       the process of `copydesk serve`: keeps its two children running
-    ├── server       `prefect server start`            prefect_server.py
+    ├── server       Prefect's, with a check of the origin; server_app.py, prefect_server.py
     └── worker       `prefect worker start`, type process; one child process per flow run
     deployments      the flows, their schedules and limits in one work pool
     lost_runs        the drain at the end, and runs whose process is gone

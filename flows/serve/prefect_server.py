@@ -22,12 +22,13 @@ from flows.prefect_api import (
     SERVER_AUTH,
     TELEMETRY_OFF,
     is_ready,
-    own_api_url,
     prefect_home,
 )
 from flows.serve.child import Child
 from flows.settings import Settings
 
+SERVER_MODULE = "flows.serve.server_app"
+ALLOWED_ORIGINS = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
 START_SECONDS = 180.0
 STOP_SECONDS = 10.0
 CHECK_SECONDS = 5.0
@@ -78,7 +79,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_HOME": str(home),
         "MALLOC_ARENA_MAX": "2",  # glibc gives each thread an arena of its own: saves memory
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        "PREFECT_SERVER_UI_API_URL": own_api_url(settings),
+        "PREFECT_SERVER_UI_API_URL": "/api",
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
         # Leases in memory are lost with the server, and their places stay taken for minutes.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
@@ -96,7 +97,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
 
 
 class PrefectServer:
-    """``prefect server start`` as a child process.
+    """Prefect's server as a child process; see ``server_app``.
 
     Args:
         home: Prefect's folder.
@@ -112,11 +113,9 @@ class PrefectServer:
         self.api_url = api_url
         self.log = home / "server.log"
         self._host, self._port = host, port
-        command = [sys.executable, "-m", "prefect", "server", "start"]
+        command = [sys.executable, "-m", SERVER_MODULE, host, str(port)]
         # The database survives SIGKILL; an orderly end would wait for open pages of the UI.
-        self._child = Child(
-            [*command, "--host", host, "--port", str(port)], log=self.log, death_signal=SIGKILL
-        )
+        self._child = Child(command, log=self.log, death_signal=SIGKILL)
         self._missed = 0
         self._next_check = 0.0
 
@@ -137,7 +136,8 @@ class PrefectServer:
         if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         before = self.log.stat().st_size if self.log.exists() else 0
-        self._child.start(environ)
+        origins = [*self._own_origins(), *filter(None, [environ.get(ALLOWED_ORIGINS)])]
+        self._child.start(environ | {ALLOWED_ORIGINS: ",".join(origins)})
         deadline = time.monotonic() + START_SECONDS
         while not is_ready(self.api_url):
             if stop.wait(0.1):
@@ -163,6 +163,11 @@ class PrefectServer:
     def stop(self) -> None:
         """End it; by force after ten seconds."""
         self._child.stop(STOP_SECONDS)
+
+    def _own_origins(self) -> list[str]:
+        """The names of this server in a browser; its IP addresses need no entry."""
+        names = {self._host, "localhost" if self._host in LOOPBACK else socket.gethostname()}
+        return [f"http://{name.lower()}:{self._port}" for name in sorted(names)]
 
     def _check_port(self) -> None:
         try:

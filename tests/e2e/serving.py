@@ -212,14 +212,14 @@ class Serving:
         run: dict[str, Any] = self.post(path, {"parameters": parameters})
         return run
 
-    def child_pid(self, kind: str) -> int:
-        """The process ``prefect <kind> start``: its server or its worker."""
+    def child_pid(self, module: str) -> int:
+        """The process ``python -m module``: SERVER_MODULE, or ``prefect`` for the worker."""
         assert self.process is not None
         for pid in descendants(self.process.pid):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if words[2:5] == [b"prefect", kind.encode(), b"start"]:
+            if words[1:3] == [b"-m", module.encode()]:
                 return pid
-        raise AssertionError(f"there is no {kind}")
+        raise AssertionError(f"there is no {module}")
 
     def run_pid(self, run: dict[str, Any]) -> int:
         """The process of a flow run, once it has one."""

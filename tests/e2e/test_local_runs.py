@@ -12,8 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from flows.cli.demo_run import free_port
+from flows.serve.prefect_server import SERVER_MODULE
 from tests import site
 from tests.e2e.serving import COPYDESK, bare_environment, server_at
 from tests.site import Fault, NewsSite
@@ -90,7 +92,7 @@ def servers_of(folder: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "environ"]):
         home = (process.info["environ"] or {}).get("PREFECT_HOME", "")
-        if "prefect server start" in " ".join(process.info["cmdline"] or []):
+        if SERVER_MODULE in " ".join(process.info["cmdline"] or []):
             found += [process] if Path(home).is_relative_to(folder) else []
     return found
 
@@ -110,6 +112,11 @@ def test_signal_to_the_process_group_stores_the_batch_and_exits_130(
     faults["/"] = Fault(delay_seconds=0.5)
     process = start(folder, "sync")
     wait_for_requests(stand, 6, process)
+    (server,) = servers_of(folder)
+    api = f"http://127.0.0.1:{server.cmdline()[-1]}/api"
+    page = {"Origin": "http://example.net"}
+    assert requests.get(f"{api}/health", timeout=10).status_code == 200
+    assert requests.get(f"{api}/health", headers=page, timeout=10).status_code == 403
     os.killpg(process.pid, number)
     out, err = process.communicate(timeout=90)
 

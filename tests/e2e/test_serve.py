@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from flows.pipeline import locks
+from flows.serve.prefect_server import SERVER_MODULE
 from tests import site
 from tests.e2e.serving import OFWEEK, WOSHIPM, WOSHIPM_SECONDS, Serving, serving_at
 from tests.site import Fault
@@ -141,7 +142,7 @@ class TestServe:
     def test_run_goes_on_while_the_killed_server_is_started_again(self, serving):
         (run,) = serving.runs("RUNNING", name="sync ofweek") or [serving.ask("ofweek")]
         serving.wait_for_state(run, "RUNNING")
-        os.kill(serving.child_pid("server"), signal.SIGKILL)
+        os.kill(serving.child_pid(SERVER_MODULE), signal.SIGKILL)
 
         serving.wait_for_words("the Prefect server ended (exit code -9)")
         state = serving.wait_for_state(run, "COMPLETED")
@@ -155,7 +156,7 @@ class TestServe:
     def test_another_worker_of_the_pool_carries_out_runs(self, serving):
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "copydesk"]
         environ = serving.environ | {"PREFECT_API_URL": serving.api}
-        own = serving.child_pid("worker")
+        own = serving.child_pid("prefect")
         with subprocess.Popen([*command, "--name", "second"], env=environ) as worker:
             os.kill(own, signal.SIGSTOP)
             try:
@@ -169,7 +170,7 @@ class TestServe:
         assert labels["prefect.worker.name"] == "second"
 
     def test_killed_worker_is_started_again(self, serving):
-        os.kill(serving.child_pid("worker"), signal.SIGKILL)
+        os.kill(serving.child_pid("prefect"), signal.SIGKILL)
 
         serving.wait_for_words("the worker ended (exit code -9)")
         serving.wait_for_another("sync woshipm")
@@ -261,7 +262,7 @@ def test_hung_server_is_started_again_and_a_run_goes_on(tmp_path, prepared):
         serving.faults["/"] = Fault(delay_seconds=3)
         run = serving.ask("ofweek")
         serving.wait_for_state(run, "RUNNING")
-        os.kill(serving.child_pid("server"), signal.SIGSTOP)
+        os.kill(serving.child_pid(SERVER_MODULE), signal.SIGSTOP)
 
         serving.wait_for_words("did not answer 3 times in a row")
         serving.faults.clear()
@@ -275,7 +276,7 @@ def test_one_signal_ends_serve_while_its_server_hangs(tmp_path, prepared):
     prepared(tmp_path / "prefect")
     with serving_at(tmp_path, OFWEEK) as serving:
         serving.start()
-        os.kill(serving.child_pid("server"), signal.SIGSTOP)
+        os.kill(serving.child_pid(SERVER_MODULE), signal.SIGSTOP)
 
         assert serving.end(seconds=120) == 0
         assert serving.alive() == set()

@@ -20,6 +20,7 @@ import requests
 
 from flows import settings
 from flows.cli.demo_run import ARTICLE_URL, write_config
+from flows.serve.prefect_server import SERVER_MODULE
 from tests.ports import lasting_port
 from tests.soak.checking import WAYS
 from warehouse import connect_read_only
@@ -254,7 +255,7 @@ def kill(pids: set[int], number: int = signal.SIGKILL) -> int:
 
 def is_server(command: bytes) -> bool:
     """Whether a command line is the one of a Prefect server."""
-    return command.split(b"\0")[2:5] == [b"prefect", b"server", b"start"]
+    return command.split(b"\0")[1:3] == [b"-m", SERVER_MODULE.encode()]
 
 
 def cmdline(pid: int) -> bytes:
