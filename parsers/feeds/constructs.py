@@ -7,7 +7,6 @@ other text is HTML, as publishers use RSS.
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import re
 
@@ -34,9 +33,11 @@ def all_text(element: etree._Element) -> str:
 def title_of(element: etree._Element, names: Names) -> str:
     """Return a title as HTML text without elements, on one line."""
     words = _decoded(element)
-    if len(element) and words is None:
-        return " ".join(html.escape(all_text(element), quote=False).split())
-    words = all_text(element) if words is None else words
+    if words is not None:
+        return strip_elements(words)
+    if len(element):
+        return strip_elements(_inner_html(element, ""))
+    words = all_text(element)
     if not _is_plain(element, names):
         return strip_elements(words)
     # Publishers of Atom often escape entities twice when they declare no type.
@@ -54,11 +55,11 @@ def html_of(element: etree._Element, names: Names, document: str) -> str:
         document: The URL of the feed.
     """
     words = _decoded(element)
-    if words is None and len(element):
+    if words is not None:
+        return words
+    if len(element):
         return _inner_html(element, document)
-    words = (element.text or "").strip() if words is None else words
-    if not _is_text(element):
-        return ""
+    words = (element.text or "").strip()
     return paragraphs(words) if _is_plain(element, names) else words
 
 
@@ -90,17 +91,17 @@ def declared_base(element: etree._Element, document: str) -> str:
 
 
 def _decoded(element: etree._Element) -> str | None:
-    if element.get("mode", "").lower() != "base64":
-        return None
-    try:
-        return base64.b64decode(all_text(element)).decode("utf-8", "replace").strip()
-    except (binascii.Error, ValueError):
-        return ""
-
-
-def _is_text(element: etree._Element) -> bool:
+    """Return the HTML in Base64; empty when it is no text, ``None`` when it is not encoded."""
     kind = element.get("type", "").partition(";")[0].strip().lower()
-    return "/" not in kind or kind.startswith("text/") or kind.endswith(("xml", "html"))
+    is_text = "/" not in kind or kind.startswith("text/") or kind.endswith(("xml", "html"))
+    if is_text and element.get("mode", "").lower() != "base64":
+        return None
+    if not is_text and kind != "application/octet-stream":
+        return ""
+    try:
+        return base64.b64decode(all_text(element)).decode("utf-8").strip()
+    except ValueError:
+        return ""
 
 
 def _is_plain(element: etree._Element, names: Names) -> bool:
@@ -127,7 +128,7 @@ def _inner_html(element: etree._Element, document: str) -> str:
         node.tag = etree.QName(node).localname
     markup = (etree.tostring(child, encoding="unicode", method="html") for child in element)
     inner = (_NAMESPACES.sub(r"\1", child) for child in markup)
-    return html.escape(element.text or "", quote=False).strip() + "".join(inner).strip()
+    return (html.escape(element.text or "", quote=False) + "".join(inner)).strip()
 
 
 def _resolve_links(element: etree._Element, base: str) -> None:

@@ -94,9 +94,12 @@ def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
     if not root_tag:
         raise BadListing(expected="a well-formed root", found=xml[:200], hint=str(error)) from error
     pieces, is_complete = _pieces(xml)
+    if not pieces:
+        expected = "a well-formed feed" if is_complete else "the end of the root element"
+        raise BadListing(expected=expected, found=xml[:200], hint=str(error)) from error
     refuse_too_many(len(pieces))
     names = Names(_wrapped(root_tag[0], ""))
-    head = xml[len(root_tag[0]) : xml.find(pieces[0]) if pieces else len(xml)]
+    head = xml[len(root_tag[0]) : xml.find(pieces[0])]
     channel = _salvaged_channel(root_tag[0], head, names, base_url)
     items: list[FeedItem] = []
     broken: list[BadItem] = []
@@ -111,8 +114,6 @@ def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
         broken.append(_cut(xml, len(items)))
     if not items and not is_complete:
         raise broken[-1].error
-    if not pieces:
-        raise BadListing(expected="a well-formed feed", found=xml[:200], hint=str(error)) from error
     return Feed(title=channel.title, link=channel.link, items=tuple(items), broken=tuple(broken))
 
 

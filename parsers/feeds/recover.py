@@ -7,6 +7,7 @@ tag. An element without an end tag ends with its parent.
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 _TOKEN = re.compile(
     r"<!\[CDATA\[.*?\]\]>|<!--.*?-->|<\?[^<>]*\?>"
@@ -52,6 +53,7 @@ class _Writer:
     def __init__(self) -> None:
         self.parts: list[str] = []
         self._open: list[str] = []
+        self._counts: Counter[str] = Counter()
 
     def text(self, words: str) -> None:
         self.parts.append(words.replace("<", "&lt;").replace("]]>", "]]&gt;"))
@@ -64,10 +66,11 @@ class _Writer:
         self.parts.append(f"<{name}{_attributes(rest)}{'/' if is_empty else ''}>")
         if not is_empty:
             self._open.append(name)
+            self._counts[folded] += 1
 
     def close(self, name: str) -> None:
         folded = name.lower()
-        if folded in map(str.lower, self._open):
+        if self._counts[folded]:
             while self._pop().lower() != folded:
                 pass
 
@@ -77,6 +80,7 @@ class _Writer:
 
     def _pop(self) -> str:
         name = self._open.pop()
+        self._counts[name.lower()] -= 1
         self.parts.append(f"</{name}>")
         return name
 

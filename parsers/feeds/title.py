@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
-_TAG = re.compile(r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9]{0,9})(?P<rest>\s[^<>]*|/)?>")
-_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b[^<>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+MAX_LENGTH = 2000
+"""A longer text is no title; its elements are kept."""
+
+_TAG = re.compile(r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9:-]{0,20})(?P<rest>\s[^<>]*|/)?>")
+_UNSEEN = re.compile(
+    r"<!--.*?-->|<!doctype[^<>]*>|<(script|style)\b[^<>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE
+)
 _VOID = frozenset({"br", "hr", "img", "wbr"})
 _INLINE = frozenset(
     {
-        "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font",
-        "i", "ins", "kbd", "label", "mark", "nobr", "q", "rp", "rt", "ruby", "s", "samp", "small",
+        "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "blink", "cite", "code", "del", "dfn", "em", "font",
+        "i", "ins", "kbd", "label", "mark", "marquee", "nobr", "q", "rp", "rt", "ruby", "s", "samp", "small",
         "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var",
     }
 )  # fmt: skip
@@ -18,7 +24,8 @@ _BLOCK = frozenset(
     {
         "article", "blockquote", "body", "center", "dd", "div", "dl", "dt", "footer", "h1", "h2", "h3",
         "h4", "h5", "h6", "head", "header", "html", "li", "main", "ol", "p", "pre", "section", "table",
-        "tbody", "td", "th", "thead", "title", "tr", "ul", "video", "audio", "iframe", "object",
+        "tbody", "td", "th", "thead", "title", "tr", "ul", "video", "audio", "iframe", "object", "applet",
+        "frameset", "form", "noscript",
     }
 )  # fmt: skip
 
@@ -29,32 +36,29 @@ def strip_elements(words: str) -> str:
     A tag without its counterpart (``How to use <b>``), an unknown one (``<words>``) and a
     comparison (``x < y``) are words of the title.
     """
-    words = _UNSEEN.sub("", words)
-    if "<" in words:
-        tags = [
-            tag for tag in _TAG.finditer(words) if tag["name"].lower() in _VOID | _INLINE | _BLOCK
-        ]
+    if "<" in words and len(words) <= MAX_LENGTH:
+        words = _UNSEEN.sub("", words)
+        tags = [tag for tag in _TAG.finditer(words) if _is_element(tag)]
         words = _without(words, _markup(words, tags))
     return " ".join(words.split())
 
 
 def _markup(words: str, tags: list[re.Match[str]]) -> set[re.Match[str]]:
     markup: set[re.Match[str]] = set()
-    is_open: list[re.Match[str]] = []
+    is_open: dict[str, list[re.Match[str]]] = defaultdict(list)
     for tag in tags:
         name = tag["name"].lower()
-        if name in _VOID or _is_beside_words(words, tag) or (tag["rest"] or "").strip(" /"):
+        if name in _VOID or _is_beside_words(words, tag) or "=" in (tag["rest"] or ""):
             markup.add(tag)
         if not tag["end"]:
-            is_open.append(tag)
-            continue
-        place = next(
-            (n for n in reversed(range(len(is_open))) if is_open[n]["name"].lower() == name), -1
-        )
-        if place >= 0:
-            markup |= {is_open[place], tag}
-            del is_open[place:]
+            is_open[name].append(tag)
+        elif is_open[name]:
+            markup |= {is_open[name].pop(), tag}
     return markup
+
+
+def _is_element(tag: re.Match[str]) -> bool:
+    return tag["name"].lower() in _VOID | _INLINE | _BLOCK or "=" in (tag["rest"] or "")
 
 
 def _is_beside_words(words: str, tag: re.Match[str]) -> bool:

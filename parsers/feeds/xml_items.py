@@ -38,7 +38,7 @@ _SUMMARY = (
     "description", "summary", "atom:summary", "dc:description", "itunes:summary",
     "media:description", "dcterms:abstract", "itunes:subtitle", "abstract",
 )  # fmt: skip
-_AUTHORS = ("author", "atom:author", "dc:creator", "dcterms:creator")
+_AUTHORS = ("author", "atom:author", "dc:creator", "dcterms:creator", "dc:author")
 _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".svg", ".bmp")
 _PAGE_TYPES = ("text/html", "application/xhtml+xml", "")
 
@@ -233,7 +233,7 @@ def _source(node: _Node) -> tuple[str, tuple[str, ...]]:
 
 def _categories(node: _Node) -> tuple[str, ...]:
     found = [
-        each.get("label") or each.get("term") or each.get("text") or all_text(each)
+        each.get("label") or each.get("term") or each.get("text") or each.text or all_text(each)
         for category in node.all(
             "category", "atom:category", "dc:subject", "dcterms:subject", "media:category",
             "itunes:category",

@@ -6,16 +6,19 @@ Repaired without loss:
 * an XML declaration with a wrong or unknown encoding;
 * HTML entities (``&nbsp;``), a lone ``&``, a character reference to no character;
 * undeclared namespace prefixes;
-* control characters.
+* control characters; the C1 ones are characters of Windows-1252;
+* entities that the document declares as short plain texts.
 
-Refused: documents that declare entities (entity bombs, external files and URLs). No
-function expands an entity, reads a file or opens a connection; each takes linear time.
+Refused: documents that declare other entities (entity bombs, markup, external files and
+URLs). No function reads a file or opens a connection; each takes linear time.
 """
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from html.entities import html5
 
 from lxml import etree
@@ -23,6 +26,8 @@ from lxml import etree
 from parsers.errors import BadListing
 
 MAX_PREFIXES = 100
+MAX_ENTITIES = 500
+MAX_EXPANSION = 1_000_000
 UNDECLARED = "urn:undeclared:"
 """The namespace of a prefix that the document does not declare begins with this."""
 _BEFORE = "\ufeff\u200b \t\r\n\x00"
@@ -37,6 +42,12 @@ _WINDOWS_1252 = {
     for number in range(0x80, 0xA0)
     if (character := bytes([number]).decode("cp1252", "ignore"))
 }
+_C1 = re.compile("[\x80-\x84\x86-\x9f]")  # U+0085 also is a line end
+_ENTITY = re.compile(
+    r"<!ENTITY\s+(?P<name>[A-Za-z_][A-Za-z0-9]{0,30})\s+"
+    r"(?:\"(?P<double>(?:[^\"<>%&]|&#\w{1,7};|&(?:amp|lt|gt|quot|apos);){0,200})\""
+    r"|'(?P<single>(?:[^'<>%&]|&#\w{1,7};|&(?:amp|lt|gt|quot|apos);){0,200})')\s*>"
+)
 _DOCTYPE_END = re.compile(r"\]\s*>")
 _PREFIX = re.compile(r"<([A-Za-z_][\w.-]*):[A-Za-z_]|\s([A-Za-z_][\w.-]*):[A-Za-z_][\w.-]*\s*=")
 _ROOT = re.compile(r"<[A-Za-z_][^\s<>/]*")
@@ -49,7 +60,9 @@ def repair(text: str) -> str:
         BadListing: The document declares entities.
     """
     text = _DECLARATION.sub("", text.lstrip(_BEFORE), count=1)
-    text = _outside_verbatim(_FORBIDDEN.sub("", _from_root(text)), _with_known_references)
+    text, entities = _from_root(text)
+    text = _C1.sub(_windows_1252, _FORBIDDEN.sub("", text))
+    text = _outside_verbatim(text, partial(_with_known_references, entities))
     return _with_declared_prefixes(text)
 
 
@@ -80,8 +93,15 @@ def verbatim_end(text: str, start: int) -> int:
     return end if end < 0 else end + len(mark)
 
 
-def _from_root(text: str) -> str:
+def _windows_1252(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return chr(_WINDOWS_1252.get(number, number))
+
+
+def _from_root(text: str) -> tuple[str, Mapping[str, str]]:
+    """Return the text from the root on, and the entities that the document declares."""
     position = 0
+    entities: dict[str, str] = {}
     while True:
         position = _skip_blank(text, position)
         if text.startswith(("<!--", "<?"), position):
@@ -89,9 +109,17 @@ def _from_root(text: str) -> str:
             end = text.find(mark, position)
             position = len(text) if end < 0 else end + len(mark)
         elif text[position : position + 9].upper() == "<!DOCTYPE":
-            position = _doctype_end(text, position)
+            start, position = position, _doctype_end(text, position)
+            entities |= _entities(text[start:position])
         else:
-            return text[position:]
+            break
+    expansion = (len(words) * text.count(f"&{name};") for name, words in entities.items())
+    if len(entities) > MAX_ENTITIES or sum(expansion) > MAX_EXPANSION:
+        raise BadListing(
+            expected=f"at most {MAX_ENTITIES} entities with {MAX_EXPANSION:,} characters",
+            found="more",
+        )
+    return text[position:], entities
 
 
 def _skip_blank(text: str, position: int) -> int:
@@ -106,11 +134,17 @@ def _doctype_end(text: str, start: int) -> int:
     if 0 <= subset < end:
         closing = _DOCTYPE_END.search(text, subset)
         end = closing.end() - 1 if closing else len(text)
-    doctype = text[start : end + 1]
-    if "<!ENTITY" in doctype.upper():
-        expected = "an XML document without entity declarations"
-        raise BadListing(expected=expected, found=doctype[:200])
     return len(text) if end < 0 else end + 1
+
+
+def _entities(doctype: str) -> dict[str, str]:
+    if "<!ENTITY" in _ENTITY.sub("", doctype).upper():
+        expected = "an XML document without entity declarations except short plain texts"
+        raise BadListing(expected=expected, found=doctype[:200])
+    return {
+        found["name"]: html.escape(html.unescape(found["double"] or found["single"] or ""))
+        for found in _ENTITY.finditer(doctype)
+    }
 
 
 def _outside_verbatim(text: str, change: Callable[[str], str]) -> str:
@@ -124,11 +158,11 @@ def _outside_verbatim(text: str, change: Callable[[str], str]) -> str:
     return "".join([*parts, change(text[position:])])
 
 
-def _with_known_references(text: str) -> str:
-    return _REFERENCE.sub(_reference, text)
+def _with_known_references(entities: Mapping[str, str], text: str) -> str:
+    return _REFERENCE.sub(partial(_reference, entities), text)
 
 
-def _reference(match: re.Match[str]) -> str:
+def _reference(entities: Mapping[str, str], match: re.Match[str]) -> str:
     name: str | None = match[1]
     if name is None:
         return "&amp;"
@@ -138,6 +172,8 @@ def _reference(match: re.Match[str]) -> str:
         return f"&#{number};" if _is_xml_character(number) else "\ufffd"
     if name in _XML_NAMES:
         return match[0]
+    if name in entities:
+        return entities[name]
     if characters := html5.get(f"{name};"):
         return "".join(f"&#{ord(character)};" for character in characters)
     return f"&amp;{name};"

@@ -63,6 +63,7 @@ def atom_entry(inner: str, feed: str = "<title>Quay Post</title>", attributes: s
         ("How to use &lt;b&gt; well", "How to use <b> well"),
         ("&lt;head&gt; is an element", "<head> is an element"),
         ("Gull &amp;lt;b&amp;gt;", "Gull <b>"),
+        ("Gull&lt;embed src='x'&gt; tide &lt;o:p w='1'&gt;", "Gull tide"),
         ("Gull<!-- no -->&lt;script&gt;no()&lt;/script&gt;s", "Gulls"),
         ("The gull&#146;s", "The gull’s"),
     ],
@@ -83,6 +84,7 @@ def test_title_of_rss_is_free_of_markup(written, title):
         ('<title mode="escaped" type="text/html">&lt;b&gt;Gull&lt;/b&gt;</title>', "Gull"),
         ('<title mode="base64" type="text/html">PGI+R3VsbDwvYj4=</title>', "Gull"),
         ("<title>Gull &lt;b&gt; &amp; tide</title>", "Gull <b> & tide"),
+        ("<title>A <b>gull</b><script>no()</script></title>", "A gull"),
     ],
 )
 def test_title_of_atom_follows_its_type(written, title):
@@ -290,6 +292,8 @@ def test_text_is_the_fullest_that_an_item_has(inner):
         ('<content type="text">a &lt;b&gt;</content>', "a <b>"),
         ("<content>One.\n\nTwo.</content>", "One.\n\nTwo."),
         ('<content mode="base64" type="text/html">PGI+R3VsbDwvYj4=</content>', "Gull"),
+        ('<content type="application/octet-stream">PGI+R3VsbDwvYj4=</content>', "Gull"),
+        ("<content>One <b>gull</b></content>", "One gull"),
         ('<content type="image/png">iVBORw0KGgo=</content><summary>Gulls.</summary>', "Gulls."),
         ('<content src="https://quay.example/v.mp4"/><summary>Gulls.</summary>', "Gulls."),
     ],

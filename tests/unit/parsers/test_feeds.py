@@ -157,6 +157,7 @@ def test_guid_replaces_a_missing_link_only_if_it_is_a_url(guid, link):
         ("A &nosuch; &;", "A &nosuch; &;"),
         ("&#0;&#xD800;&#x1F600;&#99999999;", "\ufffd\ufffd😀\ufffd"),
         ("a\x0b\x00b", "ab"),
+        ("&#145;a&#x92; \x93b\x94 &#129;", "‘a’ “b” \x81"),
         ("<![CDATA[a & &nbsp; b]]>", "a & &nbsp; b"),
     ],
 )
@@ -176,6 +177,21 @@ def test_document_type_of_old_rss_is_ignored():
     )
 
     assert titles(parse_feed(doctype + rss(numbered(2)))) == ["t0", "t1"]
+
+
+@pytest.mark.parametrize(
+    ("declaration", "read"),
+    [
+        ('<!ENTITY org "Quay &amp; Co">', "Quay & Co news"),
+        ("<!ENTITY other 'x'><!ENTITY org '&#233;t&#xe9;'>", "été news"),
+        ('<!ENTITY org "">', "news"),
+        ("", "&org; news"),
+    ],
+)
+def test_entity_that_is_a_short_text_is_read(declaration, read):
+    doctype = f"<!DOCTYPE rss [\n{declaration}\n]>"
+
+    assert titles(parse_feed(f"{doctype}{rss('<item><title>&org; news</title></item>')}")) == [read]
 
 
 @pytest.mark.parametrize(
@@ -261,8 +277,21 @@ def test_too_many_items_are_refused():
         "<rss>" + "".join(f"<p{n}:a/>" for n in range(20_000)) + "</rss>",
         "<!--" * 100_000,
         "<rss " + "a='" * 100_000,
+        "<rss>" + "<![CDATA[" * 100_000,
+        "<!DOCTYPE rss [" + "".join(f"<!ENTITY a{n} 'x'>" for n in range(20_000)) + "]><rss></rss>",
+        "<!DOCTYPE rss [<!ENTITY a '" + "x" * 200 + "'>]><rss>" + "&a;" * 100_000 + "</rss>",
     ],
-    ids=["deep", "unclosed", "cdata", "prefixes", "comments", "attributes"],
+    ids=[
+        "deep",
+        "unclosed",
+        "cdata",
+        "prefixes",
+        "comments",
+        "attributes",
+        "no_item",
+        "entities",
+        "expansion",
+    ],
 )
 def test_hostile_document_is_refused_at_once(text):
     started = time.perf_counter()
@@ -271,6 +300,19 @@ def test_hostile_document_is_refused_at_once(text):
         parse_feed(text)
 
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    "inner",
+    ["<p>" * 30_000 + "</q>" * 30_000, "<title>" + "&lt;!--" * 30_000, "&lt;b>" * 30_000],
+    ids=["end_tags", "comments", "elements"],
+)
+def test_hostile_item_takes_no_time(inner):
+    started = time.process_time()
+
+    parse_feed(rss(f"<item><title>{inner}</item>{numbered(1)}"), HERE)
+
+    assert time.process_time() - started < 2
 
 
 @given(
