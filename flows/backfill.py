@@ -113,14 +113,15 @@ def backfill(
             URLs, or an archive: one of the three.
         to_date: The last day; it is part of the range, and not before the first.
         urls: URLs of articles, one a line, instead of a range.
-        urls_file: A file of URLs, one a line, on the machine that runs this.
-        archive: A folder of WARC files, read instead of the network.
+        urls_file: A file of URLs, one a line, in the data folder.
+        archive: A folder of WARC files in the data folder, read instead of the network.
         dry_run: Report what would be fetched; fetch listings only, store nothing.
         restart: Repeat what is done.
         config: The configuration file; ``copydesk.toml`` by default.
     """
     try:
         settings = configuration.load(Path(config) if config else None)
+        parameters.require_readable(settings, *filter(None, [urls_file, archive]))
         request = parse_request(
             settings,
             source,

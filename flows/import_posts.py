@@ -15,6 +15,7 @@ from flows.pipeline import locks
 from flows.pipeline.stats import RunReport
 from flows.publishing import import_files
 from flows.reporting.artifacts import create_result_table
+from flows.reporting.parameters import require_readable
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 
 
@@ -39,12 +40,13 @@ def import_posts(
     """Import existing Jekyll or Hexo posts into the warehouse.
 
     Args:
-        paths: Files and folders on the machine that runs the import.
+        paths: Files and folders in the data folder of the machine that runs the import.
         source: The source of posts that name none.
         config: The configuration file; ``copydesk.toml`` by default.
     """
     try:
         settings = configuration.load(Path(config) if config else None)
+        require_readable(settings, *paths)
         _require_posts(paths)
     except ConfigurationError as error:
         return invalid_request_state(error)

@@ -138,17 +138,27 @@ def read_url_file(path: str | Path) -> tuple[str, ...]:
     """Read a file of URLs.
 
     Raises:
-        InvalidBackfillRequest: The file cannot be read, or has no URL.
+        InvalidBackfillRequest: The file cannot be read, has no URL, or has a line that is none.
+            The message quotes no line: the file may be another than intended.
     """
     try:
-        urls = parse_url_list(Path(path).read_text(encoding="utf-8-sig"))
+        text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InvalidBackfillRequest(
             f"{path} does not exist: give a file with one URL a line, or -"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InvalidBackfillRequest(f"expected a file of URLs, one a line: {error}") from None
-    if not urls:
+    except UnicodeDecodeError:
+        raise InvalidBackfillRequest(
+            f"expected a file of URLs, one a line: {path} is not UTF-8"
+        ) from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if (url := _url_of(line)) and not url.lower().startswith(("http://", "https://")):
+            raise InvalidBackfillRequest(
+                f"expected URLs, one a line: line {number} of {path} does not start with http://"
+            )
+    if not (urls := parse_url_list(text)):
         raise InvalidBackfillRequest(f"expected URLs, one a line, found none in {path}")
     return urls
 

@@ -6,12 +6,15 @@ flow itself checks the rest, for example that a range of days ends after its sta
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from prefect import Flow
 from prefect.utilities.callables import ParameterSchema
 from pydantic import ConfigDict
 
+from flows.errors import ConfigurationError
+from flows.reporting.states import run_trigger
 from flows.settings import Settings
 
 
@@ -31,6 +34,25 @@ def with_source_enum(flow: Flow[Any, Any], settings: Settings) -> ParameterSchem
         if name in schema.properties:
             schema.properties[name] = limit(schema.properties[name], list(settings.sources))
     return schema
+
+
+def require_readable(settings: Settings, *paths: str) -> None:
+    """Refuse what a run of a deployment may not read.
+
+    Prefect's API starts such a run. A run of the command line reads what its user names.
+
+    Raises:
+        ConfigurationError: A path is neither in the data folder nor in the archive.
+    """
+    if run_trigger() == "person":
+        return
+    folders = [settings.warehouse.path.parent.resolve(), settings.archive.path.resolve()]
+    for path in paths:
+        if not any(Path(path).resolve().is_relative_to(folder) for folder in folders):
+            raise ConfigurationError(
+                f"{path} is not in the data folder ({folders[0]}): copy it there, or use the "
+                "command line"
+            )
 
 
 def _limit(schema: dict[str, Any], values: list[str]) -> dict[str, Any]:

@@ -306,6 +306,7 @@ def _apply(
     is_active = not (known and known.schedules) or any(one.active for one in known.schedules)
     is_paused = bool(known and known.paused)
     form = with_source_enum(flow, settings).model_dump()
+    form["properties"]["config"]["enum"] = [one.parameters["config"]]
     client.create_deployment(
         flow_id=client.create_flow_from_name(one.flow_name),
         name=one.name,

@@ -11,13 +11,14 @@ import requests
 
 from flows.backfill import backfill
 from flows.import_posts import import_posts
-from flows.reporting import states
+from flows.reporting import parameters, states
 from flows.sync import sync
 from tests.e2e.serving import bare_environment, server_at
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("prefect_server")]
 
 SYNC = [sys.executable, "-c", "from flows.cli import main; main()", "sync"]
+OUTSIDE = "not in the data folder"
 REVERSED = {"source": "finews", "from_date": "2022-03-13", "to_date": "2022-03-11"}
 
 
@@ -25,24 +26,26 @@ REVERSED = {"source": "finews", "from_date": "2022-03-13", "to_date": "2022-03-1
 
 
 @pytest.mark.parametrize(
-    ("flow", "parameters", "expected"),
+    ("flow", "given", "expected"),
     [
         (backfill, REVERSED, "expected a range that ends on or after its first day"),
         (backfill, {"source": "finews"}, "found none of them"),
         (backfill, {"source": "finew", "urls": "x"}, "no source 'finew', did you mean 'finews'"),
-        (backfill, {"source": "finews", "urls_file": "/nowhere/urls"}, "does not exist"),
+        (backfill, {"source": "finews", "urls_file": "/etc/hostname"}, OUTSIDE),
+        (backfill, {"source": "finews", "archive": "/etc"}, OUTSIDE),
         (sync, {"sources": ["finew"]}, "no source 'finew', did you mean 'finews'"),
-        (import_posts, {"paths": ["/nowhere"]}, "found nothing at /nowhere"),
+        (import_posts, {"paths": ["/etc"]}, OUTSIDE),
         (import_posts, {"paths": []}, "found no path"),
     ],
-    ids=["reversed", "unbounded", "unknown", "no file", "sync", "import", "import nothing"],
+    ids=["reversed", "unbounded", "unknown", "file", "archive", "sync", "import", "nothing"],
 )
 def test_invalid_request_of_a_deployment_fails_with_a_message(
-    project, monkeypatch, flow, parameters, expected
+    project, monkeypatch, flow, given, expected
 ):
-    monkeypatch.setattr(states, "run_trigger", lambda: "schedule")
+    for module in (parameters, states):
+        monkeypatch.setattr(module, "run_trigger", lambda: "schedule")
 
-    state = flow(**parameters, config=str(project.config), return_state=True)
+    state = flow(**given, config=str(project.config), return_state=True)
 
     assert state.is_failed()
     assert expected in state.message

@@ -62,7 +62,7 @@ def test_registered_again_intervals_stay_and_a_schedule_paused_in_the_ui_stays_p
     assert again.schedules[0].schedule.anchor_date == other.schedules[0].schedule.anchor_date
 
 
-def test_schedule_that_was_resumed_in_the_ui_runs_and_the_form_refuses_other_sources(
+def test_resumed_schedule_runs_and_the_form_refuses_other_sources_and_configurations(
     client, pool, chosen, config
 ):
     register(client, chosen, config, pool)
@@ -74,7 +74,7 @@ def test_schedule_that_was_resumed_in_the_ui_runs_and_the_form_refuses_other_sou
 
     assert not any(one.is_paused for one in done.deployments)
     backfill = client.read_deployment_by_name("backfill/backfill")
-    for wrong in ({"source": "c"}, {"sourc": "a"}):
+    for wrong in ({"source": "c"}, {"sourc": "a"}, {"source": "a", "config": "/etc/passwd"}):
         with pytest.raises(PrefectHTTPStatusError):
             client.create_flow_run_from_deployment(backfill.id, parameters=wrong)
 

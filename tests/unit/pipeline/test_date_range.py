@@ -89,3 +89,13 @@ def test_file_without_urls_is_refused(tmp_path, content):
 
     with pytest.raises(InvalidBackfillRequest, match="a line"):
         read_url_file(file)
+
+
+def test_file_with_a_line_that_is_no_url_is_refused_and_not_quoted(tmp_path):
+    file = tmp_path / "urls"
+    file.write_text("# links\nhttp://x.example\npassword = planted\n", encoding="utf-8")
+
+    with pytest.raises(InvalidBackfillRequest, match="line 3") as error:
+        read_url_file(file)
+
+    assert "planted" not in str(error.value)
