@@ -3,23 +3,31 @@
 Nothing at the server notices that the process of a run was killed together with its worker:
 the run stays ``Running``, and holds its place in the limits. A worker that receives SIGTERM
 leaves its runs behind in the same way (PrefectHQ/prefect#16746, #22528), so the supervisor
-drains it first.
+drains it first. It looks every few seconds for runs that another worker or a killed command left.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import time
-from collections.abc import Callable, Iterable
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flows.prefect_api import CLIENT_AUTH
+
 if TYPE_CHECKING:
+    from prefect import Flow
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun, State
 
@@ -29,7 +37,57 @@ DRAIN_SECONDS = 28.0
 SIGNAL_SECONDS = 12.0
 SET_STATE_ATTEMPTS = 4
 _WORKER_LABEL = "prefect.worker.name"
+_PROCESS_LABEL = "copydesk.process"
 _PAGE_SIZE = 200
+
+
+def label_process(_flow: Flow[Any, Any], run: FlowRun, _state: State[Any]) -> None:
+    """Label a run with this process: a hook for runs that no worker starts."""
+    from prefect.client.orchestration import get_client
+
+    from warehouse.process import this_process
+
+    with get_client(sync_client=True) as client:
+        label = json.dumps(asdict(this_process()))
+        client.update_flow_run_labels(run.id, {_PROCESS_LABEL: label})
+
+
+def find_lost_runs(api_url: str, worker: str, *, is_local: bool) -> set[str]:
+    """Return the ids of running runs whose process is gone; none if the server does not answer.
+
+    This imports neither Prefect nor DuckDB: the supervisor calls it again and again. A process
+    id that was reused hides a command; the next registration finds it.
+
+    Args:
+        api_url: Of our own server.
+        worker: Name of our worker.
+        is_local: As for `end_lost_runs`.
+    """
+    request = urllib.request.Request(  # noqa: S310  # our own server
+        f"{api_url}/flow_runs/filter",
+        data=json.dumps(
+            {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "CANCELLING"]}}}}
+        ).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    if auth := os.environ.get(CLIENT_AUTH):
+        request.add_header("Authorization", f"Basic {b64encode(auth.encode()).decode()}")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=5) as answer:
+            runs = json.load(answer)
+    except (OSError, ValueError):
+        return set()
+    return {
+        run["id"]
+        for run in runs
+        if _is_pid_gone(run["labels"])
+        or (
+            run["infrastructure_pid"]
+            and (is_local or run["labels"].get(_WORKER_LABEL) == worker)
+            and not _has_process(run["id"], run["infrastructure_pid"])
+        )
+    }
 
 
 def end_lost_runs(
@@ -76,22 +134,40 @@ def end_lost_runs(
             _set_state(client, run, Cancelled(message="not started; the schedule comes again"))
         else:
             _set_state(client, run, Scheduled(message="not started; scheduled again"))
+    for run in _runs_without_deployment(client):
+        message = "the command was killed; what it stored is kept"
+        if _is_command_gone(run) and _set_state(client, run, Crashed(message=message)):
+            crashed.append(run.name)
     for run in superseded_runs(_runs_in(client, pool, "SCHEDULED"), datetime.now(UTC)):
         client.delete_flow_run(run.id)
     return crashed
 
 
 def has_process(run: FlowRun) -> bool:
-    """Whether the process that the worker started for a run exists on this machine.
+    """Whether the process that the worker started for a run exists on this machine."""
+    return bool(run.infrastructure_pid and _has_process(str(run.id), run.infrastructure_pid))
 
-    A process id may have been reused, so the environment of the process decides.
-    """
-    if not run.infrastructure_pid:
-        return False
-    environ = Path("/proc") / run.infrastructure_pid / "environ"
+
+def _has_process(run_id: str, pid: str) -> bool:
+    """The process id may have been reused, so the environment of the process decides."""
+    environ = Path("/proc") / pid / "environ"
     with suppress(OSError):
-        return f"PREFECT__FLOW_RUN_ID={run.id}".encode() in environ.read_bytes().split(b"\0")
+        return f"PREFECT__FLOW_RUN_ID={run_id}".encode() in environ.read_bytes().split(b"\0")
     return False
+
+
+def _is_pid_gone(labels: Mapping[str, Any]) -> bool:
+    process = json.loads(labels.get(_PROCESS_LABEL, "{}"))
+    is_here = process.get("host") == socket.gethostname()
+    return is_here and not Path(f"/proc/{process['pid']}").exists()
+
+
+def _is_command_gone(run: FlowRun) -> bool:
+    """Whether a run is of a command on this machine whose process is gone."""
+    from warehouse.process import Process
+
+    label = run.labels.get(_PROCESS_LABEL)
+    return bool(label) and not Process(**json.loads(str(label))).is_alive
 
 
 def _end_processes(runs: Iterable[FlowRun]) -> None:
@@ -176,6 +252,25 @@ def _runs_in(client: SyncPrefectClient, pool: str, *states: str) -> list[FlowRun
         client.read_flow_runs,
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=types)),
         work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+    )
+
+
+def _runs_without_deployment(client: SyncPrefectClient) -> list[FlowRun]:
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterDeploymentId,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+
+    types = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING])
+    return read_all(
+        client.read_flow_runs,
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=types),
+            deployment_id=FlowRunFilterDeploymentId(is_null_=True),
+        ),
     )
 
 

@@ -25,6 +25,7 @@ from flows.pipeline.date_range import parse_request
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport
 from flows.redact import redact_url
+from flows.serve.lost_runs import label_process
 from flows.settings import resolve_config_file
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def run_flow(
     with graceful_shutdown(stop, notify):
         use_server(settings, stop=stop, notify=notify, verbosity=verbosity)
         module, _, name = entrypoint.rpartition(".")
-        flow = getattr(import_module(module), name)
+        flow = getattr(import_module(module), name).with_options(on_running=[label_process])
         with use_environment(environment):
             return _call(flow, parameters, environment)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ from flows.errors import RunFailed
 from flows.prefect_api import ServerInfo
 from flows.serve import deployments
 from flows.serve.child import Backoff, Child
+from flows.serve.lost_runs import find_lost_runs
 from flows.serve.prefect_server import PrefectServer, check_exposure, server_environment
 from flows.serve.sd_notify import sd_notify
 from flows.settings import Settings, resolve_config_file
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from flows.callbacks import Notify
 
 LOOK_SECONDS = 0.5
+LOST_RUNS_SECONDS = 5.0
 WORKER_STOP_SECONDS = 10.0
 QUERY_SECONDS = "5"
 
@@ -96,6 +100,10 @@ class Supervisor:
         self._worker = Child(self._worker_command())
         self._backoff = Backoff()
         self._has_worker = False
+        self._is_local = settings.serve.host in prefect_api.LOOPBACK
+        self._lost_runs: set[str] = set()
+        self._ended_runs: set[str] = set()
+        self._next_look_for_lost_runs = 0.0
 
     def _worker_command(self) -> list[str]:
         return [
@@ -120,6 +128,7 @@ class Supervisor:
         sd_notify("READY=1")
         while not self._stop.wait(LOOK_SECONDS):
             self._check()
+            self._end_lost_runs()
 
     def _start_server(self) -> None:
         if not self._info.is_own:
@@ -168,6 +177,22 @@ class Supervisor:
         except RunFailed as error:
             if not self._stop.is_set():
                 self._notify(f"{error}; the next attempt follows")
+
+    def _end_lost_runs(self) -> None:
+        """End the runs that another worker or a killed command left at our own server.
+
+        A worker reports the runs of its own that were killed, a moment later. So a run is lost
+        when it is found twice, and each is ended once.
+        """
+        if not self._info.is_own or time.monotonic() < self._next_look_for_lost_runs:
+            return
+        self._next_look_for_lost_runs = time.monotonic() + LOST_RUNS_SECONDS
+        found = find_lost_runs(self._info.api_url, self._worker_name, is_local=self._is_local)
+        lost, self._lost_runs = found & self._lost_runs, found
+        if lost - self._ended_runs:
+            self._ended_runs |= lost
+            with suppress(RunFailed):  # the next registration ends them
+                self._register()
 
     def close(self) -> None:
         """End runs, worker and server, in this order."""

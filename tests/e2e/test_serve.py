@@ -152,8 +152,18 @@ class TestServe:
         serving.faults.clear()
         serving.wait_for_another("sync woshipm")
 
+    def test_run_of_a_killed_command_is_crashed(self, serving):
+        serving.faults[ARTICLES_OF_OFWEEK] = SLOW
+        with subprocess.Popen(serving.command("sync", "ofweek"), env=serving.environ) as command:
+            serving.wait_for_requests(1, ARTICLES_OF_OFWEEK)
+            command.kill()
+        (run,) = serving.runs("RUNNING", name="sync ofweek")
+
+        serving.wait_for_state(run, "CRASHED")
+
     @pytest.mark.nightly
-    def test_another_worker_of_the_pool_carries_out_runs(self, serving):
+    def test_run_of_another_worker_that_is_stopped_is_crashed_and_its_source_is_free(self, serving):
+        serving.faults[ARTICLES_OF_OFWEEK] = SLOW
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "copydesk"]
         environ = serving.environ | {"PREFECT_API_URL": serving.api}
         own = serving.child_pid("prefect")
@@ -161,13 +171,16 @@ class TestServe:
             os.kill(own, signal.SIGSTOP)
             try:
                 run = serving.ask("ofweek")
-                serving.wait_for_state(run, "COMPLETED")
+                serving.wait_for_requests(1, ARTICLES_OF_OFWEEK)
             finally:
-                os.kill(own, signal.SIGCONT)
                 worker.terminate()
+                os.kill(own, signal.SIGCONT)
 
         labels = serving.get(f"/flow_runs/{run['id']}")["labels"]
         assert labels["prefect.worker.name"] == "second"
+        serving.faults.clear()
+        serving.wait_for_state(run, "CRASHED")
+        serving.wait_for_state(serving.ask("ofweek"), "COMPLETED")
 
     def test_killed_worker_is_started_again(self, serving):
         os.kill(serving.child_pid("prefect"), signal.SIGKILL)

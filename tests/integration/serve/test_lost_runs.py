@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,8 +24,16 @@ from prefect.states import Cancelled, Completed, Pending, Running
 from flows import settings
 from flows.serve import lost_runs
 from flows.serve.deployments import register
-from flows.serve.lost_runs import drain, end_lost_runs, superseded_runs
+from flows.serve.lost_runs import (
+    drain,
+    end_lost_runs,
+    find_lost_runs,
+    label_process,
+    superseded_runs,
+)
+from flows.sync import sync
 from tests.integration.serve.conftest import write_config
+from warehouse.process import this_process
 
 WORKER = "copydesk-here"
 POOL = "pool-of-lost-runs"
@@ -184,6 +194,36 @@ def test_run_that_ended_keeps_its_state(client, pool, make, state):
     end_lost_runs(client, pool, WORKER, is_worker_running=False)
 
     assert state_of(client, run) == state.type.value
+
+
+def test_lost_runs_are_found_without_prefect(client, pool, make, process, prefect_server):
+    lost = make(Pending(), Running(), worker="second", pid=dead_pid())
+    living = make(Pending(), Running(), name="sync/b")
+    client.update_flow_run(living.id, infrastructure_pid=str(process(living)))
+    make(Pending(), Running(), name="sync/b", worker="second")  # its process is not known yet
+
+    found = find_lost_runs(prefect_server, WORKER, is_local=True)
+    assert str(lost.id) in found
+    assert str(living.id) not in found
+    assert str(lost.id) not in find_lost_runs(prefect_server, WORKER, is_local=False)
+    assert find_lost_runs("http://127.0.0.1:9/api", WORKER, is_local=True) == set()
+
+
+def test_run_of_a_killed_command_is_crashed_and_one_of_a_living_command_is_not(
+    client, pool, prefect_server
+):
+    lost, living = (client.create_flow_run(sync, state=Running()) for _ in range(2))
+    label_process(sync, living, Running())
+    ended = asdict(this_process()) | {"pid": dead_pid()}
+    client.update_flow_run_labels(lost.id, {"copydesk.process": json.dumps(ended)})
+
+    found = find_lost_runs(prefect_server, WORKER, is_local=False)
+    assert found & {str(lost.id), str(living.id)} == {str(lost.id)}
+    assert end_lost_runs(client, pool, WORKER, is_worker_running=True) == [lost.name]
+
+    assert [state_of(client, run) for run in (lost, living)] == ["CRASHED", "RUNNING"]
+    for run in (lost, living):
+        client.delete_flow_run(run.id)
 
 
 def test_late_runs_of_a_schedule_collapse_into_the_latest_and_requests_stay():
