@@ -49,6 +49,7 @@ def compose(
     lead_image: Extracted[str] | None = None,
     original_url: Extracted[str] | None = None,
     base_url: str = "",
+    title_is_optional: bool = False,
 ) -> Article:
     """Build an Article: sanitize the body, derive the rest from it, add the provenance.
 
@@ -73,9 +74,10 @@ def compose(
         lead_image: The URL of the lead image; ``None`` to take it from the body.
         original_url: Where the article first appeared; ``None`` to take it from the body.
         base_url: The base of relative links in the body; the page's URL when empty.
+        title_is_optional: The source may publish articles without a title.
 
     Raises:
-        IncompleteArticle: The id, the title or the text is empty.
+        IncompleteArticle: The id, a required title or the text is empty.
     """
     cleaned = clean_body(body, base_url or page.final_url or page.url or url)
     article_id = source_article_id.strip()
@@ -83,7 +85,7 @@ def compose(
     missing = [
         name
         for name, value in (("id", article_id), ("title", heading), ("text", cleaned.text))
-        if not value
+        if not value and not (name == "title" and title_is_optional)
     ]
     if missing:
         raise IncompleteArticle(
@@ -107,7 +109,7 @@ def compose(
         source_article_id=article_id,
         url=url,
         canonical_url=canonical_url,
-        title=heading,
+        title=heading or None,
         authors=writers.value or (),
         publisher=medium.value,
         published_at=published.at,

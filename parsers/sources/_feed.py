@@ -115,6 +115,13 @@ def _with_own_text(entry: Entry, item: FeedItem) -> Entry:
     return replace(entry, content=own_text(item)) if entry.content is None else entry
 
 
+def title_of(entry: Entry) -> Extracted[str]:
+    """Return the title of an item; RSS allows an item without one."""
+    if title := entry.facts["title"]:
+        return Extracted(title, "feed:title")
+    return Extracted(None, "absent: the item has no title")
+
+
 def optional_facts(**facts: str) -> dict[str, str]:
     """Return the facts that are not empty; few feeds have them."""
     return {name: value for name, value in facts.items() if value}

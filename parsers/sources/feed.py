@@ -31,6 +31,7 @@ from parsers.sources._feed import (
     names,
     optional_facts,
     own_text,
+    title_of,
     with_guid,
     with_item_image,
 )
@@ -88,7 +89,7 @@ def parse(source: Source, page: Page) -> Article:
     """Parse the article of an item, or the page that the item links.
 
     Raises:
-        IncompleteArticle: The title or the text is empty.
+        IncompleteArticle: The text is empty.
         LayoutChanged: The linked page has no article that can be found.
     """
     entry = page.entry
@@ -101,7 +102,8 @@ def parse(source: Source, page: Page) -> Article:
         source_article_id=entry.source_article_id,
         url=entry.link,
         canonical_url=canonicalize(entry.link),
-        title=Extracted(facts["title"], "feed:title"),
+        title=title_of(entry),
+        title_is_optional=True,
         body=entry.content,
         published=_time(source, facts["published"], "publication"),
         updated=_time(source, facts["updated"], "change"),

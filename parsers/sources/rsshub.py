@@ -37,6 +37,7 @@ from parsers.sources._feed import (
     names,
     optional_facts,
     own_text,
+    title_of,
     with_guid,
     with_item_image,
 )
@@ -115,7 +116,7 @@ def parse(source: Source, page: Page) -> Article:
     """Parse the article that an item of the feed carries.
 
     Raises:
-        IncompleteArticle: There is no item, or its title or text is empty.
+        IncompleteArticle: There is no item, or its text is empty.
     """
     entry = page.entry
     if entry is None or entry.content is None:
@@ -131,7 +132,8 @@ def parse(source: Source, page: Page) -> Article:
         source_article_id=entry.source_article_id,
         url=entry.link,
         canonical_url=canonicalize(entry.link),
-        title=_title(entry.facts["title"]),
+        title=_title(title_of(entry)),
+        title_is_optional=True,
         body=entry.content,
         published=_published(source, entry.facts["published"]),
         publisher=_publisher(source, authors),
@@ -197,11 +199,12 @@ def _publication(source: Source) -> Publication | None:
     return next((KNOWN[part] for part in parts if part in KNOWN), None)
 
 
-def _title(title: str) -> Extracted[str]:
+def _title(found: Extracted[str]) -> Extracted[str]:
+    title = found.value or ""
     width = sum(2 if east_asian_width(letter) in "WF" else 1 for letter in title)
     if title.endswith("...") and width >= TITLE_WIDTH:
         return Extracted(title, f"feed:title, cut by RSSHub at width {TITLE_WIDTH}")
-    return Extracted(title, "feed:title")
+    return found
 
 
 def _published(source: Source, raw: str) -> Moment:

@@ -91,6 +91,14 @@ def test_title_of_atom_follows_its_type(written, title):
     assert atom(f"{written}{ALTERNATE}<summary>Gulls return.</summary>").title == title
 
 
+@pytest.mark.parametrize("title", ["", "<title/>", "<title> </title>", "<title>&lt;br&gt;</title>"])
+def test_item_without_a_title_is_an_article(title):
+    article = rss(f"{title}{LINK}{TEXT}")
+
+    assert (article.title, article.text) == (None, "Gulls return.")
+    assert article.provenance["title"] == "absent: the item has no title"
+
+
 @pytest.mark.parametrize(
     ("inner", "authors"),
     [
