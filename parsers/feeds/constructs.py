@@ -60,7 +60,10 @@ def html_of(element: etree._Element, names: Names, document: str) -> str:
     if len(element):
         return _inner_html(element, document)
     words = (element.text or "").strip()
-    return paragraphs(words) if _is_plain(element, names) else words
+    if not _is_plain(element, names):
+        return words
+    lines = paragraphs(words)
+    return lines.replace("\n", "<br>") if names.of(element) in _PLAIN_BY_DEFAULT else lines
 
 
 def has_words(markup: str) -> bool:

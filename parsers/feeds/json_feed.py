@@ -94,9 +94,10 @@ def _records(values: object) -> Iterator[Record]:
 
 
 def _authors(record: Record) -> tuple[str, ...]:
-    # "author" is of version 1.
-    people = [*_records(record.get("authors")), *_records([record.get("author")])]
-    return author_names(_text(person, "name") for person in people)
+    # "author" is of version 1; some publishers write one object under "authors".
+    listed = record.get("authors")
+    people = [*(listed if isinstance(listed, list) else [listed]), record.get("author")]
+    return author_names(_text(person, "name") for person in _records(people))
 
 
 def _address(record: Record, base: str, name: str) -> str:

@@ -89,7 +89,7 @@ def channel_of(root: etree._Element, names: Names, document: str) -> Channel:
     return Channel(
         title=node.title(),
         link=link,
-        base=document if names.is_atom else link or document,
+        base=link or document,
         authors=node.authors() or author_names(node.texts("managingeditor")),
         language=language_tag(
             node.text("language", "dc:language") if declared is None else declared
@@ -233,7 +233,7 @@ def _source(node: _Node) -> tuple[str, tuple[str, ...]]:
 
 def _categories(node: _Node) -> tuple[str, ...]:
     found = [
-        each.get("label") or each.get("term") or each.get("text") or each.text or all_text(each)
+        _category(each)
         for category in node.all(
             "category", "atom:category", "dc:subject", "dcterms:subject", "media:category",
             "itunes:category",
@@ -244,6 +244,11 @@ def _categories(node: _Node) -> tuple[str, ...]:
         found += keywords.split(",")
     folded = (" ".join(category.split()) for category in found)
     return tuple(dict.fromkeys(filter(None, folded)))
+
+
+def _category(element: etree._Element) -> str:
+    names = (*map(element.get, ("label", "term", "text")), element.text, all_text(element))
+    return next((name for name in names if name and name.strip()), "")
 
 
 def _language(text: etree._Element, item: etree._Element, node: _Node, channel: Channel) -> str:

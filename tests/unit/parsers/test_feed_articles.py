@@ -254,6 +254,30 @@ def test_link_of_an_entry_is_its_page(links, url):
 
 
 @pytest.mark.parametrize(
+    ("feed", "attributes", "url"),
+    [
+        ("", "", "https://quay.example/blog/1"),
+        ('<link href="https://site.example/news/"/>', "", "https://site.example/news/1"),
+        (
+            '<link href="https://site.example/"/>',
+            'xml:base="https://base.example/"',
+            "https://base.example/1",
+        ),
+    ],
+)
+def test_relative_link_belongs_to_the_base_then_to_the_site_of_the_feed(feed, attributes, url):
+    entry = '<title>Gulls</title><link href="1"/><summary>Gulls.</summary>'
+
+    assert atom(entry, feed, attributes).url == url
+
+
+def test_lines_of_a_media_description_stay_lines():
+    article = rss(f"<title>Gulls</title>{LINK}<media:description>One.\nTwo.</media:description>")
+
+    assert article.text == "One.\nTwo."
+
+
+@pytest.mark.parametrize(
     ("links", "url"),
     [
         (
@@ -346,7 +370,7 @@ def test_time_of_a_change_is_no_publication_time(time):
 
 def test_categories_are_those_of_the_item():
     article = rss_item(
-        '<category>Tide</category><dc:subject>Gulls</dc:subject><atom:category term="t" label="Boats"/>'
+        '<category>Tide</category><dc:subject>Gulls</dc:subject><atom:category term="Boats" label=" "/>'
         '<media:category label="Rope">r</media:category><itunes:keywords>salt, Tide</itunes:keywords>'
         '<itunes:category text="Sea"><itunes:category text="Deep sea"/></itunes:category>',
         "<category>Feed</category>",
@@ -440,6 +464,7 @@ def test_json_feed_is_read_by_its_content(content_type):
     ("item", "feed", "expected"),
     [
         ({"author": {"name": "Mara Quill"}}, {}, {"authors": ("Mara Quill",)}),
+        ({"authors": {"name": "Mara Quill"}}, {}, {"authors": ("Mara Quill",)}),
         ({}, {"authors": [{"name": "Mara Quill"}]}, {"authors": ("Mara Quill",)}),
         ({"banner_image": "/b.jpg"}, {}, {"lead_image": "https://quay.example/b.jpg"}),
         (
