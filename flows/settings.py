@@ -14,7 +14,8 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import ada_url
@@ -33,6 +34,7 @@ from flows.errors import ConfigurationError
 from flows.redact import redact_text
 from flows.schedules import Schedule
 from flows.text import DEFAULT_USER_AGENT
+from flows.url_secrets import MARK, SECRETS
 from parsers import registry
 from parsers.model import BadEntry, Source
 from parsers.sources.rsshub import feed_url
@@ -43,6 +45,9 @@ PREFIX = "COPYDESK_"
 RESERVED_NAMES = frozenset({"all", "import", "maintenance", "reparse"})
 """Names of deployments and locks that are not a source's."""
 
+DEFAULT_INSTANCE = "https://rsshub.app"
+
+_ADDRESS = re.compile(r"(?i)https?://[^\s\\/?#]+([/?#][^\\\x00-\x1f\x7f]*)?(?<!\s)\Z")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -105,6 +110,7 @@ class FetchSettings(_Section):
     respect_robots: bool = True
     revalidate_after_days: float = Field(default=7.0, ge=0, le=3650)
     proxy: str = Field(default="", repr=False)
+    secret_parameters: tuple[str, ...] = ()
 
     @field_validator("proxy", mode="after")
     @classmethod
@@ -142,7 +148,7 @@ class DefaultSettings(_Section):
 class RsshubSettings(_Section):
     """``[rsshub]``: the instances that serve the ``route`` of a source; the first is used."""
 
-    instances: tuple[str, ...] = Field(default=("https://rsshub.app",), min_length=1)
+    instances: tuple[str, ...] = Field(default=(DEFAULT_INSTANCE,), min_length=1)
 
 
 class SourceSettings(BaseModel):
@@ -153,6 +159,7 @@ class SourceSettings(BaseModel):
     parser: str
     schedule: str = ""
     time_zone: str = "UTC"
+    secret_env: str | tuple[str, ...] = ()
 
 
 BUILT_IN_SOURCES: Mapping[str, Mapping[str, Any]] = {
@@ -240,10 +247,12 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     """
     given = _read(file or DEFAULT_FILE, must_exist=file is not None)
     file = file or DEFAULT_FILE
-    for name, text in sorted((os.environ if environ is None else environ).items()):
+    environ = os.environ if environ is None else environ
+    for name, text in sorted(environ.items()):
         if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
             _put(given, name.removeprefix(PREFIX).lower().split("__"), _toml_value(text))
     _complete_sources(given)
+    _mask_secrets(given, environ)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
@@ -364,6 +373,60 @@ def _complete_sources(given: dict[str, Any]) -> None:
         sources[slug] = {**common, **own, **source}
 
 
+def _mask_secrets(given: dict[str, Any], environ: Mapping[str, str]) -> None:
+    """Replace the secrets of every address by marks; only the fetcher knows them then.
+
+    Raises:
+        ConfigurationError: A variable of ``secret_env`` is not set.
+    """
+    fetch, rsshub, sources = (given.get(name) for name in ("fetch", "rsshub", "sources"))
+    if isinstance(fetch, dict) and isinstance(names := fetch.get("secret_parameters"), list):
+        SECRETS.add_names(filter(_is_text, names))
+    instances: list[Any] = []
+    if isinstance(rsshub, dict) and isinstance(rsshub.get("instances"), list):
+        instances = rsshub["instances"] = [_mask(one, "rsshub", {}) for one in rsshub["instances"]]
+    for slug, source in sources.items() if isinstance(sources, dict) else ():
+        if not isinstance(source, dict):
+            continue
+        values = _secret_values(f"sources.{slug}.secret_env", source.get("secret_env"), environ)
+        for key, value in source.items():
+            if key == "route" and _is_text(value):
+                instance = str(instances[0] if instances else DEFAULT_INSTANCE)
+                url = _mask(feed_url(instance, value), slug, values)
+                source[key] = url.removeprefix(instance.rstrip("/"))
+            elif key != "secret_env":
+                source[key] = _mask(value, slug, values, is_page=key == "article_urls")
+
+
+def _secret_values(key: str, names: Any, environ: Mapping[str, str]) -> dict[str, str]:
+    """The values of the variables that ``secret_env`` names, percent-encoded."""
+    names = [names] if isinstance(names, str) else names if isinstance(names, list) else []
+    for name in names:
+        if not environ.get(str(name)):
+            raise ConfigurationError(
+                f"{key}: the environment variable {name} is not set; its value replaces "
+                f"{{{name}}} in the addresses of the source"
+            )
+    return {name: quote(environ[name], safe="") for name in map(str, names)}
+
+
+def _mask(value: Any, owner: str, secrets: Mapping[str, str], *, is_page: bool = False) -> Any:
+    """A value of the configuration with the secrets of its addresses masked."""
+    if isinstance(value, list):
+        return [_mask(one, owner, secrets, is_page=is_page) for one in value]
+    if not _is_text(value) or ":/" not in value:
+        return value
+    if is_page:
+        return SECRETS.mask_page(value)
+    for name, secret in secrets.items():
+        value = value.replace(f"{{{name}}}", secret)
+    return SECRETS.mask(value, owner=owner, secrets=secrets.values())
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str)
+
+
 def _source(slug: str, settings: SourceSettings, rsshub: str) -> Source:
     _check_zone(f"sources.{slug}.time_zone", settings.time_zone)
     parser = registry.PARSERS.get(settings.parser)
@@ -399,13 +462,27 @@ def _source(slug: str, settings: SourceSettings, rsshub: str) -> Source:
 def _check_addresses(source: Source) -> None:
     for name, value in source.options.items():
         key = f"sources.{source.slug}.{name}"
-        if name.endswith("url") and not is_http(str(value)):
-            raise ConfigurationError(f"{key}: expected an http or https address, found {value!r}")
+        if name.endswith("url"):
+            _check_address(key, str(value))
         if name == "channels" and not (value or source.options.get("article_urls")):
             raise ConfigurationError(f"{key}: expected at least one, found none")
+        if name.endswith("urls") and isinstance(value, tuple):
+            for one in value:
+                _check_address(key, one)
     for entry in registry.article_url_entries(source):
         if isinstance(entry, BadEntry):
             raise ConfigurationError(f"sources.{source.slug}.article_urls: {entry.error}")
+
+
+def _check_address(key: str, url: str) -> None:
+    """Refuse an address that two URL parsers could read differently."""
+    if _ADDRESS.match(url) and is_http(url):
+        return
+    shown = re.sub(r"//.*@", f"//{MARK}@", url)
+    raise ConfigurationError(
+        f"{key}: expected an address such as https://host/path, without backslash and outer "
+        f"white space, found {redact_text(repr(shown))}"
+    )
 
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:

@@ -20,6 +20,7 @@ from warcio.exceptions import ArchiveLoadFailed
 
 from flows.archive.reader import ArchiveError, read_record
 from flows.fetch import FetchRequest, FetchResponse, decode_page
+from flows.fetch.ssrf import without_credentials
 from parsers import registry
 from parsers.errors import ParseError, UnknownUrl
 from parsers.model import Entry, Listing, Page, Source
@@ -38,15 +39,20 @@ class RecordLocation:
     url: str
     at: datetime
 
+    @property
+    def key(self) -> str:
+        """The URL in the form that all archives and listings share."""
+        return without_credentials(self.url)
+
 
 @dataclass(slots=True)
 class ArchiveIndex:
     """The pages of a source in an archive.
 
     Attributes:
-        listings: The source's listing pages by URL, older ones included.
-        entries_by_url: Entries by the URL of their page, oldest first.
-        by_url: Pages by URL, oldest first.
+        listings: The source's listing pages by key, older ones included.
+        entries_by_key: Entries by the key of their page, oldest first.
+        by_key: Pages by key, oldest first.
         pages: What can be parsed: article pages, and listings that carry articles.
         damaged: One message per record that cannot be read.
     """
@@ -54,10 +60,10 @@ class ArchiveIndex:
     folder: Path
     source: Source
     listings: dict[str, Listing]
-    entries_by_url: dict[str, list[tuple[datetime, Entry]]] = field(
+    entries_by_key: dict[str, list[tuple[datetime, Entry]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    by_url: dict[str, list[RecordLocation]] = field(default_factory=lambda: defaultdict(list))
+    by_key: dict[str, list[RecordLocation]] = field(default_factory=lambda: defaultdict(list))
     pages: list[RecordLocation] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
@@ -66,7 +72,7 @@ class ArchiveIndex:
 
         Without any, the entry that the source derives from the URL.
         """
-        if found := self.entries_by_url.get(location.url):
+        if found := self.entries_by_key.get(location.key):
             last: dict[tuple[str, str], Entry] = {}
             for at, entry in found:
                 key = entry.source_article_id, entry.channel
@@ -79,19 +85,24 @@ class ArchiveIndex:
             entry = self.source.parser.entry_of(self.source, location.url)
         except (UnknownUrl, ValueError):
             return []
-        return [entry] if entry.url == location.url else []
+        return [entry] if without_credentials(entry.url) == location.key else []
 
     def nearest(self, url: str, at: datetime) -> RecordLocation | None:
         """The page of a URL that was fetched nearest to a time."""
-        return min(self.by_url.get(url, ()), key=lambda one: abs(one.at - at), default=None)
+        return min(
+            self.by_key.get(without_credentials(url), ()),
+            key=lambda one: abs(one.at - at),
+            default=None,
+        )
 
 
 def build_index(folder: Path, source: Source) -> ArchiveIndex:
     """Index a folder of WARC files for a source, in one pass."""
-    index = ArchiveIndex(folder, source, listing_pages(source))
+    listings = {without_credentials(url): one for url, one in listing_pages(source).items()}
+    index = ArchiveIndex(folder, source, listings)
     for entry in registry.article_url_entries(source):
         if isinstance(entry, Entry):
-            index.entries_by_url[entry.url].append((_BEFORE_ALL, entry))
+            index.entries_by_key[without_credentials(entry.url)].append((_BEFORE_ALL, entry))
     locations: list[RecordLocation] = []
     for file in sorted(folder.glob("*.warc.gz")):
         try:
@@ -100,11 +111,11 @@ def build_index(folder: Path, source: Source) -> ArchiveIndex:
             index.damaged.append(f"{file.name} cannot be read to its end: {error}")
     locations.sort(key=lambda one: one.at)
     for location in locations:
-        index.by_url[location.url].append(location)
-        if location.url in index.listings:
+        index.by_key[location.key].append(location)
+        if location.key in index.listings:
             _add_listing(index, location)
     index.pages += (
-        one for one in locations if one.url not in index.listings and index.entries(one)
+        one for one in locations if one.key not in index.listings and index.entries(one)
     )
     return index
 
@@ -164,7 +175,7 @@ def _add_listing(index: ArchiveIndex, location: RecordLocation) -> None:
     if any(entry.content is not None for entry in entries):
         index.pages.append(location)
     for entry in entries:
-        index.entries_by_url[entry.url].append((location.at, entry))
+        index.entries_by_key[without_credentials(entry.url)].append((location.at, entry))
 
 
 def listing_entries(index: ArchiveIndex, location: RecordLocation) -> list[Entry]:
@@ -175,7 +186,7 @@ def listing_entries(index: ArchiveIndex, location: RecordLocation) -> list[Entry
         ParseError: The listing cannot be parsed.
     """
     found = registry.entries(
-        index.source, index.listings[location.url], _read_page(index.folder, location)
+        index.source, index.listings[location.key], _read_page(index.folder, location)
     )
     return [one for one in found if isinstance(one, Entry)]
 

@@ -20,6 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from flows.fetch.body import Body, Framing, framing_of, read_body, read_prefix
 from flows.fetch.connection import GuardedAdapter
 from flows.fetch.deadlines import Deadline, Watchdog
+from flows.fetch.echoes import mask_echoes
 from flows.fetch.errors import (
     BadAddress,
     ConnectionFailed,
@@ -35,6 +36,7 @@ from flows.fetch.headers import parse_retry_after
 from flows.fetch.policy import FetchPolicy
 from flows.fetch.ssrf import AddressPolicy, Target
 from flows.redact import redact_url, safe_text
+from flows.url_secrets import MARK, SECRETS
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED_4XX = frozenset({408, 425, 429})
@@ -57,10 +59,10 @@ class HttpResponse:
         target: The requested URL.
         status: HTTP status.
         reason: Reason phrase of the status line.
-        fields: Header fields in order, as received.
+        fields: Header fields in order, as received; secrets are masked.
         headers: The same, by name.
         body: Of a redirect only as much as was read.
-        location: Location of a redirect; bytes beyond ASCII are decoded.
+        location: Location of a redirect; bytes beyond ASCII are decoded. It may have secrets.
         request_fields: Header fields of the request, credentials left out.
         received_at: When the response was complete, aware UTC.
     """
@@ -127,10 +129,10 @@ class HttpClient:
         proxy = self._addresses.proxy_for(target)
         fields = {**self._fields, **(validators or {})}
         if credentials is not None:
-            fields["Authorization"] = _basic(credentials)
+            fields["Authorization"] = _basic(_reveal_credentials(target, credentials))
         attempt = Deadline(
             self._addresses,
-            target.url if proxy and target.scheme == "http" else target.path,
+            _request_target(target, in_absolute_form=bool(proxy) and target.scheme == "http"),
             at=min(deadline, self._clock() + self._policy.attempt_limit_seconds),
             silence_seconds=self._policy.timeout_seconds,
             clock=self._clock,
@@ -139,12 +141,15 @@ class HttpClient:
             try:
                 return self._exchange(target, fields, attempt, proxy, limit)
             except FetchError as error:
+                error.args = (SECRETS.clean_text(error.args[0]),)
                 cause = self._watchdog.cause_of(attempt, error)
                 if cause is error:
                     raise
                 raise cause from error
             except _FOREIGN_ERRORS as error:
-                raise self._watchdog.cause_of(attempt, _typed(error, attempt)) from error
+                typed = _typed(error, attempt)
+                typed.args = (SECRETS.clean_text(typed.args[0]),)
+                raise self._watchdog.cause_of(attempt, typed) from error
 
     def _exchange(
         self,
@@ -173,7 +178,7 @@ class HttpClient:
             if not raw.isclosed():
                 raw.close()
             raw.release_conn()
-        return HttpResponse(
+        received = HttpResponse(
             kind=kind,
             target=target,
             status=raw.status,
@@ -185,6 +190,8 @@ class HttpClient:
             request_fields=tuple((k, v) for k, v in fields.items() if k != "Authorization"),
             received_at=self._now(),
         )
+        has_secret = "Authorization" in fields or MARK in target.path
+        return mask_echoes(received, has_secret=has_secret)
 
     def _body(
         self, raw: urllib3.HTTPResponse, kind: Kind, deadline: Deadline, limit: int | None
@@ -266,6 +273,23 @@ def _prepare(target: Target, fields: Mapping[str, str]) -> requests.PreparedRequ
     prepared.url = target.url
     prepared.headers = CaseInsensitiveDict(fields)
     return prepared
+
+
+def _request_target(target: Target, *, in_absolute_form: bool) -> str:
+    path = SECRETS.reveal(target.scheme, target.host_key, target.path)
+    return target.url.removesuffix(target.path) + path if in_absolute_form else path
+
+
+def _reveal_credentials(target: Target, credentials: tuple[str, str]) -> tuple[str, str]:
+    if not credentials[0].startswith(MARK) or credentials[1]:
+        return credentials
+    found = SECRETS.credentials(target.scheme, target.host_key, credentials[0])
+    if found is None:
+        raise BadAddress(
+            f"its user and password are masked, and no configured address of {target.host_key} "
+            "has them; give the address with them"
+        )
+    return found
 
 
 def _basic(credentials: tuple[str, str]) -> str:

@@ -41,6 +41,7 @@ from flows.fetch.ssrf import (
 )
 from flows.fetch.throttle import HostThrottle, Outcome, outcome_of
 from flows.redact import redact_url
+from flows.url_secrets import MARK, SECRETS
 
 log = logging.getLogger("flows.fetch")
 
@@ -347,10 +348,12 @@ class Fetcher:
         if not response.location:
             raise BadRedirect(f"the server answered {status} without a Location", status=status)
         try:
-            found = join(state.target, response.location)
+            found = SECRETS.mask_redirect(
+                join(state.target, response.location), from_secret=MARK in state.request.url
+            )
         except ValueError:
             raise BadRedirect(
-                f"it redirects to {redact_url(response.location)!r}, which is no address",
+                f"it redirects to {redact_url(SECRETS.clean_text(response.location))!r}, which is no address",
                 status=status,
             ) from None
         try:

@@ -84,7 +84,7 @@ def pages_at(job: BackfillContext, location: RecordLocation) -> list[FetchedPage
     index = job.index
     response = read_response(index.folder, location.file, location.offset, location.url)
     response = replace(response, fetched_at=location.at)
-    if location.url in index.listings:
+    if location.key in index.listings:
         entries = [one for one in listing_entries(index, location) if one.content is not None]
         return [FetchedPage(entry, decode_page(response, entry)) for entry in entries]
     pages = []

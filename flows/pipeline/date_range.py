@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from flows.errors import ConfigurationError
 from flows.settings import Settings
+from flows.url_secrets import SECRETS
 from parsers.model import Entry, Source
 from parsers.text.dates import parse_time
 
@@ -101,7 +102,8 @@ def parse_request(
             one end only, is reversed, too long or in the future.
     """
     found = settings.source(source)
-    addresses = tuple(dict.fromkeys(filter(None, map(_url_of, urls))))
+    masked = map(SECRETS.mask_page, filter(None, map(_url_of, urls)))
+    addresses = tuple(dict.fromkeys(masked))
     ways = {
         "a range of days": first is not None or last is not None,
         "URLs": bool(addresses),

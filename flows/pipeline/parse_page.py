@@ -16,7 +16,9 @@ from flows.pipeline.article_json import article_json
 from flows.pipeline.batch import build_request
 from flows.pipeline.gunzip import gunzip
 from flows.pipeline.run import fetch_policy
+from flows.redact import redact_text
 from flows.settings import Settings
+from flows.url_secrets import SECRETS
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.frontmatter import Dialect, write_post
@@ -52,8 +54,12 @@ def parse_page(
             "input, found an empty name"
         )
     if url is not None and not is_http(url):
-        raise ConfigurationError(f"--url: expected an http or https URL, found {url!r}")
-    url = url or (page if is_http(page) else "")
+        raise ConfigurationError(
+            f"--url: expected an http or https URL, found {redact_text(url)!r}"
+        )
+    if is_http(page):
+        page = SECRETS.mask_page(page)
+    url = SECRETS.mask_page(url) if url else (page if is_http(page) else "")
     chosen = _source(settings, source, url)
     if is_http(page):
         article = _fetch_and_parse(settings, chosen, page)

@@ -12,7 +12,6 @@ from functools import cached_property
 from importlib.metadata import version
 from types import TracebackType
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from duckdb import DuckDBPyConnection
 
@@ -20,6 +19,7 @@ from flows.archive import ArchiveWriter
 from flows.callbacks import Notify, OnProgress, no_progress
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
+from flows.fetch.ssrf import parse_target
 from flows.pipeline.run_log import logger
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
@@ -329,10 +329,10 @@ class RunContext:
 def fetch_policy(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy:
     """The fetch policy of the settings; redirects may lead to the sources' own hosts."""
     hosts = {
-        urlsplit(value).netloc
+        parse_target(value).origin
         for source in sources
         for value in source.options.values()
         if isinstance(value, str) and value.startswith(("http://", "https://"))
     }
-    options = fetch.model_dump(exclude={"revalidate_after_days"})
+    options = fetch.model_dump(exclude={"revalidate_after_days", "secret_parameters"})
     return FetchPolicy(**options, source_hosts=tuple(sorted(hosts)))

@@ -1,0 +1,246 @@
+"""A secret of an address is in no byte of the data folder, and in no message."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from warcio.archiveiterator import ArchiveIterator
+
+from flows import settings
+from flows.admin.check_sources import check_sources, describe_sources
+from flows.admin.doctor import check_installation
+from flows.errors import ConfigurationError
+from flows.fetch import FetchError
+from flows.pipeline.date_range import parse_request
+from flows.pipeline.parse_page import parse_page
+from flows.pipeline.run import RunEnvironment, use_environment
+from flows.publishing.export_posts import export_articles
+from flows.sync import sync_without_prefect
+from tests.integration.fetch.faultserver import FaultServer, Reply, Seen, reply
+
+PASSWORD, TOKEN, DECLARED = "w0rd/of-pass", "T0k3n.Value", "3nv/Secret"
+BASIC = base64.b64encode(f"desk:{PASSWORD}".encode()).decode()
+FORMS = [PASSWORD, TOKEN, DECLARED, BASIC, "w0rd%2Fof-pass", "3nv%2FSecret", "s3ss10n", "c00kie"]
+
+
+def article(seen: Seen, title: str) -> bytes:
+    text = "<p>The ferry returned to the harbour on Monday, and its captain told us why.</p>" * 8
+    body = f"<html><h1>{title}</h1><article>{text}<p>{seen.path} {PASSWORD}</p></article></html>"
+    return reply(200, body.encode(), "Content-Type: text/html")
+
+
+def feed(seen: Seen) -> bytes:
+    own = f"http://desk:{PASSWORD}@{seen.headers['host']}/feed?token={TOKEN}"
+    items = "".join(
+        f"<item><title>Ferry {n}</title><link>/{name}?token={TOKEN}</link></item>"
+        for n, name in enumerate(("page", "moved", "gone", "empty"))
+    )
+    items += (
+        f"<item><title>No link</title><guid>g</guid><description>see {own}</description></item>"
+    )
+    text = f"<rss version='2.0'><channel><title>G</title><link>{own}</link>{items}<item/></channel></rss>"
+    fields = (
+        "Content-Type: text/xml",
+        "Content-Encoding: gzip",
+        f"Link: <{own}>",
+        f"X-Auth: {BASIC}",
+    )
+    return reply(200, gzip.compress(text.encode()), *fields)
+
+
+def route(seen: Seen) -> Reply:
+    """A server that knows its secrets and repeats them wherever it can."""
+    path = seen.path
+    if path.startswith("/env/"):
+        item = f"<item><title>Env</title><link>{path}</link><description>{path} {DECLARED}</description></item>"
+        text = f"<rss version='2.0'><channel><title>G</title>{item}</channel></rss>"
+        return reply(200, text.encode(), "Content-Type: text/xml")
+    if path.startswith("/feed"):
+        to = f"Location: /feed2?session=s3ss10n&token={TOKEN}"
+        return reply(302, f"<a href='{to}'>".encode(), to, "Set-Cookie: id=c00kie")
+    if path.startswith("/feed2"):
+        return feed(seen)
+    if path.startswith("/moved"):
+        return reply(301, path.encode(), f"Location: /page?again=1&token={TOKEN}")
+    if path.startswith("/page"):
+        return article(seen, "A page")
+    if path.startswith("/empty"):
+        return reply(200, f"<html>{path}</html>".encode(), "Content-Type: text/html")
+    return reply(f"404 {path}")
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    found = FaultServer(lambda seen: feed(seen) if seen.path.startswith("/feed2") else route(seen))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def config(server: FaultServer, tmp_path: Path) -> Path:
+    file = tmp_path / "copydesk.toml"
+    file.write_text(
+        f"""
+[fetch]
+allow_private_hosts = ["{server.host}"]
+[sources.paper]
+parser = "feed"
+full_text = true
+url = "http://desk:w0rd%2Fof-pass@{server.host}/feed?token={TOKEN}"
+[sources.broken]
+parser = "feed"
+url = "http://desk:w0rd%2Fof-pass@{server.host}/empty?token={TOKEN}"
+[sources.declared]
+parser = "feed"
+url = "http://{server.host}/env/{{FEED_SECRET}}/rss?q={{FEED_SECRET}}"
+secret_env = "FEED_SECRET"
+""",
+        encoding="utf-8",
+    )
+    return file
+
+
+def texts_of(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every byte of a folder: files, rows of databases, records of archives."""
+    for file in folder.rglob("*"):
+        yield "name", str(file).encode()
+        if file.is_dir():
+            continue
+        data = file.read_bytes()
+        yield file.name, data
+        if file.suffix == ".duckdb":
+            with duckdb.connect(str(file), read_only=True) as db:
+                for name in db.sql(
+                    "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
+                ).fetchall():
+                    for row in db.sql(f"FROM {name[0]}").fetchall():
+                        yield (
+                            name[0],
+                            b" ".join(
+                                one if isinstance(one, bytes) else str(one).encode() for one in row
+                            ),
+                        )
+        if file.name.endswith(".warc.gz"):
+            for record in ArchiveIterator(io.BytesIO(data)):
+                yield file.name, f"{record.rec_headers} {record.http_headers}".encode()
+                body = record.raw_stream.read()
+                yield file.name, gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+
+
+def assert_no_secret(folder: Path, *messages: object) -> None:
+    places = [*texts_of(folder), *(("message", str(one).encode()) for one in messages)]
+    assert any(b"***" in data for _, data in places)
+    found = [(place, form) for place, data in places for form in FORMS if form.encode() in data]
+    assert found == []
+
+
+def test_secrets_reach_the_server_and_no_file_or_message(server, config, caplog) -> None:
+    caplog.set_level("DEBUG")
+    chosen = settings.load(config, {"FEED_SECRET": DECLARED})
+    said: list[str] = []
+    reports = []
+    for _ in range(2):
+        with use_environment(RunEnvironment(notify=said.append)):
+            sources = ["paper", "broken", "declared"]
+            reports.append(sync_without_prefect(chosen, sources, limit=None, dry_run=False))
+    asked = [(seen.path, seen.headers.get("authorization")) for seen in server.log]
+    config.unlink()
+
+    assert asked.count((f"/feed?token={TOKEN}", f"Basic {BASIC}")) == 2
+    assert asked.count((f"/feed2?session=s3ss10n&token={TOKEN}", f"Basic {BASIC}")) == 2
+    assert asked.count(("/env/3nv%2FSecret/rss?q=3nv%2FSecret", None)) == 2
+    assert (f"/page?again=1&token={TOKEN}", f"Basic {BASIC}") in asked
+    first, second = ({one.source: one.counts for one in report.stats} for report in reports)
+    assert first["paper"]["new"] >= 2
+    assert first["paper"]["quarantined"] >= 1
+    assert first["paper"]["failed"] == 1
+    assert second["paper"]["new"] == second["declared"]["new"] == 0
+    assert second["declared"]["unchanged"] == 1
+    checks = [
+        list(check_installation(chosen, verify=True)),
+        describe_sources(chosen),
+        check_sources(chosen),
+    ]
+    folder = config.parent
+    for format_ in ("jekyll", "jsonl", "csv"):
+        export_articles(chosen, folder / format_, format_)
+    assert_no_secret(folder, caplog.text, said, chosen, *(r.as_json() for r in reports), *checks)
+
+
+def test_a_page_of_a_person_is_masked_too(server, config) -> None:
+    chosen = settings.load(config, {"FEED_SECRET": DECLARED})
+    url = f"http://desk:{PASSWORD}@{server.host}/page?token={TOKEN}".replace("w0rd/", "w0rd%2F")
+
+    request = parse_request(chosen, "paper", urls=[url])
+    printed = parse_page(chosen, url, source=None, url=None, format_="json")
+    with pytest.raises(FetchError) as caught:
+        parse_page(chosen, url.replace("page", "gone"), source=None, url=None, format_="json")
+
+    config.unlink()
+    assert_no_secret(
+        config.parent,
+        request,
+        printed,
+        caught.value,
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'url = "http://desk:pl4nted@[x/feed"',
+        'url = "ftp://desk:pl4nted@example.org/feed"',
+        'url = "http://desk:pl4/nted@example.org/feed?token=pl4nted"',
+        'url = "http://a\\\\@desk:pl4nted@b/?key=pl4nted"',
+        'url = "https://example.org/{PLANTED}"\nsecret_env = "PLANTED"',
+        'url = ["https://desk:pl4nted@example.org/feed?key=pl4nted"]',
+        'url = "https://example.org/"\nunknown = "https://desk:pl4nted@example.org/"',
+    ],
+)
+def test_an_error_of_the_configuration_shows_no_secret(text, tmp_path) -> None:
+    config = tmp_path / "copydesk.toml"
+    config.write_text(f'[sources.paper]\nparser = "feed"\n{text}\n', encoding="utf-8")
+
+    with pytest.raises(ConfigurationError) as caught:
+        settings.load(config, {})
+
+    assert "pl4" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a\\\\@b/",
+        "http:\\\\\\\\a/",
+        "http:a",
+        " https://a/",
+        "https://a/\\tb",
+        "https://a b/",
+    ],
+)
+def test_an_address_that_parsers_read_differently_is_refused(url, tmp_path) -> None:
+    config = tmp_path / "copydesk.toml"
+    config.write_text(f'[sources.paper]\nparser = "feed"\nurl = "{url}"\n', encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"sources\.paper\.url"):
+        settings.load(config, {})
+
+
+def test_a_route_of_rsshub_may_have_a_key(tmp_path) -> None:
+    config = tmp_path / "copydesk.toml"
+    config.write_text(
+        '[rsshub]\ninstances = ["https://reader:pl4nted@rsshub.example/"]\n'
+        '[sources.paper]\nparser = "rsshub"\nroute = "/woshipm/latest?key=pl4nted"\n',
+        encoding="utf-8",
+    )
+
+    source = settings.load(config, {}).source("paper")
+
+    assert source.text("url") == "https://***@rsshub.example/woshipm/latest?key=***"
+    assert source.text("route") == "/woshipm/latest?key=***"
