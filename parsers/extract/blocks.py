@@ -21,6 +21,7 @@ from parsers.extract.heuristics import (
     SUSPECT,
     SUSPECT_TAGS,
     class_hint,
+    is_never_article,
 )
 
 END = re.compile(r"[.!?…。！？；;:：][\"'”’»」』）)\]]*(?:\s|$)")
@@ -28,6 +29,11 @@ _COMMA = re.compile(r"[,，;；。]\s?")
 CJK = re.compile(r"[぀-ヿ㐀-鿿豈-﫿가-힯]")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _CAP = 1500.0
+# Shares of the page's sentences that a box named like an aside needs to hold the article:
+# templates name the text box "info", "share" or "intext-ad". With a heading or an article
+# element in the box, less is enough.
+_SHARE_OF_ARTICLE = 0.55
+_SHARE_WITH_HINT = 0.4
 _SHORT = {"li": -1.0, "p": -1.0, "td": -0.2, "th": -0.2, "dd": -0.5, "dt": -0.5, "pre": -0.2}
 
 Run = tuple[etree._Element, bool]
@@ -250,9 +256,7 @@ def weigh(page: Layout, *, trusting: bool = False) -> None:
     for box in page.boxes:
         parent = box.parent
         box.is_out = (parent is not None and parent.is_out) or (
-            box.is_suspect
-            and not trusting
-            and not (box.potential > 0.4 * total and box.holds and not box.is_firm)
+            box.is_suspect and not trusting and not _is_main(box, total)
         )
     for block in page.blocks:
         block.is_suspect = block.box.is_out
@@ -262,6 +266,20 @@ def weigh(page: Layout, *, trusting: bool = False) -> None:
     for box in reversed(page.boxes):
         if box.parent is not None:
             box.parent.weight += box.weight
+
+
+def _is_main(box: Box, total: float) -> bool:
+    """Return whether a box with a suspect name or tag holds the article nevertheless."""
+    if box.is_firm:
+        return False
+    if box.holds and box.potential > _SHARE_WITH_HINT * total:
+        return True
+    names = f"{box.node.get('class') or ''} {box.node.get('id') or ''}"
+    return (
+        box.tag not in SUSPECT_TAGS
+        and box.potential > _SHARE_OF_ARTICLE * total
+        and not is_never_article(names)
+    )
 
 
 def is_no_prose(text: str, *, has_marks: bool) -> bool:

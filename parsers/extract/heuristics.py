@@ -92,7 +92,21 @@ _NEGATION = re.compile(
 )
 _STRONG = _SUSPECT - {"tools", "hot", "popular", "banner", "ad", "foot", "skip", "commentary"}
 
+_NEVER = frozenset(
+    {
+        "comment", "comments", "commentlist", "disqus", "respond", "reply", "replies", "pinglun",
+        "talkback", "promo", "promos", "promoted", "promotion", "advert", "adverts",
+        "advertisement", "sponsor", "sponsored", "footer", "foot", "nav", "navbar", "navigation",
+        "cookie", "cookies", "consent", "gdpr", "newsletter", "subscribe", "subscription",
+        "login", "register",
+    }
+)  # fmt: skip
 SUSPECT, PLAIN, HINT = -1, 0, 1
+
+
+def is_never_article(names: str) -> bool:
+    """Return whether class and id name comments, promotion or legal text, however long."""
+    return not _NEVER.isdisjoint(word.lower() for word in _WORD.findall(names[:300]))
 
 
 @lru_cache(maxsize=50_000)
