@@ -1,4 +1,4 @@
-"""Divide a page into blocks of text inside boxes, and weigh them.
+"""Divide a page into blocks of text inside boxes.
 
 A block is the text between two block-level boundaries. Its weight is positive for
 sentences and negative for links and fragments. A box is a block-level element; its weight
@@ -15,26 +15,17 @@ from lxml import etree
 
 from parsers.extract.heuristics import (
     BLOCKS,
-    HEADINGS,
+    CONTAINERS,
     HINT,
     SKIPPED,
     SUSPECT,
     SUSPECT_TAGS,
     class_hint,
-    is_never_article,
 )
 
 END = re.compile(r"[.!?…。！？；;:：][\"'”’»」』）)\]]*(?:\s|$)")
-_COMMA = re.compile(r"[,，;；。]\s?")
 CJK = re.compile(r"[぀-ヿ㐀-鿿豈-﫿가-힯]")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
-_CAP = 1500.0
-# Shares of the page's sentences that a box named like an aside needs to hold the article:
-# templates name the text box "info", "share" or "intext-ad". With a heading or an article
-# element in the box, less is enough.
-_SHARE_OF_ARTICLE = 0.55
-_SHARE_WITH_HINT = 0.4
-_SHORT = {"li": -1.0, "p": -1.0, "td": -0.2, "th": -0.2, "dd": -0.5, "dt": -0.5, "pre": -0.2}
 
 Run = tuple[etree._Element, bool]
 """A piece of text: its element, and whether the text is the tail of the element."""
@@ -119,6 +110,13 @@ class Layout:
     def boxes_in(self, box: Box) -> list[Box]:
         """Return the boxes inside a box, in document order."""
         return self.boxes[box.number + 1 : box.end]
+
+
+def container_of(box: Box) -> Box:
+    """Return the box or its nearest ancestor that can contain paragraphs."""
+    while box.parent is not None and box.tag not in CONTAINERS:
+        box = box.parent
+    return box
 
 
 def is_hidden(node: etree._Element) -> bool:
@@ -223,93 +221,3 @@ def _has_text(figure: etree._Element) -> bool:
         node.tag != "blockquote" or "tweet" in (node.get("class") or "")
         for node in figure.iter("table", "pre", "blockquote")
     )
-
-
-def weigh(page: Layout, *, trusting: bool = False) -> None:
-    """Weigh every block, and sum the weights in every box.
-
-    Blocks in a box whose class names or tag mean an aside or a comment do not count,
-    unless the box contains most sentences of the page and a likely article.
-
-    Args:
-        page: The page; changed in place.
-        trusting: Ignore class names and links, for pages whose article is in a box named
-            comment or in one large link.
-    """
-    density = 2.5 if page.is_cjk else 1.0
-    for box in page.boxes:
-        box.weight = box.potential = box.size = box.link = 0.0
-    for block in page.blocks:
-        block.weight = _plain_weight(block, density, trusting)
-        box = block.box
-        box.size += block.size
-        box.link += block.link
-        if block.weight > 0:
-            box.potential += block.weight
-    for box in reversed(page.boxes):
-        if (parent := box.parent) is not None:
-            parent.potential += box.potential
-            parent.size += box.size
-            parent.link += box.link
-            parent.holds |= box.holds
-    total = page.boxes[0].potential
-    for box in page.boxes:
-        parent = box.parent
-        box.is_out = (parent is not None and parent.is_out) or (
-            box.is_suspect and not trusting and not _is_main(box, total)
-        )
-    for block in page.blocks:
-        block.is_suspect = block.box.is_out
-        if block.is_suspect and block.weight > 0:
-            block.weight = -0.1 * block.weight
-        block.box.weight += block.weight
-    for box in reversed(page.boxes):
-        if box.parent is not None:
-            box.parent.weight += box.weight
-
-
-def _is_main(box: Box, total: float) -> bool:
-    """Return whether a box with a suspect name or tag holds the article nevertheless."""
-    if box.is_firm:
-        return False
-    if box.holds and box.potential > _SHARE_WITH_HINT * total:
-        return True
-    names = f"{box.node.get('class') or ''} {box.node.get('id') or ''}"
-    return (
-        box.tag not in SUSPECT_TAGS
-        and box.potential > _SHARE_OF_ARTICLE * total
-        and not is_never_article(names)
-    )
-
-
-def is_no_prose(text: str, *, has_marks: bool) -> bool:
-    """Return whether a long text without spaces or punctuation is data, not sentences."""
-    if len(text) > 3000 and not has_marks:
-        return True
-    return text.count(" ") * 60 < len(text) and len(CJK.findall(text[:2000])) * 5 < min(
-        len(text), 2000
-    )
-
-
-def _plain_weight(block: Block, density: float, trusting: bool) -> float:
-    length = block.size * density
-    share = min(1.0, block.link / block.size)
-    text = block.text
-    if share > 0.6:
-        if not trusting or length < 200 or END.search(text) is None:
-            return -(4.0 + min(length, 120.0) * 0.25)
-        share = 0.5
-    if block.box.tag in HEADINGS:
-        return 0.0
-    ends = END.search(text) is not None
-    commas = len(_COMMA.findall(text))
-    body = min(length, _CAP) * (1.0 - share)
-    if block.size > 300 and is_no_prose(text, has_marks=ends or commas > 0):
-        return -20.0
-    if length >= 40 and (ends or commas >= 2):
-        return body
-    if length >= 100:
-        return body * 0.5
-    if length < 25 and not ends and not block.is_line:
-        return _SHORT.get(block.box.tag, -3.0)
-    return 0.0

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from lxml import etree
 
-from parsers.extract.blocks import END, Block, Box, Layout, weigh
+from parsers.extract.blocks import END, Block, Box, Layout, container_of
 from parsers.extract.figures import MEDIA, is_caption, kept_figures
 from parsers.extract.heuristics import (
     ASIDE,
@@ -20,9 +20,15 @@ from parsers.extract.heuristics import (
 )
 from parsers.extract.tables import tables_and_lists
 from parsers.extract.tree import fold, remove
+from parsers.extract.weights import weigh
 from parsers.text.plain import BESIDE_TEXT
 
 _HINT_BONUS = 1.25
+# One container among small ones is the article beside its teasers when its share of the
+# box lies between these: a smaller one is a section of a long article, a larger one needs no cut.
+_MIN_SECTION, _MAX_SECTION = 0.45, 0.7
+_MIN_TEASERS = 4
+_SECTION_TO_TEASER = 3
 _TAIL = frozenset({"p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5"})
 _CLOCK = re.compile(r"\D{0,10}\d{1,2}[:.]\d\d\D{0,10}$")
 _SUBHEADINGS = HEADINGS - {"h1"}
@@ -55,7 +61,7 @@ def _without_teasers(page: Layout, box: Box) -> Box:
     """Return the container of most sentences when the others are small and many.
 
     Teasers of other articles are many small boxes of one or two sentences; the parts of
-    one article are few and large.
+    one article are few and large, or have the same class.
     """
     main = _main(page.blocks_of(box))
     rest: dict[int, float] = {}
@@ -63,7 +69,13 @@ def _without_teasers(page: Layout, box: Box) -> Box:
         owner = container_of(block.box)
         if block.weight > 0 and not main.first <= owner.first < main.last:
             rest[id(owner)] = rest.get(id(owner), 0.0) + block.weight
-    if main.weight > 0.7 * box.weight or len(rest) < 4 or main.weight < 3 * max(rest.values()):
+            if _kind(owner) == _kind(main) and _kind(main)[1]:
+                return box
+    if (
+        not _MIN_SECTION * box.weight < main.weight < _MAX_SECTION * box.weight
+        or len(rest) < _MIN_TEASERS
+        or main.weight < _SECTION_TO_TEASER * max(rest.values())
+    ):
         return box
     while (
         main.parent is not None
@@ -162,13 +174,6 @@ def _lead(
             ):
                 return block
     return None
-
-
-def container_of(box: Box) -> Box:
-    """Return the box or its nearest ancestor that can contain paragraphs."""
-    while box.parent is not None and box.tag not in CONTAINERS:
-        box = box.parent
-    return box
 
 
 def _judge_teasers(page: Layout, box: Box, blocks: list[Block]) -> None:

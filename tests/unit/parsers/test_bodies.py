@@ -408,3 +408,54 @@ def test_quoted_post_is_text(around: str, words: Words):
 
     assert words.short in lines(article)
     assert "https://twitter.example/1" in article.body_html
+
+
+# -- which box ----------------------------------------------------------------------------
+
+
+@LANGUAGES
+@pytest.mark.parametrize("name", ["info", "share-text", "intext-ad", "related"])
+def test_box_of_most_sentences_is_the_article_whatever_its_name(name: str, words: Words):
+    notice = f"<div><p>{words.sentences[0][::-1]}</p></div>"
+
+    article = read(f"<div class='{name}'>{words.first}{words.last}</div>{notice}", words)
+
+    assert lines(article)[: len(words.sentences)] == list(words.sentences)
+
+
+TEASER = (
+    "<article class='post post-{0}'><h3><a href='/{0}'>Lighthouse number {0} is painted</a></h3>"
+    "<div>2024-05-0{0}</div><p>{0} {1}</p><a href='/{0}'>More</a></article>"
+)
+COMMENT = (
+    "<li class='c c-{0}'><span>Reader {0}</span> <p>2 May 2024, 10:0{0}</p><p>{0} {1}</p></li>"
+)
+
+
+@LANGUAGES
+@pytest.mark.parametrize("item", [TEASER, COMMENT], ids=["teasers", "comments"])
+def test_repeated_boxes_beside_the_article_are_not_in_the_text(item: str, words: Words):
+    items = "".join(item.format(number, words.sentences[number % 4]) for number in range(8))
+    body = f"<div>{words.first}{words.last}</div><div>{items}</div>"
+
+    assert lines(read(body, words)) == list(words.sentences)
+
+
+@LANGUAGES
+def test_parts_of_one_class_are_one_article(words: Words):
+    parts = "".join(
+        f"<section class='part'><p>{line} {line[:-1]}, {number}.</p></section>"
+        for number, line in enumerate(words.sentences * 3)
+    )
+
+    assert len(lines(read(parts, words))) == 12
+
+
+def test_legal_notice_and_style_sheet_are_no_article():
+    legal = "This text may not be republished without leave, says the office of rights. " * 12
+    style = ".ferry { color: red; margin: 0 } .quay { color: blue; border: 1px solid black } " * 20
+    article = read(
+        f"<div>{ENGLISH.first}</div><div><p>{legal}</p></div><div>{style}</div>", ENGLISH
+    )
+
+    assert lines(article) == list(ENGLISH.sentences[:2])
