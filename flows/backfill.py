@@ -42,8 +42,6 @@ from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 from warehouse.records.backfill_chunks import DONE, Chunk
 
-LOCK_TIMEOUT_SECONDS = 3600.0
-
 
 def _run_name() -> str:
     given: dict[str, Any] = flow_run.parameters
@@ -64,7 +62,7 @@ def do_chunk(job: BackfillContext, chunk: Chunk) -> None:
         job.source.slug,
         flow="backfill",
         run_id=run.id,
-        wait_seconds=LOCK_TIMEOUT_SECONDS,
+        wait_seconds=locks.LONG_WAIT_SECONDS,
         notify=run.environment.notify,
         stop=run.environment.stop,
     )

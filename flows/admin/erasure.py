@@ -13,7 +13,7 @@ is repeated. The result lists what remains.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -228,9 +228,7 @@ def erase(
         WarehouseError: There is no warehouse, or it cannot be written.
     """
     ids, source = request.article_ids, request.source
-    with ExitStack() as held:
-        for slug in request.sources:
-            held.enter_context(locks.acquire(settings, slug, flow="erase", run_id="on request"))
+    with locks.acquire_all(settings, request.sources, flow="erase", run_id="on request"):
         with _connect(settings) as store:
             pages = rows.archived_pages(store, ids, source=source)
             urls = [] if source else _next_page_urls(settings, pages)

@@ -74,8 +74,6 @@ def replay_quarantine(
         SourceLocked: A run holds a source's lock until the timeout.
         WarehouseError: There is no warehouse, it cannot be written, or no failure has that id.
     """
-    if source is not None:
-        settings.source(source)
     if not settings.warehouse.path.exists():
         raise missing_error(settings.warehouse.path)
     stop = threading.Event()
@@ -84,9 +82,12 @@ def replay_quarantine(
         run = RunContext("replay", settings, ())
         with run:
             failures = _open_failures(run, reason, source, only)
+            if source is not None and not failures:
+                settings.source(source)  # imported posts may have a source that is not configured
             for slug in dict.fromkeys(one.row.source for one in failures):
                 with suppress(Interrupted):
-                    _replay_source(run, slug, reason, only)
+                    own = [one for one in failures if one.row.source == slug]
+                    _replay_source(run, slug, reason, only, _sources_of(slug, own))
                 if run.is_stopping:
                     break
             report = run.finish()
@@ -103,12 +104,24 @@ def _open_failures(
         return quarantine.open_failures(store, reason=reason, source=source)
 
 
-def _replay_source(run: RunContext, slug: str, reason: str | None, only: str | None) -> None:
+def _sources_of(slug: str, failures: Sequence[QuarantineEntry]) -> set[str]:
+    """The sources that the replay of some failures stores articles of."""
+    found = {slug}
+    for one in failures:
+        if one.row.channel == IMPORT_CHANNEL:
+            with suppress(ParseError):
+                found.add(read_post(one.row.page, one.row.url, source=slug).article.source)
+    return found
+
+
+def _replay_source(
+    run: RunContext, slug: str, reason: str | None, only: str | None, sources: set[str]
+) -> None:
     started, stats = time.monotonic(), run.stats_of(slug)
     with run.writing() as store:
         run.begin_sources(store)
-    with locks.acquire(
-        run.settings, slug, flow="replay", run_id=run.id, wait_seconds=LOCK_TIMEOUT_SECONDS,
+    with locks.acquire_all(
+        run.settings, sources, flow="replay", run_id=run.id, wait_seconds=LOCK_TIMEOUT_SECONDS,
         notify=run.environment.notify, stop=run.environment.stop,
     ):  # fmt: skip
         # Read under the lock: a sync may have resolved some, or kept a newer page.

@@ -15,16 +15,20 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from flows.callbacks import Notify
 from flows.errors import Interrupted, RunFailed
 from flows.settings import Settings
 from warehouse.process import Process, this_process
+
+LONG_WAIT_SECONDS = 3600.0
+"""How long a run of hours waits for another run of a source, between two of its parts."""
 
 _POLL_SECONDS = 0.05
 _MIN_WAIT_SECONDS = 0.2  # longer than ``lock_owner`` looks, which takes a shared lock
@@ -98,6 +102,19 @@ def acquire(
             yield
         finally:
             os.ftruncate(lock, 0)
+
+
+@contextmanager
+def acquire_all(settings: Settings, names: Iterable[str], **options: Any) -> Iterator[None]:
+    """Hold the locks of several sources; the options are those of ``acquire``.
+
+    They are acquired in one order, so that two runs never wait for each other. Nothing that
+    another run needs may be held meanwhile, such as the warehouse.
+    """
+    with ExitStack() as held:
+        for name in sorted(set(names)):
+            held.enter_context(acquire(settings, name, **options))
+        yield
 
 
 def lock_owner(settings: Settings, name: str) -> LockOwner | None:

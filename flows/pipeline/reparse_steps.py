@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +16,9 @@ from pathlib import Path
 from flows.archive import ArchiveError
 from flows.archive.index import listing_pages, read_response
 from flows.callbacks import OnProgress, no_progress
+from flows.errors import Interrupted
 from flows.fetch import FetchResponse, decode_page
-from flows.pipeline import rows, steps
+from flows.pipeline import locks, rows, steps
 from flows.pipeline.batch import Batch, FetchedPage
 from flows.pipeline.identity import settle_ids
 from flows.pipeline.parser_diff import FieldChanges
@@ -72,10 +73,15 @@ def reparse_source(
     stats, total, done, started = reparser.stats, reparser.count(), 0, time.monotonic()
     try:
         for pages in reparser.batches():
-            if do_batch is None:
-                reparser.process(pages)
-            else:
-                do_batch(reparser, pages, f"{slug} {done + 1} to {done + len(pages)} of {total}")
+            name = f"{slug} {done + 1} to {done + len(pages)} of {total}"
+            try:
+                with nullcontext() if diff else _lock(run, slug):
+                    if do_batch is None:
+                        reparser.process(pages)
+                    else:
+                        do_batch(reparser, pages, name)
+            except Interrupted:  # while it waited for the lock
+                break
             done += len(pages)
             on_progress(slug, done, total)
         reparser.report_failures()
@@ -90,6 +96,19 @@ def reparse_source(
     elif diff:
         stats.warnings += reparser.changes.messages()
     return reparser.changes
+
+
+def _lock(run: RunContext, slug: str) -> AbstractContextManager[None]:
+    """The lock of the source for one batch, so that syncs run in between."""
+    return locks.acquire(
+        run.settings,
+        slug,
+        flow="reparse",
+        run_id=run.id,
+        wait_seconds=locks.LONG_WAIT_SECONDS,
+        notify=run.environment.notify,
+        stop=run.environment.stop,
+    )
 
 
 class Reparser:

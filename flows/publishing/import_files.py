@@ -10,7 +10,7 @@ depend on what is known: a resumed import makes exactly the missing transactions
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
+from flows.pipeline import locks
 from flows.pipeline.run import RunContext, Trigger
 from flows.pipeline.stats import RunReport, SourceStats, upsert_counts
 from flows.publishing.find_posts import (
@@ -102,12 +103,12 @@ def import_posts(
             done = 0
             with closing(read_batches(batches, source=slug, processes=count)) as results:
                 for batch, outcomes in results:
+                    warehouse.hold({outcome.source for outcome in outcomes})
                     _store(run, batch, outcomes, slug)
                     done += len(batch.files)
                     run.environment.on_progress("import", done, len(found))
                     if run.is_stopping:
                         break
-                    warehouse.reopen_if_due()
         for stats in run.stats.values():
             stats.seconds = time.monotonic() - started
         report = run.finish()
@@ -162,7 +163,11 @@ def _before(found: PostPath | UnreadablePost, known: Known) -> KnownPost | None:
 
 
 class _OpenWarehouse:
-    """The warehouse, open from batch to batch, which makes each transaction cheaper."""
+    """The warehouse, open from batch to batch, which makes each transaction cheaper.
+
+    Meanwhile the locks of the sources are held. They are acquired while the warehouse is closed:
+    a sync that has a lock may wait for the warehouse.
+    """
 
     connection: DuckDBPyConnection
 
@@ -170,6 +175,7 @@ class _OpenWarehouse:
         self._run = run
         self._stack = ExitStack()
         self._opened = 0.0
+        self._sources: frozenset[str] = frozenset()
 
     def __enter__(self) -> _OpenWarehouse:
         self._open()
@@ -178,14 +184,29 @@ class _OpenWarehouse:
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
 
-    def reopen_if_due(self) -> None:
-        """Let another process write, if the warehouse has been open for long."""
-        if time.monotonic() - self._opened > _MAX_OPEN_SECONDS:
+    def hold(self, sources: Iterable[str]) -> None:
+        """Hold the locks of some sources; let other processes write every few seconds."""
+        wanted = frozenset(sources)
+        is_due = time.monotonic() - self._opened > _MAX_OPEN_SECONDS
+        if is_due or not wanted <= self._sources:
             self._stack.close()
+            self._sources = wanted if is_due else wanted | self._sources
             self._open()
 
     def _open(self) -> None:
-        warehouse, notify = self._run.settings.warehouse, self._run.environment.notify
+        run = self._run
+        warehouse, notify = run.settings.warehouse, run.environment.notify
+        self._stack.enter_context(
+            locks.acquire_all(
+                run.settings,
+                self._sources,
+                flow="import",
+                run_id=run.id,
+                wait_seconds=locks.LONG_WAIT_SECONDS,
+                notify=notify,
+                stop=run.environment.stop,
+            )
+        )
         self.connection = self._stack.enter_context(
             db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds, notify=notify)
         )

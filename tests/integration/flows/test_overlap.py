@@ -5,14 +5,27 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from flows import settings
+from flows.admin.erasure import ErasureRequest, erase
+from flows.admin.replay_quarantine import replay_quarantine
+from flows.callbacks import no_progress
 from flows.cli import demo_run
 from flows.pipeline import locks, sync_source
+from flows.pipeline.reparse_steps import reparse_source
+from flows.pipeline.rows import post_failure
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
+from flows.publishing.import_files import import_posts
+from parsers.errors import ParseError
 from tests import site
+from warehouse import connect, transaction
+from warehouse.records import quarantine
+
+SEEDS = Path(site.__file__).parent / "seeds"
 
 OTHER = "20260101T000000-x"
 
@@ -119,3 +132,66 @@ def test_lock_of_a_killed_process_is_free(chosen):
     assert locks.lock_owner(chosen, "a") is None
     with locks.acquire(chosen, "a", flow="sync", run_id="next"):
         assert locks.lock_owner(chosen, "a").run_id == "next"
+
+
+# --- every command that writes articles of a source has its lock ---------------------------
+
+
+def import_ofweek(chosen):
+    import_posts(chosen, [SEEDS], source=None)
+
+
+def reparse_ofweek(chosen):
+    with RunContext("reparse", chosen, ["ofweek"]) as run:
+        reparse_source(run, "ofweek")
+
+
+def replay_ofweek(chosen):
+    replay_quarantine(chosen, source="posts", notify=print, on_progress=no_progress)
+
+
+def erase_ofweek(chosen):
+    request = ErasureRequest(article_ids=("finews:1", "ofweek:1"))
+    erase(chosen, request, reason="", notify=print, on_progress=no_progress)
+
+
+@pytest.mark.parametrize("command", [import_ofweek, reparse_ofweek, replay_ofweek, erase_ofweek])
+def test_command_waits_for_a_sync_of_a_source_that_it_touches(chosen, monkeypatch, command):
+    sync(chosen, "person")
+    if command is replay_ofweek:
+        quarantine_an_ofweek_post(chosen)
+    monkeypatch.setattr(locks, "LONG_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("flows.admin.replay_quarantine.LOCK_TIMEOUT_SECONDS", 0.3)
+
+    with other_sync(chosen), pytest.raises(locks.SourceLocked, match=OTHER):
+        command(chosen)
+    command(chosen)
+
+
+def quarantine_an_ofweek_post(chosen):
+    """A post in quarantine that can be parsed today; its failure has the source "posts"."""
+    (post,) = (file for file in SEEDS.rglob("*") if "ofweek" in file.read_text("utf-8", "replace"))
+    error = ParseError("of an earlier parser")
+    failure = post_failure("posts", post.name, post.read_bytes(), error, datetime.now(UTC))
+    with connect(chosen.warehouse.path) as db, transaction(db):
+        quarantine.put(db, [failure], run_id="run")
+
+
+def test_import_waits_with_the_warehouse_closed(chosen, monkeypatch):
+    monkeypatch.setattr(locks, "LONG_WAIT_SECONDS", 3.0)
+    program = f"from warehouse import connect\nwith connect({str(chosen.warehouse.path)!r}): pass"
+    outcomes = []
+
+    def notify(text):
+        if "waiting for" in text:
+            other = [sys.executable, "-c", program]
+            outcomes.append(subprocess.run(other, check=False, timeout=60).returncode)
+
+    with (
+        use_environment(RunEnvironment(notify=notify)),
+        other_sync(chosen),
+        pytest.raises(locks.SourceLocked),
+    ):
+        import_ofweek(chosen)
+
+    assert outcomes == [0]
