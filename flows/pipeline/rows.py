@@ -56,6 +56,12 @@ def other_ids(article: Article, entry: Entry) -> tuple[str, ...]:
     return (canonicalize(article.url),)
 
 
+def article_of(row: ArticleRow) -> Article:
+    """The article of a stored row."""
+    values = {name: getattr(row, name) for name in _SAME}
+    return Article(**values, provenance=json.loads(row.provenance))
+
+
 def entry_json(entry: Entry | None) -> str:
     """An entry as JSON text, to parse its page again without its listing."""
     return "" if entry is None else json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import filecmp
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, cast
 from duckdb import DuckDBPyConnection
 
 from flows.errors import ConfigurationError
+from flows.pipeline.rows import article_of
 from flows.publishing.documents import is_copydesk_file, write_csv, write_jsonl
 from flows.publishing.write_files import (
     JOURNAL,
@@ -31,12 +31,10 @@ from warehouse import connect_read_only, current_snapshot
 from warehouse.read import articles as read
 from warehouse.records import posts
 from warehouse.records.posts import ArticleInfo, StoredFile
-from warehouse.rows import ArticleRow
 
 ONE_FILE = {"jsonl": write_jsonl, "csv": write_csv}
 NOT_OURS = "copydesk did not write it; move it away"
 _MAX_NAMES = 10
-_FIELDS = tuple(one.name for one in fields(Article) if one.name != "provenance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +259,7 @@ class _Selection:
 
     def articles(self) -> Iterator[Article]:
         rows = read.read_articles(self.db, source=self.source, published_since=self.since)
-        return (_article(row) for row in rows)
+        return map(article_of, rows)
 
     def infos(self) -> tuple[list[ArticleInfo], list[StoredFile]]:
         """Every article without its text, and the imported files of all of them."""
@@ -269,8 +267,3 @@ class _Selection:
         selected = {one.article_id for one in found}
         files = posts.stored_files(self.db, source=self.source)
         return found, [one for one in files if one.article_id in selected]
-
-
-def _article(row: ArticleRow) -> Article:
-    values = {name: getattr(row, name) for name in _FIELDS}
-    return Article(**values, provenance=json.loads(row.provenance))

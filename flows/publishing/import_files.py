@@ -28,6 +28,7 @@ from flows.publishing.find_posts import (
     find_posts,
     read_bytes,
 )
+from flows.publishing.own_posts import known_outcomes
 from flows.publishing.read_posts import (
     CHANNEL,
     Files,
@@ -157,7 +158,7 @@ def _before(found: PostPath | UnreadablePost, known: Known) -> KnownPost | None:
     same = [one for one in stored if one.digest == digest]
     for one in same:
         # With another time of the file it may become current again.
-        if not one.problem and one.seen_at == seen_at(one.published_at, modified):
+        if not one.problem and one.seen_at in (modified, seen_at(one.published_at, modified)):
             return one
     return next((one for one in same if one.problem), None)
 
@@ -217,14 +218,13 @@ def _store(run: RunContext, batch: _Batch, outcomes: Sequence[PostOutcome], sour
     """Count a batch and store its new articles and failures in one transaction."""
     for known in batch.known:
         _count_known(run.stats_of(known.source), known)
-    for outcome in outcomes:
-        _count(run.stats_of(outcome.source), outcome)
-    imported = [outcome.imported for outcome in outcomes if outcome.imported]
-    bad = [outcome.bad for outcome in outcomes if outcome.bad]
     if not outcomes:
         return  # the next batch or the end of the run stores the counters
     with run.writing() as store:
+        outcomes = _without_known(run, store, outcomes)
         run.begin_sources(store)
+        imported = [outcome.imported for outcome in outcomes if outcome.imported]
+        bad = [outcome.bad for outcome in outcomes if outcome.bad]
         done = articles.upsert_articles(store, imported, run_id=run.id)
         quarantine.put(store, bad, run_id=run.id)
         # A bad copy of an article that is stored is no failure.
@@ -239,6 +239,22 @@ def _store(run: RunContext, batch: _Batch, outcomes: Sequence[PostOutcome], sour
     for stats in run.stats.values():
         stats.mark_counted()
     run.publish_periodically()
+
+
+def _without_known(
+    run: RunContext, store: DuckDBPyConnection, outcomes: Sequence[PostOutcome]
+) -> list[PostOutcome]:
+    """Count the outcomes; return those that the warehouse neither wrote nor has."""
+    known = known_outcomes(store, outcomes)
+    kept = []
+    for number, outcome in enumerate(outcomes):
+        stats = run.stats_of(outcome.source)
+        if number in known:
+            stats.add(discovered=1, fetched=1, unchanged=1)
+        else:
+            _count(stats, outcome)
+            kept.append(outcome)
+    return kept
 
 
 def _count(stats: SourceStats, outcome: PostOutcome) -> None:

@@ -119,7 +119,9 @@ def _failure(post: UnreadablePost, modified: datetime, source: str) -> PostOutco
 
 def _article(post: Post, modified: datetime) -> PostOutcome:
     own = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
-    at = seen_at(post.article.published_at, modified)
+    # copydesk wrote a post with an article_id: later than the publication of its article.
+    is_written = "article_id" in post.fields
+    at = modified if is_written else seen_at(post.article.published_at, modified)
     row = rows.article_row(post.article, channel=CHANNEL, seen_at=at, post=own)
     try:
         imported = observe(row)

@@ -12,8 +12,8 @@ from duckdb import DuckDBPyConnection
 from warehouse import stage
 from warehouse.errors import BadRow
 from warehouse.keys import as_uuid
-from warehouse.read.articles import article_row
-from warehouse.rows import ARTICLE_COLUMNS, ArticleRow
+from warehouse.read.articles import RECORD_COLUMNS, article_row
+from warehouse.rows import ArticleRow
 from warehouse.upsert.observations import observe
 
 TABLES = (
@@ -90,14 +90,6 @@ _RULES = {
                               HAVING min(number) <> 1 OR max(number) <> count(*))""",
 }
 
-_EXPRESSIONS = {
-    "article_id": "r.source || ':' || r.source_article_id",
-    "content_hash": "c.content_hash",
-    "body_html": "coalesce(r.body_html, c.body_html)",
-    "text": "coalesce(r.text, c.text)",
-}
-_COLUMNS = ", ".join(_EXPRESSIONS.get(name, f"r.{name}") for name in ARTICLE_COLUMNS)
-
 # What does not fit goes to a temporary file beside the database.
 _MEMORY = "800MB"
 
@@ -106,7 +98,7 @@ _MEMORY = "800MB"
 _OPTIMIZERS_OFF = "build_side_probe_side,join_order"
 _RECORDS = f"""
     SELECT r.record_key, r.article_key, r.content_key, c.body_key, r.body_html IS NULL,
-           {_COLUMNS}, c.first_seen_at
+           {RECORD_COLUMNS}, c.first_seen_at
     FROM _store.contents c JOIN _store.article_records r ON r.content_key = c.content_key
 """  # noqa: S608
 

@@ -37,12 +37,18 @@ CREATE TABLE _store.gone (
 -- a snapshot sets `home` to its database name: called from any other database, the macro reads
 -- the one attached as `news`.
 CREATE MACRO articles_as_of(ts, home := '') AS TABLE
-WITH known AS (
+WITH imports AS (
+    -- What an import stored was not known before it, whatever the time of the file.
+    SELECT run_id
+    FROM query_table(CASE WHEN home = '' OR current_database() IN (home, 'copydesk') THEN ''
+                          ELSE 'news.' END || '_store.runs')
+    WHERE flow = 'import' AND started_at > ts
+), known AS (
     SELECT article_key, count(*) AS version_count,
            any_value(content_key) AS content_key, any_value(record_key) AS record_key
     FROM query_table(CASE WHEN home = '' OR current_database() IN (home, 'copydesk') THEN ''
                           ELSE 'news.' END || '_store.article_versions')
-    WHERE seen_at <= ts
+    WHERE seen_at <= ts AND run_id NOT IN (FROM imports)
     GROUP BY article_key
 ), chain AS (
     -- Nearly every article has one version; only the others need an order.
@@ -52,7 +58,7 @@ WITH known AS (
     FROM query_table(CASE WHEN home = '' OR current_database() IN (home, 'copydesk') THEN ''
                           ELSE 'news.' END || '_store.article_versions')
     SEMI JOIN (SELECT article_key FROM known WHERE version_count > 1) USING (article_key)
-    WHERE seen_at <= ts
+    WHERE seen_at <= ts AND run_id NOT IN (FROM imports)
 ), heads AS (
     SELECT article_key, content_key, record_key, 1 AS revision_count
     FROM known WHERE version_count = 1
@@ -72,7 +78,7 @@ WITH known AS (
            max(least(last_seen_at, ts)) AS last_seen_at
     FROM query_table(CASE WHEN home = '' OR current_database() IN (home, 'copydesk') THEN ''
                           ELSE 'news.' END || '_store.sightings')
-    WHERE first_seen_at <= ts
+    WHERE first_seen_at <= ts AND run_id NOT IN (FROM imports)
     GROUP BY article_key
 ), absent AS (
     SELECT DISTINCT article_key

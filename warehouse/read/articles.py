@@ -1,12 +1,13 @@
-"""Current articles as rows, for exports."""
+"""Articles as rows: the current ones, for exports, and every record of some."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
+from warehouse import stage
 from warehouse.rows import ARTICLE_COLUMNS, ArticleRow
 from warehouse.times import utc
 
@@ -29,6 +30,32 @@ def count_articles(
     values = [source, source, published_since, published_since]
     ((count,),) = db.execute(f"SELECT count(*) {_SELECTED}", values).fetchall()
     return int(count)
+
+
+_EXPRESSIONS = {
+    "article_id": "r.source || ':' || r.source_article_id",
+    "content_hash": "c.content_hash",
+    "body_html": "coalesce(r.body_html, c.body_html)",
+    "text": "coalesce(r.text, c.text)",
+}
+RECORD_COLUMNS = ", ".join(_EXPRESSIONS.get(name, f"r.{name}") for name in ARTICLE_COLUMNS)
+"""``ARTICLE_COLUMNS`` of a record ``r`` and its content ``c``."""
+
+_RECORDS = f"""
+    SELECT {RECORD_COLUMNS}, c.first_seen_at
+    FROM _store.article_records r
+    JOIN copydesk_ids k ON r.article_key = k.key::UUID
+    JOIN _store.contents c ON c.content_key = r.content_key
+"""  # noqa: S608
+
+
+def read_records(db: DuckDBPyConnection, article_ids: Sequence[str]) -> list[ArticleRow]:
+    """Return every record of some articles, in any order."""
+    if not article_ids:
+        return []
+    with stage.staged(db, "copydesk_ids", stage.keyed(article_ids)):
+        found = db.execute(_RECORDS).fetchall()
+    return [article_row(values, seen_at) for *values, seen_at in found]
 
 
 def read_articles(

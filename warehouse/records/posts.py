@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from duckdb import DuckDBPyConnection
 
@@ -31,6 +32,20 @@ FAILED = """
     WHERE q.channel = ? AND q.parser = ? AND q.parser_version = ?
       AND (q.source = ? OR q.article_id <> q.source || ':' || q.url)
       AND q.reason <> 'broken_parser'
+"""
+
+# Of articles that have the content of this very file.
+CURRENT = """
+    WITH heads AS (
+        SELECT v.article_key, max_by(v.content_key, (v.seen_at, v.seq)) AS content_key
+        FROM _store.article_versions v JOIN copydesk_ids k ON v.article_key = k.key::UUID
+        GROUP BY v.article_key
+    )
+    SELECT k.i
+    FROM _store.posts p
+    JOIN heads h ON h.article_key = p.article_key AND h.content_key = p.content_key
+    JOIN copydesk_ids k ON p.article_key = k.key::UUID AND p.path = k.path
+    WHERE sha256(p.data) = k.digest
 """
 
 # Two sites may have the same path, so the source must agree as well.
@@ -89,6 +104,23 @@ def known_posts(
     for row in found:
         known.setdefault(paths[row.pop("i")], []).append(KnownPost(**row))
     return known
+
+
+def current_posts(db: DuckDBPyConnection, rows: Sequence[ArticleRow]) -> set[int]:
+    """Return which imported articles, by number, still have the content of a stored file.
+
+    It is the same file: the same path, the same bytes.
+    """
+    found = [(i, row.article_id, row.post) for i, row in enumerate(rows) if row.post]
+    if not found:
+        return set()
+    ids = stage.keyed(
+        [article_id for _, article_id, _ in found],
+        path=([post.path for *_, post in found], stage.TEXT),
+        digest=([sha256(post.data).hexdigest() for *_, post in found], stage.TEXT),
+    )
+    with stage.staged(db, "copydesk_ids", ids):
+        return {found[i][0] for (i,) in db.execute(CURRENT).fetchall()}
 
 
 def resolved_failures(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ruamel.yaml import YAML
 from flows.errors import ConfigurationError
 from flows.publishing.export_posts import export_articles
 from tests import site
+from warehouse import connect_read_only
 
 pytestmark = pytest.mark.e2e
 
@@ -254,8 +256,11 @@ def test_jsonl_has_the_documented_keys_in_order(project, tmp_path):
         "authors",
         "publisher",
         "published_at",
+        "published_on",
         "published_raw",
         "published_precision",
+        "published_timezone",
+        "published_timezone_source",
         "updated_at",
         "categories",
         "tags",
@@ -263,6 +268,7 @@ def test_jsonl_has_the_documented_keys_in_order(project, tmp_path):
         "lead_image",
         "body_html",
         "text",
+        "completeness",
         "content_hash",
         "parser",
         "parser_version",
@@ -285,3 +291,50 @@ def test_export_of_an_unknown_source_exits_2_and_leaves_files_alone(
     assert (code, json.loads(text)["articles"]) == (0, 5)
     assert typed(*command, "--source", "finew")[0] == 2
     assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize("dialect", ["jekyll", "hexo", "hugo"])
+def test_importing_ones_own_export_changes_nothing(stored, tmp_path, dialect):
+    tables = ("articles", "revisions", "sightings", "quarantine", "_store.posts")
+    before = [stored.rows(f"FROM {table} ORDER BY ALL") for table in tables]
+    out = tmp_path / "out"
+    export_articles(stored.settings, out, dialect)
+
+    whole = stored.bring_in(out)
+    part = stored.bring_in(*{file.parent for file in out.rglob("*.*") if file.suffix != ".jsonl"})
+
+    for report in (whole, part):
+        totals = report.totals()
+        assert totals["discovered"] == totals["unchanged"] == len(before[0])
+    assert [stored.rows(f"FROM {table} ORDER BY ALL") for table in tables] == before
+    assert export_articles(stored.settings, out, dialect, check=True).exit_code == 0
+
+
+def test_an_article_is_known_from_its_import_on_and_not_before(stored, tmp_path):
+    known = "SELECT article_id FROM articles_as_of(?::TIMESTAMPTZ)"
+    ((first,),) = stored.rows("SELECT min(first_seen_at) FROM articles")
+    stored.bring_in(SEEDS)
+    ((imported,),) = stored.rows("SELECT min(started_at) FROM runs WHERE flow = 'import'")
+
+    with connect_read_only(stored.settings.warehouse.snapshot) as db:
+        counts = [len(db.execute(known, [at]).fetchall()) for at in (first, imported)]
+        ((total,),) = db.execute("SELECT count(*) FROM articles").fetchall()
+        before = first - timedelta(seconds=1)
+        assert db.execute(known, [before]).fetchall() == []
+    assert counts[0] <= counts[1] == total
+
+
+def test_a_post_that_was_edited_after_the_export_is_a_revision_of_its_own_time(stored, tmp_path):
+    out = tmp_path / "out"
+    export_articles(stored.settings, out, "hexo", source="ofweek")
+    post = sorted(out.rglob("*.md"))[0]
+    post.write_bytes(post.read_bytes().replace(b"<p>", "<p>更正：".encode(), 1))
+
+    totals = stored.bring_in(post).totals()
+
+    assert (totals["updated"], totals["quarantined"]) == (1, 0)
+    ((valid_from, first_seen_at),) = stored.rows(
+        "SELECT r.valid_from, a.first_seen_at FROM revisions r JOIN articles a USING (article_id) "
+        "WHERE r.revision = 2 AND r.source = 'ofweek'"
+    )
+    assert first_seen_at < valid_from

@@ -140,6 +140,7 @@ def test_what_a_site_shows_is_current_where_two_files_speak_for_one_time(tmp_pat
     for folder, words in (("_posts", "It is back."), ("old_post", "It may come back.")):
         (tmp_path / "site" / folder).mkdir(parents=True)
         (tmp_path / "site" / folder / "a.md").write_text(head.format(words))
+        os.utime(tmp_path / "site" / folder / "a.md", (2000, 2000))
     for number, names in enumerate((("_posts", "old_post"), ("old_post", "_posts"), ("",))):
         warehouse = tmp_path / f"{number}.duckdb"
         bring_in(warehouse, *(tmp_path / "site" / name for name in names))

@@ -9,7 +9,7 @@ import pytest
 
 from flows.publishing.export_posts import export_articles
 from tests.integration.publishing.archive import Oracle
-from tests.integration.publishing.archive_project import bring_in, settings_of
+from tests.integration.publishing.archive_project import bring_in, counted, everything, settings_of
 
 
 @pytest.mark.parametrize("dialect", ["jekyll", "hexo"])
@@ -74,3 +74,17 @@ def test_a_folder_of_a_site_is_checked_for_what_was_imported_from_it(
     assert sorted(checked.exported.identical) == sorted(path for path in there if there[path])
     assert sorted(checked.exported.extra) == sorted(path for path in there if not there[path])
     assert checked.exit_code == 0
+
+
+@pytest.mark.parametrize("dialect", ["jekyll", "hexo", "hugo"])
+def test_an_archive_imported_from_its_export_changes_nothing(
+    archive: tuple[Path, Oracle], copy: Path, tmp_path: Path, dialect: str
+) -> None:
+    bring_in(copy, archive[0])
+    before = everything(copy)
+    export_articles(settings_of(copy), tmp_path / "out", dialect)
+
+    counts = counted(bring_in(copy, tmp_path / "out"))
+
+    assert counts["unchanged"] == sum(counts.values()) > 0
+    assert everything(copy) == before
