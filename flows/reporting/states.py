@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from prefect.client.schemas.objects import State
+from prefect.exceptions import FailedRun
 from prefect.runtime import deployment
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.errors import ConfigurationError
+from flows.archive import ArchiveError
+from flows.errors import ConfigurationError, FlowError
+from flows.fetch import FetchError
 from flows.pipeline.run import Trigger
 from flows.pipeline.stats import RunReport
+from parsers.errors import ParseError
+from warehouse.errors import WarehouseError
 
 MAX_ERRORS = 5
+EXPECTED_ERRORS = (FlowError, FetchError, ArchiveError, ParseError, WarehouseError, OSError)
 
 
 def run_trigger() -> Trigger:
@@ -49,3 +56,30 @@ def invalid_request_state(error: ConfigurationError) -> State[Any]:
     At the command line the result is the error itself, for its exit code.
     """
     return Failed(message=str(error), data=None if run_trigger() == "schedule" else error)
+
+
+class ExpectedErrorFilter(logging.Filter):
+    """Log an expected error once and without a traceback.
+
+    Prefect logs each error of a run with its traceback, and again at the end of the process.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged: BaseException | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Remove the traceback; drop what the log has already."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, FailedRun):  # the line of the state has its message
+            return False
+        if not isinstance(error, EXPECTED_ERRORS):
+            return True
+        is_known, self._logged = error is self._logged, error
+        record.exc_info = None
+        return not is_known
+
+
+_filter = ExpectedErrorFilter()
+for _name in ("prefect.flow_runs", "prefect.task_runs"):
+    logging.getLogger(_name).addFilter(_filter)

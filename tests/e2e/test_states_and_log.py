@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import time
 
 import pytest
 import requests
+from prefect.exceptions import FailedRun
 
 from flows.backfill import backfill
 from flows.import_posts import import_posts
+from flows.maintenance import maintenance
+from flows.pipeline import locks
 from flows.reporting import parameters, states
 from flows.sync import sync
 from tests.e2e.serving import bare_environment, server_at
+from warehouse.errors import WarehouseError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("prefect_server")]
 
@@ -55,6 +60,51 @@ def test_invalid_request_of_a_deployment_fails_with_a_message(
 
 
 # --- the log of a run ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flow", "given", "expected"),
+    [(backfill, REVERSED, "2022-03-13 to 2022-03-11"), (maintenance, {}, "the-first")],
+    ids=["invalid", "locked"],
+)
+def test_expected_failure_of_a_deployed_run_is_logged_without_a_traceback(
+    project, prefect_server, client, flow, given, expected
+):
+    deployment = flow.to_deployment(
+        "failing",
+        parameters={**given, "config": str(project.config)},
+        entrypoint_type="module-path",
+    ).apply()
+    run = client.create_flow_run_from_deployment(deployment)
+    environ = {"PREFECT_API_URL": prefect_server, "PREFECT__FLOW_RUN_ID": str(run.id)}
+
+    with locks.acquire(project.settings, "maintenance", flow="maintenance", run_id="the-first"):
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect.engine"], env=bare_environment() | environ,
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    assert client.read_flow_run(run.id).state.is_failed()
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "lines", "has_traceback"),
+    [(FailedRun(), 0, False), (WarehouseError(), 1, False), (KeyError(), 2, True)],
+    ids=["returned", "expected", "bug"],
+)
+def test_expected_error_is_logged_once_and_only_a_bug_has_a_traceback(error, lines, has_traceback):
+    info = (type(error), error, None)
+    records = [
+        record
+        for name in ("prefect.task_runs", "prefect.flow_runs")
+        if (record := logging.LogRecord(name, logging.ERROR, "", 1, "failed", (), info))
+        and logging.getLogger(name).filter(record)
+    ]
+
+    assert len(records) == lines
+    assert any(record.exc_info for record in records) is has_traceback
 
 
 def test_run_of_the_command_line_has_its_log_at_the_server_and_not_on_the_terminal(
