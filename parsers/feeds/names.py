@@ -6,8 +6,6 @@ from collections import defaultdict
 
 from lxml import etree
 
-from parsers.text.xml import UNDECLARED
-
 XML = "{http://www.w3.org/XML/1998/namespace}"
 
 _CORE = frozenset(
@@ -53,7 +51,7 @@ class Names:
         name = etree.QName(root)
         self.is_atom = name.localname.lower() in {"feed", "entry"}
         # The root of RSS 1.0 is in the namespace of RDF.
-        self._own = "" if name.localname.lower() == "rdf" else name.namespace or ""
+        self._own = "" if name.localname.lower() == "rdf" else _uri(name)
 
     def of(self, element: etree._Element) -> str:
         """Return the name of an element; empty for a comment."""
@@ -74,11 +72,8 @@ class Names:
 
     def _name(self, name: etree.QName, prefix: str) -> str:
         local = name.localname.lower()
-        namespace = name.namespace or ""
-        if namespace == self._own and namespace:
-            return local
-        uri = namespace.lower().partition("://")[2].rstrip("/#")
-        if uri in _CORE and not namespace.startswith(UNDECLARED):
+        uri = _uri(name)
+        if uri in _CORE or uri == self._own:
             return local
         if known := _PREFIXES.get(uri):
             return local if known == "atom" and self.is_atom else f"{known}:{local}"
@@ -87,3 +82,8 @@ class Names:
         if not prefix or (prefix == "atom" and self.is_atom):
             return local
         return f"{prefix}:{local}"
+
+
+def _uri(name: etree.QName) -> str:
+    """Return a namespace without scheme, case and final slash, which publishers vary."""
+    return (name.namespace or "").strip().lower().split("://")[-1].rstrip("/#")

@@ -23,7 +23,7 @@ from parsers.text import xml as xmltext
 _ROOTS = frozenset({"rss", "rdf", "feed", "entry"})
 _FIRST_TAG = re.compile(r"<([A-Za-z_][^\s<>/]*)")
 _HTML_TITLE = re.compile(r"<title[^<>]*>([^<]{0,200})", re.IGNORECASE)
-_ROOT_TAG = re.compile(r"<[^\s<>/]+(?:\s+[^\s=<>]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*\s*>")
+_ROOT_TAG = re.compile(r"<[^\s<>/]+(?:\s[^<>]*)?>")
 _ITEM_MARKS = re.compile(
     r"<!\[CDATA\[|<!--"
     r"|<(?:[\w.-]+:)?(?:item|entry)(?=[\s>])"
@@ -91,22 +91,23 @@ def _what_it_is(text: str, root: str) -> str:
 
 def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
     root_tag = _ROOT_TAG.match(xml)
-    if not root_tag:
+    start = well_formed(root_tag[0]).rpartition("</")[0] if root_tag else ""
+    if not start:
         raise BadListing(expected="a well-formed root", found=xml[:200], hint=str(error)) from error
+    names = Names(_wrapped(start, ""))
     pieces, is_complete = _pieces(xml)
     if not pieces:
         expected = "a well-formed feed" if is_complete else "the end of the root element"
         raise BadListing(expected=expected, found=xml[:200], hint=str(error)) from error
     refuse_too_many(len(pieces))
-    names = Names(_wrapped(root_tag[0], ""))
-    head = xml[len(root_tag[0]) : xml.find(pieces[0])]
-    channel = _salvaged_channel(root_tag[0], head, names, base_url)
+    head = xml[xml.index(">") + 1 : xml.find(pieces[0])]
+    channel = _salvaged_channel(start, head, names, base_url)
     items: list[FeedItem] = []
     broken: list[BadItem] = []
     for piece in pieces:
         is_cut = not is_complete and piece is pieces[-1]
         try:
-            element = _alone(root_tag[0], piece, is_cut=is_cut)
+            element = _alone(start, piece, is_cut=is_cut)
             items.append(item_of(element, names, channel, base_url, piece))
         except etree.XMLSyntaxError as bad:
             broken.append(BadItem(raw=piece, error=_unreadable(bad, piece)))

@@ -12,6 +12,8 @@ _TAG = re.compile(r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9:-]{0,20})(?P<rest>\s
 _UNSEEN = re.compile(
     r"<!--.*?-->|<!doctype[^<>]*>|<(script|style)\b[^<>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE
 )
+# HTML decodes "&copy=" in text, but in a title it is part of an address.
+_OPEN_REFERENCE = re.compile(r"&(?=[A-Za-z]+[=0-9])(?![A-Za-z0-9]+;)")
 _VOID = frozenset({"br", "hr", "img", "wbr"})
 _INLINE = frozenset(
     {
@@ -40,7 +42,7 @@ def strip_elements(words: str) -> str:
         words = _UNSEEN.sub("", words)
         tags = [tag for tag in _TAG.finditer(words) if _is_element(tag)]
         words = _without(words, _markup(words, tags))
-    return " ".join(words.split())
+    return " ".join(_OPEN_REFERENCE.sub("&amp;", words).split())
 
 
 def _markup(words: str, tags: list[re.Match[str]]) -> set[re.Match[str]]:

@@ -32,7 +32,7 @@ _UPDATED = (
     "updated", "atom:updated", "modified", "atom:modified", "dcterms:modified", "lastbuilddate",
 )  # fmt: skip
 _CONTENT = (
-    "content:encoded", "content", "atom:content", "xhtml:body", "xhtml:div", "body", "fullitem",
+    "content:encoded", "content", "atom:content", "xhtml:body", "xhtml:div", "body", "fullitem", "encoded",
 )  # fmt: skip
 _SUMMARY = (
     "description", "summary", "atom:summary", "dc:description", "itunes:summary",
@@ -111,6 +111,7 @@ def item_of(
     """
     node = _Node(element, names, document, channel.base)
     guid = node.text("guid", "id", "atom:id") or element.get(_ABOUT, "").strip()
+    guid = guid or node.text("dc:identifier")
     content, content_node = node.markup(_CONTENT)
     description, description_node = node.markup(_SUMMARY)
     text_node = content_node if content_node is not None else description_node
@@ -118,7 +119,7 @@ def item_of(
     return FeedItem(
         title=node.title(),
         link=_link(node, guid),
-        guid=guid or node.text("dc:identifier"),
+        guid=guid,
         published_raw=node.time(_PUBLISHED),
         updated_raw=node.time(_UPDATED),
         authors=node.authors() or source_authors or channel.authors,
@@ -192,7 +193,7 @@ class _Node:
         pages: list[str] = []
         others: list[str] = []
         for element in self.all("link", "atom:link"):
-            href = (element.get("href") or all_text(element)).strip()
+            href = element.get("href", "").strip() or all_text(element)
             relation = element.get("rel", "alternate").strip().lower().rpartition("/")[2]
             if href and relation == "alternate":
                 is_page = element.get("type", "").lower() in _PAGE_TYPES
@@ -202,7 +203,7 @@ class _Node:
 
     def resolve(self, element: etree._Element, href: str) -> str:
         """Return a link of an element as an absolute URL."""
-        return absolute(declared_base(element, self.document) or self.base, href)
+        return absolute(declared_base(element, self.document) or self.base, href.strip())
 
 
 def _link(node: _Node, guid: str) -> str:
@@ -283,7 +284,7 @@ def _image(node: _Node) -> str:
         address = element.get("url") or element.get("href") or ""
         if not address:
             address = _Node(element, node.names, "", "").text("url") or all_text(element)
-        image = node.resolve(element, address.strip()) if address.strip() else ""
+        image = node.resolve(element, address) if address.strip() else ""
         if is_http(image):
             return image
     return ""

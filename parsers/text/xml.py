@@ -5,7 +5,7 @@ Repaired without loss:
 * a byte order mark, blank lines or zero-width characters before the document;
 * an XML declaration with a wrong or unknown encoding;
 * HTML entities (``&nbsp;``), a lone ``&``, a character reference to no character;
-* undeclared namespace prefixes;
+* undeclared namespace prefixes, and namespaces that are no URI;
 * control characters; the C1 ones are characters of Windows-1252;
 * entities that the document declares as short plain texts.
 
@@ -50,6 +50,10 @@ _ENTITY = re.compile(
 )
 _DOCTYPE_END = re.compile(r"\]\s*>")
 _PREFIX = re.compile(r"<([A-Za-z_][\w.-]*):[A-Za-z_]|\s([A-Za-z_][\w.-]*):[A-Za-z_][\w.-]*\s*=")
+_NAMESPACE = re.compile(
+    r"(?P<name>\sxmlns(?P<prefix>:[\w.-]+)?)\s*=\s*(?P<mark>[\"'])(?P<uri>[^\"'<>]*)(?P=mark)"
+)
+_NOT_IN_URI = re.compile(r"[^\x21-\x7e]|[`{}|\\^]")
 _ROOT = re.compile(r"<[A-Za-z_][^\s<>/]*")
 
 
@@ -63,6 +67,7 @@ def repair(text: str) -> str:
     text, entities = _from_root(text)
     text = _C1.sub(_windows_1252, _FORBIDDEN.sub("", text))
     text = _outside_verbatim(text, partial(_with_known_references, entities))
+    text = _outside_verbatim(text, lambda part: _NAMESPACE.sub(_valid_namespace, part))
     return _with_declared_prefixes(text)
 
 
@@ -177,6 +182,13 @@ def _reference(entities: Mapping[str, str], match: re.Match[str]) -> str:
     if characters := html5.get(f"{name};"):
         return "".join(f"&#{ord(character)};" for character in characters)
     return f"&amp;{name};"
+
+
+def _valid_namespace(match: re.Match[str]) -> str:
+    uri = _NOT_IN_URI.sub("_", match["uri"].strip())
+    if match["prefix"] and not uri:
+        uri = f"{UNDECLARED}{match['prefix'][1:]}"
+    return f'{match["name"]}="{uri}"'
 
 
 def _is_xml_character(number: int) -> bool:

@@ -118,8 +118,16 @@ BAD_LINKS = (
     "javascript:alert(1)", "java\nscript:alert(1)", " vbscript:x", "data:text/html,<script>x</script>",
     "file:///etc/passwd", "ftp://gazette.example/x", "gopher://127.0.0.1:6379/_FLUSHALL",
     "dict://127.0.0.1:11211/stat", "blob:http://x/y", "duckdb:///x", "mailto:a@b.example",
-    "http://", "http://[::1/", "http://gazette.example:99999/", "http://a b/",
 )  # fmt: skip
+NO_LINKS = ("http://", "http://[::1/", "http://gazette.example:99999/", "http://a b/")
+
+
+def test_item_whose_link_is_no_address_has_none(entries) -> None:
+    found = entries(feed_of("".join(item_of(link=escape(link)) for link in NO_LINKS)))
+
+    assert {one.url for one in found if isinstance(one, Entry)} == {
+        "https://gazette.example/feed.xml"
+    }
 
 
 def test_hostile_links_are_refused_one_by_one(entries) -> None:

@@ -66,6 +66,7 @@ def atom_entry(inner: str, feed: str = "<title>Quay Post</title>", attributes: s
         ("Gull&lt;embed src='x'&gt; tide &lt;o:p w='1'&gt;", "Gull tide"),
         ("Gull<!-- no -->&lt;script&gt;no()&lt;/script&gt;s", "Gulls"),
         ("The gull&#146;s", "The gull’s"),
+        ("?tide=1&copy=2 &amp;hellip;", "?tide=1&copy=2 …"),
     ],
 )
 def test_title_of_rss_is_free_of_markup(written, title):
@@ -497,3 +498,62 @@ def test_item_of_a_json_feed_that_is_no_object_costs_only_itself():
     found, bad = feeds_peers.articles(text.encode(), "", URL)
 
     assert ([article.title for article in found], len(bad)) == (["Gulls"], 1)
+
+
+ROOTS = {
+    "rss 0.90": '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+    'xmlns="http://my.netscape.com/rdf/simple/0.9/" {0}><item>{1}</item></rdf:RDF>',
+    "rss 0.91": '<!DOCTYPE rss SYSTEM "http://my.netscape.com/publish/formats/rss-0.91.dtd">'
+    "<rss version='0.91' {0}><channel><item>{1}</item></channel></rss>",
+    "rss 1.0": '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+    'xmlns="http://purl.org/rss/1.0/" {0}><item>{1}</item></rdf:RDF>',
+    "rss 2.0": "<rss version='2.0' {0}><channel><item>{1}</item></channel></rss>",
+    "rss of another namespace": "<rss xmlns='https://rss.example/' {0}><item>{1}</item></rss>",
+    "atom 0.3": '<feed version="0.3" xmlns="http://purl.org/atom/ns#" {0}><entry>{1}</entry></feed>',
+    "atom 1.0": '<feed xmlns="http://www.w3.org/2005/Atom" {0}><entry>{1}</entry></feed>',
+    "one entry": '<entry xmlns="http://www.w3.org/2005/Atom" {0}>{1}</entry>',
+}
+VOCABULARIES = {
+    "atom 0.3": (
+        'xmlns:a="http://purl.org/atom/ns#"',
+        '<a:title>Gulls</a:title><a:link rel="alternate" href="https://quay.example/1"/>'
+        "<a:id>urn:1</a:id><a:issued>2026-03-04T08:30:00Z</a:issued><a:summary>Gulls.</a:summary>"
+        "<a:modified>2026-03-05T08:30:00Z</a:modified>"
+        "<a:author><a:name>Mara Quill</a:name></a:author>",
+    ),
+    "atom 1.0": (
+        'xmlns:a="http://www.w3.org/2005/Atom"',
+        '<a:title>Gulls</a:title><a:link href="https://quay.example/1"/><a:id>urn:1</a:id>'
+        "<a:published>2026-03-04T08:30:00Z</a:published><a:content>Gulls.</a:content>"
+        "<a:updated>2026-03-05T08:30:00Z</a:updated>"
+        "<a:author><a:name>Mara Quill</a:name></a:author>",
+    ),
+    "dublin core 1.0": (
+        'xmlns:d="http://purl.org/dc/elements/1.0/" xmlns:t="http://purl.org/dc/terms/"',
+        "<d:title>Gulls</d:title><d:identifier>https://quay.example/1</d:identifier>"
+        "<d:date>2026-03-04T08:30:00Z</d:date><t:modified>2026-03-05T08:30:00Z</t:modified>"
+        "<d:description>Gulls.</d:description><d:creator>Mara Quill</d:creator>",
+    ),
+    "dublin core 1.1": (
+        'xmlns:d="http://purl.org/dc/elements/1.1/" xmlns:t=" http://purl.org/dc/terms "',
+        "<d:title>Gulls</d:title><d:identifier>https://quay.example/1</d:identifier>"
+        "<d:date>2026-03-04T08:30:00Z</d:date><t:modified>2026-03-05T08:30:00Z</t:modified>"
+        "<d:description>Gulls.</d:description><d:creator>Mara Quill</d:creator>",
+    ),
+}
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+@pytest.mark.parametrize("root", ROOTS)
+def test_each_vocabulary_is_read_in_each_format(root, vocabulary):
+    (article,) = read(ROOTS[root].format(*VOCABULARIES[vocabulary]))
+
+    assert (article.title, article.url, article.text, article.authors) == (
+        "Gulls",
+        "https://quay.example/1",
+        "Gulls.",
+        ("Mara Quill",),
+    )
+    assert article.published_at is not None
+    assert article.updated_at is not None
+    assert (article.published_at.day, article.updated_at.day) == (4, 5)

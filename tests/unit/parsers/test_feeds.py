@@ -245,6 +245,8 @@ def test_item_that_cannot_be_repaired_costs_only_itself():
         ("<title>t1</title>", "<title>t1</title><p>a < b <i>c</p> ]]>"),
         ("</item><item><title>t2", "<item><title>t2"),
         ("<item><title>t1", "</channel><item><title>t1"),
+        ('<rss version="2.0">', '<rss version="2.0" version=2.0 a>'),
+        ('<rss version="2.0">', '<rss version="2.0" xmlns:a="" xmlns:b=" x y " xmlns="{}">'),
     ],
 )
 def test_broken_markup_of_an_item_costs_no_item(written, broken):
