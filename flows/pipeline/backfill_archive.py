@@ -51,7 +51,7 @@ def read_archive(job: BackfillContext, chunk: Chunk) -> None:
         for file, offset, url, at in json.loads(chunk.spec)
     ]
     if job.run.is_dry:
-        job.stats.add(discovered=len(locations))
+        job.stats.add(discovered=len(locations), skipped=len(locations))
         job.stats.warnings += [
             f"would read {one.url} of {one.at:%Y-%m-%d %H:%M}" for one in locations
         ]

@@ -78,7 +78,7 @@ def fetch_entries(job: BackfillContext, chunk: Chunk) -> None:
     planned = entries_of(chunk)
     entries = _without_listed(job, planned)
     if job.run.is_dry:
-        job.stats.add(discovered=len(planned))
+        job.stats.add(discovered=len(planned), skipped=len(entries))
         job.stats.warnings += [f"would fetch {entry.url}" for entry in entries]
         job.plan.finish(chunk)
         return

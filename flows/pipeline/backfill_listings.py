@@ -76,6 +76,7 @@ def _read_page(job: BackfillContext, spec: dict[str, Any], batch: Batch) -> str 
         if turn > 0 and result.error.status in _GONE:  # the listing ends here
             _plan_close(job, spec, None)
             return DONE
+        job.stats.add(discovered=1)
         job.stats.fail(str(result.error), fetch_problem("listing", channel, result.error))
         return INCOMPLETE
     entries = _parse_listing(job, listing, result, batch)
@@ -96,6 +97,7 @@ def _parse_listing(
     try:
         entries = registry.entries(job.source, listing, decode_page(response, None))
     except ParseError as error:
+        job.stats.add(discovered=1)
         job.stats.quarantine(str(error), Problem("listing", listing.channel))
         batch.failures.append(rows.listing_failure(job.source, listing.channel, response, error))
         return None

@@ -74,6 +74,7 @@ def plan_chunks(job: BackfillContext) -> None:
     """
     if job.request.archive:
         for message in job.index.damaged:
+            job.stats.add(discovered=1)
             job.stats.fail(message)
         job.plan.add(backfill_archive.plan_records(job))
     elif job.request.date_range:

@@ -38,14 +38,20 @@ class UnresolvedFailures:
 
 @dataclass(slots=True)
 class ReparseFailures:
-    """The latest failure of each page of one source, without its bytes."""
+    """The latest failure of each page of one source, without its bytes.
+
+    Attributes:
+        page_count: How many pages of articles failed.
+    """
 
     source: str
+    page_count: int = 0
     _latest: dict[tuple[str, str], NewQuarantineEntry] = field(default_factory=dict)
     _parsed_at: dict[str, datetime] = field(default_factory=dict)
 
     def add(self, failure: NewQuarantineEntry) -> None:
         """Add the failure of a page or of a listing."""
+        self.page_count += failure.article_id is not None
         key = failure.article_id or "", failure.url
         before = self._latest.get(key)
         if before is None or before.fetched_at <= failure.fetched_at:

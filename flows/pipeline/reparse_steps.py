@@ -160,6 +160,7 @@ class Reparser:
             try:
                 batch.pages += self._pages_of(page)
             except ArchiveError as error:
+                self.stats.add(discovered=1)
                 self.stats.fail(f"{page.url}: {error}")
         self.stats.add(discovered=len(batch.pages))
         steps.parse(self.run, self.source, batch, on_failure=self._failures.add)
@@ -178,7 +179,10 @@ class Reparser:
             message = one.message.partition("\n")[0]
             article = (one.article_id or "").partition(":")[2]
             self.stats.quarantine(message, page_problem(article, message))
+        # A page that failed as an earlier or later one did, or whose article parsed, is skipped.
+        self.stats.add(skipped=self._failures.page_count - len(found.pages))
         for one in found.listings:
+            self.stats.add(discovered=1)
             self.stats.fail(f"{one.url}: {one.message}")
         # ``load`` reports stored pages that are older than their article.
         resolved = found.resolved_listings + (found.resolved_pages if self._is_diff else 0)
@@ -252,6 +256,8 @@ class Reparser:
                 self.changes.add(row, before)
                 is_same = row.content_hash == before["content_hash"]
                 self.stats.add(**{"unchanged" if is_same else "updated": 1})
+            else:
+                self.stats.add(skipped=1)
         for number in sorted(lost):
             failure = batch.failures[number]
             message = failure.message.partition("\n")[0]

@@ -18,7 +18,7 @@ OUTCOMES = (
     "not_modified", "new", "updated", "unchanged", "duplicate",
     "quarantined", "failed", "suppressed", "skipped",
 )  # fmt: skip
-"""What becomes of what was discovered; in a sync their sum is ``discovered``."""
+"""What becomes of what was discovered; their sum is ``discovered`` (``check_accounts``)."""
 
 COUNTERS = (
     "discovered", "fetched", "not_modified", "new", "updated", "unchanged", "duplicate",
@@ -119,6 +119,7 @@ class SourceStats:
         dismissed_failures: Quarantined objects that an operator dismissed.
         is_broken: No listing of the source could be read.
         is_locked: Another run has the source, so this run left it alone.
+        is_unaccounted: Entries disappeared: the outcomes do not add up to what was discovered.
         has_warning: There is an error that no counter shows.
         has_listed: A listing had entries or was not modified.
         is_done: Everything that was discovered was handled.
@@ -134,6 +135,7 @@ class SourceStats:
     dismissed_failures: int = 0
     is_broken: bool = False
     is_locked: bool = False
+    is_unaccounted: bool = False
     has_warning: bool = False
     has_listed: bool = False
     is_done: bool = False
@@ -192,6 +194,22 @@ class SourceStats:
         """Add an error that no counter shows."""
         self.has_warning = True
         self.add_error(text)
+
+    def check_accounts(self) -> None:
+        """Add an error when the outcomes do not add up to ``discovered``.
+
+        A source that raised an error has not handled all of its entries.
+        """
+        found = {name: self.counts[name] for name in OUTCOMES if self.counts[name]}
+        if self.is_broken or self.counts["discovered"] == sum(found.values()):
+            return
+        self.is_unaccounted = True
+        outcomes = ", ".join(f"{count} {name}" for name, count in found.items()) or "no outcome"
+        self.add_error(
+            f"{self.counts['discovered']} entries discovered, but {sum(found.values())} accounted "
+            f"for ({outcomes}). This is an error of copydesk: what is stored is whole, and "
+            "entries may be missing. Report it with the log of this run"
+        )
 
     def uncounted(self) -> dict[str, int]:
         """What was counted since ``mark_counted``: not yet in the warehouse."""
@@ -319,6 +337,8 @@ def run_state(stats: Iterable[SourceStats], *, interrupted: bool = False) -> Sta
     stats = tuple(stats)
     if interrupted:
         return "interrupted"
+    if any(one.is_unaccounted for one in stats):
+        return "failed"
     if stats and all(one.is_broken for one in stats):
         return "failed"
     return "completed_with_warnings" if any(one.has_warnings for one in stats) else "completed"

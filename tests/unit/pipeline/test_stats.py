@@ -213,3 +213,36 @@ def test_document_has_every_counter_of_every_source():
 
 def test_outcomes_are_counters():
     assert set(OUTCOMES) < set(COUNTERS)
+
+
+# --- no entry disappears ---------------------------------------------------------------
+
+
+def accounted(**counts):
+    stats = SourceStats(source="gazette")
+    stats.add(**counts)
+    stats.check_accounts()
+    return stats
+
+
+def test_outcomes_that_add_up_are_no_error():
+    stats = accounted(discovered=9, **dict.fromkeys(OUTCOMES, 1), fetched=7, gaps=2)
+
+    assert (stats.errors, stats.is_unaccounted) == ([], False)
+
+
+@pytest.mark.parametrize("counts", [{"discovered": 3, "new": 2}, {"new": 1}])
+def test_entries_that_disappear_or_are_counted_twice_fail_the_run(counts):
+    stats = accounted(**counts)
+
+    assert run_state([stats, SourceStats(source="other")]) == "failed"
+    (message,) = stats.errors
+    assert all(f"{count}" in message for count in counts.values())
+
+
+def test_source_that_raised_an_error_has_no_second_one():
+    stats = SourceStats(source="gazette", is_broken=True)
+    stats.add(discovered=1)
+    stats.check_accounts()
+
+    assert not stats.is_unaccounted
