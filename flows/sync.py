@@ -33,7 +33,9 @@ retries, and pages stay in memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
-from flows.errors import ConfigurationError
+from flows.errors import ConfigurationError, RunFailed
 from flows.pipeline.run import RunContext, Trigger
 from flows.pipeline.stats import RunReport
 from flows.pipeline.sync_source import sync_source
@@ -54,6 +56,7 @@ from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.events import send_events
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 from flows.settings import Settings
+from warehouse.errors import WarehouseError
 
 MAX_SOURCES_AT_ONCE = 8
 _TASK_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_SOURCES_AT_ONCE)
@@ -102,16 +105,15 @@ def sync(
         futures = [
             _sync_source.with_options(task_run_name=slug).submit(run, slug) for slug in slugs
         ]
-        results = [future.result(raise_on_failure=False) for future in futures]
-        report = run.finish()
-        if not dry_run:
-            alerted = send_events(report)
-            if run.alert_only_new:
-                run.mark_alerted(alerted)
-            run.publish()
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+        results: list[object] = [future.result(raise_on_failure=False) for future in futures]
+        errors = [result for result in results if isinstance(result, Exception)]
+        with raising_first(errors):
+            report = run.finish()
+            if not dry_run:
+                alerted = send_events(report)
+                if run.alert_only_new:
+                    run.mark_alerted(alerted)
+                run.publish()
     create_run_artifacts(report, settings)
     return final_state(report)
 
@@ -134,10 +136,26 @@ def sync_without_prefect(
         with ThreadPoolExecutor(MAX_SOURCES_AT_ONCE, "copydesk-source") as pool:
             # Each thread needs a context of its own, for the run environment.
             futures = [pool.submit(copy_context().run, sync_source, run, slug) for slug in slugs]
-            errors = [error for future in futures if (error := future.exception())]
-        report = run.finish()
-        if not dry_run:
-            run.publish()
+            found = [future.exception() for future in futures]
+            errors = [error for error in found if error is not None]
+        with raising_first(errors):
+            report = run.finish()
+            if not dry_run:
+                run.publish()
+    return report
+
+
+@contextmanager
+def raising_first(errors: Sequence[BaseException]) -> Iterator[None]:
+    """Raise the first error of the sources after the block, or in place of the block's own.
+
+    The end of the run and the snapshot are stored where possible. On a full disk they fail, too,
+    and their error would hide that a source is not stored.
+    """
+    try:
+        yield
+    except (RunFailed, WarehouseError):
+        if not errors:
+            raise
     if errors:
         raise errors[0]
-    return report

@@ -148,6 +148,10 @@ class RunContext:
             # entries that they cannot fetch for done.
             self.environment.stop.set()
             self._finish_with_error(error)
+            if isinstance(error, Exception) and self.stats and not self.is_dry:
+                stored = "; ".join(one.stored_message() for one in self.stats.values())
+                logger.error("run %s failed. %s", self.id, stored)
+                error.add_note(f"{stored}. The next run continues from there")
         self._resources.close()
 
     def _check_clock(self, last: datetime | None) -> None:

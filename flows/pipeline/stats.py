@@ -215,6 +215,13 @@ class SourceStats:
         """What was counted since ``mark_counted``: not yet in the warehouse."""
         return {name: self.counts[name] - self._stored[name] for name in COUNTERS}
 
+    def stored_message(self) -> str:
+        """How much of the source the warehouse has; a failed transaction stores nothing."""
+        stored, found = sum(self._stored[name] for name in OUTCOMES), self.counts["discovered"]
+        if self.is_done:
+            return f"{self.source}: stored"
+        return f"{self.source}: {stored} of {pluralize(found, 'entry', 'entries')} stored"
+
     def mark_counted(self) -> None:
         """Note that the warehouse has these counters."""
         self._stored = dict(self.counts)
