@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from lxml import etree
 
 from parsers.extract.blocks import Block, Box, Layout, is_hidden
+from parsers.extract.credits import bracketed_authors
 from parsers.extract.structured import Structured, texts
 from parsers.extract.tree import fold, select, texts_of
 from parsers.model import Extracted
@@ -20,15 +21,19 @@ _NOT_NAMES = re.compile(
     r"获悉|了解|从|在|报道|采访|今|昨|日|表示|来源|编辑|摄影|发自|走访|注意到|发现|查询|致电|联系|手记|调查|观察|整理|综合|近期|电|讯|图|文|梳理|核实|直击|探访|团队|站|会|整合|编译|转"
 )
 _LABELLED = re.compile(
-    r"(?:作者|撰文|撰稿|文/图|图/文|(?:^|[\s|｜)）】])(?:文字?|记者|記者))\s*[:：/／丨]\s*"
+    r"(?:作者|撰文|撰稿|采写|文/图|图/文|(?:^|[\s|｜)）】])(?:文字?|记者|記者))\s*[:：/／丨|｜]\s*"
     rf"(?P<names>{_NAMES}(?=[\s)）】|｜/／,，。]|$|来源|编辑|责|校|时间|日期|发布|\d)|[^\s|｜:：/／()（）\[\]【】,，。]{{2,16}}?(?=[\s)）】|｜]|$|来源|编辑|责任|时间|日期|发布))"
 )
 _ORIGINAL = re.compile(r"^原创\s+(?P<names>\S{2,14})\s+(?:19|20)\d\d[-/.年]")
 _REPORTER = re.compile(rf"{_ROLE}\s*[:：]?\s*(?P<names>{_NAMES})(?=[\s)）／/，,。|｜]|$)")
-_IN_BRACKETS = re.compile(
-    rf"[（(【]\s*(?:[\u4e00-\u9fff]{{0,8}}?)(?:记者|記者|作者|通讯员|文)\s*[:：/]?\s*(?P<names>{_NAMES})\s*[)）】]"
-)
 _SLASHED = re.compile(rf"^(?P<names>{_NAMES})\s*[/／]\s*[\u4e00-\u9fff]{{3,12}}$")
+# Platforms print the account and the time below the title; elsewhere a name that ends like
+# a publication there is the source.
+_ACCOUNT = re.compile(
+    r"(?P<names>[^\s\d：:|｜]{2,14}?)(?<![报網网社台刊线端闻])\s+(?:19|20)\d\d[-/.年]\d\d?[-/.月]\d\d?日?\s+\d\d?:\d\d(?::\d\d)?$"
+)
+# The forms of a byline, and the longest line that each is looked for in.
+_FORMS = ((_LABELLED, 80), (_ORIGINAL, 400), (_SLASHED, 40), (_REPORTER, 40))
 _SOURCE = re.compile(
     r"(?:文章|本文|信息|稿件|新闻)?(?:来源|來源|稿源|出处)(?:于|自)?\s*[:：]\s*(?P<name>[^\s|｜()（）\[\]【】,，。:：]{2,30}?)(?=[\s|｜()（）\[\]【】,，。]|$|作者|编辑|责任|时间|日期|发布|字号|点击|浏览|\d{4})"
 )
@@ -229,19 +234,28 @@ def _near(
     if box is None:
         return
     start, end = box.first, box.last
-    yield from page.blocks[max(0, start - before) : min(end, start + inside)]
-    yield from page.blocks[max(start + inside, end - behind) : end + behind]
+    texts = [i for i in range(start, end) if page.blocks[i].weight > 0]
+    end = texts[-1] + 1 if texts else end
+    opening = min(end, start + inside)
+    yield from page.blocks[max(0, start - before) : opening]
+    yield from page.blocks[max(opening, end - behind) : end + behind]
 
 
 def _chinese(page: Layout, box: Box | None) -> tuple[str, ...]:
+    before: Block | None = None
     for block in _near(page, box, before=40, inside=8, behind=12):
         text = block.text
         if block.link * 2 > block.size and block.size > 12:
             continue
-        for form in (_LABELLED, _ORIGINAL, _IN_BRACKETS, _SLASHED, _REPORTER):
-            if form in (_LABELLED, _SLASHED, _REPORTER) and block.size > (
-                80 if form is _LABELLED else 40
-            ):
+        if text.rstrip(")） ").endswith("摄"):  # of a photograph
+            continue
+        if names := bracketed_authors(text):
+            return names
+        if before and before.box.tag == "h1" and (found := _ACCOUNT.match(text)):
+            return (found["names"],)
+        before = block
+        for form, longest in _FORMS:
+            if block.size > longest:
                 continue
             found = form.search(text)
             if found and (
@@ -255,7 +269,9 @@ def _people(names: str, *, is_labelled: bool) -> tuple[str, ...]:
     parts = [part for part in re.split(r"[\s、，,/]+", names) if part]
     kept = []
     for part in parts:
-        if _BAD.search(part) or (not is_labelled and _NOT_NAMES.search(part)):
+        if part.endswith(("记者", "通讯员", "实习生")):
+            continue
+        if part == "整合" or _BAD.search(part) or (not is_labelled and _NOT_NAMES.search(part)):
             break
         kept.append(part)
     return tuple(dict.fromkeys(kept))
