@@ -23,7 +23,7 @@ from parsers.text import xml as xmltext
 _ROOTS = frozenset({"rss", "rdf", "feed", "entry"})
 _FIRST_TAG = re.compile(r"<([A-Za-z_][^\s<>/]*)")
 _HTML_TITLE = re.compile(r"<title[^<>]*>([^<]{0,200})", re.IGNORECASE)
-_ROOT_TAG = re.compile(r"<[^\s<>/]+(?:\s[^<>]*)?>")
+_ROOT_TAG = re.compile(r"<(?P<name>[^\s<>/]+)(?:\s[^<>]*)?>")
 _ITEM_MARKS = re.compile(
     r"<!\[CDATA\[|<!--"
     r"|<(?:[\w.-]+:)?(?:item|entry)(?=[\s>])"
@@ -90,10 +90,7 @@ def _what_it_is(text: str, root: str) -> str:
 
 
 def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
-    root_tag = _ROOT_TAG.match(xml)
-    start = well_formed(root_tag[0]).rpartition("</")[0] if root_tag else ""
-    if not start:
-        raise BadListing(expected="a well-formed root", found=xml[:200], hint=str(error)) from error
+    start = _root_tag(xml, error)
     names = Names(_wrapped(start, ""))
     pieces, is_complete = _pieces(xml)
     if not pieces:
@@ -109,13 +106,30 @@ def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:
         try:
             element = _alone(start, piece, is_cut=is_cut)
             items.append(item_of(element, names, channel, base_url, piece))
-        except etree.XMLSyntaxError as bad:
-            broken.append(BadItem(raw=piece, error=_unreadable(bad, piece)))
+        except LayoutChanged as bad:
+            broken.append(BadItem(raw=piece, error=bad))
     if not is_complete:
         broken.append(_cut(xml, len(items)))
     if not items and not is_complete:
         raise broken[-1].error
     return Feed(title=channel.title, link=channel.link, items=tuple(items), broken=tuple(broken))
+
+
+def _root_tag(xml: str, error: etree.XMLSyntaxError) -> str:
+    """Return the start tag of the root, without its attributes if they are broken."""
+    found = _ROOT_TAG.match(xml)
+    if not found:
+        raise BadListing(expected="a well-formed root", found=xml[:200], hint=str(error)) from error
+    repaired = well_formed(found[0]).rpartition("</")[0]  # empty when it is no start tag
+    bare = xmltext.with_declared_prefixes(f"<{found['name']}>{xml[found.end() :]}")
+    for start in filter(None, (repaired, bare[: bare.index(">") + 1])):
+        try:
+            _wrapped(start, "")
+        except etree.XMLSyntaxError as bad:
+            error = bad
+        else:
+            return start
+    raise BadListing(expected="a well-formed root", found=xml[:200], hint=str(error)) from error
 
 
 def _pieces(xml: str) -> tuple[list[str], bool]:
@@ -144,12 +158,16 @@ def _pieces(xml: str) -> tuple[list[str], bool]:
 
 
 def _alone(root_tag: str, piece: str, *, is_cut: bool) -> etree._Element:
-    try:
-        return _wrapped(root_tag, piece)[0]
-    except etree.XMLSyntaxError:
-        if is_cut:  # half an item is no article
-            raise
-        return _wrapped(root_tag, well_formed(piece))[0]
+    hint = "its start tag is broken"
+    for markup in (piece,) if is_cut else (piece, well_formed(piece)):  # half an item is none
+        try:
+            root = _wrapped(root_tag, markup)
+        except etree.XMLSyntaxError as bad:
+            hint = str(bad)
+        else:
+            if len(root):
+                return root[0]
+    raise LayoutChanged(expected="an item that is well-formed XML", found=piece[:200], hint=hint)
 
 
 def _wrapped(root_tag: str, inner: str) -> etree._Element:
@@ -163,12 +181,6 @@ def _salvaged_channel(root_tag: str, head: str, names: Names, base_url: str) -> 
         return channel_of(_wrapped(root_tag, well_formed(head)), names, base_url)
     except etree.XMLSyntaxError:
         return Channel(base=base_url)
-
-
-def _unreadable(error: etree.XMLSyntaxError, piece: str) -> LayoutChanged:
-    return LayoutChanged(
-        expected="an item that is well-formed XML", found=piece[:200], hint=str(error)
-    )
 
 
 def _cut(xml: str, read: int) -> BadItem:

@@ -5,7 +5,7 @@ Repaired without loss:
 * a byte order mark, blank lines or zero-width characters before the document;
 * an XML declaration with a wrong or unknown encoding;
 * HTML entities (``&nbsp;``), a lone ``&``, a character reference to no character;
-* undeclared namespace prefixes, and namespaces that are no URI;
+* undeclared namespace prefixes, and namespaces with space around them;
 * control characters; the C1 ones are characters of Windows-1252;
 * entities that the document declares as short plain texts.
 
@@ -50,10 +50,7 @@ _ENTITY = re.compile(
 )
 _DOCTYPE_END = re.compile(r"\]\s*>")
 _PREFIX = re.compile(r"<([A-Za-z_][\w.-]*):[A-Za-z_]|\s([A-Za-z_][\w.-]*):[A-Za-z_][\w.-]*\s*=")
-_NAMESPACE = re.compile(
-    r"(?P<name>\sxmlns(?P<prefix>:[\w.-]+)?)\s*=\s*(?P<mark>[\"'])(?P<uri>[^\"'<>]*)(?P=mark)"
-)
-_NOT_IN_URI = re.compile(r"[^\x21-\x7e]|[`{}|\\^]")
+_NAMESPACE = re.compile(r"(\sxmlns(?::[\w.-]+)?\s*=\s*)([\"'])\s*([^\s\"'<>]*)\s*\2")
 _ROOT = re.compile(r"<[A-Za-z_][^\s<>/]*")
 
 
@@ -66,9 +63,9 @@ def repair(text: str) -> str:
     text = _DECLARATION.sub("", text.lstrip(_BEFORE), count=1)
     text, entities = _from_root(text)
     text = _C1.sub(_windows_1252, _FORBIDDEN.sub("", text))
+    text = _NAMESPACE.sub(r"\1\2\3\2", text, count=MAX_PREFIXES)
     text = _outside_verbatim(text, partial(_with_known_references, entities))
-    text = _outside_verbatim(text, lambda part: _NAMESPACE.sub(_valid_namespace, part))
-    return _with_declared_prefixes(text)
+    return with_declared_prefixes(text)
 
 
 def parse(xml: str) -> etree._Element:
@@ -96,6 +93,19 @@ def verbatim_end(text: str, start: int) -> int:
     mark = "-->" if text.startswith("<!--", start) else "]]>"
     end = text.find(mark, start + 4)
     return end if end < 0 else end + len(mark)
+
+
+def with_declared_prefixes(text: str) -> str:
+    """Return XML whose root declares each prefix that the document uses."""
+    root = _ROOT.match(text)
+    if not root:
+        return text
+    used = {prefix for pair in _PREFIX.findall(text) for prefix in pair if prefix}
+    if len(used) > MAX_PREFIXES:
+        return text
+    missing = sorted(prefix for prefix in used - {"xml", "xmlns"} if f"xmlns:{prefix}" not in text)
+    declared = "".join(f' xmlns:{prefix}="{UNDECLARED}{prefix}"' for prefix in missing)
+    return text[: root.end()] + declared + text[root.end() :]
 
 
 def _windows_1252(match: re.Match[str]) -> str:
@@ -184,28 +194,9 @@ def _reference(entities: Mapping[str, str], match: re.Match[str]) -> str:
     return f"&amp;{name};"
 
 
-def _valid_namespace(match: re.Match[str]) -> str:
-    uri = _NOT_IN_URI.sub("_", match["uri"].strip())
-    if match["prefix"] and not uri:
-        uri = f"{UNDECLARED}{match['prefix'][1:]}"
-    return f'{match["name"]}="{uri}"'
-
-
 def _is_xml_character(number: int) -> bool:
     return (
         number <= 0x10FFFF
         and (number >= 0x20 or number in {9, 10, 13})
         and (not _FORBIDDEN.match(chr(number)))
     )
-
-
-def _with_declared_prefixes(text: str) -> str:
-    root = _ROOT.match(text)
-    if not root:
-        return text
-    used = {prefix for pair in _PREFIX.findall(text) for prefix in pair if prefix}
-    if len(used) > MAX_PREFIXES:
-        return text
-    missing = sorted(prefix for prefix in used - {"xml", "xmlns"} if f"xmlns:{prefix}" not in text)
-    declared = "".join(f' xmlns:{prefix}="{UNDECLARED}{prefix}"' for prefix in missing)
-    return text[: root.end()] + declared + text[root.end() :]

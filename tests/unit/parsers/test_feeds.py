@@ -317,6 +317,15 @@ def test_hostile_item_takes_no_time(inner):
     assert time.process_time() - started < 2
 
 
+@pytest.mark.parametrize(
+    "item", ['<item foo="><title>t1</title></item>', "<item <title>t1</title></item>"]
+)
+def test_item_with_a_broken_start_tag_costs_only_itself(item):
+    feed = parse_feed(rss(f"{item}{numbered(1)}"), HERE)
+
+    assert (titles(feed), len(feed.broken)) == (["t0"], 1)
+
+
 @given(
     place=st.integers(0, 2000),
     token=st.sampled_from(["<", ">", "&", "]]>", "<item>", "</item>", '"', "\x00"]),
