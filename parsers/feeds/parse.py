@@ -24,6 +24,7 @@ _ROOTS = frozenset({"rss", "rdf", "feed", "entry"})
 _FIRST_TAG = re.compile(r"<([A-Za-z_][^\s<>/]*)")
 _HTML_TITLE = re.compile(r"<title[^<>]*>([^<]{0,200})", re.IGNORECASE)
 _ROOT_TAG = re.compile(r"<(?P<name>[^\s<>/]+)(?:\s[^<>]*)?>")
+_START_TAG = re.compile(r"<([\w.:-]+)[^<>]*>?")
 _ITEM_MARKS = re.compile(
     r"<!\[CDATA\[|<!--"
     r"|<(?:[\w.-]+:)?(?:item|entry)(?=[\s>])"
@@ -158,14 +159,16 @@ def _pieces(xml: str) -> tuple[list[str], bool]:
 
 
 def _alone(root_tag: str, piece: str, *, is_cut: bool) -> etree._Element:
-    hint = "its start tag is broken"
-    for markup in (piece,) if is_cut else (piece, well_formed(piece)):  # half an item is none
+    bare = _START_TAG.sub(r"<\1>", piece, count=1)
+    attempts = (piece,) if is_cut else (piece, well_formed(piece), well_formed(bare))
+    hint = ""  # half an item is no article, and so it is not repaired
+    for markup in attempts:
         try:
             root = _wrapped(root_tag, markup)
         except etree.XMLSyntaxError as bad:
             hint = str(bad)
         else:
-            if len(root):
+            if len(root) and etree.QName(root[0]).localname.lower() in {"item", "entry"}:
                 return root[0]
     raise LayoutChanged(expected="an item that is well-formed XML", found=piece[:200], hint=hint)
 
