@@ -480,8 +480,8 @@ def _check_address(key: str, url: str) -> None:
         return
     shown = re.sub(r"//.*@", f"//{MARK}@", url)
     raise ConfigurationError(
-        f"{key}: expected an address such as https://host/path, without backslash and outer "
-        f"white space, found {redact_text(repr(shown))}"
+        f"{key}: expected an http or https address without backslash and outer white space, "
+        f"found {redact_text(repr(shown))}"
     )
 
 

@@ -18,6 +18,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote, unquote
 
 import ada_url
@@ -37,20 +38,30 @@ _SEGMENTS = re.compile(r"(?<=/)[^/;?#]+")
 _MATRIX = re.compile(r"(?<=[;#&])([^=;#&/]+)=([^;#&/]+)")
 _PAIRS = re.compile(r"(?:(?<=[&#?])|\A)([^=&#]+)=([^&#]+)")
 _MARKED = re.compile(r"(?:(?<=[?&;])([^=?&;#/]+=)|(?<=/))(\*{3}[\w-]*)(?=[/?#&;]|\Z)")
+_MAX_URL = 2048
+_LAST_URL = re.compile(rb"(?i)(https?:\\?/\\?/[^/\\\s\"'<>?#]+)([^\s\"'<>]*)\Z")
+_LAST_NAME = re.compile(rb"[?&;]([^=&;?#/]+)=\Z")
 _WORD = re.compile(r"[a-z]{1,12}|[A-Z][a-z]{0,11}|[A-Z]{1,12}|[0-9]{1,12}")
 _RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z]).{12,}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Echo:
-    """A secret in what a server sends: texts that show it, and where they are replaced."""
+    """A secret in what a server sends.
 
-    probes: tuple[bytes, ...]
-    pattern: re.Pattern[bytes]
+    Attributes:
+        host: Its own host.
+        mark: What replaces it.
+        probes: Texts of which one occurs wherever a pattern does.
+        anywhere: Where it can be nothing but an echo.
+        named: After the name of its parameter; the first group is the name.
+    """
+
+    host: str
     mark: bytes
-
-    def replacement(self, found: re.Match[bytes]) -> bytes:
-        return (found[1] or b"") + self.mark
+    probes: tuple[bytes, ...]
+    anywhere: re.Pattern[bytes] | None
+    named: re.Pattern[bytes] | None
 
 
 class UrlSecrets:
@@ -178,12 +189,34 @@ class UrlSecrets:
 
     # --- what servers echo ---
 
-    def clean(self, data: bytes) -> bytes:
-        """Foreign bytes with every secret replaced by its mark."""
+    def clean(self, data: bytes, *, host: str = "") -> bytes:
+        """Foreign bytes with every secret replaced by its mark.
+
+        Args:
+            data: What a server sent.
+            host: The server. A short or common value is masked only in what its own host sent;
+                without a host, everywhere.
+        """
         for echo in self._known_echoes() if self._values else ():
-            if any(probe in data for probe in echo.probes):
-                data = echo.pattern.sub(echo.replacement, data)
+            if not any(probe in data for probe in echo.probes):
+                continue
+            if echo.anywhere:
+                data = echo.anywhere.sub(partial(self._replace, echo), data)
+            if echo.named and host in ("", echo.host):
+                data = echo.named.sub(partial(_replace_named, echo), data)
         return data
+
+    def _replace(self, echo: _Echo, found: re.Match[bytes]) -> bytes:
+        """The mark; another host gets the secret that the server put into its address, too."""
+        scheme, host, rest = _url_before(found)
+        if host and host != echo.host:
+            name = _LAST_NAME.search(rest)
+            place = unquote(name[1].decode("utf-8", "replace")).lower() if name else _SEGMENT
+            secret = found[0].decode("utf-8", "replace")
+            self._values.setdefault((f"{scheme}://{host}", place), {}).setdefault(
+                echo.mark.decode(), secret
+            )
+        return echo.mark
 
     def clean_text(self, text: str) -> str:
         """Foreign text with every secret replaced by its mark."""
@@ -208,37 +241,51 @@ class UrlSecrets:
         with self._lock:
             if self._echoes is None:
                 self._echoes = tuple(
-                    _echo(place, mark, value)
-                    for (_, place), marks in self._values.items()
+                    _echo(host.partition("://")[2], place, mark, value)
+                    for (host, place), marks in self._values.items()
                     for mark, value in marks.items()
                 )
             return self._echoes
 
 
-def _echo(place: str, mark: str, value: str) -> _Echo:
-    """The forms in which a server may echo a secret. The first group stays."""
+def _echo(host: str, place: str, mark: str, value: str) -> _Echo:
+    """The forms in which a server may echo a secret."""
     secret = _password(value) if place == _USER else value
     texts = _forms(secret)
     forms = _any_of(texts)
-    alternatives = [] if _is_word(place, secret) else [forms]
+    anywhere = [] if _is_word(place, secret) else [forms]
+    named = None
     if place == _USER:
         basic = base64.b64encode(unquote(value if ":" in value else f"{value}:").encode()).decode()
-        alternatives = [
-            f"(){_any_of({value, unquote(value)})}(?=@)",
-            re.escape(basic),
-            *alternatives,
-        ]
+        pairs = _any_of({value, unquote(value)})
+        anywhere = [f"{pairs}(?=@)", re.escape(basic), *anywhere]
         texts |= {basic}
-    elif place == _SEGMENT:
-        alternatives = [f"(){forms}"]
-    else:
+    elif place != _SEGMENT:
         name = rf"(?i:(?:\b|(?<=%3F|%26)){re.escape(place)}(?:=|%3D|%253D))"
-        alternatives = [rf"({name}){forms}(?![\w%.~-])", *alternatives]
+        named = re.compile(rf"({name}){forms}(?![\w%.~-])".encode())
     return _Echo(
-        tuple(text.encode() for text in texts),
-        re.compile("|".join(alternatives).encode()),
-        mark.encode(),
+        host=host,
+        mark=mark.encode(),
+        probes=tuple(text.encode() for text in texts),
+        anywhere=re.compile("|".join(anywhere).encode()) if anywhere else None,
+        named=named,
     )
+
+
+def _replace_named(echo: _Echo, found: re.Match[bytes]) -> bytes:
+    """The name and the mark; in an address of another host the value is no secret."""
+    _, host, _ = _url_before(found)
+    return found[0] if host and host != echo.host else found[1] + echo.mark
+
+
+def _url_before(found: re.Match[bytes]) -> tuple[str, str, bytes]:
+    """Scheme, host and rest of the address that leads to a place; empty when none does."""
+    before = found.string[max(0, found.start() - _MAX_URL) : found.start()]
+    url = _LAST_URL.search(before)
+    if url is None:
+        return "", "", b""
+    scheme, _, host = _host_of(url[1].decode("utf-8", "replace").replace("\\", "")).partition("://")
+    return scheme, host, url[2]
 
 
 def _any_of(texts: set[str]) -> str:

@@ -46,7 +46,7 @@ def _masked_body(response: HttpResponse, *, has_secret: bool) -> Body:
     if response.kind == "redirect" and (has_secret or response.headers.get("Content-Encoding")):
         content = b""  # it repeats the new address, or it was not decompressed
     else:
-        content = SECRETS.clean(body.content)
+        content = SECRETS.clean(body.content, host=response.target.host_key)
     if content == body.content:
         return body
     framing = Framing(kind="length", length=len(content), codings=())

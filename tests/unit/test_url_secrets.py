@@ -110,6 +110,28 @@ def test_echoes_of_a_server_are_masked(store) -> None:
     )
 
 
+def test_a_short_value_is_an_echo_only_in_addresses_of_its_host(store) -> None:
+    store.mask("https://example.org/rss?key=1")
+
+    page = b"/a?key=1 https://example.org/a?key=1 https://other.example/a?key=1 /a?key=12"
+    masked = b"/a?key=*** https://example.org/a?key=*** https://other.example/a?key=1 /a?key=12"
+    assert store.clean(page, host="example.org") == masked
+    assert store.clean(page, host="other.example") == page
+
+
+def test_a_secret_in_an_address_of_another_host_goes_there(store) -> None:
+    store.mask(f"https://example.org/rss?token={TOKEN}")
+
+    text = (
+        f'{{"a": "https:\\/\\/cdn.example\\/f?t={TOKEN}", "b": "https://evil.example/?token=***"}}'
+    )
+    masked = store.clean(text.encode(), host="example.org").decode()
+
+    assert masked == text.replace(TOKEN, "***")
+    assert store.reveal("https", "cdn.example", "/f?t=***") == f"/f?t={TOKEN}"
+    assert store.reveal("https", "evil.example", "/?token=***") == "/?token=***"
+
+
 @pytest.mark.parametrize(
     ("url", "from_secret", "masked"),
     [
