@@ -186,7 +186,9 @@ class HttpClient:
             fields=tuple(raw.headers.iteritems()),
             headers=response.headers,
             body=body,
-            location=_decode_location(response.headers.get("Location", "")),
+            location=_decode_location(response.headers.get("Location", ""))
+            if kind == "redirect"
+            else "",
             request_fields=tuple((k, v) for k, v in fields.items() if k != "Authorization"),
             received_at=self._now(),
         )

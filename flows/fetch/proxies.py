@@ -46,6 +46,7 @@ class Proxies:
             scheme: configured or found.get(scheme) or found.get("all", "")
             for scheme in ("http", "https")
         }
+        self.is_used = any(self._by_scheme.values())
         self._choose = lru_cache(maxsize=4096)(self._find)
 
     def choose(self, origin: str, scheme: str, host: str) -> str:

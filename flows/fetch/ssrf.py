@@ -203,6 +203,8 @@ class AddressPolicy:
         Raises:
             PolicyRefusal: The environment names a proxy that cannot be used.
         """
+        if not self._proxies.is_used:
+            return ""
         return self._proxies.choose(target.origin, target.scheme, target.host)
 
     def check(self, target: Target) -> None:
