@@ -12,9 +12,9 @@ from flows.pipeline.stats import Problem, fetch_problem
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.model import BadEntry, Entry, Listing, Page, Source
-from warehouse.records import alerts, fetches, not_modified, watermarks
+from warehouse.records import alerts, fetches, gaps, not_modified, watermarks
 from warehouse.records.not_modified import NotModified
-from warehouse.rows import NewGap, Validators, Watermark
+from warehouse.rows import Gap, NewGap, Validators, Watermark
 
 
 def discover(run: RunContext, source: Source) -> DiscoveryResult:
@@ -36,6 +36,7 @@ def discover(run: RunContext, source: Source) -> DiscoveryResult:
         discovery.detect_gaps(marks)
     else:
         result.listings.watermarks.clear()  # entries beyond the limit are not handled
+    discovery.report_earlier_gaps()
     discovery.add_article_urls()
     targets, result.targets = result.targets, result.targets[: run.limit]
     stats.add(discovered=len(targets), skipped=len(targets) - len(result.targets))
@@ -49,6 +50,7 @@ class _Discovery:
     Attributes:
         ids: The article ids of each channel that may list only a part of its entries.
         garbled: Channels with lines that could not be read.
+        unreported: Open gaps of runs that were killed.
     """
 
     def __init__(self, run: RunContext, source: Source) -> None:
@@ -58,6 +60,7 @@ class _Discovery:
         self.result = DiscoveryResult()
         self.ids: dict[str, list[str]] = {}
         self.garbled: set[str] = set()
+        self.unreported: list[Gap] = []
 
     def stored_state(
         self, listings: Sequence[Listing]
@@ -71,6 +74,7 @@ class _Discovery:
             if not run.is_dry:
                 run.known_failures[slug] = alerts.alerted_failures(db, slug)
                 run.dismissed[slug] = alerts.dismissed_failures(db, slug)
+                self.unreported = gaps.unreported_gaps(db, slug)
             marks = {one.channel: watermarks.get(db, slug, one.channel) for one in listings}
             validators = fetches.validators(db, urls)
         return validators, {channel: mark for channel, mark in marks.items() if mark is not None}
@@ -167,6 +171,16 @@ class _Discovery:
                 )
                 self.result.gaps.append(gap)
                 self.stats.gap(f"possible gap in {channel}: {reason}")
+
+    def report_earlier_gaps(self) -> None:
+        """Report the gaps of killed runs, except in channels where this run finds one."""
+        found = {gap.channel for gap in self.result.gaps}
+        for gap in self.unreported:
+            if gap.row.channel not in found:
+                self.stats.gap(
+                    f"possible gap in {gap.row.channel}, found by run {gap.run_id}, which did not "
+                    f"end: {gap.row.detected_by}"
+                )
 
     def add_article_urls(self) -> None:
         """Add the articles whose addresses are configured, unless a listing has them.

@@ -220,6 +220,8 @@ class SourceStats:
         stored, found = sum(self._stored[name] for name in OUTCOMES), self.counts["discovered"]
         if self.is_done:
             return f"{self.source}: stored"
+        if not found:
+            return f"{self.source}: nothing stored"
         return f"{self.source}: {stored} of {pluralize(found, 'entry', 'entries')} stored"
 
     def mark_counted(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -10,6 +11,17 @@ from warehouse import stage
 from warehouse.keys import as_uuid, key_of
 from warehouse.rows import Gap, NewGap
 from warehouse.times import micros
+
+_UNREPORTED = """
+    source = ? AND closed_at IS NULL AND EXISTS (
+        SELECT 1 FROM _store.runs r
+        WHERE r.run_id = g.run_id AND r.source = g.source AND r.state IN ('crashed', 'failed')
+            AND NOT EXISTS (
+                SELECT 1 FROM _store.runs later
+                WHERE later.source = g.source AND later.flow = 'sync'
+                    AND later.started_at > r.started_at
+                    AND later.state IN ('completed', 'completed_with_warnings')))
+"""
 
 
 def open_gap(
@@ -60,13 +72,25 @@ def list_gaps(
     db: DuckDBPyConnection, *, source: str | None = None, is_closed: bool = False
 ) -> list[Gap]:
     """Return the open gaps (or the closed ones), oldest first."""
+    where = "(? IS NULL OR source = ?) AND (closed_at IS NOT NULL) = ?"
+    return _select(db, where, [source, source, is_closed])
+
+
+def unreported_gaps(db: DuckDBPyConnection, source: str) -> list[Gap]:
+    """Return the open gaps of a source whose run was killed or failed before it reported them.
+
+    A sync of the source that completed later has reported them.
+    """
+    return _select(db, _UNREPORTED, [source])
+
+
+def _select(db: DuckDBPyConnection, where: str, values: list[Any]) -> list[Gap]:
     found = stage.select(
         db,
-        "SELECT CAST(gap_key AS VARCHAR) AS gap_id, detected_at, run_id, closed_at, closed_by, "
-        "source, channel, from_at, to_at, detected_by FROM _store.gaps "
-        "WHERE (? IS NULL OR source = ?) AND (closed_at IS NOT NULL) = ? "
+        "SELECT CAST(gap_key AS VARCHAR) AS gap_id, detected_at, run_id, closed_at, closed_by, "  # noqa: S608
+        f"source, channel, from_at, to_at, detected_by FROM _store.gaps g WHERE {where} "
         "ORDER BY detected_at, gap_key",
-        [source, source, is_closed],
+        values,
     )
     columns = ("source", "channel", "from_at", "to_at", "detected_by")
     return [Gap(row=NewGap(**{name: one.pop(name) for name in columns}), **one) for one in found]

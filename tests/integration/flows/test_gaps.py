@@ -12,7 +12,7 @@ from flows.pipeline import steps
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
 from flows.sync import sync_without_prefect
 from tests import site
-from warehouse import connect_read_only
+from warehouse import connect, connect_read_only
 
 
 class Killed(Exception):
@@ -39,11 +39,12 @@ def test_gap_is_stored_although_its_run_is_killed_between_two_batches(
         with pytest.raises(Killed):
             sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
         monkeypatch.setattr(steps, "load", store)
-        sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
+        later = [sync_without_prefect(chosen, ["finews"]).totals()["gaps"] for _ in range(2)]
 
     with connect_read_only(chosen.warehouse.path) as db:
         found = db.execute("SELECT DISTINCT source, channel FROM gaps").fetchall()
     assert found == [("finews", "market-38")]
+    assert later == [1, 0]  # the next run reports it, and only that one
 
 
 def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
@@ -57,6 +58,10 @@ def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
         chosen = settings.load(config, {})
         nothing = sync_without_prefect(chosen, ["ofweek"], limit=None, dry_run=False)
         faults.clear()
+        with connect(chosen.warehouse.path) as db:  # six minutes later
+            db.execute(
+                "UPDATE _store.gone SET last_checked_at = last_checked_at - INTERVAL 6 MINUTE"
+            )
         everything = sync_without_prefect(chosen, ["ofweek"], limit=None, dry_run=False)
 
     assert (nothing.totals()["new"], nothing.totals()["failed"]) == (0, 11)
