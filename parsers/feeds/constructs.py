@@ -39,7 +39,7 @@ def title_of(element: etree._Element, names: Names) -> str:
         return strip_elements(_inner_html(element, ""))
     words = all_text(element)
     if not _is_plain(element, names):
-        return strip_elements(words)
+        return strip_elements(_unwrapped(words))
     # Publishers of Atom often escape entities twice when they declare no type.
     is_literal = bool(element.get("type"))
     words = html.escape(words, quote=False) if is_literal else words.replace("<", "&lt;")
@@ -61,14 +61,14 @@ def html_of(element: etree._Element, names: Names, document: str) -> str:
         return _inner_html(element, document)
     words = (element.text or "").strip()
     if not _is_plain(element, names):
-        return words
+        return _unwrapped(words)
     lines = paragraphs(words)
     return lines.replace("\n", "<br>") if names.of(element) in _PLAIN_BY_DEFAULT else lines
 
 
 def has_words(markup: str) -> bool:
-    """Return whether HTML has visible text or an image."""
-    return bool(_TAGS.sub("", markup).replace("&nbsp;", "").strip()) or "<img" in markup.lower()
+    """Return whether HTML has visible text."""
+    return bool(_TAGS.sub("", markup).replace("&nbsp;", "").strip())
 
 
 def language_tag(declared: str) -> str:
@@ -105,6 +105,13 @@ def _decoded(element: etree._Element) -> str | None:
         return base64.b64decode(all_text(element)).decode("utf-8").strip()
     except ValueError:
         return ""
+
+
+def _unwrapped(words: str) -> str:
+    # Publishers also escape the marks of a CDATA section.
+    if words.startswith("<![CDATA[") and words.endswith("]]>"):
+        return words[9:-3].strip()
+    return words
 
 
 def _is_plain(element: etree._Element, names: Names) -> bool:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from parsers.errors import BadListing, LayoutChanged
-from parsers.feeds.constructs import language_tag, paragraphs
+from parsers.feeds.constructs import has_words, language_tag, paragraphs
 from parsers.feeds.model import BadItem, Feed, FeedItem, refuse_too_many
 from parsers.html import select
 from parsers.text.people import author_names
@@ -65,9 +65,14 @@ def _item(record: Record, feed: Record, base: str, raw: str) -> FeedItem:
         image=_image(record, base),
         base="",
         description=_plain(record, "summary"),
-        content=_text(record, "content_html") or paragraphs(_text(record, "content_text")),
+        content=_content(record),
         raw=raw,
     )
+
+
+def _content(record: Record) -> str:
+    markup, words = _text(record, "content_html"), paragraphs(_text(record, "content_text"))
+    return markup if has_words(markup) else markup + words
 
 
 def _text(record: Record, name: str) -> str:

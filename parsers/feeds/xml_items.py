@@ -90,7 +90,7 @@ def channel_of(root: etree._Element, names: Names, document: str) -> Channel:
         title=node.title(),
         link=link,
         base=link or document,
-        authors=node.authors() or author_names(node.texts("managingeditor")),
+        authors=node.authors(),
         language=language_tag(
             node.text("language", "dc:language") if declared is None else declared
         ),
@@ -115,10 +115,12 @@ def item_of(
     content, content_node = node.markup(_CONTENT)
     description, description_node = node.markup(_SUMMARY)
     text_node = content_node if content_node is not None else description_node
+    if content and not has_words(content):  # a picture before the text
+        content += description
     publisher, source_authors = _source(node)
     return FeedItem(
         title=node.title(),
-        link=_link(node, guid),
+        link=_link(node, guid, channel),
         guid=guid,
         published_raw=node.time(_PUBLISHED),
         updated_raw=node.time(_UPDATED),
@@ -170,12 +172,14 @@ class _Node:
         return next(filter(None, titles), "")
 
     def markup(self, wanted: tuple[str, ...]) -> tuple[str, etree._Element | None]:
-        """Return the first HTML that has words, and its element."""
+        """Return the first HTML that has words, else the first one, and its element."""
+        found: list[tuple[str, etree._Element]] = []
         for element in self.all(*wanted):
             markup = html_of(element, self.names, self.document)
             if has_words(markup):
                 return markup, element
-        return "", None
+            found += [(markup, element)] if markup else []
+        return found[0] if found else ("", None)
 
     def authors(self) -> tuple[str, ...]:
         """Return the names of the authors."""
@@ -206,17 +210,17 @@ class _Node:
         return absolute(declared_base(element, self.document) or self.base, href.strip())
 
 
-def _link(node: _Node, guid: str) -> str:
+def _link(node: _Node, guid: str, channel: Channel) -> str:
     original = node.text("feedburner:origlink")
     if is_http(original):
         return original
     link = node.page_link()
-    if is_http(link):
-        return link
     is_address = is_http(guid) and all(
         each.get("isPermaLink", each.get("ispermalink", "true")).strip().lower() != "false"
         for each in node.all("guid")
     )
+    if is_http(link) and not (is_address and link == channel.link):
+        return link
     if is_address or guid or link:
         return guid if is_address else link
     return next((node.resolve(each, each.get("url", "")) for each in node.all("enclosure")), "")

@@ -66,6 +66,7 @@ def atom_entry(inner: str, feed: str = "<title>Quay Post</title>", attributes: s
         ("Gull&lt;embed src='x'&gt; tide &lt;o:p w='1'&gt;", "Gull tide"),
         ("Gull<!-- no -->&lt;script&gt;no()&lt;/script&gt;s", "Gulls"),
         ("The gull&#146;s", "The gull’s"),
+        ("&lt;![CDATA[The gull]]&gt;", "The gull"),
         ("?tide=1&copy=2 &amp;hellip;", "?tide=1&copy=2 …"),
     ],
 )
@@ -119,7 +120,7 @@ def test_authors_of_rss_are_names(inner, authors):
 @pytest.mark.parametrize(
     "feed",
     [
-        "<managingEditor>m@quay.example (Mara Quill)</managingEditor>",
+        "<atom:author><atom:name>Mara Quill</atom:name></atom:author>",
         "<itunes:author>Mara Quill</itunes:author>",
         "<dc:creator>Mara Quill</dc:creator>",
     ],
@@ -291,11 +292,14 @@ def test_lines_of_a_media_description_stay_lines():
         ("<guid>https://quay.example/g</guid>", "https://quay.example/g"),
         ('<guid isPermaLink="false">https://quay.example/g</guid>', URL),
         ("<link>javascript:void(0)</link><guid>https://quay.example/g</guid>", "https://quay.example/g"),
+        ("<link>https://quay.example/</link><guid>https://quay.example/g</guid>", "https://quay.example/g"),
         ('<enclosure url="/e.mp3" type="audio/mpeg"/>', "https://quay.example/e.mp3"),
     ],
 )  # fmt: skip
 def test_link_of_an_rss_item_is_its_page(links, url):
-    assert rss(f"<title>Gulls</title>{TEXT}{links}").url == url
+    channel = "<title>Quay Post</title><link>https://quay.example/</link>"
+
+    assert rss(f"<title>Gulls</title>{TEXT}{links}", channel).url == url
 
 
 @pytest.mark.parametrize(
@@ -312,6 +316,8 @@ def test_link_of_an_rss_item_is_its_page(links, url):
         "<media:description>Full text.</media:description>",
         "<media:group><media:description>Full text.</media:description></media:group>",
         "<dcterms:abstract>Full text.</dcterms:abstract>",
+        "<content:encoded>&lt;img src='/g.jpg'&gt;</content:encoded><description>Full text.</description>",
+        "<description>&lt;![CDATA[Full &lt;b&gt;text&lt;/b&gt;.]]&gt;</description>",
     ],
 )  # fmt: skip
 def test_text_is_the_fullest_that_an_item_has(inner):
