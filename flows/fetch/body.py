@@ -21,6 +21,11 @@ from flows.redact import safe_text
 _READ_BYTES = 65536
 _MAX_MEMBERS = 100
 _GZIP = b"\x1f\x8b"
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
+# Other values, such as utf-8 and none, name no coding, and browsers ignore them.
+_UNSUPPORTED = frozenset(
+    {"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress", "zstd"}
+)
 _GZIP_DEFLATE = _GZIP + b"\x08"
 
 
@@ -72,10 +77,12 @@ def framing_of(raw: HTTPResponse) -> Framing:
     Raises:
         IncompleteBody: The fields contradict each other or are invalid.
     """
-    codings = tuple(part for part in _field_parts(raw, "content-encoding") if part != "identity")
-    unknown = [part for part in codings if part not in ("gzip", "x-gzip", "deflate")]
-    if unknown or len(codings) > 2:
-        raise IncompleteBody(f"expected the content coding gzip or deflate, found {_show(codings)}")
+    declared = _field_parts(raw, "content-encoding")
+    codings = tuple(part for part in declared if part in _CODINGS)
+    if _UNSUPPORTED.intersection(declared) or len(codings) > 2:
+        raise IncompleteBody(
+            f"expected the content coding gzip or deflate, found {_show(declared)}"
+        )
     transfer = _field_parts(raw, "transfer-encoding")
     if transfer:
         if transfer != ["chunked"]:
@@ -218,5 +225,5 @@ def inflate_all(wire: bytes, fields: tuple[tuple[str, str], ...], *, limit: int 
     """
     declared = ",".join(value for name, value in fields if name.lower() == "content-encoding")
     known = (part.strip() for part in declared.lower().split(","))
-    codings = tuple(part for part in known if part in ("gzip", "x-gzip", "deflate"))
+    codings = tuple(part for part in known if part in _CODINGS)
     return _decode(wire, codings, limit)[0]

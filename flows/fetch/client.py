@@ -186,9 +186,7 @@ class HttpClient:
             fields=tuple(raw.headers.iteritems()),
             headers=response.headers,
             body=body,
-            location=_decode_location(response.headers.get("Location", ""))
-            if kind == "redirect"
-            else "",
+            location=_location(raw) if kind == "redirect" else "",
             request_fields=tuple((k, v) for k, v in fields.items() if k != "Authorization"),
             received_at=self._now(),
         )
@@ -244,12 +242,12 @@ class HttpClient:
         self._adapter.close()
 
 
-def _decode_location(value: str) -> str:
-    """The text of a Location, which http.client reads as Latin-1.
+def _location(raw: urllib3.HTTPResponse) -> str:
+    """The text of the first Location, which http.client reads as Latin-1.
 
     Browsers send bytes that are not UTF-8 back as they are, percent-encoded.
     """
-    data = value.encode("latin-1", "replace")
+    data = next(iter(raw.headers.getlist("Location")), "").encode("latin-1", "replace")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

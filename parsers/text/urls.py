@@ -65,9 +65,12 @@ def is_http(url: str) -> bool:
 
 
 def url_parts(url: str) -> SplitResult:
-    """Split a URL; all parts are empty when it names no host."""
+    """Split a URL; all parts are empty when it names no host.
+
+    A backslash is a slash, as it is for the fetcher, so that both find the same host.
+    """
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url.strip().replace("\\", "/"))
     except ValueError:
         return _NO_PARTS
     return parts if parts.hostname else _NO_PARTS

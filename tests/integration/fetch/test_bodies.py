@@ -158,6 +158,8 @@ RIGHT: dict[str, Reply] = {
     "plain": page(BODY),
     "gzip": page(PACKED, GZIP),
     "x_gzip": page(PACKED, "Content-Encoding: x-gzip"),
+    "no_coding_by_a_charset": page(BODY, "Content-Encoding: utf-8"),
+    "no_coding_by_name": page(BODY, "Content-Encoding: none, identity"),
     "gzip_in_upper_case": page(PACKED, "content-encoding: GZIP"),
     "gzip_of_two_members": page(packed(BODY[:900]) + packed(BODY[900:]), GZIP),
     "gzip_with_zero_padding": page(PACKED + bytes(9), GZIP),

@@ -156,6 +156,18 @@ def test_a_location_beyond_ascii_is_asked_for_as_a_browser_does(
     assert fetched.final_url == server.url(path)
 
 
+def test_the_first_of_two_locations_is_followed(serve, fetcher) -> None:
+    server = serve(
+        lambda seen: (
+            page(b"x")
+            if seen.path == "/end"
+            else reply(302, b"", "Location: /end", "Location: /end?again")
+        )
+    )
+
+    assert fetcher(server).fetch(FetchRequest(url=server.url())).final_url == server.url("/end")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_a_location_may_name_an_international_host(encoding, serve, fetcher) -> None:
     server = serve(

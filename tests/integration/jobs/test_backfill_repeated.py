@@ -127,7 +127,7 @@ def foreign(tmp_path):
 def test_records_that_others_wrote_are_read_and_what_they_lack_is_reported(project, foreign):
     found = index.build_index(foreign, project.settings.source("ofweek"))
 
-    places = found.by_url["https://www.ofweek.com/1"]
+    places = found.by_key["https://www.ofweek.com/1"]
     assert [one.at for one in places] == [
         datetime(2022, 3, 14, hour, tzinfo=UTC) for hour in (12, 13)
     ]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers.errors import UnknownUrl
-from parsers.text.urls import TRACKING, absolute, canonicalize, is_http
+from parsers.text.urls import TRACKING, absolute, canonicalize, host_of, is_http
 from tests.unit.parsers.corpus import vectors
 
 SHARE = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203142308441556"
@@ -143,3 +143,8 @@ def test_web_platform_failures_are_no_addresses() -> None:
 
 def _can_be_written(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+@pytest.mark.parametrize("url", [r"http://evil.example\@good.example/a", r"http:\\evil.example/a"])
+def test_the_host_of_an_address_is_the_one_that_is_fetched(url) -> None:
+    assert host_of(url) == host_of(canonicalize(url)) == "evil.example"
