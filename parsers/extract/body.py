@@ -16,7 +16,7 @@ from parsers.extract.heuristics import (
     HEADINGS,
     META,
     NOISE,
-    RIGHTS,
+    is_rights_notice,
 )
 from parsers.extract.tables import tables_and_lists
 from parsers.extract.tree import fold, remove
@@ -30,6 +30,7 @@ _MIN_SECTION, _MAX_SECTION = 0.45, 0.7
 _MIN_TEASERS = 4
 _SECTION_TO_TEASER = 3
 _TAIL = frozenset({"p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5"})
+_TITLE_MARKS = 20
 _CLOCK = re.compile(r"\D{0,10}\d{1,2}[:.]\d\d\D{0,10}$")
 _SUBHEADINGS = HEADINGS - {"h1"}
 
@@ -256,8 +257,10 @@ def _judged(page: Layout, blocks: list[Block], is_main: list[bool], title: str) 
             left -= block.weight
             main_left -= block.weight if inside else 0.0
         length = block.size * density
-        folded = fold(block.text)
-        weight = _noise(block, length, folded == title, left < 0.3 * total) if folded else -1.0
+        is_title = len(block.text) < 2 * len(title) + _TITLE_MARKS and fold(block.text) == title
+        weight = -1.0
+        if any(map(str.isalnum, block.text)):
+            weight = _noise(block, length, is_title, left < 0.3 * total)
         if block.is_listed:
             weight = max(block.weight, 0.0)
         elif weight == block.weight and length < 110 and END_MATTER.match(block.text):
@@ -267,9 +270,9 @@ def _judged(page: Layout, blocks: list[Block], is_main: list[bool], title: str) 
                 break
             weight = -30.0
         if length >= 60:
-            if folded in seen and not inside:
+            if block.text in seen and not inside:
                 weight = min(weight, -10.0)
-            seen.add(folded)
+            seen.add(block.text)
         weights.append(weight)
     return weights
 
@@ -279,7 +282,7 @@ def _noise(block: Block, length: float, is_title: bool, is_late: bool) -> float:
     text = block.text
     if block.size < 300 and NOISE.match(text):
         return -30.0
-    if is_late and block.size < 500 and RIGHTS.search(text):
+    if is_late and block.size < 500 and is_rights_notice(text):
         return -30.0
     if text[0] in "{[" and text[-1] in "}]" and '":' in text:
         return -30.0

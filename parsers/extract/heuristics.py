@@ -176,6 +176,19 @@ RIGHTS = re.compile(
 )
 """A copyright notice or disclaimer, removed after and between the paragraphs."""
 
+_RIGHTS_WORDS = (
+    "未经", "未經", "不得", "严禁", "嚴禁", "禁止", "版权", "版權", "不代表", "无关", "注明", "註明",
+    "文责自负", "仅供", "欢迎", "rights", "may not be", "rechte vor", "droits r", "права", "prawa",
+    "derechos", "diritti", "redaktionell", "extern", "einverstanden", "eingebettet", "この記事",
+)  # fmt: skip
+
+
+def is_rights_notice(text: str) -> bool:
+    """Return whether RIGHTS matches; plain searches first, because most texts have no such word."""
+    lower = text.lower()
+    return any(word in lower for word in _RIGHTS_WORDS) and RIGHTS.search(text) is not None
+
+
 NOISE = re.compile(
     r"^[\W_]{0,4}(?:"
     r"(?:click|tap) (?:here|to)\b|sign up (?:for|to|here)|subscribe (?:to|now|for)|follow (?:us|me|\w+ on)\b|share this"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from parsers.extract.blocks import CJK, END, Block, Box, Layout
-from parsers.extract.heuristics import HEADINGS, RIGHTS, SUSPECT_TAGS, is_never_article
+from parsers.extract.heuristics import HEADINGS, SUSPECT_TAGS, is_never_article, is_rights_notice
 from parsers.extract.teasers import repeated_boxes
 
 _COMMA = re.compile(r"[,，;；。]\s?")
@@ -99,10 +99,10 @@ def _plain_weight(block: Block, density: float, trusting: bool) -> float:
         share = 0.5
     if block.box.tag in HEADINGS:
         return 0.0
-    if density == 1.0 and RIGHTS.search(text):
+    if density == 1.0 and is_rights_notice(text):
         # A legal notice in another box is longer than some articles.
         return 0.0
-    if len(_STYLE_RULE.findall(text[:_SAMPLE])) > 1:
+    if text.count("{") > 1 and len(_STYLE_RULE.findall(text[:_SAMPLE])) > 1:
         return -20.0
     ends = END.search(text) is not None
     commas = len(_COMMA.findall(text))

@@ -7,14 +7,13 @@ blocks, so that cleaning is idempotent.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from itertools import groupby
 
 from parsers.text.characters import visible
-from parsers.text.plain import BESIDE_TEXT, TextBuilder
+from parsers.text.plain import BESIDE_TEXT, TextBuilder, fold_spaces
 
 LISTS = frozenset({"ul", "ol"})
 CELLS = frozenset({"td", "th"})
@@ -38,8 +37,6 @@ PARENTS = {
 MAX_BOXES = 40
 BESIDE = (("class", BESIDE_TEXT),)
 """The attributes of boxes whose words are not part of the text."""
-
-_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,7 +270,7 @@ def _folded(line: Sequence[InlineRun]) -> list[InlineRun]:
     folded: list[InlineRun] = []
     ends_in_space = True
     for run in _joined(line):
-        words = _SPACE.sub(" ", run.text)
+        words = fold_spaces(run.text)
         if ends_in_space and words.startswith(" "):
             words = words[1:]
         if run.image is not None or words:

@@ -6,7 +6,6 @@ breaks; a tab separates table cells.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from bs4 import Tag
@@ -43,7 +42,14 @@ CELLS = frozenset({"td", "th"})
 BESIDE_TEXT = "beside-text"
 """The class of a ``figure`` or ``figcaption`` whose words are not part of the text."""
 
-_SPACE = re.compile(r"\s+")
+
+def fold_spaces(words: str) -> str:
+    """Replace each run of white space by one space."""
+    folded = " ".join(words.split())
+    if not folded:
+        return " " if words else ""
+    before, after = words[0].isspace(), words[-1].isspace()
+    return " " * before + folded + " " * after
 
 
 def plain_text(node: Tag | str) -> str:
@@ -131,7 +137,7 @@ class TextBuilder:
         if self._preformatted:
             self._preformatted_words(words)
             return
-        folded = _SPACE.sub(" ", words)
+        folded = fold_spaces(words)
         if folded.startswith(" "):
             self._space = True
             folded = folded[1:]
