@@ -186,7 +186,7 @@ _RIGHTS_WORDS = (
 def is_rights_notice(text: str) -> bool:
     """Return whether RIGHTS matches; plain searches first, because most texts have no such word."""
     lower = text.lower()
-    return any(word in lower for word in _RIGHTS_WORDS) and RIGHTS.search(text) is not None
+    return any(map(lower.__contains__, _RIGHTS_WORDS)) and RIGHTS.search(text) is not None
 
 
 NOISE = re.compile(

@@ -34,15 +34,21 @@ Kind = tuple[int, str, str]
 
 def repeated_boxes(page: Layout) -> list[Box]:
     """Return the boxes of teasers and comments on a page whose blocks are weighed."""
-    parents = Counter(_kind(box) for box in page.boxes if box.first < box.last)
+    siblings = Counter(
+        _kind(box)
+        for box in page.boxes
+        if box.tag in _ITEMS and box.last - box.first > 1 and box.size <= _MAX_ITEM
+    )
+    if not siblings or max(siblings.values()) < _MIN_ITEMS:
+        return []
     items: dict[Kind, dict[int, Box]] = defaultdict(dict)
     for block in page.blocks:
-        if (_is_title(block) or _is_time(block)) and (item := _item(block.box, parents)):
+        if (_is_title(block) or _is_time(block)) and (item := _item(block.box, siblings)):
             items[_kind(item)][item.number] = item
     lists = [
         list(found.values())
         for kind, found in items.items()
-        if len(found) >= max(_MIN_ITEMS, _SHARE_OF_ITEMS * parents[kind])
+        if len(found) >= max(_MIN_ITEMS, _SHARE_OF_ITEMS * siblings[kind])
     ]
     if not lists:
         return []
@@ -60,11 +66,11 @@ def _has_article_beside(found: list[Box], owned: dict[int, float]) -> bool:
     return 0 < _ARTICLE_TO_ITEM * longest <= article
 
 
-def _item(box: Box, parents: Counter[Kind]) -> Box | None:
+def _item(box: Box, siblings: Counter[Kind]) -> Box | None:
     for _ in range(_MAX_LEVELS):
         if box.parent is None or box.size > _MAX_ITEM:
             return None
-        if box.tag in _ITEMS and parents[_kind(box)] >= _MIN_ITEMS and box.last - box.first > 1:
+        if box.tag in _ITEMS and siblings.get(_kind(box), 0) >= _MIN_ITEMS:
             return box
         box = box.parent
     return None

@@ -225,8 +225,8 @@ def tidy(blocks: Iterable[Block]) -> list[Block]:
             block.lines = _preformatted(block.lines)
             tidied.append(block)
         else:
-            lines = [_folded(line) for line in block.lines]
-            tidied.extend(_paragraphs(replace(block, lines=lines)))
+            block.lines = [_folded(line) for line in block.lines]
+            tidied.extend(_paragraphs(block))
     return _kept(tidied)
 
 
@@ -313,8 +313,9 @@ def _preformatted(lines: Sequence[Sequence[InlineRun]]) -> list[list[InlineRun]]
 
 
 def _paragraphs(block: Block) -> Iterator[Block]:
-    if block.name != "p":
-        yield replace(block, lines=[line for line in block.lines if line])
+    if block.name != "p" or all(block.lines):
+        block.lines = [line for line in block.lines if line]
+        yield block
         return
     paragraph: list[list[InlineRun]] = []
     for line in [*block.lines, []]:

@@ -96,9 +96,9 @@ def clean_body(fragment: str | Tag, base_url: str) -> Cleaned:
     reader = _Reader(base_url)
     reader.read(root)
     blocks = tidy(reader.builder.blocks)
-    for block in blocks:
-        reader.take_boilerplate(block)
-    blocks = tidy(blocks)
+    changed = [block for block in blocks if reader.take_boilerplate(block)]
+    if changed:
+        blocks = tidy(blocks)
     html, text = render(blocks)
     return Cleaned(
         html=html,
@@ -143,10 +143,11 @@ class _Reader:
                 stack.pop()
                 leave()
 
-    def take_boilerplate(self, block: Block) -> None:
-        """Remove credit, editor and disclaimer lines from a tidy block."""
+    def take_boilerplate(self, block: Block) -> bool:
+        """Remove credit, editor and disclaimer lines from a tidy block; return whether any was."""
+        is_changed = False
         if block.name == "pre":
-            return
+            return is_changed
         for number, line in enumerate(block.lines):
             words = line_text(line)
             if boilerplate.may_hold_boilerplate(words):
@@ -155,6 +156,8 @@ class _Reader:
                 if rest != words.strip():
                     indent = len(words) - len(words.lstrip())
                     block.lines[number] = cut(line, indent + len(rest))
+                    is_changed = True
+        return is_changed
 
     def _enter(self, tag: Tag, *, is_root: bool) -> Callable[[], None] | None:
         """Begin an element; return the call at its end, or ``None`` to skip the element."""
