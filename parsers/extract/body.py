@@ -31,6 +31,9 @@ _MIN_TEASERS = 4
 _SECTION_TO_TEASER = 3
 _TAIL = frozenset({"p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5"})
 _TITLE_MARKS = 20
+# A line like "Related" ends the article when so few of its sentences follow: in all of the
+# box, and in the container of the article, where such lines also stand between paragraphs.
+_LATE, _AFTER, _LAST = 0.3, 0.1, 0.02
 _CLOCK = re.compile(r"\D{0,10}\d{1,2}[:.]\d\d\D{0,10}$")
 _SUBHEADINGS = HEADINGS - {"h1"}
 
@@ -260,12 +263,13 @@ def _judged(page: Layout, blocks: list[Block], is_main: list[bool], title: str) 
         is_title = len(block.text) < 2 * len(title) + _TITLE_MARKS and fold(block.text) == title
         weight = -1.0
         if any(map(str.isalnum, block.text)):
-            weight = _noise(block, length, is_title, left < 0.3 * total)
+            weight = _noise(block, length, is_title, left < _LATE * total)
         if block.is_listed:
             weight = max(block.weight, 0.0)
         elif weight == block.weight and length < 110 and END_MATTER.match(block.text):
-            is_last = main_left <= 0.02 * total
-            is_late = left < 0.3 * total and not ASIDE.match(block.text)
+            is_last = main_left <= _LAST * total
+            is_late = left < _LATE * total and main_left < _AFTER * total
+            is_late = is_late and not ASIDE.match(block.text)
             if left < total - left and (is_last or is_late):
                 break
             weight = -30.0

@@ -168,6 +168,7 @@ RIGHTS = re.compile(
     r"(?:未经|未經|不得|严禁|嚴禁|禁止)\S{0,24}(?:转载|轉載|摘编|镜像|复制|使用)|版[权權]均?(?:属|归|屬|歸|所有)"
     r"|不代表(?:本|我|.{1,8})(?:网|网站|站|報|报|平台|公司|立场|觀點|观点|網)|与(?:本网|本站|\S{2,4}网)\S{0,4}无关"
     r"|(?:凡|如).{0,10}(?:注明|註明).{0,30}(?:来源|稿件|作品)|文责自负|仅供(?:参考|读者参考)|欢迎.{0,10}(?:投稿|来电|爆料)"
+    r"|侵权.{0,12}(?:联系|删除)|联系.{0,8}删除|信息存储(?:空间)?服务|the content above .{0,60}uploaded"
     r"|all rights reserved|may not be (?:published|reproduced|republished)|alle rechte vorbehalten|tous droits réservés"
     r"|все права защищены|wszelkie prawa zastrzeżone|todos los derechos reservados|tutti i diritti riservati"
     r"|empfohlener redaktioneller inhalt|externe[nr]? inhalt|einverstanden, dass mir|um eingebettete inhalte"
@@ -177,7 +178,7 @@ RIGHTS = re.compile(
 """A copyright notice or disclaimer, removed after and between the paragraphs."""
 
 _RIGHTS_WORDS = (
-    "未经", "未經", "不得", "严禁", "嚴禁", "禁止", "版权", "版權", "不代表", "无关", "注明", "註明",
+    "未经", "未經", "不得", "侵权", "删除", "信息存储", "the content above", "严禁", "嚴禁", "禁止", "版权", "版權", "不代表", "无关", "注明", "註明",
     "文责自负", "仅供", "欢迎", "rights", "may not be", "rechte vor", "droits r", "права", "prawa",
     "derechos", "diritti", "redaktionell", "extern", "einverstanden", "eingebettet", "この記事",
 )  # fmt: skip

@@ -459,3 +459,19 @@ def test_legal_notice_and_style_sheet_are_no_article():
     )
 
     assert lines(article) == list(ENGLISH.sentences[:2])
+
+
+@LANGUAGES
+def test_line_that_could_end_the_article_needs_little_text_after_it(words: Words):
+    heading = "相关新闻" if words is CHINESE else "Share this"
+    body = f"{words.first}{words.first}{words.last}<p>{heading}</p><p>{words.sentences[3]}!</p>"
+
+    assert lines(read(f"<div>{body}</div>", words))[-1] == f"{words.sentences[3]}!"
+
+
+def test_notice_of_a_platform_is_not_text():
+    notice = "特别声明：以上内容(如有图片或视频亦包括在内)为自媒体平台用户上传并发布，本平台仅提供信息存储服务。"
+
+    assert lines(read(f"{CHINESE.first}{CHINESE.last}<p>{notice}</p>", CHINESE)) == list(
+        CHINESE.sentences
+    )
