@@ -77,6 +77,8 @@ def dialect_of(fields: Mapping[str, Value], path: str) -> Dialect:
 
 
 def _title(fields: Mapping[str, Value], path: str) -> Extracted[str]:
+    if "article_id" in fields and not word(fields.get("title")):
+        return Extracted(None, "absent: the post of an article without a title")
     if "title" in fields:
         return Extracted(" ".join(word(fields["title"]).split()), "front matter: title")
     stem = PurePosixPath(path).stem

@@ -102,6 +102,7 @@ def _article(raw: RawPost, block: Block) -> Article:
         tags=raw.tags,
         language=raw.language,
         lead_image=raw.lead_image,
+        title_is_optional="article_id" in raw.fields,
     )
     frame = "; ".join((f"{raw.dialect}: {raw.head_rule}", *block.notes))
     known = {"front_matter": frame, "url": raw.url_how, "body_html": raw.body_how}

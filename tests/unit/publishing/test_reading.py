@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from parsers.errors import BadFrontMatter, IncompleteArticle, ParseError
-from parsers.frontmatter import read_post
-from tests.unit.publishing.conftest import CORPUS
+from parsers.frontmatter import read_post, write_post
+from tests.unit.publishing.conftest import CORPUS, make_article
 
 LINK = "<http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203142308441556>"
 FOOTER = "[返回财联社新闻](//finews.withounder.com/category/cailianshe.html)｜[返回首页](//finews.withounder.com/)"
@@ -409,3 +409,20 @@ SLOW = {
 @pytest.mark.parametrize("text", SLOW.values(), ids=SLOW.keys())
 def test_no_post_takes_long_to_read(text: str) -> None:
     assert read_post(f"---\n{text}".encode(), "a.md").article.title
+
+
+@pytest.mark.parametrize("dialect", ["jekyll", "hexo", "hugo"])
+def test_post_of_an_article_without_a_title_is_read_back(dialect):
+    written = write_post(
+        make_article(title=None, source="gazette", source_article_id="g-1"), dialect
+    )
+
+    article = read_post(written.data, written.path).article
+
+    assert (article.article_id, article.title) == ("gazette:g-1", None)
+    assert article.provenance["title"].startswith("absent: ")
+
+
+def test_other_post_with_an_empty_title_is_incomplete():
+    with pytest.raises(IncompleteArticle):
+        read_post(b"---\ntitle: ''\n---\nwords\n", "_posts/2022-03-14-a.md")
