@@ -19,13 +19,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from parsers.text.characters import escape_controls
+from parsers.text.characters import single_line
 
 
 class ParseError(Exception):
     """A page, listing or post that cannot be parsed.
 
-    The message has its control characters escaped, because it may quote the page.
+    The message is one line, its control characters are escaped, because it may quote the page.
 
     Attributes:
         reason: The code stored in the quarantine.
@@ -57,7 +57,7 @@ class ParseError(Exception):
         prefix = f"{where}: " if where else ""
         advice = f"; {hint}" if hint else ""
         message = message or f"{prefix}expected {expected}, found {found}{advice}"
-        super().__init__(escape_controls(message))
+        super().__init__(single_line(message))
         self.expected = prefix + expected
         self.found = found
         self.article_id = ""

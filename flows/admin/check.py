@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from parsers.text.characters import single_line
+
 Status = Literal["ok", "warning", "error"]
 
 
@@ -29,7 +31,7 @@ class CheckResult:
 
     def __str__(self) -> str:
         """One line."""
-        return f"{self.status:<7}  {self.name}: {self.message}"
+        return f"{self.status:<7}  {self.name}: {single_line(self.message)}"
 
 
 def exit_code_of(checks: Iterable[CheckResult]) -> int:

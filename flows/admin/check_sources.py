@@ -12,6 +12,7 @@ from flows.text import pluralize
 from parsers import registry
 from parsers.errors import BadListing, ParseError
 from parsers.model import BadEntry, Entry, Page, Source
+from parsers.text.characters import single_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +65,8 @@ class SourceCheck:
             f"{pluralize(self.entries, 'entry', 'entries')} in "
             f"{pluralize(self.listings, 'listing')}{bad if self.bad_entries else ''}"
             f"{'' if self.listings else ' (articles are fetched by address)'}"
-            f"{f'; for example: {self.sample}' if self.sample else ''}",
-            *(f"    ! {error}" for error in self.errors),
+            f"{f'; for example: {single_line(self.sample)}' if self.sample else ''}",
+            *(f"    ! {single_line(error)}" for error in self.errors),
         ]
         return "\n".join(lines)
 

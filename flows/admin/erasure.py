@@ -30,6 +30,7 @@ from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry
 from parsers.errors import ParseError
+from parsers.text.characters import single_line
 from parsers.text.urls import is_http
 from warehouse import db
 from warehouse.care import compact, snapshot
@@ -131,7 +132,7 @@ class ErasureResult:
             if was_erased
         ]
         lines += [f"! remaining: {one}" for one in self.remaining]
-        return "\n".join([*lines, *self.warnings])
+        return "\n".join(map(single_line, [*lines, *self.warnings]))
 
 
 def _not_found_message(request: ErasureRequest, name: str) -> str:

@@ -17,7 +17,7 @@ import click
 from click.core import ParameterSource
 
 from flows.cli.exit_codes import FAILED, advice_for, exit_code_of
-from parsers.text.characters import escape_controls
+from parsers.text.characters import escape_controls, single_line
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -61,7 +61,7 @@ class Console:
         """Print lines that the JSON document has, too."""
         if not self.json:
             for line in lines:
-                click.echo(escape_controls(line))
+                click.echo(single_line(line))
 
     def notify(self, text: str) -> None:
         """Print a message on stderr, unless ``--quiet``."""

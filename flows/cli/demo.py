@@ -35,6 +35,6 @@ def demo(console: Console, output: Path | None) -> int:
         result = run_demo(
             output, notify=console.notify, on_progress=on_progress, verbosity=console.verbosity
         )
-    console.print_lines([result.text])
+    console.print_lines(result.text.split("\n"))
     print_run(console, result.report)
     return result.exit_code

@@ -11,7 +11,7 @@ from flows.cli.console import Console, usage_error, with_global_options
 from flows.cli.exit_codes import FAILED, OK, WARNINGS
 from flows.cli.progress import show_progress
 from flows.cli.tables import table
-from parsers.text.characters import escape_controls
+from parsers.text.characters import single_line
 
 if TYPE_CHECKING:
     from flows.admin.erasure import ErasureRequest
@@ -78,7 +78,7 @@ def _confirm(console: Console, request: ErasureRequest) -> bool:
     preview = erasure.preview(console.settings(), request)
     if console.json or not sys.stdin.isatty():
         usage_error(f"{preview}; add --yes to delete")
-    return click.confirm(escape_controls(f"{preview}. Delete?"), err=True)
+    return click.confirm(single_line(f"{preview}. Delete?"), err=True)
 
 
 def _undo(console: Console, request: ErasureRequest) -> int:
@@ -91,7 +91,7 @@ def _undo(console: Console, request: ErasureRequest) -> int:
         else f"! {name}: not suppressed; `copydesk erase --list` lists what is"
         for name, was_suppressed in restored.items()
     ]
-    console.print_result({"restored": restored}, "\n".join(lines))
+    console.print_result({"restored": restored}, "\n".join(map(single_line, lines)))
     return OK if all(restored.values()) else WARNINGS
 
 

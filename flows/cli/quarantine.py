@@ -13,7 +13,9 @@ from flows.cli.progress import show_progress
 from flows.cli.run_result import print_run
 from flows.cli.tables import table_or_blocks
 from flows.text import pluralize
+from parsers.text.characters import escape_controls
 
+_LINE = "\n"
 REASON = click.option(
     "--reason", metavar="KIND", help="Only failures of this kind, such as layout_changed."
 )
@@ -76,7 +78,12 @@ def show(console: Console, id_: str, page: Path | None) -> int:
     if page is not None:
         page.write_bytes(found.row.page)
         console.notify(f"{pluralize(len(found.row.page), 'byte')} written to {page}")
-    lines = [f"{name}: {value}" for name, value in document.items() if value not in (None, "")]
+    # Stored text keeps its lines, indented, so that none looks like a field.
+    lines = [
+        f"{name}: {escape_controls(str(value)).replace(_LINE, f'{_LINE}    ')}"
+        for name, value in document.items()
+        if value not in (None, "")
+    ]
     console.print_result(document, "\n".join(lines))
     return OK
 

@@ -9,8 +9,19 @@ from __future__ import annotations
 import logging
 import time
 
+from parsers.text.characters import single_line
+
 logger = logging.getLogger("copydesk")
 logger.setLevel(logging.INFO)
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Escape what acts on a terminal: messages quote pages, addresses and errors of others."""
+    record.msg, record.args = single_line(record.getMessage()), None
+    return True
+
+
+logger.addFilter(_in_one_line)
 
 
 class Stopwatch:

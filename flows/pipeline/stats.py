@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from flows.fetch.errors import FetchError
 from flows.redact import redact_text
 from flows.text import pluralize
+from parsers.text.characters import single_line
 from warehouse.rows import UpsertCounts
 
 State = Literal["completed", "completed_with_warnings", "failed", "interrupted"]
@@ -232,7 +233,7 @@ class SourceStats:
     def errors(self) -> list[str]:
         """The errors, one message a group; at most ``MAX_MESSAGES``."""
         groups = list(self._groups.values())
-        messages = [redact_text(group.message()) for group in groups[:MAX_MESSAGES]]
+        messages = [single_line(redact_text(group.message())) for group in groups[:MAX_MESSAGES]]
         if more := sum(group.count for group in groups[MAX_MESSAGES:]):
             messages.append(f"and {more} more errors")
         if self.known_failures and not self.alert_only_new:
@@ -299,7 +300,9 @@ class RunReport:
     def warnings(self) -> tuple[str, ...]:
         """What is worth knowing and needs no action, with its source."""
         return self.known_failures + tuple(
-            f"{one.source}: {redact_text(text)}" for one in self.stats for text in one.warnings
+            f"{one.source}: {single_line(redact_text(text))}"
+            for one in self.stats
+            for text in one.warnings
         )
 
     @property

@@ -27,6 +27,7 @@ from flows.settings import Settings
 from flows.text import pluralize
 from parsers.frontmatter import Dialect, post_path, write_post
 from parsers.model import Article
+from parsers.text.characters import single_line
 from warehouse import connect_read_only, current_snapshot
 from warehouse.read import articles as read
 from warehouse.records import posts
@@ -86,7 +87,7 @@ class ExportReport:
         lines += [f"! {path} differs: {why}" for path, why in found.differences.items()]
         lines += [f"! {path} is missing" for path in found.missing]
         lines += [f"! {path} could not be written: {why}" for path, why in found.failed.items()]
-        return "\n".join(lines + _extra_lines(found.extra))
+        return "\n".join(map(single_line, lines + _extra_lines(found.extra)))
 
 
 def _extra_lines(extra: Sequence[str]) -> list[str]:

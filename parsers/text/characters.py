@@ -23,6 +23,11 @@ def escape_controls(text: str) -> str:
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def single_line(text: str) -> str:
+    r"""Escape the same characters, tabs and line feeds: stored text never forges a line."""
+    return escape_controls(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def printable(text: str) -> str:
     """Remove the characters that XML and databases refuse."""
     return _FORBIDDEN.sub("", text)
