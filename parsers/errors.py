@@ -5,6 +5,12 @@ ParseError
 ├── LayoutChanged         a selection or key is missing or ambiguous
 │   └── BadListing        a listing or feed that cannot be read as a whole
 ├── IncompleteArticle     the id, the title or the text is empty
+├── WrongPage             another page in the place of the article
+│   ├── SoftNotFound      an error page with status 200
+│   ├── ConsentPage       a page that asks for consent to cookies
+│   ├── LoginPage         a page that asks for a login
+│   ├── SubscriptionPage  a page that sells a subscription
+│   └── ChallengePage     a check for robots, a block or an outage
 ├── BadFrontMatter        a post whose front matter cannot be read
 ├── UnknownUrl            an address that names no article of the source
 └── BrokenParser          the parser raised something other than a ParseError
@@ -89,6 +95,42 @@ class IncompleteArticle(ParseError):
     """
 
     reason = "incomplete_article"
+
+
+class WrongPage(ParseError):
+    """A page in the place of the article, such as a front page after a redirect."""
+
+    reason = "wrong_page"
+
+
+class SoftNotFound(WrongPage):
+    """A page for missing articles that the server sends with status 200."""
+
+    reason = "soft_404"
+
+
+class ConsentPage(WrongPage):
+    """A page that asks for consent to cookies."""
+
+    reason = "consent_page"
+
+
+class LoginPage(WrongPage):
+    """A page that asks for a login."""
+
+    reason = "login_page"
+
+
+class SubscriptionPage(WrongPage):
+    """A page that sells a subscription and has no text of the article."""
+
+    reason = "subscription_page"
+
+
+class ChallengePage(WrongPage):
+    """A page that checks for robots, refuses access or reports an outage."""
+
+    reason = "challenge_page"
 
 
 class BadFrontMatter(ParseError):

@@ -125,6 +125,11 @@ def _confirmed_line(page: Layout, box: Box | None, titles: list[str], names: fro
     return best if len(fold(best)) * 4 >= longest else ""
 
 
+def parts_of_title(title: str) -> list[str]:
+    """Return the parts of a title, of which one may be the name of the site."""
+    return [part for part in _SEPARATOR.split(title[:500]) if part]
+
+
 def _without_site(title: str, names: frozenset[str]) -> str:
     if len(title) > 500:
         return title

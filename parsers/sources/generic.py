@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from lxml import etree
 
 from parsers.compose import compose
-from parsers.errors import IncompleteArticle, NotAnArticle, OptionError
+from parsers.errors import IncompleteArticle, OptionError, WrongPage
 from parsers.extract.blocks import Box, Layout, layout
 from parsers.extract.body import best_box, body_of
 from parsers.extract.byline import authors, publisher
@@ -28,7 +28,9 @@ from parsers.extract.heuristics import Host, host_facts
 from parsers.extract.metadata import categories, headline, language_of, lead_image, tags
 from parsers.extract.published import published, updated
 from parsers.extract.structured import Structured, read_structured, texts
-from parsers.extract.tree import parse_tree
+from parsers.extract.tree import parse_tree, text_of
+from parsers.extract.wrong_page import listed_title, refuse_wrong_page, wrong_page
+from parsers.identity import are_alike
 from parsers.model import (
     Article,
     BadEntry,
@@ -63,12 +65,16 @@ def parse(source: Source, page: Page) -> Article:
     """Parse one article page.
 
     Raises:
-        NotAnArticle: The URL is a site's front page, and the page declares no article.
+        WrongPage: It is a front page, an error page or another page without the article.
         IncompleteArticle: There is no title or no article text.
     """
     read = _take_apart(page)
-    _refuse_front_page(read)
+    _refuse_front_page(read, page)
     title = headline(read.root, read.declared, read.layout, read.box)
+    body = _body(read, title)
+    text = text_of(body) if body is not None else ""
+    text = text or max((block.text for block in read.layout.blocks), key=len, default="")
+    refuse_wrong_page(page, read.layout, read.declared, title.value or "", text)
     named = publisher(read.declared, read.layout, read.box)
     writers = authors(read.declared, read.layout, read.box, publisher=(named and named.value) or "")
     zone = _zone(source, read.host)
@@ -81,7 +87,7 @@ def parse(source: Source, page: Page) -> Article:
         url=page.final_url or page.url or read.address,
         canonical_url=read.address,
         title=title,
-        body=_body(read, title),
+        body=_markup(body),
         published=moment,
         publisher=named,
         authors=writers,
@@ -164,28 +170,41 @@ def _is_front(url: str) -> bool:
     return parts.path in ("", "/") and not parts.query
 
 
-def _refuse_front_page(read: _Read) -> None:
-    is_declared = read.declared.article or read.declared.meta("article:published_time")[0]
-    kind = read.declared.meta("og:type")[0].lower()
-    if _is_front(read.address) and is_http(read.address) and not is_declared and kind != "article":
-        raise NotAnArticle(
-            f"{read.address}: expected an article, found the front page of a site",
-            expected="an article",
-            found="a front page that declares no article",
+def _refuse_front_page(read: _Read, page: Page) -> None:
+    is_declared = (
+        bool(read.declared.article or read.declared.meta("article:published_time")[0])
+        or read.declared.meta("og:type")[0].lower() == "article"
+    )
+    if _is_front(read.address) and is_http(read.address) and not is_declared:
+        found = "the front page of a site, which declares no article"
+        raise wrong_page(WrongPage, page, found)
+    is_redirect = is_http(page.final_url) and is_http(page.url)
+    if is_redirect and _is_front(page.final_url) and not _is_front(page.url):
+        # A front page may declare the article that it shows first.
+        listed, titles = (
+            listed_title(page),
+            (read.declared.page_title, read.declared.meta("og:title")[0]),
         )
+        if listed and not any(are_alike(listed, title) for title in titles):
+            raise wrong_page(WrongPage, page, f"a redirect to the front page {page.final_url}")
 
 
-def _body(read: _Read, title: Extracted[str]) -> str:
+def _body(read: _Read, title: Extracted[str]) -> etree._Element | None:
     if read.box is None:
-        return ""
-    node = body_of(
+        return None
+    return body_of(
         read.layout,
         read.box,
         title=title.value or "",
         description=read.declared.meta("description", "og:description")[0],
         known=next(texts(read.declared.article.get("articleBody")), ""),
     )
-    return etree.tostring(node, method="html", encoding="unicode", with_tail=False)
+
+
+def _markup(body: etree._Element | None) -> str:
+    if body is None:
+        return ""
+    return etree.tostring(body, method="html", encoding="unicode", with_tail=False)
 
 
 def _language(source: Source) -> str:
