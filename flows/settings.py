@@ -217,6 +217,17 @@ class Settings(_Section):
             ) from None
         return _source(slug, settings, self.rsshub.instances[0])
 
+    def time_zones(self) -> dict[str, ZoneInfo]:
+        """The declared time zone of each source; ``""`` has that of all other sources."""
+        declared: dict[str, DefaultSettings | SourceSettings] = {"": self.defaults, **self.sources}
+        return {
+            slug: ZoneInfo(source["time_zone"]) for slug, source in BUILT_IN_SOURCES.items()
+        } | {
+            slug: ZoneInfo(settings.time_zone)
+            for slug, settings in declared.items()
+            if "time_zone" in settings.model_fields_set
+        }
+
     def selected_sources(self, slugs: tuple[str, ...] = ()) -> tuple[Source, ...]:
         """The named sources in the order of the configuration; all of them if none is named."""
         for slug in slugs:
@@ -368,7 +379,10 @@ def _complete_sources(given: dict[str, Any]) -> None:
         if "parser" not in source:
             source = {**BUILT_IN_SOURCES.get(slug, {}), **source}
         parser = registry.PARSERS.get(str(source.get("parser")))
+        built_in = BUILT_IN_SOURCES.get(slug, {})
         zone = str(parser.options.get("time_zone", "")) if parser else ""
+        if built_in and source.get("parser") == built_in["parser"]:
+            zone = built_in["time_zone"]
         own = {"time_zone": zone} if "/" in zone else {}
         sources[slug] = {**common, **own, **source}
 

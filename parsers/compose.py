@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
 from bs4 import Tag
 
@@ -11,7 +12,7 @@ from parsers.errors import IncompleteArticle
 from parsers.html.clean import clean_body
 from parsers.model import Article, CanonicalUrl, Extracted, Moment, Page, Source
 from parsers.text.characters import visible
-from parsers.text.dates import unknown_time
+from parsers.text.dates import unknown_time, without_future
 
 _DERIVED = {
     "article_id": "source and source_article_id",
@@ -25,7 +26,7 @@ _DERIVED = {
     "parser": "configuration",
     "parser_version": "the parser",
 }
-_TIME_FIELDS = (
+TIME_FIELDS = (
     "published_at", "published_raw", "published_precision", "published_timezone_source",
 )  # fmt: skip
 
@@ -64,7 +65,7 @@ def compose(
         canonical_url: The canonical form of ``url``.
         title: The title; may contain HTML entities.
         body: The body as HTML or as a tree.
-        published: The time of publication.
+        published: The time of publication; unknown if it is after the fetch of the page.
         publisher: The publication; ``None`` to take it from the body.
         authors: The authors; ``None`` when the source has none.
         updated: The time of the last change; ``None`` when the source has none.
@@ -100,7 +101,10 @@ def compose(
     original = _first(
         original_url, cleaned.original_url, "body: 原文链接", "the body names no original"
     )
+    published = without_future(published, page.fetched_at)
     changed = updated or unknown_time("", "this source names no time of change")
+    changed = without_future(changed, page.fetched_at)
+    times = published_fields(published)
     writers, sections, keywords = (_names(found) for found in (authors, categories, tags))
     declared = language or Extracted(None, "absent: this source declares no language")
     return Article(
@@ -112,10 +116,7 @@ def compose(
         title=heading or None,
         authors=writers.value or (),
         publisher=medium.value,
-        published_at=published.at,
-        published_raw=published.raw,
-        published_precision=published.precision,
-        published_timezone_source=published.timezone_source,
+        **times,
         updated_at=changed.at,
         categories=sections.value or (),
         tags=keywords.value or (),
@@ -127,7 +128,7 @@ def compose(
         parser=source.parser.name,
         parser_version=source.parser.version,
         provenance=_DERIVED
-        | dict.fromkeys(_TIME_FIELDS, published.provenance)
+        | dict.fromkeys(TIME_FIELDS, published.provenance)
         | {
             "title": title.provenance,
             "authors": writers.provenance,
@@ -141,6 +142,18 @@ def compose(
         },
         original_url=original.value,
     )
+
+
+def published_fields(published: Moment) -> dict[str, Any]:
+    """Return the fields of an Article for its time of publication."""
+    return {
+        "published_at": published.at,
+        "published_raw": published.raw,
+        "published_precision": published.precision,
+        "published_timezone_source": published.timezone_source,
+        "published_on": published.on,
+        "published_timezone": published.timezone,
+    }
 
 
 def one_line(words: str) -> str:

@@ -46,16 +46,21 @@ class Moment:
     Attributes:
         at: Aware, UTC. The first instant of the day in the source's time zone when the
             precision is ``day``; ``None`` when unknown.
+        on: The day in ``timezone``; ``None`` when unknown.
         raw: The text as found; empty when there was none.
         precision: The smallest unit given.
+        timezone: The zone that the source declares, else that of the text, else UTC.
         timezone_source: ``value`` when the text names its time zone, ``source`` when the
-            source's declared zone was used, ``none`` when neither gives one.
+            source's declared zone was used, ``none`` when neither gives one and
+            UTC was taken.
         provenance: As in ``Extracted``.
     """
 
     at: datetime | None
+    on: date | None
     raw: str
     precision: Precision
+    timezone: str | None
     timezone_source: TimezoneSource
     provenance: str
 

@@ -151,7 +151,7 @@ def _replay_posts(run: RunContext, slug: str, failures: Sequence[QuarantineEntry
     for one in failures:
         path, data, at = one.row.url, one.row.page, one.row.fetched_at
         try:
-            post = read_post(data, path, source=slug)
+            post = read_post(data, path, source=slug, zones=run.settings.time_zones())
             file = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
             row = mappers.article_row(post.article, channel=IMPORT_CHANNEL, seen_at=at, post=file)
             seen = observe(row)

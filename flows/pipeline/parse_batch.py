@@ -29,13 +29,11 @@ from parsers import registry
 from parsers.errors import LayoutChanged, ParseError, UnknownUrl
 from parsers.model import Article, Page, Source
 from parsers.text.charset import decode
-from parsers.text.dates import find_time_text
 
 PROCESSES = 2
 GROUP_SIZE = 64
 MAX_BYTES = 50_000_000
 TIMEOUT_SECONDS = 30.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,20 +156,10 @@ def parse_line(line: ManifestLine) -> str:
     else:
         from flows.pipeline.article_json import article_json
 
-        record = {**article_json(article), "date": printed_day(article)}
+        record = article_json(article)
+        record["date"] = record["published_on"]
     record["ms"] = round((time.thread_time() - started) * 1000, 2)
     return json.dumps(record, ensure_ascii=False)
-
-
-def printed_day(article: Article) -> str | None:
-    """The calendar day as the page prints it, before any conversion to UTC."""
-    if article.published_at is None:
-        return None
-    printed = find_time_text(article.published_raw)[:10]
-    try:
-        return datetime.strptime(printed, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
-    except ValueError:
-        return article.published_at.date().isoformat()
 
 
 def read_page_file(path: Path) -> bytes:
@@ -190,7 +178,7 @@ def _parse(line: ManifestLine) -> Article:
     page = Page(
         url=url,
         text=decoded.text,
-        fetched_at=_EPOCH,
+        fetched_at=datetime.now(UTC),
         encoding=decoded.encoding,
         replacement_count=decoded.replacement_count,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parsers.errors import BrokenParser, ParseError
-from parsers.frontmatter import Post, read_post
+from parsers.frontmatter import NO_ZONES, Post, Zones, read_post
 
 EXTENSIONS = frozenset({".md", ".markdown", ".html", ".txt"})
 MAX_POST_BYTES = 20_000_000
@@ -145,10 +145,12 @@ def read_bytes(found: PostPath) -> bytes | UnreadablePost:
     return data
 
 
-def parse_post(found: PostPath, data: bytes, source: str) -> Post | UnreadablePost:
+def parse_post(
+    found: PostPath, data: bytes, source: str, zones: Zones = NO_ZONES
+) -> Post | UnreadablePost:
     """Parse the bytes of a file."""
     try:
-        return read_post(data, found.relative, source=source)
+        return read_post(data, found.relative, source=source, zones=zones)
     except ParseError as error:
         return UnreadablePost(file=found.file, relative=found.relative, data=data, error=error)
     except Exception as error:  # noqa: BLE001 - one file must not end an import

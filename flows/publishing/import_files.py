@@ -102,7 +102,9 @@ def import_posts(
             count = 1 if is_small else processes or process_count()
             batches = ((batch, batch.unparsed) for batch in _batches(found, known))
             done = 0
-            with closing(read_batches(batches, source=slug, processes=count)) as results:
+            with closing(
+                read_batches(batches, source=slug, zones=settings.time_zones(), processes=count)
+            ) as results:
                 for batch, outcomes in results:
                     warehouse.hold({outcome.source for outcome in outcomes})
                     _store(run, batch, outcomes, slug)

@@ -16,12 +16,13 @@ from functools import lru_cache
 from hashlib import sha256
 from multiprocessing import get_context, parent_process
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from flows.errors import RunFailed
 from flows.pipeline import rows
 from flows.publishing.find_posts import PostPath, UnreadablePost, parse_post, read_bytes
 from parsers.errors import ParseError
-from parsers.frontmatter import Post
+from parsers.frontmatter import NO_ZONES, Post, Zones
 from warehouse.errors import BadRow
 from warehouse.rows import NewQuarantineEntry, StoredPost
 from warehouse.upsert.observations import Observation, observe
@@ -32,6 +33,7 @@ _FILES_PER_TASK = 40
 _BATCHES_AHEAD = 3
 
 Files = Sequence[PostPath | UnreadablePost]
+NamedZones = tuple[tuple[str, ZoneInfo], ...]
 Batch = TypeVar("Batch")
 
 
@@ -60,10 +62,12 @@ class PostReader:
 
     Args:
         source: The source of posts that name none.
+        zones: The declared time zones of the sources; ``""`` is that of all others.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, zones: Zones = NO_ZONES) -> None:
         self._source = source
+        self._zones = zones
         # Name, digest and post of the last file that may have a copy in another folder.
         self._last: tuple[str, bytes, Post] | None = None
 
@@ -88,7 +92,7 @@ class PostReader:
         name, digest = found.file.name, sha256(data).digest()
         if self._last and self._last[:2] == (name, digest):
             return replace(self._last[2], path=found.relative)
-        post = parse_post(found, data, self._source)
+        post = parse_post(found, data, self._source, self._zones)
         if isinstance(post, Post) and post.is_movable:
             self._last = (name, digest, post)
         return post
@@ -142,7 +146,7 @@ def process_count() -> int:
 
 
 def read_batches(
-    batches: Iterable[tuple[Batch, Files]], *, source: str, processes: int
+    batches: Iterable[tuple[Batch, Files]], *, source: str, zones: Zones, processes: int
 ) -> Generator[tuple[Batch, list[PostOutcome]], None, None]:
     """Read the files of each batch, in order.
 
@@ -151,26 +155,28 @@ def read_batches(
     Args:
         batches: Any object of the caller, and its files.
         source: The source of posts that name none.
+        zones: The declared time zones of the sources; ``""`` is that of all others.
         processes: Number of reading processes; 1 reads in this one.
 
     Raises:
         RunFailed: A reading process was killed. Batches that were yielded are complete.
     """
     if processes < 2:
-        reader = PostReader(source)
+        reader = PostReader(source, zones)
         for batch, files in batches:
             yield batch, [reader.read(one) for one in files]
         return
     pool = ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=_start_process
     )
+    named = tuple(zones.items())
     ahead: deque[tuple[Batch, list[Future[list[PostOutcome]]]]] = deque()
     try:
         for batch, files in batches:
             parts = [
                 files[at : at + _FILES_PER_TASK] for at in range(0, len(files), _FILES_PER_TASK)
             ]
-            ahead.append((batch, [pool.submit(_read_files, source, part) for part in parts]))
+            ahead.append((batch, [pool.submit(_read_files, source, named, part) for part in parts]))
             if len(ahead) > _BATCHES_AHEAD:
                 yield _results(*ahead.popleft())
         while ahead:
@@ -190,14 +196,14 @@ def _results(
     return batch, [outcome for part in parts for outcome in part.result()]
 
 
-def _read_files(source: str, files: Files) -> list[PostOutcome]:
-    reader = _reader(source)
+def _read_files(source: str, zones: NamedZones, files: Files) -> list[PostOutcome]:
+    reader = _reader(source, zones)
     return [reader.read(one) for one in files]
 
 
 @lru_cache(maxsize=1)
-def _reader(source: str) -> PostReader:
-    return PostReader(source)
+def _reader(source: str, zones: NamedZones) -> PostReader:
+    return PostReader(source, dict(zones))
 
 
 def _start_process() -> None:

@@ -1,8 +1,8 @@
-"""Extract the time of publication: declarations, time elements, lines, the URL.
+"""Extract the times of publication and of the last change.
 
-A time without a time zone, for a source that declares none, is known to the day only: the
-result is midnight UTC of the printed day with precision ``day`` and timezone_source
-``none``.
+Publication comes from declarations, time elements, lines and the URL. What a page marks as
+the time of a change (``dateModified``, "Updated:") is never a publication time. A time
+without a zone, for a source that declares none, gives way to one that names its zone.
 """
 
 from __future__ import annotations
@@ -18,50 +18,28 @@ from parsers.extract.blocks import Block, Box, Layout
 from parsers.extract.structured import Structured
 from parsers.extract.tree import select, text_of
 from parsers.model import Moment
-from parsers.text.dates import find_time_text, parse_time, unknown_time
+from parsers.text.dates import CHANGE, find_time_text, parse_time, unknown_time
 
-_UTC = ZoneInfo("UTC")
 _PUBLISHED = (
     "article:published_time", "datepublished", "og:published_time", "og:article:published_time", "og:time",
     "og:release_date", "parsely-pub-date", "sailthru.date", "pubdate", "publishdate", "publish-date", "publish_date",
     "publication_date", "cxenseparse:recs:publishtime", "dcterms.issued", "dc.date.issued", "dcterms.created",
     "dc.date", "dcterms.date", "apub:time", "dc.created", "originalpublicationdate", "article.published",
-    "date", "dateupdate", "citation_publication_date", "article_date_original", "bt:pubdate", "weibo: article:create_at",
+    "date", "published", "published-date", "published_at", "published_time", "w-published-date", "dateupdate", "citation_publication_date", "article_date_original", "bt:pubdate", "weibo: article:create_at",
 )  # fmt: skip
 _MODIFIED = (
     "article:modified_time", "datemodified", "og:updated_time", "og:modified_time", "dcterms.modified",
     "last-modified", "lastmod", "weibo: article:update_at", "article.updated",
 )  # fmt: skip
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "jan january januar januari janvier janv enero ene gennaio gen janeiro stycznia января янв ιανουαρίου ιαν jän jänner",
-            "feb february februar februari février févr fév febrero febbraio fevereiro fev lutego февраля фев φεβρουαρίου φεβ",
-            "mar march märz mars maart marzo março marca марта мар μαρτίου μαρ mär",
-            "apr april avril avr abril abr aprile kwietnia апреля апр απριλίου απρ",
-            "may mai maj mei mayo maggio mag maio maja мая μαΐου μάιος μαι",
-            "jun june juni juin junio giugno giu junho czerwca июня июн ιουνίου ιουν",
-            "jul july juli juillet juil julio luglio lug julho lipca июля июл ιουλίου ιουλ",
-            "aug august augusti augustus août aout agosto ago sierpnia августа авг αυγούστου αυγ",
-            "sep sept september septembre septiembre settembre set setembro września сентября сен σεπτεμβρίου σεπ",
-            "oct october oktober okt octobre octubre ottobre ott outubro out października октября окт οκτωβρίου οκτ",
-            "nov november novembre noviembre novembro listopada ноября ноя νοεμβρίου νοε",
-            "dec december dezember dez décembre déc diciembre dic dicembre dezembro grudnia декабря дек δεκεμβρίου δεκ",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}
-_DAY_MONTH_YEAR = re.compile(
-    r"\b(\d{1,2})(?:st|nd|rd|th|er|º|ª)?\.?\s+(?:de\s+)?([^\W\d_]{3,12})\.?,?\s+(?:de\s+)?((?:19|20)\d\d)\b"
+_PUBLISHED_MARK = re.compile(r"publi|pubdate|entry-date|created", re.I)
+_MODIFIED_MARK = re.compile(r"modif|updat|revis|last[-_]?edit", re.I)
+_SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(?:19|20)\d\d(?![\d/])")
+_DAY_FIRST = re.compile(
+    r"(?:bg|ca|cs|da|de|el|es|fi|fr|hr|id|it|nb|nl|no|pl|pt|ro|ru|sk|sl|sr|tr|uk|vi)\b"
+    r"|en[-_](?:au|gb|ie|in|nz|za)\b",
+    re.I,
 )
-_MONTH_DAY_YEAR = re.compile(
-    r"\b([^\W\d_]{3,12})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+((?:19|20)\d\d)\b"
-)
-_DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.\s?(\d{1,2})\.\s?((?:19|20)\d\d)(?![\d:])")
-_SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/((?:19|20)\d\d)(?![\d/])")
-_SHORT_YEAR = re.compile(r"(?<!\d)(\d{2})-(\d{1,2})-(\d{1,2})(?=\s+\d{1,2}:\d{2})")
+"""Languages that write 03/04/2026 with the day first. Templates declare ``en-US`` by default."""
 _IN_URL = re.compile(
     r"/((?:19|20)\d\d)[-/_]?([01]\d)[-/_]?([0-3]\d)(?=[/_-]|\.|$|t)|/((?:19|20)\d\d)/(\d{1,2})/(\d{1,2})/|/t?((?:19|20)\d\d)([01]\d)([0-3]\d)_"
 )
@@ -94,41 +72,81 @@ def published(
     best: Moment | None = None
     first_raw = ""
     for raw, how in _candidates(root, declared, page, box, url):
-        moment = moment_of(raw, zone, how)
+        day_first = _is_day_first(root, page) if _SLASHED.search(raw) else None
+        moment = moment_of(raw, zone, how, day_first)
         first_raw = first_raw or raw
         if moment.at is None:
             continue
-        if moment.precision != "day":
-            if best is None or _is_near(best, moment):
-                return moment
-        elif best is None:
+        if best is None:
+            best = moment
+        elif not _is_near(best, moment):
+            continue
+        if moment.precision != "day" and moment.timezone_source != "none":
+            return moment
+        if best.precision == "day":
             best = moment
     return best or unknown_time(
         first_raw, "no readable date in declarations, time elements, lines or address"
     )
 
 
-def updated(declared: Structured, zone: ZoneInfo | None) -> Moment | None:
-    """Return the declared time of the last change."""
-    raw, how = declared.text("dateModified")
-    if not raw:
-        raw, how = declared.meta(*_MODIFIED)
-    return moment_of(raw, zone, how) if raw else None
+def updated(
+    root: etree._Element,
+    declared: Structured,
+    page: Layout,
+    box: Box | None,
+    zone: ZoneInfo | None,
+) -> Moment | None:
+    """Return the time of the last change that the page declares, marks or prints."""
+    for raw, how in _changes(root, declared, page, box):
+        moment = parse_time(raw, zone, how, day_first=_is_day_first(root, page))
+        if moment.at is None and (found := find_time_text(raw)):
+            day_first = _is_day_first(root, page)
+            moment = replace(parse_time(found, zone, how, day_first=day_first), raw=raw)
+        if moment.at is not None:
+            return moment
+    return None
 
 
-def moment_of(raw: str, zone: ZoneInfo | None, how: str) -> Moment:
-    """Return the time of a text; the printed day when no time zone is known."""
-    moment = parse_time(raw, zone, how)
-    if moment.at is None and (form := _normal(raw)) and form != raw:
-        moment = replace(parse_time(form, zone, how), raw=raw)
-    if moment.at is not None or zone is not None:
-        return moment
-    day = parse_time(_normal(raw) or raw, _UTC, how)
-    if day.at is None or day.timezone_source == "value":
-        return moment
-    at = day.at.replace(hour=0, minute=0, second=0, microsecond=0)
-    why = f"{how}; no zone is declared, so the printed day alone"
-    return Moment(at=at, raw=raw, precision="day", timezone_source="none", provenance=why)
+def _changes(
+    root: etree._Element, declared: Structured, page: Layout, box: Box | None
+) -> Iterator[tuple[str, str]]:
+    for raw, how in (declared.text("dateModified"), declared.meta(*_MODIFIED)):
+        if raw:
+            yield raw, how
+    for node in select(root, "//*[@itemprop='dateModified' and not(self::meta)]")[:3]:
+        yield _time_of(node), "css:[itemprop=dateModified]"
+    marked = [node for node in root.iter("time") if _MODIFIED_MARK.search(node.get("class") or "")]
+    for node in marked:
+        if len(marked) == 1 or _is_beside(node, box):
+            yield _time_of(node), "css:time, marked as a change"
+    for line in _lines(page, box):
+        if found := CHANGE.search(line):
+            yield line[found.end() :].strip(" :：|-–—"), "a line that names a change"
+
+
+def _time_of(node: etree._Element) -> str:
+    return node.get("content") or node.get("datetime") or text_of(node)
+
+
+def moment_of(raw: str, zone: ZoneInfo | None, how: str, day_first: bool | None = None) -> Moment:
+    """Return the time in a text, also among other words; a change is no publication."""
+    moment = parse_time(raw, zone, how, day_first=day_first)
+    if moment.at is None and (found := _in_line(raw)) and found != raw:
+        return replace(parse_time(found, zone, how, day_first=day_first), raw=raw)
+    return moment
+
+
+def _is_day_first(root: etree._Element, page: Layout) -> bool | None:
+    """Return how the page writes dates with slashes: by its other dates, else its language."""
+    dates = [found for block in page.blocks for found in _SLASHED.findall(block.text)]
+    is_day_first = any(int(one) > 12 for one, _ in dates)
+    is_month_first = any(int(two) > 12 for _, two in dates)
+    if is_day_first != is_month_first:
+        return is_day_first
+    html = root if root.tag == "html" else root.find(".//html")
+    language = (html.get("lang") or html.get("xml:lang") or "") if html is not None else ""
+    return True if _DAY_FIRST.match(language) else None
 
 
 def _is_near(day: Moment, moment: Moment) -> bool:
@@ -153,26 +171,28 @@ def _candidates(
         for node in root.iter("time", "abbr")
         if node.get("datetime") or node.get("title") or node.tag == "time"
     ][:40]
+    changes: set[etree._Element] = set()
     for node in times:
-        mark = (
-            (node.get("itemprop") or "")
-            + (node.get("class") or "")
-            + ("pubdate" if node.get("pubdate") is not None else "")
-        )
-        if re.search("publi|pubdate|entry-date|created", mark, re.I):
-            yield node.get("datetime") or text_of(node), "css:time, marked as published"
+        names = f"{node.get('itemprop') or ''} {node.get('class') or ''}"
+        if "dateModified" in names and "datePublished" not in names:
+            changes.add(node)
+        elif node.get("pubdate") is not None or _PUBLISHED_MARK.search(names):
+            yield _time_of(node), "css:time, marked as published"
+        elif _MODIFIED_MARK.search(names):
+            changes.add(node)
     marked = "//*[@itemprop='datePublished' and not(self::meta) and not(self::time)]"
     for node in select(root, marked)[:3]:
-        yield (
-            node.get("content") or node.get("datetime") or text_of(node),
-            "css:[itemprop=datePublished]",
-        )
+        yield _time_of(node), "css:[itemprop=datePublished]"
     for line in _lines(page, box):
         if day := _in_line(line):
             yield day, "a line beside the headline"
     for node in times:
-        if node.tag == "time" and (len(times) == 1 or _is_beside(node, box)):
-            yield node.get("datetime") or text_of(node), "css:time"
+        if (
+            node.tag == "time"
+            and node not in changes
+            and (len(times) == 1 or _is_beside(node, box))
+        ):
+            yield _time_of(node), "css:time"
     if found_url := _IN_URL.search(url):
         parts = [part for part in found_url.groups() if part]
         yield "-".join(parts), "the address"
@@ -228,34 +248,6 @@ def _names(box: Box) -> str:
 
 
 def _in_line(line: str) -> str:
-    if day := find_time_text(line):
-        return day
-    for form in (_DAY_MONTH_YEAR, _MONTH_DAY_YEAR, _DOTTED, _SLASHED, _SHORT_YEAR):
-        if (match := form.search(line)) and _normal(match[0]):
-            return match[0]
-    return ""
-
-
-def _normal(raw: str) -> str:
-    """Return a date in another language or order as ISO 8601; empty when it is ambiguous."""
-    raw = " ".join(raw.split())
-    if day := find_time_text(raw):
-        return day
-    if match := _DAY_MONTH_YEAR.search(raw):
-        return _iso(match[3], str(_MONTHS.get(match[2].casefold(), "")), match[1])
-    if match := _MONTH_DAY_YEAR.search(raw):
-        return _iso(match[3], str(_MONTHS.get(match[1].casefold(), "")), match[2])
-    if match := _DOTTED.search(raw):
-        return _iso(match[3], match[2], match[1])
-    if match := _SLASHED.search(raw):
-        first, second = int(match[1]), int(match[2])
-        if first > 12 or first == second:
-            return _iso(match[3], match[2], match[1])
-        return _iso(match[3], match[1], match[2]) if second > 12 else ""
-    if match := _SHORT_YEAR.search(raw):
-        return _iso("20" + match[1], match[2], match[3])
-    return ""
-
-
-def _iso(year: str, month: str, day: str) -> str:
-    return f"{year}-{int(month):02d}-{int(day):02d}" if month else ""
+    """Return the first date in a line, before any label of a change."""
+    change = CHANGE.search(line)
+    return find_time_text(line[: change.start()] if change else line)

@@ -5,8 +5,18 @@ as the file it came from. ``write_post`` makes the post of a new article.
 """
 
 from parsers.frontmatter.file_names import distinct_paths
-from parsers.frontmatter.raw_post import Dialect
+from parsers.frontmatter.raw_post import NO_ZONES, Dialect, Zones
 from parsers.frontmatter.read import Post, read_post
 from parsers.frontmatter.write import PostFile, post_path, write_post
 
-__all__ = ["Dialect", "Post", "PostFile", "distinct_paths", "post_path", "read_post", "write_post"]
+__all__ = [
+    "NO_ZONES",
+    "Dialect",
+    "Post",
+    "PostFile",
+    "Zones",
+    "distinct_paths",
+    "post_path",
+    "read_post",
+    "write_post",
+]

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from parsers.frontmatter import finews_post, markdown
 from parsers.frontmatter.block import Block
-from parsers.frontmatter.raw_post import SHANGHAI, Dialect, RawPost
+from parsers.frontmatter.raw_post import NO_ZONES, Dialect, RawPost, Zones
 from parsers.frontmatter.yaml_head import Value, word, words, yaml_fields
 from parsers.model import Extracted, Moment
 from parsers.text import dates, urls
@@ -28,7 +28,7 @@ _URL_KEYS = ("source_url", "canonical_url", "original_url", "link", "url")
 _HEXO_KEYS = frozenset({"comments", "headimg", "thumbnail", "abbrlink", "updated", "toc"})
 
 
-def read(block: Block, path: str, source: str, zone: ZoneInfo = SHANGHAI) -> RawPost:
+def read(block: Block, path: str, source: str, zones: Zones = NO_ZONES) -> RawPost:
     """Return the post's values, with a reason for each absent one.
 
     Raises:
@@ -39,10 +39,12 @@ def read(block: Block, path: str, source: str, zone: ZoneInfo = SHANGHAI) -> Raw
     ours = _OURS.match(word(fields.get("article_id")))
     body, link = finews_post.cut_footer(block.body) if ours else (block.body, "")
     url, url_how = _url(fields, link)
+    source = ours[1] if ours else source or SOURCE
+    zone = zones.get(source, zones.get(""))
     return RawPost(
         dialect=dialect,
         head_rule="YAML",
-        source=ours[1] if ours else source or SOURCE,
+        source=source,
         source_article_id=ours[2] if ours else path,
         url=url,
         url_how=url_how,
@@ -90,7 +92,7 @@ def _html(body: str, path: str) -> str:
     return body if path.endswith((".html", ".htm")) else markdown.to_html(body)
 
 
-def _published(fields: Mapping[str, Value], path: str, zone: ZoneInfo) -> Moment:
+def _published(fields: Mapping[str, Value], path: str, zone: ZoneInfo | None) -> Moment:
     for key in _DATE_KEYS:
         if raw := word(fields.get(key)):
             moment = dates.parse_time(raw, zone, f"front matter: {key}")
@@ -107,7 +109,7 @@ def _at_precision(moment: Moment, precision: str) -> Moment:
     return replace(moment, precision="minute", provenance=how)
 
 
-def _updated(fields: Mapping[str, Value], zone: ZoneInfo) -> Moment | None:
+def _updated(fields: Mapping[str, Value], zone: ZoneInfo | None) -> Moment | None:
     for key in _UPDATED_KEYS:
         if raw := word(fields.get(key)):
             return dates.parse_time(raw, zone, f"front matter: {key}")

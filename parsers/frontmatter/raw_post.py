@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,9 @@ from parsers.model import Extracted, Moment
 Dialect = Literal["jekyll", "hexo", "hugo"]
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+Zones = Mapping[str, ZoneInfo]
+NO_ZONES: Zones = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

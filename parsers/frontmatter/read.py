@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NoReturn
-from zoneinfo import ZoneInfo
 
 from parsers.compose import compose
 from parsers.errors import NotAnArticle, ParseError
 from parsers.frontmatter import finews_post, generic, rsshub_page
 from parsers.frontmatter.block import Block, split
-from parsers.frontmatter.raw_post import SHANGHAI, Dialect, RawPost
+from parsers.frontmatter.raw_post import NO_ZONES, Dialect, RawPost, Zones
 from parsers.frontmatter.yaml_head import Value
 from parsers.model import Article, CanonicalUrl, Page, Parser, Source
 
-# A post is not fetched.
-_NOT_FETCHED = datetime(1970, 1, 1, tzinfo=UTC)
+# A post is not fetched, so that no time in it is in the future.
+_NOT_FETCHED = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ class Post:
     is_movable: bool = False
 
 
-def read_post(data: bytes, path: str, *, source: str = "", zone: ZoneInfo = SHANGHAI) -> Post:
+def read_post(data: bytes, path: str, *, source: str = "", zones: Zones = NO_ZONES) -> Post:
     """Read a Jekyll or Hexo post.
 
     Args:
@@ -52,7 +51,8 @@ def read_post(data: bytes, path: str, *, source: str = "", zone: ZoneInfo = SHAN
         path: The path relative to the imported folder. The name may contain the id or
             the day; for posts without an id the path is the id.
         source: The source of posts that do not name theirs; ``posts`` if empty.
-        zone: The time zone of dates without one in such posts.
+        zones: The declared time zone of each source, for dates without one; ``""`` is that
+            of all other sources.
 
     Raises:
         BadFrontMatter: The head is missing, unclosed or unreadable.
@@ -62,7 +62,7 @@ def read_post(data: bytes, path: str, *, source: str = "", zone: ZoneInfo = SHAN
     raw = finews_post.read(block, path) or rsshub_page.read(block, path)
     is_movable = raw is not None and bool(raw.source)
     if raw is None:
-        raw = generic.read(block, path, source, zone)
+        raw = generic.read(block, path, source, zones)
     if not raw.source:
         raw = replace(raw, source=source or generic.SOURCE, source_article_id=path)
     try:

@@ -7,7 +7,7 @@
 * An article's id is its canonical link, so that a feed, a backfill by URL and the generic
   parser agree. An item whose link is the home page or that of a different item has its guid,
   else its link with a digest of title and text. ``identity = "guid"`` prefers the guid.
-* A feed time without a time zone is unknown unless ``time_zone`` is set. An Atom entry may
+* A feed time without a time zone is in the zone of ``time_zone``, else UTC. An Atom entry may
   have only the time of its last change, which is not a publication time.
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from parsers.compose import compose
+from parsers.compose import TIME_FIELDS, compose, published_fields
 from parsers.errors import UnknownUrl
 from parsers.feeds import FeedItem, parse_feed
 from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
@@ -35,7 +35,7 @@ from parsers.sources._feed import (
     with_guid,
     with_item_image,
 )
-from parsers.text.dates import parse_time, unknown_time
+from parsers.text.dates import parse_time, unknown_time, without_future
 from parsers.text.urls import canonicalize, is_http
 
 
@@ -141,12 +141,10 @@ def _completed(source: Source, page: Page, article: Article) -> Article:
         changes["source_article_id"] = entry.source_article_id
         changes["article_id"] = f"{source.slug}:{entry.source_article_id}"
         published = _time(source, entry.facts.get("published", ""), "publication")
+        published = without_future(published, page.fetched_at)
         if article.published_at is None and published.at is not None:
-            add("published_at", published.at, published.provenance)
-            add("published_raw", published.raw, published.provenance)
-            add("published_precision", published.precision, published.provenance)
-            changes["published_timezone_source"] = published.timezone_source
-            provenance["published_timezone_source"] = published.provenance
+            changes |= published_fields(published)
+            provenance |= dict.fromkeys(TIME_FIELDS, published.provenance)
         authors, tags = _names(entry, "author"), _names(entry, "category")
         language = _language(source, entry.facts.get("language", ""))
         if authors.value and not article.authors:

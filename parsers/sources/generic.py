@@ -6,7 +6,7 @@
 * A body may be in a box named ``sidebar`` or ``comment``: class names are hints, the
   weight of the sentences decides.
 * A time without a time zone is in the zone of the option ``time_zone``, else of the
-  publisher in ``parsers.extract.heuristics``, else it is known to the day only.
+  publisher in ``parsers.extract.heuristics``, else in UTC.
 
 An article's id is its canonical URL. There are no listings: URLs name the pages.
 """
@@ -79,6 +79,7 @@ def parse(source: Source, page: Page) -> Article:
     writers = authors(read.declared, read.layout, read.box, publisher=(named and named.value) or "")
     zone = _zone(source, read.host)
     moment = published(read.root, read.declared, read.layout, read.box, read.address, zone)
+    changed = updated(read.root, read.declared, read.layout, read.box, zone)
     words = language_of(_language(source), read.root, read.declared, read.layout)
     return compose(
         source,
@@ -91,7 +92,7 @@ def parse(source: Source, page: Page) -> Article:
         published=moment,
         publisher=named,
         authors=writers,
-        updated=updated(read.declared, zone),
+        updated=changed,
         categories=categories(read.declared),
         tags=tags(read.declared),
         language=words,
@@ -227,7 +228,7 @@ def _zone(source: Source, host: Host) -> ZoneInfo | None:
 
 PARSER = Parser(
     name="generic",
-    version="1",
+    version="2",
     options={"time_zone": NO_ZONE, "language": AS_DECLARED},
     listings=listings,
     entries=entries,

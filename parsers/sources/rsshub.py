@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from unicodedata import east_asian_width
+from zoneinfo import ZoneInfo
 
 from parsers.compose import compose
 from parsers.errors import BadListing, IncompleteArticle, UnknownUrl
@@ -47,6 +48,10 @@ from parsers.text.urls import canonicalize, host_of, is_http, is_in_domain, url_
 
 TITLE_WIDTH = 150
 INVALID_DATE = "Invalid Date"
+
+
+_CHINA = ZoneInfo("Asia/Shanghai")
+"""The zone of the publications in ``KNOWN``, unless the source declares another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +221,8 @@ def _published(source: Source, raw: str) -> Moment:
     publication = _publication(source)
     declared = publication is not None and publication.midnight_is_day
     is_day = declared if midnight_is == "declared" else midnight_is == "day"
-    return parse_time(raw, source.zone(), "feed:pubDate", midnight_is_day=is_day)
+    zone = source.zone() or (_CHINA if publication else None)
+    return parse_time(raw, zone, "feed:pubDate", midnight_is_day=is_day)
 
 
 def _publisher(source: Source, authors: str) -> Extracted[str] | None:
@@ -245,7 +251,7 @@ PARSER = Parser(
         "categories": (),
         "allowed_domains": (),
         "midnight_is": "declared",
-        "time_zone": "Asia/Shanghai",
+        "time_zone": "",
     },
     listings=listings,
     entries=entries,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,10 @@ SOURCE = Source(slug="example", parser=PARSER, options={})
 PAGE = Page(url=URL, text="", fetched_at=datetime(2022, 3, 15, tzinfo=UTC))
 PUBLISHED = Moment(
     at=datetime(2022, 3, 14, 12, 43, 16, tzinfo=UTC),
+    on=date(2022, 3, 14),
     raw="2022-03-14 20:43:16",
     precision="second",
+    timezone="Asia/Shanghai",
     timezone_source="source",
     provenance="listing:showtime",
 )
@@ -75,8 +77,10 @@ def test_article_has_the_extracted_values() -> None:
         authors=("示例",),
         publisher="财联社",
         published_at=PUBLISHED.at,
+        published_on=date(2022, 3, 14),
         published_raw="2022-03-14 20:43:16",
         published_precision="second",
+        published_timezone="Asia/Shanghai",
         published_timezone_source="source",
         updated_at=None,
         categories=("cailianshe",),

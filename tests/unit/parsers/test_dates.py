@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers.model import Moment
-from parsers.text.dates import find_time_text, from_epoch, parse_time, unknown_time
+from parsers.text.dates import (
+    find_time_text,
+    from_epoch,
+    parse_time,
+    unknown_time,
+    without_future,
+)
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -96,7 +103,7 @@ def test_time_is_read_with_its_own_precision(
         ("14 Mar", "no year"),
         ("2022-02-30", "no date"),
         ("2022-13-01 00:00:00", "no date"),
-        ("31 Foo 2022", "no date"),
+        ("31 Foo 2022", "no known form"),
         ("2022-03-14 25:00:00", "no time of day"),
         ("2022-03-14 20:61", "no time of day"),
         ("0001-01-01T00:00:00", "out of range"),
@@ -125,11 +132,13 @@ def test_unreadable_time_is_unknown_with_a_reason(raw: str, why: str) -> None:
     assert why in found.provenance
 
 
-def test_time_without_any_zone_stays_unknown() -> None:
-    for raw in ("2022-03-14 20:43:16", "2022-03-14"):
-        found = parse_time(raw, None, "feed")
-        assert (found.at, found.precision) == (None, "unknown")
-        assert "declares none" in found.provenance
+@pytest.mark.parametrize("raw", ["2022-03-14 20:43:16", "2022-03-14"])
+def test_time_without_any_zone_is_in_utc_and_says_so(raw: str) -> None:
+    found = parse_time(raw, None, "feed")
+
+    declared = parse_time(raw, ZoneInfo("UTC"), "feed")
+    assert found == replace(declared, timezone_source="none", provenance=found.provenance)
+    assert "no zone is declared" in found.provenance
 
 
 def test_named_offset_needs_no_declared_zone() -> None:
@@ -175,8 +184,10 @@ def test_epoch_that_names_no_time_is_unknown(value: float | str) -> None:
 def test_unknown_keeps_the_text_and_the_reason() -> None:
     assert unknown_time("?", "the feed has none") == Moment(
         at=None,
+        on=None,
         raw="?",
         precision="unknown",
+        timezone=None,
         timezone_source="none",
         provenance="absent: the feed has none",
     )
@@ -190,12 +201,175 @@ def test_unknown_keeps_the_text_and_the_reason() -> None:
         ("2024年04月24日23:52 | 来源：某社", "2024年04月24日23:52"),
         ("更新于 2022-03-14T20:43:16+08:00。", "2022-03-14T20:43:16+08:00"),
         ("２０２２年３月１４日", "2022年3月14日"),
+        ("By a reporter | May 15, 2026, 3:09 PM ET | 4 min read", "May 15, 2026, 3:09 PM ET"),
+        ("Berlin, 15. Mai 2026 (dpa)", "15. Mai 2026"),
+        ("den 3. Stock 2026", ""),
+        ("2026-05-15 3:09 PM", "2026-05-15 3:09 PM"),
         ("昨天 12:30", ""),
     ],
 )
 def test_find_time_takes_the_first_date_out_of_other_words(words: str, time: str) -> None:
     assert find_time_text(words) == time
     assert not time or parse_time(time, SHANGHAI, "x").at is not None
+
+
+IN_MANY_LANGUAGES = [
+    # 12-hour clocks
+    ("Sun, 3 May 2026 1:55 PM EDT", utc(2026, 5, 3, 17, 55)),
+    ("Friday, May 15, 2026 - 3:09pm", utc(2026, 5, 15, 13, 9)),
+    ("15 May 2026, 12:30 a.m.", utc(2026, 5, 14, 22, 30)),
+    ("May 15, 2026 at 9am", utc(2026, 5, 15, 7)),
+    ("3:09 PM ET, May 15, 2026", utc(2026, 5, 15, 19, 9)),
+    ("2026-05-15 오후 11:23:17", utc(2026, 5, 15, 21, 23, 17)),
+    ("2026年5月15日 下午3:09", utc(2026, 5, 15, 13, 9)),
+    ("2026年5月15日(金) 15時09分", utc(2026, 5, 15, 13, 9)),
+    # zones by name
+    ("Fri, 15 May 2026 20:19:00 America/Los_Angeles", utc(2026, 5, 16, 3, 19)),
+    ("2026-05-15T10:00:00+02:00[Europe/Paris]", utc(2026, 5, 15, 8)),
+    ("15 May 2026 10:00 MESZ", utc(2026, 5, 15, 8)),
+    ("15 May 2026 10:00 ACST", utc(2026, 5, 15, 0, 30)),
+    # ordinals, labels, weekdays, clocks first
+    ("Fri, 15th May 2026 09:32:20 GMT", utc(2026, 5, 15, 9, 32, 20)),
+    ("1er mai 2026, 10:00", utc(2026, 5, 1, 8)),
+    ("Published on: May 15th, 2026 10:00", utc(2026, 5, 15, 8)),
+    ("发布时间：2026-05-15 10:00", utc(2026, 5, 15, 8)),
+    ("Fri, 2026/05/15 08:19:53 EDT", utc(2026, 5, 15, 12, 19, 53)),
+    ("10:00, 15 May 2026", utc(2026, 5, 15, 8)),
+    # names in other languages
+    ("Fr, 15 Mai 2026 00:00:00 +0200", utc(2026, 5, 14, 22)),
+    ("Freitag, 15. Mai 2026 um 15.09 Uhr", utc(2026, 5, 15, 13, 9)),
+    ("mar., 3 mars 2026 à 15h09", utc(2026, 3, 3, 14, 9)),
+    ("martes, 3 de marzo de 2026, 10:00", utc(2026, 3, 3, 9)),
+    ("mar, 3 mar 2026 10:00:00 +0100", utc(2026, 3, 3, 9)),
+    ("terça-feira, 3 de março de 2026 10:00", utc(2026, 3, 3, 9)),
+    ("venerdì 15 maggio 2026, ore 15:09", utc(2026, 5, 15, 13, 9)),
+    ("15 mei 2026 om 15.09 uur", utc(2026, 5, 15, 13, 9)),
+    ("fredag 15 maj 2026 kl. 15.09", utc(2026, 5, 15, 13, 9)),
+    ("15. toukokuuta 2026 10:00", utc(2026, 5, 15, 8)),
+    ("piątek, 15 maja 2026 r., 10:00", utc(2026, 5, 15, 8)),
+    ("pátek 15. května 2026 v 10:00", utc(2026, 5, 15, 8)),
+    ("2026. május 15. 10:00", utc(2026, 5, 15, 8)),
+    ("15 мая 2026 г., 10:00", utc(2026, 5, 15, 8)),
+    ("15 травня 2026 року, 10:00", utc(2026, 5, 15, 8)),
+    ("15 Mayıs 2026 Cuma 10:00", utc(2026, 5, 15, 8)),
+    ("Παρασκευή, 15 Μαΐου 2026 10:00", utc(2026, 5, 15, 8)),
+    # days before months where no other reading is possible
+    ("27/11/2025 01:57", utc(2025, 11, 27, 0, 57)),
+    ("11/27/2025 01:57", utc(2025, 11, 27, 0, 57)),
+    ("03.04.2026 10:00", utc(2026, 4, 3, 8)),
+]
+
+
+@pytest.mark.parametrize(("raw", "at"), IN_MANY_LANGUAGES)
+def test_time_is_read_in_many_languages(raw: str, at: datetime) -> None:
+    assert parse_time(raw, ZoneInfo("Europe/Berlin"), "x").at == at
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        ("03/04/2026", "day or the month first"),
+        ("3/4/26", "no known form"),
+        ("Sat, 11 04 2026 08:51:49 +0100", "no known form"),
+        ("2026-04-08T16:20:00-05:00Z", "no known form"),
+        ("5. listopada 2026", "October or November"),
+        ("17 Apr 2026 13:09 AM", "no time of day"),
+        ("17 Apr 2026 0:09 PM", "no time of day"),
+        ("Fri, 17 Apr 2026 15:09:00 Mars/Olympus", "no zone"),
+        ("Updated: 17 April 2026", "time of a change"),
+        ("更新时间：2026-04-17 15:09", "time of a change"),
+        ("April 2026", "no known form"),
+        ("1970-01-01T00:00:00Z", "placeholder"),
+        ("1970-01-01 00:00:00", "placeholder"),
+        ("1970-01-01 08:00:00", "placeholder"),
+        ("1969-12-31T19:00:00-05:00", "placeholder"),
+        ("1 January 1970", "placeholder"),
+        ("1900-01-01", "placeholder"),
+        ("1899-12-30 00:00", "placeholder"),
+        ("0000-00-00 00:00:00", "out of range"),
+    ],
+)
+def test_time_that_may_be_wrong_is_unknown(raw: str, why: str) -> None:
+    found = parse_time(raw, SHANGHAI, "x")
+
+    assert (found.at, found.on, found.precision, found.raw) == (None, None, "unknown", raw)
+    assert why in found.provenance
+
+
+@pytest.mark.parametrize(("day_first", "month"), [(True, 4), (False, 3)])
+def test_page_decides_which_of_two_small_numbers_is_the_day(day_first: bool, month: int) -> None:
+    found = parse_time("03/04/2026", SHANGHAI, "x", day_first=day_first)
+
+    assert found.on == date(2026, month, 7 - month)
+
+
+@pytest.mark.parametrize(
+    ("raw", "zone", "on", "timezone"),
+    [
+        ("2021年10月7日", SHANGHAI, date(2021, 10, 7), "Asia/Shanghai"),
+        ("2021-10-07", SHANGHAI, date(2021, 10, 7), "Asia/Shanghai"),
+        ("2021-10-07", None, date(2021, 10, 7), "UTC"),
+        ("2021-10-07+02:00", SHANGHAI, date(2021, 10, 7), "+02:00"),
+        ("2021-10-07 00:30", SHANGHAI, date(2021, 10, 7), "Asia/Shanghai"),
+        ("2021-10-07T23:30:00Z", SHANGHAI, date(2021, 10, 8), "Asia/Shanghai"),
+        ("2021-10-07T00:30:00+08:00", None, date(2021, 10, 7), "+08:00"),
+        ("2021-10-07 00:30 America/New_York", None, date(2021, 10, 7), "America/New_York"),
+        ("1633535999", SHANGHAI, date(2021, 10, 6), "Asia/Shanghai"),
+    ],
+)
+def test_day_is_that_of_the_declared_zone_else_of_the_text(
+    raw: str, zone: ZoneInfo | None, on: date, timezone: str
+) -> None:
+    found = parse_time(raw, zone, "x")
+
+    assert (found.on, found.timezone) == (on, timezone)
+
+
+def test_time_ahead_of_its_page_is_unknown_and_keeps_its_text() -> None:
+    fetched_at = utc(2026, 3, 10)
+    soon, late = (
+        without_future(parse_time(raw, SHANGHAI, "feed:time"), fetched_at)
+        for raw in ("2026-03-12 07:59", "2026-03-12 08:01")
+    )
+
+    assert soon.at == utc(2026, 3, 11, 23, 59)
+    assert (late.at, late.on, late.raw, late.precision) == (
+        None, None, "2026-03-12 08:01", "unknown",
+    )  # fmt: skip
+    assert "future" in late.provenance
+
+
+ZONE_NAMES = ["Asia/Shanghai", "Europe/Berlin", "America/New_York", "Pacific/Auckland", "UTC"]
+DAY_FORMS = [
+    "{0:%Y-%m-%d}", "{0:%Y}年{0.month}月{0.day}日", "{0:%Y/%m/%d}", "{0:%d.%m.%Y}", "{0:%d %B %Y}",
+    "{0:%A}, {0:%B} {0.day}, {0:%Y}",
+]  # fmt: skip
+
+
+@given(
+    st.dates(min_value=date(1970, 1, 2), max_value=date(2199, 12, 31)),
+    st.sampled_from(ZONE_NAMES),
+    st.sampled_from(DAY_FORMS),
+)
+def test_printed_day_never_moves(day: date, zone: str, form: str) -> None:
+    raw = form.format(day)
+    found = parse_time(raw, ZoneInfo(zone), "x")
+
+    assert (found.on, found.precision) == (day, "day")
+    assert found.at is not None
+    assert found.at.astimezone(ZoneInfo(zone)).date() == day
+    assert parse_time(raw, None, "x").on == day
+
+
+@given(st.integers(min_value=100_000, max_value=7_258_000_000), st.sampled_from(ZONE_NAMES))
+def test_printed_time_keeps_its_day_and_is_read_back(seconds: int, zone: str) -> None:
+    # The second of two equal hours in autumn reads as the first.
+    local = datetime.fromtimestamp(seconds, tz=ZoneInfo(zone)).replace(fold=0)
+    found = parse_time(f"{local:%a, %d %b %Y %I:%M:%S %p} {zone}", ZoneInfo(zone), "x")
+    again = parse_time(str(found.at), ZoneInfo(zone), "x")
+
+    assert (found.at, found.on) == (local.astimezone(UTC), local.date())
+    assert (again.at, again.on) == (found.at, found.on)
 
 
 @given(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from parsers.frontmatter import Dialect, read_post, write_post
 from parsers.frontmatter.yaml_quote import writable
 from tests.unit.publishing.conftest import ReadHead, _hexo_head, _jekyll_head, make_article
 
+ZONES = {"": ZoneInfo("Asia/Shanghai")}
 FINEWS = """---
 layout: post
 title: "标题"
@@ -276,7 +278,7 @@ def test_a_written_post_is_read_back_as_the_same_article(
 ) -> None:
     article = make_article(**{"title": "标题", **changes})
     written = write_post(article, dialect)
-    again = read_post(written.data, written.path).article
+    again = read_post(written.data, written.path, zones=ZONES).article
     for name in (
         "article_id", "publisher", "published_at", "published_precision", "categories", "tags",
         "authors", "text",
@@ -289,7 +291,7 @@ def test_a_seed_written_anew_is_the_same_article(seed: Path) -> None:
     article = read_post(seed.read_bytes(), seed.name).article
     for dialect in DIALECTS:
         written = write_post(article, dialect)
-        again = read_post(written.data, written.path).article
+        again = read_post(written.data, written.path, zones=ZONES).article
         assert again.article_id == article.article_id
         assert again.content_hash == article.content_hash
         assert again.published_at == article.published_at
