@@ -36,7 +36,7 @@ _CONTENT = (
 )  # fmt: skip
 _SUMMARY = (
     "description", "summary", "atom:summary", "dc:description", "itunes:summary",
-    "media:description", "dcterms:abstract", "itunes:subtitle", "abstract",
+    "itunes:description", "media:description", "dcterms:abstract", "itunes:subtitle", "abstract",
 )  # fmt: skip
 _AUTHORS = ("author", "atom:author", "dc:creator", "dcterms:creator", "dc:author")
 _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".svg", ".bmp")
@@ -187,9 +187,11 @@ class _Node:
         return author_names(people) or author_names(self.texts("itunes:author"))
 
     def _person(self, author: etree._Element) -> str:
-        if len(author):
-            named = _Node(author, self.names, "", "")
-            return named.text("name", "atom:name") or named.text("rdf:description", "rdf:seq")
+        named = _Node(author, self.names, "", "")
+        if name := named.text("name", "atom:name", "itunes:name"):
+            return name
+        if named.text("email", "uri", "url", "atom:email", "atom:uri"):
+            return ""
         return html.unescape(strip_elements(all_text(author)))
 
     def page_link(self) -> str:
@@ -252,7 +254,7 @@ def _categories(node: _Node) -> tuple[str, ...]:
 
 
 def _category(element: etree._Element) -> str:
-    names = (*map(element.get, ("label", "term", "text")), element.text, all_text(element))
+    names = (*map(element.get, ("label", "term", "text")), all_text(element))
     return next((name for name in names if name and name.strip()), "")
 
 

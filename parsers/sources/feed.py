@@ -1,9 +1,9 @@
 """Any site with an RSS, Atom or JSON feed.
 
 * ``full_text = false``: the article is the item's content (``content:encoded`` or Atom
-  ``content``, else the description).
+  ``content``, else the description). An item without a title is an article without one.
 * ``full_text = true``: the item's link is fetched and parsed by ``parsers.sources.generic``;
-  the item's time, authors and tags are used where the page has none.
+  the item's time, authors, tags, language and picture are used where the page has none.
 * An article's id is its canonical link, so that a feed, a backfill by URL and the generic
   parser agree. An item whose link is the home page or that of a different item has its guid,
   else its link with a digest of title and text. ``identity = "guid"`` prefers the guid.
@@ -128,6 +128,7 @@ def entry_of(_source: Source, url: str) -> Entry:
 
 def _completed(source: Source, page: Page, article: Article) -> Article:
     """Return the article of a linked page with the item's id and what the page lacks."""
+    article = with_item_image(article, page.entry) if page.entry else article
     changes: dict[str, Any] = {}
     provenance = dict(article.provenance)
 
@@ -153,8 +154,6 @@ def _completed(source: Source, page: Page, article: Article) -> Article:
             add("tags", tags.value, tags.provenance)
         if language.value and not article.language:
             add("language", language.value, language.provenance)
-        article = with_item_image(article, entry)
-        provenance = {**article.provenance, **provenance}
     article = replace(article, **changes, provenance=provenance)
     return with_guid(article, entry) if entry else article
 

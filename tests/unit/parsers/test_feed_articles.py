@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from parsers.model import Article
+from parsers import registry
+from parsers.model import Article, Entry, Page
 from tests import feeds_peers
 
 URL = "https://quay.example/blog/feed"
@@ -108,6 +110,9 @@ def test_item_without_a_title_is_an_article(title):
         ("<atom:author><atom:name>Mara Quill</atom:name></atom:author>", 1),
         ("<author><name>Mara Quill</name><email>m@quay.example</email></author>", 1),
         ("<itunes:author>Mara Quill</itunes:author>", 1),
+        ('<author>by <a href="/mara">Mara <b>Quill</b></a></author>', 1),
+        ("<author>&lt;a href='/mara'&gt;Mara Quill&lt;/a&gt;</author>", 1),
+        ("<atom:author><atom:email>m@quay.example</atom:email></atom:author>", 0),
         ("<dc:creator>By Mara Quill</dc:creator><itunes:author>Quay Radio</itunes:author>", 1),
         ("<author>m@quay.example</author>", 0),
         ("", 0),
@@ -194,6 +199,21 @@ def test_picture_in_the_text_is_the_lead_image_before_one_outside():
     )
 
     assert article.lead_image == "https://quay.example/in.jpg"
+
+
+def test_linked_page_without_a_picture_has_the_one_of_its_item():
+    source = registry.make_source("quay", "feed", {"url": URL, "full_text": True})
+    text = f"<rss><channel><item>{LINK}<enclosure url='/g.jpg' type='image/jpeg'/></item></channel></rss>"
+    page = Page(url=URL, text=text, fetched_at=feeds_peers.FETCHED_AT)
+    (entry,) = registry.entries(source, source.parser.listings(source)[0], page)
+    assert isinstance(entry, Entry)
+    story = "<p>Gulls return to the quay in spring, and the harbour master counts them.</p>" * 3
+    html = f"<html><head><title>Gulls</title></head><body><article><h1>Gulls</h1>{story}</article></body></html>"
+
+    article = registry.parse(source, replace(page, url=entry.url, text=html, entry=entry))
+
+    assert article.lead_image == "https://quay.example/g.jpg"
+    assert article.provenance["lead_image"] == "feed:image of the item"
 
 
 @pytest.mark.parametrize(
@@ -313,6 +333,7 @@ def test_link_of_an_rss_item_is_its_page(links, url):
         "<content:encoded>&lt;p&gt;&lt;/p&gt;</content:encoded><description>Full text.</description>",
         "<dc:description>Full text.</dc:description>",
         "<itunes:summary>Full text.</itunes:summary>",
+        "<googleplay:description>Full text.</googleplay:description><itunes:subtitle>No</itunes:subtitle>",
         "<media:description>Full text.</media:description>",
         "<media:group><media:description>Full text.</media:description></media:group>",
         "<dcterms:abstract>Full text.</dcterms:abstract>",
@@ -377,7 +398,7 @@ def test_time_of_a_change_is_no_publication_time(time):
 
 def test_categories_are_those_of_the_item():
     article = rss_item(
-        '<category>Tide</category><dc:subject>Gulls</dc:subject><atom:category term="Boats" label=" "/>'
+        '<category>Ti<b>de</b></category><dc:subject>Gulls</dc:subject><atom:category term="Boats" label=" "/>'
         '<media:category label="Rope">r</media:category><itunes:keywords>salt, Tide</itunes:keywords>'
         '<itunes:category text="Sea"><itunes:category text="Deep sea"/></itunes:category>',
         "<category>Feed</category>",
