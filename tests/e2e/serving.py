@@ -181,14 +181,16 @@ class Serving:
             return []
         return found
 
-    def runs_due(self, name: str, after: datetime, before: datetime) -> list[dict[str, Any]]:
-        """The scheduled runs of a sync that came due in an interval, in their order."""
+    def runs_due(
+        self, name: str, after: datetime, before: datetime, *states: str
+    ) -> list[dict[str, Any]]:
+        """The scheduled runs of a sync that came due in an interval."""
         wanted = {
+            "state": {"type": {"any_": list(states)}},
             "deployment_id": {"any_": [self.deployment_id(name)]},
             "expected_start_time": {"after_": f"{after:%FT%TZ}", "before_": f"{before:%FT%TZ}"},
         }
-        document = {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC"}
-        found: list[dict[str, Any]] = self.post("/flow_runs/filter", document)
+        found: list[dict[str, Any]] = self.post("/flow_runs/filter", {"flow_runs": wanted})
         return found
 
     def completed(self, name: str) -> int:
