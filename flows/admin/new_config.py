@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 from flows import settings
 from flows.errors import ConfigurationError
 from flows.fetch.policy import FetchPolicy
-from flows.pipeline.run import fetch_policy
 from flows.settings import BUILT_IN_SOURCES, Settings
 from flows.text import PRODUCT
 from parsers.text.urls import is_http
 
+_WARNED_OF = ("user_agent", "respect_robots", "per_host_concurrency")
 _HEAD = """\
 # The configuration of copydesk. Relative paths start at the folder of this file.
 # Each key is also an environment variable, such as COPYDESK_WAREHOUSE__PATH.
@@ -84,7 +84,9 @@ def advice(chosen: Settings, config: Path | None) -> list[str]:
         chosen: The configuration.
         config: Its file, if one was named.
     """
-    lines = list(fetch_policy(chosen.fetch, ()).policy_warnings())
+    # Without flows.pipeline, so that `copydesk serve` does not load DuckDB for this.
+    fetch = chosen.fetch.model_dump(include={*_WARNED_OF})
+    lines = list(FetchPolicy(**fetch).policy_warnings())
     if settings.resolve_config_file(config) is None:
         lines.insert(
             0,

@@ -71,6 +71,9 @@ class TestServe:
 
         assert serving.articles("woshipm") == set(site.oracle(1).of("woshipm", "direct"))
         assert service_manager.recv(100) == b"READY=1"
+        # It waits for years: what is large is imported by processes that end.
+        mapped = Path(f"/proc/{serving.process.pid}/maps").read_text(encoding="utf-8")
+        assert "duckdb" not in mapped
 
     def test_second_serve_of_the_same_warehouse_is_refused(self, serving):
         done = serving.run("serve")
