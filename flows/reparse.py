@@ -26,7 +26,7 @@ from prefect.runtime import flow_run
 from flows import settings as configuration
 from flows.pipeline import locks
 from flows.pipeline.parser_diff import ParserDiff
-from flows.pipeline.reparse_steps import Reparser, reparse_source, require_warehouse
+from flows.pipeline.reparse_steps import Reparser, reparse_source, require_pages
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
 from flows.reporting.artifacts import create_result_table, result_table
@@ -65,7 +65,7 @@ def reparse(
         WarehouseMissing: There is no warehouse, and so no archived page.
     """
     settings = configuration.load(Path(config) if config else None)
-    require_warehouse(settings.warehouse.path)
+    require_pages(settings)
     slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
     since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
     run = RunContext("reparse", settings, slugs, trigger=run_trigger(), is_dry=diff)

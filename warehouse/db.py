@@ -21,6 +21,7 @@ from duckdb import DuckDBPyConnection
 
 from warehouse import lock, migrate, wal
 from warehouse.duckdb_errors import (
+    damaged_error,
     holder_of,
     interruptible,
     is_lock_conflict,
@@ -30,10 +31,12 @@ from warehouse.duckdb_errors import (
 )
 from warehouse.errors import (
     WarehouseDamaged,
+    WarehouseLost,
     WarehouseMissing,
     WarehouseTooOld,
     WriteConflict,
 )
+from warehouse.file_size import is_short, missing_bytes
 
 STORAGE_VERSION = "v1.5.0"
 """Half the size of DuckDB's default, and the write-ahead log knows its file."""
@@ -55,6 +58,7 @@ def connect(
     *,
     wait_seconds: float = 30.0,
     notify: Callable[[str], None] | None = None,
+    restore_steps: Callable[[], str] = str,
 ) -> Iterator[DuckDBPyConnection]:
     """Open the warehouse for writing; create or upgrade it when needed.
 
@@ -63,8 +67,11 @@ def connect(
         wait_seconds: How long to wait for another process that holds it.
         notify: Called with a message before a wait, and before an upgrade. An upgrade keeps
             the old file as ``<path>.before-<schema>``.
+        restore_steps: Returns how to restore a warehouse that is missing or damaged, if files
+            of an earlier one are there. Then no new one is created.
 
     Raises:
+        WarehouseLost: It is missing, and ``restore_steps`` returned a text.
         WarehouseError: One of its subclasses; the message names the file.
     """
     if str(path) == MEMORY:
@@ -76,7 +83,7 @@ def connect(
     path = resolve_path(path)
     held = lock.acquire(path, wait_seconds=wait_seconds, notify=notify)
     try:
-        db = _open(path, held, wait_seconds=wait_seconds, notify=notify)
+        db = _open(path, held, wait_seconds=wait_seconds, notify=notify, steps=restore_steps)
         try:
             with interruptible(db):
                 yield db
@@ -264,6 +271,7 @@ def _open(
     *,
     wait_seconds: float,
     notify: Callable[[str], None] | None,
+    steps: Callable[[], str],
 ) -> DuckDBPyConnection:
     known = migrate.migrations()
     with _opening, translate_errors(path):
@@ -271,16 +279,21 @@ def _open(
             if _wal(path).exists():
                 raise WarehouseDamaged(
                     f"{path}: missing, but its write-ahead log {_wal(path)} is there: put the "
-                    "file back, or move the log away to start a new warehouse"
+                    "file back"
                 )
+            _check_not_lost(path, steps)
             lock.clear_commit_log(held)
+        may_be_cut = path.is_file() and not lock.is_shared(path) and is_short(path)
         db = _attach(path, wait_seconds, notify)
         try:
+            if may_be_cut and (missing := missing_bytes(db, path)):
+                raise damaged_error(path, f"cut: the last {missing:,} bytes are missing")
             todo = migrate.pending(db, str(path), known)
             if todo and migrate.version(db):
                 db = _upgrade(db, path, todo, notify)
             elif todo:
                 _check_empty(db, path, held)
+                _check_not_lost(path, steps)
                 migrate.apply(db, todo)
                 db.execute("CHECKPOINT")
             _check_commits(db, path, held)
@@ -327,6 +340,13 @@ def _connect(path: Path) -> DuckDBPyConnection:
 
 def _prepare(db: DuckDBPyConnection) -> None:
     db.execute("SET TimeZone = 'UTC'")
+
+
+def _check_not_lost(path: Path, restore_steps: Callable[[], str]) -> None:
+    """Refuse a new warehouse where files of an earlier one are."""
+    if steps := restore_steps():
+        state = "is empty" if path.exists() else "is missing"
+        raise WarehouseLost(f"{path}: the warehouse {state}, but files of it are there. {steps}")
 
 
 def _check_empty(db: DuckDBPyConnection, path: Path, held: lock.HeldLock) -> None:

@@ -7,6 +7,7 @@ WarehouseError
 ├── WarehouseTooOld       an earlier copydesk wrote it, and it is not upgraded here
 ├── MigrationChanged      an applied migration is not the one of this copydesk
 ├── WarehouseMissing      there is no file, or it is not a warehouse
+│   └── WarehouseLost     files of a warehouse are there that is missing itself
 ├── WrongSnapshot         the snapshot belongs to another warehouse
 ├── WarehouseFull         no space left, or a size limit was reached
 ├── WarehouseReadOnly     the file or its folder cannot be written
@@ -55,6 +56,10 @@ class MigrationChanged(WarehouseError):
 
 class WarehouseMissing(WarehouseError):
     """There is no such file, or it is no warehouse."""
+
+
+class WarehouseLost(WarehouseMissing):
+    """A snapshot or an archive is there, but not its warehouse: no new one is started."""
 
 
 class WrongSnapshot(WarehouseError):

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from flows.callbacks import Notify
+from flows.restore import require_warehouse
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import db
 from warehouse.care import compact, snapshot
 from warehouse.care.compact import CompactResult
-from warehouse.duckdb_errors import missing_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +68,7 @@ def compact_warehouse(
         WarehouseError: There is no warehouse, another process holds it, or the disk is full.
     """
     warehouse = settings.warehouse
-    if not warehouse.path.exists():
-        raise missing_error(warehouse.path)
+    require_warehouse(settings)
     notify(f"writing {warehouse.path} again ({warehouse.path.stat().st_size / 1e6:.0f} MB)")
     result = compact.compact(
         warehouse.path,

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import duckdb
+from duckdb import DuckDBPyConnection
 
 from flows import prefect_api
 from flows.admin.check import CheckResult
@@ -18,14 +19,30 @@ from flows.admin.integrity import check_archive, check_blocks, check_hashes
 from flows.callbacks import OnProgress, no_progress
 from flows.pipeline.run import fetch_policy
 from flows.redact import redact_url
+from flows.restore import restore_steps
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import connect_read_only, current_snapshot, migrate
-from warehouse.duckdb_errors import translate_error
-from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseMissing, WrongSnapshot
+from warehouse.duckdb_errors import damaged_error, translate_error
+from warehouse.errors import (
+    WarehouseBusy,
+    WarehouseError,
+    WarehouseMissing,
+    WarehouseTooOld,
+    WrongSnapshot,
+)
+from warehouse.file_size import missing_bytes
 
 TESTED_VERSIONS = {"duckdb": ("1.5.5", "2.0.1"), "prefect": ("3.9.1",)}
 MIN_FREE_BYTES = 2_000_000_000
+_ARCHIVE_FILES = """
+    SELECT archive_file, count(*) FROM fetches WHERE archive_file IS NOT NULL GROUP BY archive_file
+"""
+_COMPLETED = "SELECT count(*) FROM runs WHERE state IN ('completed', 'completed_with_warnings')"
+_PUBLISH = (
+    "If the warehouse is sound, `copydesk compact` or the next run publishes it again; otherwise "
+    "restore a backup (RUNBOOK, Restore)"
+)
 _OPEN_COUNTS = {
     "quarantine list": "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL",
     "gaps": "SELECT count(*) FROM gaps WHERE closed_by IS NULL",
@@ -109,16 +126,40 @@ def _existing(folder: Path) -> Path:
 
 def _check_archive(settings: Settings, *, verify: bool) -> Iterator[CheckResult]:
     path = settings.archive.path
-    if not path.exists():
+    if verify and path.exists():
+        return  # ``check_archive`` reads it
+    named = _archive_files(settings)
+    missing = {name: count for name, count in named.items() if not (path / name).exists()}
+    if missing:
+        pages = pluralize(sum(missing.values()), "fetch names", "fetches name")
+        yield CheckResult(
+            "archive",
+            "error",
+            f"{path}: {pluralize(len(missing), 'file')} that {pages} are missing, such as "
+            f"{min(missing)}: restore the folder from a backup (RUNBOOK, Restore); until then these "
+            "pages cannot be parsed again",
+        )
+    elif not path.exists():
         yield CheckResult("archive", "ok", f"{path}: nothing was fetched yet")
-    elif not verify:
+    else:
         yield CheckResult("archive", "ok", f"{path} (`--verify` reads every record)")
+
+
+def _archive_files(settings: Settings) -> dict[str, int]:
+    """The archive files that fetches name, with their number; empty if no file can be read."""
+    for file in (settings.warehouse.snapshot, settings.warehouse.path):
+        with suppress(WarehouseError, duckdb.Error), connect_read_only(file) as db:
+            return dict(db.execute(_ARCHIVE_FILES).fetchall())
+    return {}
 
 
 def _check_warehouse(settings: Settings, *, verify: bool) -> Iterator[CheckResult]:
     path = settings.warehouse.path
     try:
         with connect_read_only(path) as db:
+            if not migrate.version(db):
+                raise WarehouseMissing(f"{path}: has no tables of copydesk")
+            _check_size(db, path)
             if count := len(migrate.pending(db, str(path), migrate.migrations())):
                 pending = pluralize(count, "pending migration")
                 yield CheckResult(
@@ -133,27 +174,56 @@ def _check_warehouse(settings: Settings, *, verify: bool) -> Iterator[CheckResul
                 (count,) = db.execute(sql).fetchall()[0]
                 message = f"{count} open: `copydesk {command}`" if count else "nothing is open"
                 yield CheckResult(command.split()[0], "ok", message)
-    except WarehouseMissing:
-        yield CheckResult("warehouse", "ok", f"{path} does not exist yet; the first run creates it")
     except WarehouseBusy as error:
         yield CheckResult("warehouse", "warning", str(error))
-    except WarehouseError as error:
-        yield CheckResult("warehouse", "error", str(error))
-    except duckdb.Error as error:
-        yield CheckResult("warehouse", "error", str(translate_error(error, path)))
+    except (WarehouseError, duckdb.Error) as error:
+        steps = restore_steps(settings)
+        if not path.exists() and not steps:
+            yield CheckResult(
+                "warehouse", "ok", f"{path} does not exist yet; the first run creates it"
+            )
+            return
+        found = translate_error(error, path) if isinstance(error, duckdb.Error) else error
+        message = str(found) if path.exists() else f"{path} is missing, but files of it are there"
+        yield CheckResult("warehouse", "error", f"{message}. {steps}".rstrip(". "))
+
+
+def _check_size(db: DuckDBPyConnection, path: Path) -> None:
+    if missing := missing_bytes(db, path):
+        raise damaged_error(path, f"cut: the last {missing:,} bytes are missing")
 
 
 def _check_snapshot(settings: Settings) -> Iterator[CheckResult]:
     warehouse = settings.warehouse
     try:
         snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
-    except WarehouseMissing:
-        yield CheckResult("snapshot", "ok", "none yet; the first run publishes it")
-    except WrongSnapshot as error:
-        yield CheckResult("snapshot", "error", str(error))
+        with connect_read_only(snapshot.path) as db:
+            _check_size(db, snapshot.path)
+            db.execute("SELECT count(*) FROM articles").fetchall()
+    except (WarehouseError, duckdb.Error) as error:
+        link = warehouse.snapshot
+        if not link.is_symlink() and not link.exists() and not _has_run(warehouse.path):
+            yield CheckResult("snapshot", "ok", "none yet; the first run publishes it")
+        elif isinstance(error, WrongSnapshot | WarehouseTooOld):
+            yield CheckResult("snapshot", "error", str(error))
+        else:
+            yield CheckResult("snapshot", "error", f"{link}: {_snapshot_state(link)}. {_PUBLISH}")
     else:
         minutes = snapshot.age().total_seconds() / 60
         yield CheckResult("snapshot", "ok", f"{warehouse.snapshot}: {minutes:.0f} minutes old")
+
+
+def _snapshot_state(link: Path) -> str:
+    if link.exists():
+        return "cut or damaged"
+    return "leads to a file that is missing" if link.is_symlink() else "missing"
+
+
+def _has_run(path: Path) -> bool:
+    """Whether a run of the warehouse completed, and so published a snapshot."""
+    with suppress(WarehouseError, duckdb.Error), connect_read_only(path) as db:
+        return bool(db.execute(_COMPLETED).fetchall()[0][0])
+    return False
 
 
 def _compare(settings: Settings, on_progress: OnProgress) -> Iterator[CheckResult]:

@@ -26,6 +26,7 @@ from flows.callbacks import Notify, OnProgress
 from flows.errors import ConfigurationError
 from flows.fetch import decode_page
 from flows.pipeline import locks
+from flows.restore import require_warehouse
 from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry
@@ -36,7 +37,6 @@ from warehouse import db
 from warehouse.care import compact, snapshot
 from warehouse.care import erasure as rows
 from warehouse.care.erasure import ArchivedPageLocation, ErasedRows
-from warehouse.duckdb_errors import missing_error
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull
 from warehouse.records import suppression
 from warehouse.records.suppression import Suppression
@@ -367,7 +367,6 @@ def restore(settings: Settings, request: ErasureRequest) -> dict[str, bool]:
 @contextmanager
 def _connect(settings: Settings) -> Iterator[DuckDBPyConnection]:
     warehouse = settings.warehouse
-    if not warehouse.path.exists():
-        raise missing_error(warehouse.path)
+    require_warehouse(settings)
     with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as store:
         yield store

@@ -19,11 +19,12 @@ from typing import Any
 from flows.archive import ArchiveError
 from flows.archive.scan import scan_records
 from flows.errors import ConfigurationError, Interrupted, RunFailed
+from flows.restore import require_warehouse
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import db
 from warehouse.care import compact, snapshot
-from warehouse.errors import WarehouseBusy, WarehouseError
+from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseLost, WarehouseMissing
 from warehouse.records import backfill_chunks
 
 EXPECTED_ERRORS = (WarehouseError, ArchiveError, ConfigurationError, RunFailed, OSError)
@@ -42,7 +43,7 @@ _NO_WAREHOUSE = "there is no warehouse yet"
 def clean_snapshots(settings: Settings) -> str:
     """Publish a new snapshot, delete old ones and the files of killed processes."""
     warehouse = settings.warehouse
-    if not warehouse.path.exists():
+    if not _has_warehouse(settings):
         return _NO_WAREHOUSE
     before = set(_snapshots(warehouse.snapshot))
     with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as store:
@@ -56,6 +57,17 @@ def clean_snapshots(settings: Settings) -> str:
     removed = sum(_delete_if_older(file, _LEFTOVER_SECONDS) for file in leftovers)
     removed += sum(_delete_if_older(file, 30 * 86_400) for file in folder.glob("backfills/*.urls"))
     return f"{deleted} old snapshots and {removed} leftovers deleted"
+
+
+def _has_warehouse(settings: Settings) -> bool:
+    """Return whether there is a warehouse; raise if only its other files are there."""
+    try:
+        require_warehouse(settings)
+    except WarehouseLost:
+        raise
+    except WarehouseMissing:
+        return False
+    return True
 
 
 def _snapshots(link: Path) -> list[Path]:
@@ -73,7 +85,7 @@ def _delete_if_older(file: Path, seconds: float) -> bool:
 def compact_warehouse(settings: Settings, *, fetch_retention_days: int | None) -> str:
     """Compact the warehouse if much of it is unused, or if old fetches are to be deleted."""
     path = settings.warehouse.path
-    if not path.exists():
+    if not _has_warehouse(settings):
         return _NO_WAREHOUSE
     size = path.stat().st_size
     with db.connect(path, wait_seconds=settings.warehouse.lock_timeout_seconds) as store:
@@ -107,7 +119,7 @@ def _unused_share(store: Any) -> float:
 def delete_old_checkpoints(settings: Settings, *, days: int) -> str:
     """Delete the chunks of backfills that ended long ago."""
     warehouse = settings.warehouse
-    if not warehouse.path.exists():
+    if not _has_warehouse(settings):
         return _NO_WAREHOUSE
     seconds = warehouse.lock_timeout_seconds
     with (

@@ -10,10 +10,10 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from flows.callbacks import Notify
+from flows.restore import require_warehouse
 from flows.settings import Settings
 from warehouse import connect_read_only, current_snapshot, db
 from warehouse.care import snapshot
-from warehouse.duckdb_errors import missing_error
 from warehouse.records import gaps, quarantine
 from warehouse.rows import Gap, QuarantineEntry
 
@@ -84,8 +84,7 @@ def dismiss(
         NotFound: No id, or several, have one of these prefixes. Nothing is dismissed.
     """
     warehouse = settings.warehouse
-    if not warehouse.path.exists():
-        raise missing_error(warehouse.path)
+    require_warehouse(settings)
     wait = warehouse.lock_timeout_seconds
     with db.connect(warehouse.path, wait_seconds=wait, notify=notify) as store:
         with db.transaction(store):

@@ -27,12 +27,12 @@ from flows.pipeline.rows import IMPORT_CHANNEL
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport, upsert_counts
+from flows.restore import require_warehouse
 from flows.settings import Settings
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.frontmatter import read_post
 from parsers.model import BadEntry, Entry, Listing, Page, Source
-from warehouse.duckdb_errors import missing_error
 from warehouse.errors import BadRow
 from warehouse.read import archived_fetches
 from warehouse.records import not_modified, quarantine, runs
@@ -74,8 +74,7 @@ def replay_quarantine(
         SourceLocked: A run holds a source's lock until the timeout.
         WarehouseError: There is no warehouse, it cannot be written, or no failure has that id.
     """
-    if not settings.warehouse.path.exists():
-        raise missing_error(settings.warehouse.path)
+    require_warehouse(settings)
     stop = threading.Event()
     environment = RunEnvironment(stop=stop, on_progress=on_progress, notify=notify)
     with use_environment(environment), graceful_shutdown(stop, notify):

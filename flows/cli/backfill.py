@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from flows.cli.console import Console, usage_error, with_global_options
-from flows.cli.parameters import DAY
+from flows.cli.parameters import DAY, new_warehouse_option
 from flows.cli.progress import show_progress
 from flows.cli.run_result import print_run
 
@@ -30,6 +30,7 @@ from flows.cli.run_result import print_run
 )
 @click.option("--dry-run", is_flag=True, help="List what would be fetched; store nothing.")
 @click.option("--restart", is_flag=True, help="Repeat finished chunks, too.")
+@new_warehouse_option
 @with_global_options
 @click.pass_obj
 def backfill(
@@ -42,6 +43,7 @@ def backfill(
     *,
     dry_run: bool,
     restart: bool,
+    new_warehouse: bool,
 ) -> int:
     """Fetch a range of days, a list of URLs, or an archive of WARC files.
 
@@ -52,6 +54,8 @@ def backfill(
     from flows.serve.run_local import run_backfill
 
     url_list = _read_urls(urls)
+    if new_warehouse:
+        console.start_new_warehouse()
     with show_progress(console) as on_progress:
         report = run_backfill(
             console.settings(),

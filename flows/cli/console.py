@@ -91,6 +91,13 @@ class Console:
         notes = [*getattr(error, "__notes__", []), *filter(None, [advice_for(error)])]
         return self.fail("\n".join([str(error), *notes]), code)
 
+    def start_new_warehouse(self) -> None:
+        """Start an empty warehouse; the files of an earlier one are moved to a folder."""
+        from flows.restore import start_new_warehouse
+
+        if folder := start_new_warehouse(self.settings()):
+            self.notify(f"the files of the earlier warehouse are in {folder}")
+
     def notify_advice(self) -> None:
         """Print what the operator should change in the configuration before a run."""
         from flows.admin.new_config import advice

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from flows.cli.console import Console, with_global_options
+from flows.cli.parameters import new_warehouse_option
 from flows.cli.progress import show_progress
 from flows.cli.run_result import print_run
 
@@ -18,9 +19,12 @@ from flows.cli.run_result import print_run
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--source", metavar="SOURCE", help="The source of posts that name none.")
+@new_warehouse_option
 @with_global_options
 @click.pass_obj
-def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) -> int:
+def import_posts(
+    console: Console, paths: tuple[Path, ...], source: str | None, *, new_warehouse: bool
+) -> int:
     """Import existing Jekyll or Hexo posts: files, or folders with all they hold.
 
     The same command resumes an interrupted import, and later reads only new and changed files.
@@ -29,6 +33,8 @@ def import_posts(console: Console, paths: tuple[Path, ...], source: str | None) 
     from flows.publishing.find_posts import EXTENSIONS
     from flows.serve.run_local import run_import
 
+    if new_warehouse:
+        console.start_new_warehouse()
     with show_progress(console) as on_progress:
         report = run_import(
             console.settings(), paths, source=source, notify=console.notify, progress=on_progress

@@ -71,3 +71,10 @@ class Number(click.IntRange):
 
 DAY = Moment(days_only=True)
 MOMENT = Moment()
+
+
+new_warehouse_option = click.option(
+    "--new-warehouse",
+    is_flag=True,
+    help="Start an empty warehouse in place of one that is missing or damaged; keep all files.",
+)

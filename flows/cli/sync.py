@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from flows.cli.console import Console, usage_error, with_global_options
-from flows.cli.parameters import Number
+from flows.cli.parameters import Number, new_warehouse_option
 from flows.cli.progress import show_progress
 from flows.cli.run_result import print_run
 
@@ -19,9 +19,17 @@ from flows.cli.run_result import print_run
     "--limit", type=Number(1), metavar="N", help="At most this many entries of each source."
 )
 @click.option("--dry-run", is_flag=True, help="List what would be fetched; store nothing.")
+@new_warehouse_option
 @with_global_options
 @click.pass_obj
-def sync(console: Console, names: tuple[str, ...], limit: int | None, *, dry_run: bool) -> int:
+def sync(
+    console: Console,
+    names: tuple[str, ...],
+    limit: int | None,
+    *,
+    dry_run: bool,
+    new_warehouse: bool,
+) -> int:
     """Fetch new and changed articles of all sources, or of the named ones.
 
     \b
@@ -47,6 +55,8 @@ def sync(console: Console, names: tuple[str, ...], limit: int | None, *, dry_run
     if not settings.sources:
         usage_error("no source is configured; add a [sources.<name>] section")
     console.notify_advice()
+    if new_warehouse:
+        console.start_new_warehouse()
     with show_progress(console) as on_progress:
         report = run_sync(
             settings,

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from flows.archive import ArchiveError
 from flows.archive.index import listing_pages, read_response
@@ -25,29 +24,34 @@ from flows.pipeline.parser_diff import FieldChanges
 from flows.pipeline.reparse_failures import ReparseFailures
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import page_problem
+from flows.restore import require_warehouse
+from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.model import Entry, Listing, Page, Source
-from warehouse.duckdb_errors import missing_error
-from warehouse.errors import WarehouseMissing
+from warehouse.errors import WarehouseLost, WarehouseMissing
 from warehouse.read import archived_fetches
 from warehouse.read.archived_fetches import ArchivedPage
 
 PAGES_PER_BATCH = 200
 
 
-def require_warehouse(path: Path) -> None:
+def require_pages(settings: Settings) -> None:
     """Refuse a reparse where nothing was ever stored.
 
     Raises:
         WarehouseMissing: There is no warehouse.
     """
-    if not path.exists():
+    try:
+        require_warehouse(settings)
+    except WarehouseLost:
+        raise
+    except WarehouseMissing as error:
         raise WarehouseMissing(
-            f"{missing_error(path)}. There is no page to parse again; "
+            f"{error}. There is no page to parse again; "
             "`copydesk backfill SOURCE --archive FOLDER` reads WARC files"
-        )
+        ) from error
 
 
 def reparse_source(

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from types import TracebackType
 from typing import Literal, Self
@@ -23,11 +23,17 @@ from flows.fetch.ssrf import parse_target
 from flows.pipeline.run_log import logger
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
+from flows.restore import restore_steps
 from flows.settings import FetchSettings, Settings
 from parsers.model import Source
 from warehouse import db as warehouse
 from warehouse.care import snapshot
-from warehouse.errors import WarehouseError
+from warehouse.errors import (
+    WarehouseDamaged,
+    WarehouseError,
+    WarehouseLost,
+    WarehouseMissing,
+)
 from warehouse.records import alerts, fetches, runs, suppression
 from warehouse.records.alerts import AlertedFailures
 from warehouse.records.suppression import SuppressionList
@@ -289,8 +295,19 @@ class RunContext:
         is_missing = self.is_dry and not config.path.exists()
         path = warehouse.MEMORY if is_missing else config.path
         wait = config.lock_timeout_seconds
-        with self._one_writer, warehouse.connect(path, wait_seconds=wait, notify=notify) as db:
-            yield db
+        steps = partial(restore_steps, self.settings)
+        try:
+            with (
+                self._one_writer,
+                warehouse.connect(
+                    path, wait_seconds=wait, notify=notify, restore_steps=steps
+                ) as db,
+            ):
+                yield db
+        except (WarehouseMissing, WarehouseDamaged) as error:
+            if isinstance(error, WarehouseLost) or not (found := steps()):
+                raise
+            raise type(error)(f"{error}. {found}") from error
 
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:

@@ -124,10 +124,10 @@ def run_reparse(
         RunFailed: Prefect ended the run, or its server cannot be used.
         WarehouseError: There is no warehouse, or it could not be written.
     """
-    from flows.pipeline.reparse_steps import require_warehouse
+    from flows.pipeline.reparse_steps import require_pages
 
     settings.selected_sources(tuple(sources))
-    require_warehouse(settings.warehouse.path)  # before a server is started for nothing
+    require_pages(settings)  # before a server is started for nothing
     parameters = {
         "sources": list(sources) or None,
         "since": since,

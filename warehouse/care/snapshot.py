@@ -167,8 +167,7 @@ def _check_ours(link: Path, live: Path, tag: tuple[str, str]) -> None:
     if found.warehouse and found.warehouse != tag[1] and found.copy_of != tag[0]:
         raise WrongSnapshot(
             f"{link}: the snapshot of another warehouse than {live}; it was not replaced. Give "
-            "each warehouse its own [warehouse] snapshot; or, if the other warehouse is not "
-            "used any more, delete this link"
+            "each warehouse its own [warehouse] snapshot, or move this link away"
         )
 
 
