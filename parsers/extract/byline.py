@@ -38,7 +38,16 @@ _SOURCE = re.compile(
     r"(?:文章|本文|信息|稿件|新闻)?(?:来源|來源|稿源|出处)(?:于|自)?\s*[:：]\s*(?P<name>[^\s|｜()（）\[\]【】,，。:：]{2,30}?)(?=[\s|｜()（）\[\]【】,，。]|$|作者|编辑|责任|时间|日期|发布|字号|点击|浏览|\d{4})"
 )
 _BY = re.compile(
-    r"^(?:(?:written |posted |story |reported )?by|von|par|por|di|af|av|door|autor(?:ka)?\s*:|author\s*:|автор\s*:|текст\s*:|συντάκτης\s*:|written by|text\s*:)\s+(?P<names>[^\d|•·]{3,90}?)(?:\s*[|•·–—].*|,?\s+\d.*)?$",
+    r"^(?:(?:written |posted |story |reported )?by|von|par|por|di|af|av|door|autor(?:ka)?\s*:|(?:author|contributor)s?\s*:|автор\s*:|текст\s*:|συντάκτης\s*:|written by|text\s*:)\s+(?P<names>[^\d|•·]{3,90}?)(?:\s*[|•·–—].*|,?\s+\d.*)?$",
+    re.I,
+)
+_LABEL = re.compile(
+    r"(?:(?:written |posted |reported |words |story )?by|von|par|por|di|authors?|autor(?:in|en)?|auteur|автор|contributors?|συντάκτης)\s*:?",
+    re.I,
+)
+# Declared in place of the person whom the page prints.
+_STAFF = re.compile(
+    r"\b(?:staff|team|desk|newsroom|redaktion|rédaction|redacción|redazione|editors|editorial)\b|^no author$|\.(?:com|net|org|de|fr|ru|co\.uk)$",
     re.I,
 )
 _SPLIT = re.compile(
@@ -90,6 +99,8 @@ _ROLES = re.compile(
     r"^(?:author|autor|writer|written|posted|von|by|text|words|former|senior|staff|editor|reporter|follow|view|read|more|see|all|profile|share|connect|marketing)\b|\bat\s|(?:writer|editor|reporter|engineer|correspondent|consultant|gardener|astrologer|redakteur\w*|redaktion)$",
     re.I,
 )
+_MAX_NAMES = 6
+_BEHIND_NAME = re.compile(r"\s+(?:on|am|le|el|il|published|updated|posted)\s+|\s[|•·–—-]\s|\s\(")
 _BY_LABEL = re.compile(
     r"\b(?:by|von|par|por|da|di|av|af|door|author|auteur|autor\w*|автор\w*)\b|作者", re.I
 )
@@ -104,7 +115,8 @@ _AUTHORED = (
     " or contains(@class,'byline') or contains(@class,'writer') or contains(@id,'author')]"
 )
 _CLASS = re.compile(
-    r"\b(?:author|byline|writer|creator|zuozhe|posted-by|contributor)|author[-_]?name|byline", re.I
+    r"(?:\b|_)(?:author|byline|writer|creator|zuozhe|posted-by|contributor)|author[-_]?name|byline",
+    re.I,
 )
 _NOT_CLASS = re.compile(
     r"bio|desc|info-text|avatar|image|img|social|follow|title|job|role|comment|related|date|time",
@@ -128,29 +140,15 @@ def authors(
     """
     taboo = {fold(publisher), *(fold(v) for v in declared.metas.get("og:site_name", ()))} - {""}
     from_lines = _chinese(page, box) if page.is_cjk else ()
-    person = _of_json_ld(declared)
-    if named := _clean(person, taboo if page.is_cjk else set()):
-        return Extracted(named, "json-ld:author")
-    for key in _AUTHOR_METAS[: -2 if page.is_cjk else None]:
-        values = declared.metas.get(key, ())
-        if key == "twitter:data1" and not any(
-            _BY_LABEL.search(label) for label in declared.metas.get("twitter:label1", ())
-        ):
+    institutions: list[Extracted[tuple[str, ...]]] = []
+    for names, how in _declared(declared, is_cjk=page.is_cjk):
+        if not (named := _clean(names, taboo if page.is_cjk else set())):
             continue
-        split = [
-            name
-            for value in values
-            if not _BAD.search(value)
-            for name in _split(html.unescape(value))
-        ]
-        title_end = fold(declared.page_title)
-        named = tuple(
-            n
-            for n in _clean(split, taboo if page.is_cjk else set())
-            if not (page.is_cjk and fold(n) in title_end)
-        )
-        if named and not (page.is_cjk and from_lines):
-            return Extracted(named, f"meta:{key}")
+        if not any(_STAFF.search(name) or fold(name) in taboo for name in named):
+            if how.startswith("meta") and from_lines:
+                break
+            return Extracted(named, how)
+        institutions.append(Extracted(named, how))
     if from_lines:
         return Extracted(from_lines, "a byline beside the text")
     if not page.is_cjk:
@@ -158,13 +156,41 @@ def authors(
         if named:
             return Extracted(named, "a byline beside the text")
     named = _clean(list(_marked(page)), taboo)
-    if named:
+    if named and (not institutions or all(map(_is_person, named))):
         return Extracted(named, "an element marked as author")
     linked = dict.fromkeys(_pieces(link) for link in select(page.boxes[0].node, _AUTHOR_PAGE)[:40])
     named = _clean([name for name in linked if name], taboo)
     if len(named) == 1 and " " in named[0]:
         return Extracted(named, "the only author's page it links to")
+    if institutions:
+        return institutions[0]
     return Extracted((), "absent: no declaration, byline or author element names one")
+
+
+def _is_person(name: str) -> bool:
+    """Return whether a name is two to four capitalized words, or two to four Chinese letters."""
+    words = name.split()
+    return re.fullmatch(_NAME, name) is not None or (
+        1 < len(words) < 5
+        and words[0].casefold() != "the"
+        and name.replace(" ", "").replace("-", "").replace("'", "").replace(".", "").isalpha()
+        and all(word[0].isupper() or word.casefold() in _PARTICLES for word in words)
+    )
+
+
+def _declared(declared: Structured, *, is_cjk: bool) -> Iterator[tuple[list[str], str]]:
+    """Yield the declared names and their provenance, the most reliable first."""
+    yield _of_json_ld(declared), "json-ld:author"
+    title_end = fold(declared.page_title)
+    for key in _AUTHOR_METAS[: -2 if is_cjk else None]:
+        if key == "twitter:data1" and not any(
+            _BY_LABEL.search(label) for label in declared.metas.get("twitter:label1", ())
+        ):
+            continue
+        values = [value for value in declared.metas.get(key, ()) if not _BAD.search(value)]
+        names = [name for value in values for name in _split(html.unescape(value))]
+        # The end of a Chinese page's title names the site.
+        yield [n for n in names if not (is_cjk and fold(n) in title_end)], f"meta:{key}"
 
 
 def publisher(declared: Structured, page: Layout, box: Box | None) -> Extracted[str] | None:
@@ -278,13 +304,14 @@ def _people(names: str, *, is_labelled: bool) -> tuple[str, ...]:
 
 
 def _bylines(page: Layout, box: Box | None) -> Iterator[str]:
+    label = ""
     for block in _near(page, box, before=25, inside=2, behind=0):
-        if block.size < 110 and (found := _BY.match(block.text)):
-            words = re.split(
-                r"\s+(?:on|am|le|el|il|published|updated|posted)\s+|\s[|•·–—-]\s|\s\(",
-                found["names"],
-            )[0]
-            if " " in words.strip() and all(
+        line = f"{label} {block.text}".strip()
+        label = "by" if _LABEL.fullmatch(block.text) else ""
+        if len(line) < 110 and (found := _BY.match(line)):
+            words = _BEHIND_NAME.split(found["names"])[0].strip()
+            is_whole = len(words.split()) > 1 or len(words) + 4 > len(found[0]) or "·" in line
+            if is_whole and all(
                 word[:1].isupper() or word.casefold() in _PARTICLES for word in words.split()
             ):
                 yield from _split(words)
@@ -324,9 +351,9 @@ def _marked(page: Layout) -> Iterator[str]:
         words = re.split(
             r"\s+(?:on|am|le|published|updated|posted)\s+|\s[•·–—-]\s|\s\(|[,，]?\s+(?=\d)", words
         )[0]
-        if not 2 <= len(words) <= 120 or (page.is_cjk and len(words) > 16):
+        if not 2 <= len(words) <= 120 or (page.is_cjk and (len(words) > 16 or "【" in words)):
             continue
         parts = [p for p in _split(words) if not _ROLES.search(p)]
-        if parts and _clean(parts, set()):
+        if len(parts) <= _MAX_NAMES and _clean(parts, set()):
             yield from parts
             return

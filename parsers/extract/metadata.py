@@ -15,6 +15,7 @@ from parsers.model import Extracted
 from parsers.text.urls import absolute, is_http
 
 _SEPARATOR = re.compile(r"\s+[|\-–—·•»«:/~>]+\s+|\s*[|_]+\s*|\s+::\s+|--+|\s*[｜»«]\s*")
+_MIN_TITLE = 8
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}|\d{2,}|[\u3400-\u9fff]{2}")
 _NAMED = re.compile(r"title|headline|\bhead\b|biaoti|subject|activity-name", re.I)
 _COMMA = re.compile(r"\s*[,;，；、|]\s*")
@@ -42,9 +43,10 @@ def headline(
     ld, ld_how = declared.text("headline", "name")
     declared_titles = [fold(words) for words in (og, ld, declared.page_title) if words]
     names = site_names(declared)
-    headings = [words for node in root.iter("h1") if 1 < len(words := text_of(node)) < 400]
+    parts = _parts(og, ld, declared.page_title)
+    headings = [words for node in root.iter("h1") if 1 < len(words := _heading(node, parts)) < 400]
     if ld and fold(ld) == fold(og) and fold(ld) not in names:
-        return Extracted(ld, f"{ld_how}, as og:title says")
+        return Extracted(_without_names(ld, names, headings), f"{ld_how}, as og:title says")
     confirmed = [
         h for h in headings if _is_confirmed(fold(h), declared_titles) and fold(h) not in names
     ]
@@ -130,17 +132,42 @@ def parts_of_title(title: str) -> list[str]:
     return [part for part in _SEPARATOR.split(title[:500]) if part]
 
 
+def _parts(*titles: str) -> frozenset[str]:
+    """Return declared titles and their parts between separators, folded."""
+    split = (part for title in titles for part in parts_of_title(title))
+    return frozenset(fold(words) for words in (*titles, *split))
+
+
+def _heading(node: etree._Element, parts: frozenset[str]) -> str:
+    """Return the text of a heading, or of its child that is the title beside a kicker."""
+    words = text_of(node)
+    if fold(words) not in parts:
+        for child in node:
+            line = text_of(child)
+            if len(fold(line)) >= _MIN_TITLE and fold(line) in parts:
+                return line
+    return words
+
+
+def _without_names(title: str, names: frozenset[str], headings: list[str]) -> str:
+    """Remove a name of the site, or what follows a separator behind the page's heading."""
+    for found in _SEPARATOR.finditer(title[:500]):
+        start, end = found.span()
+        if fold(title[end:]) in names or title[:start].strip() in headings:
+            return title[:start].strip()
+        if fold(title[:start]) in names:
+            return title[end:].strip()
+    return title
+
+
 def _without_site(title: str, names: frozenset[str]) -> str:
     if len(title) > 500:
         return title
     places = [(m.start(), m.end()) for m in _SEPARATOR.finditer(title)]
     if not places:
         return title
-    for start, end in places:
-        if fold(title[end:]) in names:
-            return title[:start].strip()
-        if fold(title[:start]) in names:
-            return title[end:].strip()
+    if (cut := _without_names(title, names, [])) != title:
+        return cut
     head, tail = title[: places[-1][0]].strip(), title[places[-1][1] :].strip()
     if any(mark in title for mark in "_|｜"):
         first = _SEPARATOR.split(title)
