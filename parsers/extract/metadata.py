@@ -12,10 +12,11 @@ from parsers.extract.blocks import Box, Layout
 from parsers.extract.structured import Structured, texts
 from parsers.extract.tree import fold, text_of
 from parsers.model import Extracted
-from parsers.text.urls import absolute, is_http
+from parsers.text.urls import absolute, host_of, is_http
 
 _SEPARATOR = re.compile(r"\s+[|\-–—·•»«:/~>]+\s+|\s*[|_]+\s*|\s+::\s+|--+|\s*[｜»«]\s*")
 _MIN_TITLE = 8
+_MIN_NAME = 4
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}|\d{2,}|[\u3400-\u9fff]{2}")
 _NAMED = re.compile(r"title|headline|\bhead\b|biaoti|subject|activity-name", re.I)
 _COMMA = re.compile(r"\s*[,;，；、|]\s*")
@@ -80,6 +81,9 @@ def site_names(declared: Structured) -> frozenset[str]:
     publisher = declared.resolved(declared.article.get("publisher"))
     if isinstance(publisher, dict) and isinstance(publisher.get("name"), str):
         found.add(fold(publisher["name"]))
+    for url in (declared.links.get("canonical", ""), declared.meta("og:url")[0]):
+        labels = host_of(url).removeprefix("www.").split(".")
+        found.add(fold(labels[0] if len(labels) < 3 else labels[-3 if len(labels[-2]) < 4 else -2]))
     return frozenset(found - {""})
 
 
@@ -153,11 +157,18 @@ def _without_names(title: str, names: frozenset[str], headings: list[str]) -> st
     """Remove a name of the site, or what follows a separator behind the page's heading."""
     for found in _SEPARATOR.finditer(title[:500]):
         start, end = found.span()
-        if fold(title[end:]) in names or title[:start].strip() in headings:
+        if _is_site(fold(title[end:]), names) or title[:start].strip() in headings:
             return title[:start].strip()
         if fold(title[:start]) in names:
             return title[end:].strip()
     return title
+
+
+def _is_site(words: str, names: frozenset[str]) -> bool:
+    # "Example News" of example.org; a much longer part is a title that names the site.
+    return words in names or any(
+        len(name) >= _MIN_NAME and name in words and len(words) <= 2 * len(name) for name in names
+    )
 
 
 def _without_site(title: str, names: frozenset[str]) -> str:

@@ -203,6 +203,7 @@ def test_text_without_markup_keeps_its_words():
         ('<title>Ferry &amp; quay_News_Gazette</title>', "Ferry & quay"),
         ('<title>Ferry returns | Gazette</title><meta property="og:site_name" content="Gazette"><meta property="og:title" content="Ferry returns | Gazette"><script type="application/ld+json">{"@type":"NewsArticle","headline":"Ferry returns | Gazette"}</script>', "Ferry returns"),
         ('<title>Ferry returns | Daily</title><meta property="og:title" content="Ferry returns | Daily"><script type="application/ld+json">{"@type":"NewsArticle","headline":"Ferry returns | Daily"}</script><h1>Ferry returns</h1>', "Ferry returns"),
+        ('<title>Ferry returns | Gazette News</title><link rel="canonical" href="https://www.gazette.example/1"><meta property="og:title" content="Ferry returns | Gazette News"><script type="application/ld+json">{"@type":"NewsArticle","headline":"Ferry returns | Gazette News"}</script>', "Ferry returns"),
         ('<title>Ferry returns to port - Gazette</title><h1><span>Harbour</span><span>Ferry returns to port</span></h1>', "Ferry returns to port"),
         ('<title>Gazette</title><meta property="og:site_name" content="Gazette"><meta property="og:title" content="Ferry returns - Gazette">', "Ferry returns"),
         ('<title>Gazette</title><script type="application/ld+json">{"@type":"NewsArticle","headline":"Ferry &amp; quay"}</script>', "Ferry & quay"),
