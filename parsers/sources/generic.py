@@ -71,16 +71,16 @@ def parse(source: Source, page: Page) -> Article:
     read = _take_apart(page)
     _refuse_front_page(read, page)
     title = headline(read.root, read.declared, read.layout, read.box)
-    body = _body(read, title)
-    text = text_of(body) if body is not None else ""
-    text = text or max((block.text for block in read.layout.blocks), key=len, default="")
-    refuse_wrong_page(page, read.layout, read.declared, title.value or "", text)
     named = publisher(read.declared, read.layout, read.box)
     writers = authors(read.declared, read.layout, read.box, publisher=(named and named.value) or "")
     zone = _zone(source, read.host)
     moment = published(read.root, read.declared, read.layout, read.box, read.address, zone)
     changed = updated(read.root, read.declared, read.layout, read.box, zone)
     words = language_of(_language(source), read.root, read.declared, read.layout)
+    body = _body(read, title)  # last, because it changes the tree
+    text = text_of(body) if body is not None else ""
+    text = text or max((block.text for block in read.layout.blocks), key=len, default="")
+    refuse_wrong_page(page, read.layout, read.declared, title.value or "", text)
     return compose(
         source,
         page,

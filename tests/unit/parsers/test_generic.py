@@ -248,6 +248,13 @@ def test_authors(head: str, before: str, authors: tuple[str, ...]):
     assert article.provenance["authors"].startswith("absent") == (not authors)
 
 
+def test_author_in_the_box_of_the_text_is_found_although_no_text():
+    line = "<div class='author-line'><a href='/ida'>Ida Sample</a></div>"
+    article = read(page(body=line + PARAGRAPHS))
+
+    assert (article.authors, article.text) == (("Ida Sample",), TEXT)
+
+
 @pytest.mark.parametrize(
     ("line", "authors", "publisher"),
     [
