@@ -14,11 +14,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
-from urllib.parse import quote
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-import ada_url
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -30,43 +28,22 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from flows import schedules
+from flows.addresses import check_url, host_and_port, parse_proxy
+from flows.configured_secrets import DEFAULT_INSTANCE, mask_secrets
 from flows.errors import ConfigurationError
 from flows.redact import redact_text
 from flows.schedules import Schedule
 from flows.text import DEFAULT_USER_AGENT
-from flows.url_secrets import MARK, SECRETS
 from parsers import registry
 from parsers.model import BadEntry, Source
 from parsers.sources.rsshub import feed_url
-from parsers.text.urls import is_http
 
 DEFAULT_FILE = Path("copydesk.toml")
 PREFIX = "COPYDESK_"
 RESERVED_NAMES = frozenset({"all", "import", "maintenance", "reparse"})
 """Names of deployments and locks that are not a source's."""
 
-DEFAULT_INSTANCE = "https://rsshub.app"
-
-_ADDRESS = re.compile(r"(?i)https?://[^\s\\/?#]+([/?#][^\\\x00-\x1f\x7f]*)?(?<!\s)\Z")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
-
-def parse_proxy(text: str) -> str:
-    """The URL of an HTTP proxy in its parsed form; ``host:port`` alone means http.
-
-    Raises:
-        ValueError: It is none. The message leaves its password out.
-    """
-    try:
-        parsed = ada_url.URL(text if "://" in text else f"http://{text}")
-    except ValueError:
-        raise ValueError("expected a proxy such as http://proxy.example:3128") from None
-    if parsed.protocol not in ("http:", "https:"):
-        raise ValueError(
-            f"expected an http or https proxy, found the scheme {parsed.protocol[:-1]!r}; copydesk "
-            "supports no SOCKS proxies"
-        )
-    return str(parsed.href)
 
 
 class _Section(BaseModel):
@@ -112,7 +89,14 @@ class FetchSettings(_Section):
     proxy: str = Field(default="", repr=False)
     secret_parameters: tuple[str, ...] = ()
 
-    @field_validator("proxy", mode="after")
+    @field_validator("allow_private_hosts")
+    @classmethod
+    def _check_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in given:
+            host_and_port(entry)
+        return given
+
+    @field_validator("proxy")
     @classmethod
     def _check_proxy(cls, given: str) -> str:
         return parse_proxy(given) if given else ""
@@ -263,7 +247,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
             _put(given, name.removeprefix(PREFIX).lower().split("__"), _toml_value(text))
     _complete_sources(given)
-    _mask_secrets(given, environ)
+    mask_secrets(given, environ)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
@@ -387,60 +371,6 @@ def _complete_sources(given: dict[str, Any]) -> None:
         sources[slug] = {**common, **own, **source}
 
 
-def _mask_secrets(given: dict[str, Any], environ: Mapping[str, str]) -> None:
-    """Replace the secrets of every address by marks; only the fetcher knows them then.
-
-    Raises:
-        ConfigurationError: A variable of ``secret_env`` is not set.
-    """
-    fetch, rsshub, sources = (given.get(name) for name in ("fetch", "rsshub", "sources"))
-    if isinstance(fetch, dict) and isinstance(names := fetch.get("secret_parameters"), list):
-        SECRETS.add_names(filter(_is_text, names))
-    instances: list[Any] = []
-    if isinstance(rsshub, dict) and isinstance(rsshub.get("instances"), list):
-        instances = rsshub["instances"] = [_mask(one, "rsshub", {}) for one in rsshub["instances"]]
-    for slug, source in sources.items() if isinstance(sources, dict) else ():
-        if not isinstance(source, dict):
-            continue
-        values = _secret_values(f"sources.{slug}.secret_env", source.get("secret_env"), environ)
-        for key, value in source.items():
-            if key == "route" and _is_text(value):
-                instance = str(instances[0] if instances else DEFAULT_INSTANCE)
-                url = _mask(feed_url(instance, value), slug, values)
-                source[key] = url.removeprefix(instance.rstrip("/"))
-            elif key != "secret_env":
-                source[key] = _mask(value, slug, values, is_page=key == "article_urls")
-
-
-def _secret_values(key: str, names: Any, environ: Mapping[str, str]) -> dict[str, str]:
-    """The values of the variables that ``secret_env`` names, percent-encoded."""
-    names = [names] if isinstance(names, str) else names if isinstance(names, list) else []
-    for name in names:
-        if not environ.get(str(name)):
-            raise ConfigurationError(
-                f"{key}: the environment variable {name} is not set; its value replaces "
-                f"{{{name}}} in the addresses of the source"
-            )
-    return {name: quote(environ[name], safe="") for name in map(str, names)}
-
-
-def _mask(value: Any, owner: str, secrets: Mapping[str, str], *, is_page: bool = False) -> Any:
-    """A value of the configuration with the secrets of its addresses masked."""
-    if isinstance(value, list):
-        return [_mask(one, owner, secrets, is_page=is_page) for one in value]
-    if not _is_text(value) or ":/" not in value:
-        return value
-    if is_page:
-        return SECRETS.mask_page(value)
-    for name, secret in secrets.items():
-        value = value.replace(f"{{{name}}}", secret)
-    return SECRETS.mask(value, owner=owner, secrets=secrets.values())
-
-
-def _is_text(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str)
-
-
 def _source(slug: str, settings: SourceSettings, rsshub: str) -> Source:
     _check_zone(f"sources.{slug}.time_zone", settings.time_zone)
     parser = registry.PARSERS.get(settings.parser)
@@ -489,14 +419,10 @@ def _check_addresses(source: Source) -> None:
 
 
 def _check_address(key: str, url: str) -> None:
-    """Refuse an address that two URL parsers could read differently."""
-    if _ADDRESS.match(url) and is_http(url):
-        return
-    shown = re.sub(r"//.*@", f"//{MARK}@", url)
-    raise ConfigurationError(
-        f"{key}: expected an http or https address without backslash and outer white space, "
-        f"found {redact_text(repr(shown))}"
-    )
+    try:
+        check_url(url)
+    except ValueError as error:
+        raise ConfigurationError(f"{key}: {error}") from None
 
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:

@@ -17,8 +17,8 @@ from urllib.request import getproxies_environment
 
 from requests.utils import should_bypass_proxies
 
+from flows.addresses import parse_proxy
 from flows.fetch.errors import PolicyRefusal
-from flows.settings import parse_proxy
 
 _PRIVATE_DOMAINS = (
     "internal",

@@ -18,6 +18,7 @@ from typing import Any
 
 import ada_url
 
+from flows.addresses import host_and_port
 from flows.fetch.errors import BadAddress, ConnectionFailed, FetchError, PolicyRefusal
 from flows.fetch.proxies import Proxies, is_private_name
 from flows.redact import redact_url, safe_text
@@ -187,10 +188,10 @@ class AddressPolicy:
         resolve: Resolve | None = None,
     ) -> None:
         self._proxies = proxies or Proxies()
-        self._private = frozenset(_host_port(entry) for entry in allow_private_hosts)
+        self._private = frozenset(host_and_port(entry) for entry in allow_private_hosts)
         named = tuple(source_hosts)
         self._allows_any_redirect = "*" in named
-        self._sources = frozenset(_host_port(entry) for entry in named if entry != "*")
+        self._sources = frozenset(host_and_port(entry) for entry in named if entry != "*")
         self._resolve = resolve or _resolve
 
     def _is_source(self, target: Target) -> bool:
@@ -333,19 +334,6 @@ def _is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _host_port(entry: str) -> tuple[str, int | None]:
-    text = entry.strip()
-    try:
-        parsed = ada_url.URL(text if "://" in text else f"http://{text}")
-    except ValueError:
-        raise ValueError(f"expected host or host:port, found {entry!r}") from None
-    if parsed.pathname not in ("", "/") or not parsed.hostname:
-        raise ValueError(f"expected host or host:port, found {entry!r}")
-    # The parser drops the scheme's default port; the text still has it.
-    port = int(parsed.port) if parsed.port else (80 if text.endswith(":80") else None)
-    return parsed.hostname.strip("[]"), port
 
 
 _SECOND_LEVEL = frozenset(

@@ -244,3 +244,11 @@ def test_a_route_of_rsshub_may_have_a_key(tmp_path) -> None:
 
     assert source.text("url") == "https://***@rsshub.example/woshipm/latest?key=***"
     assert source.text("route") == "/woshipm/latest?key=***"
+
+
+def test_a_host_entry_that_is_none_is_refused_with_the_configuration(tmp_path) -> None:
+    config = tmp_path / "copydesk.toml"
+    config.write_text('[fetch]\nallow_private_hosts = ["http://x/y"]\n', encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"fetch\.allow_private_hosts"):
+        settings.load(config, {})
