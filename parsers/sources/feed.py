@@ -18,6 +18,7 @@ from typing import Any
 
 from parsers.compose import TIME_FIELDS, compose, published_fields
 from parsers.errors import UnknownUrl
+from parsers.extract.completeness import mark_partial, with_feed_completeness
 from parsers.feeds import FeedItem, parse_feed
 from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
 from parsers.sources import generic
@@ -78,7 +79,12 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
                 "publisher": item.publisher or feed.title,
                 "guid": item.guid,
             }
-            | optional_facts(language=item.language, image=item.image, base=item.base),
+            | optional_facts(
+                language=item.language,
+                image=item.image,
+                base=item.base,
+                text="description" if content and not item.content else "",
+            ),
             content=content,
         )
 
@@ -113,6 +119,9 @@ def parse(source: Source, page: Page) -> Article:
         tags=_names(entry, "category"),
         language=_language(source, facts.get("language", "")),
     )
+    article = with_feed_completeness(article, is_summary="text" in facts)
+    if source.options["full_text"] and entry.link != source.text("url"):
+        article = mark_partial(article, "feed: its link is not the page of this item alone")
     return with_guid(with_item_image(article, entry), entry)
 
 

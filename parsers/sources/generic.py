@@ -24,6 +24,7 @@ from parsers.errors import IncompleteArticle, OptionError, WrongPage
 from parsers.extract.blocks import Box, Layout, layout
 from parsers.extract.body import best_box, body_of
 from parsers.extract.byline import authors, publisher
+from parsers.extract.completeness import remove_offers, size_behind_wall, with_completeness
 from parsers.extract.heuristics import Host, host_facts
 from parsers.extract.metadata import categories, headline, language_of, lead_image, tags
 from parsers.extract.published import published, updated
@@ -50,7 +51,12 @@ AS_DECLARED = "declared"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """A page and its parts."""
+    """A page and its parts.
+
+    Attributes:
+        base: The base of its links.
+        delivered: Characters of the part that the page declares to be behind its paywall.
+    """
 
     root: etree._Element
     declared: Structured
@@ -59,6 +65,7 @@ class _Read:
     address: CanonicalUrl
     base: str
     host: Host
+    delivered: int
 
 
 def parse(source: Source, page: Page) -> Article:
@@ -81,7 +88,7 @@ def parse(source: Source, page: Page) -> Article:
     text = text_of(body) if body is not None else ""
     text = text or max((block.text for block in read.layout.blocks), key=len, default="")
     refuse_wrong_page(page, read.layout, read.declared, title.value or "", text)
-    return compose(
+    article = compose(
         source,
         page,
         source_article_id=read.address,
@@ -99,6 +106,7 @@ def parse(source: Source, page: Page) -> Article:
         lead_image=lead_image(read.declared, read.base),
         base_url=read.base,
     )
+    return with_completeness(article, read.declared, read.delivered)
 
 
 def listings(source: Source) -> tuple[Listing, ...]:
@@ -135,6 +143,7 @@ def _take_apart(page: Page) -> _Read:
             found=page.text[:80],
         )
     declared = read_structured(root)
+    remove_offers(root, declared)
     own = page.final_url or page.url
     base = absolute(own, declared.base) if declared.base else own
     address = _address(declared, own, base)
@@ -148,6 +157,7 @@ def _take_apart(page: Page) -> _Read:
         address=address,
         base=base,
         host=host,
+        delivered=size_behind_wall(root, declared),
     )
 
 
