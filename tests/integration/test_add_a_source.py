@@ -1,15 +1,26 @@
-"""Adding a source takes one module, one folder of cases and one line: the README's example."""
+"""Adding a source: the worked example, and the steps of README and CONTRIBUTING as written."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
+import textwrap
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 import pytest
 
+from flows import cli
+from flows.errors import ServerNotStarted
+from flows.serve import run_local
 from parsers import registry
 from tests import record
 from tests.recorded import FIXTURES, cases_of, outcome
@@ -75,3 +86,103 @@ def test_recording_again_keeps_the_address_and_drafts_the_rest_anew(gazette, tmp
     record.main(["harbour_gazette", "--case", "gallery", "--folder", str(tmp_path)])
 
     assert json.loads(kept.read_text(encoding="utf-8")) == before
+
+
+# --- the steps as written --------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^ *```(sh|diff|toml)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
+def steps() -> list[tuple[str, str]]:
+    """The language and text of each block of "Add a parser", in order."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.partition("## Add a parser")[2].partition("\n## ")[0]
+    return [(language, textwrap.dedent(block)) for language, block in BLOCK.findall(section)]
+
+
+def copy_of_the_tree(folder: Path) -> Path:
+    """The tracked files, with this environment as the .venv of the Makefile."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    tree = folder / "copydesk"
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+    (tree / ".venv").mkdir()
+    for part in Path(sys.prefix).iterdir():
+        if part.name != ".installed":
+            (tree / ".venv" / part.name).symlink_to(part)
+    (tree / ".venv" / ".installed").touch()
+    return tree
+
+
+def edit(file: Path, diff: str) -> None:
+    """Replace each run of removed lines by the added lines that follow it."""
+    text = file.read_text(encoding="utf-8")
+    for change in re.findall(r"((?:^-.*\n)+)((?:^\+.*\n)+)", diff, re.MULTILINE):
+        before, after = (re.sub("^.", "", lines, flags=re.MULTILINE) for lines in change)
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    file.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the list of tracked files")
+def test_steps_of_contributing_pass_in_a_copy_of_the_tree(tmp_path):
+    tree = copy_of_the_tree(tmp_path)
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(tree),
+        "COPYDESK_CONFIG": str(tree / "copydesk.toml"),
+        "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache"),  # of `make check`: saves half a minute
+    }
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            words, cwd=tree, env=environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    for language, text in steps():
+        if language == "sh":
+            run("bash", "-ec", text)
+        elif language == "diff":
+            edit(tree / "parsers" / "registry.py", text)
+        else:
+            (tree / "copydesk.toml").write_text(text, encoding="utf-8")
+
+    assert "harbour_gazette" in run(".venv/bin/python", "-m", "flows.cli", "sources")
+    recorded = tree / "tests" / "fixtures" / "harbour_gazette" / "ferry-returns.expected.json"
+    assert json.loads(recorded.read_text(encoding="utf-8"))["article"]["title"]
+
+
+FEED = """<rss version="2.0"><channel><title>Gazette</title><item><title>The ferry returns</title>
+<link>https://example.org/ferry</link><description>The ferry sails again on Monday.</description>
+</item></channel></rss>"""
+
+
+def without_prefect(*_values, **_options):
+    raise ServerNotStarted("no server in this test")
+
+
+def test_first_source_of_the_readme_can_be_checked_and_synced(elsewhere, monkeypatch):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (init,) = re.findall(r"^ {4}copydesk (init .*)$", readme, re.MULTILINE)
+    then = re.findall(r"`copydesk ((?:sources check|sync) gazette)`", readme)
+    (elsewhere / "feed.xml").write_text(FEED, encoding="utf-8")
+    monkeypatch.setattr(run_local, "run_flow", without_prefect)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(elsewhere))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{server.server_port}"
+        # A feed at another address, which holds the text of its articles.
+        monkeypatch.setenv("COPYDESK_SOURCES__GAZETTE__URL", f"http://{host}/feed.xml")
+        monkeypatch.setenv("COPYDESK_SOURCES__GAZETTE__FULL_TEXT", "false")
+        monkeypatch.setenv("COPYDESK_FETCH__ALLOW_PRIVATE_HOSTS", f'["{host}"]')
+        assert cli.run(init.split()) == 0
+        codes = [cli.run(line.split()) for line in then]
+        server.shutdown()
+
+    assert then == ["sources check gazette", "sync gazette"]
+    assert codes == [0, 0]
