@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import resources
@@ -121,7 +122,9 @@ def pending(db: DuckDBPyConnection, path: str, known: Sequence[Migration]) -> tu
 
 
 def apply(db: DuckDBPyConnection, todo: Sequence[Migration], *, is_lake: bool = False) -> None:
-    """Apply migrations, with their rows in the ledger, in one transaction.
+    """Apply migrations, each with its row in the ledger in one transaction.
+
+    DuckDB 1.5 cannot commit two migrations that change the same table at once.
 
     Args:
         db: The warehouse.
@@ -129,12 +132,10 @@ def apply(db: DuckDBPyConnection, todo: Sequence[Migration], *, is_lake: bool = 
         is_lake: It is a DuckLake, which has no comments on the columns of views and chooses
             its own compression.
     """
-    if not todo:
-        return
-    db.execute("BEGIN")
-    try:
-        db.execute(_LEDGER)
-        for one in todo:
+    for one in todo:
+        db.execute("BEGIN")
+        try:
+            db.execute(_LEDGER)
             if not is_lake:
                 db.execute(one.sql)
             elif not one.name.endswith("column_comments"):
@@ -143,10 +144,11 @@ def apply(db: DuckDBPyConnection, todo: Sequence[Migration], *, is_lake: bool = 
                 "INSERT INTO _store.migrations VALUES (?, ?, ?, now())",
                 [one.version, one.name, one.checksum],
             )
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
+            db.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):  # after a failed commit there is no transaction
+                db.execute("ROLLBACK")
+            raise
 
 
 def _upgrade(first: Migration) -> Migration:
