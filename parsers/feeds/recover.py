@@ -20,6 +20,8 @@ _ATTRIBUTE = re.compile(
 )
 _VOID = frozenset({"br", "hr", "img", "wbr", "input", "col", "embed", "param"})
 _TEXT_ONLY = frozenset({"title", "link", "guid", "id", "pubdate", "published", "updated"})
+# A field of an item ends these: no text has a field inside, and HTML beside fields is stray.
+_UNENDED = _TEXT_ONLY | {"a", "b", "div", "em", "font", "i", "p", "small", "span", "strong", "u"}
 _FIELDS = _TEXT_ONLY | {
     "description", "summary", "content", "content:encoded", "author", "category", "dc:creator",
     "dc:date", "enclosure", "comments", "source",
@@ -60,7 +62,7 @@ class _Writer:
 
     def open(self, name: str, rest: str, *, is_empty: bool) -> None:
         folded = name.lower()
-        if folded in _FIELDS and len(self._open) == 2 and self._open[-1].lower() in _TEXT_ONLY:
+        if folded in _FIELDS and len(self._open) == 2 and self._open[-1].lower() in _UNENDED:
             self._pop()
         is_empty = is_empty or folded in _VOID
         self.parts.append(f"<{name}{_attributes(rest)}{'/' if is_empty else ''}>")

@@ -249,8 +249,7 @@ def _categories(node: _Node) -> tuple[str, ...]:
     ]  # fmt: skip
     for keywords in node.texts("itunes:keywords", "media:keywords"):
         found += keywords.split(",")
-    folded = (" ".join(category.split()) for category in found)
-    return tuple(dict.fromkeys(filter(None, folded)))
+    return tuple(dict.fromkeys(filter(None, map(strip_elements, found))))
 
 
 def _category(element: etree._Element) -> str:

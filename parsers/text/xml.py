@@ -6,6 +6,7 @@ Repaired without loss:
 * an XML declaration with a wrong or unknown encoding;
 * HTML entities (``&nbsp;``), a lone ``&``, a character reference to no character;
 * undeclared namespace prefixes, and namespaces with space around them;
+* a CDATA section without an end, which would hide the following items;
 * control characters; the C1 ones are characters of Windows-1252;
 * entities that the document declares as short plain texts.
 
@@ -33,6 +34,9 @@ UNDECLARED = "urn:undeclared:"
 _BEFORE = "\ufeff\u200b \t\r\n\x00"
 _DECLARATION = re.compile(r"<\?xml\s[^<>]*>")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_CDATA = "<![CDATA["
+_ITEM_END = re.compile(r"</(?:item|entry)\s*>", re.IGNORECASE)
+_LAST_TAG = re.compile(r"<(?P<name>[A-Za-z_][\w.:-]*)[^<>]*>\s*\Z")
 _VERBATIM = re.compile(r"<!\[CDATA\[|<!--")
 _REFERENCE = re.compile(r"&(?:(#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{0,31});)?")
 _XML_NAMES = frozenset({"amp", "lt", "gt", "quot", "apos"})
@@ -63,6 +67,7 @@ def repair(text: str) -> str:
     text = _DECLARATION.sub("", text.lstrip(_BEFORE), count=1)
     text, entities = _from_root(text)
     text = _C1.sub(_windows_1252, _FORBIDDEN.sub("", text))
+    text = _with_closed_sections(text)
     text = _NAMESPACE.sub(r"\1\2\3\2", text, count=MAX_PREFIXES)
     text = _outside_verbatim(text, partial(_with_known_references, entities))
     return with_declared_prefixes(text)
@@ -160,6 +165,29 @@ def _entities(doctype: str) -> dict[str, str]:
         found["name"]: html.escape(html.unescape(found["double"] or found["single"] or ""))
         for found in _ENTITY.finditer(doctype)
     }
+
+
+def _with_closed_sections(text: str) -> str:
+    """End each CDATA section that has another one, or no end, behind the end of an item."""
+    parts = []
+    position, end = 0, -1
+    while (start := text.find(_CDATA, position)) >= 0:
+        if end < start:
+            end = text.find("]]>", start)
+            end = len(text) if end < 0 else end
+        missing = _missing_end(text, start, end)
+        parts += [text[position:missing], "]]>"] if missing >= 0 else [text[position:end]]
+        position = missing if missing >= 0 else end
+    return "".join([*parts, text[position:]])
+
+
+def _missing_end(text: str, start: int, end: int) -> int:
+    """Return where a CDATA section has lost its end; -1 when it has not."""
+    item = _ITEM_END.search(text, start, end)
+    if not item or (end < len(text) and text.find(_CDATA, item.end(), end) < 0):
+        return -1
+    opened = _LAST_TAG.search(text, max(0, start - 200), start)
+    return text.find(f"</{opened['name']}", start, item.start()) if opened else -1
 
 
 def _outside_verbatim(text: str, change: Callable[[str], str]) -> str:

@@ -398,7 +398,7 @@ def test_time_of_a_change_is_no_publication_time(time):
 
 def test_categories_are_those_of_the_item():
     article = rss_item(
-        '<category>Ti<b>de</b></category><dc:subject>Gulls</dc:subject><atom:category term="Boats" label=" "/>'
+        '<category>Ti&lt;b&gt;de&lt;/b&gt;</category><dc:subject>Gulls</dc:subject><atom:category term="Boats" label=" "/>'
         '<media:category label="Rope">r</media:category><itunes:keywords>salt, Tide</itunes:keywords>'
         '<itunes:category text="Sea"><itunes:category text="Deep sea"/></itunes:category>',
         "<category>Feed</category>",

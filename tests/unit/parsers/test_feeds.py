@@ -246,6 +246,7 @@ def test_item_that_cannot_be_repaired_costs_only_itself():
         ("</item><item><title>t2", "<item><title>t2"),
         ("<item><title>t1", "</channel><item><title>t1"),
         ("<item><title>t1", '<item foo="><title>t1'),
+        ("<item><title>t1", "<item><p><title>t1"),
         ("<item><title>t1", "<item <title>t1"),
         ('<rss version="2.0">', '<rss version="2.0" version=2.0 a>'),
         ('<rss version="2.0">', '<rss version="2.0" xmlns:a="" xmlns:b=" x y " xmlns="{}">'),
@@ -306,10 +307,27 @@ def test_hostile_document_is_refused_at_once(text):
     assert time.perf_counter() - started < 2
 
 
+@pytest.mark.parametrize("item", [1, 3])
+def test_cdata_section_without_an_end_hides_no_item(item):
+    items = "".join(
+        f"<item><title>t{n}</title><description><![CDATA[<p>item {n}</p>]]></description></item>"
+        for n in range(4)
+    )
+
+    feed = parse_feed(rss(items.replace(f"item {item}</p>]]>", f"item {item}</p>")), HERE)
+
+    assert [item.description for item in feed.items] == [f"<p>item {n}</p>" for n in range(4)]
+
+
 @pytest.mark.parametrize(
     "inner",
-    ["<p>" * 30_000 + "</q>" * 30_000, "<title>" + "&lt;!--" * 30_000, "&lt;b>" * 30_000],
-    ids=["end_tags", "comments", "elements"],
+    [
+        "<p>" * 30_000 + "</q>" * 30_000,
+        "<title>" + "&lt;!--" * 30_000,
+        "&lt;b>" * 30_000,
+        "<a><![CDATA[</a></item><item>" * 2_000,
+    ],
+    ids=["end_tags", "comments", "elements", "sections"],
 )
 def test_hostile_item_takes_no_time(inner):
     started = time.process_time()
