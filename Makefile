@@ -17,7 +17,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
 .PHONY: help install debian demo check test test-integration test-e2e test-security test-lake test-all
-.PHONY: nightly soak torture bench bench-warehouse bench-import bench-orchestration record pins package clean
+.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-orchestration record pins package clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 28
@@ -90,6 +90,9 @@ bench: install .cache/peers/.installed ## Compare the fetcher with requests, url
 bench-warehouse: install .cache/peers/.installed ## Compare the warehouse with dlt, sqlite-utils and pandas (6 GB)
 	@$(BIN)/python tests/bench/warehouse.py --peers .cache/peers/bin/python
 	@$(BIN)/python tests/bench/publishing.py
+
+bench-extraction: install .cache/peers/.installed ## Compare the extraction with trafilatura, on pages in $$EXTRACTION_CORPUS
+	@$(BIN)/python tests/bench/extraction.py --peers .cache/peers/bin/python
 
 bench-import: install ## Measure import and export of 37,000 posts: time, memory, size
 	@$(BIN)/python tests/bench/importing.py
