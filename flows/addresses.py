@@ -43,6 +43,12 @@ def parse_proxy(text: str) -> str:
     return str(parsed.href)
 
 
+def host_entry(host: str, port: int | None = None) -> str:
+    """The text that ``host_and_port`` parses; an IPv6 address has brackets."""
+    name = f"[{host}]" if ":" in host else host
+    return name if port is None else f"{name}:{port}"
+
+
 def host_and_port(entry: str) -> tuple[str, int | None]:
     """Parse ``host`` or ``host:port``; a URL without a path will do.
 

@@ -84,12 +84,13 @@ class FetchSettings(_Section):
     per_host_concurrency: int = Field(default=2, ge=1, le=64)
     per_host_delay_seconds: float = Field(default=0.0, ge=0, le=3600)
     allow_private_hosts: tuple[str, ...] = ()
+    source_hosts: tuple[str, ...] = ()
     respect_robots: bool = True
     revalidate_after_days: float = Field(default=7.0, ge=0, le=3650)
     proxy: str = Field(default="", repr=False)
     secret_parameters: tuple[str, ...] = ()
 
-    @field_validator("allow_private_hosts")
+    @field_validator("allow_private_hosts", "source_hosts")
     @classmethod
     def _check_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         for entry in given:

@@ -18,7 +18,7 @@ from typing import Any
 
 import ada_url
 
-from flows.addresses import host_and_port
+from flows.addresses import host_and_port, host_entry
 from flows.fetch.errors import BadAddress, ConnectionFailed, FetchError, PolicyRefusal
 from flows.fetch.proxies import Proxies, is_private_name
 from flows.redact import redact_url, safe_text
@@ -90,8 +90,7 @@ class Target:
     @property
     def origin(self) -> str:
         """Scheme, host and port: the scope of robots.txt and credentials."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{host_entry(self.host, self.port)}"
 
     @property
     def path(self) -> str:
@@ -221,8 +220,8 @@ class AddressPolicy:
         if target.port not in (80, 443) and not self._is_source(target):
             raise PolicyRefusal(
                 f"port {target.port} is neither 80 nor 443 nor the port of a configured source; "
-                f"to allow it, configure a source there or add {target.host_key!r} to "
-                "fetch.source_hosts",
+                f"to allow it, configure a source there or add "
+                f"'{host_entry(target.host, target.port)}' to fetch.source_hosts",
                 url=target.url,
                 rule="port",
             )
@@ -239,7 +238,7 @@ class AddressPolicy:
             return
         raise PolicyRefusal(
             f"{target.host} is another site and no configured source; to allow the redirect, add "
-            f"{target.host!r} to fetch.source_hosts",
+            f"'{host_entry(target.host)}' to fetch.source_hosts",
             url=origin.url,
             rule="redirect to another site",
         )
@@ -249,7 +248,7 @@ class AddressPolicy:
             return
         raise PolicyRefusal(
             f"{target.host} is a name of private networks, and the proxy resolves it; to allow it, "
-            f"add '{target.host}:{target.port}' to fetch.allow_private_hosts",
+            f"add '{host_entry(target.host, target.port)}' to fetch.allow_private_hosts",
             url=target.url,
             rule="private name behind a proxy",
         )
@@ -265,8 +264,8 @@ class AddressPolicy:
             name = address if address == host else f"{host}, which is {address},"
             raise PolicyRefusal(
                 f"{name} is no public address: {rule}; to allow it, add "
-                f"'{host}:{port}' to fetch.allow_private_hosts",
-                url=f"//{host}:{port}",
+                f"'{host_entry(host, port)}' to fetch.allow_private_hosts",
+                url=f"//{host_entry(host, port)}",
                 rule=rule,
             )
 

@@ -351,12 +351,14 @@ class RunContext:
 
 
 def fetch_policy(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy:
-    """The fetch policy of the settings; redirects may lead to the sources' own hosts."""
-    hosts = {
+    """The fetch policy of the settings; redirects may lead to the sources' own hosts, too."""
+    hosts = set(fetch.source_hosts) | {
         parse_target(value).origin
         for source in sources
         for value in source.options.values()
         if isinstance(value, str) and value.startswith(("http://", "https://"))
     }
-    options = fetch.model_dump(exclude={"revalidate_after_days", "secret_parameters"})
+    options = fetch.model_dump(
+        exclude={"revalidate_after_days", "secret_parameters", "source_hosts"}
+    )
     return FetchPolicy(**options, source_hosts=tuple(sorted(hosts)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -16,6 +17,8 @@ from flows.fetch import (
     PolicyRefusal,
 )
 from flows.fetch.ssrf import AddressPolicy, parse_target, refused_address
+from flows.pipeline.run import fetch_policy
+from flows.settings import FetchSettings
 from tests.integration.fetch.conftest import CORPUS, PUBLIC, needs_corpus, resolving
 from tests.integration.fetch.faultserver import page
 
@@ -240,3 +243,33 @@ def test_the_next_address_of_a_name_is_tried_when_the_first_is_dead(serve, fetch
     client = fetcher(policy=policy, resolve=resolving("127.0.0.9", "127.0.0.1"))
 
     assert client.fetch(FetchRequest(url=f"http://two.example:{server.port}/")).body == b"x"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[::1]:8080/", "http://[fd00::1]/", "http://127.0.0.1:8765/", "http://host.test:8080/"],
+)
+def test_hint_can_be_followed_literally(url):
+    """The named entry under the named key of [fetch] allows the address."""
+    target, given = parse_target(url), {}
+    for _ in range(2):  # a private address at an unusual port has two rules
+        policy = fetch_policy(FetchSettings(**given), ())
+        guard = AddressPolicy(
+            allow_private_hosts=policy.allow_private_hosts, source_hosts=policy.source_hosts
+        )
+        try:
+            guard.check(target)
+        except PolicyRefusal as refusal:
+            entry, key = re.search(r"add '([^']+)' to fetch\.(\w+)", str(refusal)).groups()
+            given.setdefault(key, []).append(entry)
+    guard.check(target)
+
+
+def test_hint_of_a_redirect_can_be_followed_literally():
+    origin, target = parse_target("http://a.test/"), parse_target("http://[2606:4700::1]/")
+    with pytest.raises(PolicyRefusal) as refused:
+        AddressPolicy().check_redirect(origin, target)
+    (entry,) = re.findall(r"add '([^']+)' to fetch\.source_hosts", str(refused.value))
+
+    hosts = fetch_policy(FetchSettings(source_hosts=(entry,)), ()).source_hosts
+    AddressPolicy(source_hosts=hosts).check_redirect(origin, target)
