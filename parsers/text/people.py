@@ -17,7 +17,8 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _NO_NAME = frozenset({"unknown", "none", "null", "undefined", "n/a", "by"})
-_SEPARATOR = re.compile(r"\s*;\s*|\s*,\s+(?:and\s+|&\s+)?|\s+(?:and|&|und|et|y)\s+", re.IGNORECASE)
+_AND = re.compile(r"\s*;[\s,]*|(?:\s*,)?\s+(?:and|&|und|et|y)\s+", re.IGNORECASE)
+_COMMA = re.compile(r"\s*,\s+")
 _PARTICLES = frozenset(
     {"al", "bin", "da", "de", "del", "della", "den", "der", "di", "dos", "du", "el", "la", "le",
      "ten", "ter", "van", "von", "zu"}
@@ -51,14 +52,17 @@ def _names(line: str) -> Iterator[str]:
         yield line
         return
     if "@" in line:
-        line = _ADDRESS.sub(" ", _MAIL_OF.sub(r" \1 ", line))
+        line = _ADDRESS.sub(" ", _MAIL_OF.sub(r" \1; ", line))
     line = _bare(line)
     if label := _LABEL.match(line):
         line = _bare(line[label.end() :])
     if not line or line.casefold() in _NO_NAME or line.startswith(("http://", "https://")):
         return
-    parts = [part for part in _SEPARATOR.split(line) if part]
-    if len(parts) > 1 and all(map(_is_full_name, parts)):
+    pieces = [part for part in _AND.split(line) if part]
+    parts = [name for part in pieces for name in _COMMA.split(part)]
+    # Of two parts with a comma alone, the second may be a place (New York).
+    is_list = len(pieces) > 1 or len(parts) > 2
+    if is_list and all(map(_is_full_name, parts)):
         yield from parts
         return
     han = [part.strip() for part in line.split("、")]

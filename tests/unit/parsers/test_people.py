@@ -31,6 +31,8 @@ from parsers.text.people import author_names
         ("甲乙丙、丁戊", ["甲乙丙", "丁戊"]),
         ("Quill, Mara", ["Quill, Mara"]),
         ("Quill and Sons", ["Quill and Sons"]),
+        ("Mara Quill, New York", ["Mara Quill, New York"]),
+        ("Mara Quill, Odo Brandt, Ib Sol", ["Mara Quill", "Odo Brandt", "Ib Sol"]),
         ("Mara Quill, Staff Writer", ["Mara Quill, Staff Writer"]),
         ("Mara Quill, Ph.D", ["Mara Quill, Ph.D"]),
         ("Harbour Police and Fire Department", ["Harbour Police and Fire Department"]),
