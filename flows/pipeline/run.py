@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ from flows.callbacks import Notify, OnProgress, no_progress
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
 from flows.fetch.ssrf import parse_target
+from flows.pipeline.repeated_pages import RepeatedPages
 from flows.pipeline.run_log import logger
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
@@ -96,6 +98,7 @@ class RunContext:
         suppressed: Articles and sources that were erased on request. They are not fetched.
         known_failures: Of each source, the failures in quarantine that a run has reported.
         dismissed: Of each source, the failures that an operator dismissed.
+        repeated: Of each source, the texts of the pages that this run has parsed.
     """
 
     def __init__(
@@ -118,6 +121,7 @@ class RunContext:
         self.suppressed = SuppressionList()
         self.known_failures: dict[str, AlertedFailures] = {}
         self.dismissed: dict[str, AlertedFailures] = {}
+        self.repeated: dict[str, RepeatedPages] = defaultdict(RepeatedPages)
         default = RunEnvironment.of_schedule if trigger == "schedule" else RunEnvironment
         self.environment = _ENVIRONMENT.get() or default()
         self._resources = ExitStack()

@@ -19,6 +19,7 @@ from flows.pipeline import rows
 from flows.pipeline.batch import Batch, FetchedPage, build_request
 from flows.pipeline.gone import GoneEntries, is_gone
 from flows.pipeline.identity import settle_ids
+from flows.pipeline.repeated_pages import Parsed
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import SourceStats, fetch_problem, page_problem, upsert_counts
 from flows.text import pluralize
@@ -228,15 +229,16 @@ def parse(
     stats = run.stats[source.slug]
     failed: set[str] = set()
     errors: dict[str, str] = {}
+    pages: list[Parsed] = []
     for one in batch.pages:
         if not one.is_trusted:
             errors[one.page.url] = "its validators stayed the same, the page changed"
         try:
-            parsed = parse_fetched_page(source, one)
+            pages.append((one, parse_fetched_page(source, one)))
         except NotAnArticle as error:
             stats.add(skipped=1)
             errors[one.page.url] = f"not an article: {error}"
-            continue
+    for one, parsed in run.repeated[source.slug].refuse(source, pages):
         if isinstance(parsed, NewQuarantineEntry):
             failed.add(one.page.url)
             batch.failures.append(parsed)

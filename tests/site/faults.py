@@ -22,6 +22,7 @@ class Fault:
     Attributes:
         status: Sent instead of the right one; the body then is a short error text.
         retry_after: The ``Retry-After`` header.
+        location: The ``Location`` header of a redirect.
         body: Sent instead of the right one (``b"<html>busy</html>"`` for a listing).
         rename: A piece of the body and what to send in its place (a renamed key).
         cut_at: Bytes of the body after which the connection is closed, although
@@ -33,6 +34,7 @@ class Fault:
 
     status: int | None = None
     retry_after: str = ""
+    location: str = ""
     body: bytes | None = None
     rename: tuple[bytes, bytes] | None = None
     cut_at: int | None = None

@@ -213,6 +213,8 @@ class Handler(BaseHTTPRequestHandler):
             headers |= _validators(found)
         if fault.retry_after:
             headers["Retry-After"] = fault.retry_after
+        if fault.location:
+            headers["Location"] = fault.location
         self._log(status)
         self._send(status, body, headers, cut_at=fault.cut_at)
 
