@@ -56,7 +56,8 @@ def _names(line: str) -> Iterator[str]:
     line = _bare(line)
     if label := _LABEL.match(line):
         line = _bare(line[label.end() :])
-    if not line or line.casefold() in _NO_NAME or line.startswith(("http://", "https://")):
+    is_address = line.startswith(("http://", "https://"))
+    if is_address or line.casefold() in _NO_NAME or not any(map(str.isalnum, line)):
         return
     pieces = [part for part in _AND.split(line) if part]
     parts = [name for part in pieces for name in _COMMA.split(part)]

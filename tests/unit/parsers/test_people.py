@@ -19,6 +19,7 @@ from parsers.text.people import author_names
         ("a@quay.example (Mara Quill), b@quay.example (Odo Brandt)", ["Mara Quill", "Odo Brandt"]),
         ("mara@quay.example", []),
         ("noreply@quay.example (Unknown)", []),
+        ("mara@quay.example (??? ????)", []),
         ("https://quay.example/mara", []),
         ("By Mara Quill", ["Mara Quill"]),
         ("Words by: Mara Quill", ["Mara Quill"]),
