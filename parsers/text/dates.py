@@ -122,7 +122,11 @@ _RELATIVE = re.compile(
 _YEARLESS = re.compile(
     r"(?:\d{1,2}\s?[-/.月]\s?\d{1,2}\s?日?|\d{1,2}[.\s]+§\d+|§\d+\s+\d{1,2})(?:[\s,]*\d{1,2}:\d{2}(?::\d{2})?)?"
 )
-_TAIL = rf"(?:\s?(?:[ap]\.?m\b\.?))?(?:Z\b|\s?(?:UTC|GMT)?[+-]\d{{2}}:?\d{{2}}\b|\s(?:{'|'.join(ZONES)})\b)?"
+# A clock whose zone cannot be read is left out: the day alone is right.
+_TAIL = (
+    rf"(?:\s?(?:[ap]\.?m\b\.?))?(?:Z\b|\s?(?:UTC|GMT)?[+-]\d{{2}}:?\d{{2}}\b|\s(?:{'|'.join(ZONES)})\b)?"
+    r"(?![:\d]|\s?\(?(?:ADT|AMT|AST|BST|ECT|GST|IST|NDT|NST|SST)\b|\s\(?[a-z]+/[a-z])"
+)
 _NAME = r"[^\W\d_]{3,12}\.?"
 _FIND = tuple(
     re.compile(form, re.IGNORECASE)
@@ -130,7 +134,7 @@ _FIND = tuple(
         r"\d{4}\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}日?"
         r"(?:(?:T|[\s|]*)(?:上午|下午)?\s?\d{1,2}[:时]\d{1,2}(?:[:分]\d{1,2}(?:\.\d{1,9})?秒?|分)?"
         rf"{_TAIL})?",
-        rf"\b(?:\d{{1,2}}(?:st|nd|rd|th|er|[oa])?\.?\s+(?:de\s+)?{_NAME}|{_NAME}\s+\d{{1,2}}(?:st|nd|rd|th)?),?"
+        rf"(?<![\d–-])\b(?:\d{{1,2}}(?:st|nd|rd|th|er|[oa])?\.?\s+(?:de\s+)?{_NAME}|{_NAME}\s+\d{{1,2}}(?:st|nd|rd|th)?),?"
         r"\s+(?:de\s+)?(?:19|20)\d\d\b"
         rf"(?:(?:,|\s[-–—|·])?\s+(?:at\s|um\s|à\s|kl\.?\s)?\d{{1,2}}:\d{{2}}(?::\d{{2}})?{_TAIL})?",
         rf"(?<![\d.])\d{{1,2}}\.\s?\d{{1,2}}\.\s?(?:19|20)\d\d(?![\d:])(?:(?:,|\s[-–—|])?\s+\d{{1,2}}:\d{{2}}{_TAIL})?",
@@ -376,12 +380,12 @@ def _normal(folded: str) -> str:
         is_weekday = word in WEEKDAYS and month_count > 1 and not re.search(r"\d", text[:start])
         if word in MONTHS and not is_weekday:
             return f"§{MONTHS[word]} "
-        is_zone_place = ":" in text[:start] and not re.search(r"\d", text[start:])
-        if word in FILLERS or (word in WEEKDAYS and not is_zone_place):
+        is_zone = word in ZONES and ":" in text[:start] and not re.search(r"\d", text[start:])
+        if word in FILLERS or (word in WEEKDAYS and not is_zone):
             return " "
         return found.group()
 
-    text = _WORD.sub(meaning, text).replace("\0", zone)
+    text = _WORD.sub(meaning, text).replace("( )", " ").replace("\0", zone)
     return _SPACE.sub(" ", text).strip(" ,.:;|·•-–—([")
 
 
