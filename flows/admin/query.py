@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.callbacks import Notify
+from flows.restore import require_warehouse
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import connect_for_queries, current_snapshot, run_query
@@ -87,6 +88,7 @@ def query_to_parquet(
 
 def _file(settings: Settings, *, live: bool, notify: Notify) -> Path:
     if live:
+        require_warehouse(settings)
         return settings.warehouse.path
     snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
     seconds = snapshot.age().total_seconds()

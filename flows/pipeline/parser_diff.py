@@ -13,7 +13,8 @@ from warehouse.rows import ArticleRow
 
 REGRESSION_EXIT_CODE = 4
 COMPARED_FIELDS = (
-    "title", "text", "body_html", "publisher", "published_at", "published_precision", "updated_at",
+    "title", "text", "body_html", "completeness", "publisher", "published_at", "published_on",
+    "published_precision", "updated_at",
     "authors", "categories", "tags", "language", "lead_image", "original_url", "url",
     "canonical_url",
 )  # fmt: skip

@@ -13,7 +13,8 @@ from parsers.model import Article
 from tests.recorded import FIXTURES, case_in, parsed
 from warehouse.upsert.observations import observe
 
-# Computed by the version before fields and provenance keys were renamed.
+# Computed by the version before fields and provenance keys were renamed. Parsers with a new version
+# since then are left out, because their articles have new keys.
 KEYS = json.loads((FIXTURES / "record_keys.json").read_text(encoding="utf-8"))
 
 

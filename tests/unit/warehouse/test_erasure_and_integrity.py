@@ -12,7 +12,7 @@ from warehouse import StoredPost, UpsertCounts, transaction
 from warehouse.care import erasure
 from warehouse.care.integrity import IntegrityReport, stored_records, verify
 from warehouse.errors import WarehouseError
-from warehouse.records import backfill_chunks, fetches, quarantine, suppression
+from warehouse.records import backfill_chunks, fetches, gone, quarantine, suppression
 from warehouse.rows import FetchRow, NewQuarantineEntry
 
 POST = StoredPost(dialect="jekyll", path="a.md", data=b"1")
@@ -23,6 +23,12 @@ def failure(source: str, article_id: str | None) -> NewQuarantineEntry:
         source=source, channel="emnews", url=article_id, article_id=article_id, reason="x",
         message="", page=b"", fetched_at=NOON, parser="finews", parser_version="1",
     )  # fmt: skip
+
+
+def gone_answer(own_id: str) -> gone.GoneAnswer:
+    return gone.GoneAnswer(
+        article_id=f"finews:{own_id}", source="finews", url="u", status=404, at=NOON
+    )
 
 
 @pytest.fixture
@@ -48,6 +54,7 @@ def project(db: DuckDBPyConnection) -> DuckDBPyConnection:
         )
         fetches.record(db, [page], run_id="r")
         backfill_chunks.add(db, "plan", "finews", [piece, piece], run_id="r")
+        gone.record_gone(db, [gone_answer("1"), gone_answer("2")], run_id="r")
     return db
 
 
@@ -70,6 +77,7 @@ def test_a_forgotten_article_leaves_nothing_behind_but_what_others_say(
     assert rows_of(project, "SELECT article_id FROM quarantine") == [("ofweek:9",)]
     assert rows_of(project, "SELECT count(*) FROM fetches") == [(0,)]
     assert backfill_chunks.chunks_of_plan(project, "plan") == []
+    assert set(gone.gone_articles(project, ["finews:1", "finews:2"])) == {"finews:2"}
     assert rows_of(project, "SELECT article_id, reason FROM _store.suppressions") == [
         ("finews:1", "publisher's request")
     ]
