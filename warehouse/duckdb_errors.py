@@ -84,6 +84,11 @@ def translate_error(error: duckdb.Error, path: Path | str) -> WarehouseError:
     """Return the error that explains DuckDB's and what to do."""
     text = str(error)
     first = text.splitlines()[0] if text else type(error).__name__
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return WarehouseError(
+            f"{path}: out of memory ({first}). Nothing of the transaction was stored: give this "
+            "process more memory, or lower [run] batch_size, then run the same command again"
+        )
     if is_lock_conflict(error):
         return busy_error(path, holder_of(error))
     if "Is a directory" in text:
@@ -154,8 +159,8 @@ def _a_folder(path: Path | str) -> WarehouseMissing:
 
 def _read_only(path: Path | str, what: str) -> WarehouseReadOnly:
     return WarehouseReadOnly(
-        f"{path}: cannot be written ({what}): give this user write permission for the file "
-        "and its folder, or change [warehouse] path"
+        f"{path}: no permission, or a read-only disk ({what}): give this user access to the file "
+        "and its folder, or name another file ([warehouse] path, for a warehouse)"
     )
 
 
@@ -164,7 +169,7 @@ def _of_system(error: OSError, path: Path | str) -> WarehouseError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return WarehouseFull(f"{path}: no space left ({what}): free some space, then try again")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return _read_only(path, what)
+        return _read_only(error.filename or path, what)
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return missing_error(path)
     if error.errno == errno.EISDIR:

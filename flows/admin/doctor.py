@@ -118,6 +118,18 @@ def _check_disk(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult("disk", "warning", f"{folder} has only {free / 1e9:.1f} GB free")
         else:
             yield CheckResult("disk", "ok", f"{folder} has {free / 1e9:.0f} GB free")
+    for path in filter(Path.exists, _written_files(settings)):
+        if not os.access(path, os.W_OK):
+            message = f"this user cannot write {path}; change its owner or its permissions"
+            yield CheckResult("permissions", "error", message)
+
+
+def _written_files(settings: Settings) -> list[Path]:
+    """The files and folders that a run writes, where they exist."""
+    warehouse = settings.warehouse.path
+    locks = warehouse.parent / "locks"
+    lock = warehouse.with_name(f"{warehouse.name}.lock")
+    return [warehouse, lock, settings.archive.path, locks, *sorted(locks.glob("*.lock"))]
 
 
 def _existing(folder: Path) -> Path:

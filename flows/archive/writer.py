@@ -66,8 +66,8 @@ class ArchiveWriter:
             ) from error
         if not os.access(self._path, os.W_OK):
             raise ArchiveError(
-                f"the archive folder {self._path} cannot be written; set archive.path to one "
-                "that can"
+                f"the archive folder {self._path} cannot be written: give this user write "
+                "permission, or set archive.path to another folder"
             )
 
     def write(

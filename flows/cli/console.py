@@ -88,8 +88,8 @@ class Console:
             text = "".join(traceback.format_exception(error))
             click.echo(escape_controls(text), err=True, nl=False)
             return self.fail(f"this is a bug in copydesk: {type(error).__name__}: {error}", FAILED)
-        notes = [*getattr(error, "__notes__", []), *filter(None, [advice_for(error)])]
-        return self.fail("\n".join([str(error), *notes]), code)
+        notes = [advice_for(error), *getattr(error, "__notes__", [])]
+        return self.fail("\n".join(filter(None, [str(error), *notes])), code)
 
     def start_new_warehouse(self) -> None:
         """Start an empty warehouse; the files of an earlier one are moved to a folder."""

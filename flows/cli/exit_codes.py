@@ -16,14 +16,18 @@ from collections.abc import Mapping
 OK, FAILED, USAGE, WARNINGS, DIFFERENT, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 _ADVICE: Mapping[int, str] = {
-    errno.EROFS: "the disk is mounted read-only: mount it writable, or give copydesk another "
-    "folder (warehouse.path, archive.path)",
+    errno.EROFS: "the disk is mounted read-only: mount it writable, or name another place "
+    "(warehouse.path, archive.path)",
     errno.ENOSPC: "the disk is full: free some space and try again; what was stored stays stored",
     errno.EDQUOT: "the quota is used up: free some space and try again; what was stored stays",
-    errno.EACCES: "this user may not use it: change its owner or its permissions, or give "
-    "copydesk another folder (warehouse.path, archive.path)",
+    errno.EACCES: "this user may not use it: change its owner or its permissions, or name "
+    "another place",
     errno.EIO: "the disk reports errors: check it with dmesg before the next run",
 }
+_OUT_OF_MEMORY = (
+    "out of memory: stored batches are complete. Give this process more memory, or lower "
+    "run.batch_size and fetch.concurrency, then run the same command again"
+)
 
 
 def exit_code_of(error: Exception) -> int | None:
@@ -41,10 +45,20 @@ def exit_code_of(error: Exception) -> int | None:
         return USAGE
     if isinstance(error, Interrupted):
         return INTERRUPTED
-    expected = (RunFailed, FetchError, ArchiveError, ParseError, WarehouseError, OSError)
+    expected = (
+        MemoryError,
+        RunFailed,
+        FetchError,
+        ArchiveError,
+        ParseError,
+        WarehouseError,
+        OSError,
+    )
     return FAILED if isinstance(error, expected) else None
 
 
 def advice_for(error: Exception) -> str | None:
-    """What to do about an error of the operating system; ``None`` where its text suffices."""
+    """What to do about memory, or an error of the system; ``None`` where the text suffices."""
+    if isinstance(error, MemoryError):
+        return _OUT_OF_MEMORY
     return _ADVICE.get(error.errno or 0) if isinstance(error, OSError) else None

@@ -17,7 +17,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from warehouse.db import opened
-from warehouse.errors import BadQuery
+from warehouse.errors import BadQuery, WarehouseError
 from warehouse.rows import ResultSet
 
 # No file, no network, no Python variable, no extension; and no way to change that.
@@ -172,5 +172,10 @@ def _check(db: DuckDBPyConnection, sql: str) -> None:
 def _as_bad_query() -> Iterator[None]:
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise WarehouseError(
+            f"out of memory ({str(error).strip()}): select fewer rows or columns, or give this "
+            "process more memory"
+        ) from error
     except duckdb.Error as error:
         raise BadQuery(str(error).strip()) from error
