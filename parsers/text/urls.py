@@ -44,8 +44,8 @@ def canonicalize(url: str, *, drop: frozenset[str] = TRACKING) -> CanonicalUrl:
     parsed.hash = ""
     parsed.username = ""
     parsed.password = ""
-    # search begins with one "?"; any more belong to the name of the first parameter.
-    parsed.search = _kept(parsed.search[1:], drop)
+    # More than one "?" would lose one in each pass.
+    parsed.search = _kept(parsed.search.lstrip("?"), drop)
     return CanonicalUrl(parsed.href)
 
 

@@ -148,3 +148,16 @@ def _can_be_written(text: str) -> bool:
 @pytest.mark.parametrize("url", [r"http://evil.example\@good.example/a", r"http:\\evil.example/a"])
 def test_the_host_of_an_address_is_the_one_that_is_fetched(url) -> None:
     assert host_of(url) == host_of(canonicalize(url)) == "evil.example"
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("https://quay.example/a??", "https://quay.example/a"),
+        ("https://quay.example/a??b=1", "https://quay.example/a?b=1"),
+        ("https://quay.example/a???b=1", "https://quay.example/a?b=1"),
+        ("https://quay.example/a?b=1?c", "https://quay.example/a?b=1?c"),
+    ],
+)
+def test_question_marks_before_a_query_are_one(written, canonical):
+    assert canonicalize(written) == canonical
