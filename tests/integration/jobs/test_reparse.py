@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from flows.pipeline.parser_diff import regression_of
-from flows.pipeline.reparse_steps import require_warehouse
+from flows.pipeline.reparse_steps import require_pages
 from parsers.errors import LayoutChanged
 from parsers.sources import finews, ofweek
 from tests.site import Fault
@@ -267,7 +267,7 @@ def test_page_whose_following_pages_cannot_be_reported_is_quarantined_and_worse(
 
 def test_without_a_warehouse_there_is_nothing_to_reparse(project):
     with pytest.raises(WarehouseMissing, match="backfill SOURCE --archive"):
-        require_warehouse(project.settings.warehouse.path)
+        require_pages(project.settings)
     assert not project.settings.warehouse.path.exists()
 
 
