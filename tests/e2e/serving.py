@@ -318,7 +318,10 @@ def serving_at(
             config,
             stand,
             faults,
-            bare_environment() | ({"PREFECT_API_URL": api} if api else {}) | environ,
+            bare_environment()
+            | {"PREFECT_WORKER_QUERY_SECONDS": "1"}  # each request waits for this
+            | ({"PREFECT_API_URL": api} if api else {})
+            | environ,
             api=api or f"http://127.0.0.1:{port}/api",
             auth=auth,
         )
