@@ -10,6 +10,7 @@ from bs4 import Tag
 from parsers.content_hash import content_hash
 from parsers.errors import IncompleteArticle
 from parsers.html.clean import clean_body
+from parsers.html.node import Node
 from parsers.model import Article, CanonicalUrl, Extracted, Moment, Page, Source
 from parsers.text.characters import visible
 from parsers.text.dates import unknown_time, without_future
@@ -39,7 +40,7 @@ def compose(
     url: str,
     canonical_url: CanonicalUrl,
     title: Extracted[str],
-    body: str | Tag,
+    body: str | Tag | Node,
     published: Moment,
     publisher: Extracted[str] | None = None,
     authors: Extracted[tuple[str, ...]] | None = None,

@@ -29,6 +29,7 @@ from parsers.html.blocks import (
     tidy,
 )
 from parsers.html.media import EMBEDS, IMAGES, attribute, embed_url, image_url, is_tiny
+from parsers.html.node import Node
 from parsers.html.select import document
 from parsers.text.characters import visible
 from parsers.text.plain import BESIDE_TEXT, BLOCKS, UNSEEN, plain_text
@@ -85,11 +86,11 @@ class Cleaned:
     original_url: str | None
 
 
-def clean_body(fragment: str | Tag, base_url: str) -> Cleaned:
+def clean_body(fragment: str | Tag | Node, base_url: str) -> Cleaned:
     """Sanitize a body; the function is idempotent.
 
     Args:
-        fragment: The body as HTML, or the Tag that contains it, hidden or not.
+        fragment: The body as HTML, or the element that contains it, hidden or not.
         base_url: The page's URL, the base of relative links.
     """
     root = document(f"<body>{fragment}") if isinstance(fragment, str) else fragment
@@ -118,7 +119,7 @@ class _Reader:
         self.publisher = ""
         self._images: set[str] = set()
 
-    def read(self, root: Tag) -> None:
+    def read(self, root: Tag | Node) -> None:
         is_content = root.name in BOXES or root.name in HEADINGS or root.name in {"p", "pre", "img"}
         first: list[object] = [root] if is_content else list(root.contents)
         stack: list[tuple[Iterator[object], Callable[[], None]]] = [(iter(first), _nothing)]
@@ -128,7 +129,7 @@ class _Reader:
             for child in children:
                 if until is not None:
                     until = None if child is until else until
-                elif isinstance(child, Tag):
+                elif isinstance(child, Tag | Node):
                     after = self._enter(child, is_root=child is root)
                     if after is not None:
                         stack.append((iter(child.contents), after))
@@ -139,6 +140,8 @@ class _Reader:
                     not isinstance(child, PreformattedString) or isinstance(child, CData)
                 ):
                     self.builder.add_text(str(child))
+                elif type(child) is str:
+                    self.builder.add_text(child)
             else:
                 stack.pop()
                 leave()
@@ -159,7 +162,7 @@ class _Reader:
                     is_changed = True
         return is_changed
 
-    def _enter(self, tag: Tag, *, is_root: bool) -> Callable[[], None] | None:
+    def _enter(self, tag: Tag | Node, *, is_root: bool) -> Callable[[], None] | None:
         """Begin an element; return the call at its end, or ``None`` to skip the element."""
         name = SAME.get(tag.name, tag.name)
         if name == "br":
@@ -189,7 +192,7 @@ class _Reader:
             return self.builder.split
         return _nothing
 
-    def _enter_inline(self, name: str, tag: Tag) -> Callable[[], None]:
+    def _enter_inline(self, name: str, tag: Tag | Node) -> Callable[[], None]:
         attributes: tuple[tuple[str, str], ...] = ()
         if name == "a":
             href = "" if _is_keyword(tag) else self._link(tag)
@@ -204,11 +207,11 @@ class _Reader:
         is_open = self.builder.open_inline(Element(name, attributes))
         return self.builder.close_inline if is_open else _nothing
 
-    def _link(self, tag: Tag) -> str:
+    def _link(self, tag: Tag | Node) -> str:
         href = absolute(self.base_url, attribute(tag, "href").strip()) if tag.get("href") else ""
         return href if is_http(href) or href.startswith("mailto:") else ""
 
-    def _image(self, tag: Tag) -> None:
+    def _image(self, tag: Tag | Node) -> None:
         if _is_noise(tag) or is_tiny(tag):
             return
         if source := image_url(tag, self.base_url):
@@ -221,10 +224,14 @@ class _Reader:
             self.builder.add_image(Element("img", attributes))
             self._images.add(source)
 
-    def _read_noscript(self, tag: Tag) -> None:
+    def _read_noscript(self, tag: Tag | Node) -> None:
         """Add the images of a ``noscript`` that the page's scripts would load otherwise."""
         before = tag.find_previous_sibling()
-        if isinstance(before, Tag) and before.name in IMAGES and image_url(before, self.base_url):
+        if (
+            isinstance(before, Tag | Node)
+            and before.name in IMAGES
+            and image_url(before, self.base_url)
+        ):
             return
         for child in tag.find_all([*IMAGES, *EMBEDS]):
             if child.name in EMBEDS:
@@ -232,7 +239,7 @@ class _Reader:
             elif image_url(child, self.base_url) not in self._images:
                 self._image(child)
 
-    def _link_embed(self, tag: Tag) -> None:
+    def _link_embed(self, tag: Tag | Node) -> None:
         """Add a link to an embedded document, video or sound, beside the text."""
         address = embed_url(tag, self.base_url)
         if not address or _is_noise(tag) or is_tiny(tag):
@@ -244,10 +251,10 @@ class _Reader:
                 self.builder.close_inline()
             self.builder.close_box(box)
 
-    def _is_credit(self, tag: Tag) -> bool:
+    def _is_credit(self, tag: Tag | Node) -> bool:
         # Eastmoney marks both lines with a class.
         classes = attribute(tag, "class").split()
-        if "em_media" in classes:
+        if "em_media" in classes and isinstance(tag, Tag):
             found = _CREDIT_NAME.search(" ".join(plain_text(tag).split()))
             self.publisher = self.publisher or (found["name"] if found else "")
             return True
@@ -258,12 +265,12 @@ def _nothing() -> None:
     pass
 
 
-def _texts(tag: Tag, *names: str) -> tuple[tuple[str, str], ...]:
+def _texts(tag: Tag | Node, *names: str) -> tuple[tuple[str, str], ...]:
     folded = ((name, " ".join(visible(attribute(tag, name)).split())) for name in names)
     return tuple((name, value) for name, value in folded if value)
 
 
-def _box_attributes(name: str, tag: Tag) -> tuple[tuple[str, str], ...]:
+def _box_attributes(name: str, tag: Tag | Node) -> tuple[tuple[str, str], ...]:
     if name in {"td", "th"}:
         spans = ((each, attribute(tag, each).strip()) for each in ("colspan", "rowspan"))
         return tuple((each, span) for each, span in spans if re.fullmatch(r"[1-9]\d{0,2}", span))
@@ -274,7 +281,7 @@ def _box_attributes(name: str, tag: Tag) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def _is_noise(tag: Tag) -> bool:
+def _is_noise(tag: Tag | Node) -> bool:
     if not tag.attrs:
         return False
     if "hidden" in tag.attrs or _HIDDEN.search(attribute(tag, "style")):
@@ -282,7 +289,7 @@ def _is_noise(tag: Tag) -> bool:
     return not _NOISE_CLASSES.isdisjoint(attribute(tag, "class").split())
 
 
-def _is_keyword(tag: Tag) -> bool:
+def _is_keyword(tag: Tag | Node) -> bool:
     parent = tag.parent
     return not _KEYWORD_CLASSES.isdisjoint(attribute(tag, "class").split()) or (
         parent is not None

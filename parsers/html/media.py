@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from bs4 import Tag
 
+from parsers.html.node import Node
 from parsers.text.urls import absolute, is_http
 
 IMAGES = frozenset({"img", "amp-img"})
@@ -37,6 +38,8 @@ _LAZY = (
     "data-lazy", "data-lazyload", "data-echo", "data-cfsrc", "data-hi-res-src", "data-full-src",
 )  # fmt: skip
 _NAMED = frozenset({"src", "srcset", "alt", "title", "class", "id", "name", *_LAZY})
+_SOURCE = ("source",)
+_ADDRESSED = ("source", "embed", "param")
 _LAZY_SETS = ("data-srcset", "data-lazy-srcset")
 _CANDIDATE = re.compile(r"(\S+)(?:\s+(\d+(?:\.\d+)?)[wxh]\s*(?:,|$))?")
 _PLACEHOLDER = re.compile(
@@ -54,19 +57,19 @@ _NO_MEDIA = re.compile(
 )
 
 
-def attribute(tag: Tag, name: str) -> str:
+def attribute(tag: Tag | Node, name: str) -> str:
     """Return an attribute as text; empty when there is none."""
     value = tag.get(name)
     return " ".join(value) if isinstance(value, list) else str(value or "")
 
 
-def is_tiny(tag: Tag) -> bool:
+def is_tiny(tag: Tag | Node) -> bool:
     """Return whether an element is too small to be seen: a tracker."""
     sizes = {attribute(tag, name).removesuffix("px").strip() for name in ("width", "height")}
     return not sizes.isdisjoint({"0", "1"}) or _TINY.search(attribute(tag, "style")) is not None
 
 
-def image_url(tag: Tag, base_url: str) -> str:
+def image_url(tag: Tag | Node, base_url: str) -> str:
     """Return the URL of the image that readers see; empty when the element names none."""
     for given in _image_urls(tag):
         source = given.strip()
@@ -78,7 +81,7 @@ def image_url(tag: Tag, base_url: str) -> str:
     return ""
 
 
-def embed_url(tag: Tag, base_url: str) -> str:
+def embed_url(tag: Tag | Node, base_url: str) -> str:
     """Return the URL of an embedded document, video or sound; empty for advertisements."""
     for given in _embed_urls(tag):
         address = absolute(base_url, given.strip()) if given.strip() else ""
@@ -87,7 +90,7 @@ def embed_url(tag: Tag, base_url: str) -> str:
     return ""
 
 
-def _image_urls(tag: Tag) -> Iterator[str]:
+def _image_urls(tag: Tag | Node) -> Iterator[str]:
     yield from (attribute(tag, name) for name in _LAZY)
     yield from (_largest(attribute(tag, name)) for name in _LAZY_SETS)
     yield attribute(tag, "src")
@@ -98,9 +101,9 @@ def _image_urls(tag: Tag) -> Iterator[str]:
             yield value
 
 
-def _picture_urls(tag: Tag) -> Iterator[str]:
+def _picture_urls(tag: Tag | Node) -> Iterator[str]:
     picture = tag if tag.name == "picture" else tag.find_parent("picture")
-    for source in picture.find_all("source") if picture is not None else ():
+    for source in picture.find_all(_SOURCE) if picture is not None else ():
         for name in ("srcset", *_LAZY_SETS):
             yield _largest(attribute(source, name))
 
@@ -110,13 +113,13 @@ def _largest(srcset: str) -> str:
     return max(found, key=lambda each: float(each[1] or 1))[0].strip(",") if found else ""
 
 
-def _embed_urls(tag: Tag) -> Iterator[str]:
+def _embed_urls(tag: Tag | Node) -> Iterator[str]:
     for name in ("data-videoid", "videoid"):
         if "youtube" in tag.name and (video := attribute(tag, name)):
             yield f"https://www.youtube.com/watch?v={video}"
     for name in ("src", "data-src", "data-lazy-src", "data-original", "data"):
         yield attribute(tag, name)
-    for inner in tag.find_all(("source", "embed", "param")):
+    for inner in tag.find_all(_ADDRESSED):
         if inner.name != "param" or attribute(inner, "name").lower() in {"movie", "src"}:
             yield attribute(inner, "value" if inner.name == "param" else "src")
 

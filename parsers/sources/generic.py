@@ -31,6 +31,7 @@ from parsers.extract.published import published, updated
 from parsers.extract.structured import Structured, read_structured, texts
 from parsers.extract.tree import parse_tree, text_of
 from parsers.extract.wrong_page import listed_title, refuse_wrong_page, wrong_page
+from parsers.html.node import node_of
 from parsers.identity import are_alike
 from parsers.model import (
     Article,
@@ -95,7 +96,7 @@ def parse(source: Source, page: Page) -> Article:
         url=page.final_url or page.url or read.address,
         canonical_url=read.address,
         title=title,
-        body=_markup(body),
+        body="" if body is None else node_of(body),
         published=moment,
         publisher=named,
         authors=writers,
@@ -210,12 +211,6 @@ def _body(read: _Read, title: Extracted[str]) -> etree._Element | None:
         description=read.declared.meta("description", "og:description")[0],
         known=next(texts(read.declared.article.get("articleBody")), ""),
     )
-
-
-def _markup(body: etree._Element | None) -> str:
-    if body is None:
-        return ""
-    return etree.tostring(body, method="html", encoding="unicode", with_tail=False)
 
 
 def _language(source: Source) -> str:
