@@ -17,6 +17,7 @@ from parsers.extract.heuristics import (
     BLOCKS,
     CONTAINERS,
     HINT,
+    PLAIN,
     SKIPPED,
     SUSPECT,
     SUSPECT_TAGS,
@@ -166,7 +167,7 @@ def layout(root: etree._Element) -> Layout:
             elif tag == "br":
                 flush(ends_line=True)
             text = node.text
-            if text:
+            if text and (pieces or not text.isspace()):
                 pieces.append(text)
                 runs.append((node, False))
                 if links:
@@ -180,7 +181,7 @@ def layout(root: etree._Element) -> Layout:
         elif tag == "a":
             links -= 1
         tail = node.tail
-        if tail:
+        if tail and (pieces or not tail.isspace()):
             pieces.append(tail)
             runs.append((node, True))
             if links:
@@ -198,21 +199,23 @@ def _swallows(node: etree._Element, tag: str) -> bool:
 
 
 def _judge(box: Box) -> None:
-    node = box.node
-    if box.tag in ("html", "body", "main"):
+    node, tag = box.node, box.tag
+    if tag in ("html", "body", "main"):
         return
-    names = node.get("class") or ""
-    if identity := node.get("id"):
-        names = names + " " + identity
-    verdict = class_hint(names) if names else 0
-    if node.get("itemprop") == "articleBody":
+    attributes = node.attrib
+    if not attributes:
+        box.is_suspect = tag in SUSPECT_TAGS and not (tag == "figure" and _has_text(node))
+        return
+    names = f"{attributes.get('class', '')} {attributes.get('id', '')}"
+    verdict = class_hint(names) if len(names) > 1 else PLAIN
+    if attributes.get("itemprop") == "articleBody":
         verdict = HINT
     box.hint = verdict == HINT
     box.holds |= box.hint
-    if box.tag == "article":
+    if tag == "article":
         return
     box.is_firm = is_hidden(node)
-    is_aside = box.tag in SUSPECT_TAGS and not (box.tag == "figure" and _has_text(node))
+    is_aside = tag in SUSPECT_TAGS and not (tag == "figure" and _has_text(node))
     box.is_suspect = verdict == SUSPECT or is_aside or box.is_firm
 
 

@@ -102,6 +102,7 @@ _NEVER = frozenset(
     }
 )  # fmt: skip
 SUSPECT, PLAIN, HINT = -1, 0, 1
+_MAX_NAMES = 300
 
 
 def is_never_article(names: str) -> bool:
@@ -109,22 +110,31 @@ def is_never_article(names: str) -> bool:
     return not _NEVER.isdisjoint(word.lower() for word in _WORD.findall(names[:300]))
 
 
-@lru_cache(maxsize=50_000)
+# Evidence of one class name, weakest first; the strongest in a list of names counts.
+_NONE, _WEAK, _TEXT, _ASIDE, _QUOTED = range(5)
+_VERDICTS = (PLAIN, SUSPECT, HINT, SUSPECT, PLAIN)
+
+
+@lru_cache(maxsize=20_000)
 def class_hint(names: str) -> int:
     """Return ``SUSPECT`` (not the article), ``HINT`` (its text) or ``PLAIN`` for class and id."""
-    names = names[:300]
-    lower = names.lower()
+    return _VERDICTS[max(map(_evidence, names[:_MAX_NAMES].split()), default=_NONE)]
+
+
+@lru_cache(maxsize=50_000)
+def _evidence(name: str) -> int:
+    lower = name.lower()
     if "tweet" in lower or _QUOTED_POST.search(lower):
-        return PLAIN
+        return _QUOTED
     if _NEGATION.search(lower):
-        names = _NEGATED.sub(" ", names)
-        lower = names.lower()
-    words = {word.lower() for word in _WORD.findall(names)}
+        name = _NEGATED.sub(" ", name)
+        lower = name.lower()
+    words = {word.lower() for word in _WORD.findall(name)}
     if not _STRONG.isdisjoint(words) or _SUSPECT_PAIRS.search(lower):
-        return SUSPECT
+        return _ASIDE
     if _HINT.search(lower):
-        return HINT
-    return PLAIN if _SUSPECT.isdisjoint(words) else SUSPECT
+        return _TEXT
+    return _NONE if _SUSPECT.isdisjoint(words) else _WEAK
 
 
 END_MATTER = re.compile(
