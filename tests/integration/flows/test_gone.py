@@ -73,6 +73,7 @@ def test_backfill_of_a_gone_page_reports_it(project, gone_page):
     source = project.settings.source("ofweek")
     entry = source.parser.entry_of(source, f"{project.stand.url}{gone_page}")
     with RunContext("backfill", project.settings, ["ofweek"]) as run:
+        run.stats["ofweek"].add(discovered=1)
         fetch(run, source, Batch([FetchTarget(entry, None)]))
         report = run.finish()
 

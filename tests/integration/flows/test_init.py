@@ -77,7 +77,7 @@ def test_value_that_cannot_be_used_writes_nothing(tmp_path, contact, sources):
 
 
 def test_address_of_a_feed_cannot_add_keys(tmp_path):
-    url = 'https://harbour.test/feed?a="b"\\n'
+    url = 'https://harbour.test/feed?a="]"'
 
     file = write_config(tmp_path / "new.toml", contact=CONTACT, sources=[f"tides={url}"])
 
