@@ -31,6 +31,7 @@ _MIN_TEASERS = 4
 _SECTION_TO_TEASER = 3
 _TAIL = frozenset({"p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5"})
 _TITLE_MARKS = 20
+_MAX_HEADING = 80
 # A line like "Related" ends the article when so few of its sentences follow: in all of the
 # box, and in the container of the article, where such lines also stand between paragraphs.
 _LATE, _AFTER, _LAST = 0.3, 0.1, 0.02
@@ -316,7 +317,10 @@ def _head(blocks: list[Block], weights: list[float], is_main: list[bool], start:
         )
         if block.is_suspect or weights[i] <= -10.0:
             break
-        if box.tag in _SUBHEADINGS and block.link * 2 < block.size and not has_heading:
+        is_heading = box.tag in _SUBHEADINGS or (
+            _is_bold(block) and any(map(_is_bold, blocks[start:]))
+        )
+        if is_heading and block.link * 2 < block.size and not has_heading:
             if not is_home and _kind(box) not in kinds:
                 break
             start, has_heading = i, True
@@ -327,6 +331,16 @@ def _head(blocks: list[Block], weights: list[float], is_main: list[bool], start:
         elif not (kinds and _CLOCK.match(block.text)):
             break
     return start
+
+
+def _is_bold(block: Block) -> bool:
+    """Return whether it is a short bold paragraph, which some pages use for headings."""
+    return (
+        block.box.tag == "p"
+        and block.size <= _MAX_HEADING
+        and not END.search(block.text[-2:])
+        and all(node.tag in ("strong", "b") and not is_tail for node, is_tail in block.runs)
+    )
 
 
 def _kind(box: Box) -> tuple[str, str]:

@@ -118,6 +118,15 @@ def test_short_beginning_of_the_text_is_kept(start: str, words: Words):
 
 
 @LANGUAGES
+def test_bold_heading_before_the_text_is_kept_when_another_follows(words: Words):
+    heading = f"<p><strong>{words.heading} {{}}</strong></p>"
+    body = heading.format(1) + words.first + heading.format(2) + words.last
+
+    assert lines(read(body, words))[0] == f"{words.heading} 1"
+    assert lines(read(heading.format(1) + words.first + words.last, words))[0] == words.sentences[0]
+
+
+@LANGUAGES
 def test_short_line_without_markup_is_kept_before_a_break(words: Words):
     article = read("<br><br>".join((words.short, *words.sentences)), words)
 
