@@ -6,7 +6,7 @@ import re
 
 import ada_url
 
-from flows.redact import redact_text
+from flows.secrets.redact import redact_text
 from parsers.text.urls import is_http
 
 _PLAIN = re.compile(r"(?i)https?://[^\s\\/?#]+([/?#][^\\\x00-\x1f\x7f]*)?(?<!\s)\Z")

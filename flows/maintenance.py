@@ -34,9 +34,9 @@ from flows.errors import Interrupted
 from flows.pipeline import locks
 from flows.pipeline.run import SHUTDOWN_SECONDS
 from flows.pipeline.signals import graceful_shutdown
-from flows.redact import redact_text
 from flows.reporting.artifacts import create_result_table
 from flows.reporting.states import run_trigger
+from flows.secrets.redact import redact_text
 from flows.settings import Settings
 from warehouse.records import runs
 

@@ -29,10 +29,10 @@ from pydantic_core import ErrorDetails
 
 from flows import schedules
 from flows.addresses import check_url, host_and_port, parse_proxy
-from flows.configured_secrets import DEFAULT_INSTANCE, mask_secrets
 from flows.errors import ConfigurationError
-from flows.redact import redact_text
 from flows.schedules import Schedule
+from flows.secrets.configuration import DEFAULT_INSTANCE, mask_secrets
+from flows.secrets.redact import redact_text
 from flows.text import DEFAULT_USER_AGENT
 from parsers import registry
 from parsers.model import BadEntry, Source

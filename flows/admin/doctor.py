@@ -17,9 +17,9 @@ from flows import prefect_api
 from flows.admin.check import CheckResult
 from flows.admin.integrity import check_archive, check_blocks, check_hashes
 from flows.callbacks import OnProgress, no_progress
+from flows.pipeline.restore import restore_steps
 from flows.pipeline.run import fetch_policy
-from flows.redact import redact_url
-from flows.restore import restore_steps
+from flows.secrets.redact import redact_url
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import connect_read_only, current_snapshot, migrate

@@ -26,7 +26,7 @@ from flows.callbacks import Notify, OnProgress
 from flows.errors import ConfigurationError
 from flows.fetch import decode_page
 from flows.pipeline import locks
-from flows.restore import require_warehouse
+from flows.pipeline.restore import require_warehouse
 from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry

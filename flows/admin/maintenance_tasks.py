@@ -19,7 +19,7 @@ from typing import Any
 from flows.archive import ArchiveError
 from flows.archive.scan import scan_records
 from flows.errors import ConfigurationError, Interrupted, RunFailed
-from flows.restore import require_warehouse
+from flows.pipeline.restore import require_warehouse
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import db

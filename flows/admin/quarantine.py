@@ -10,7 +10,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from flows.callbacks import Notify
-from flows.restore import require_warehouse
+from flows.pipeline.restore import require_warehouse
 from flows.settings import Settings
 from warehouse import connect_read_only, current_snapshot, db
 from warehouse.care import snapshot

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.callbacks import Notify
-from flows.restore import require_warehouse
+from flows.pipeline.restore import require_warehouse
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import connect_for_queries, current_snapshot, run_query

@@ -23,11 +23,11 @@ from flows.fetch import decode_page, stored_response
 from flows.pipeline import locks, steps
 from flows.pipeline import rows as mappers
 from flows.pipeline.batch import Batch, FetchedPage, FetchTarget
+from flows.pipeline.restore import require_warehouse
 from flows.pipeline.rows import IMPORT_CHANNEL
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport, upsert_counts
-from flows.restore import require_warehouse
 from flows.settings import Settings
 from parsers import registry
 from parsers.errors import ParseError

@@ -93,7 +93,7 @@ class Console:
 
     def start_new_warehouse(self) -> None:
         """Start an empty warehouse; the files of an earlier one are moved to a folder."""
-        from flows.restore import start_new_warehouse
+        from flows.pipeline.restore import start_new_warehouse
 
         if folder := start_new_warehouse(self.settings()):
             self.notify(f"the files of the earlier warehouse are in {folder}")

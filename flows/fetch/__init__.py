@@ -38,7 +38,7 @@ from flows.fetch.messages import (
     stored_response,
 )
 from flows.fetch.policy import FetchPolicy
-from flows.redact import redact_url, safe_text
+from flows.secrets.redact import redact_url, safe_text
 
 __all__ = [
     "Attempt", "BadAddress", "BadRedirect", "Cancelled", "ConnectionFailed", "DisallowedByRobots",

@@ -16,7 +16,7 @@ from urllib3.response import HTTPResponse
 
 from flows.fetch.deadlines import Deadline
 from flows.fetch.errors import IncompleteBody, TimedOut, TooLarge
-from flows.redact import safe_text
+from flows.secrets.redact import safe_text
 
 _READ_BYTES = 65536
 _MAX_MEMBERS = 100

@@ -35,8 +35,8 @@ from flows.fetch.errors import (
 from flows.fetch.headers import parse_retry_after
 from flows.fetch.policy import FetchPolicy
 from flows.fetch.ssrf import AddressPolicy, Target
-from flows.redact import redact_url, safe_text
-from flows.url_secrets import MARK, SECRETS
+from flows.secrets.redact import redact_url, safe_text
+from flows.secrets.urls import MARK, SECRETS
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED_4XX = frozenset({408, 425, 429})

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from flows.fetch.body import Body
 from flows.fetch.errors import FailedContentCheck, IncompleteBody
 from flows.fetch.messages import FetchRequest
-from flows.redact import safe_text
+from flows.secrets.redact import safe_text
 
 _TAIL_BYTES = 4096
 _UNPROVED = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from requests.structures import CaseInsensitiveDict
 
 from flows.fetch.body import Body, Framing
-from flows.url_secrets import SECRETS
+from flows.secrets.urls import SECRETS
 
 if TYPE_CHECKING:
     from flows.fetch.client import HttpResponse

@@ -29,7 +29,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from flows.redact import redact_url
+from flows.secrets.redact import redact_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,8 +40,8 @@ from flows.fetch.ssrf import (
     without_credentials,
 )
 from flows.fetch.throttle import HostThrottle, Outcome, outcome_of
-from flows.redact import redact_url
-from flows.url_secrets import MARK, SECRETS
+from flows.secrets.redact import redact_url
+from flows.secrets.urls import MARK, SECRETS
 
 log = logging.getLogger("flows.fetch")
 

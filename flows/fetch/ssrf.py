@@ -21,7 +21,7 @@ import ada_url
 from flows.addresses import host_and_port, host_entry
 from flows.fetch.errors import BadAddress, ConnectionFailed, FetchError, PolicyRefusal
 from flows.fetch.proxies import Proxies, is_private_name
-from flows.redact import redact_url, safe_text
+from flows.secrets.redact import redact_url, safe_text
 
 _TICK_SECONDS = 0.05
 _MAX_URL = 2048  # characters; sitemaps.org sets the same limit

@@ -14,8 +14,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from flows.errors import ConfigurationError
+from flows.secrets.urls import SECRETS
 from flows.settings import Settings
-from flows.url_secrets import SECRETS
 from parsers.model import Entry, Source
 from parsers.text.dates import parse_time
 

@@ -16,9 +16,9 @@ from flows.pipeline.article_json import article_json
 from flows.pipeline.batch import build_request
 from flows.pipeline.gunzip import gunzip
 from flows.pipeline.run import fetch_policy
-from flows.redact import redact_text
+from flows.secrets.redact import redact_text
+from flows.secrets.urls import SECRETS
 from flows.settings import Settings
-from flows.url_secrets import SECRETS
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.frontmatter import Dialect, write_post

@@ -22,9 +22,9 @@ from flows.pipeline.batch import Batch, FetchedPage
 from flows.pipeline.identity import settle_ids
 from flows.pipeline.parser_diff import FieldChanges
 from flows.pipeline.reparse_failures import ReparseFailures
+from flows.pipeline.restore import require_warehouse
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import page_problem
-from flows.restore import require_warehouse
 from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry

@@ -22,10 +22,10 @@ from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
 from flows.fetch.ssrf import parse_target
 from flows.pipeline.repeated_pages import RepeatedPages
+from flows.pipeline.restore import restore_steps
 from flows.pipeline.run_log import logger
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
-from flows.restore import restore_steps
 from flows.settings import FetchSettings, Settings
 from parsers.model import Source
 from warehouse import db as warehouse

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from flows.fetch.errors import FetchError
-from flows.redact import redact_text
+from flows.secrets.redact import redact_text
 from flows.text import pluralize
 from parsers.text.characters import single_line
 from warehouse.rows import UpsertCounts

@@ -19,7 +19,7 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
 from flows.pipeline.stats import RunReport
-from flows.redact import redact_url
+from flows.secrets.redact import redact_url
 
 MAX_ERRORS = 5
 

@@ -226,7 +226,7 @@ def deploy(settings: Settings, config: Path | None, pool: str) -> Registration:
         )
     prefect_api.prepare_client(os.environ, settings, api_url, is_own=False)
     if problem := prefect_api.server_problem(api_url):
-        from flows.redact import redact_url
+        from flows.secrets.redact import redact_url
 
         raise RunFailed(f"the Prefect server {redact_url(api_url)} {problem}")
     from prefect.client.orchestration import get_client

@@ -197,7 +197,7 @@ class PrefectServer:
         )
 
     def _start_failure(self, before: int) -> str:
-        from flows.redact import redact_text
+        from flows.secrets.redact import redact_text
 
         output = self.log.read_bytes()[before:].decode("utf-8", "replace")
         output = redact_text(output)  # it may hold the address of a database

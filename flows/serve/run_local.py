@@ -24,7 +24,7 @@ from flows.errors import RunFailed, ServerNotStarted
 from flows.pipeline.date_range import parse_request
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport
-from flows.redact import redact_url
+from flows.secrets.redact import redact_url
 from flows.serve.lost_runs import label_process
 from flows.settings import resolve_config_file
 

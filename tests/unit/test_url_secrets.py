@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.url_secrets import UrlSecrets
+from flows.secrets.urls import UrlSecrets
 
 PASSWORD = "pl4nted-pass"
 TOKEN = "T0k3nValue"

@@ -17,7 +17,7 @@ from flows.admin.check import exit_code_of
 from flows.admin.doctor import check_installation
 from flows.admin.maintenance_tasks import clean_snapshots
 from flows.errors import ConfigurationError
-from flows.restore import restore_steps, start_new_warehouse
+from flows.pipeline.restore import restore_steps, start_new_warehouse
 from tests.integration.flows.conftest import Project
 from warehouse.errors import WarehouseDamaged, WarehouseLost, WarehouseMissing
 

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from flows.errors import ConfigurationError
-from flows.url_secrets import SECRETS
+from flows.secrets.urls import SECRETS
 from parsers.sources.rsshub import feed_url
 
 DEFAULT_INSTANCE = "https://rsshub.app"
