@@ -34,7 +34,7 @@ user_agent = {user_agent}  # a site owner can reach you there
 
 [defaults]                              # of every source that does not set them
 schedule = "*/30 * * * *"               # for `copydesk serve`; "" for never
-time_zone = "UTC"                       # of times without a zone
+# time_zone = "Europe/Berlin"           # of times without a zone; UTC unless declared
 """
 _BUILT_IN = """
 [sources.{slug}]                        # built in; a key here changes that key only

@@ -57,3 +57,5 @@ COMMENT ON COLUMN sightings.url IS 'The URL that was fetched';
 COMMENT ON COLUMN sightings.title IS 'Latest title of this article id with this content';
 COMMENT ON COLUMN sightings.first_seen_at IS 'First time it was seen, UTC';
 COMMENT ON COLUMN sightings.last_seen_at IS 'Last time it was seen, UTC';
+
+COMMENT ON COLUMN quarantine.resolved_by IS 'The run that succeeded, or dismissed';
