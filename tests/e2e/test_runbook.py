@@ -85,7 +85,7 @@ def old(read_once, tmp_path):
 
 
 @pytest.mark.nightly
-def test_moved_to_another_machine_it_goes_on_where_it_was(old, tmp_path, prepared):
+def test_project_moved_to_another_machine_continues_there(old, tmp_path, prepared):
     leave, arrive = blocks("Move to another machine")
     held = old.rows(CORPUS)
     new_home, data = tmp_path / "new-home", tmp_path / "new"
@@ -156,7 +156,7 @@ def test_rotated_archive_lies_elsewhere_and_can_still_be_read(old, tmp_path):
     assert not re.search(r"missing|not there|cannot", done.stdout + done.stderr)
 
 
-def test_backup_of_what_is_not_there_yet_says_so_and_leaves_nothing(tmp_path):
+def test_backup_of_a_missing_warehouse_fails_and_leaves_nothing(tmp_path):
     data, backups = tmp_path / "data", tmp_path / "backups"
     data.mkdir()
 

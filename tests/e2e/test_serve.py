@@ -141,7 +141,7 @@ class TestServe:
         assert "SIGKILL" in state["message"]
         serving.wait_for_state(again, "RUNNING", "COMPLETED")
 
-    def test_run_goes_on_while_the_killed_server_is_started_again(self, serving):
+    def test_run_continues_while_the_killed_server_is_started_again(self, serving):
         (run,) = serving.runs("RUNNING", name="sync ofweek") or [serving.ask("ofweek")]
         serving.wait_for_state(run, "RUNNING")
         os.kill(serving.child_pid(SERVER_MODULE), signal.SIGKILL)
@@ -268,7 +268,7 @@ class TestServe:
 
 
 @pytest.mark.nightly
-def test_hung_server_is_started_again_and_a_run_goes_on(tmp_path, prepared):
+def test_hung_server_is_started_again_and_a_run_continues(tmp_path, prepared):
     prepared(tmp_path / "prefect")
     with serving_at(tmp_path, OFWEEK, SMALL_BATCHES) as serving:
         serving.start()

@@ -76,7 +76,7 @@ def test_recording_saves_the_page_and_drafts_what_is_expected(gazette, tmp_path,
     assert "ferry.expected.json: article" in capsys.readouterr().out
 
 
-def test_recording_again_keeps_the_address_and_drafts_the_rest_anew(gazette, tmp_path):
+def test_recording_again_keeps_the_address_and_replaces_the_rest_of_the_draft(gazette, tmp_path):
     folder = tmp_path / "harbour_gazette"
     shutil.copytree(EXAMPLE, folder)
     kept = folder / "gallery.expected.json"

@@ -83,7 +83,7 @@ def test_a_secret_goes_to_its_own_host_alone(store) -> None:
         assert store.reveal(scheme, host, "/rss?token=***") == "/rss?token=***"
 
 
-def test_a_declared_secret_is_masked_wherever_it_stands(store) -> None:
+def test_a_declared_secret_is_masked_anywhere(store) -> None:
     url = store.mask("https://example.org/u/s%2Fx.xml?q=s%2Fx", secrets=["s%2Fx"])
 
     assert url == "https://example.org/u/***?q=***"

@@ -57,7 +57,7 @@ def test_systemd_accepts_the_units(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "kubernetes/copydesk.yaml"])
-def test_what_was_not_run_says_so_in_its_first_line(name):
+def test_untried_file_is_marked_in_its_first_line(name):
     first = (DEPLOY / name).read_text(encoding="utf-8").splitlines()[0]
 
     assert first.startswith("# Not run where it was written")

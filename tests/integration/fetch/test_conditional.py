@@ -45,7 +45,7 @@ def test_new_validators_of_a_304_replace_the_old_ones(serve, fetcher) -> None:
     assert fetched.etag == '"new"'
 
 
-def test_a_304_that_nobody_asked_for_is_asked_again(serve, fetcher) -> None:
+def test_an_unexpected_304_is_fetched_again_without_conditions(serve, fetcher) -> None:
     server = serve(lambda seen: not_modified() if seen.number == 1 else page(BODY))
 
     fetched = fetcher(server).fetch(FetchRequest(url=server.url("/a")))

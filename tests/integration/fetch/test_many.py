@@ -315,7 +315,7 @@ def test_two_streams_and_single_fetches_share_a_fetcher(serve, fetcher) -> None:
     assert found == [30, 30]
 
 
-def test_a_page_whose_time_ran_out_while_it_waited_says_so(serve, fetcher, fake_time) -> None:
+def test_a_page_whose_deadline_passed_while_it_waited_reports_it(serve, fetcher, fake_time) -> None:
     server = serve(lambda _seen: reply(503, b"", "Retry-After: 50"))
     client = fetcher(
         server,

@@ -86,7 +86,7 @@ def test_waits_grow_with_full_jitter_between_floor_and_roof(serve, fetcher, fake
     assert len(server.log) == 7
 
 
-def test_no_attempt_begins_after_the_deadline(serve, fetcher, fake_time) -> None:
+def test_no_attempt_starts_after_the_deadline(serve, fetcher, fake_time) -> None:
     server = serve(lambda _seen: reply(500, b""))
     client = fetcher(
         server,

@@ -67,7 +67,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("text", "path", "allowed"), RULES)
-def test_rules_are_read_as_the_rfc_says(text, path, allowed) -> None:
+def test_rules_follow_rfc_9309(text, path, allowed) -> None:
     rules = parse_robots(text.encode(), "copydesk")
 
     assert rules.allows(f"http://h{path}") is allowed
@@ -302,7 +302,7 @@ def test_threads_that_meet_at_a_new_site_ask_its_robots_txt_once(serve, fetcher)
     assert [seen.path for seen in server.log].count("/robots.txt") == 1
 
 
-def test_each_origin_has_a_robots_txt_of_its_own(serve, fetcher) -> None:
+def test_each_origin_has_its_own_robots_txt(serve, fetcher) -> None:
     closed = serve(site(b"User-agent: *\nDisallow: /\n"))
     opened = serve(site(None))
     client = fetcher(closed, opened, respect_robots=True)

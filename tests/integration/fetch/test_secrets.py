@@ -158,7 +158,7 @@ def test_a_certificate_for_another_host_is_refused(certificate, serve, fetcher) 
 
 
 @pytest.mark.parametrize("broken", [then_reset(b""), then_close(b""), then_close(b"junk\r\n\r\n")])
-def test_errors_of_the_libraries_below_do_not_tell_the_address(broken, serve, fetcher) -> None:
+def test_errors_of_libraries_do_not_reveal_the_address(broken, serve, fetcher) -> None:
     server = serve(lambda _seen: broken)
 
     with pytest.raises(FetchError) as caught:

@@ -25,7 +25,7 @@ from warehouse.duckdb_errors import translate_error
         (errno.EACCES, "change its owner or its permissions"),
     ],
 )
-def test_error_of_the_disk_says_what_to_do(capsys, number, words):
+def test_message_of_a_disk_error_names_the_remedy(capsys, number, words):
     error = OSError(number, "the system's own words", "/data/prefect")
 
     code = Console().fail_with(error)
@@ -36,7 +36,7 @@ def test_error_of_the_disk_says_what_to_do(capsys, number, words):
     assert words in said
 
 
-def test_error_that_nobody_can_advise_on_is_reported_as_it_is(capsys):
+def test_error_without_a_known_remedy_is_reported_unchanged(capsys):
     Console().fail_with(OSError(errno.EPIPE, "Broken pipe"))
 
     assert capsys.readouterr().err == "copydesk: [Errno 32] Broken pipe\n"

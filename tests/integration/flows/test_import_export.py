@@ -97,7 +97,7 @@ def test_posts_that_are_no_part_of_the_export_are_named_and_no_difference(seeded
     assert checked.as_json()["extra_files"][0] == "about-00.md"
 
 
-def test_check_of_a_missing_folder_says_what_to_do(seeded, tmp_path):
+def test_message_of_a_check_of_a_missing_folder_names_the_remedy(seeded, tmp_path):
     with pytest.raises(ConfigurationError, match="export there first"):
         export_articles(seeded.settings, tmp_path / "absent", "jekyll", check=True)
 
@@ -212,7 +212,7 @@ def test_one_file_formats_hold_every_article_and_can_be_checked(project, tmp_pat
     "theirs",
     [b"name,price\r\n", b'{"name": 1}\n', b"[]\n", b"\xff\xfe\n", b'{"article_id": 1}\n'],
 )
-def test_file_of_somebody_else_is_not_overwritten(project, tmp_path, format_, theirs):
+def test_foreign_file_is_not_overwritten(project, tmp_path, format_, theirs):
     project.sync("ofweek")
     file = tmp_path / f"articles.{format_}"
     file.write_bytes(theirs)
@@ -324,7 +324,7 @@ def test_an_article_is_known_from_its_import_on_and_not_before(stored, tmp_path)
     assert counts[0] <= counts[1] == total
 
 
-def test_a_post_that_was_edited_after_the_export_is_a_revision_of_its_own_time(stored, tmp_path):
+def test_a_post_edited_after_the_export_is_a_revision_with_the_time_of_the_edit(stored, tmp_path):
     out = tmp_path / "out"
     export_articles(stored.settings, out, "hexo", source="ofweek")
     post = sorted(out.rglob("*.md"))[0]

@@ -40,7 +40,7 @@ def test_window_brings_its_days_and_no_others(project):
     assert dict(project.rows("SELECT source, flow FROM runs")) == {"finews": "backfill"}
 
 
-def test_window_goes_on_through_older_listing_pages_until_it_is_covered(project):
+def test_range_continues_through_older_listing_pages_until_it_is_covered(project):
     report = project.fill("woshipm_direct", **window("2015-01-01", "2022-03-20"))
 
     pages = [one.target for one in project.stand.requests if "stream-list" in one.target]
@@ -52,7 +52,7 @@ def test_window_goes_on_through_older_listing_pages_until_it_is_covered(project)
     ].endswith("/page/4")
 
 
-def test_window_beyond_the_listing_says_so_and_what_to_do(project):
+def test_range_beyond_the_listing_is_reported_with_a_remedy(project):
     report = project.fill("finews", **window("2022-01-01", "2022-02-10"))
 
     assert report.exit_code == 3
@@ -88,7 +88,7 @@ def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(project)
     assert after == before
 
 
-def test_window_that_is_not_over_is_read_anew(project):
+def test_range_that_is_not_over_is_read_again(project):
     today = datetime.now(SHANGHAI).date()
     project.fill("finews", first=date(2022, 3, 16), last=today)
     project.stand.edition = 3
@@ -98,7 +98,7 @@ def test_window_that_is_not_over_is_read_anew(project):
     assert report.totals()["new"] > 0
 
 
-def test_dry_run_says_what_it_would_fetch_and_stores_nothing(project):
+def test_dry_run_reports_what_it_would_fetch_and_stores_nothing(project):
     report = project.fill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
     would = [words for words in report.warnings if "would fetch" in words]
@@ -212,7 +212,7 @@ def test_gap_that_a_backfill_would_hide_from_the_next_sync_is_noted(project):
     assert project.rows("SELECT channel FROM gaps") == [("market-38",)]
 
 
-def test_fetch_that_hangs_ends_at_the_deadline_and_the_run_goes_on(project, faults):
+def test_fetch_that_hangs_ends_at_the_deadline_and_the_run_continues(project, faults):
     faults[f"/NewsData/GetNewsText.do?id={LISTED}"] = Fault(delay_seconds=60)
 
     report = project.fill("finews", **window("2022-03-14", "2022-03-14"))

@@ -59,7 +59,7 @@ def test_address_whose_page_is_gone_is_named_when_asked_again(project):
     assert "1 of the URLs" in reported
 
 
-def test_wrong_address_is_reported_by_the_run_that_goes_on_after_a_kill(project, monkeypatch):
+def test_wrong_address_is_reported_by_the_run_that_continues_after_a_kill(project, monkeypatch):
     monkeypatch.setattr(BackfillContext, "entries_per_chunk", 1)
     project.backfill("finews", urls=LINKS, max_chunks=1)
 
@@ -220,9 +220,7 @@ def test_window_whose_listing_was_read_before_it_was_over_is_not_done(project):
     assert report.totals()["discovered"] > 0
 
 
-def test_run_that_ends_long_after_its_listing_was_read_says_what_it_cannot_know(
-    project, monkeypatch
-):
+def test_run_that_ends_long_after_its_listing_was_read_reports_the_gap(project, monkeypatch):
     listed = backfill_listings.list_pages
 
     def earlier(job, chunk):
@@ -301,7 +299,7 @@ def test_page_that_is_refused_for_good_does_not_keep_a_plan_open(
     assert job.plan.is_done == is_done
 
 
-def test_article_that_is_to_be_forgotten_does_not_keep_a_plan_open(project):
+def test_suppressed_article_does_not_keep_a_plan_open(project):
     with connect(project.settings.warehouse.path) as db, transaction(db):
         erase(db, ["finews:NW202203082300310099"], reason="asked to")
 
@@ -345,7 +343,7 @@ class Broken(Exception):
 @pytest.mark.parametrize(
     ("error", "state"), [(Broken("the disk sang"), "failed"), (KeyboardInterrupt(), "interrupted")]
 )
-def test_run_that_ends_by_an_error_says_so_in_the_table_of_runs(project, error, state):
+def test_run_that_ends_by_an_error_is_failed_in_the_table_of_runs(project, error, state):
     run = RunContext("backfill", project.settings, ["finews"])
 
     with pytest.raises(type(error)), run:
@@ -358,7 +356,7 @@ def test_run_that_ends_by_an_error_says_so_in_the_table_of_runs(project, error, 
     assert "crashed" not in {one for (one,) in project.rows("SELECT state FROM runs")}
 
 
-def test_piece_that_was_not_stored_is_not_done_although_its_run_could_say_how_it_ended(
+def test_chunk_that_was_not_stored_is_not_done_although_its_run_recorded_its_end(
     project, monkeypatch
 ):
     def load(*_args, **_options):

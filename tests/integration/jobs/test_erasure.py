@@ -110,7 +110,7 @@ def test_undone_suppression_lets_the_next_sync_bring_it_back(stored):
     assert problems(stored) == ()
 
 
-def test_erased_source_leaves_no_page_of_its_own_and_is_not_asked_again(stored):
+def test_erased_source_leaves_no_page_and_is_not_fetched_again(stored):
     before = stored.rows(OFWEEK)
     pages = stored.rows("SELECT archive_file, archive_offset FROM fetches WHERE source = 'finews'")
 

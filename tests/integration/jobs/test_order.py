@@ -48,7 +48,7 @@ def test_failure_resolved_while_a_replay_waits_for_its_turn_is_not_tried(project
     assert any("0 of 1 resolved" in words for words in report.warnings)
 
 
-def test_replay_says_how_many_still_stand_and_not_how_many_failed(mended):
+def test_replay_reports_open_failures_and_not_failed_attempts(mended):
     """Failures that an older copydesk had opened again."""
     from warehouse import connect, transaction
 

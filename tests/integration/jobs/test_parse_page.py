@@ -56,7 +56,7 @@ def test_parse_reads_a_file_and_standard_input(typed, elsewhere, monkeypatch):
     assert json.loads(piped.stdout) == json.loads(out)
 
 
-def test_parse_of_nothing_readable_says_so(typed, elsewhere):
+def test_parse_of_an_unreadable_page_reports_it(typed, elsewhere):
     (elsewhere / "empty.html").write_bytes(b"<html></html>")
 
     code, out, err = typed("parse", "empty.html", "--url", "https://harbour.example/x")
@@ -101,7 +101,7 @@ def test_parse_batch_writes_one_article_or_error_for_each_line(typed, elsewhere)
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_parse_that_cannot_be_done_says_what_to_do(typed, elsewhere, words, code, said):
+def test_message_of_an_impossible_parse_names_the_remedy(typed, elsewhere, words, code, said):
     (elsewhere / "ferry.html").write_bytes(FERRY)
     (elsewhere / "cut.gz").write_bytes(gzip.compress(FERRY)[:-20])
     (elsewhere / "bad.gz").write_bytes(b"\x1f\x8bgarbage")

@@ -18,7 +18,7 @@ ALL = "SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id"
 MANY_PAGES = "30500850"
 
 
-def test_same_parsers_find_nothing_else_and_ask_nobody(project):
+def test_same_parsers_change_nothing_and_fetch_nothing(project):
     project.sync("ofweek", "woshipm")
     before = project.rows(ALL)
     project.stand.forget_requests()
@@ -118,7 +118,7 @@ def test_older_page_read_again_does_not_replace_newer_content(project):
 
 
 @pytest.mark.parametrize("diff", [True, False], ids=["diff", "stored"])
-def test_page_that_failed_and_was_read_later_needs_nobody(project, faults, diff):
+def test_failed_page_that_was_parsed_afterwards_is_resolved(project, faults, diff):
     faults["/2021-05/ART-260009-8420-30500850.html"] = Fault(body=b"<html>busy</html>")
     faults["/woshipm/latest"] = Fault(body=b"<html>busy</html>")
     assert project.sync("ofweek", "woshipm").totals()["quarantined"] == 2
@@ -220,7 +220,7 @@ def test_page_that_was_read_once_mended_got_worse_and_is_reported_once(
     )
 
 
-def test_what_stands_in_quarantine_did_not_get_worse_again(project, another_parser):
+def test_failure_already_in_quarantine_is_no_new_regression(project, another_parser):
     project.sync("ofweek")
 
     def refuse(_article):

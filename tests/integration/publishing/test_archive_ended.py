@@ -28,7 +28,7 @@ pytestmark = pytest.mark.nightly
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
-def test_an_import_that_was_ended_goes_on_and_leaves_no_process(
+def test_an_import_that_was_ended_continues_and_leaves_no_process(
     archive: tuple[Path, Oracle],
     imported: Path,
     tmp_path: Path,

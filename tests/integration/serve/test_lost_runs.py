@@ -177,7 +177,7 @@ def test_runs_of_another_worker_of_this_machine_are_crashed_and_the_source_is_fr
     assert state_of(client, again) == "PENDING"
 
 
-def test_run_that_had_not_begun_is_scheduled_again_if_a_person_asked_for_it(client, pool, make):
+def test_manual_run_that_had_not_started_is_scheduled_again(client, pool, make):
     run = make(Pending())
 
     assert end_lost_runs(client, pool, WORKER, is_worker_running=True) == []

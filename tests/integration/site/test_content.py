@@ -185,7 +185,7 @@ def test_twin_ids_have_one_content(one, other):
     assert set(held[one].channels).isdisjoint(held[other].channels)
 
 
-def test_one_id_stands_in_two_lists():
+def test_one_id_is_in_two_lists():
     held = oracle(1).of("finews", "api")
 
     assert held["NW202203102303110204"].channels == ("market-37", "market-38")

@@ -68,7 +68,7 @@ def test_validators_change_with_the_content_only(news_site, client, path, change
     assert (before.headers["Last-Modified"] != after.headers["Last-Modified"]) is changes
 
 
-def test_gzip_is_sent_to_those_who_take_it(news_site):
+def test_gzip_is_sent_to_clients_that_accept_it(news_site):
     plain, whole = raw_get(news_site, TEXT)
     packed, small = raw_get(news_site, TEXT, **{"Accept-Encoding": "gzip"})
 

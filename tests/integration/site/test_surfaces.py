@@ -283,7 +283,7 @@ def test_ofweek_article_has_title_time_source_and_text(get):
     assert artical.select_one("#articleC").text.strip() == seed.text.strip()
 
 
-def test_ofweek_article_goes_on_over_three_pages(get):
+def test_ofweek_article_has_three_pages(get):
     path = "/2021-05/ART-260009-8420-30500850.html"
     seen = []
     while path:

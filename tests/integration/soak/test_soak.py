@@ -240,7 +240,7 @@ def test_generated_editions_bring_news_changes_and_floods_without_end():
     }
 
 
-def test_article_that_goes_back_to_what_it_said_has_a_revision_more():
+def test_article_that_returns_to_an_earlier_text_has_another_revision():
     back = [
         held.history
         for held in site.oracle(40).held

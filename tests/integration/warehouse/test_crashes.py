@@ -279,7 +279,7 @@ def test_a_missing_log_is_noticed_and_going_on_without_it_is_a_choice(crashed: P
         check_batches(db, 2)
 
 
-def test_without_its_log_the_warehouse_goes_on_once_the_lock_file_is_deleted(
+def test_warehouse_without_its_log_opens_once_the_lock_file_is_deleted(
     crashed: Path,
 ) -> None:
     wal_of(crashed).unlink()
@@ -290,7 +290,7 @@ def test_without_its_log_the_warehouse_goes_on_once_the_lock_file_is_deleted(
         upsert(db, article())
 
 
-def test_a_log_without_its_file_is_not_begun_anew(crashed: Path) -> None:
+def test_a_log_without_its_file_is_not_replaced_by_a_new_warehouse(crashed: Path) -> None:
     crashed.unlink()
 
     with pytest.raises(WarehouseDamaged, match="missing, but its write-ahead log"):
@@ -337,7 +337,7 @@ def test_a_file_cut_short_is_noticed_by_a_deep_check(stored: Path) -> None:
     assert found
 
 
-def test_a_warehouse_begun_anew_does_not_miss_the_old_ones_commits(stored: Path) -> None:
+def test_a_recreated_warehouse_does_not_miss_the_old_ones_commits(stored: Path) -> None:
     stored.unlink()
 
     with connect(stored) as db:

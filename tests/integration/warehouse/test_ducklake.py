@@ -21,7 +21,7 @@ from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, 
 
 # What happens to an article is the same in a lake: these tests run again, on the `db` below.
 from tests.unit.warehouse.test_history import (  # noqa: F401
-    test_a_content_that_returns_gets_a_revision_of_its_own,
+    test_a_content_that_returns_gets_its_own_revision,
     test_an_older_page_becomes_a_past_revision,
     test_the_corpus_as_of_a_time_knows_nothing_later,
 )
@@ -95,7 +95,7 @@ def tell(db: DuckDBPyConnection) -> list[UpsertCounts]:
     ]
 
 
-def test_a_lake_and_a_file_tell_the_same(lake: DuckDBPyConnection, path: Path) -> None:
+def test_a_lake_and_a_file_hold_the_same_history(lake: DuckDBPyConnection, path: Path) -> None:
     with connect(path) as db:
         assert tell(lake) == tell(db)
         assert everything(lake) == everything(db)
@@ -119,7 +119,7 @@ def test_the_books_are_kept_in_a_lake_too(lake: DuckDBPyConnection) -> None:
     ]
 
 
-def test_forgetting_and_merging_work_in_a_lake_too(lake: DuckDBPyConnection) -> None:
+def test_erasure_and_merging_work_in_a_lake_too(lake: DuckDBPyConnection) -> None:
     upsert(lake, article(1), article(2, "加息"))
     upsert(lake, article(2, "加息", fetched_at=NOON + HOUR))
     with transaction(lake):

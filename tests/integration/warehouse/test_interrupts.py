@@ -46,9 +46,7 @@ def test_query_that_is_interrupted_ends_as_everything_that_is(tmp_path, interrup
 
 
 @deaf
-def test_transaction_that_is_interrupted_leaves_nothing_and_the_next_one_goes_on(
-    tmp_path, interrupt_soon
-):
+def test_interrupted_transaction_leaves_nothing_and_the_next_one_succeeds(tmp_path, interrupt_soon):
     path = tmp_path / "project.duckdb"
 
     def work():

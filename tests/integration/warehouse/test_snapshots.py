@@ -84,7 +84,7 @@ def test_a_reader_keeps_its_snapshot_while_others_get_the_new_one(path: Path, li
             assert count(before) == 1
 
 
-def test_old_snapshots_go_when_nobody_has_them_open(
+def test_old_snapshots_are_removed_when_no_process_has_them_open(
     path: Path, link: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "_KEPT_SECONDS", -1.0)
@@ -259,7 +259,7 @@ def test_a_copy_that_fails_leaves_the_snapshot_as_it_was(
 
 @pytest.mark.parametrize("first", [connect_read_only, connect_for_queries])
 @pytest.mark.parametrize("second", [connect_read_only, connect_for_queries])
-def test_two_readers_of_one_process_do_not_stand_in_each_others_way(
+def test_two_readers_of_one_process_do_not_block_each_other(
     path: Path, link: Path, first: Reads, second: Reads
 ) -> None:
     """Connections to one file of one process share DuckDB's instance, settings and all."""
@@ -315,9 +315,7 @@ def test_another_warehouses_snapshot_is_not_read_in_place_of_ones_own(
     assert current_snapshot(link, of=path.with_name("not-there.duckdb")) == first
 
 
-def test_a_warehouse_that_was_moved_or_begun_anew_publishes_in_its_old_place(
-    path: Path, link: Path
-) -> None:
+def test_a_moved_or_recreated_warehouse_publishes_in_its_old_place(path: Path, link: Path) -> None:
     moved = path.with_name("moved.duckdb")
     with connect(path) as db:
         upsert(db, article())
@@ -351,7 +349,7 @@ def test_a_warehouse_in_memory_has_no_snapshot(db: DuckDBPyConnection, link: Pat
         publish(db, link)
 
 
-def test_a_missing_snapshot_says_what_makes_one(link: Path) -> None:
+def test_message_about_a_missing_snapshot_names_the_command_that_makes_one(link: Path) -> None:
     for reads in (current_snapshot, lambda one: connect_for_queries(one).__enter__()):
         with pytest.raises(WarehouseMissing, match="`copydesk sync` or `copydesk import`"):
             reads(link)
@@ -403,7 +401,7 @@ def test_macros_work_in_a_snapshot_opened_by_its_name(path: Path, link: Path) ->
         assert count(reader, "articles_as_of(now())") == 1
 
 
-def test_a_snapshot_is_read_only_and_a_writer_by_mistake_stands_in_nobodys_way(
+def test_a_snapshot_is_read_only_and_an_attempt_to_write_blocks_no_reader(
     path: Path, link: Path
 ) -> None:
     with connect(path) as db:

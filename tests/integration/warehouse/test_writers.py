@@ -52,7 +52,7 @@ def held(path: Path) -> Iterator[subprocess.Popen[str]]:
 # --- processes ---------------------------------------------------------------------------
 
 
-def test_a_second_writer_waits_and_says_for_whom(path: Path) -> None:
+def test_a_second_writer_waits_and_names_the_first(path: Path) -> None:
     reported: list[str] = []
     with held(path) as child:
 
@@ -77,12 +77,12 @@ def test_a_second_writer_gives_up_with_a_message(path: Path) -> None:
     assert "`copydesk query`" in str(caught.value)
 
 
-def test_a_reader_of_the_live_file_is_reported_who_writes(path: Path) -> None:
+def test_message_for_a_reader_of_the_live_file_names_the_writer(path: Path) -> None:
     with held(path) as child, pytest.raises(WarehouseBusy, match=f"process {child.pid}"):
         connect_read_only(path).__enter__()
 
 
-def test_a_writer_is_reported_who_reads_the_live_file(path: Path) -> None:
+def test_message_for_a_writer_names_the_reader_of_the_live_file(path: Path) -> None:
     with connect(path) as db:
         upsert(db, article())
     code = (

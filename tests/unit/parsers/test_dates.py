@@ -133,7 +133,7 @@ def test_unreadable_time_is_unknown_with_a_reason(raw: str, why: str) -> None:
 
 
 @pytest.mark.parametrize("raw", ["2022-03-14 20:43:16", "2022-03-14"])
-def test_time_without_any_zone_is_in_utc_and_says_so(raw: str) -> None:
+def test_time_without_any_zone_is_in_utc_and_marked_as_assumed(raw: str) -> None:
     found = parse_time(raw, None, "feed")
 
     declared = parse_time(raw, ZoneInfo("UTC"), "feed")

@@ -114,7 +114,7 @@ def test_a_file_without_permission_is_reported(tmp_path: Path) -> None:
     assert isinstance(post.error, PermissionError)
 
 
-def test_a_file_that_nobody_foresaw_does_not_end_the_import(
+def test_an_unexpected_file_does_not_end_the_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:

@@ -287,7 +287,7 @@ def test_a_written_post_is_read_back_as_the_same_article(
     assert again.title == one_line(article.title)
 
 
-def test_a_seed_written_anew_is_the_same_article(seed: Path) -> None:
+def test_a_seed_written_again_is_the_same_article(seed: Path) -> None:
     article = read_post(seed.read_bytes(), seed.name).article
     for dialect in DIALECTS:
         written = write_post(article, dialect)

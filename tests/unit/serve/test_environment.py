@@ -52,7 +52,7 @@ def test_empty_server_address_is_none_and_one_may_end_in_a_slash(given, expected
     assert environ.get("PREFECT_API_URL") == expected
 
 
-def test_home_of_prefect_is_beside_the_warehouse_or_where_the_environment_says(
+def test_home_of_prefect_is_beside_the_warehouse_or_where_the_environment_sets_it(
     tmp_path, monkeypatch
 ):
     assert prefect_home(settings_at(tmp_path / "c.duckdb")) == tmp_path / "prefect"

@@ -48,7 +48,7 @@ def test_a_plan_grows_and_its_pieces_are_ended_one_by_one(db: DuckDBPyConnection
     )
 
 
-def test_a_forgotten_plan_begins_anew_and_no_other(db: DuckDBPyConnection) -> None:
+def test_a_deleted_plan_starts_again_and_no_other(db: DuckDBPyConnection) -> None:
     with transaction(db):
         backfill_chunks.add(db, "p", "a", [one("first")], run_id="r", at=T0)
         backfill_chunks.add(db, "q", "a", [one("first")], run_id="r", at=T0)
@@ -58,7 +58,7 @@ def test_a_forgotten_plan_begins_anew_and_no_other(db: DuckDBPyConnection) -> No
     assert len(backfill_chunks.chunks_of_plan(db, "q")) == 1
 
 
-def test_only_plans_in_which_nothing_happened_are_forgotten(db: DuckDBPyConnection) -> None:
+def test_only_plans_without_any_progress_are_deleted(db: DuckDBPyConnection) -> None:
     with transaction(db):
         for plan in ("old", "ended late"):
             backfill_chunks.add(db, plan, "a", [one("x")], run_id="r", at=T0)
@@ -69,7 +69,7 @@ def test_only_plans_in_which_nothing_happened_are_forgotten(db: DuckDBPyConnecti
     assert [plan.plan for plan in backfill_chunks.list_plans(db)] == ["ended late"]
 
 
-def test_what_was_said_at_a_time_is_the_version_that_held_then(db: DuckDBPyConnection) -> None:
+def test_articles_as_of_a_time_are_the_versions_valid_then(db: DuckDBPyConnection) -> None:
     first = replace(article(1, "first words"), fetched_at=T0)
     second = replace(article(1, "second words"), fetched_at=T0 + 2 * HOUR)
     with transaction(db):

@@ -65,7 +65,7 @@ def names(db: DuckDBPyConnection) -> list[object]:
 # --- forgetting ------------------------------------------------------------------------------
 
 
-def test_a_forgotten_article_leaves_nothing_behind_but_what_others_say(
+def test_an_erased_article_leaves_only_what_other_sources_published(
     project: DuckDBPyConnection,
 ) -> None:
     with transaction(project):
@@ -84,7 +84,7 @@ def test_a_forgotten_article_leaves_nothing_behind_but_what_others_say(
     assert verify(project, is_deep=True).problems == ()
 
 
-def test_the_next_run_does_not_bring_a_forgotten_article_back(project: DuckDBPyConnection) -> None:
+def test_the_next_run_does_not_store_an_erased_article_again(project: DuckDBPyConnection) -> None:
     with transaction(project):
         erasure.erase(project, ["finews:1"])
 
@@ -101,7 +101,7 @@ def test_an_article_that_is_not_stored_can_be_kept_out(project: DuckDBPyConnecti
     assert rows_of(project, "SELECT count(*) FROM _store.suppressions") == [(1,)]
 
 
-def test_a_forgotten_source_stays_out_whole(project: DuckDBPyConnection) -> None:
+def test_no_article_of_an_erased_source_is_stored_again(project: DuckDBPyConnection) -> None:
     with transaction(project):
         assert erasure.erase(project, source="finews").articles == 2
 
@@ -144,7 +144,7 @@ def test_addresses_that_others_share_take_nothing_of_theirs_away(
     assert "finews:61" in names(project)
 
 
-def test_a_page_that_is_left_in_the_archive_is_found_by_the_next_wish(
+def test_a_page_left_in_the_archive_is_found_by_the_next_erasure(
     project: DuckDBPyConnection,
 ) -> None:
     with transaction(project):
@@ -167,7 +167,9 @@ def test_a_lifted_suppression_lets_the_next_run_bring_it_back(project: DuckDBPyC
     assert upsert(project, article(1), article(3, "加息", source="ofweek")).suppressed == 0
 
 
-def test_a_look_says_what_would_go_and_changes_nothing(project: DuckDBPyConnection) -> None:
+def test_a_preview_reports_what_would_be_erased_and_changes_nothing(
+    project: DuckDBPyConnection,
+) -> None:
     would = erasure.preview(project, ["finews:1"])
 
     assert would == erasure.ErasedRows(
@@ -195,7 +197,7 @@ def test_what_others_have_at_other_addresses_stays(project: DuckDBPyConnection) 
     assert verify(project, is_deep=True).problems == ()
 
 
-def test_a_failure_of_what_is_forgotten_is_not_kept(project: DuckDBPyConnection) -> None:
+def test_a_failure_of_an_erased_article_is_not_kept(project: DuckDBPyConnection) -> None:
     with transaction(project):
         erasure.erase(project, ["finews:1"])
         erasure.erase(project, source="ofweek")
@@ -214,7 +216,7 @@ def test_a_failure_of_what_is_forgotten_is_not_kept(project: DuckDBPyConnection)
 
 
 @pytest.mark.parametrize("wrong", ["finews", ":1", "finews:", ""])
-def test_forgetting_wants_a_whole_article_id(project: DuckDBPyConnection, wrong: str) -> None:
+def test_erasure_requires_a_whole_article_id(project: DuckDBPyConnection, wrong: str) -> None:
     with pytest.raises(WarehouseError, match="expected <source>:<source_article_id>"):
         erasure.erase(project, [wrong])
 
@@ -249,7 +251,7 @@ def test_every_record_has_the_keys_of_its_columns(project: DuckDBPyConnection) -
         ("UPDATE _store.contents SET content_hash = 'c1:' || repeat('0', 64)", "content_key"),
     ],
 )
-def test_a_record_that_is_not_what_its_keys_say_is_noticed(
+def test_a_row_that_contradicts_its_key_is_reported(
     project: DuckDBPyConnection, damage: str, key: str
 ) -> None:
     project.execute(damage)

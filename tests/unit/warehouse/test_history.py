@@ -26,7 +26,7 @@ def history(db: DuckDBPyConnection) -> list[tuple[object, ...]]:
     )
 
 
-def test_a_content_that_returns_gets_a_revision_of_its_own(db: DuckDBPyConnection) -> None:
+def test_a_content_that_returns_gets_its_own_revision(db: DuckDBPyConnection) -> None:
     for row in (ROW, later(says(ROW, "乙")), later(ROW, 2)):
         upsert(db, row)
 
@@ -249,7 +249,7 @@ def reported(sights: list[tuple[int, str, int]]) -> dict[str, list[tuple[int, st
 
 
 @given(sights=SIGHTS, cuts=st.sets(st.integers(1, 8)))
-def test_any_batches_in_any_order_tell_the_same_history(
+def test_any_batches_in_any_order_give_the_same_history(
     sights: list[tuple[int, str, int]], cuts: set[int]
 ) -> None:
     ends = [*sorted(cut for cut in cuts if cut < len(sights)), len(sights)]

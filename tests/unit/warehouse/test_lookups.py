@@ -209,7 +209,7 @@ def test_a_large_first_load_goes_past_the_log_and_the_next_batch_into_it(
         assert rows_of(db, "SELECT count(*) FROM articles") == [(3001,)]
 
 
-def test_lists_tell_their_items_apart() -> None:
+def test_lists_distinguish_their_items() -> None:
     lists = [((), ("甲",)), (("甲",), ()), (("甲", "乙"), ()), (("甲",), ("乙",))]
     rows = [replace(ROW, tags=tags, categories=more) for tags, more in lists]
 

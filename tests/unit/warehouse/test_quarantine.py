@@ -73,7 +73,7 @@ def test_of_two_pages_in_one_batch_the_newer_is_kept(db: DuckDBPyConnection) -> 
     assert [(one.row, one.attempts) for one in standing(db)] == [(NEWER, 2)]
 
 
-def test_failure_older_than_what_the_article_says_now_is_not_opened_again(
+def test_failure_older_than_the_current_version_is_not_opened_again(
     db: DuckDBPyConnection,
 ) -> None:
     put(db, FAILED)
@@ -107,7 +107,7 @@ def test_older_page_that_never_failed_before_is_kept_as_resolved(db: DuckDBPyCon
     assert quarantine.open_failures(db, is_resolved=True)[0].row == FAILED
 
 
-def test_page_confirmed_later_counts_as_what_the_article_says(db: DuckDBPyConnection) -> None:
+def test_page_confirmed_afterwards_counts_as_the_current_version(db: DuckDBPyConnection) -> None:
     upsert(db, article(fetched_at=NOON - HOUR))
     with transaction(db):
         not_modified.record(db, {"finews:1": NotModified("emnews", NOON + HOUR)}, run_id="sync")
@@ -126,7 +126,9 @@ def test_page_that_was_read_and_now_is_not_is_opened_again(db: DuckDBPyConnectio
     assert [one.attempts for one in standing(db)] == [2]
 
 
-def test_newer_failure_stands_although_an_older_page_was_read(db: DuckDBPyConnection) -> None:
+def test_newer_failure_remains_open_although_an_older_page_was_parsed(
+    db: DuckDBPyConnection,
+) -> None:
     put(db, NEWER)
 
     assert read(db, NOON) == 0

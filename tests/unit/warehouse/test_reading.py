@@ -91,7 +91,7 @@ def test_statements_that_read_are_answered(reader: DuckDBPyConnection, sql: str)
         ("SELECT nothing FROM articles", "nothing"),
     ],
 )
-def test_anything_else_is_refused_and_says_why(
+def test_anything_else_is_refused_with_the_reason(
     reader: DuckDBPyConnection, sql: str, message: str
 ) -> None:
     with pytest.raises(BadQuery, match=message):
@@ -149,7 +149,7 @@ def test_files_come_back_with_what_became_of_their_article(db: DuckDBPyConnectio
     assert stored_files(db, source="ofweek") == []
 
 
-def test_reading_may_go_on_while_writing_through_a_cursor(db: DuckDBPyConnection) -> None:
+def test_reading_may_continue_while_writing_through_a_cursor(db: DuckDBPyConnection) -> None:
     upsert(db, *(article(number, str(number)) for number in range(5)))
 
     for row in read_articles(db.cursor(), rows_each=2):

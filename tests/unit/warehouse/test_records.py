@@ -83,7 +83,7 @@ def test_a_process_is_reported_from_a_later_one_with_its_number(
     assert one.is_alive is is_alive
 
 
-def test_process_that_ended_and_that_nobody_waited_for_is_no_more() -> None:
+def test_ended_process_whose_exit_code_was_not_collected_counts_as_ended() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while process.process_exists(child.pid) and time.monotonic() < deadline:
@@ -193,7 +193,7 @@ def test_failures_are_listed_by_reason_and_source(db: DuckDBPyConnection) -> Non
     assert [one.row.source for one in quarantine.open_failures(db, source="finews")] == ["finews"]
 
 
-def test_an_unknown_id_says_where_ids_are_listed(db: DuckDBPyConnection) -> None:
+def test_message_about_an_unknown_id_names_the_list_of_ids(db: DuckDBPyConnection) -> None:
     with pytest.raises(WarehouseError, match="found 0: `copydesk quarantine list`"):
         quarantine.get(db, "abc")
 

@@ -166,7 +166,7 @@ def test_migrations_with_a_hole_are_a_broken_installation(tmp_path: Path) -> Non
         migrations(tmp_path)
 
 
-def test_somebody_elses_file_is_refused(path: Path) -> None:
+def test_foreign_file_is_refused(path: Path) -> None:
     with duckdb.connect(str(path)) as other:
         other.execute("CREATE TABLE customers (n INTEGER)")
 
