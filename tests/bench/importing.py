@@ -73,9 +73,9 @@ class Project:
         self, name: str, posts: int, *command: str, until: Callable[[str], bool] | None = None
     ) -> Step:
         """Run a command to its end, or kill it at the first line of progress that is enough."""
-        answer, words_file = self.root / f"{name}.json", self.root / f"{name}.txt"
+        answer, output_file = self.root / f"{name}.json", self.root / f"{name}.txt"
         before, began = os.times(), time.perf_counter()
-        with answer.open("wb") as out, words_file.open("wb") as said:
+        with answer.open("wb") as out, output_file.open("wb") as output:
             child = subprocess.Popen(
                 [
                     sys.executable,
@@ -87,13 +87,13 @@ class Project:
                     *command,
                 ],
                 stdout=out,
-                stderr=said,
+                stderr=output,
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
             )
         peak = 0.0
         while child.poll() is None:
             peak = max(peak, held_mb(child.pid))
-            if until and until(words_file.read_text()):
+            if until and until(output_file.read_text()):
                 child.send_signal(signal.SIGKILL)
             time.sleep(LOOK_SECONDS)
         seconds, after = time.perf_counter() - began, os.times()
@@ -130,9 +130,9 @@ def measure(site: Path, oracle: Oracle, root: Path) -> tuple[list[Step], Project
     check("nothing new", totals["new"] + totals["updated"] + totals["duplicate"], 0)
     check("all known", totals["unchanged"] + totals["quarantined"], files)
 
-    def is_half(said: str) -> bool:
-        done = [line.split() for line in said.splitlines() if line.startswith("import: ")]
-        return any(int(words[1]) >= files / 2 for words in done)
+    def is_half(output: str) -> bool:
+        done = [line.split() for line in output.splitlines() if line.startswith("import: ")]
+        return any(int(fields[1]) >= files / 2 for fields in done)
 
     killed.run("killed", files, "import", str(site), until=is_half)
     resume = killed.run("resume", files, "import", str(site))

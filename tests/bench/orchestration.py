@@ -51,13 +51,13 @@ from flows import settings
 from flows.serve import run_local
 import flows.sync  # import before the clock starts, as for the plain way
 chosen = settings.load(config, {})
-say = lambda words: None
+ignore = lambda _message: None
 def used():
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 began, before = time.perf_counter(), used()
 if way == "prefect":
-    report = run_local.run_sync(chosen, (), config=config, notify=say, progress=lambda *_: None)
+    report = run_local.run_sync(chosen, (), config=config, notify=ignore, progress=lambda *_: None)
 else:
     from flows.pipeline import discover, steps
     from flows.pipeline.run import RunContext
@@ -164,10 +164,10 @@ def compare(args: argparse.Namespace, root: Path, site: Site) -> dict[str, Any]:
 def nothing_new(args: argparse.Namespace, root: Path, site: Site) -> dict[str, float]:
     feed = site.write_config(root / "feed", 1, [("wire", args.pages)])
     found: dict[str, float] = {}
-    with test_site.serve(free_port(0)) as stand, Server(root / "server", feed) as server:
+    with test_site.serve(free_port(0)) as news_site, Server(root / "server", feed) as server:
         (root / "demo").mkdir()
         five = demo_run.write_config(
-            root / "demo", port=stand.port, article_url=demo_run.ARTICLE_URL
+            root / "demo", port=news_site.port, article_url=demo_run.ARTICLE_URL
         )
         for name, config in (("demo", five), ("feed", feed)):
             seconds = [cpu_of_sync(config, server.client) for _ in range(1 + args.rounds)]
@@ -191,11 +191,11 @@ def cpu_of_sync(config: Path, environ: dict[str, str]) -> float:
 
 def show(found: dict[str, Any]) -> None:
     print(f"\n{'':<36}{'measured':>10}  {'goal':<14}")
-    for words, (goal, holds) in GOALS.items():
-        if (value := found.get(NAMES[words])) is None:
+    for label, (goal, holds) in GOALS.items():
+        if (value := found.get(NAMES[label])) is None:
             continue
         verdict = "" if not goal else "held" if holds(value) else "NOT HELD"
-        print(f"{words:<36}{value:>10.2f}  {goal:<14}{verdict}")
+        print(f"{label:<36}{value:>10.2f}  {goal:<14}{verdict}")
     for way, rate in found.get("pages_per_second", {}).items():
         print(f"{way:<36}{rate:>10.1f}  pages/s, {found['cpu_seconds'][way]:.2f} s of CPU")
 

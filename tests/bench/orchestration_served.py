@@ -57,10 +57,10 @@ class Served:
             time.sleep(0.5)
             states = {one: self._get(f"flow_runs/{one}")["state"] for one in begun}
             if bad := [s for s in states.values() if s["type"] in ENDED - {"COMPLETED"}]:
-                sys.exit(f"runs that did not complete: {bad}\n{self._last_words()}")
+                sys.exit(f"runs that did not complete: {bad}\n{self._end_of_log()}")
             begun = [one for one in begun if states[one]["type"] not in ENDED]
 
-    def _last_words(self) -> str:
+    def _end_of_log(self) -> str:
         return self.config.with_name("serve.log").read_text()[-3000:]
 
     def _begin(self, name: str) -> str:
@@ -212,9 +212,9 @@ def measure_end(site: Site, folder: Path) -> dict[str, float]:
         time.sleep(0.05)
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
-    said: list[str] = []
+    output: list[str] = []
     assert process.stderr is not None
-    reader = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
+    reader = threading.Thread(target=lambda: output.extend(process.stderr or ()), daemon=True)
     reader.start()
     asked, last = site.asked, time.monotonic()
     while process.poll() is None:
@@ -225,6 +225,6 @@ def measure_end(site: Site, folder: Path) -> dict[str, float]:
     reader.join(10)
     site.slowly = 0.0
     server.stop()
-    if "stored all the same" not in "".join(said):
-        sys.exit(f"the run did not end as one without a server:\n{''.join(said)}")
+    if "stored all the same" not in "".join(output):
+        sys.exit(f"the run did not end as one without a server:\n{''.join(output)}")
     return {"end_seconds": ended - last}

@@ -27,7 +27,7 @@ NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 BATCH = 1000
 
 
-def words(chance: random.Random, count: int) -> str:
+def random_text(chance: random.Random, count: int) -> str:
     """Text that compresses about as news does: common words often, rare ones seldom."""
     return "".join(VOCABULARY[int(len(VOCABULARY) * chance.random() ** 3)] for _ in range(count))
 
@@ -46,8 +46,8 @@ def articles(count: int, start: int = 0, at: datetime = NOON) -> list[Article]:
 
 
 def _article(number: int, chance: random.Random, at: datetime) -> Article:
-    title = words(chance, 9)
-    paragraphs = [words(chance, 60) for _ in range(6)]
+    title = random_text(chance, 9)
+    paragraphs = [random_text(chance, 60) for _ in range(6)]
     text = "\n\n".join(paragraphs)
     return {
         "article_id": f"finews:{number}",

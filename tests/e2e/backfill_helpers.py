@@ -15,7 +15,7 @@ def window(first, last):
 
 
 def texts(project):
-    return [one.target for one in project.stand.requests if "GetNewsText" in one.target]
+    return [one.target for one in project.news_site.requests if "GetNewsText" in one.target]
 
 
 def days(project):

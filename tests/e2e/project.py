@@ -33,10 +33,10 @@ class Project:
     """A folder, its configuration and its test site."""
 
     folder: Path
-    stand: NewsSite
+    news_site: NewsSite
     faults: dict[str, Fault]
     environment: dict[str, str] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
     progress: list[tuple[str, int, int]] = field(default_factory=list)
 
     @property
@@ -63,7 +63,7 @@ class Project:
 
     def replay(self, **options: Any) -> RunReport:
         return replay_quarantine.replay_quarantine(
-            self.settings, notify=self.said.append, on_progress=lambda *_far: None, **options
+            self.settings, notify=self.output.append, on_progress=lambda *_far: None, **options
         )
 
     def request(self, source: str, **options: Any) -> BackfillRequest:
@@ -118,11 +118,13 @@ def open_project(folder: Path) -> Iterator[Project]:
     def fault_of(target: str, _turn: int) -> Fault | None:
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
-    with site.serve(faults=fault_of) as stand:
-        config = demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
+    with site.serve(faults=fault_of) as news_site:
+        config = demo_run.write_config(
+            folder, port=news_site.port, article_url=demo_run.ARTICLE_URL
+        )
         text = config.read_text(encoding="utf-8")
         # A test with faults does not wait for their end.
         config.write_text(
             text.replace("[fetch]", "[fetch]\ndeadline_seconds = 3"), encoding="utf-8"
         )
-        yield Project(folder, stand, faults)
+        yield Project(folder, news_site, faults)

@@ -54,7 +54,7 @@ class Serving:
     """
 
     config: Path
-    stand: NewsSite
+    news_site: NewsSite
     faults: dict[str, Fault]
     environ: dict[str, str]
     api: str
@@ -77,7 +77,7 @@ class Serving:
     # --- the process ---
 
     def start(self, *, wait: bool = True) -> None:
-        seen = self.said().count("Prefect UI:")
+        seen = self.output().count("Prefect UI:")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command("serve"),
@@ -87,22 +87,22 @@ class Serving:
             process = self.process
             self.wait(
                 "serve is ready or has ended",
-                lambda: self.said().count("Prefect UI:") > seen or process.poll() is not None,
+                lambda: self.output().count("Prefect UI:") > seen or process.poll() is not None,
                 180,
             )
-            assert process.poll() is None, self.said()[-3000:]
+            assert process.poll() is None, self.output()[-3000:]
 
-    def command(self, *words: str) -> list[str]:
-        return [*COPYDESK, "--config", str(self.config), *words]
+    def command(self, *arguments: str) -> list[str]:
+        return [*COPYDESK, "--config", str(self.config), *arguments]
 
-    def run(self, *words: str, seconds: float = 120, **environ: str) -> Any:
+    def run(self, *arguments: str, seconds: float = 120, **environ: str) -> Any:
         """Another command beside it, to its end."""
         return subprocess.run(
-            self.command(*words), env=self.environ | environ,
+            self.command(*arguments), env=self.environ | environ,
             capture_output=True, text=True, timeout=seconds, check=False,
         )  # fmt: skip
 
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
     def wait(self, what: str, until: Callable[[], Any], seconds: float = 120) -> Any:
@@ -111,13 +111,13 @@ class Serving:
         pause = threading.Event()
         while not (found := until()):
             if time.monotonic() > deadline:
-                pytest.fail(f"not within {seconds} s: {what}\n{self.said()[-3000:]}")
+                pytest.fail(f"not within {seconds} s: {what}\n{self.output()[-3000:]}")
             self.note_processes()
             pause.wait(0.1)
         return found
 
-    def wait_for_words(self, words: str, seconds: float = 240) -> None:
-        self.wait(words, lambda: words in self.said(), seconds)
+    def wait_for_log(self, arguments: str, seconds: float = 240) -> None:
+        self.wait(arguments, lambda: arguments in self.output(), seconds)
 
     def note_processes(self) -> None:
         """Remember every process that this serve has started."""
@@ -218,8 +218,8 @@ class Serving:
         """The process ``python -m module``: SERVER_MODULE, or ``prefect`` for the worker."""
         assert self.process is not None
         for pid in descendants(self.process.pid):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if words[1:3] == [b"-m", module.encode()]:
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if arguments[1:3] == [b"-m", module.encode()]:
                 return pid
         raise AssertionError(f"there is no {module}")
 
@@ -244,7 +244,7 @@ class Serving:
         """Until the site received so many more requests whose path starts like this."""
 
         def received() -> int:
-            return sum(one.target.startswith(start) for one in self.stand.requests)
+            return sum(one.target.startswith(start) for one in self.news_site.requests)
 
         before = received()
         self.wait(f"{count} requests", lambda: received() >= before + count)
@@ -295,9 +295,9 @@ def serving_at(
     def fault_of(target: str, _turn: int) -> Fault | None:
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
-    with site.serve(faults=fault_of) as stand:
+    with site.serve(faults=fault_of) as news_site:
         port = free_port(0)
-        url = f"http://127.0.0.1:{stand.port}"
+        url = f"http://127.0.0.1:{news_site.port}"
         head = f"""
             [warehouse]
             path = "copydesk.duckdb"
@@ -306,7 +306,7 @@ def serving_at(
             path = "archive"
             [fetch]
             user_agent = "copydesk-tests/0.1 (+{url}/)"
-            allow_private_hosts = ["127.0.0.1:{stand.port}"]
+            allow_private_hosts = ["127.0.0.1:{news_site.port}"]
             deadline_seconds = 10
             [serve]
             port = {port}
@@ -316,7 +316,7 @@ def serving_at(
         config.write_text(head + "".join(sources).replace("{url}", url), encoding="utf-8")
         one = Serving(
             config,
-            stand,
+            news_site,
             faults,
             bare_environment()
             | {"PREFECT_WORKER_QUERY_SECONDS": "1"}  # each request waits for this

@@ -42,8 +42,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        words = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.server.reported.append((datetime.now(UTC), self.path, words))
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.reported.append((datetime.now(UTC), self.path, body))
         self.send_response(204)
         self.end_headers()
 
@@ -96,9 +96,9 @@ def test_silent_source_is_reported_to_the_webhook_by_the_alert_of_the_runbook(
     with serving_at(tmp_path, WOSHIPM, OFWEEK) as serving:
         serving.start()
         serving.wait("a success", lambda: successes(serving, "woshipm"))
-        said = shell(ASK_FOR_URL, serving, input=receiver.url)
+        output = shell(ASK_FOR_URL, serving, input=receiver.url)
         one = {"SOURCE": "woshipm", "WITHIN": f"{WITHIN:.0f}"}
-        said += shell(INSTALL, serving, more=one)
+        output += shell(INSTALL, serving, more=one)
         before = len(successes(serving, "woshipm"))
         serving.wait("more", lambda: len(successes(serving, "woshipm")) > before + 1)
 
@@ -108,9 +108,9 @@ def test_silent_source_is_reported_to_the_webhook_by_the_alert_of_the_runbook(
             "the webhook", lambda: [at for at, *_ in receiver.reported if at > silent_for_long]
         )
 
-        _, path, words = receiver.reported[-1]
+        _, path, body = receiver.reported[-1]
         assert path == f"/{SECRET}"
-        assert json.loads(words)["text"] == (
+        assert json.loads(body)["text"] == (
             "copydesk: no success at woshipm for three intervals, see RUNBOOK.md"
         )
         assert serving.runs("FAILED", name="sync woshipm")  # it ran, and did not succeed
@@ -122,6 +122,6 @@ def test_silent_source_is_reported_to_the_webhook_by_the_alert_of_the_runbook(
             "copydesk: possibly missed",
         ]
         reported = json.dumps(serving.post("/automations/filter", {}))
-        assert SECRET not in said + reported + serving.said()
+        assert SECRET not in output + reported + serving.output()
     kept = [one for one in tmp_path.rglob("*") if one.is_file() and one.suffix != ".db"]
     assert not [one.name for one in kept if SECRET.encode() in one.read_bytes()]

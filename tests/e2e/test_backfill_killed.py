@@ -43,11 +43,11 @@ def test_killed_backfill_repeats_no_finished_chunk(project, monkeypatch, done):
     assert len(finished) >= done
     assert stored <= set(finished)
     assert any(chunk.state == "waiting" for chunk in chunks)
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
 
     report = project.fill("finews", **DAYS)
 
-    fetched = {f"{project.stand.url}{one.target}" for one in project.stand.requests}
+    fetched = {f"{project.news_site.url}{one.target}" for one in project.news_site.requests}
     # Two ids of one article share a URL, which may be in a chunk that was not done.
     repeated = fetched & (set(finished.values()) - set(entries(chunks, is_done=False).values()))
     assert repeated == set()

@@ -21,7 +21,7 @@ def test_flow_itself_refuses_what_a_form_cannot(project):
     assert state.is_failed()
     assert "2022-03-13 to 2022-03-11" in state.message
     assert backfill.fn(source="finew", urls="http://x.example", config=config).is_failed()
-    assert project.stand.requests == ()
+    assert project.news_site.requests == ()
     assert not project.settings.warehouse.path.exists()
 
 
@@ -102,7 +102,7 @@ def test_second_backfill_of_a_source_ends_at_once_and_names_the_first(
     ):
         fill("finews", **window("2022-03-11", "2022-03-13"))
 
-    assert project.stand.requests == ()
+    assert project.news_site.requests == ()
 
 
 # --- as Prefect shows it -----------------------------------------------------------------

@@ -52,7 +52,7 @@ class Moved:
 @pytest.fixture
 def clock(monkeypatch, project):
     project.sync("ofweek", dry_run=True)  # so that every module is there to be moved
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
     return Moved(monkeypatch)
 
 
@@ -60,7 +60,7 @@ def article_of(project):
     """The path of an article page of ofweek that no other begins with."""
     return next(
         one.target
-        for one in project.stand.requests
+        for one in project.news_site.requests
         if "/ART-" in one.target and "_" not in one.target.rpartition("/")[2]
     )
 
@@ -74,13 +74,15 @@ def corpus(project, source):
 
 def differences(project, edition):
     """What the corpus holds otherwise than a perfect reader of ofweek."""
-    held = site.oracle(edition).of("ofweek", "direct")
+    expected = site.oracle(edition).of("ofweek", "direct")
     rows = project.rows(
         "SELECT source_article_id, title, text FROM articles WHERE source = 'ofweek'"
     )
-    found = [(one, held[one].differs_from(title, text)) for one, title, text in rows]
+    found = [(one, expected[one].differs_from(title, text)) for one, title, text in rows]
     assert len(rows) == len({one for one, _, _ in rows})
-    return sorted(held.keys() - {one for one, _, _ in rows}), [pair for pair in found if pair[1]]
+    return sorted(expected.keys() - {one for one, _, _ in rows}), [
+        pair for pair in found if pair[1]
+    ]
 
 
 @pytest.mark.parametrize("jump", [{"hours": 1}, {"days": 1}, {"days": 30}])
@@ -127,7 +129,7 @@ def test_change_that_was_seen_while_the_clock_was_back_is_taken_when_its_time_ha
     clock.move(days=1)
     project.sync("ofweek")
     clock.move()
-    project.stand.edition = 3
+    project.news_site.edition = 3
     held_back = project.sync("ofweek")
     clock.move(days=1, hours=1)
 
@@ -135,7 +137,7 @@ def test_change_that_was_seen_while_the_clock_was_back_is_taken_when_its_time_ha
 
     assert held_back.exit_code == 3
     assert differences(project, 3) == ([], [])
-    assert not any("system clock is behind" in words for words in after.errors)
+    assert not any("system clock is behind" in message for message in after.errors)
     assert project.rows(
         "SELECT count(*) FROM revisions WHERE valid_to IS NOT NULL AND valid_to < valid_from"
     ) == [(0,)]
@@ -149,12 +151,12 @@ def test_patience_that_a_source_asked_for_is_still_kept_with_a_right_clock(proje
     faults[waited] = Fault(status=429, retry_after="600")
     project.sync("ofweek")
     faults.clear()
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
 
     second = project.sync("ofweek")
 
-    assert waited not in {one.target for one in project.stand.requests}
-    assert any("asked an earlier run to wait" in words for words in second.errors)
+    assert waited not in {one.target for one in project.news_site.requests}
+    assert any("asked an earlier run to wait" in message for message in second.errors)
 
 
 # --- a source that is down for a day ---------------------------------------------------
@@ -184,17 +186,17 @@ def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
     )
     assert since_success == [(30,)]
     faults.clear()
-    project.stand.edition = 3
+    project.news_site.edition = 3
     clock.move()
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
 
     back = project.sync("finews")
 
     assert back.totals()["new"] > 0
     assert back.totals()["failed"] == 0
-    assert len(project.stand.requests) < 120
+    assert len(project.news_site.requests) < 120
     assert project.rows("SELECT channel FROM gaps ORDER BY ALL") == [("market-38",)]
-    assert any("possible gap in market-38" in words for words in back.errors)
+    assert any("possible gap in market-38" in message for message in back.errors)
     assert ("copydesk.gap.detected", "finews") in events_in(back)
     quiet = project.sync("finews")
     assert (quiet.totals()["new"], quiet.totals()["updated"]) == (0, 0)

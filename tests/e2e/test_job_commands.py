@@ -34,8 +34,8 @@ def typed(project, capfd, prefect_server, monkeypatch):
     """Type a command at the project: exit code, stdout, stderr."""
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
 
-    def run(*words):
-        code = cli.run(["--config", str(project.config), *(str(word) for word in words)])
+    def run(*arguments):
+        code = cli.run(["--config", str(project.config), *(str(word) for word in arguments)])
         out, err = capfd.readouterr()
         return code, out, err
 
@@ -93,7 +93,7 @@ def test_dry_run_names_the_addresses(typed):
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("arguments", "expected"),
     [
         (["finews"], "found none of them"),
         (
@@ -108,20 +108,20 @@ def test_dry_run_names_the_addresses(typed):
         (["finews", "--archive", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
 )
-def test_invalid_request_exits_2_and_nothing_runs(typed, project, words, expected):
-    code, _, err = typed("backfill", *words)
+def test_invalid_request_exits_2_and_nothing_runs(typed, project, arguments, expected):
+    code, _, err = typed("backfill", *arguments)
 
     assert code == 2
     assert expected in err
-    assert project.stand.requests == ()
+    assert project.news_site.requests == ()
 
 
 def test_ctrl_c_is_exit_code_130_and_state_is_kept(project, faults, prefect_server):
     faults["/2021-05"] = Fault(delay_seconds=0.2)
     faults["/news"] = Fault(delay_seconds=0.2)
-    words = ["backfill", "ofweek", "--from", "2021-05-20", "--to", "2021-05-30"]
+    arguments = ["backfill", "ofweek", "--from", "2021-05-20", "--to", "2021-05-30"]
     typed = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "--config", str(project.config), "--json", *words],
+        [sys.executable, "-m", "flows.cli", "--config", str(project.config), "--json", *arguments],
         env=os.environ
         | {"PYTHONPATH": str(Path(__file__).parents[2]), "PREFECT_API_URL": prefect_server},
         stdout=subprocess.PIPE,
@@ -178,15 +178,15 @@ def test_quarantine_is_listed_shown_and_replayed(typed, project):
     assert json.loads(out)["totals"]["discovered"] == 1
 
 
-@pytest.mark.parametrize("words", [["quarantine", "list"], ["gaps"]], ids=" ".join)
-def test_source_that_is_not_configured_gets_a_hint(typed, project, words):
+@pytest.mark.parametrize("arguments", [["quarantine", "list"], ["gaps"]], ids=" ".join)
+def test_source_that_is_not_configured_gets_a_hint(typed, project, arguments):
     project.sync("ofweek")
 
-    code, out, err = typed(*words, "--source", "finew")
+    code, out, err = typed(*arguments, "--source", "finew")
     assert (code, len(out.splitlines())) == (0, 1)
     assert "'finew' is none of the configured sources (finews, " in err
 
-    _, _, err = typed(*words, "--source", "finews")
+    _, _, err = typed(*arguments, "--source", "finews")
     assert "none of the configured" not in err
 
 
@@ -225,54 +225,54 @@ def test_gaps_are_listed(typed, project):
 @pytest.fixture
 def lines():
     """Lines of progress with a clock of their own: (lines, now, said)."""
-    said, now = [], [0.0]
-    return ProgressLines(said.append, clock=lambda: now[0]), now, said
+    output, now = [], [0.0]
+    return ProgressLines(output.append, clock=lambda: now[0]), now, output
 
 
 def test_lines_show_rate_and_remaining_time(lines):
-    shown, now, said = lines
+    shown, now, output = lines
 
     shown.advance("finews", 100, 3000)
     now[0] = 30.0
     shown.advance("finews", 400, 3000)
 
-    assert said == [
+    assert output == [
         "finews: 100 of 3000",
         "finews: 400 of 3000, 10.0 a second, 4 minutes left",
     ]
 
 
 def test_lines_come_when_time_has_passed_and_a_tenth_is_done_and_at_the_end(lines):
-    shown, now, said = lines
+    shown, now, output = lines
 
     for done in range(601):  # two a second, so 5 minutes
         now[0] = done / 2
         shown.advance("fast", done, 600)
-    assert [one.split(",")[0] for one in said] == [
+    assert [one.split(",")[0] for one in output] == [
         f"fast: {done} of 600" for done in range(0, 601, 60)
     ]
 
-    said.clear()
+    output.clear()
     for done in range(31):  # one a minute: a tenth takes longer than 30 seconds
         now[0] += 60.0
         shown.advance("slow", done, 30)
-    assert len(said) == 11
+    assert len(output) == 11
 
-    said.clear()
+    output.clear()
     shown.advance("short", 0, 40)
     shown.advance("short", 39, 40)
     shown.advance("short", 40, 40)
-    assert said == ["short: 0 of 40"]
+    assert output == ["short: 0 of 40"]
     shown.end()
-    assert said == ["short: 0 of 40", "short: 40 of 40"]
+    assert output == ["short: 0 of 40", "short: 40 of 40"]
     shown.end()
-    assert len(said) == 2
+    assert len(output) == 2
 
 
 def test_source_with_nothing_to_do_has_no_line(lines):
-    shown, _, said = lines
+    shown, _, output = lines
 
     shown.advance("finews", 0, 0)
     shown.end()
 
-    assert said == []
+    assert output == []

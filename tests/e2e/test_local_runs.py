@@ -47,33 +47,33 @@ def faults() -> dict[str, Fault]:
 
 
 @pytest.fixture
-def stand(faults: dict[str, Fault]) -> Iterator[NewsSite]:
+def news_site(faults: dict[str, Fault]) -> Iterator[NewsSite]:
     def fault_of(target: str, _turn: int) -> Fault | None:
         return faults.get("/") if target != "/robots.txt" else None
 
-    with site.serve(faults=fault_of) as stand:
-        yield stand
+    with site.serve(faults=fault_of) as news_site:
+        yield news_site
 
 
 @pytest.fixture
-def folder(tmp_path: Path, stand: NewsSite) -> Path:
+def folder(tmp_path: Path, news_site: NewsSite) -> Path:
     """A configuration and nothing else."""
-    text = CONFIG.format(port=stand.port)
+    text = CONFIG.format(port=news_site.port)
     (tmp_path / "copydesk.toml").write_text(text, encoding="utf-8")
     return tmp_path
 
 
-def start(folder: Path, *words: str, **environ: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
     """Start a command in a session of its own, as a terminal does."""
     return subprocess.Popen(
-        [*COPYDESK, *words], cwd=folder, env=bare_environment() | environ, text=True,
+        [*COPYDESK, *arguments], cwd=folder, env=bare_environment() | environ, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
 
-def wait_for_requests(stand: NewsSite, count: int, process: subprocess.Popen[str]) -> None:
+def wait_for_requests(news_site: NewsSite, count: int, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 120
-    while len(stand.requests) < count:
+    while len(news_site.requests) < count:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         threading.Event().wait(0.02)
@@ -105,13 +105,13 @@ def servers_of(folder: Path) -> list[psutil.Process]:
     ],
 )
 def test_signal_to_the_process_group_stores_the_batch_and_exits_130(
-    folder, stand, faults, prepared, number
+    folder, news_site, faults, prepared, number
 ):
     if number == signal.SIGTERM:  # the other one begins with an empty folder, as a user does
         prepared(folder / "data" / "prefect")
     faults["/"] = Fault(delay_seconds=0.5)
     process = start(folder, "sync")
-    wait_for_requests(stand, 6, process)
+    wait_for_requests(news_site, 6, process)
     (server,) = servers_of(folder)
     api = f"http://127.0.0.1:{server.cmdline()[-1]}/api"
     page = {"Origin": "http://example.net"}
@@ -130,11 +130,13 @@ def test_signal_to_the_process_group_stores_the_batch_and_exits_130(
 
 
 @pytest.mark.nightly
-def test_killed_run_leaves_no_server_and_the_next_one_completes_it(folder, stand, faults, prepared):
+def test_killed_run_leaves_no_server_and_the_next_one_completes_it(
+    folder, news_site, faults, prepared
+):
     prepared(folder / "data" / "prefect")
     faults["/"] = Fault(delay_seconds=0.5)
     process = start(folder, "sync")
-    wait_for_requests(stand, 6, process)
+    wait_for_requests(news_site, 6, process)
     process.kill()
     process.communicate(timeout=30)
     _, left = psutil.wait_procs(servers_of(folder), timeout=30)
@@ -158,8 +160,8 @@ def test_server_that_does_not_answer_costs_a_line_and_no_article(folder):
 
 
 def test_command_that_needs_prefect_fails_with_a_message_where_its_server_is_away(folder):
-    words = ("backfill", "ofweek", "--from", "2022-03-11", "--to", "2022-03-13")
-    process = start(folder, *words, PREFECT_API_URL="http://127.0.0.1:9/api")
+    arguments = ("backfill", "ofweek", "--from", "2022-03-11", "--to", "2022-03-13")
+    process = start(folder, *arguments, PREFECT_API_URL="http://127.0.0.1:9/api")
     _, err = process.communicate(timeout=120)
 
     assert process.returncode == 1
@@ -182,11 +184,13 @@ def test_wrong_password_is_named_and_costs_no_article(folder, tmp_path, prepared
 
 
 @pytest.mark.nightly
-def test_server_killed_during_the_run_costs_no_article(folder, stand, faults, tmp_path, prepared):
+def test_server_killed_during_the_run_costs_no_article(
+    folder, news_site, faults, tmp_path, prepared
+):
     faults["/"] = Fault(delay_seconds=0.5)
     with server_at(prepared(tmp_path / "server")) as (server, _):
         process = start(folder, "sync", PREFECT_API_URL=server.api_url)
-        wait_for_requests(stand, 4, process)
+        wait_for_requests(news_site, 4, process)
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
         _, err = process.communicate(timeout=240)
@@ -198,13 +202,13 @@ def test_server_killed_during_the_run_costs_no_article(folder, stand, faults, tm
 
 @pytest.mark.nightly
 def test_planted_secrets_are_in_no_log_no_artifact_and_no_parameter(
-    folder, stand, tmp_path, prepared
+    folder, news_site, tmp_path, prepared
 ):
     text = (folder / "copydesk.toml").read_text(encoding="utf-8")
     secret = f"""
         [sources.guarded]
         parser = "feed"
-        url = "http://project:planted-in-url@127.0.0.1:{stand.port}/nothing.xml?token=planted-in-query"
+        url = "http://project:planted-in-url@127.0.0.1:{news_site.port}/nothing.xml?token=planted-in-query"
         """
     (folder / "copydesk.toml").write_text(text + secret, encoding="utf-8")
     home = prepared(tmp_path / "server")

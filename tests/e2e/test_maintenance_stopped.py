@@ -96,7 +96,7 @@ def test_interrupted_maintenance_lists_what_remains_and_the_next_one_does_it(
     if found.remaining:
         assert state.is_cancelled()
         assert state.message.startswith("interrupted; the next maintenance does: ")
-        assert all(words in state.message for words in found.remaining)
+        assert all(output in state.message for output in found.remaining)
     assert due.rows("SELECT * FROM articles ORDER BY article_id") == before
 
     state, found = due.maintain()
@@ -170,11 +170,11 @@ def test_run_of_the_deployment_that_is_interrupted_is_cancelled(project, prefect
             except BaseException:
                 process.kill()
                 raise
-        words, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60)
         state = client.read_flow_run(made.id).state
         client.delete_deployment(deployment)
 
-    assert state.is_cancelled(), (state, words)
+    assert state.is_cancelled(), (state, output)
     assert state.message.startswith("interrupted; the next maintenance does: ")
     assert "archive" in state.message
 

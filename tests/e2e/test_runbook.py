@@ -87,7 +87,7 @@ def old(read_once, tmp_path):
 @pytest.mark.nightly
 def test_project_moved_to_another_machine_continues_there(old, tmp_path, prepared):
     leave, arrive = blocks("Move to another machine")
-    held = old.rows(CORPUS)
+    articles = old.rows(CORPUS)
     new_home, data = tmp_path / "new-home", tmp_path / "new"
     new_home.mkdir()
     data.mkdir()
@@ -101,9 +101,9 @@ def test_project_moved_to_another_machine_continues_there(old, tmp_path, prepare
         pids=set(),
     )
     try:
-        said = follow(arrive, new, data)
-        assert re.search(rf"ofweek\W+{len(held)}\b", said), said
-        assert new.rows(CORPUS) == held
+        output = follow(arrive, new, data)
+        assert re.search(rf"ofweek\W+{len(articles)}\b", output), output
+        assert new.rows(CORPUS) == articles
         prepared(data / "prefect")
         new.start()
         sync_once(new)
@@ -111,9 +111,9 @@ def test_project_moved_to_another_machine_continues_there(old, tmp_path, prepare
     finally:
         new.kill_everything()
 
-    assert new.rows(CORPUS) == held  # nothing new, nothing doubled
+    assert new.rows(CORPUS) == articles  # nothing new, nothing doubled
     runs = new.rows("SELECT new, updated FROM runs WHERE flow = 'sync' ORDER BY started_at")
-    assert runs == [(len(held), 0), (0, 0)]
+    assert runs == [(len(articles), 0), (0, 0)]
     assert not (tmp_path / "old").exists()  # nothing was written where it had been
 
 
@@ -121,16 +121,16 @@ def test_project_moved_to_another_machine_continues_there(old, tmp_path, prepare
 def test_upgrade_looks_before_and_after_and_can_be_gone_back_from(old, tmp_path):
     before, after = blocks("Upgrade")
     (restore,) = blocks("Restore")
-    held = old.rows(CORPUS)
+    articles = old.rows(CORPUS)
 
     reported = follow(before, old, tmp_path / "old"), follow(after, old, tmp_path / "old")
 
-    assert all("copydesk" in words for words in reported)
-    assert old.rows(CORPUS) == held
+    assert all("copydesk" in message for message in reported)
+    assert old.rows(CORPUS) == articles
     assert old.rows("SELECT count(*) FROM runs WHERE flow = 'reparse'") == [(0,)]
     (tmp_path / "old" / "copydesk.duckdb").write_bytes(b"what a bad version left")
     follow(restore, old, tmp_path / "old")
-    assert old.rows(CORPUS) == held
+    assert old.rows(CORPUS) == articles
     old.start()
     sync_once(old)
 

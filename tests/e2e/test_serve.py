@@ -100,7 +100,7 @@ class TestServe:
         state = serving.wait_for_state(run, "FAILED")
 
         assert "2022-03-13 to 2022-03-11" in state["message"]
-        assert not any("CATList" in one.target for one in serving.stand.requests)
+        assert not any("CATList" in one.target for one in serving.news_site.requests)
 
     def test_long_runs_wait_for_each_other_and_delay_no_schedule(self, serving):
         window = {"from_date": "2022-03-11", "to_date": "2022-03-13"}
@@ -146,7 +146,7 @@ class TestServe:
         serving.wait_for_state(run, "RUNNING")
         os.kill(serving.child_pid(SERVER_MODULE), signal.SIGKILL)
 
-        serving.wait_for_words("the Prefect server ended (exit code -9)")
+        serving.wait_for_log("the Prefect server ended (exit code -9)")
         serving.faults.clear()
         state = serving.wait_for_state(run, "COMPLETED")
 
@@ -186,7 +186,7 @@ class TestServe:
     def test_killed_worker_is_started_again(self, serving):
         os.kill(serving.child_pid("prefect"), signal.SIGKILL)
 
-        serving.wait_for_words("the worker ended (exit code -9)")
+        serving.wait_for_log("the worker ended (exit code -9)")
         serving.wait_for_another("sync woshipm")
 
     def test_sigterm_stores_what_is_under_way_and_leaves_nothing(self, serving, service_manager):
@@ -222,7 +222,7 @@ class TestServe:
         deployments = serving.post("/deployments/filter", {})
         assert {one["name"] for one in deployments} >= {"renamed", "woshipm"}
         assert "ofweek" not in {one["name"] for one in deployments}
-        assert "maintenance/maintenance" in serving.said().split("(paused in the UI)")[-2]
+        assert "maintenance/maintenance" in serving.output().split("(paused in the UI)")[-2]
         # Of the runs that came due meanwhile one is done, and it is not the first of them. One
         # that the old worker had taken is cancelled, and so are those that came due meanwhile.
         done = serving.wait(
@@ -277,7 +277,7 @@ def test_hung_server_is_started_again_and_a_run_continues(tmp_path, prepared):
         serving.wait_for_state(run, "RUNNING")
         os.kill(serving.child_pid(SERVER_MODULE), signal.SIGSTOP)
 
-        serving.wait_for_words("did not answer 3 times in a row")
+        serving.wait_for_log("did not answer 3 times in a row")
         serving.faults.clear()
 
         serving.wait_for_state(run, "COMPLETED")

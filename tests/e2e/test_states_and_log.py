@@ -55,7 +55,7 @@ def test_invalid_request_of_a_deployment_fails_with_a_message(
     assert state.is_failed()
     assert expected in state.message
     assert state.data is None or not isinstance(state.data, Exception)
-    assert project.stand.requests == ()
+    assert project.news_site.requests == ()
     assert not project.settings.warehouse.path.exists()
 
 

@@ -137,9 +137,9 @@ def test_steps_of_contributing_pass_in_a_copy_of_the_tree(tmp_path):
         "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache"),  # of `make check`: saves half a minute
     }
 
-    def run(*words: str) -> str:
+    def run(*arguments: str) -> str:
         done = subprocess.run(
-            words, cwd=tree, env=environ, capture_output=True, text=True, check=False
+            arguments, cwd=tree, env=environ, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

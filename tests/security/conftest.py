@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.warehouse.made import article as made_row
-from tests.unit.warehouse.made import upsert
+from tests.unit.warehouse.factories import article as made_row
+from tests.unit.warehouse.factories import upsert
 from warehouse import connect
 
 

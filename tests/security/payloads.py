@@ -74,10 +74,10 @@ def feed_of(items: str, *, before: str = "") -> str:
     return f'<?xml version="1.0"?>{before}<rss version="2.0">{channel}</rss>'
 
 
-def item_of(title: str = "t", link: str = "https://gazette.example/1", words: str = "words") -> str:
-    return (
-        f"<item><title>{title}</title><link>{link}</link><description>{words}</description></item>"
-    )
+def item_of(
+    title: str = "t", link: str = "https://gazette.example/1", description: str = "words"
+) -> str:
+    return f"<item><title>{title}</title><link>{link}</link><description>{description}</description></item>"
 
 
 def in_time(work: Any, seconds: float = 10) -> Any:

@@ -51,10 +51,10 @@ KINDS = [pytest.param(kind, marks=[pytest.mark.nightly] if kind in SLOW else [])
 def test_no_page_costs_more_than_seconds_or_brings_a_control_in(kind) -> None:
     html = COSTLY[kind]
     cleaned = in_time(lambda: clean_body(html, SHOWN))
-    words = in_time(lambda: plain_text(html))
+    value = in_time(lambda: plain_text(html))
 
-    assert not (set(cleaned.text) | set(cleaned.html) | set(words)) & CONTROLS
-    assert "alert" not in cleaned.html + cleaned.text + words
+    assert not (set(cleaned.text) | set(cleaned.html) | set(value)) & CONTROLS
+    assert "alert" not in cleaned.html + cleaned.text + value
     if kind not in ("angles", "comments"):
         assert "end" in cleaned.text
 
@@ -128,13 +128,13 @@ REPEATED = (
 
 @pytest.mark.parametrize("unit", REPEATED)
 def test_no_pattern_of_ours_backtracks(unit) -> None:
-    words = unit * (50_000 // len(unit))
+    value = unit * (50_000 // len(unit))
 
     def work() -> None:
-        clean_body(f"<p>{words}!</p><p class=em_media>{words}!</p><p style='{words}'>x</p>", SHOWN)
-        parse_time(words, None, "test")
-        one_line(words)
-        for text in (f"<rss {words}>", feed_of(item_of(words, words, words)), f"<rss>{words}"):
+        clean_body(f"<p>{value}!</p><p class=em_media>{value}!</p><p style='{value}'>x</p>", SHOWN)
+        parse_time(value, None, "test")
+        one_line(value)
+        for text in (f"<rss {value}>", feed_of(item_of(value, value, value)), f"<rss>{value}"):
             source = registry.make_source("any", "feed", {"url": SHOWN})
             page = Page(url=SHOWN, text=text, fetched_at=NOW)
             with suppress(BadListing):

@@ -60,7 +60,7 @@ def test_no_feed_opens_a_file_or_a_connection(entries, tmp_path) -> None:
         server.setblocking(False)
         here = f"http://127.0.0.1:{server.getsockname()[1]}/x"
         include = f'<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="{secret.as_uri()}" parse="text"/>'
-        for before, words in (
+        for before, description in (
             (f'<!DOCTYPE rss [<!ENTITY a SYSTEM "{here}">]>', "&a;"),
             (f'<!DOCTYPE rss [<!ENTITY a SYSTEM "{secret.as_uri()}">]>', "&a;"),
             (f'<!DOCTYPE rss [<!ENTITY % p SYSTEM "{here}"> %p;]>', "&a;"),
@@ -68,7 +68,7 @@ def test_no_feed_opens_a_file_or_a_connection(entries, tmp_path) -> None:
             (f'<?xml-stylesheet href="{here}"?>', include),
         ):
             try:
-                found = repr(entries(feed_of(item_of(words=words), before=before)))
+                found = repr(entries(feed_of(item_of(description=description), before=before)))
             except BadListing as error:
                 found = str(error)
             assert "hunter2" not in found

@@ -56,9 +56,9 @@ def config(tmp_path_factory) -> Path:
     return folder / "copydesk.toml"
 
 
-@pytest.mark.parametrize("words", [["quarantine", "list"], ["gaps"]], ids=" ".join)
-def test_listing_has_one_line_for_each_row(config, capfd, words):
-    cli.run([*words, "--config", str(config)])
+@pytest.mark.parametrize("arguments", [["quarantine", "list"], ["gaps"]], ids=" ".join)
+def test_listing_has_one_line_for_each_row(config, capfd, arguments):
+    cli.run([*arguments, "--config", str(config)])
 
     out = capfd.readouterr().out
     assert_no_forged_line(out)

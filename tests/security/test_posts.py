@@ -27,33 +27,33 @@ HOSTILE_WORDS = payloads(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("words", HOSTILE_WORDS)
-def test_any_title_goes_through_front_matter_as_it_is(words) -> None:
+@pytest.mark.parametrize("text", HOSTILE_WORDS)
+def test_any_title_goes_through_front_matter_as_it_is(text) -> None:
     for (dialect, head, _), (_, plain, _) in zip(
-        posts_of(make_article(source="gazette", title=words)),
+        posts_of(make_article(source="gazette", title=text)),
         posts_of(make_article(source="gazette", title="plain")),
         strict=True,
     ):
-        assert head == plain | {"title": writable(words)}, dialect
+        assert head == plain | {"title": writable(text)}, dialect
 
 
-@pytest.mark.parametrize("words", HOSTILE_WORDS)
-def test_any_name_goes_through_front_matter_as_it_is(words) -> None:
+@pytest.mark.parametrize("text", HOSTILE_WORDS)
+def test_any_name_goes_through_front_matter_as_it_is(text) -> None:
     fields = {"source": "gazette", "categories": ("x", "y"), "tags": ("x", "y")}
     hostile = make_article(
-        **fields | {"publisher": words, "authors": (words, "plain"), "tags": (words, "plain")}
+        **fields | {"publisher": text, "authors": (text, "plain"), "tags": (text, "plain")}
     )
     plain = make_article(**fields | {"publisher": "plain", "authors": ("plain",)})
     for (dialect, head, _), (_, usual, _) in zip(posts_of(hostile), posts_of(plain), strict=True):
         assert set(head) == set(usual)
-        assert head["author" if dialect == "hexo" else "publisher"] == writable(words)
-        assert head["authors"] == head["tags"] == [writable(words), "plain"]
+        assert head["author" if dialect == "hexo" else "publisher"] == writable(text)
+        assert head["authors"] == head["tags"] == [writable(text), "plain"]
 
 
-@pytest.mark.parametrize("words", HOSTILE_WORDS)
-def test_any_single_category_goes_through_front_matter_as_it_is(words) -> None:
-    for _, head, _ in posts_of(make_article(source="gazette", categories=(words,))):
-        assert head["categories"] in (writable(words), [writable(words)])
+@pytest.mark.parametrize("text", HOSTILE_WORDS)
+def test_any_single_category_goes_through_front_matter_as_it_is(text) -> None:
+    for _, head, _ in posts_of(make_article(source="gazette", categories=(text,))):
+        assert head["categories"] in (writable(text), [writable(text)])
 
 
 HOSTILE_NAMES = payloads(

@@ -39,38 +39,38 @@ def test_what_is_harmless_stays_and_nothing_else() -> None:
     assert not set(escape_controls("".join(map(chr, range(0x3000))))) & STEERING
 
 
-@pytest.mark.parametrize("words", HOSTILE_LINES)
-def test_no_message_controls_the_terminal(words, capfd) -> None:
+@pytest.mark.parametrize("text", HOSTILE_LINES)
+def test_no_message_controls_the_terminal(text, capfd) -> None:
     console = Console(verbosity=1)
-    console.print_result({}, words)
-    console.print_lines([words])
-    console.notify(words)
-    console.fail(words, 1)
-    console.fail_with(ParseError(words))
-    console.fail_with(ConfigurationError(words))
-    console.fail_with(RuntimeError(words))
-    click.echo(table([{words: words, "n": 1}], (words, "n")))
+    console.print_result({}, text)
+    console.print_lines([text])
+    console.notify(text)
+    console.fail(text, 1)
+    console.fail_with(ParseError(text))
+    console.fail_with(ConfigurationError(text))
+    console.fail_with(RuntimeError(text))
+    click.echo(table([{text: text, "n": 1}], (text, "n")))
     out, err = capfd.readouterr()
 
     assert not set(out + err) & STEERING
-    assert out.splitlines()[:2] == [escape_controls(words)] * 2
+    assert out.splitlines()[:2] == [escape_controls(text)] * 2
     assert "this is a bug in copydesk: RuntimeError" in err
-    if "%s" in words:
-        assert err.count(words) >= 5  # no format was filled in
+    if "%s" in text:
+        assert err.count(text) >= 5  # no format was filled in
 
 
-@pytest.mark.parametrize("words", HOSTILE_LINES)
-def test_json_shows_the_same_value_in_characters_that_do_nothing(words, capfd) -> None:
+@pytest.mark.parametrize("text", HOSTILE_LINES)
+def test_json_shows_the_same_value_in_characters_that_do_nothing(text, capfd) -> None:
     console = Console(json=True)
-    console.print_result({"title": words, words: [words]}, "")
-    console.fail(words, 1)
+    console.print_result({"title": text, text: [text]}, "")
+    console.fail(text, 1)
     out, err = capfd.readouterr()
     reader, at = json.JSONDecoder(), out.index("\n}\n") + 3
 
     assert not set(out + err) & STEERING
-    assert reader.decode(out[:at]) == {"title": words, words: [words]}
-    assert reader.decode(out[at:])["error"] == words
-    assert json.loads(dump([words])) == [words]
+    assert reader.decode(out[:at]) == {"title": text, text: [text]}
+    assert reader.decode(out[at:])["error"] == text
+    assert json.loads(dump([text])) == [text]
 
 
 def test_a_query_shows_hostile_values_harmlessly(stored, capfd, elsewhere) -> None:
@@ -88,35 +88,35 @@ def test_a_query_shows_hostile_values_harmlessly(stored, capfd, elsewhere) -> No
     assert json.loads(document)[0]["title"] == "\x1b]0;pwned\x07 \u202eevil =1+1"
 
 
-@pytest.mark.parametrize("words", HOSTILE_LINES)
-def test_wrong_argument_is_quoted_with_escaped_controls(words, capfd, elsewhere) -> None:
-    for typed in ([words], ["sync", words], ["query", f"select '{words}"], ["parse", words]):
+@pytest.mark.parametrize("text", HOSTILE_LINES)
+def test_wrong_argument_is_quoted_with_escaped_controls(text, capfd, elsewhere) -> None:
+    for typed in ([text], ["sync", text], ["query", f"select '{text}"], ["parse", text]):
         assert cli.run(typed) != 0
     out, err = capfd.readouterr()
 
     assert not set(out + err) & STEERING
 
 
-@pytest.mark.parametrize("words", HOSTILE_LINES)
-def test_errors_about_pages_quote_them_harmlessly(words) -> None:
-    url = f"https://gazette.example/{words}"
-    pages = [page_of("", url=url), page_of("", title=words), replace(page_of(""), text=words)]
+@pytest.mark.parametrize("text", HOSTILE_LINES)
+def test_errors_about_pages_quote_them_harmlessly(text) -> None:
+    url = f"https://gazette.example/{text}"
+    pages = [page_of("", url=url), page_of("", title=text), replace(page_of(""), text=text)]
     errors = []
     for page in pages:
         with pytest.raises(ParseError) as caught:
             read(page)
         errors.append(str(caught.value))
-    for dialect_text in (f"---\n{words}: [\n---\nx", f"---\ntitle: !{words} x\n---\nx", words):
+    for dialect_text in (f"---\n{text}: [\n---\nx", f"---\ntitle: !{text} x\n---\nx", text):
         with pytest.raises(BadFrontMatter) as bad:
-            read_post(dialect_text.encode("utf-8", "replace"), f"_posts/{words}.md")
+            read_post(dialect_text.encode("utf-8", "replace"), f"_posts/{text}.md")
         errors.append(str(bad.value))
 
     assert not set("".join(errors)) & STEERING
 
 
-@pytest.mark.parametrize("words", HOSTILE_LINES)
-def test_no_article_carries_what_steers_a_terminal_in_its_names(words) -> None:
-    page = page_of(f"<p class=byline>作者：{words}</p>{SENTENCES}", title=f"一个标题在这里{words}")
+@pytest.mark.parametrize("text", HOSTILE_LINES)
+def test_no_article_carries_what_steers_a_terminal_in_its_names(text) -> None:
+    page = page_of(f"<p class=byline>作者：{text}</p>{SENTENCES}", title=f"一个标题在这里{text}")
     article = read(page)
 
     assert not set(f"{article.title}{article.authors}{article.publisher}") & CONTROLS
@@ -129,10 +129,10 @@ FORMULAS = payloads(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("words", FORMULAS)
-def test_a_spreadsheet_runs_nothing_of_an_export(words, tmp_path) -> None:
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_spreadsheet_runs_nothing_of_an_export(text, tmp_path) -> None:
     file = tmp_path / "out.csv"
-    article = make_article(title=words, publisher=words, authors=(words,), text=words, url=words)
+    article = make_article(title=text, publisher=text, authors=(text,), text=text, url=text)
 
     write_csv([article], file)
 
@@ -140,16 +140,16 @@ def test_a_spreadsheet_runs_nothing_of_an_export(words, tmp_path) -> None:
         header, cells = csv.reader(lines)
     row = dict(zip(header, cells, strict=True))
     assert tuple(header) == ARTICLE_KEYS
-    assert row["title"] == row["publisher"] == row["text"] == row["url"] == f"'{words}"
-    assert json.loads(row["authors"]) == [words]
+    assert row["title"] == row["publisher"] == row["text"] == row["url"] == f"'{text}"
+    assert json.loads(row["authors"]) == [text]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
 
 
-@pytest.mark.parametrize("words", FORMULAS)
-def test_the_csv_of_a_query_is_the_exact_data(words) -> None:
-    answer = QueryResult(ResultSet(columns=("title",), types=("VARCHAR",), rows=[(words,)]))
+@pytest.mark.parametrize("text", FORMULAS)
+def test_the_csv_of_a_query_is_the_exact_data(text) -> None:
+    answer = QueryResult(ResultSet(columns=("title",), types=("VARCHAR",), rows=[(text,)]))
 
-    assert list(csv.reader(io.StringIO(answer.as_csv(), newline=""))) == [["title"], [words]]
+    assert list(csv.reader(io.StringIO(answer.as_csv(), newline=""))) == [["title"], [text]]
 
 
 def test_help_names_the_csv_for_spreadsheets() -> None:

@@ -11,27 +11,27 @@ from flows.pipeline.article_json import article_json
 from parsers import registry
 from parsers.model import Entry, Page
 from tests.security.payloads import NOW, SENTENCES, SHOWN, feed_of, page_of, payloads, read
-from tests.unit.warehouse.made import article as made_row
-from tests.unit.warehouse.made import rows_of, upsert
+from tests.unit.warehouse.factories import article as made_row
+from tests.unit.warehouse.factories import rows_of, upsert
 from warehouse import connect, connect_for_queries, current_snapshot, publish, run_query
 from warehouse.errors import BadQuery
 
 
 @pytest.mark.parametrize(
-    "words",
+    "text",
     payloads(
         "sql",
         "x'); DROP TABLE records; --", "'; ATTACH 'http://127.0.0.1/x' AS y; --", "\\'; --", "%", "_",
         "1; COPY articles TO 'leak.csv'", "$1", "?", "${x}", "{x}", "/* ", "'' OR 1=1", '"; --',
     ),
 )  # fmt: skip
-def test_no_value_is_read_as_sql(words, elsewhere) -> None:
+def test_no_value_is_read_as_sql(text, elsewhere) -> None:
     with connect(":memory:") as db:
         upsert(db, made_row(1, "other"))
         before = rows_of(db, "SELECT table_name FROM information_schema.tables ORDER BY ALL")
         row = made_row(
-            words, words, source=words, publisher=words, authors=(words,), tags=(words,),
-            url=words, canonical_url=words, channel=words,
+            text, text, source=text, publisher=text, authors=(text,), tags=(text,),
+            url=text, canonical_url=text, channel=text,
         )  # fmt: skip
         upsert(db, row)
 
@@ -39,8 +39,8 @@ def test_no_value_is_read_as_sql(words, elsewhere) -> None:
             rows_of(db, "SELECT table_name FROM information_schema.tables ORDER BY ALL") == before
         )
         assert rows_of(
-            db, "SELECT title, publisher, url, authors FROM articles WHERE title = ?", words
-        ) == [(words, words, words, [words])]
+            db, "SELECT title, publisher, url, authors FROM articles WHERE title = ?", text
+        ) == [(text, text, text, [text])]
         assert rows_of(db, "SELECT count(*) FROM articles") == [(2,)]
     assert list(elsewhere.iterdir()) == []
 

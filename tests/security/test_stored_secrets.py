@@ -143,10 +143,10 @@ def assert_no_secret(folder: Path, *messages: object) -> None:
 def test_secrets_reach_the_server_and_no_file_or_message(server, config, caplog) -> None:
     caplog.set_level("DEBUG")
     chosen = settings.load(config, {"FEED_SECRET": DECLARED})
-    said: list[str] = []
+    messages: list[str] = []
     reports = []
     for _ in range(2):
-        with use_environment(RunEnvironment(notify=said.append)):
+        with use_environment(RunEnvironment(notify=messages.append)):
             sources = ["paper", "broken", "declared"]
             reports.append(sync_without_prefect(chosen, sources, limit=None, dry_run=False))
     asked = [(seen.path, seen.headers.get("authorization")) for seen in server.log]
@@ -170,7 +170,9 @@ def test_secrets_reach_the_server_and_no_file_or_message(server, config, caplog)
     folder = config.parent
     for format_ in ("jekyll", "jsonl", "csv"):
         export_articles(chosen, folder / format_, format_)
-    assert_no_secret(folder, caplog.text, said, chosen, *(r.as_json() for r in reports), *checks)
+    assert_no_secret(
+        folder, caplog.text, messages, chosen, *(r.as_json() for r in reports), *checks
+    )
 
 
 def test_a_page_of_a_person_is_masked_too(server, config) -> None:

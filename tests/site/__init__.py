@@ -16,23 +16,23 @@ from types import TracebackType
 
 from tests.site.editions import check_edition
 from tests.site.faults import Fault, Faults
-from tests.site.oracle import Held, Oracle, Said, oracle, words
+from tests.site.oracle import ExpectedArticle, Oracle, Version, comparable_text, oracle
 from tests.site.server import Request, Server
 from tests.site.stories import LAST_EDITION, anomalies
 
 __all__ = [
+    "ExpectedArticle",
     "Fault",
     "Faults",
-    "Held",
+    "NewsSite",
     "Oracle",
     "Request",
-    "Said",
-    "Test site",
+    "Version",
     "anomalies",
+    "comparable_text",
     "oracle",
     "run",
     "serve",
-    "words",
 ]
 
 POLL_SECONDS = 0.05

@@ -20,8 +20,8 @@ def main() -> None:
             chosen.port,
             chosen.edition,
             port_file=chosen.port_file,
-            ready=lambda stand: print(
-                f"test site: {stand.url}, edition {stand.edition}", flush=True
+            ready=lambda news_site: print(
+                f"test site: {news_site.url}, edition {news_site.edition}", flush=True
             ),
         )
     except KeyboardInterrupt:

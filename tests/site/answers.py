@@ -45,9 +45,9 @@ def json_answer(document: Any, content_type: str = JSON) -> Answer:
     return Answer(body=json.dumps(document, ensure_ascii=False).encode(), content_type=content_type)
 
 
-def page(name: str, words: Mapping[str, str]) -> str:
-    """The template ``pages/<name>.html``; ``words`` are markup and go in as they are."""
-    return _template(name).substitute(words)
+def page(name: str, fields: Mapping[str, str]) -> str:
+    """The template ``pages/<name>.html``; ``fields`` are markup and go in as they are."""
+    return _template(name).substitute(fields)
 
 
 @cache

@@ -23,7 +23,7 @@ def old_address(edition: int, _column: str, story_id: str) -> Answer | None:
 
 
 def _answer(story: Story, shape: str) -> Answer:
-    words = {
+    fields = {
         "id": story.id,
         "title": escape(story.title),
         "time": story.at.strftime("%Y年%m月%d日 %H:%M"),
@@ -32,7 +32,7 @@ def _answer(story: Story, shape: str) -> Answer:
         "body": finews.body(story),
         "original_title": _original_title(story),
     }
-    return Answer(body=page(f"eastmoney_{shape}", words).encode())
+    return Answer(body=page(f"eastmoney_{shape}", fields).encode())
 
 
 def _original_title(story: Story) -> str:

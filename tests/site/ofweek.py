@@ -34,7 +34,7 @@ def article(edition: int, path: str, story_id: str, number: str = "") -> Answer 
     parts = bodies(story)
     if not 1 <= at <= len(parts):
         return None
-    html = page("ofweek_article", _words(story, parts, at))
+    html = page("ofweek_article", _fields(story, parts, at))
     encoding = story.encoding or "gbk"
     content_type = story.content_type or "text/html; charset=gbk"
     return Answer(body=html.encode(encoding), content_type=content_type)
@@ -66,7 +66,7 @@ def _line(story: Story) -> dict[str, str]:
     }
 
 
-def _words(story: Story, parts: tuple[str, ...], at: int) -> dict[str, str]:
+def _fields(story: Story, parts: tuple[str, ...], at: int) -> dict[str, str]:
     return {
         "title": escape(story.title),
         "canonical": real_address(story),

@@ -1,6 +1,6 @@
 """What a perfect reader holds after reading every edition up to a given one.
 
-Grain: one ``Held`` per article id and the way it was read (``via``). The oracle is
+Grain: one ``ExpectedArticle`` per article id and the way it was read (``via``). The oracle is
 made from the stories, not by the project's parsers, so that tests can compare the two.
 """
 
@@ -32,7 +32,7 @@ MAY_BE_DROPPED = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Version:
     """What an article said from an edition on: one revision of it."""
 
     edition: int
@@ -41,7 +41,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class ExpectedArticle:
     """One article as a perfect reader holds it.
 
     Attributes:
@@ -76,7 +76,7 @@ class Held:
     author: str | None
     revisions: int
     is_listed: bool
-    history: tuple[Said, ...]
+    history: tuple[Version, ...]
     may_lose: str = ""
 
     def differs_from(self, title: str, text: str, revision: int = -1) -> str:
@@ -87,11 +87,11 @@ class Held:
             text: Likewise.
             revision: Which place in the history they are to be held against.
         """
-        said = self.history[revision]
-        if title != said.title:
-            return f"title: expected {said.title!r}, found {title!r}"
-        lost = words(self.may_lose)
-        expected, found = words(said.text), words(text)
+        version = self.history[revision]
+        if title != version.title:
+            return f"title: expected {version.title!r}, found {title!r}"
+        lost = comparable_text(self.may_lose)
+        expected, found = comparable_text(version.text), comparable_text(text)
         if lost and expected.replace(lost, "") == found.replace(lost, ""):
             return ""
         return "" if expected == found else _first_difference(expected, found)
@@ -103,7 +103,7 @@ class Oracle:
 
     Attributes:
         edition: The newest edition read.
-        held: One per article and way of reading, finews first, newest first.
+        articles: One per article and way of reading, finews first, newest first.
         unusable: Listed lines that cannot become an article yet, as
             (publication, channel, id or title): they belong in quarantine.
         waiting: Such lines of this edition or an earlier one that never became an article
@@ -114,18 +114,18 @@ class Oracle:
     """
 
     edition: int
-    held: tuple[Held, ...]
+    articles: tuple[ExpectedArticle, ...]
     unusable: tuple[tuple[str, str, str], ...]
     waiting: tuple[tuple[str, str, str], ...]
     missed: tuple[tuple[str, str, str], ...]
     gaps: tuple[tuple[str, str, int], ...]
 
-    def of(self, publication: str, via: Via) -> dict[str, Held]:
+    def of(self, publication: str, via: Via) -> dict[str, ExpectedArticle]:
         """The articles of one publication read one way, by source_article_id."""
         return {
-            held.source_article_id: held
-            for held in self.held
-            if (held.publication, held.via) == (publication, via)
+            article.source_article_id: article
+            for article in self.articles
+            if (article.publication, article.via) == (publication, via)
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class Oracle:
         return asdict(self)
 
 
-def words(text: str) -> str:
+def comparable_text(text: str) -> str:
     """A text to compare by: no white space, no attribution or disclaimer lines."""
     lines = ("".join(line.split()) for line in text.splitlines())
     return "".join(line for line in lines if not MAY_BE_DROPPED.fullmatch(line))
@@ -154,11 +154,13 @@ def oracle(edition: int) -> Oracle:
         ("ofweek", "feed"),
         ("ofweek", "direct"),
     )
-    held = tuple(one for publication, via in ways for one in _held(publication, via, edition))
+    articles = tuple(
+        one for publication, via in ways for one in _expected_articles(publication, via, edition)
+    )
     missed = tuple(_missed(edition))
     return Oracle(
         edition=edition,
-        held=held,
+        articles=articles,
         unusable=tuple(_unusable(edition)),
         waiting=tuple(_waiting(edition)),
         missed=tuple((publication, channel, one.id) for publication, channel, one in missed),
@@ -166,7 +168,7 @@ def oracle(edition: int) -> Oracle:
     )
 
 
-def _held(publication: str, via: Via, edition: int) -> Iterator[Held]:
+def _expected_articles(publication: str, via: Via, edition: int) -> Iterator[ExpectedArticle]:
     seen: dict[str, list[tuple[int, str, Story]]] = {}
     for number in range(1, edition + 1):
         for channel in CHANNELS[publication]:
@@ -180,11 +182,11 @@ def _held(publication: str, via: Via, edition: int) -> Iterator[Held]:
 
 def _one(
     publication: str, via: Via, key: str, sightings: list[tuple[int, str, Story]], edition: int
-) -> Held:
+) -> ExpectedArticle:
     number, _, story = sightings[-1]
     at, precision = _published(story, publication, via)
     history = _history(sightings, via)
-    return Held(
+    return ExpectedArticle(
         publication=publication,
         via=via,
         source_article_id=key,
@@ -202,17 +204,17 @@ def _one(
     )
 
 
-def _history(sightings: list[tuple[int, str, Story]], via: Via) -> tuple[Said, ...]:
+def _history(sightings: list[tuple[int, str, Story]], via: Via) -> tuple[Version, ...]:
     """The contents one after the other; what only looks different is the same one."""
-    found: list[Said] = []
+    found: list[Version] = []
     for number, _, story in sightings:
-        said = Said(edition=number, title=_title(story, via), text=_text(story, via))
-        is_same = found and (said.title, words(said.text)) == (
+        version = Version(edition=number, title=_title(story, via), text=_text(story, via))
+        is_same = found and (version.title, comparable_text(version.text)) == (
             found[-1].title,
-            words(found[-1].text),
+            comparable_text(found[-1].text),
         )
         if not is_same:
-            found.append(said)
+            found.append(version)
     return tuple(found)
 
 

@@ -25,14 +25,14 @@ EVERY_DAY = ("--from", "2010-01-01", "--to", "2022-12-31")
 
 def requested() -> list[str]:
     """The targets that a sync and a backfill of every source ask the test site for."""
-    with tempfile.TemporaryDirectory() as folder, site.serve(0) as stand:
+    with tempfile.TemporaryDirectory() as folder, site.serve(0) as news_site:
         config = demo_run.write_config(
-            Path(folder), port=stand.port, article_url=demo_run.ARTICLE_URL
+            Path(folder), port=news_site.port, article_url=demo_run.ARTICLE_URL
         )
         copydesk = (sys.executable, "-m", "flows.cli", "--config", str(config), "--quiet")
         for job in (("sync",), *(("backfill", source, *EVERY_DAY) for source in SOURCES)):
             subprocess.run((*copydesk, *job), check=False)  # entries broken on purpose: exit 3
-        return sorted({request.target for request in stand.requests})
+        return sorted({request.target for request in news_site.requests})
 
 
 def recorded(targets: list[str]) -> Iterator[str]:

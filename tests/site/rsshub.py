@@ -24,20 +24,20 @@ TITLE_WIDTH = 150
 def woshipm_latest(edition: int) -> Answer:
     """``/woshipm/latest``: the stream's stories with the whole article."""
     found = listed("woshipm", "latest", edition)
-    words = {
+    fields = {
         "path": "/woshipm/latest",
         "title": "最新文章 - 人人都是产品经理",
         "link": "https://www.woshipm.com/",
     }
-    return _feed(words, found, _woshipm_item)
+    return _feed(fields, found, _woshipm_item)
 
 
 def ofweek_news(edition: int) -> Answer:
     """``/ofweek/news``: the list's stories with the first page of each article."""
     found = listed("ofweek", "news", edition)[: ofweek.LIST_LENGTH]
     link = "https://www.ofweek.com/CATList-8100-CHANGYIEXINWE.html"
-    words = {"path": "/ofweek/news", "title": "高科技行业门户", "link": link}
-    return _feed(words, found, _ofweek_item)
+    fields = {"path": "/ofweek/news", "title": "高科技行业门户", "link": link}
+    return _feed(fields, found, _ofweek_item)
 
 
 def cut_title(title: str) -> str:
@@ -56,11 +56,11 @@ def utc_string(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
-def _feed(words: dict[str, str], found: tuple[Story, ...], item: Callable[[Story], str]) -> Answer:
+def _feed(fields: dict[str, str], found: tuple[Story, ...], item: Callable[[Story], str]) -> Answer:
     built = utc_string(found[0].at)
     items = "".join(item(story) for story in found)
-    own = {"self": BASE + words["path"], "built": built, "items": items}
-    return Answer(body=page("rsshub", words | own).encode(), content_type=CONTENT_TYPE)
+    own = {"self": BASE + fields["path"], "built": built, "items": items}
+    return Answer(body=page("rsshub", fields | own).encode(), content_type=CONTENT_TYPE)
 
 
 def _woshipm_item(story: Story) -> str:
@@ -90,7 +90,7 @@ def _ofweek_item(story: Story) -> str:
 
 def _item(story: Story, *, description: str, date: str, guid: str, link: str, author: str) -> str:
     shown = story.feed_date or (INVALID_DATE if story.undated else date)
-    words = {
+    fields = {
         "title": cut_title(story.title),
         "description": _as_rsshub(description, link) or cut_title(story.title),
         "date": "" if shown == NO_DATE else f"            <pubDate>{shown}</pubDate>\n",
@@ -98,7 +98,7 @@ def _item(story: Story, *, description: str, date: str, guid: str, link: str, au
         "link": escape(link),
         "author": f"            <author><![CDATA[{author}]]></author>\n" if author else "",
     }
-    return page("rsshub_item", words)
+    return page("rsshub_item", fields)
 
 
 def _as_rsshub(html: str, link: str) -> str:

@@ -19,7 +19,7 @@ UNSEEN = frozenset(("script", "style"))
 VOID = frozenset(("br", "img", "input", "link", "hr"))
 
 
-class _Words(HTMLParser):
+class _TextParser(HTMLParser):
     """Collects text outside of unseen elements; a block begins a new paragraph."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class _Words(HTMLParser):
 
 def visible_text(html: str) -> str:
     """Paragraphs apart by a blank line; hidden blocks and stock charts left out."""
-    reader = _Words()
+    reader = _TextParser()
     reader.feed(CHART.sub("", html))
     reader.close()
     found = (" ".join(part.split()) for part in "".join(reader.parts).split("\n\n"))

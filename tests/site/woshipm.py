@@ -27,14 +27,14 @@ def article(edition: int, slug: str, story_id: str) -> Answer | None:
     story = opened("woshipm", story_id, edition)
     if story is None or story.slug != slug:
         return None
-    words = {
+    fields = {
         "title": escape(story.title),
         "canonical": real_address(story),
         "author": escape(story.author),
         "day": "" if story.undated else story.at.strftime("%Y-%m-%d"),
         "body": body(story),
     }
-    return Answer(body=page("woshipm", words).encode())
+    return Answer(body=page("woshipm", fields).encode())
 
 
 def body(story: Story) -> str:

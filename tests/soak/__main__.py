@@ -48,24 +48,26 @@ class SoakReport:
     differences: list[str] = field(default_factory=list)
 
 
-def run(project: Project, stand: NewsSite, faults: Faults, minutes: float) -> SoakReport:
+def run(project: Project, news_site: NewsSite, faults: Faults, minutes: float) -> SoakReport:
     """Let it work and be bothered, edition after edition, until the time is over."""
     reported, end = SoakReport(), time.monotonic() + minutes * 60
     project.start()
     while True:
         began = datetime.now(UTC)
         if reported.windows:
-            stand.advance()
-        with faults.trouble():
+            news_site.advance()
+        with faults.misbehave():
             acts = []
             for _ in range(ACTS_EACH):
                 acts.append(faults.act())
                 time.sleep(faults.chance.uniform(0.5, 3))
-        reported.recoveries.append(_quiet(project, stand.edition, reported))
-        reported.windows.append(Window(edition=stand.edition, began=began, ended=datetime.now(UTC)))
+        reported.recoveries.append(_quiet(project, news_site.edition, reported))
+        reported.windows.append(
+            Window(edition=news_site.edition, began=began, ended=datetime.now(UTC))
+        )
         _keep(project.folder / "windows.json", reported.windows)
         print(
-            f"edition {stand.edition}: {', '.join(acts)}; all read again after "
+            f"edition {news_site.edition}: {', '.join(acts)}; all read again after "
             f"{reported.recoveries[-1]:.0f} s",
             flush=True,
         )
@@ -110,7 +112,7 @@ def report(
     """What was done and what came of it, as a table."""
     lines = [f"editions: {oracle.edition}, requests: {requests}", "", "done:"]
     lines += [f"  {count:>4}  {act}" for act, count in sorted(done.items())]
-    lines += ["", f"  {'source':<16}{'articles':>9}{'held':>6}{'revisions':>11}{'held':>6}"
+    lines += ["", f"  {'source':<16}{'articles':>9}{'found':>6}{'revisions':>11}{'found':>6}"
                   f"{'gaps':>6}{'reported':>6}"]  # fmt: skip
     rows = Counter(source for source, _ in corpus.articles)
     revisions = Counter(dict.fromkeys(WAYS, 0))
@@ -118,11 +120,11 @@ def report(
         revisions[source] += len(found)
     gaps = Counter(source for source, _, _ in corpus.gaps)
     for source, (publication, via) in WAYS.items():
-        held = oracle.of(publication, via)
+        expected = oracle.of(publication, via)
         dropped = sum(whose == publication for whose, _, _ in oracle.gaps)
         lines.append(
-            f"  {source:<16}{len(held):>9}{rows[source]:>6}"
-            f"{sum(one.revisions for one in held.values()):>11}{revisions[source]:>6}"
+            f"  {source:<16}{len(expected):>9}{rows[source]:>6}"
+            f"{sum(one.revisions for one in expected.values()):>11}{revisions[source]:>6}"
             f"{dropped:>6}{gaps[source]:>6}"
         )
     slow = sorted(reported.recoveries)
@@ -150,24 +152,24 @@ def soak(folder: Path, minutes: float, chance: random.Random) -> int:
     hook: list[Faults] = []
     with site.serve(
         faults=lambda target, turn: hook[0].fault_of(target, turn), last_edition=MOST_EDITIONS
-    ) as stand:
-        project = Project(folder, stand.port)
+    ) as news_site:
+        project = Project(folder, news_site.port)
         faults = Faults(project, chance, loses_database=minutes >= DATABASE_MINUTES)
         hook.append(faults)
         try:
             with Reader(project) as reader:
-                reported = run(project, stand, faults, minutes)
+                reported = run(project, news_site, faults, minutes)
         finally:
             project.end(signal.SIGKILL)
             kill(set(project.marked()))
-        oracle = site.oracle(stand.edition)
+        oracle = site.oracle(news_site.edition)
         corpus = read_corpus(project.warehouse, leave_out=[SHARED])
         found = [
             *reported.differences,
             *reader.refusals,
             *differences(corpus, oracle, reported.windows),
         ]
-        print(report(reported, corpus, oracle, len(stand.requests), faults.done))
+        print(report(reported, corpus, oracle, len(news_site.requests), faults.done))
         print(f"a reader read {reader.times} times and was refused {len(reader.refusals)} times\n")
         print(f"{len(found)} differences:" if found else "no difference")
         print("\n".join(found))

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.site import Held, Oracle
+from tests.site import ExpectedArticle, Oracle
 from tests.site.editions import CHANNELS
 from warehouse import connect_read_only
 from warehouse.care.integrity import verify
@@ -86,11 +86,11 @@ def read_corpus(path: Path, *, leave_out: Iterable[str] = ()) -> Corpus:
 
         seen = rows("SELECT source, source_article_id, last_seen_at FROM articles")
         revisions: dict[tuple[str, str], list[Row]] = defaultdict(list)
-        for source, number, *said in rows(
+        for source, number, *version in rows(
             "SELECT source, split_part(article_id, ':', 2), title, text, valid_from "
             "FROM revisions ORDER BY article_id, revision"
         ):
-            revisions[source, number].append(Row(*said))
+            revisions[source, number].append(Row(*version))
         return Corpus(
             articles=[(source, number) for source, number, _ in seen],
             revisions=dict(revisions),
@@ -131,16 +131,16 @@ def differences(corpus: Corpus, oracle: Oracle, windows: Sequence[Window]) -> li
     ]
 
 
-def _held(oracle: Oracle) -> Iterator[tuple[str, str, Held]]:
+def _expected_articles(oracle: Oracle) -> Iterator[tuple[str, str, ExpectedArticle]]:
     for source, (publication, via) in WAYS.items():
-        for number, held in oracle.of(publication, via).items():
-            yield source, number, held
+        for number, article in oracle.of(publication, via).items():
+            yield source, number, article
 
 
 def _articles(corpus: Corpus, oracle: Oracle) -> Iterator[str]:
     """Every article exactly once."""
     copies = Counter(corpus.articles)
-    expected = {(source, number) for source, number, _ in _held(oracle)}
+    expected = {(source, number) for source, number, _ in _expected_articles(oracle)}
     for source, number in sorted(expected - copies.keys()):
         yield f"{source}:{number} is missing"
     for source, number in sorted(copies.keys() - expected):
@@ -153,16 +153,16 @@ def _articles(corpus: Corpus, oracle: Oracle) -> Iterator[str]:
 def _revisions(corpus: Corpus, oracle: Oracle, windows: Sequence[Window]) -> Iterator[str]:
     """Every revision in order, each noticed while its edition was on show."""
     shown = {window.edition: window for window in windows}
-    for source, number, held in _held(oracle):
+    for source, number, article in _expected_articles(oracle):
         rows, name = corpus.revisions.get((source, number), []), f"{source}:{number}"
-        if len(rows) != len(held.history):
-            yield f"{name}: expected {len(held.history)} revisions, found {len(rows)}"
+        if len(rows) != len(article.history):
+            yield f"{name}: expected {len(article.history)} revisions, found {len(rows)}"
             continue
-        for place, (row, said) in enumerate(zip(rows, held.history, strict=True)):
-            which = f"{name}, revision {place + 1} of edition {said.edition}"
-            if words := held.differs_from(row.title, row.text, place):
-                yield f"{which}: {words}"
-            window = shown[said.edition]
+        for place, (row, version) in enumerate(zip(rows, article.history, strict=True)):
+            which = f"{name}, revision {place + 1} of edition {version.edition}"
+            if difference := article.differs_from(row.title, row.text, place):
+                yield f"{which}: {difference}"
+            window = shown[version.edition]
             if not window.began <= row.valid_from <= window.ended:
                 yield (
                     f"{which}: expected it to hold from between {window.began} and "
@@ -179,9 +179,9 @@ def _sightings(corpus: Corpus) -> Iterator[str]:
 def _last_seen(corpus: Corpus, oracle: Oracle, windows: Sequence[Window]) -> Iterator[str]:
     """What the last edition lists was seen in it."""
     last = windows[-1]
-    for source, number, held in _held(oracle):
+    for source, number, article in _expected_articles(oracle):
         at = corpus.last_seen.get((source, number))
-        if held.is_listed and at is not None and at < last.began:
+        if article.is_listed and at is not None and at < last.began:
             yield f"{source}:{number} was last seen {at}, before edition {last.edition} began"
 
 

@@ -63,7 +63,7 @@ class Faults:
         return self.chance.choice(FAULTS)
 
     @contextmanager
-    def trouble(self) -> Iterator[None]:
+    def misbehave(self) -> Iterator[None]:
         """The test site misbehaves inside."""
         self._since = datetime.now(UTC)
         self._faulty.set()
@@ -204,25 +204,25 @@ class Faults:
 
     def kill_backfill(self) -> bool:
         """A backfill of everything, killed in the middle; then it is asked for again."""
-        words = ("backfill", "woshipm_direct", "--from", "2014-01-01", "--to", "2022-12-31")
-        process = self.project.copydesk(*words)
+        arguments = ("backfill", "woshipm_direct", "--from", "2014-01-01", "--to", "2022-12-31")
+        process = self.project.copydesk(*arguments)
         is_under_way = self._spring("article", of_a_run=False)
         process.kill()
         process.communicate()
-        return self._ended("backfill", *self._run(*words)) and is_under_way
+        return self._ended("backfill", *self._run(*arguments)) and is_under_way
 
     def maintain(self) -> bool:
         """Maintenance is asked for: it compacts the warehouse beside everything else."""
         return self.project.start_deployment("maintenance")
 
-    def _run(self, *words: str) -> tuple[int, str]:
-        found = self.project.run(*words)
-        return found.code, found.said
+    def _run(self, *arguments: str) -> tuple[int, str]:
+        found = self.project.run(*arguments)
+        return found.code, found.output
 
-    def _ended(self, what: str, code: int, said: str) -> bool:
+    def _ended(self, what: str, code: int, output: str) -> bool:
         # 1 is right where all of a source's listings were spoiled, or another run had it.
         if code not in (0, 1, 3):
-            print(f"{what}: exit code {code}: {said[-500:]}", flush=True)
+            print(f"{what}: exit code {code}: {output[-500:]}", flush=True)
             self.done[f"{what} ended with {code}"] += 1
         return True
 

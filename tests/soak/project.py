@@ -46,7 +46,7 @@ class Exit:
     """How a command ended."""
 
     code: int
-    said: str
+    output: str
 
 
 class Project:
@@ -88,17 +88,19 @@ class Project:
 
     def start(self) -> None:
         """Start `serve` and wait until it is ready."""
-        seen = self._said()
+        seen = self._start_count()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*COPYDESK, "--config", str(self.config), "serve"],
                 env=self.environ, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        wait("serve is ready", lambda: self._said() > seen or self._has_ended(), START_SECONDS)
+        wait(
+            "serve is ready", lambda: self._start_count() > seen or self._has_ended(), START_SECONDS
+        )
         if self._has_ended():
             raise SystemExit(f"serve did not start; see {self.log}")
 
-    def _said(self) -> int:
+    def _start_count(self) -> int:
         return self.log.read_text("utf-8").count("Prefect UI:") if self.log.exists() else 0
 
     def _has_ended(self) -> bool:
@@ -140,18 +142,18 @@ class Project:
 
     # --- commands beside serve, and the server's interface ---
 
-    def copydesk(self, *words: str) -> subprocess.Popen[str]:
+    def copydesk(self, *arguments: str) -> subprocess.Popen[str]:
         """A command of the same configuration."""
         return subprocess.Popen(
-            [*COPYDESK, "--config", str(self.config), "--json", *words],
+            [*COPYDESK, "--config", str(self.config), "--json", *arguments],
             env=self.environ, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def run(self, *words: str, seconds: float = 300.0) -> Exit:
+    def run(self, *arguments: str, seconds: float = 300.0) -> Exit:
         """Run a command to its end."""
-        process = self.copydesk(*words)
-        _, said = process.communicate(timeout=seconds)
-        return Exit(process.returncode, said)
+        process = self.copydesk(*arguments)
+        _, output = process.communicate(timeout=seconds)
+        return Exit(process.returncode, output)
 
     def ask(self, path: str, document: Any) -> Any:
         """Ask the Prefect server; ``None`` when it does not answer."""

@@ -52,8 +52,10 @@ def test_systemd_accepts_the_units(tmp_path):
         timeout=60,
     )
 
-    said = [line for line in done.stderr.splitlines() if "/units/" in line or "copydesk" in line]
-    assert (done.returncode, said) == (0, [])
+    messages = [
+        line for line in done.stderr.splitlines() if "/units/" in line or "copydesk" in line
+    ]
+    assert (done.returncode, messages) == (0, [])
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "kubernetes/copydesk.yaml"])
@@ -89,11 +91,11 @@ def blocks(heading: str) -> str:
 @pytest.mark.e2e
 def test_restore_of_the_runbook_brings_the_whole_corpus_back(tmp_path, prefect_server):
     """Does what the RUNBOOK says under Back up and Restore, word for word."""
-    data, backups, said = tmp_path / "data", tmp_path / "backups", []
+    data, backups, messages = tmp_path / "data", tmp_path / "backups", []
     data.mkdir()
-    with site.serve() as stand:
-        config = write_config(data, port=stand.port, article_url=ARTICLE_URL)
-        before = _sync(config, said)
+    with site.serve() as news_site:
+        config = write_config(data, port=news_site.port, article_url=ARTICLE_URL)
+        before = _sync(config, messages)
         held = _articles(config)
         environ = os.environ | {
             "DATA": str(data),
@@ -109,15 +111,19 @@ def test_restore_of_the_runbook_brings_the_whole_corpus_back(tmp_path, prefect_s
         _shell(blocks("Restore"), environ)
 
         assert _articles(config) == held
-        again = _sync(config, said)
+        again = _sync(config, messages)
     assert before.totals()["new"] > 50
     assert (again.totals()["new"], again.totals()["updated"]) == (0, 0)
     assert _articles(config) == held
 
 
-def _sync(config: Path, said: list[str]) -> Any:
+def _sync(config: Path, messages: list[str]) -> Any:
     return run_local.run_sync(
-        settings.load(config, {}), (), config=config, notify=said.append, progress=lambda *_: None
+        settings.load(config, {}),
+        (),
+        config=config,
+        notify=messages.append,
+        progress=lambda *_: None,
     )
 
 

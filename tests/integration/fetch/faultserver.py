@@ -182,8 +182,8 @@ def page(body: bytes, *fields: str) -> bytes:
 
 def html(path: str, size: int = 2000) -> bytes:
     """A page whose every byte follows from its path."""
-    words = f"{path} " * (size // (len(path) + 1) + 1)
-    return f"<!doctype html><html><body><p>{words[:size]}</p></body></html>\n".encode()
+    text = f"{path} " * (size // (len(path) + 1) + 1)
+    return f"<!doctype html><html><body><p>{text[:size]}</p></body></html>\n".encode()
 
 
 def packed(body: bytes) -> bytes:

@@ -319,8 +319,8 @@ def test_a_limiting_server_sees_no_request_before_it_allowed_one(serve, fetcher)
     early = [
         seen.path
         for seen in server.log
-        for said, allowed in refused
-        if said + 0.1 < seen.at < allowed
+        for refused_at, allowed in refused
+        if refused_at + 0.1 < seen.at < allowed
     ]
     assert early == []
 

@@ -29,8 +29,8 @@ class Project:
     """A folder with a configuration, its test site, and what was said while it ran."""
 
     folder: Path
-    stand: NewsSite
-    said: list[str] = field(default_factory=list)
+    news_site: NewsSite
+    messages: list[str] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
@@ -42,7 +42,7 @@ class Project:
 
     def sync(self, *sources: str, trigger: Trigger = "person", **options: Any) -> RunReport:
         """One sync in this process, without Prefect; events and artifacts are left out."""
-        environment = RunEnvironment(notify=self.said.append)
+        environment = RunEnvironment(notify=self.messages.append)
         slugs = [source.slug for source in self.settings.selected_sources(sources)]
         options = {"limit": None, "dry_run": False} | options
         with use_environment(environment):
@@ -50,7 +50,7 @@ class Project:
 
     def sync_with_prefect(self, *sources: str) -> RunReport:
         """One run of the flow; the test needs the fixture ``prefect_server``."""
-        stop, notify = threading.Event(), self.said.append
+        stop, notify = threading.Event(), self.messages.append
         environment = RunEnvironment(
             stop=stop, notify=notify, signals=lambda: graceful_shutdown(stop, notify)
         )
@@ -61,17 +61,17 @@ class Project:
             raise found
         return found
 
-    def bring_in(self, *paths: Path, source: str | None = None) -> RunReport:
+    def import_folder(self, *paths: Path, source: str | None = None) -> RunReport:
         return run_local.run_import(
             self.settings,
             paths,
             source=source,
-            notify=self.said.append,
+            notify=self.messages.append,
             progress=lambda _source, _done, _total: None,
         )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return query(self.settings, sql, live=False, notify=self.said.append).rows
+        return query(self.settings, sql, live=False, notify=self.messages.append).rows
 
     def counts(self, report: RunReport, *names: str) -> dict[str, dict[str, int]]:
         return {
@@ -91,24 +91,24 @@ def project(tmp_path: Path, faults: dict[str, Any]) -> Iterator[Project]:
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
     hook: Faults = fault_of
-    with site.serve(faults=hook) as stand:
-        demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
+    with site.serve(faults=hook) as news_site:
+        demo_run.write_config(tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL)
         config = tmp_path / "copydesk.toml"
         # Tests that make things fail shall not wait for them to get well.
         text = config.read_text(encoding="utf-8").replace(
             "[fetch]", "[fetch]\ndeadline_seconds = 3"
         )
         config.write_text(text, encoding="utf-8")
-        yield Project(tmp_path, stand)
+        yield Project(tmp_path, news_site)
 
 
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project that has read finews and OFweek, once for many tests; not to be changed."""
     folder = tmp_path_factory.mktemp("synced")
-    with site.serve() as stand:
-        demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
-        project = Project(folder, stand)
+    with site.serve() as news_site:
+        demo_run.write_config(folder, port=news_site.port, article_url=demo_run.ARTICLE_URL)
+        project = Project(folder, news_site)
         project.sync("finews", "ofweek")
         yield project
 
@@ -118,15 +118,15 @@ def stored(synced: Project, tmp_path: Path) -> Project:
     """A copy of it of one's own, at the same test site."""
     folder = tmp_path / "project"
     shutil.copytree(synced.folder, folder, symlinks=True)
-    return Project(folder, synced.stand)
+    return Project(folder, synced.news_site)
 
 
 @pytest.fixture
 def typed(capfd):
     """Type a command in this process: exit code, stdout, stderr."""
 
-    def run(*words):
-        code = cli.run([str(word) for word in words])
+    def run(*arguments):
+        code = cli.run([str(argument) for argument in arguments])
         out, err = capfd.readouterr()
         return code, out, err
 

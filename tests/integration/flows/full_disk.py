@@ -48,8 +48,10 @@ def articles(chosen: settings.Settings) -> int:
 
 def main(folder: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    with site.serve() as stand:
-        config = demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
+    with site.serve() as news_site:
+        config = demo_run.write_config(
+            folder, port=news_site.port, article_url=demo_run.ARTICLE_URL
+        )
         chosen = settings.load(config, {})
         sync(chosen, "woshipm")
         counts = [articles(chosen)]

@@ -42,16 +42,16 @@ def markup_of(text: str) -> set[str]:
     return ({token.type for token in tokens} - BLOCKS) | (inside - HARMLESS)
 
 
-def words_outside_code(text: str) -> str:
+def text_outside_code(text: str) -> str:
     tokens = [child for token in RICH.parse(text) for child in token.children or ()]
     return "".join(one.content for one in tokens if one.type == "text")
 
 
 @given(st.one_of(st.sampled_from(ATTACKS), st.text(), st.text(alphabet="`[]()<>!#*_|\\\n a-")))
-def test_words_of_a_page_are_never_markup(words):
-    for text in (code_span(words), bullet_list([words, words])):
+def test_words_of_a_page_are_never_markup(page_text):
+    for text in (code_span(page_text), bullet_list([page_text, page_text])):
         assert markup_of(text) == set()
-        assert words_outside_code(text).strip() in {"", "(nothing)", "(nothing)(nothing)"}
+        assert text_outside_code(text).strip() in {"", "(nothing)", "(nothing)(nothing)"}
 
 
 def test_code_keeps_the_words_and_cuts_long_ones():
@@ -116,15 +116,15 @@ def test_quarantine_names_reason_expected_found_and_the_exact_command():
         expected="one h1 [here](http://127.0.0.1)", found="<h1>none</h1>\n\n# none", attempts=2,
     )  # fmt: skip
 
-    words = artifacts.quarantine_markdown([failure], 3)
+    text = artifacts.quarantine_markdown([failure], 3)
 
-    assert "`copydesk quarantine show 1a2b3c4d`" in words
-    assert "- expected: `one h1 [here](http://127.0.0.1)`" in words
-    assert "- found: `<h1>none</h1> # none`" in words
-    assert "attempt 2" in words
-    assert "and 2 more: `copydesk quarantine list`" in words
-    assert "planted-secret" not in words
-    assert markup_of(words) == set()
+    assert "`copydesk quarantine show 1a2b3c4d`" in text
+    assert "- expected: `one h1 [here](http://127.0.0.1)`" in text
+    assert "- found: `<h1>none</h1> # none`" in text
+    assert "attempt 2" in text
+    assert "and 2 more: `copydesk quarantine list`" in text
+    assert "planted-secret" not in text
+    assert markup_of(text) == set()
 
 
 def test_run_is_shown_with_its_own_failures(tmp_path, monkeypatch):
@@ -135,8 +135,10 @@ def test_run_is_shown_with_its_own_failures(tmp_path, monkeypatch):
 
     monkeypatch.setattr(artifacts, "create_table_artifact", keep)
     monkeypatch.setattr(artifacts, "create_markdown_artifact", keep)
-    with site.serve() as stand:
-        config = demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
+    with site.serve() as news_site:
+        config = demo_run.write_config(
+            tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL
+        )
         chosen = settings.load(config, {})
         done = sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
 

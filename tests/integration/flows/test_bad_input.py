@@ -94,7 +94,7 @@ def test_dead_host_is_one_message(project):
     text = project.config.read_text(encoding="utf-8")
     dead = f"127.0.0.1:{demo_run.free_port(0)}"
     project.config.write_text(
-        text.replace(f"127.0.0.1:{project.stand.port}", dead), encoding="utf-8"
+        text.replace(f"127.0.0.1:{project.news_site.port}", dead), encoding="utf-8"
     )
 
     report = project.sync("finews")
@@ -177,7 +177,7 @@ def test_unknown_source_is_refused_before_anything_runs(project):
         project.sync("finew")
 
     assert exit_code_of(caught.value) == 2
-    assert project.stand.requests == ()
+    assert project.news_site.requests == ()
     assert not project.settings.warehouse.path.exists()
 
 
@@ -253,7 +253,7 @@ def test_warehouse_that_another_process_holds_names_it_and_loses_nothing(project
 
         assert str(project.settings.warehouse.path) in str(caught.value)
         assert exit_code_of(caught.value) == 1
-        assert any(str(held.pid) in words for words in project.said)
+        assert any(str(held.pid) in message for message in project.messages)
         assert project.rows("SELECT count(*) FROM articles") == before
     finally:
         held.communicate()

@@ -19,7 +19,7 @@ COMMAND = [sys.executable, "-m", "flows.cli"]
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["sink"], "No such command 'sink'"),
         (["sync", "--limit", "0"], "'--limit'"),
@@ -31,8 +31,8 @@ COMMAND = [sys.executable, "-m", "flows.cli"]
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_invalid_command_exits_2_with_the_reason(typed, elsewhere, words, message):
-    code, out, err = typed(*words)
+def test_invalid_command_exits_2_with_the_reason(typed, elsewhere, arguments, message):
+    code, out, err = typed(*arguments)
 
     assert code == 2
     assert message in err
@@ -58,9 +58,9 @@ def test_error_with_json_is_one_document_on_stdout(typed, elsewhere):
 
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_global_options_work_before_and_after_the_command(typed, elsewhere, place):
-    words = ["--json", "sources"] if place == "before" else ["sources", "--json"]
+    arguments = ["--json", "sources"] if place == "before" else ["sources", "--json"]
 
-    code, out, _ = typed(*words)
+    code, out, _ = typed(*arguments)
 
     assert code == 0
     assert [row["source"] for row in json.loads(out)["sources"]] == ["finews", "woshipm", "ofweek"]

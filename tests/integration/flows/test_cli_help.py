@@ -26,9 +26,9 @@ def subcommands():
     return found
 
 
-@pytest.mark.parametrize("words", subcommands(), ids=" ".join)
-def test_every_command_has_help_with_an_example(typed, words):
-    code, out, _ = typed(*words, "--help")
+@pytest.mark.parametrize("arguments", subcommands(), ids=" ".join)
+def test_every_command_has_help_with_an_example(typed, arguments):
+    code, out, _ = typed(*arguments, "--help")
 
     assert code == 0
     assert "copydesk" in out.split("Usage:")[1]
@@ -36,30 +36,30 @@ def test_every_command_has_help_with_an_example(typed, words):
     assert "--json" in out
 
 
-@pytest.mark.parametrize("words", [w for w in subcommands() if w], ids=" ".join)
-def test_example_in_the_help_is_a_command_that_exists(words):
-    example = subcommands()[words].epilog.removeprefix("Example: ").split()
+@pytest.mark.parametrize("arguments", [w for w in subcommands() if w], ids=" ".join)
+def test_example_in_the_help_is_a_command_that_exists(arguments):
+    example = subcommands()[arguments].epilog.removeprefix("Example: ").split()
 
-    assert example[: len(words) + 1] == ["copydesk", *words]
+    assert example[: len(arguments) + 1] == ["copydesk", *arguments]
 
 
-@pytest.mark.parametrize("words", subcommands(), ids=" ".join)
+@pytest.mark.parametrize("arguments", subcommands(), ids=" ".join)
 @pytest.mark.parametrize("width", ["40", "80", "200"])
-def test_help_cuts_no_words_and_shows_no_code(typed, monkeypatch, words, width):
+def test_help_cuts_no_words_and_shows_no_code(typed, monkeypatch, arguments, width):
     monkeypatch.setenv("COLUMNS", width)
 
-    _, out, _ = typed(*words, "--help")
+    _, out, _ = typed(*arguments, "--help")
 
-    commands = getattr(subcommands()[words], "commands", {})
+    commands = getattr(subcommands()[arguments], "commands", {})
     text = " ".join(out.split())
     assert all(command.get_short_help_str(10_000) in text for command in commands.values())
     assert "..." not in re.sub(r"\[?[A-Z_]+\]?\.\.\.", "", out)
     assert not re.search("%[A-Z]|TEXT|INTEGER|RANGE", out)
 
 
-@pytest.mark.parametrize("words", [[], ["-v"], ["quarantine"]], ids=" ".join)
-def test_group_without_a_command_shows_its_help(typed, words):
-    code, out, err = typed(*words)
+@pytest.mark.parametrize("arguments", [[], ["-v"], ["quarantine"]], ids=" ".join)
+def test_group_without_a_command_shows_its_help(typed, arguments):
+    code, out, err = typed(*arguments)
 
     assert (code, err) == (0, "")
     assert out.startswith("Usage: copydesk")
@@ -74,7 +74,7 @@ def test_group_without_a_command_has_no_document(typed):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["query"], "Missing argument 'SQL'.\nExample: copydesk query \"select"),
         (["sync", "--limit", "x"], "'x' is not a valid whole number"),
@@ -87,8 +87,8 @@ def test_group_without_a_command_has_no_document(typed):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_message_for_a_wrong_value_shows_an_example(typed, elsewhere, words, message):
-    code, _, err = typed(*words)
+def test_message_for_a_wrong_value_shows_an_example(typed, elsewhere, arguments, message):
+    code, _, err = typed(*arguments)
 
     assert code == 2
     assert message in err
@@ -166,5 +166,5 @@ class Stdout:
 def test_help_of_sync_explains_every_counter(typed):
     _, out, _ = typed("sync", "--help")
 
-    explained = {words[0] for line in out.splitlines() if len(words := line.split()) > 1}
+    explained = {arguments[0] for line in out.splitlines() if len(arguments := line.split()) > 1}
     assert explained >= set(COUNTERS)

@@ -19,10 +19,10 @@ def config_of(monkeypatch):
 
     monkeypatch.setattr("flows.serve.run_local.run_sync", run_sync)
 
-    def ask(*words):
+    def ask(*arguments):
         from flows.cli import run
 
-        run([*map(str, words)])
+        run([*map(str, arguments)])
         return used[-1]
 
     return ask
@@ -37,9 +37,9 @@ def test_configuration_that_is_typed_wins_over_the_environment(
     monkeypatch.setenv("COPYDESK_CONFIG", str(tmp_path / "named.toml"))
     typed = ("--config", tmp_path / "typed.toml")
 
-    words = (*typed, "sync") if is_before else ("sync", *typed)
+    arguments = (*typed, "sync") if is_before else ("sync", *typed)
 
-    assert config_of(*words) == tmp_path / "typed.toml"
+    assert config_of(*arguments) == tmp_path / "typed.toml"
     assert config_of("sync") == tmp_path / "named.toml"
 
 

@@ -18,22 +18,22 @@ from warehouse.duckdb_errors import translate_error
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("number", "remedy"),
     [
         (errno.EROFS, "mounted read-only: mount it writable"),
         (errno.ENOSPC, "the disk is full: free some space and try again"),
         (errno.EACCES, "change its owner or its permissions"),
     ],
 )
-def test_message_of_a_disk_error_names_the_remedy(capsys, number, words):
+def test_message_of_a_disk_error_names_the_remedy(capsys, number, remedy):
     error = OSError(number, "the system's own words", "/data/prefect")
 
     code = Console().fail_with(error)
 
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert code == 1
-    assert "/data/prefect" in said
-    assert words in said
+    assert "/data/prefect" in output
+    assert remedy in output
 
 
 def test_error_without_a_known_remedy_is_reported_unchanged(capsys):
@@ -75,12 +75,12 @@ except Exception as error:
 """
 
 
-def as_a_user(*words: str) -> subprocess.CompletedProcess[str]:
+def as_a_user(*remedy: str) -> subprocess.CompletedProcess[str]:
     """Run Python as a user whom permissions hold back."""
     prefix = NO_OVERRIDE if os.geteuid() == 0 else []
     if prefix and not shutil.which(prefix[0]):
         pytest.skip("needs setpriv, or another user than root")
-    command = [*prefix, sys.executable, *words]
+    command = [*prefix, sys.executable, *remedy]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -32,23 +32,23 @@ def cells() -> set[tuple[str, int]]:
     return found
 
 
-def command(*words: object) -> Callable[..., int]:
+def command(*arguments: object) -> Callable[..., int]:
     """A scenario: one command after a sync of finews."""
 
     def run(stored, typed, folder):
-        return typed(*words, "--config", stored.config)[0]
+        return typed(*arguments, "--config", stored.config)[0]
 
     return run
 
 
-def before_the_first_run(*words: object) -> Callable[..., int]:
+def before_the_first_run(*arguments: object) -> Callable[..., int]:
     """A scenario: one command where nothing is stored."""
 
     def run(stored, typed, folder):
         fresh = folder / "fresh"
         fresh.mkdir()
         (fresh / "copydesk.toml").write_text(stored.config.read_text("utf-8"), "utf-8")
-        return typed(*words, "--config", fresh / "copydesk.toml")[0]
+        return typed(*arguments, "--config", fresh / "copydesk.toml")[0]
 
     return run
 
@@ -60,7 +60,7 @@ def sync(*, is_stopped: bool = False) -> Callable[..., int]:
         stop = threading.Event()
         if is_stopped:
             stop.set()
-        with use_environment(RunEnvironment(stop=stop, notify=stored.said.append)):
+        with use_environment(RunEnvironment(stop=stop, notify=stored.messages.append)):
             return sync_without_prefect(stored.settings, ["finews"]).exit_code
 
     return run
@@ -78,14 +78,16 @@ def check_without_a_site(stored, typed, folder):
     return command("sources", "check", "finews")(stored, typed, folder)
 
 
-def export(*words: str, before: Callable[[Path], object] = lambda _out: None) -> Callable[..., int]:
+def export(
+    *arguments: str, before: Callable[[Path], object] = lambda _out: None
+) -> Callable[..., int]:
     """A scenario: an export over an earlier one that was changed."""
 
     def run(stored, typed, folder):
         out = folder / "out"
         typed("export", out, "--format", "jsonl", "--config", stored.config)
         before(out)
-        return command("export", out, "--format", "jsonl", *words)(stored, typed, folder)
+        return command("export", out, "--format", "jsonl", *arguments)(stored, typed, folder)
 
     return run
 
@@ -162,10 +164,12 @@ def test_command_exits_with_the_code_of_the_table(stored, typed, tmp_path, name,
 
 
 @pytest.mark.parametrize(
-    "words", [["quarantine", "list", "--resolved"], ["query", "select 1"], ["gaps"]], ids=" ".join
+    "arguments",
+    [["quarantine", "list", "--resolved"], ["query", "select 1"], ["gaps"]],
+    ids=" ".join,
 )
-def test_command_without_anything_to_report_exits_0(stored, typed, words):
-    assert typed(*words, "--config", stored.config)[0] == 0
+def test_command_without_anything_to_report_exits_0(stored, typed, arguments):
+    assert typed(*arguments, "--config", stored.config)[0] == 0
 
 
 def test_interrupted_run_exits_130(stored, typed, tmp_path):

@@ -127,10 +127,17 @@ def test_export_of_an_empty_warehouse_has_columns_and_no_rows(project, tmp_path)
 
 
 def test_parquet_as_typed(stored, tmp_path, capfd):
-    words = ["--config", str(stored.config), "export", str(tmp_path / "out"), "--format", "parquet"]
+    arguments = [
+        "--config",
+        str(stored.config),
+        "export",
+        str(tmp_path / "out"),
+        "--format",
+        "parquet",
+    ]
 
-    assert cli.run(words) == 0
+    assert cli.run(arguments) == 0
     assert "3 written" in capfd.readouterr().out
-    assert cli.run([*words, "--check"]) == 0
-    assert cli.run([*words, "--check", "--source", "ofweek"]) == 4
+    assert cli.run([*arguments, "--check"]) == 0
+    assert cli.run([*arguments, "--check", "--source", "ofweek"]) == 4
     assert "articles.parquet differs: its rows" in capfd.readouterr().out

@@ -72,7 +72,7 @@ def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(p
     faults["/NewsData"] = Fault(delay_seconds=0.15)
 
     def interrupt():
-        while len([one for one in project.stand.requests if "GetNewsText" in one.target]) < 14:
+        while len([one for one in project.news_site.requests if "GetNewsText" in one.target]) < 14:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -82,7 +82,7 @@ def test_interrupt_in_the_middle_keeps_whole_batches_and_the_next_run_finishes(p
     watcher.join()
 
     assert (report.state, report.exit_code) == ("interrupted", 130)
-    assert any("stopping" in words for words in project.said)
+    assert any("stopping" in message for message in project.messages)
     stored = report.totals()["new"]
     assert 0 < stored < 40
     assert dict(project.rows("SELECT source, state FROM runs")) == {"finews": "interrupted"}

@@ -23,11 +23,13 @@ class Killed(Exception):
 def test_gap_is_stored_although_its_run_is_killed_between_two_batches(
     tmp_path, monkeypatch, stored
 ):
-    with site.serve(edition=2) as stand:
-        config = demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
+    with site.serve(edition=2) as news_site:
+        config = demo_run.write_config(
+            tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL
+        )
         chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
         sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
-        stand.advance()  # market-38 drops something
+        news_site.advance()  # market-38 drops something
         store, done = steps.load, []
 
         def store_some(*args):
@@ -53,8 +55,10 @@ def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
     def fault_of(target, _turn):
         return next((fault for part, fault in faults.items() if part in target), None)
 
-    with site.serve(faults=fault_of) as stand:
-        config = demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
+    with site.serve(faults=fault_of) as news_site:
+        config = demo_run.write_config(
+            tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL
+        )
         chosen = settings.load(config, {})
         nothing = sync_without_prefect(chosen, ["ofweek"], limit=None, dry_run=False)
         faults.clear()
@@ -71,18 +75,20 @@ def test_run_that_could_store_nothing_makes_no_gap_of_the_next(tmp_path):
 
 def test_entry_that_another_channel_brought_hides_no_gap(tmp_path):
     newest = "202203172311110318"  # of market-38 in the third edition
-    with site.serve(edition=2) as stand:
+    with site.serve(edition=2) as news_site:
         link = demo_run.ARTICLE_URL.replace(LINKED, newest)
-        config = demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
+        config = demo_run.write_config(
+            tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL
+        )
         sync_without_prefect(settings.load(config, {}), ["finews"], limit=None, dry_run=False)
-        stand.advance()  # market-38 drops something
-        demo_run.write_config(tmp_path, port=stand.port, article_url=link)
+        news_site.advance()  # market-38 drops something
+        demo_run.write_config(tmp_path, port=news_site.port, article_url=link)
         text = config.read_text().replace(', "market-37", "market-38", "market-39"]', "]")
         config.write_text(text, encoding="utf-8")
         linked = sync_without_prefect(
             settings.load(config, {}), ["finews"], limit=None, dry_run=False
         )
-        config = demo_run.write_config(tmp_path, port=stand.port, article_url=link)
+        config = demo_run.write_config(tmp_path, port=news_site.port, article_url=link)
         whole = sync_without_prefect(
             settings.load(config, {}), ["finews"], limit=None, dry_run=False
         )
@@ -104,8 +110,10 @@ def test_interrupted_run_moves_no_watermark_and_the_next_one_sees_no_gap(tmp_pat
         if LINKED in target:
             stop.set()
 
-    with site.serve(faults=stop_at_the_last_entry) as stand:
-        config = demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
+    with site.serve(faults=stop_at_the_last_entry) as news_site:
+        config = demo_run.write_config(
+            tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL
+        )
         chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
         with use_environment(RunEnvironment(stop=stop)):
             cut = sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)

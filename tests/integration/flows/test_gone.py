@@ -71,7 +71,7 @@ def test_gone_page_is_asked_for_again_when_its_interval_is_over(project, gone_pa
 def test_backfill_of_a_gone_page_reports_it(project, gone_page):
     project.sync("ofweek")
     source = project.settings.source("ofweek")
-    entry = source.parser.entry_of(source, f"{project.stand.url}{gone_page}")
+    entry = source.parser.entry_of(source, f"{project.news_site.url}{gone_page}")
     with RunContext("backfill", project.settings, ["ofweek"]) as run:
         run.stats["ofweek"].add(discovered=1)
         fetch(run, source, Batch([FetchTarget(entry, None)]))

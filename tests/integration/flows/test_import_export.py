@@ -28,7 +28,7 @@ HEXO = re.compile(r"\A(?:-{3,}\n)?([\s\S]+?)\n(-{3,})(?:$|\n)([\s\S]*)$")
 
 @pytest.fixture
 def seeded(project):
-    project.first = project.bring_in(SEEDS)
+    project.first = project.import_folder(SEEDS)
     return project
 
 
@@ -105,7 +105,7 @@ def test_message_of_a_check_of_a_missing_folder_names_the_remedy(seeded, tmp_pat
 def test_second_import_changes_nothing(seeded):
     before = seeded.rows("SELECT * FROM articles ORDER BY article_id")
 
-    again = seeded.bring_in(SEEDS)
+    again = seeded.import_folder(SEEDS)
 
     totals = again.totals()
     assert (totals["new"], totals["updated"], totals["unchanged"]) == (0, 0, 5)
@@ -114,7 +114,7 @@ def test_second_import_changes_nothing(seeded):
 
 def test_fetched_and_imported_seeds_are_the_same_contents(project):
     project.sync()
-    report = project.bring_in(SEEDS)
+    report = project.import_folder(SEEDS)
 
     counts = project.counts(report, "new", "updated", "unchanged", "duplicate")
     assert counts["finews"] == {"new": 0, "updated": 0, "unchanged": 3, "duplicate": 0}
@@ -126,7 +126,7 @@ def test_imported_post_never_replaces_the_page_fetched_since(project):
     project.sync("finews")
     sql = "SELECT parser FROM articles WHERE article_id = 'finews:NW202203142308441556'"
 
-    project.bring_in(SEEDS)
+    project.import_folder(SEEDS)
 
     assert project.rows(sql) == [("finews",)]
 
@@ -139,7 +139,7 @@ def test_post_that_cannot_be_read_waits_in_quarantine_until_it_is_mended(project
     broken.write_bytes(b"---\ntitle: never closed\n\nIt is back.\n")
     (posts / "2026-03-14-good.md").write_bytes(good)
 
-    report = project.bring_in(posts, source="harbour")
+    report = project.import_folder(posts, source="harbour")
 
     assert project.counts(report, "new", "quarantined") == {"harbour": {"new": 1, "quarantined": 1}}
     assert report.exit_code == 3
@@ -147,7 +147,7 @@ def test_post_that_cannot_be_read_waits_in_quarantine_until_it_is_mended(project
     assert project.rows(sql) == [("2026-03-14-broken.md", "bad_front_matter", False)]
 
     broken.write_bytes(good.replace(b"returns", b"leaves"))
-    project.bring_in(posts, source="harbour")
+    project.import_folder(posts, source="harbour")
 
     assert project.rows(sql) == [("2026-03-14-broken.md", "bad_front_matter", True)]
 
@@ -163,12 +163,12 @@ def test_post_with_an_empty_title_is_resolved_by_its_complete_copy(project, tmp_
     empty.write_text(head.format("", "") + body.format(""), encoding="utf-8")
     sql = "SELECT source, article_id, resolved_at IS NOT NULL FROM quarantine"
 
-    project.bring_in(empty)
+    project.import_folder(empty)
     assert project.rows(sql) == [("finews", "finews:202205262391921712", False)]
 
     complete = head.format("国内首次启用", "2022-05-26 00:19:55") + body.format(link)
     whole.write_text(complete, encoding="utf-8")
-    project.bring_in(whole)
+    project.import_folder(whole)
     assert project.rows(sql) == [("finews", "finews:202205262391921712", True)]
 
 
@@ -202,7 +202,7 @@ def test_one_file_formats_hold_every_article_and_can_be_checked(project, tmp_pat
     same = export_articles(project.settings, tmp_path / "out", format_, check=True)
     assert (same.exported.identical, same.exit_code) == ([f"articles.{format_}"], 0)
 
-    project.stand.edition = 2
+    project.news_site.edition = 2
     project.sync("ofweek")
     assert export_articles(project.settings, tmp_path / "out", format_, check=True).exit_code == 4
 
@@ -229,7 +229,7 @@ def test_earlier_export_is_replaced_even_one_of_no_article(project, tmp_path, fo
     project.sync("ofweek")
     none = export_articles(project.settings, tmp_path, format_, source="finews")
     some = export_articles(project.settings, tmp_path, format_, source="ofweek")
-    project.stand.edition = 2
+    project.news_site.edition = 2
     project.sync("ofweek")
     more = export_articles(project.settings, tmp_path, format_)
 
@@ -282,7 +282,7 @@ def test_jsonl_has_the_documented_keys_in_order(project, tmp_path):
 def test_export_of_an_unknown_source_exits_2_and_leaves_files_alone(
     project, typed, tmp_path, format_
 ):
-    project.bring_in(SEEDS)
+    project.import_folder(SEEDS)
     out = tmp_path / "out"
     command = ["export", out, "--format", format_, "--json", "--config", project.config]
     code, text, _ = typed(*command)
@@ -300,8 +300,10 @@ def test_importing_ones_own_export_changes_nothing(stored, tmp_path, dialect):
     out = tmp_path / "out"
     export_articles(stored.settings, out, dialect)
 
-    whole = stored.bring_in(out)
-    part = stored.bring_in(*{file.parent for file in out.rglob("*.*") if file.suffix != ".jsonl"})
+    whole = stored.import_folder(out)
+    part = stored.import_folder(
+        *{file.parent for file in out.rglob("*.*") if file.suffix != ".jsonl"}
+    )
 
     for report in (whole, part):
         totals = report.totals()
@@ -313,7 +315,7 @@ def test_importing_ones_own_export_changes_nothing(stored, tmp_path, dialect):
 def test_an_article_is_known_from_its_import_on_and_not_before(stored, tmp_path):
     known = "SELECT article_id FROM articles_as_of(?::TIMESTAMPTZ)"
     ((first,),) = stored.rows("SELECT min(first_seen_at) FROM articles")
-    stored.bring_in(SEEDS)
+    stored.import_folder(SEEDS)
     ((imported,),) = stored.rows("SELECT min(started_at) FROM runs WHERE flow = 'import'")
 
     with connect_read_only(stored.settings.warehouse.snapshot) as db:
@@ -330,7 +332,7 @@ def test_a_post_edited_after_the_export_is_a_revision_with_the_time_of_the_edit(
     post = sorted(out.rglob("*.md"))[0]
     post.write_bytes(post.read_bytes().replace(b"<p>", "<p>更正：".encode(), 1))
 
-    totals = stored.bring_in(post).totals()
+    totals = stored.import_folder(post).totals()
 
     assert (totals["updated"], totals["quarantined"]) == (1, 0)
     ((valid_from, first_seen_at),) = stored.rows(

@@ -17,9 +17,9 @@ CONTACT = "https://gazette.test/contact"
 
 def test_written_file_loads_and_has_the_contact_and_the_sources(typed, elsewhere):
     feeds = ["https://www.harbour.test/feed.xml", "tides=https://harbour.test/tides.xml"]
-    words = [word for one in ("ofweek", *feeds) for word in ("--source", one)]
+    arguments = [word for one in ("ofweek", *feeds) for word in ("--source", one)]
 
-    code, out, _ = typed("init", "--contact", CONTACT, *words, "--json")
+    code, out, _ = typed("init", "--contact", CONTACT, *arguments, "--json")
 
     chosen = settings.load(None, {})
     assert (code, json.loads(out)["sources"]) == (0, ["ofweek", "harbour_test", "tides"])
@@ -29,9 +29,9 @@ def test_written_file_loads_and_has_the_contact_and_the_sources(typed, elsewhere
 
 
 def test_written_sources_can_be_checked(typed, elsewhere, project, monkeypatch):
-    host = project.stand.url.partition("//")[2]
+    host = project.news_site.url.partition("//")[2]
     monkeypatch.setenv("COPYDESK_FETCH__ALLOW_PRIVATE_HOSTS", f'["{host}"]')
-    monkeypatch.setenv("COPYDESK_SOURCES__OFWEEK__BASE_URL", project.stand.url)
+    monkeypatch.setenv("COPYDESK_SOURCES__OFWEEK__BASE_URL", project.news_site.url)
     typed("init", "--config", "new.toml", "--contact", CONTACT, "--source", "ofweek")
 
     code, out, _ = typed("sources", "check", "--config", "new.toml", "--json")

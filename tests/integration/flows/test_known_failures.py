@@ -150,9 +150,9 @@ def test_interrupted_run_names_its_errors_in_its_state():
     assert "a: news: expected a title" in (state.message or "")
 
 
-def dismissed(project, typed, *words) -> tuple[int, int]:
+def dismissed(project, typed, *arguments) -> tuple[int, int]:
     """The exit code of ``quarantine dismiss``, and how many failures it closed."""
-    command = ["quarantine", "dismiss", *words, "--json", "--config", project.config]
+    command = ["quarantine", "dismiss", *arguments, "--json", "--config", project.config]
     code, out, _ = typed(*command)
     return code, len(json.loads(out)["dismissed"])
 
@@ -177,6 +177,6 @@ def test_dismissed_failure_with_another_reason_is_open_again(project, typed, fau
     assert outcome(project.sync("finews")) == (3, 3, 3)
 
 
-@pytest.mark.parametrize("words", [[], ["1a2b", "--source", "finews"]], ids=" ".join)
-def test_dismissal_names_either_ids_or_a_source_and_reason(elsewhere, typed, words):
-    assert typed("quarantine", "dismiss", *words)[0] == 2
+@pytest.mark.parametrize("arguments", [[], ["1a2b", "--source", "finews"]], ids=" ".join)
+def test_dismissal_names_either_ids_or_a_source_and_reason(elsewhere, typed, arguments):
+    assert typed("quarantine", "dismiss", *arguments)[0] == 2

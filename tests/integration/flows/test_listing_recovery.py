@@ -16,8 +16,10 @@ def test_listing_that_was_busy_for_one_run_is_resolved_by_the_next(tmp_path):
         return Fault(body=b"<html>busy</html>") if is_listing and turn == 2 else None
 
     waiting = []
-    with site.serve(faults=busy_the_second_time) as stand:
-        config = demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
+    with site.serve(faults=busy_the_second_time) as news_site:
+        config = demo_run.write_config(
+            tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL
+        )
         chosen = settings.load(config, {})
         for _ in range(3):
             sync_without_prefect(chosen, ["woshipm", "ofweek"], limit=None, dry_run=False)
@@ -31,8 +33,10 @@ def test_listing_that_was_busy_for_one_run_is_resolved_by_the_next(tmp_path):
 
 
 def test_line_that_cannot_be_read_stays_though_its_listing_was(tmp_path):
-    with site.serve() as stand:
-        config = demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL)
+    with site.serve() as news_site:
+        config = demo_run.write_config(
+            tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL
+        )
         chosen = settings.load(config, {})
         for _ in range(2):
             sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)

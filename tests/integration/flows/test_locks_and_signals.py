@@ -20,12 +20,12 @@ from tests.e2e.project import open_project
 # --- waiting for a lock ----------------------------------------------------------------
 
 
-def stopped_while_waiting(stop, said):
+def stopped_while_waiting(stop, messages):
     """Hears the words about a wait, and stops it."""
 
-    def notify(words):
-        said.append(words)
-        if "waiting for" in words:
+    def notify(message):
+        messages.append(message)
+        if "waiting for" in message:
             stop.set()
 
     return notify
@@ -38,10 +38,10 @@ def other_run(project, slug):
 @pytest.mark.timeout(120)
 def test_wait_for_a_lock_ends_when_the_run_is_stopped(tmp_path):
     chosen = settings.Settings(warehouse={"path": tmp_path / "copydesk.duckdb"})
-    stop, said = threading.Event(), []
+    stop, messages = threading.Event(), []
     waiting = locks.acquire(
         chosen, "a", flow="sync", run_id="2", wait_seconds=3600,
-        notify=stopped_while_waiting(stop, said), stop=stop,
+        notify=stopped_while_waiting(stop, messages), stop=stop,
     )  # fmt: skip
     with (
         locks.acquire(chosen, "a", flow="backfill", run_id="1"),
@@ -49,7 +49,7 @@ def test_wait_for_a_lock_ends_when_the_run_is_stopped(tmp_path):
         waiting,
     ):
         pytest.fail("two have one lease")
-    assert "waiting for backfill run 1" in said[0]
+    assert "waiting for backfill run 1" in messages[0]
 
     with locks.acquire(chosen, "a", flow="sync", run_id="3"):
         pass
@@ -59,13 +59,15 @@ def test_wait_for_a_lock_ends_when_the_run_is_stopped(tmp_path):
 def test_sync_that_waits_for_a_backfill_can_be_stopped_and_is_interrupted(tmp_path):
     with open_project(tmp_path) as project:
         stop = threading.Event()
-        environment = RunEnvironment(stop=stop, notify=stopped_while_waiting(stop, project.said))
+        environment = RunEnvironment(
+            stop=stop, notify=stopped_while_waiting(stop, project.messages)
+        )
         with other_run(project, "ofweek"), use_environment(environment):
             report = project.sync("ofweek")
 
     assert report.state == "interrupted"
     assert not report.errors
-    assert not any("CATList" in one.target for one in project.stand.requests)
+    assert not any("CATList" in one.target for one in project.news_site.requests)
 
 
 @pytest.mark.timeout(120)
@@ -76,10 +78,10 @@ def test_replay_that_waits_for_a_run_can_be_stopped(tmp_path, monkeypatch):
         project.sync("finews")
         stop = threading.Event()
         monkeypatch.setattr(replay_quarantine.threading, "Event", lambda: stop)
-        said = stopped_while_waiting(stop, project.said)
+        messages = stopped_while_waiting(stop, project.messages)
         with other_run(project, "finews"):
             report = replay_quarantine.replay_quarantine(
-                project.settings, notify=said, on_progress=lambda *_far: None
+                project.settings, notify=messages, on_progress=lambda *_far: None
             )
 
     assert report.state == "interrupted"
@@ -97,7 +99,7 @@ def test_run_that_does_not_end_in_time_is_interrupted():
         assert stop.wait(10)
         threading.Event().wait(60)
 
-    limited = graceful_shutdown(stop, lambda _words: None, within=0.2)
+    limited = graceful_shutdown(stop, lambda _message: None, within=0.2)
     with pytest.raises(KeyboardInterrupt), limited:
         go_on_for_a_minute()
     assert time.monotonic() - begun < 50
@@ -105,7 +107,7 @@ def test_run_that_does_not_end_in_time_is_interrupted():
 
 def test_run_that_ends_in_time_is_not_interrupted_later():
     stop = threading.Event()
-    with graceful_shutdown(stop, lambda _words: None, within=0.2):
+    with graceful_shutdown(stop, lambda _message: None, within=0.2):
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait(10)
 

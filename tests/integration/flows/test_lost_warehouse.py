@@ -83,7 +83,7 @@ def test_no_command_starts_a_new_warehouse_beside_files_of_an_earlier_one(
     damage(path)
     left = path.read_bytes() if path.exists() else None
 
-    for command in (stored.sync, lambda: stored.bring_in(post)):
+    for command in (stored.sync, lambda: stored.import_folder(post)):
         with pytest.raises((WarehouseMissing, WarehouseDamaged), match=r"--new-warehouse"):
             command()
 

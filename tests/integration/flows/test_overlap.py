@@ -33,9 +33,10 @@ OTHER = "20260101T000000-x"
 @pytest.fixture
 def chosen(tmp_path):
     """The settings of a source whose site is up."""
-    with site.serve() as stand:
+    with site.serve() as news_site:
         yield settings.load(
-            demo_run.write_config(tmp_path, port=stand.port, article_url=demo_run.ARTICLE_URL), {}
+            demo_run.write_config(tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL),
+            {},
         )
 
 

@@ -50,4 +50,6 @@ def test_run_continues_when_a_snapshot_fails_on_the_way(small_batches, monkeypat
 
     assert report.state == "completed"
     assert len(tried) > 2
-    assert [words for words in small_batches.said if "readers keep the previous one" in words]
+    assert [
+        message for message in small_batches.messages if "readers keep the previous one" in message
+    ]

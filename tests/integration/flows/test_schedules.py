@@ -15,7 +15,7 @@ SOURCE = '[sources.{slug}]\nparser = "ofweek"\nbase_url = "http://127.0.0.1:1"\n
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("0 0 31 2 *", "bad day-of-month"),
         ("0 0 30-31 feb *", "bad day-of-month"),
@@ -31,8 +31,8 @@ SOURCE = '[sources.{slug}]\nparser = "ofweek"\nbase_url = "http://127.0.0.1:1"\n
     ],
 )
 @pytest.mark.timeout(10)
-def test_schedule_whose_time_never_comes_is_refused_at_once(text, words):
-    with pytest.raises(ValueError, match=words):
+def test_schedule_whose_time_never_comes_is_refused_at_once(text, message):
+    with pytest.raises(ValueError, match=message):
         schedules.parse_schedule(text, "Asia/Shanghai")
 
 

@@ -34,14 +34,14 @@ def differences(project, edition):
     """What the warehouse holds otherwise than a perfect reader, in words."""
     oracle, found = site.oracle(edition), []
     for source, (publication, via) in WAYS.items():
-        held = oracle.of(publication, via)
+        articles = oracle.of(publication, via)
         rows = {row[0]: row[1:] for row in project.rows(ARTICLES.format(source))}
         rows.pop(SHARED, None)
-        found += [f"{source}:{one} is missing" for one in held.keys() - rows.keys()]
-        found += [f"{source}:{one} does not exist" for one in rows.keys() - held.keys()]
-        for one in held.keys() & rows.keys():
+        found += [f"{source}:{one} is missing" for one in articles.keys() - rows.keys()]
+        found += [f"{source}:{one} does not exist" for one in rows.keys() - articles.keys()]
+        for one in articles.keys() & rows.keys():
             title, text, at, precision, publisher, revisions = rows[one]
-            expected = held[one]
+            expected = articles[one]
             checks = {
                 "words": expected.differs_from(title, text),
                 "time": (at, precision) != (expected.published_at, expected.precision) and at,
@@ -69,9 +69,9 @@ def _folded(name):
 def read_once(tmp_path_factory):
     """A project that has read the first edition; not to be changed."""
     folder = tmp_path_factory.mktemp("read_once")
-    with site.serve() as stand:
-        demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
-        project = Project(folder, stand)
+    with site.serve() as news_site:
+        demo_run.write_config(folder, port=news_site.port, article_url=demo_run.ARTICLE_URL)
+        project = Project(folder, news_site)
         project.first = project.sync()
         yield project
 
@@ -80,8 +80,8 @@ def read_once(tmp_path_factory):
 def read_project(read_once, tmp_path):
     """A copy of it of one's own, at the same test site, which shows the first edition again."""
     folder = shutil.copytree(read_once.folder, tmp_path / "project", symlinks=True)
-    read_once.stand.edition = 1
-    project = Project(folder, read_once.stand)
+    read_once.news_site.edition = 1
+    project = Project(folder, read_once.news_site)
     project.first = read_once.first
     return project
 
@@ -124,7 +124,7 @@ def test_unchanged_pages_move_last_seen_and_nothing_else(read_project):
 
 def test_three_editions_in_turn_hold_what_a_perfect_reader_holds(read_project):
     for edition in (2, 3):
-        read_project.stand.edition = edition
+        read_project.news_site.edition = edition
         report = read_project.sync()
 
         assert differences(read_project, edition) == []
@@ -133,11 +133,11 @@ def test_three_editions_in_turn_hold_what_a_perfect_reader_holds(read_project):
 
 
 def test_corrected_and_rewritten_articles_show_two_revisions(read_project):
-    read_project.stand.edition = 2
+    read_project.news_site.edition = 2
     report = read_project.sync()
 
     revised = site.oracle(2).of("finews", "api")
-    expected = {f"finews:{one}" for one, held in revised.items() if held.revisions == 2}
+    expected = {f"finews:{one}" for one, articles in revised.items() if articles.revisions == 2}
     rows = read_project.rows(
         "SELECT article_id, count(*), count(valid_to), min(valid_to) = max(valid_from) "
         "FROM revisions WHERE source = 'finews' GROUP BY article_id HAVING count(*) > 1"
@@ -174,13 +174,13 @@ def test_share_link_to_a_listed_article_is_left_to_its_listing(project):
     project.config.write_text(text, encoding="utf-8")
 
     project.sync("finews")
-    project.stand.edition = 3
+    project.news_site.edition = 3
     project.sync("finews")
 
     assert project.rows(
         f"SELECT published_precision FROM articles WHERE source_article_id = '{listed}'"
     ) == [("second",)]
-    assert not [one for one in project.stand.requests if f"/a/{listed[2:]}" in one.target]
+    assert not [one for one in project.news_site.requests if f"/a/{listed[2:]}" in one.target]
 
 
 def test_twin_ids_are_one_content_with_two_sightings(read_project):
@@ -210,7 +210,7 @@ def test_unusable_lines_wait_in_quarantine_until_a_later_run_repairs_them(read_p
         3,
     )
 
-    read_project.stand.edition = 2
+    read_project.news_site.edition = 2
     read_project.sync("finews")
 
     assert [(row[1], row[3]) for row in read_project.rows(sql)] == [
@@ -222,7 +222,7 @@ def test_unusable_lines_wait_in_quarantine_until_a_later_run_repairs_them(read_p
 
 def test_listing_without_a_known_entry_is_a_gap(read_project):
     for edition in (2, 3):
-        read_project.stand.edition = edition
+        read_project.news_site.edition = edition
         report = read_project.sync("finews")
 
     missed = {channel for _, channel, _ in site.oracle(3).missed}
@@ -302,7 +302,7 @@ def test_dry_run_fetches_listings_and_stores_nothing(project):
     assert report.totals()["discovered"] > 40
     assert any("would fetch" in note for note in report.warnings)
     assert not project.settings.warehouse.path.exists()
-    assert not [one for one in project.stand.requests if "GetNewsText" in one.target]
+    assert not [one for one in project.news_site.requests if "GetNewsText" in one.target]
 
 
 def test_limited_run_takes_the_first_entries_and_the_next_run_the_rest(project):
@@ -312,5 +312,5 @@ def test_limited_run_takes_the_first_entries_and_the_next_run_the_rest(project):
     assert (limited.totals()["new"], limited.totals()["skipped"] > 0) == (5, True)
     assert unaccounted(limited) == {}
     assert whole.totals()["gaps"] == 0
-    held = site.oracle(1).of("woshipm", "direct")
-    assert project.rows("SELECT count(*) FROM articles") == [(len(held),)]
+    articles = site.oracle(1).of("woshipm", "direct")
+    assert project.rows("SELECT count(*) FROM articles") == [(len(articles),)]

@@ -29,7 +29,7 @@ def short_timeouts(project):
 
 
 def asked_conditionally(project):
-    return [one for one in project.stand.requests if one.target == TEXT and one.is_conditional]
+    return [one for one in project.news_site.requests if one.target == TEXT and one.is_conditional]
 
 
 def test_validators_are_sent_while_they_are_trusted(project):
@@ -64,7 +64,7 @@ def test_page_that_changed_under_its_validators_is_stored_without_them(short_tim
 def test_retry_after_of_a_host_binds_the_next_run(project, faults):
     faults["/woshipm"] = Fault(status=503, retry_after="3600")
     first = project.sync("woshipm")
-    asked = len(project.stand.requests)
+    asked = len(project.news_site.requests)
     assert first.totals()["failed"] == 1
     ((until,),) = project.rows("SELECT max(retry_after_at) FROM fetches")
     assert until > datetime.now(UTC) + timedelta(minutes=50)
@@ -73,7 +73,7 @@ def test_retry_after_of_a_host_binds_the_next_run(project, faults):
     second = project.sync("woshipm")
 
     assert second.totals()["failed"] == 1
-    assert len(project.stand.requests) == asked
+    assert len(project.news_site.requests) == asked
     assert "wait" in " ".join(second.errors)
 
 

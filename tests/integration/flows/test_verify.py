@@ -14,7 +14,7 @@ from warehouse import connect, publish
 pytestmark = pytest.mark.e2e
 
 
-def look(project, what):
+def verify_one(project, what):
     """The failed results of one check as (status, message), and the messages of those that are ok."""
     found = [
         one for one in doctor.check_installation(project.settings, verify=True) if one.name == what
@@ -40,13 +40,13 @@ def archive_files(project):
 def test_sound_warehouse_and_archive_are_ok_with_their_speed(stored):
     ((count,),) = stored.rows("SELECT count(*) FROM fetches WHERE archive_file IS NOT NULL")
 
-    for what, words in {
+    for what, message in {
         "blocks": "every block of 15 tables is readable, every rule holds",
         "hashes": "records match their keys and hashes",
         "archive": f"{count} fetches match",
     }.items():
-        bad, (good,) = look(stored, what)
-        assert (bad, words in good) == ([], True)
+        bad, (good,) = verify_one(stored, what)
+        assert (bad, message in good) == ([], True)
         assert "a second)" in good
 
 
@@ -54,7 +54,7 @@ def test_revisits_are_compared_with_the_page_they_repeat(stored):
     stored.sync("finews", "ofweek")
     ((revisits,),) = stored.rows("SELECT count(*) FROM fetches WHERE status = 304")
 
-    bad, (good,) = look(stored, "archive")
+    bad, (good,) = verify_one(stored, "archive")
 
     assert bad == []
     assert revisits > 0
@@ -66,11 +66,11 @@ def test_archive_file_that_is_gone_is_named_with_what_needs_it(stored):
     ((count,),) = stored.rows("SELECT count(*) FROM fetches")
     file.rename(file.with_suffix(".away"))
 
-    (((level, says),), _) = look(stored, "archive")
+    (((level, message),), _) = verify_one(stored, "archive")
 
     assert level == "error"
-    assert f"missing files of {count} fetches: {file}" in says
-    assert "restore them from a backup" in says
+    assert f"missing files of {count} fetches: {file}" in message
+    assert "restore them from a backup" in message
 
 
 def test_damaged_record_is_named_with_its_place_and_its_fetch(stored):
@@ -82,7 +82,7 @@ def test_damaged_record_is_named_with_its_place_and_its_fetch(stored):
     data[offset + 200] ^= 0x10
     path.write_bytes(data)
 
-    bad, good = look(stored, "archive")
+    bad, good = verify_one(stored, "archive")
 
     assert good == []
     assert [level for level, _ in bad] == ["error", "error"]
@@ -91,24 +91,24 @@ def test_damaged_record_is_named_with_its_place_and_its_fetch(stored):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "problem"),
     [
         ("body_sha256 = repeat('0', 64)", "its record holds another page"),
         ("archive_offset = archive_offset + 1", "has no record at offset"),
         ("final_url = 'http://elsewhere.example/'", "its record belongs to"),
     ],
 )
-def test_fetch_that_does_not_agree_with_the_archive_is_named(stored, damage, said):
+def test_fetch_that_does_not_agree_with_the_archive_is_named(stored, damage, problem):
     one = stored.rows("SELECT url FROM fetches WHERE body_sha256 IS NOT NULL ORDER BY url LIMIT 1")[
         0
     ][0]
     change(stored, f"UPDATE _store.fetches SET {damage} WHERE url = '{one}'")
 
-    (((level, says),), _) = look(stored, "archive")
+    (((level, message),), _) = verify_one(stored, "archive")
 
     assert level == "error"
-    assert says.startswith("1 fetch does not match the archive: " + one)
-    assert said in says
+    assert message.startswith("1 fetch does not match the archive: " + one)
+    assert problem in message
 
 
 def test_archive_file_without_a_fetch_is_a_warning(stored):
@@ -117,11 +117,11 @@ def test_archive_file_without_a_fetch_is_a_warning(stored):
     shutil.copy(file, other)
     os.utime(other, (1, 1))
 
-    (((level, says),), good) = look(stored, "archive")
+    (((level, message),), good) = verify_one(stored, "archive")
 
     assert level == "warning"
-    assert f"1 file without a fetch: {other}" in says
-    assert "copydesk backfill SOURCE --archive" in says
+    assert f"1 file without a fetch: {other}" in message
+    assert "copydesk backfill SOURCE --archive" in message
     assert good
 
 
@@ -130,10 +130,10 @@ def test_file_that_a_killed_process_left_unfinished_is_a_warning(stored):
     with file.open("ab") as stream:
         stream.write(file.read_bytes()[:100])
 
-    (((level, says),), good) = look(stored, "archive")
+    (((level, message),), good) = verify_one(stored, "archive")
 
     assert (level, bool(good)) == ("warning", True)
-    assert f"1 file ends inside a record: {file} at " in says
+    assert f"1 file ends inside a record: {file} at " in message
 
 
 def test_changed_title_is_an_error_of_key_and_hash(stored):
@@ -144,7 +144,7 @@ def test_changed_title_is_an_error_of_key_and_hash(stored):
         f"UPDATE _store.article_records SET title = '换了' WHERE source_article_id = '{own}'",
     )
 
-    bad, _ = look(stored, "hashes")
+    bad, _ = verify_one(stored, "hashes")
 
     assert [level for level, _ in bad] == ["error", "error"]
     assert "record_key does not match its columns" in bad[0][1]
@@ -157,21 +157,21 @@ def test_changed_body_is_an_error_of_its_key(stored):
         "UPDATE _store.contents SET body_html = '<p>换了</p>' WHERE seq = (SELECT min(seq) FROM _store.contents)",
     )
 
-    (((level, says),), _) = look(stored, "hashes")
+    (((level, message),), _) = verify_one(stored, "hashes")
 
     assert level == "error"
-    assert "1 records were changed" in says
-    assert "body_key does not match" in says
+    assert "1 records were changed" in message
+    assert "body_key does not match" in message
 
 
 def test_broken_rule_is_an_error_that_names_what_to_do(stored):
     change(stored, "DELETE FROM _store.sightings")
 
-    (((level, says),), _) = look(stored, "blocks")
+    (((level, message),), _) = verify_one(stored, "blocks")
 
     assert level == "error"
-    assert "versions without a sighting" in says
-    assert "restore the snapshot or a backup" in says
+    assert "versions without a sighting" in message
+    assert "restore the snapshot or a backup" in message
 
 
 def test_warehouse_of_an_older_version_is_a_warning(stored):
@@ -197,17 +197,17 @@ def test_writers_are_not_blocked_while_verify_compares(stored, monkeypatch):
         return iter(())
 
     monkeypatch.setattr(doctor, "check_hashes", write)
-    look(stored, "hashes")
+    verify_one(stored, "hashes")
 
     assert written == [True]
 
 
 def test_exit_code_is_that_of_the_worst_result(stored, capfd):
-    words = ["--config", str(stored.config), "--quiet", "doctor", "--verify"]
-    assert cli.run(words) == 0
+    arguments = ["--config", str(stored.config), "--quiet", "doctor", "--verify"]
+    assert cli.run(arguments) == 0
 
     archive_files(stored)[0].unlink()
-    assert cli.run(words) == 1
+    assert cli.run(arguments) == 1
     assert "error    archive" in capfd.readouterr().out
 
 
@@ -223,7 +223,7 @@ def test_impossible_column_is_an_error_and_the_other_rows_are_checked(stored):
         f"UPDATE _store.article_records SET title = '换了' WHERE source_article_id = '{other[0]}'",
     )
 
-    (keys, _), _ = look(stored, "hashes")
+    (keys, _), _ = verify_one(stored, "hashes")
 
     assert keys[0] == "error"
     assert "content_hash does not match its columns" in keys[1]

@@ -40,7 +40,7 @@ def stored(synced: Project, tmp_path: Path) -> Project:
     """A copy of it, at the same test site."""
     folder = tmp_path / "project"
     shutil.copytree(synced.folder, folder, symlinks=True)
-    return replace(synced, folder=folder, said=[])
+    return replace(synced, folder=folder, messages=[])
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def another_parser(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any],
 def typed(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run a command in this process: exit code, stdout, stderr."""
 
-    def run(*words: object) -> tuple[int, str, str]:
-        code = cli.run([str(word) for word in words])
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = cli.run([str(argument) for argument in arguments])
         out, err = capfd.readouterr()
         return code, out, err
 

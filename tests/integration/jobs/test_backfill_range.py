@@ -43,11 +43,11 @@ def test_window_brings_its_days_and_no_others(project):
 def test_range_continues_through_older_listing_pages_until_it_is_covered(project):
     report = project.fill("woshipm_direct", **window("2015-01-01", "2022-03-20"))
 
-    pages = [one.target for one in project.stand.requests if "stream-list" in one.target]
+    pages = [one.target for one in project.news_site.requests if "stream-list" in one.target]
     assert pages[-1].endswith("/page/3")
     assert report.state == "completed"
     assert project.fill("woshipm_direct", **window("2010-01-01", "2014-12-31")).totals()["new"] == 1
-    assert [one.target for one in project.stand.requests if "stream-list" in one.target][
+    assert [one.target for one in project.news_site.requests if "stream-list" in one.target][
         -1
     ].endswith("/page/4")
 
@@ -56,15 +56,15 @@ def test_range_beyond_the_listing_is_reported_with_a_remedy(project):
     report = project.fill("finews", **window("2022-01-01", "2022-02-10"))
 
     assert report.exit_code == 3
-    assert any("goes back to 2022-02-08 09:30 only" in words for words in report.errors)
-    assert any("--urls" in words for words in report.errors)
+    assert any("goes back to 2022-02-08 09:30 only" in message for message in report.errors)
+    assert any("--urls" in message for message in report.errors)
 
 
 def test_listing_that_carries_its_articles_is_backfilled_without_other_pages(project):
     report = project.fill("woshipm", **window("2022-03-15", "2022-03-20"))
 
     assert report.totals()["fetched"] == report.totals()["discovered"] > 0
-    assert {one.target for one in project.stand.requests} == {"/robots.txt", "/woshipm/latest"}
+    assert {one.target for one in project.news_site.requests} == {"/robots.txt", "/woshipm/latest"}
     dated = [day for day in days(project) if day]
     assert dated
     assert all(date(2022, 3, 15) <= day <= date(2022, 3, 20) for day in dated)
@@ -73,12 +73,12 @@ def test_listing_that_carries_its_articles_is_backfilled_without_other_pages(pro
 def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(project):
     project.fill("finews", **window("2022-03-11", "2022-03-13"))
     before = project.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
 
     second = project.fill("finews", **window("2022-03-11", "2022-03-13"))
 
-    assert project.stand.requests == ()
-    assert any("--restart does it again" in words for words in second.warnings)
+    assert project.news_site.requests == ()
+    assert any("--restart does it again" in message for message in second.warnings)
 
     third = project.fill("finews", restart=True, **window("2022-03-11", "2022-03-13"))
 
@@ -91,7 +91,7 @@ def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(project)
 def test_range_that_is_not_over_is_read_again(project):
     today = datetime.now(SHANGHAI).date()
     project.fill("finews", first=date(2022, 3, 16), last=today)
-    project.stand.edition = 3
+    project.news_site.edition = 3
 
     report = project.fill("finews", first=date(2022, 3, 16), last=today)
 
@@ -101,11 +101,11 @@ def test_range_that_is_not_over_is_read_again(project):
 def test_dry_run_reports_what_it_would_fetch_and_stores_nothing(project):
     report = project.fill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
-    would = [words for words in report.warnings if "would fetch" in words]
+    would = [message for message in report.warnings if "would fetch" in message]
     assert len(would) > 3
     assert texts(project) == []
     assert not project.settings.warehouse.path.exists()
-    assert [words for words in would if LISTED in words] == []
+    assert [message for message in would if LISTED in message] == []
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,13 @@ def test_older_listing_pages_are_where_the_source_has_them(
 
 
 def test_watermarks_stay_and_newer_content_stays(project):
-    project.stand.edition = 2
+    project.news_site.edition = 2
     project.sync("finews")
     marks = project_marks(project)
     before = project.rows("SELECT article_id, content_hash FROM articles ORDER BY ALL")
-    project.stand.edition = 1  # the test site forgets; an old copy must not win by arriving late
+    project.news_site.edition = (
+        1  # the test site forgets; an old copy must not win by arriving late
+    )
 
     archive = project.folder / "old"
     shutil.copytree(project.settings.archive.path, archive)
@@ -184,7 +186,7 @@ def test_covered_gap_is_closed_and_another_is_not(project):
 
     report = project.fill("finews", first=date(2022, 3, 1), last=datetime.now(SHANGHAI).date())
 
-    assert any("closed 1 gap of market-38" in words for words in report.warnings)
+    assert any("closed 1 gap of market-38" in message for message in report.warnings)
     found = project.rows("SELECT channel, closed_by FROM gaps ORDER BY ALL")
     assert found == [("market-38", report.run_id), ("market-39", None)]
 
@@ -205,7 +207,7 @@ def test_gap_that_is_not_inside_the_window_stays_open(project):
 
 def test_gap_that_a_backfill_would_hide_from_the_next_sync_is_noted(project):
     project.sync("finews")
-    project.stand.edition = 3
+    project.news_site.edition = 3
 
     project.fill("finews", **window("2022-03-01", "2022-03-31"))
 

@@ -53,8 +53,8 @@ def test_address_whose_page_is_gone_is_named_when_asked_again(project):
     first, _ = project.backfill("finews", urls=LINKS)
     second, _ = project.backfill("finews", urls=LINKS)
 
-    assert any("209901010000000000" in words for words in first.errors)
-    (reported,) = [words for words in second.warnings if "gave no page" in words]
+    assert any("209901010000000000" in message for message in first.errors)
+    (reported,) = [message for message in second.warnings if "gave no page" in message]
     assert "209901010000000000" in reported
     assert "1 of the URLs" in reported
 
@@ -66,7 +66,7 @@ def test_wrong_address_is_reported_by_the_run_that_continues_after_a_kill(projec
     report, job = project.backfill("finews", urls=LINKS)
 
     assert not job.was_done
-    assert any("elsewhere.example" in words for words in report.errors)
+    assert any("elsewhere.example" in message for message in report.errors)
 
 
 def test_stopped_backfill_keeps_whole_chunks_and_the_next_one_continues(project, small):
@@ -211,12 +211,12 @@ def test_window_whose_listing_was_read_before_it_was_over_is_not_done(project):
         ).fetchall():
             facts = json.dumps(json.loads(spec) | {"since": before})
             db.execute("UPDATE _store.backfill_chunks SET spec = ? WHERE number = ?", [facts, n])
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
 
     report, again = project.backfill("finews", **asked)
 
     assert not again.was_done
-    assert any("webapi" in one.target for one in project.stand.requests)
+    assert any("webapi" in one.target for one in project.news_site.requests)
     assert report.totals()["discovered"] > 0
 
 
@@ -233,21 +233,21 @@ def test_run_that_ends_long_after_its_listing_was_read_reports_the_gap(project, 
 
     report, _ = project.backfill("finews", **window("2022-03-11", "2022-03-13"))
 
-    assert any("before the range was over" in words for words in report.warnings)
+    assert any("before the range was over" in message for message in report.warnings)
 
 
 def test_counted_gaps_are_those_in_the_table_of_gaps(project):
     report, _ = project.backfill("finews", **window("2022-01-01", "2022-02-10"))
 
     assert report.exit_code == 3
-    assert any("goes back to 2022-02-08 09:30 only" in words for words in report.errors)
+    assert any("goes back to 2022-02-08 09:30 only" in message for message in report.errors)
     assert report.totals()["gaps"] == 0
     assert project.rows("SELECT count(*) FROM gaps") == [(0,)]
 
 
 def test_gap_that_a_backfill_finds_is_counted(project):
     project.sync("finews")
-    project.stand.edition = 3
+    project.news_site.edition = 3
 
     report, _ = project.backfill("finews", **window("2022-03-01", "2022-03-31"))
 
@@ -257,7 +257,7 @@ def test_gap_that_a_backfill_finds_is_counted(project):
 def test_dry_run_leaves_no_file(project):
     report, _ = project.backfill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
-    assert any("would fetch" in words for words in report.warnings)
+    assert any("would fetch" in message for message in report.warnings)
     assert not project.settings.archive.path.exists()
     assert not project.settings.warehouse.path.exists()
 
@@ -400,4 +400,6 @@ def test_pages_of_a_channel_that_is_gone_are_counted_and_reported(project):
 
     report = project.reparse("finews")
 
-    assert any("archived pages of the channel 'market-39'" in words for words in report.warnings)
+    assert any(
+        "archived pages of the channel 'market-39'" in message for message in report.warnings
+    )

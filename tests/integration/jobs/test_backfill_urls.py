@@ -36,11 +36,11 @@ def test_share_links_of_every_host_lead_to_their_articles(project):
 def test_address_of_an_article_known_from_its_listing_replaces_nothing(project):
     project.sync("finews")
     share = f"http://finews.zning.xyz/html_News/NewsShare.html?infoCode={LISTED}"
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
 
     report = project.fill("finews", urls=[share])
 
-    assert project.stand.requests == ()
+    assert project.news_site.requests == ()
     assert report.totals()["unchanged"] == 1
     assert project.rows(
         f"SELECT published_precision, revision_count FROM articles WHERE source_article_id = '{LISTED}'"
@@ -60,13 +60,13 @@ def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(project, f
 
     first = project.fill("ofweek", urls=urls)
     faults.clear()
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
     second = project.fill("ofweek", urls=urls)
 
     assert first.totals()["failed"] == 1
     assert any("chunks are left" in message for message in first.warnings)
     assert second.totals()["new"] == 1
-    asked = {one.target for one in project.stand.requests if "ART-" in one.target}
+    asked = {one.target for one in project.news_site.requests if "ART-" in one.target}
     articles = {target for target in asked if "_" not in target}
     assert len(articles) == BackfillContext.entries_per_chunk
     assert any(missing in target for target in articles)
@@ -81,14 +81,14 @@ def test_archive_rebuilds_a_lost_warehouse_without_network(project):
     before = project.rows(sql)
     for file in project.folder.glob("copydesk.*duckdb*"):
         file.unlink()
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
 
     reports = [
         project.fill(source, archive=project.settings.archive.path)
         for source in ("finews", "ofweek", "woshipm")
     ]
 
-    assert project.stand.requests == ()
+    assert project.news_site.requests == ()
     assert [report.totals()["failed"] for report in reports] == [0, 0, 0]
     assert project.rows(sql) == before
     pages = project.rows(

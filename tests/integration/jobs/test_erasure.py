@@ -35,8 +35,8 @@ def no_reader_is_on_its_way(monkeypatch):
 
 @pytest.fixture
 def typed(stored, capfd):
-    def run(*words):
-        code = cli.run(["--config", str(stored.config), *words])
+    def run(*arguments):
+        code = cli.run(["--config", str(stored.config), *arguments])
         out, err = capfd.readouterr()
         return code, out, err
 
@@ -48,13 +48,13 @@ def erase(project, *article_ids, source=""):
         project.settings,
         ErasureRequest(article_ids=article_ids, source=source),
         reason="by request",
-        notify=project.said.append,
+        notify=project.messages.append,
         on_progress=lambda *_: None,
     )
 
 
 def compact(project):
-    return compact_warehouse(project.settings, fetches_before=None, notify=project.said.append)
+    return compact_warehouse(project.settings, fetches_before=None, notify=project.messages.append)
 
 
 def problems(project):
@@ -63,7 +63,7 @@ def problems(project):
 
 
 def asked_for(project, target):
-    return sum(one.target == target for one in project.stand.requests)
+    return sum(one.target == target for one in project.news_site.requests)
 
 
 def test_erased_article_is_gone_from_tables_archive_and_snapshots(stored):
@@ -122,9 +122,9 @@ def test_erased_source_leaves_no_page_and_is_not_fetched_again(stored):
     for file, offset in pages:
         with pytest.raises(ArchiveError, match="erased"):
             read_record(stored.settings.archive.path, file, offset)
-    asked = len(stored.stand.requests)
+    asked = len(stored.news_site.requests)
     report = stored.sync("finews")
-    assert len(stored.stand.requests) == asked
+    assert len(stored.news_site.requests) == asked
     assert any("remove [sources.finews]" in one for one in report.warnings)
     assert stored.rows(OFWEEK) == before
 
@@ -226,7 +226,7 @@ def test_name_that_is_not_stored_is_reported_and_suppressed(stored):
 
     assert (result.not_found, result.is_empty, result.exit_code) == (["finews:NW0"], True, 3)
     assert [one.article_id for one in erasure.list_suppressed(stored.settings)] == ["finews:NW0"]
-    assert stored.said == []  # the file is not written again
+    assert stored.messages == []  # the file is not written again
 
     again = erase(stored, "finews:NW0")
 
@@ -306,9 +306,9 @@ def test_erase_lists_and_restores(stored, typed):
     assert typed("erase", "--undo", ID)[0] == 3
 
 
-@pytest.mark.parametrize("words", [[], [ID, "--source", "finews"], ["--undo"]])
-def test_erase_needs_articles_or_a_source(typed, words):
-    assert typed("erase", *words)[0] == 2
+@pytest.mark.parametrize("arguments", [[], [ID, "--source", "finews"], ["--undo"]])
+def test_erase_needs_articles_or_a_source(typed, arguments):
+    assert typed("erase", *arguments)[0] == 2
 
 
 # --- compact ---------------------------------------------------------------------------------

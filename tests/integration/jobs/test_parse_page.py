@@ -21,7 +21,7 @@ FERRY = (
 @pytest.mark.e2e
 def test_parse_reads_one_page_and_stores_nothing(typed, project):
     link = "https://finance.eastmoney.com/a/202203142308441556.html"
-    page = f"{project.stand.url}/a/202203142308441556.html"
+    page = f"{project.news_site.url}/a/202203142308441556.html"
 
     code, out, _ = typed("parse", page, "--source", "finews", "--config", project.config)
 
@@ -81,7 +81,7 @@ def test_parse_batch_writes_one_article_or_error_for_each_line(typed, elsewhere)
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["absent.html"], 2, "absent.html: no such file"),
         (["www.harbour.example/a"], 2, "write https://www.harbour.example/a"),
@@ -101,15 +101,17 @@ def test_parse_batch_writes_one_article_or_error_for_each_line(typed, elsewhere)
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_message_of_an_impossible_parse_names_the_remedy(typed, elsewhere, words, code, said):
+def test_message_of_an_impossible_parse_names_the_remedy(
+    typed, elsewhere, arguments, code, message
+):
     (elsewhere / "ferry.html").write_bytes(FERRY)
     (elsewhere / "cut.gz").write_bytes(gzip.compress(FERRY)[:-20])
     (elsewhere / "bad.gz").write_bytes(b"\x1f\x8bgarbage")
 
-    found, out, err = typed("parse", *words)
+    found, out, err = typed("parse", *arguments)
 
     assert (found, out) == (code, "")
-    assert said in err
+    assert message in err
 
 
 def test_parse_reads_a_packed_page(typed, elsewhere):

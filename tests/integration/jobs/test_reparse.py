@@ -21,12 +21,12 @@ MANY_PAGES = "30500850"
 def test_same_parsers_change_nothing_and_fetch_nothing(project):
     project.sync("ofweek", "woshipm")
     before = project.rows(ALL)
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
 
     compared = project.reparse_diff("ofweek", "woshipm")
     done = project.reparse("ofweek", "woshipm")
 
-    assert project.stand.requests == ()
+    assert project.news_site.requests == ()
     assert (compared.exit_code, compared.changed) == (0, {"ofweek": {}, "woshipm": {}})
     assert done.totals()["discovered"] == len(before)
     assert (done.totals()["new"], done.totals()["updated"], done.totals()["failed"]) == (0, 0, 0)
@@ -72,9 +72,9 @@ def test_worse_parser_is_reported_with_exit_code_4_and_stores_nothing(project, a
 
     assert compared.exit_code == 4
     assert any(
-        "publisher: was" in words and "missing now" in words for words in compared.regressions
+        "publisher: was" in message and "missing now" in message for message in compared.regressions
     )
-    assert any("text: had" in words for words in compared.regressions)
+    assert any("text: had" in message for message in compared.regressions)
     assert compared.as_json()["regressions"] == list(compared.regressions)
     assert compared.errors[0].startswith("worse: ofweek:")
     assert project.rows(ALL) == before
@@ -93,7 +93,7 @@ def test_page_that_today_cannot_be_read_is_worse_and_the_stored_article_stays(
 
     compared = project.reparse_diff("ofweek")
     assert compared.exit_code == 4
-    assert any("parsed before and fails now" in words for words in compared.regressions)
+    assert any("parsed before and fails now" in message for message in compared.regressions)
     assert project.rows("SELECT count(*) FROM quarantine") == [(0,)]
 
     project.reparse("ofweek")
@@ -103,7 +103,7 @@ def test_page_that_today_cannot_be_read_is_worse_and_the_stored_article_stays(
 
 def test_older_page_read_again_does_not_replace_newer_content(project):
     project.sync("finews")
-    project.stand.edition = 2
+    project.news_site.edition = 2
     assert project.sync("finews").totals()["updated"] == 2
     before = project.rows(
         "SELECT article_id, content_hash, revision_count FROM articles ORDER BY ALL"
@@ -124,14 +124,14 @@ def test_failed_page_that_was_parsed_afterwards_is_resolved(project, faults, dif
     assert project.sync("ofweek", "woshipm").totals()["quarantined"] == 2
     faults.clear()
     project.sync("ofweek", "woshipm")
-    assert standing(project) == set()
+    assert open_entries(project) == set()
 
     report = (project.reparse_diff if diff else project.reparse)("ofweek", "woshipm")
 
     assert (report.exit_code, report.errors) == (0, ())
     assert (report.totals()["quarantined"], report.totals()["failed"]) == (0, 0)
-    assert any("woshipm: 1 unreadable page" in words for words in report.warnings)
-    assert standing(project) == set()
+    assert any("woshipm: 1 unreadable page" in message for message in report.warnings)
+    assert open_entries(project) == set()
 
 
 def test_page_that_only_todays_parser_reads_makes_up_for_the_one_before(
@@ -149,20 +149,20 @@ def test_page_that_only_todays_parser_reads_makes_up_for_the_one_before(
         parser = replace(ofweek.PARSER, parse=refuse)
         broken.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": parser})
         project.sync("ofweek")
-    assert standing(project)
+    assert open_entries(project)
 
     compared = project.reparse_diff("ofweek")
     done = project.reparse("ofweek")
 
     assert (compared.exit_code, done.exit_code) == (0, 0)
-    assert standing(project) == set()
+    assert open_entries(project) == set()
 
 
 def test_page_that_fails_as_often_as_it_was_fetched_is_one_failure(project, faults):
     faults["/2021-05/ART-260009-8420-30500850.html"] = Fault(body=b"<html>busy</html>")
     project.sync("ofweek")
     project.sync("ofweek")
-    assert len(standing(project)) == 1
+    assert len(open_entries(project)) == 1
 
     report = project.reparse("ofweek")
 
@@ -176,8 +176,8 @@ def test_page_that_fails_as_often_as_it_was_fetched_is_one_failure(project, faul
 @pytest.mark.parametrize("merged", [False, True], ids=["apart", "merged"])
 def test_page_that_never_could_be_read_did_not_get_worse(project, faults, merged):
     project.sync("ofweek")
-    for words in (b"<html>busy</html>", b"<html>still busy</html>"):
-        faults[f"/2021-05/ART-260009-8420-{MANY_PAGES}.html"] = Fault(body=words)
+    for body in (b"<html>busy</html>", b"<html>still busy</html>"):
+        faults[f"/2021-05/ART-260009-8420-{MANY_PAGES}.html"] = Fault(body=body)
         project.sync("ofweek")
     if merged:
         faults.clear()
@@ -211,7 +211,7 @@ def test_page_that_was_read_once_mended_got_worse_and_is_reported_once(
 
     compared = project.reparse_diff("ofweek")
 
-    articles = {words.rpartition(": parsed before")[0] for words in compared.regressions}
+    articles = {message.rpartition(": parsed before")[0] for message in compared.regressions}
     assert compared.exit_code == 4
     assert (
         len(compared.regressions)
@@ -288,7 +288,7 @@ def test_since_takes_later_pages_only(project):
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "now", "words"),
+    ("name", "before", "now", "message"),
     [
         ("title", "a", "b", ""),
         ("publisher", "a", None, "was 'a', is missing now"),
@@ -300,17 +300,17 @@ def test_since_takes_later_pages_only(project):
         ("tags", ("a", "b"), ("c",), "is \"('c',)\" now"),
     ],
 )
-def test_loss_is_reported_from_change(name, before, now, words):
+def test_loss_is_reported_from_change(name, before, now, message):
     found = regression_of(name, before, now)
 
-    assert words in found
-    assert bool(found) == bool(words)
+    assert message in found
+    assert bool(found) == bool(message)
 
 
 # --- quarantine replay -----------------------------------------------------------------
 
 
-def standing(project):
+def open_entries(project):
     return {
         (article, reason)
         for article, reason in project.rows(
@@ -331,22 +331,22 @@ def test_replay_after_a_fix_stores_the_article_and_resolves(project, another_par
         parser = replace(ofweek.PARSER, parse=lambda s, p: refuse(ofweek.parse(s, p)))
         broken.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": parser})
         project.sync("ofweek")
-        assert standing(project) == {(f"ofweek:{MANY_PAGES}", "layout_changed")}
+        assert open_entries(project) == {(f"ofweek:{MANY_PAGES}", "layout_changed")}
         still = project.replay()
         assert (still.exit_code, still.totals()["quarantined"]) == (3, 1)
         assert project.rows("SELECT attempts, octet_length(page) > 1000 FROM quarantine") == [
             (2, True)
         ]
-    project.stand.forget_requests()
+    project.news_site.forget_requests()
 
-    mended = project.replay(reason="layout_changed")
+    replayed = project.replay(reason="layout_changed")
 
-    assert project.stand.requests == ()
-    assert (mended.exit_code, mended.totals()["new"]) == (0, 1)
-    assert standing(project) == set()
+    assert project.news_site.requests == ()
+    assert (replayed.exit_code, replayed.totals()["new"]) == (0, 1)
+    assert open_entries(project) == set()
     ((text,),) = project.rows(f"SELECT text FROM articles WHERE source_article_id = '{MANY_PAGES}'")
     ((resolved_by,),) = project.rows("SELECT resolved_by FROM quarantine")
-    assert resolved_by == mended.run_id
+    assert resolved_by == replayed.run_id
     project.sync("ofweek")
     assert project.rows(f"SELECT text FROM articles WHERE source_article_id = '{MANY_PAGES}'") == [
         (text,)
@@ -355,12 +355,12 @@ def test_replay_after_a_fix_stores_the_article_and_resolves(project, another_par
 
 def test_replay_of_what_is_still_broken_keeps_it_and_counts_another_attempt(project):
     project.sync("finews")
-    before = standing(project)
+    before = open_entries(project)
 
     report = project.replay(source="finews")
 
     assert report.totals()["discovered"] == report.totals()["quarantined"] == len(before) == 3
-    assert standing(project) == before
+    assert open_entries(project) == before
     assert set(project.rows("SELECT attempts FROM quarantine")) == {(2,)}
 
 
@@ -375,12 +375,12 @@ def test_listing_that_can_be_read_now_leads_to_its_articles(project, monkeypatch
         parser = replace(ofweek.PARSER, entries=refuse)
         broken.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": parser})
         project.sync("ofweek")
-        assert standing(project) == {(None, "bad_listing")}
+        assert open_entries(project) == {(None, "bad_listing")}
 
     report = project.replay()
 
     assert report.totals()["new"] > 5
-    assert standing(project) == set()
+    assert open_entries(project) == set()
 
 
 def test_lines_that_can_be_read_now_lead_to_their_articles(project, faults, monkeypatch):
@@ -389,37 +389,37 @@ def test_lines_that_can_be_read_now_lead_to_their_articles(project, faults, monk
     faults["/newmarket/web/webapi?marketType=38"] = Fault(rename=(b'"medianame"', b'"mediaName"'))
     project.sync("finews")
     faults.clear()
-    before = [one for one in standing(project) if one[1] == "layout_changed"]
+    before = [one for one in open_entries(project) if one[1] == "layout_changed"]
     lines = project.rows("SELECT count(*) FROM quarantine WHERE reason = 'layout_changed'")[0][0]
     assert lines >= 5
 
     # What is archived is the broken listing: the same parser still refuses its lines.
     same = project.replay(reason="layout_changed")
     assert same.totals()["quarantined"] == lines
-    assert [one for one in standing(project) if one[1] == "layout_changed"] == before
+    assert [one for one in open_entries(project) if one[1] == "layout_changed"] == before
 
     def entries(source, listing, page):
-        mended = page.text.replace("mediaName", "medianame")
-        return finews.entries(source, listing, replace(page, text=mended))
+        replayed = page.text.replace("mediaName", "medianame")
+        return finews.entries(source, listing, replace(page, text=replayed))
 
     parser = replace(finews.PARSER, entries=entries)
     monkeypatch.setattr(registry, "PARSERS", {**registry.PARSERS, "finews": parser})
     report = project.replay(reason="layout_changed")
 
     assert report.totals()["new"] > 0
-    assert [one for one in standing(project) if one[1] == "layout_changed"] == []
+    assert [one for one in open_entries(project) if one[1] == "layout_changed"] == []
 
 
 def test_replay_of_an_imported_post(project, tmp_path):
     post = tmp_path / "2022-03-14-x.md"
     post.write_text("---\ntitle: [\n---\nWords of it.\n", encoding="utf-8")
     project.import_posts(post)
-    assert len(standing(project)) == 1
+    assert len(open_entries(project)) == 1
 
     report = project.replay()
 
     assert report.exit_code == 3
-    assert len(standing(project)) == 1
+    assert len(open_entries(project)) == 1
 
 
 def test_replay_without_a_warehouse_makes_none(project):

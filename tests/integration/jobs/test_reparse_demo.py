@@ -16,7 +16,7 @@ def test_reparse_of_the_demo_updates_nothing(tmp_path):
     with demo_site.serve() as url:
         port = urlsplit(url).port
         demo_run.write_config(tmp_path, port=port, article_url=demo_run.ARTICLE_URL)
-        project = Project(folder=tmp_path, stand=None, faults={})
+        project = Project(folder=tmp_path, news_site=None, faults={})
         synced = project.sync(*project.settings.sources)
     assert synced.totals()["new"] > 50
     before = project.rows(ARTICLES), project.rows(REVISIONS)

@@ -17,7 +17,7 @@ POLISH = "Przepraszamy, ta strona została usunięta albo przeniesiona, prosimy 
 
 
 def page(title: str, *paragraphs: str, head: str = "") -> bytes:
-    body = "".join(f"<p>{words}</p>" for words in paragraphs)
+    body = "".join(f"<p>{text}</p>" for text in paragraphs)
     return (
         f"<html><head><title>{title} | Gazette</title>{head}</head>"
         f"<body><main><article><h1>{title}</h1>{body}</article></main></body></html>"
@@ -31,7 +31,7 @@ def answer(title: str, *paragraphs: str) -> Fault:
 @pytest.fixture
 def gazette(project, faults):
     """A project with a source of full text, whose pages are whole."""
-    host = f"http://127.0.0.1:{project.stand.port}"
+    host = f"http://127.0.0.1:{project.news_site.port}"
     items = "".join(
         f"<item><title>{escape(title)}</title><link>{host}/gazette/{name}</link>"
         f"<guid>{name}</guid><description>{text}</description></item>"
@@ -109,7 +109,7 @@ def test_unknown_page_under_two_addresses_is_no_article(gazette, faults):
 def test_without_a_listing_a_text_of_three_addresses_is_no_article(gazette, faults, count):
     with gazette.config.open("a", encoding="utf-8") as file:
         file.write('\n[sources.pages]\nparser = "generic"\n')
-    host = f"http://127.0.0.1:{gazette.stand.port}"
+    host = f"http://127.0.0.1:{gazette.news_site.port}"
     faults["/pages/"] = answer("Gazette", POLISH)
     urls = [f"{host}/pages/{number}" for number in range(count)]
 
@@ -135,7 +135,7 @@ def test_stored_article_remains_and_its_failure_ends_with_the_fault(gazette, fau
 
 def test_one_article_at_two_addresses_is_a_duplicate(gazette, faults):
     title, text = ITEMS["ferry"]
-    host = f"http://127.0.0.1:{gazette.stand.port}"
+    host = f"http://127.0.0.1:{gazette.news_site.port}"
     feed = faults["/gazette/feed.xml"].body.decode()
     again = f"<item><title>{title}</title><link>{host}/gazette/again</link></item></channel>"
     faults["/gazette/feed.xml"] = Fault(status=200, body=feed.replace("</channel>", again).encode())

@@ -69,14 +69,14 @@ class Oracle:
     contents: set[tuple[str, str]] = field(default_factory=set)
 
     def reported(
-        self, path: str, article_id: str, version: Version, words: tuple[str, str]
+        self, path: str, article_id: str, version: Version, content: tuple[str, str]
     ) -> None:
         """Add a version of an article, after those of all earlier files."""
         self.files[path] = article_id
         chain = self.revisions.setdefault(article_id, [])
         if not chain or chain[-1] != version:
             chain.append(version)
-        self.contents.add(words)
+        self.contents.add(content)
 
     def refused(self, path: str, reason: str, *, repaired: bool = False) -> None:
         """A file that is no article."""
@@ -201,8 +201,8 @@ class _Archive:
         path = f"{folder}/{showtime[:10]}-{article}.md"
         mark = reported.brief if era in "ABD" else reported.mark
         # The text of D repeats the title, so it differs from those of A and B.
-        words = (reported.title, f"{mark} and title" if era == "D" else mark)
-        self._oracle.reported(path, f"finews:{article}", Version(reported.title, mark), words)
+        content = (reported.title, f"{mark} and title" if era == "D" else mark)
+        self._oracle.reported(path, f"finews:{article}", Version(reported.title, mark), content)
         return path, forms.finews(era, reported, article, showtime)
 
     # --- others ---
@@ -229,7 +229,7 @@ class _Archive:
         # A title quoted again and again, in the head and in the file's name.
         self._stories += 1
         mark = f"{self._stories:08d}"
-        title = forms.words(self._rng, 6)
+        title = forms.content(self._rng, 6)
         quotes = '"' * 7
         path = f"post/新媒体/人人都是产品经理/最新文章/{quotes} '{title}' {quotes}.md"
         article = f"woshipm:post/新媒体/人人都是产品经理/最新文章/{title}"

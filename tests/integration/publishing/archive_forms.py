@@ -76,21 +76,21 @@ def _windows() -> tuple[str, ...]:
     return tuple(sorted({run[at : at + 2] for run in runs for at in range(len(run) - 1)}))
 
 
-def words(rng: Random, pairs: int) -> str:
+def chinese_text(rng: Random, pairs: int) -> str:
     """Chinese of ``2 * pairs`` characters."""
     return "".join(rng.choices(_windows(), k=pairs))
 
 
 def sentence(rng: Random, pairs: int) -> str:
     """Words with a comma or two and a full stop."""
-    return "，".join(words(rng, pairs) for _ in range(rng.randint(1, 3))) + "。"
+    return "，".join(chinese_text(rng, pairs) for _ in range(rng.randint(1, 3))) + "。"
 
 
 def story(rng: Random, number: int, *, body: int | None = None) -> Story:
     """A story of a length and a form by chance; ``body`` chooses one of the twelve forms."""
     mark, brief = f"{number:08d}", f"{90_000_000 + number:08d}"
     form = rng.choice(TITLES[:4] if rng.random() < 0.8 else TITLES)
-    title = form.format(words(rng, rng.randint(4, 12)), words(rng, 3))
+    title = form.format(chinese_text(rng, rng.randint(4, 12)), chinese_text(rng, 3))
     digest = f"{sentence(rng, 9)}编号{brief}。"
     html = _body(rng, mark, title, rng.randrange(12) if body is None else body)
     return Story(
@@ -101,7 +101,7 @@ def story(rng: Random, number: int, *, body: int | None = None) -> Story:
 def _body(rng: Random, mark: str, title: str, form: int) -> str:
     marked = f"<p>编号{mark}，{sentence(rng, 20)}</p>"
     paragraphs = [marked, *(f"<p>{sentence(rng, 30)}</p>" for _ in range(rng.randint(6, 24)))]
-    picture = f'<center><img src="{PICTURE.format(mark)}" alt="{words(rng, 2)}" /></center>'
+    picture = f'<center><img src="{PICTURE.format(mark)}" alt="{chinese_text(rng, 2)}" /></center>'
     if form == 0:
         return f"<p>{title}，编号{mark}。</p>"  # one sentence, nearly the title
     if form == 1:
@@ -110,11 +110,12 @@ def _body(rng: Random, mark: str, title: str, form: int) -> str:
         return "".join([*paragraphs[:2], picture, *paragraphs[2:]])
     if form == 3:
         row = "<tr><td>{}</td><td>{:.2f}%</td><td>-{}.5</td></tr>"
-        rows = "".join(row.format(words(rng, 2), rng.random() * 9, at) for at in range(40))
+        rows = "".join(row.format(chinese_text(rng, 2), rng.random() * 9, at) for at in range(40))
         return f"{marked}<table><tbody>{rows}</tbody></table>"
     if form == 4:
-        return f"{marked}<p>《&lt;{words(rng, 4)}&gt;修正案》 A&amp;B 3.5% ¥4.2</p>" + "\n ".join(
-            paragraphs[1:]
+        return (
+            f"{marked}<p>《&lt;{chinese_text(rng, 4)}&gt;修正案》 A&amp;B 3.5% ¥4.2</p>"
+            + "\n ".join(paragraphs[1:])
         )
     if form == 5:
         keyword = (

@@ -33,12 +33,12 @@ def settings_of(warehouse: Path) -> Settings:
     )
 
 
-def bring_in(warehouse: Path, *paths: Path, source: str | None = None) -> RunReport:
+def import_folder(warehouse: Path, *paths: Path, source: str | None = None) -> RunReport:
     return run_local.run_import(
         settings_of(warehouse),
         paths,
         source=source,
-        notify=lambda _words: None,
+        notify=lambda _message: None,
         progress=lambda _source, _done, _total: None,
     )
 

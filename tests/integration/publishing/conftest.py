@@ -11,7 +11,7 @@ from flows.publishing import import_files
 from flows.publishing.find_posts import PostPath
 from flows.publishing.read_posts import PostOutcome, PostReader
 from tests.integration.publishing.archive import Oracle, write_archive
-from tests.integration.publishing.archive_project import POSTS_IN_ARCHIVE, bring_in
+from tests.integration.publishing.archive_project import POSTS_IN_ARCHIVE, import_folder
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def imported(archive: tuple[Path, Oracle], tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_files, "BATCH_SIZE", 50)
         patch.setattr(import_files, "process_count", lambda: 1)
-        bring_in(warehouse, archive[0])
+        import_folder(warehouse, archive[0])
     return warehouse
 
 

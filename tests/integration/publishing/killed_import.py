@@ -33,7 +33,7 @@ def main(warehouse: str, site: str, enough: str, number: str) -> None:
 
     settings = settings_of(Path(warehouse))
     report = run_local.run_import(
-        settings, [Path(site)], source=None, notify=lambda _words: None, progress=progress
+        settings, [Path(site)], source=None, notify=lambda _message: None, progress=progress
     )
     sys.exit(report.exit_code)
 

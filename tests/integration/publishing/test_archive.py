@@ -20,9 +20,9 @@ from tests.integration.publishing.archive import Oracle, write_archive
 from tests.integration.publishing.archive_forms import MARK
 from tests.integration.publishing.archive_project import (
     POSTS_IN_ARCHIVE,
-    bring_in,
     counted,
     everything,
+    import_folder,
     rows_of,
     settings_of,
     some_posts,
@@ -108,7 +108,7 @@ def test_reading_in_processes_gives_what_reading_in_this_one_gives(
     archive: tuple[Path, Oracle], imported: Path, tmp_path: Path
 ) -> None:
     folder, oracle = archive
-    report = bring_in(tmp_path / "b.duckdb", folder)
+    report = import_folder(tmp_path / "b.duckdb", folder)
 
     counts = counted(report)
     assert counts["new"] + counts["duplicate"] == len(oracle.revisions)
@@ -137,13 +137,13 @@ def test_what_a_site_shows_is_current_where_two_files_speak_for_one_time(tmp_pat
     head = (
         "---\ntitle: A ferry returns\narticle_id: x:1\ndate: 2022-03-14 08:00:00 +08:00\n---\n{}\n"
     )
-    for folder, words in (("_posts", "It is back."), ("old_post", "It may come back.")):
+    for folder, text in (("_posts", "It is back."), ("old_post", "It may come back.")):
         (tmp_path / "site" / folder).mkdir(parents=True)
-        (tmp_path / "site" / folder / "a.md").write_text(head.format(words))
+        (tmp_path / "site" / folder / "a.md").write_text(head.format(text))
         os.utime(tmp_path / "site" / folder / "a.md", (2000, 2000))
     for number, names in enumerate((("_posts", "old_post"), ("old_post", "_posts"), ("",))):
         warehouse = tmp_path / f"{number}.duckdb"
-        bring_in(warehouse, *(tmp_path / "site" / name for name in names))
+        import_folder(warehouse, *(tmp_path / "site" / name for name in names))
         assert rows_of(warehouse, "SELECT text, revision_count FROM articles") == [
             ("It is back.", 2)
         ]
@@ -153,7 +153,7 @@ def test_files_of_two_folders_are_reported_apart_by_their_folders(tmp_path: Path
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "index.md").write_text(f"---\ntitle: {folder}\n---\nThe words.\n")
-    bring_in(tmp_path / "w.duckdb", tmp_path / "a", tmp_path / "b")
+    import_folder(tmp_path / "w.duckdb", tmp_path / "a", tmp_path / "b")
 
     sql = "SELECT article_id FROM articles ORDER BY 1"
     assert rows_of(tmp_path / "w.duckdb", sql) == [("posts:a/index.md",), ("posts:b/index.md",)]
@@ -170,7 +170,7 @@ def test_progress_is_reported_from_the_first_file_to_the_last(
         settings_of(tmp_path / "w.duckdb"),
         [some_posts(tmp_path, count=10)],
         source=None,
-        notify=lambda _words: None,
+        notify=lambda _message: None,
         progress=lambda *step: reported.append(step),
     )
     assert reported == [("import", done, 10) for done in (0, 4, 8, 10)]
@@ -185,7 +185,7 @@ def test_a_second_import_reads_nothing_and_changes_nothing(
     folder, oracle = archive
     before = everything(copy)
 
-    report = bring_in(copy, folder)
+    report = import_folder(copy, folder)
 
     open_failures = len(oracle.reasons) - len(oracle.repaired)
     assert counted(report) == {
@@ -208,16 +208,16 @@ def test_files_that_were_changed_added_or_mended_are_read_and_no_others(
     site = tmp_path / "site"
     shutil.copytree(archive[0], site)
     changed = next(path for path, article in archive[1].files.items() if article[:9] == "finews:NW")
-    mended, added = "old_post/2022-01-08-bare.md", "_posts/2022-01-10-new.md"
+    repaired, added = "old_post/2022-01-08-bare.md", "_posts/2022-01-10-new.md"
     (site / changed).write_bytes((site / changed).read_bytes() + b"\n")
-    (site / mended).write_text("---\ntitle: mended\n---\nThe words.\n")
+    (site / repaired).write_text("---\ntitle: mended\n---\nThe words.\n")
     (site / added).write_text("---\ntitle: added\n---\nThe words.\n")
 
-    report = bring_in(copy, site)
+    report = import_folder(copy, site)
 
-    assert sorted(read_anew) == sorted([changed, mended, added])
+    assert sorted(read_anew) == sorted([changed, repaired, added])
     assert report.totals()["new"] == 2
-    sql = f"SELECT resolved_at IS NOT NULL FROM quarantine WHERE url = '{mended}'"
+    sql = f"SELECT resolved_at IS NOT NULL FROM quarantine WHERE url = '{repaired}'"
     assert rows_of(copy, sql) == [(True,)]
 
 
@@ -228,7 +228,7 @@ def test_a_changed_parser_reads_all_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(import_files, "POST_PARSER", replace(POST_PARSER, version="later"))
-    report = bring_in(copy, archive[0])
+    report = import_folder(copy, archive[0])
     assert sorted(read_anew) == sorted(archive[1].files)
     assert (counted(report)["new"], counted(report)["updated"]) == (0, 0)
 
@@ -237,7 +237,7 @@ def test_posts_that_do_not_name_their_source_are_read_again_for_another(
     archive: tuple[Path, Oracle], copy: Path, read_anew: list[str]
 ) -> None:
     folder, oracle = archive
-    report = bring_in(copy, folder, source="harbour")
+    report = import_folder(copy, folder, source="harbour")
 
     by_hand = {path for path, article in oracle.files.items() if article[:6] == "posts:"}
     nobodys = {path for path in oracle.reasons if not re.search(r"\d{18}", path)}
@@ -249,12 +249,12 @@ def test_posts_that_do_not_name_their_source_are_read_again_for_another(
 def test_a_failure_is_not_mended_by_a_good_file_of_its_name_from_another_site(
     tmp_path: Path,
 ) -> None:
-    for name, words in (("bad", "no head"), ("good", "---\ntitle: a\n---\nThe words.\n")):
+    for name, text in (("bad", "no head"), ("good", "---\ntitle: a\n---\nThe words.\n")):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "index.md").write_text(words)
+        (tmp_path / name / "index.md").write_text(text)
     warehouse = tmp_path / "w.duckdb"
-    bring_in(warehouse, tmp_path / "bad", source="one")
-    bring_in(warehouse, tmp_path / "good", source="other")
+    import_folder(warehouse, tmp_path / "bad", source="one")
+    import_folder(warehouse, tmp_path / "good", source="other")
     sql = "SELECT source, resolved_at IS NULL FROM quarantine"
     assert rows_of(warehouse, sql) == [("one", True)]
 
@@ -265,10 +265,10 @@ def test_a_file_that_returns_to_earlier_bytes_is_read_again_when_it_was_written_
     site = tmp_path / "site"
     site.mkdir()
     post, warehouse = site / "a.md", tmp_path / "w.duckdb"
-    for at, words in ((1000, "first"), (2000, "second"), (3000, "first"), (3000, "first")):
-        post.write_text(f"---\ntitle: a\n---\n{words}\n")
+    for at, text in ((1000, "first"), (2000, "second"), (3000, "first"), (3000, "first")):
+        post.write_text(f"---\ntitle: a\n---\n{text}\n")
         os.utime(post, (at, at))
-        bring_in(warehouse, site)
+        import_folder(warehouse, site)
     assert rows_of(warehouse, "SELECT text FROM revisions ORDER BY revision") == [
         ("first",), ("second",), ("first",),
     ]  # fmt: skip

@@ -16,8 +16,8 @@ import pytest
 from flows.publishing import import_files
 from tests.integration.publishing.archive import Oracle
 from tests.integration.publishing.archive_project import (
-    bring_in,
     everything,
+    import_folder,
     rows_of,
 )
 
@@ -52,7 +52,7 @@ def test_an_import_that_was_ended_continues_and_leaves_no_process(
     assert 0 < len(stored) < len(archive[1].files) - 50
 
     monkeypatch.setattr(import_files, "BATCH_SIZE", 50)
-    bring_in(warehouse, folder)
+    import_folder(warehouse, folder)
 
     assert stored.isdisjoint(read_anew)
     assert everything(warehouse) == everything(imported)
@@ -89,5 +89,5 @@ def test_an_import_that_loses_a_reading_process_fails_and_the_next_one_completes
     assert done.returncode == 1
     assert b"RunFailed: a process that reads posts was killed" in done.stderr
     assert wait_until(lambda: not any(is_running(int(pid)) for pid in done.stdout.split()))
-    bring_in(warehouse, folder)
+    import_folder(warehouse, folder)
     assert everything(warehouse) == everything(imported)

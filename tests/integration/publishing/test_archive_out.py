@@ -9,7 +9,12 @@ import pytest
 
 from flows.publishing.export_posts import export_articles
 from tests.integration.publishing.archive import Oracle
-from tests.integration.publishing.archive_project import bring_in, counted, everything, settings_of
+from tests.integration.publishing.archive_project import (
+    counted,
+    everything,
+    import_folder,
+    settings_of,
+)
 
 
 @pytest.mark.parametrize("dialect", ["jekyll", "hexo"])
@@ -17,7 +22,7 @@ def test_every_imported_file_is_checked_byte_for_byte(
     archive: tuple[Path, Oracle], copy: Path, dialect: str
 ) -> None:
     folder, oracle = archive
-    bring_in(copy, folder)  # publishes the copy
+    import_folder(copy, folder)  # publishes the copy
 
     checked = export_articles(settings_of(copy), folder, dialect, check=True)
 
@@ -32,7 +37,7 @@ def test_a_fresh_folder_gets_every_file_of_the_dialect_as_it_was(
     archive: tuple[Path, Oracle], copy: Path, tmp_path: Path, dialect: str, *, is_own: bool
 ) -> None:
     folder, oracle = archive
-    bring_in(copy, folder)
+    import_folder(copy, folder)
     out = tmp_path / "out"
 
     exported = export_articles(settings_of(copy), out, dialect).exported
@@ -52,7 +57,7 @@ def test_a_copy_that_was_moved_away_is_not_missing_from_its_site(
 ) -> None:
     site = tmp_path / "site"
     shutil.copytree(archive[0], site)
-    bring_in(copy, site)
+    import_folder(copy, site)
     moved = next(path for path in archive[1].files if (site / f"_posts{path[8:]}").exists()
                  and path.startswith("old_post/"))  # fmt: skip
     (site / moved).unlink()
@@ -67,7 +72,7 @@ def test_a_folder_of_a_site_is_checked_for_what_was_imported_from_it(
     archive: tuple[Path, Oracle], copy: Path
 ) -> None:
     folder, oracle = archive
-    bring_in(copy, folder)
+    import_folder(copy, folder)
     checked = export_articles(settings_of(copy), folder / "_posts", "jekyll", check=True)
 
     there = {path: article for path, article in oracle.files.items() if path.startswith("_posts/")}
@@ -80,11 +85,11 @@ def test_a_folder_of_a_site_is_checked_for_what_was_imported_from_it(
 def test_an_archive_imported_from_its_export_changes_nothing(
     archive: tuple[Path, Oracle], copy: Path, tmp_path: Path, dialect: str
 ) -> None:
-    bring_in(copy, archive[0])
+    import_folder(copy, archive[0])
     before = everything(copy)
     export_articles(settings_of(copy), tmp_path / "out", dialect)
 
-    counts = counted(bring_in(copy, tmp_path / "out"))
+    counts = counted(import_folder(copy, tmp_path / "out"))
 
     assert counts["unchanged"] == sum(counts.values()) > 0
     assert everything(copy) == before

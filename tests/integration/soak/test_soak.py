@@ -48,11 +48,13 @@ class Read:
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
     folder, windows = tmp_path_factory.mktemp("soak"), []
-    with site.serve(last_edition=LAST) as stand:
-        config = demo_run.write_config(folder, port=stand.port, article_url=demo_run.ARTICLE_URL)
+    with site.serve(last_edition=LAST) as news_site:
+        config = demo_run.write_config(
+            folder, port=news_site.port, article_url=demo_run.ARTICLE_URL
+        )
         chosen = settings.load(config, {})
         for edition in range(1, LAST + 1):
-            stand.edition, began = edition, datetime.now(UTC)
+            news_site.edition, began = edition, datetime.now(UTC)
             sync_without_prefect(chosen, list(chosen.sources), limit=None, dry_run=False)
             windows.append(Window(edition=edition, began=began, ended=datetime.now(UTC)))
     return Read(chosen.warehouse.path, site.oracle(LAST), windows)
@@ -86,7 +88,7 @@ ONCE = "woshipm:5364101"
 def test_corpus_that_read_every_edition_differs_in_nothing(read):
     assert read.differences(read.warehouse) == []
     assert {edition for _, _, edition in read.oracle.gaps} == {3, 4, 6}
-    assert max(held.revisions for held in read.oracle.held) >= 3
+    assert max(article.revisions for article in read.oracle.articles) >= 3
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_difference_is_noticed(read, copy, statements, expected):
 def test_report_has_a_row_a_source_with_what_was_expected_and_what_is_held(read):
     corpus = read_corpus(read.warehouse, leave_out=[SHARED])
 
-    words = report(
+    text = report(
         SoakReport(windows=read.windows, recoveries=[3, 9, 5]),
         corpus,
         read.oracle,
@@ -218,10 +220,10 @@ def test_report_has_a_row_a_source_with_what_was_expected_and_what_is_held(read)
         Counter(kill=2),
     )
 
-    assert "editions: 6, requests: 7" in words
-    assert re.search(r"^ +2  kill$", words, re.MULTILINE)
-    assert re.search(r"^  ofweek_feed +(\d+) +\1 +(\d+) +\2 +1 +1$", words, re.MULTILINE)
-    assert "median 5 s, slowest 9 s" in words
+    assert "editions: 6, requests: 7" in text
+    assert re.search(r"^ +2  kill$", text, re.MULTILINE)
+    assert re.search(r"^  ofweek_feed +(\d+) +\1 +(\d+) +\2 +1 +1$", text, re.MULTILINE)
+    assert "median 5 s, slowest 9 s" in text
 
 
 # --- the editions that the soak lives on -----------------------------------------------
@@ -231,9 +233,9 @@ def test_generated_editions_bring_news_changes_and_floods_without_end():
     oracle = site.oracle(40)
 
     for source, (publication, via) in WAYS.items():
-        held = oracle.of(publication, via).values()
-        assert len(held) > 80, source
-        assert sum(one.revisions for one in held) > 1.2 * len(held), source
+        article = oracle.of(publication, via).values()
+        assert len(article) > 80, source
+        assert sum(one.revisions for one in article) > 1.2 * len(article), source
     assert {edition for _, _, edition in oracle.gaps} >= {*range(4, 41, 2)}
     assert {(whose, channel) for whose, channel, _ in oracle.gaps} == {
         (whose, channel) for whose, channels in CHANNELS.items() for channel in channels
@@ -242,9 +244,9 @@ def test_generated_editions_bring_news_changes_and_floods_without_end():
 
 def test_article_that_returns_to_an_earlier_text_has_another_revision():
     back = [
-        held.history
-        for held in site.oracle(40).held
-        for older_listing, newer in zip(held.history, held.history[2:], strict=False)
+        article.history
+        for article in site.oracle(40).articles
+        for older_listing, newer in zip(article.history, article.history[2:], strict=False)
         if (older_listing.title, older_listing.text) == (newer.title, newer.text)
     ]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import article, upsert
+from tests.unit.warehouse.factories import article, upsert
 from warehouse import migrate
 from warehouse.errors import WriteConflict
 

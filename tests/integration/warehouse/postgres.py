@@ -93,12 +93,12 @@ def _unprivileged() -> pwd.struct_passwd | None:
     return None
 
 
-def _run(user: pwd.struct_passwd | None, *words: object) -> None:
+def _run(user: pwd.struct_passwd | None, *arguments: object) -> None:
     whose = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
     done = subprocess.run(
-        [str(word) for word in words],
+        [str(argument) for argument in arguments],
         cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
         timeout=300, **whose,
     )  # type: ignore[call-overload]  # fmt: skip
     if done.returncode:
-        raise RuntimeError(f"{words[0]} failed: {done.stderr.strip()}")
+        raise RuntimeError(f"{arguments[0]} failed: {done.stderr.strip()}")

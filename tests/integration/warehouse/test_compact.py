@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
+from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows_of, upsert
 from warehouse import UpsertCounts, connect, transaction
 from warehouse.care import compact, erasure
 from warehouse.care.integrity import verify

@@ -21,7 +21,7 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from tests.integration.warehouse.writer import one_batch
-from tests.unit.warehouse.made import article, rows_of, upsert
+from tests.unit.warehouse.factories import article, rows_of, upsert
 from warehouse import connect, connect_read_only, publish, transaction
 from warehouse.care.integrity import verify
 from warehouse.errors import (
@@ -36,9 +36,9 @@ ROOT = Path(__file__).parents[3]
 KILLS = int(os.environ.get("TORTURE_KILLS", "3"))
 
 
-def run_writer(*words: object, check: bool = True) -> list[str]:
+def run_writer(*arguments: object, check: bool = True) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.integration.warehouse.writer", *map(str, words)],
+        [sys.executable, "-m", "tests.integration.warehouse.writer", *map(str, arguments)],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert not check or done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from tests.integration.warehouse import lakes, postgres
-from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
+from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows_of, upsert
 
 # What happens to an article is the same in a lake: these tests run again, on the `db` below.
 from tests.unit.warehouse.test_history import (  # noqa: F401
@@ -163,10 +163,10 @@ def test_two_processes_write_to_one_lake_at_once_and_nothing_is_doubled(
             assert writer.stdin
             writer.stdin.write("\n")
             writer.stdin.flush()
-        said = [writer.communicate(timeout=300)[0].split() for writer in writers]
+        outputs = [writer.communicate(timeout=300)[0].split() for writer in writers]
 
     assert [writer.returncode for writer in writers] == [0, 0]
-    new, known = (sum(int(n) for one in said for n in one[i::4]) for i in (1, 2))
+    new, known = (sum(int(n) for one in outputs for n in one[i::4]) for i in (1, 2))
     assert (new, known) == (200, 200)
     with lakes.attached(server, tmp_path, "both") as db:
         assert rows_of(db, "SELECT count(*), count(DISTINCT article_id) FROM articles") == [

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import HOUR, article, rows_of, upsert
+from tests.unit.warehouse.factories import HOUR, article, rows_of, upsert
 from warehouse import connect, connect_for_queries, connect_read_only, current_snapshot, publish
 from warehouse.care import snapshot
 from warehouse.care.integrity import verify

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.unit.warehouse.made import article, rows_of, upsert
+from tests.unit.warehouse.factories import article, rows_of, upsert
 from warehouse import (
     UpsertCounts,
     connect,
@@ -30,9 +30,9 @@ from warehouse.errors import WarehouseBusy, WriteConflict
 ROOT = Path(__file__).parents[3]
 
 
-def start(*words: object) -> subprocess.Popen[str]:
+def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.warehouse.writer", *map(str, words)],
+        [sys.executable, "-m", "tests.integration.warehouse.writer", *map(str, arguments)],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
 

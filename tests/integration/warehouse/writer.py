@@ -10,13 +10,13 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from tests.unit.warehouse.made import HOUR, NOON, article, upsert
+from tests.unit.warehouse.factories import HOUR, NOON, article, upsert
 from warehouse import WarehouseError, connect, observe, transaction, upsert_articles, wal
 from warehouse.records import runs, watermarks
 
 
-def notify(*words: object) -> None:
-    print(*words, flush=True)
+def notify(*values: object) -> None:
+    print(*values, flush=True)
 
 
 def hold(path: Path) -> None:

@@ -29,8 +29,8 @@ def commands() -> list[str]:
 def test_command_of_the_readme_is_one_that_copydesk_takes(line, elsewhere):
     for folder in ("_posts", "old_post"):
         (elsewhere / "site" / folder).mkdir(parents=True)
-    words = shlex.split(line)[1:]
-    with cli.copydesk.make_context("copydesk", list(words), obj=cli.Console()) as context:
+    arguments = shlex.split(line)[1:]
+    with cli.copydesk.make_context("copydesk", list(arguments), obj=cli.Console()) as context:
         name, command, rest = cli.copydesk.resolve_command(
             context, [*context._protected_args, *context.args]
         )

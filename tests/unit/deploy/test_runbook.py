@@ -26,8 +26,8 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("line", commands())
 def test_command_of_the_runbook_is_one_that_copydesk_takes(line, elsewhere):
-    words = [GIVEN.get(word, word) for word in shlex.split(line)[1:]]
-    with cli.copydesk.make_context("copydesk", words, obj=cli.Console()) as context:
+    arguments = [GIVEN.get(word, word) for word in shlex.split(line)[1:]]
+    with cli.copydesk.make_context("copydesk", arguments, obj=cli.Console()) as context:
         name, command, rest = cli.copydesk.resolve_command(
             context, [*context._protected_args, *context.args]
         )

@@ -135,16 +135,16 @@ WORDS = st.text(
 
 
 @given(WORDS)
-def test_canonical_words_are_their_own_canonical_form(words: str) -> None:
-    bare = canonical(words, "").split("\x1f")[0]
+def test_canonical_words_are_their_own_canonical_form(text: str) -> None:
+    bare = canonical(text, "").split("\x1f")[0]
 
-    assert canonical(bare, "") == canonical(words, "")
-    assert content_hash(words, "").startswith("c1:")
+    assert canonical(bare, "") == canonical(text, "")
+    assert content_hash(text, "").startswith("c1:")
 
 
 @given(st.text(alphabet="0123456789今天.：%-+$ab ，", max_size=30))
-def test_white_space_around_words_changes_nothing(words: str) -> None:
-    assert canonical(f" \u3000{words}\n", "") == canonical(words, "")
+def test_white_space_around_words_changes_nothing(text: str) -> None:
+    assert canonical(f" \u3000{text}\n", "") == canonical(text, "")
 
 
 def test_everything_that_normalizes_to_punctuation_is_handled_before_dropping() -> None:

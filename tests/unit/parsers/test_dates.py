@@ -194,7 +194,7 @@ def test_unknown_keeps_the_text_and_the_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "time"),
+    ("text", "time"),
     [
         ("2019-09-07 13:43:45 来源: 某报 举报", "2019-09-07 13:43:45"),
         ("发布时间：2019年06月15日08:18 来源：某网", "2019年06月15日08:18"),
@@ -211,8 +211,8 @@ def test_unknown_keeps_the_text_and_the_reason() -> None:
         ("昨天 12:30", ""),
     ],
 )
-def test_find_time_takes_the_first_date_out_of_other_words(words: str, time: str) -> None:
-    assert find_time_text(words) == time
+def test_find_time_takes_the_first_date_out_of_other_words(text: str, time: str) -> None:
+    assert find_time_text(text) == time
     assert not time or parse_time(time, SHANGHAI, "x").at is not None
 
 

@@ -29,10 +29,10 @@ SENTENCES = (
     "The first crossing leaves at six, and the timetable of last summer returns.",
 )
 TEXT = "\n\n".join(SENTENCES)
-PARAGRAPHS = "".join(f"<p>{words}</p>\n" for words in SENTENCES)
+PARAGRAPHS = "".join(f"<p>{text}</p>\n" for text in SENTENCES)
 CHINESE = "".join(
-    f"<p>{words}</p>"
-    for words in (
+    f"<p>{text}</p>"
+    for text in (
         "渡口管理处周四宣布，停航三周的港口航线从今天早上起恢复运行，首班船载着四十名乘客。",
         "管理处说，新的发动机每天少用三吨柴油，秋天以前还有两条船会换上同样的机器。",
         "码头上的商店也重新开门，店主们希望周末能迎来更多的客人，票价不变。",
@@ -510,9 +510,9 @@ def test_real_pages_of_the_corpus_keep_their_words(set_name: str):
     for name, oracle in sorted(oracles.items())[:12]:
         body = gzip.decompress((folder / "html" / f"{name}.html.gz").read_bytes())
         article = read(decode(body).text, oracle.get("url") or f"file:///{name}")
-        paragraphs = [words for wanted, words in oracle["paras"] if wanted and len(words) > 40]
+        paragraphs = [text for wanted, text in oracle["paras"] if wanted and len(text) > 40]
         found = "".join(article.text.split())
-        kept = sum("".join(words.split())[:40] in found for words in paragraphs)
+        kept = sum("".join(text.split())[:40] in found for text in paragraphs)
         if kept < 0.8 * len(paragraphs):
             missed.append((name, kept, len(paragraphs)))
 

@@ -126,14 +126,14 @@ def test_json_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["<html>\n <body>502 Bad Gateway", "", '{"a": NaN}', "[" * 100_000, '{"a": 1} x']
+    "text", ["<html>\n <body>502 Bad Gateway", "", '{"a": NaN}', "[" * 100_000, '{"a": 1} x']
 )
-def test_text_that_is_no_json_is_refused_with_its_beginning(words: str) -> None:
+def test_text_that_is_no_json_is_refused_with_its_beginning(text: str) -> None:
     with pytest.raises(BadListing) as caught:
-        json_document(words, "rolling news")
+        json_document(text, "rolling news")
 
     assert caught.value.expected == "rolling news: a JSON document"
-    assert caught.value.found == " ".join(words.split())[:80]
+    assert caught.value.found == " ".join(text.split())[:80]
 
 
 RECORD: dict[str, Any] = {"id": "1", "n": 3, "flag": True, "none": None, "list": []}

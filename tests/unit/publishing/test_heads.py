@@ -22,8 +22,8 @@ PIECES = st.lists(
     ),
     max_size=6,
 ).map("".join)  # fmt: skip
-QUOTED = PIECES.map(lambda words: f'"{words}"') | PIECES.map(lambda words: f"'{words}'")
-VALUES = PIECES | QUOTED | QUOTED.flatmap(lambda words: PIECES.map(lambda more: words + more))
+QUOTED = PIECES.map(lambda text: f'"{text}"') | PIECES.map(lambda text: f"'{text}'")
+VALUES = PIECES | QUOTED | QUOTED.flatmap(lambda text: PIECES.map(lambda more: text + more))
 KEYS = st.sampled_from(["title", "date", "tags", "a-b", "_x", "null", "a"]) | PIECES
 LINES = st.one_of(
     st.builds("{}: {}".format, KEYS, VALUES),

@@ -22,7 +22,7 @@ IMPORTED = {
 
 
 @pytest.fixture(scope="module")
-def stand() -> Iterator[str]:
+def site_url() -> Iterator[str]:
     with serve() as news_site:
         yield news_site.url
 
@@ -58,13 +58,13 @@ def fetched(source: Source) -> Iterator[Article]:
 
 
 @pytest.fixture(scope="module")
-def finews(stand: str) -> dict[str, Article]:
+def finews(site_url: str) -> dict[str, Article]:
     source = registry.make_source(
         "finews",
         "finews",
         {
-            "base_url": stand,
-            "article_base_url": stand,
+            "base_url": site_url,
+            "article_base_url": site_url,
             "channels": ["media", "market-37", "market-38", "market-39"],
         },
     )
@@ -89,9 +89,9 @@ def test_a_finews_seed_is_the_article_of_the_test_site(
     [("001", "woshipm", "/woshipm/latest"), ("002", "ofweek", "/ofweek/news")],
 )
 def test_an_aggregator_seed_has_the_content_of_the_feeds_article(
-    number: str, slug: str, route: str, stand: str
+    number: str, slug: str, route: str, site_url: str
 ) -> None:
-    source = registry.make_source(slug, "rsshub", {"url": stand + route})
+    source = registry.make_source(slug, "rsshub", {"url": site_url + route})
     mine = IMPORTED[number]
     same = [each for each in fetched(source) if each.content_hash == mine.content_hash]
     assert len(same) == 1

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import article
+from tests.unit.warehouse.factories import article
 from warehouse import observe, transaction, upsert_articles
 from warehouse.read import archived_fetches
 from warehouse.records import backfill_chunks

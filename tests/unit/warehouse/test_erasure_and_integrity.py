@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import HOUR, NOON, article, rows_of, upsert
+from tests.unit.warehouse.factories import HOUR, NOON, article, rows_of, upsert
 from warehouse import StoredPost, UpsertCounts, transaction
 from warehouse.care import erasure
 from warehouse.care.integrity import IntegrityReport, stored_records, verify

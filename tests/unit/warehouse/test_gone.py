@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import HOUR, NOON, article, rows_of, upsert
+from tests.unit.warehouse.factories import HOUR, NOON, article, rows_of, upsert
 from warehouse import transaction
 from warehouse.records import gone
 

@@ -7,7 +7,16 @@ from duckdb import DuckDBPyConnection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.warehouse.made import HOUR, NOON, article, everything, later, rows_of, says, upsert
+from tests.unit.warehouse.factories import (
+    HOUR,
+    NOON,
+    article,
+    everything,
+    fetched_later,
+    rows_of,
+    upsert,
+    with_text,
+)
 from warehouse import ArticleRow, UpsertCounts, connect, observe, transaction, upsert_articles
 from warehouse.care.compact import merge_sightings
 from warehouse.care.integrity import verify
@@ -27,7 +36,7 @@ def history(db: DuckDBPyConnection) -> list[tuple[object, ...]]:
 
 
 def test_a_content_that_returns_gets_its_own_revision(db: DuckDBPyConnection) -> None:
-    for row in (ROW, later(says(ROW, "乙")), later(ROW, 2)):
+    for row in (ROW, fetched_later(with_text(ROW, "乙")), fetched_later(ROW, 2)):
         upsert(db, row)
 
     assert history(db) == [
@@ -41,7 +50,7 @@ def test_a_content_that_returns_gets_its_own_revision(db: DuckDBPyConnection) ->
 
 def test_an_older_page_becomes_a_past_revision(db: DuckDBPyConnection) -> None:
     upsert(db, ROW)
-    upsert(db, later(says(ROW, "传降准"), -1))
+    upsert(db, fetched_later(with_text(ROW, "传降准"), -1))
 
     assert history(db) == [
         (1, "传降准", NOON - HOUR, NOON, False),
@@ -52,14 +61,19 @@ def test_an_older_page_becomes_a_past_revision(db: DuckDBPyConnection) -> None:
 
 def test_confirmations_are_sightings_and_nothing_else(db: DuckDBPyConnection) -> None:
     for hours in range(5):
-        upsert(db, later(ROW, hours))
+        upsert(db, fetched_later(ROW, hours))
 
     counts = "SELECT (SELECT count(*) FROM _store.article_versions), (SELECT count(*) FROM _store.sightings)"
     assert rows_of(db, counts) == [(1, 5)]
 
 
 def test_a_late_page_before_another_content_adds_one_link(db: DuckDBPyConnection) -> None:
-    for row in (ROW, later(says(ROW, "乙"), 5), later(ROW, 9), later(says(ROW, "丙"), 3)):
+    for row in (
+        ROW,
+        fetched_later(with_text(ROW, "乙"), 5),
+        fetched_later(ROW, 9),
+        fetched_later(with_text(ROW, "丙"), 3),
+    ):
         upsert(db, row)
 
     assert [title for _, title, *_ in history(db)] == ["降准", "丙", "乙", "降准"]
@@ -71,20 +85,20 @@ def test_a_late_page_is_undone_by_the_first_confirmation_even_if_merged(
 ) -> None:
     upsert(db, ROW)
     for hours in (5, 9):
-        upsert(db, replace(later(ROW, hours), channel="media"))
+        upsert(db, replace(fetched_later(ROW, hours), channel="media"))
     with transaction(db):
         assert merge_sightings(db) == (3, 2)
 
-    upsert(db, later(says(ROW, "乙"), 3))
+    upsert(db, fetched_later(with_text(ROW, "乙"), 3))
 
     assert [start for _, _, start, *_ in history(db)] == [NOON, NOON + 3 * HOUR, NOON + 5 * HOUR]
 
 
 def test_a_replay_never_undoes_a_later_confirmation(db: DuckDBPyConnection) -> None:
     upsert(db, ROW)
-    upsert(db, later(ROW, 3))
+    upsert(db, fetched_later(ROW, 3))
 
-    assert upsert(db, later(says(ROW, "降准半个百分点"))) == UpsertCounts(unchanged=1)
+    assert upsert(db, fetched_later(with_text(ROW, "降准半个百分点"))) == UpsertCounts(unchanged=1)
     assert history(db) == [
         (1, "降准", NOON, NOON + HOUR, False),
         (2, "降准半个百分点", NOON + HOUR, NOON + 3 * HOUR, False),
@@ -115,16 +129,16 @@ def test_two_readings_of_one_moment_stay_two_when_replayed_after_merging(
 
 def test_a_confirmation_replayed_does_not_undo_a_better_reading(db: DuckDBPyConnection) -> None:
     upsert(db, ROW)
-    upsert(db, later(ROW))
-    upsert(db, later(says(ROW, "乙")))  # the same moment, read again
+    upsert(db, fetched_later(ROW))
+    upsert(db, fetched_later(with_text(ROW, "乙")))  # the same moment, read again
 
-    assert upsert(db, later(ROW)) == UpsertCounts(unchanged=1)
+    assert upsert(db, fetched_later(ROW)) == UpsertCounts(unchanged=1)
     assert rows_of(db, "SELECT title FROM articles") == [("乙",)]
 
 
 def test_repaired_metadata_is_current_but_no_revision(db: DuckDBPyConnection) -> None:
     upsert(db, ROW)
-    upsert(db, replace(later(ROW), published_at=NOON - 2 * HOUR))
+    upsert(db, replace(fetched_later(ROW), published_at=NOON - 2 * HOUR))
 
     found = rows_of(
         db, "SELECT published_at, revision_count, first_seen_at, last_seen_at FROM articles"
@@ -134,7 +148,7 @@ def test_repaired_metadata_is_current_but_no_revision(db: DuckDBPyConnection) ->
 
 def test_exact_words_are_kept_when_only_punctuation_differs(db: DuckDBPyConnection) -> None:
     upsert(db, ROW)
-    upsert(db, later(replace(ROW, title="降准!", text="降准!", body_html="<p>降准!</p>")))
+    upsert(db, fetched_later(replace(ROW, title="降准!", text="降准!", body_html="<p>降准!</p>")))
     upsert(db, article(2))
 
     assert rows_of(
@@ -181,7 +195,7 @@ def test_twins_count_each_other(db: DuckDBPyConnection) -> None:
 
 
 def test_a_sighting_names_its_channels_and_times(db: DuckDBPyConnection) -> None:
-    upsert(db, ROW, replace(later(ROW), channel="market-37"))
+    upsert(db, ROW, replace(fetched_later(ROW), channel="market-37"))
 
     assert rows_of(
         db, "SELECT article_id, channels, first_seen_at, last_seen_at FROM sightings"
@@ -196,22 +210,22 @@ def test_one_moment_in_two_channels_is_seen_in_both(db: DuckDBPyConnection) -> N
 
 def test_cleaner_markup_of_the_same_words_is_current(db: DuckDBPyConnection) -> None:
     upsert(db, ROW)
-    upsert(db, replace(later(ROW), body_html="<p><b>降准</b></p>"))
+    upsert(db, replace(fetched_later(ROW), body_html="<p><b>降准</b></p>"))
 
     assert rows_of(db, "SELECT body_html, text FROM articles") == [("<p><b>降准</b></p>", "降准")]
 
 
 def test_two_upserts_in_one_transaction_are_as_good_as_two(db: DuckDBPyConnection) -> None:
     with transaction(db):
-        upsert_articles(db, map(observe, [ROW, says(ROW, "乙")]), run_id="run")
-        upsert_articles(db, map(observe, [article(2, "甲"), says(ROW, "丙")]), run_id="run")
+        upsert_articles(db, map(observe, [ROW, with_text(ROW, "乙")]), run_id="run")
+        upsert_articles(db, map(observe, [article(2, "甲"), with_text(ROW, "丙")]), run_id="run")
 
     assert rows_of(db, "SELECT title FROM articles ORDER BY article_id") == [("丙",), ("甲",)]
     assert verify(db).problems == ()
 
 
 def test_the_corpus_as_of_a_time_knows_nothing_later(db: DuckDBPyConnection) -> None:
-    upsert(db, ROW, later(says(ROW, "降准半个百分点")), later(article(2), 2))
+    upsert(db, ROW, fetched_later(with_text(ROW, "降准半个百分点")), fetched_later(article(2), 2))
 
     def as_of(hours: float) -> list[tuple[object, ...]]:
         return rows_of(
@@ -240,7 +254,7 @@ def reported(sights: list[tuple[int, str, int]]) -> dict[str, list[tuple[int, st
     """The plain answer: what held at each time, neighbours that agree as one."""
     histories = {}
     for number in sorted({number for _, _, number in sights}):
-        arrived = dict.fromkeys((hour, words) for hour, words, who in sights if who == number)
+        arrived = dict.fromkeys((hour, text) for hour, text, who in sights if who == number)
         last = dict(sorted(arrived, key=lambda one: one[0]))  # stable: the later arrival stays
         chain = list(last.items())
         kept = [one for before, one in pairwise(chain) if before[1] != one[1]]
@@ -259,7 +273,7 @@ def test_any_batches_in_any_order_give_the_same_history(
             batch = sights[start:end]
             upsert(
                 db,
-                *(article(who, words, fetched_at=NOON + h * HOUR) for h, words, who in batch),
+                *(article(who, text, fetched_at=NOON + h * HOUR) for h, text, who in batch),
             )
             arrived += sorted(batch, key=lambda one: one[0])
         found: dict[str, list[tuple[int, str]]] = {}
@@ -273,5 +287,5 @@ def test_any_batches_in_any_order_give_the_same_history(
                 chain.append(((start_at - NOON) // HOUR, str(title)))  # type: ignore[operator]
         assert found == reported(arrived)
         before = everything(db)
-        upsert(db, *(article(w, words, fetched_at=NOON + h * HOUR) for h, words, w in sights))
+        upsert(db, *(article(w, text, fetched_at=NOON + h * HOUR) for h, text, w in sights))
         assert everything(db) == before

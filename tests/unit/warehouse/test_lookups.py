@@ -10,16 +10,16 @@ from duckdb import DuckDBPyConnection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.warehouse.made import (
+from tests.unit.warehouse.factories import (
     HOUR,
     NOON,
     article,
     everything,
+    fetched_later,
     hash_of,
-    later,
     rows_of,
-    says,
     upsert,
+    with_text,
 )
 from warehouse import ArticleRow, UpsertCounts, connect, observe
 from warehouse.care.integrity import verify
@@ -58,9 +58,9 @@ def test_articles_that_share_a_tag_are_reported_apart(
         assert upsert(db, second) == UpsertCounts(new=1)
 
     assert upsert(db, first, second) == UpsertCounts(unchanged=2)
-    assert upsert(db, later(first), later(second)) == UpsertCounts(unchanged=2)
-    assert upsert(db, later(says(second, "乙"), 2)) == UpsertCounts(updated=1)
-    assert upsert(db, later(first, 3)) == UpsertCounts(unchanged=1)
+    assert upsert(db, fetched_later(first), fetched_later(second)) == UpsertCounts(unchanged=2)
+    assert upsert(db, fetched_later(with_text(second, "乙"), 2)) == UpsertCounts(updated=1)
+    assert upsert(db, fetched_later(first, 3)) == UpsertCounts(unchanged=1)
     assert rows_of(db, "SELECT article_id, title, revision_count FROM articles ORDER BY 1") == [
         (second.article_id, "乙", 2),
         (first.article_id, first.title, 1),
@@ -79,7 +79,7 @@ def test_contents_that_share_a_tag_are_reported_apart(db: DuckDBPyConnection) ->
 
 def test_the_pairs_of_these_tests_do_share_their_tags(db: DuckDBPyConnection) -> None:
     assert len({key_of(f"finews:{number}")[:4] for number in TWO_ARTICLES}) == 1
-    assert len({content_key(hash_of(words))[:4] for words in TWO_CONTENTS}) == 1
+    assert len({content_key(hash_of(text))[:4] for text in TWO_CONTENTS}) == 1
 
 
 # --- what makes a record ---------------------------------------------------------------------
@@ -103,7 +103,7 @@ def test_a_row_that_differs_to_the_letter_is_another_record(
 ) -> None:
     upsert(db, ROW)
 
-    assert upsert(db, later(other)) == UpsertCounts(unchanged=1)
+    assert upsert(db, fetched_later(other)) == UpsertCounts(unchanged=1)
     names = "body_html, text, publisher, published_at, tags, categories"
     assert rows_of(db, f"SELECT {names} FROM articles") == [
         (other.body_html, other.text, other.publisher, other.published_at, list(other.tags),
@@ -122,8 +122,8 @@ def test_no_two_of_these_records_share_a_key() -> None:
 
 ROWS = st.lists(
     st.builds(
-        lambda number, words, hour, channel, markup: replace(
-            says(article(number), words),
+        lambda number, text, hour, channel, markup: replace(
+            with_text(article(number), text),
             body_html=markup,
             channel=channel,
             fetched_at=NOON + hour * HOUR,
@@ -159,11 +159,11 @@ def test_a_batch_leaves_what_its_rows_one_by_one_leave(
 def test_known_new_and_repeated_rows_mixed_in_one_batch(db: DuckDBPyConnection) -> None:
     upsert(db, ROW, article(2, "甲"), article(3, "乙"))
     batch = [
-        later(ROW), later(ROW), later(ROW, 2),  # one moment twice, and a later one
-        later(article(2, "甲")),
-        later(says(article(3), "丙")), later(article(3, "乙"), 2),
-        article(4, "丁"), article(4, "丁"), later(article(5, "丁")),
-        later(article(6, "甲")),
+        fetched_later(ROW), fetched_later(ROW), fetched_later(ROW, 2),  # one moment twice, and a later one
+        fetched_later(article(2, "甲")),
+        fetched_later(with_text(article(3), "丙")), fetched_later(article(3, "乙"), 2),
+        article(4, "丁"), article(4, "丁"), fetched_later(article(5, "丁")),
+        fetched_later(article(6, "甲")),
     ]  # fmt: skip
 
     assert upsert(db, *batch) == UpsertCounts(new=1, updated=2, unchanged=5, duplicate=2)
@@ -188,7 +188,7 @@ def test_a_large_batch_is_stored_whole_and_in_parts(
     )
     assert rows_of(db, "SELECT count(DISTINCT seq) FROM _store.contents") == [(50,)]
     assert verify(db).problems == ()
-    assert upsert(db, *map(later, rows)) == UpsertCounts(unchanged=50)
+    assert upsert(db, *map(fetched_later, rows)) == UpsertCounts(unchanged=50)
 
 
 def test_a_large_first_load_goes_past_the_log_and_the_next_batch_into_it(

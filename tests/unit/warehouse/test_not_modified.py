@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import HOUR, NOON, article, everything, rows_of, upsert
+from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows_of, upsert
 from warehouse import transaction
 from warehouse.records.not_modified import (
     NotModified,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import HOUR, NOON, article, upsert
+from tests.unit.warehouse.factories import HOUR, NOON, article, upsert
 from warehouse import transaction
 from warehouse.records import not_modified, quarantine
 from warehouse.records.not_modified import NotModified
@@ -43,7 +43,7 @@ def read(db: DuckDBPyConnection, at: datetime, run_id: str = "reader") -> int:
         return quarantine.resolve_parsed(db, {"finews:1": at}, run_id=run_id)
 
 
-def standing(db: DuckDBPyConnection) -> list[QuarantineEntry]:
+def open_entries(db: DuckDBPyConnection) -> list[QuarantineEntry]:
     return quarantine.open_failures(db)
 
 
@@ -54,7 +54,7 @@ def test_older_page_that_fails_again_replaces_no_newer_one_and_counts(
 
     put(db, FAILED, run_id="reparse")
 
-    (found,) = standing(db)
+    (found,) = open_entries(db)
     assert found.row == NEWER
     assert (found.attempts, found.run_id) == (2, "reparse")
 
@@ -64,13 +64,13 @@ def test_newer_page_that_fails_replaces_the_older_one(db: DuckDBPyConnection) ->
 
     put(db, NEWER)
 
-    assert [(one.row, one.attempts) for one in standing(db)] == [(NEWER, 2)]
+    assert [(one.row, one.attempts) for one in open_entries(db)] == [(NEWER, 2)]
 
 
 def test_of_two_pages_in_one_batch_the_newer_is_kept(db: DuckDBPyConnection) -> None:
     assert put(db, NEWER, FAILED) == 1
 
-    assert [(one.row, one.attempts) for one in standing(db)] == [(NEWER, 2)]
+    assert [(one.row, one.attempts) for one in open_entries(db)] == [(NEWER, 2)]
 
 
 def test_failure_older_than_the_current_version_is_not_opened_again(
@@ -81,7 +81,7 @@ def test_failure_older_than_the_current_version_is_not_opened_again(
 
     put(db, FAILED, run_id="reparse")
 
-    assert standing(db) == []
+    assert open_entries(db) == []
     (found,) = quarantine.open_failures(db, is_resolved=True)
     assert (found.attempts, found.resolved_by) == (2, "reader")
 
@@ -103,7 +103,7 @@ def test_older_page_that_never_failed_before_is_kept_as_resolved(db: DuckDBPyCon
 
     assert put(db, FAILED) == 1
 
-    assert standing(db) == []
+    assert open_entries(db) == []
     assert quarantine.open_failures(db, is_resolved=True)[0].row == FAILED
 
 
@@ -114,7 +114,7 @@ def test_page_confirmed_afterwards_counts_as_the_current_version(db: DuckDBPyCon
 
     put(db, FAILED)
 
-    assert standing(db) == []
+    assert open_entries(db) == []
 
 
 def test_page_that_was_read_and_now_is_not_is_opened_again(db: DuckDBPyConnection) -> None:
@@ -123,7 +123,7 @@ def test_page_that_was_read_and_now_is_not_is_opened_again(db: DuckDBPyConnectio
 
     put(db, FAILED)
 
-    assert [one.attempts for one in standing(db)] == [2]
+    assert [one.attempts for one in open_entries(db)] == [2]
 
 
 def test_newer_failure_remains_open_although_an_older_page_was_parsed(
@@ -132,9 +132,9 @@ def test_newer_failure_remains_open_although_an_older_page_was_parsed(
     put(db, NEWER)
 
     assert read(db, NOON) == 0
-    assert [one.row for one in standing(db)] == [NEWER]
+    assert [one.row for one in open_entries(db)] == [NEWER]
     put(db, FAILED)
-    assert [one.row for one in standing(db)] == [NEWER]
+    assert [one.row for one in open_entries(db)] == [NEWER]
 
 
 def test_failures_without_article_are_never_overtaken(db: DuckDBPyConnection) -> None:
@@ -142,4 +142,4 @@ def test_failures_without_article_are_never_overtaken(db: DuckDBPyConnection) ->
 
     put(db, replace(FAILED, article_id=None))
 
-    assert len(standing(db)) == 1
+    assert len(open_entries(db)) == 1

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import HOUR, NOON, article, rows_of, upsert
+from tests.unit.warehouse.factories import HOUR, NOON, article, rows_of, upsert
 from warehouse import (
     StoredPost,
     connect,

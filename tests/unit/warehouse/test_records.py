@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import HOUR, NOON, rows_of
+from tests.unit.warehouse.factories import HOUR, NOON, rows_of
 from warehouse import Counters, process, transaction
 from warehouse.errors import WarehouseError
 from warehouse.records import fetches, gaps, quarantine, runs, watermarks

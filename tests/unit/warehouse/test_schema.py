@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import NOON, article, rows_of, upsert
+from tests.unit.warehouse.factories import NOON, article, rows_of, upsert
 from warehouse import ArticleRow, Counters, connect, connect_read_only, migrate
 from warehouse.care.integrity import TABLES
 from warehouse.errors import (
@@ -183,7 +183,7 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "problem"),
     [
         (lambda path: path.mkdir(), "a folder, expected a file"),
         (lambda path: path.write_bytes(b""), "not a DuckDB file"),
@@ -194,12 +194,12 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
 )
 @pytest.mark.parametrize("opens", [connect, connect_read_only])
 def test_what_is_no_warehouse_is_refused_in_words_and_left_as_it_is(
-    path: Path, make: Callable[[Path], object], said: str, opens: Callable[[Path], Any]
+    path: Path, make: Callable[[Path], object], problem: str, opens: Callable[[Path], Any]
 ) -> None:
     make(path)
     before = path.is_dir() or path.read_bytes()
 
-    with pytest.raises(WarehouseMissing, match=rf"project\.duckdb: {said}.*\[warehouse\] path"):
+    with pytest.raises(WarehouseMissing, match=rf"project\.duckdb: {problem}.*\[warehouse\] path"):
         opens(path).__enter__()
     assert (path.is_dir() or path.read_bytes()) == before
 

@@ -7,7 +7,16 @@ from datetime import date
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.made import HOUR, NOON, article, everything, later, rows_of, says, upsert
+from tests.unit.warehouse.factories import (
+    HOUR,
+    NOON,
+    article,
+    everything,
+    fetched_later,
+    rows_of,
+    upsert,
+    with_text,
+)
 from warehouse import ArticleRow, StoredPost, UpsertCounts, transaction, upsert_articles
 from warehouse.errors import BadRow
 from warehouse.read.articles import read_articles
@@ -24,44 +33,44 @@ def nothing_changes(row: ArticleRow) -> ArticleRow:
 
 
 def page_is_fetched_again(row: ArticleRow) -> ArticleRow:
-    return later(row)
+    return fetched_later(row)
 
 
 def page_is_seen_in_another_channel(row: ArticleRow) -> ArticleRow:
-    return replace(later(row), channel="market-37")
+    return replace(fetched_later(row), channel="market-37")
 
 
 def words_change(row: ArticleRow) -> ArticleRow:
-    return later(says(row, "降准半个百分点"))
+    return fetched_later(with_text(row, "降准半个百分点"))
 
 
 def words_change_at_the_same_moment(row: ArticleRow) -> ArticleRow:
-    return says(row, "降准半个百分点")
+    return with_text(row, "降准半个百分点")
 
 
 def date_is_repaired(row: ArticleRow) -> ArticleRow:
-    return replace(later(row), published_at=NOON - 2 * HOUR)
+    return replace(fetched_later(row), published_at=NOON - 2 * HOUR)
 
 
 def zone_becomes_known(row: ArticleRow) -> ArticleRow:
     known = replace(row, published_timezone="Europe/Paris", published_on=date(2026, 3, 14))
-    return later(known)
+    return fetched_later(known)
 
 
 def page_is_only_a_teaser(row: ArticleRow) -> ArticleRow:
-    return replace(later(row), completeness="teaser")
+    return replace(fetched_later(row), completeness="teaser")
 
 
 def markup_is_cleaner(row: ArticleRow) -> ArticleRow:
-    return replace(later(row), body_html="<p><b>降准</b></p>")
+    return replace(fetched_later(row), body_html="<p><b>降准</b></p>")
 
 
 def older_page_is_replayed(row: ArticleRow) -> ArticleRow:
-    return later(says(row, "传降准"), -1)
+    return fetched_later(with_text(row, "传降准"), -1)
 
 
 def older_page_says_the_same(row: ArticleRow) -> ArticleRow:
-    return later(row, -1)
+    return fetched_later(row, -1)
 
 
 def other_article_says_the_same(row: ArticleRow) -> ArticleRow:
@@ -146,25 +155,25 @@ def test_a_changed_day_zone_or_completeness_is_another_record(changes: dict[str,
     [
         pytest.param([ROW, ROW], UpsertCounts(new=1, unchanged=1), ["降准"], id="row_is_repeated"),
         pytest.param(
-            [ROW, later(says(ROW, "乙"))],
+            [ROW, fetched_later(with_text(ROW, "乙"))],
             UpsertCounts(new=1, updated=1),
             ["降准", "乙"],
             id="one_id_has_two_contents",
         ),
         pytest.param(
-            [later(says(ROW, "乙")), ROW],
+            [fetched_later(with_text(ROW, "乙")), ROW],
             UpsertCounts(new=1, updated=1),
             ["降准", "乙"],
             id="newer_page_comes_first",
         ),
         pytest.param(
-            [ROW, says(ROW, "乙")],
+            [ROW, with_text(ROW, "乙")],
             UpsertCounts(new=1, updated=1),
             ["降准", "乙"],
             id="two_contents_at_one_moment_the_later_in_the_batch_wins",
         ),
         pytest.param(
-            [ROW, later(says(ROW, "乙")), later(ROW, 2)],
+            [ROW, fetched_later(with_text(ROW, "乙")), fetched_later(ROW, 2)],
             UpsertCounts(new=1, updated=2),
             ["降准", "乙", "降准"],
             id="content_returns",

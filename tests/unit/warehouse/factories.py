@@ -15,12 +15,12 @@ NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def hash_of(words: str) -> str:
-    return "c1:" + sha256(words.encode()).hexdigest()
+def hash_of(text: str) -> str:
+    return "c1:" + sha256(text.encode()).hexdigest()
 
 
-def article(number: int | str = 1, words: str = "降准", **changes: object) -> ArticleRow:
-    """An article that says ``words``, as the project would store it."""
+def article(number: int | str = 1, text: str = "降准", **changes: object) -> ArticleRow:
+    """An article that says ``text``, as the project would store it."""
     source = changes.pop("source", "finews")
     fields: dict[str, object] = {
         "article_id": f"{source}:{number}",
@@ -28,7 +28,7 @@ def article(number: int | str = 1, words: str = "降准", **changes: object) -> 
         "source_article_id": str(number),
         "url": f"https://example.org/{number}",
         "canonical_url": f"https://example.org/{number}",
-        "title": words,
+        "title": text,
         "authors": ("示例",),
         "publisher": "示例通讯社",
         "published_at": NOON - HOUR,
@@ -38,9 +38,9 @@ def article(number: int | str = 1, words: str = "降准", **changes: object) -> 
         "categories": ("emnews",),
         "tags": ("东财滚动新闻",),
         "language": "zh",
-        "body_html": f"<p>{words}</p>",
-        "text": words,
-        "content_hash": hash_of(words),
+        "body_html": f"<p>{text}</p>",
+        "text": text,
+        "content_hash": hash_of(text),
         "parser": "finews",
         "parser_version": "1",
         "provenance": '{"title": "listing:title"}',
@@ -50,14 +50,14 @@ def article(number: int | str = 1, words: str = "降准", **changes: object) -> 
     return ArticleRow(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def says(row: ArticleRow, words: str) -> ArticleRow:
+def with_text(row: ArticleRow, text: str) -> ArticleRow:
     """The row with other words."""
     return replace(
-        row, title=words, text=words, body_html=f"<p>{words}</p>", content_hash=hash_of(words)
+        row, title=text, text=text, body_html=f"<p>{text}</p>", content_hash=hash_of(text)
     )
 
 
-def later(row: ArticleRow, hours: float = 1) -> ArticleRow:
+def fetched_later(row: ArticleRow, hours: float = 1) -> ArticleRow:
     """The row, seen so much later."""
     return replace(row, fetched_at=row.fetched_at + hours * HOUR)
 
