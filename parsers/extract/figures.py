@@ -29,7 +29,9 @@ _USUAL = re.compile(
     r"|(?:image|img|photo|picture|pic|media)[-_]?(?:desc|text|title|info|source)",
     re.IGNORECASE,
 )
-_POST = re.compile(r"instagram-media|tiktok-embed|twitter-(?:tweet|video)|bluesky-embed")
+_POST = re.compile(
+    r"instagram-media|tiktok-embed|twitter-(?:tweet|video)|bluesky-embed|fb-(?:video|post)\b"
+)
 _MAX_CAPTION = 1000
 
 
@@ -50,7 +52,7 @@ def kept_figures(page: Layout, box: Box, keep: list[bool]) -> set[Box]:
         each
         for each in inner
         if ((each.tag == "figure" or _is_unmarked(each)) and _is_kept(each, box))
-        or (each.tag == "blockquote" and _post_url(each.node))
+        or (each.tag in ("blockquote", "div") and _post_url(each.node))
     ]
     foreign = [True] * len(keep)
     for figure in figures:
@@ -110,7 +112,7 @@ def _post_url(node: etree._Element) -> str:
     """Return the URL of a post that a script of its network shows in place of the element."""
     if _POST.search(node.get("class") or "") is None:
         return ""
-    links = [node.get("data-instgrm-permalink"), node.get("cite")]
+    links = [node.get("data-instgrm-permalink"), node.get("cite"), node.get("data-href")]
     if not "".join(texts_of(node)).strip():
         links += [link.get("href") for link in node.iter("a")]
     return next(filter(None, links), "")

@@ -27,16 +27,22 @@ def tables_and_lists(page: Layout, box: Box) -> list[Box]:
         for inner in page.boxes_in(box)
         if not inner.is_out
         and inner.first < inner.last
-        and inner.size < _MAX_LIST_SHARE * box.size
         and (
-            (inner.tag == "table" and _is_data(page, inner))
-            or (inner.tag in _LISTS and (_is_announced(page, inner) or _is_prose(page, inner)))
+            is_data(page, inner)
+            or (inner.tag == "dl" and _is_pairs(page, inner))
+            or (
+                inner.tag in _LISTS
+                and inner.size < _MAX_LIST_SHARE * box.size
+                and (_is_announced(page, inner) or _is_prose(page, inner))
+            )
         )
     ]
 
 
-def _is_data(page: Layout, table: Box) -> bool:
-    """Return whether a table has two rows of two short cells, and more than links."""
+def is_data(page: Layout, table: Box) -> bool:
+    """Return whether a box is a table of two rows of two short cells, and of more than links."""
+    if table.tag != "table":
+        return False
     inner = page.boxes_in(table)
     tags = Counter(each.tag for each in inner)
     cells = [each for each in inner if each.tag in ("td", "th")]
@@ -46,7 +52,19 @@ def _is_data(page: Layout, table: Box) -> bool:
         return False
     if any(META.search(block.text) for block in page.blocks_of(table)):
         return False
-    return tags["th"] > 1 or table.link < _MAX_LINK_SHARE * table.size
+    plain = sum(cell.size > 0 and cell.link == 0 for cell in cells)
+    return tags["th"] > 1 or plain >= tags["tr"] or table.link < _MAX_LINK_SHARE * table.size
+
+
+def _is_pairs(page: Layout, box: Box) -> bool:
+    """Return whether a list has two terms without links, each with a value."""
+    tags = [block.box.tag for block in page.blocks_of(box)]
+    terms = [block for block in page.blocks_of(box) if block.box.tag == "dt"]
+    return (
+        len(terms) > 1
+        and tags.count("dd") >= len(terms)
+        and not any(block.link or META.search(block.text) for block in terms)
+    )
 
 
 def _is_announced(page: Layout, box: Box) -> bool:

@@ -6,6 +6,7 @@ import re
 
 from parsers.extract.blocks import CJK, END, Block, Box, Layout
 from parsers.extract.heuristics import HEADINGS, SUSPECT_TAGS, is_never_article, is_rights_notice
+from parsers.extract.tables import is_data
 from parsers.extract.teasers import repeated_boxes
 
 _COMMA = re.compile(r"[,，;；。]\s?")
@@ -47,6 +48,10 @@ def weigh(page: Layout, *, trusting: bool = False) -> None:
             parent.size += box.size
             parent.link += box.link
             parent.holds |= box.holds
+    for table in page.boxes:
+        if is_data(page, table):
+            for block in page.blocks_of(table):
+                block.weight = max(block.weight, 0.0)
     total = page.boxes[0].potential
     repeated = set() if trusting else set(repeated_boxes(page))
     for box in page.boxes:

@@ -146,7 +146,8 @@ def _take_apart(page: Page) -> _Read:
     declared = read_structured(root)
     remove_offers(root, declared)
     own = page.final_url or page.url
-    base = absolute(own, declared.base) if declared.base else own
+    base = absolute(own, declared.base)
+    base = base if is_http(base) else own  # a script is no base
     address = _address(declared, own, base)
     host = host_facts(urlsplit(address).hostname or "")
     blocks = layout(root)

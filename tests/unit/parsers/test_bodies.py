@@ -202,6 +202,29 @@ def test_table_is_kept_with_the_links_in_its_cells(cell: str, place: str, words:
 
 
 @LANGUAGES
+def test_table_longer_than_the_sentences_is_kept(words: Words):
+    rows = "".join(
+        f"<tr><td><a href='/b/{n}'>{words.cell} {n}</a></td><td><a href='/h/{n}'>{n}f0e1d2c3b4a5</a></td>"
+        f"<td>{n} MB</td></tr>"
+        for n in range(60)
+    )
+
+    article = read(f"{words.first}<table>{rows}</table>{words.last}", words)
+
+    assert article.text.count("f0e1d2c3b4a5") == 60
+    assert all(sentence in article.text for sentence in words.sentences)
+
+
+@LANGUAGES
+def test_list_of_terms_keeps_values_that_are_links(words: Words):
+    terms = "".join(f"<dt>{words.cell} {n}</dt><dd><a href='/{n}'>A{n}</a></dd>" for n in range(3))
+
+    found = lines(read(f"{words.first}<dl>{terms}</dl>{words.last}", words))
+
+    assert [line for n in range(3) for line in (f"{words.cell} {n}", f"A{n}")] == found[2:-2]
+
+
+@LANGUAGES
 def test_table_of_the_lines_about_an_article_is_not_text(words: Words):
     table = (
         "<table><tr><td>发布时间：2024-05-02 10:00</td><td>A</td></tr>"
@@ -328,6 +351,13 @@ def test_lazy_and_responsive_images_are_kept(around: str, image: str):
     assert article.lead_image == IMAGE_URL
 
 
+@pytest.mark.parametrize("base", ["javascript:void(0)", "about:blank", ""])
+def test_base_element_that_is_no_web_address_is_ignored(base: str):
+    body = f"<base href='{base}'>{ENGLISH.first}<p>{IMAGE}</p>{ENGLISH.last}"
+
+    assert IMAGE_URL in read(body, ENGLISH).body_html
+
+
 @LANGUAGES
 def test_relative_addresses_begin_at_the_base_element(words: Words):
     body = f"<p><img src='one.jpg'></p><p>{words.sentences[0]} <a href='next.html'>{words.short}</a></p>"
@@ -357,6 +387,7 @@ EMBEDS = [
     ("<lite-youtube videoid='abc123'></lite-youtube>", "https://www.youtube.com/watch?v=abc123"),
     ("<blockquote class='twitter-tweet'><a href='https://twitter.example/1'></a></blockquote>", "https://twitter.example/1"),
     ("<blockquote class='instagram-media' data-instgrm-permalink='https://insta.example/1'><a href='#'>View</a></blockquote>", "https://insta.example/1"),
+    ("<div class='fb-video' data-href='https://face.example/1'></div>", "https://face.example/1"),
     ("<blockquote class='tiktok-embed' cite='https://tok.example/1'><p>@ida</p></blockquote>", "https://tok.example/1"),
 ]  # fmt: skip
 
