@@ -13,6 +13,7 @@ from parsers.extract.credits import bracketed_authors
 from parsers.extract.structured import Structured, texts
 from parsers.extract.tree import fold, select, texts_of
 from parsers.model import Extracted
+from parsers.text.people import author_names
 
 _ROLE = r"(?:(?:本报|本网|本社|本刊|特约|实习|见习|首席|驻\S{1,8}?|全媒体|融媒体|新华社|[\u4e00-\u9fff]{2,8}?(?:报|网|社|新闻|客户端|台))?(?:记者|記者|通讯员|特派员|撰稿人?|评论员))"
 _NAME = r"[\u4e00-\u9fff·]{2,4}"
@@ -59,7 +60,7 @@ _PREFIX = re.compile(
     re.I,
 )
 _SUFFIX = re.compile(
-    r"\s*(?:[,|–—(/•·]|\s-\s|\bfor\b|\bin\b|\bat\b)\s*(?:(?:the )?(?:staff|senior|special|political|science|health|business|sports?|chief|associate|contributing|guest|news|digital|deputy)\b.*|reporter|writer|editor|correspondent|author|columnist|journalist|contributor|reuters|ap|afp|bbc.*|cnn.*|opinion.*|[\w.]+@[\w.]+.*)\)?$",
+    r"\s*(?:[,|–—(/•·]|\s-\s|\bfor\b|\bin\b|\bat\b|\b(?:avec|mit|con|with)\b)\s*(?:(?:the )?(?:staff|senior|special|political|science|health|business|sports?|chief|associate|contributing|guest|news|digital|deputy)\b.*|reporter|writer|editor|correspondent|author|columnist|journalist|contributor|reuters|ap|afp|dpa|apa|efe|ansa|bbc.*|cnn.*|opinion.*|[\w.]+@[\w.]+.*)\)?$",
     re.I,
 )
 _BAD = re.compile(
@@ -187,7 +188,8 @@ def _declared(declared: Structured, *, is_cjk: bool) -> Iterator[tuple[list[str]
             _BY_LABEL.search(label) for label in declared.metas.get("twitter:label1", ())
         ):
             continue
-        values = [value for value in declared.metas.get(key, ()) if not _BAD.search(value)]
+        values = [_without_mail(value) for value in declared.metas.get(key, ())]
+        values = [value for value in values if not _BAD.search(value)]
         names = [name for value in values for name in _split(html.unescape(value))]
         # The end of a Chinese page's title names the site.
         yield [n for n in names if not (is_cjk and fold(n) in title_end)], f"meta:{key}"
@@ -237,7 +239,13 @@ def _of_json_ld(declared: Structured) -> list[str]:
 
 def _split(value: str) -> list[str]:
     value = _PREFIX.sub("", value.strip())
-    return [part for part in _SPLIT.split(value) if part]
+    parts = [part for part in _SPLIT.split(value) if part]
+    names = [name for part in parts for name in part.split(", ")]
+    return names if len(parts) > 1 and all(map(_is_person, names)) else parts
+
+
+def _without_mail(value: str) -> str:
+    return "; ".join(author_names([value])) if "@" in value else value
 
 
 def _clean(names: list[str], taboo: set[str]) -> tuple[str, ...]:

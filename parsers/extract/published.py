@@ -7,6 +7,7 @@ without a zone, for a source that declares none, gives way to one that names its
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -43,11 +44,17 @@ _DAY_FIRST = re.compile(
 _IN_URL = re.compile(
     r"/((?:19|20)\d\d)[-/_]?([01]\d)[-/_]?([0-3]\d)(?=[/_-]|\.|$|t)|/((?:19|20)\d\d)/(\d{1,2})/(\d{1,2})/|/t?((?:19|20)\d\d)([01]\d)([0-3]\d)_"
 )
+_MAX_LABEL = 30
 _LABEL = re.compile(
     r"publi|post(?:ed)?\b|written|gespeichert|veröffentlicht|erstellt|\bstand\b|verfasst|geschrieben|publicado|опубликован"
     r"|dodano|utworzono|发布|發布|发表|發佈|时间|時間|日期|作者|来源|來源|编辑",
     re.I,
 )
+_PUBLICATION = re.compile(
+    r"publi(?:sh|é|c?ad[oa])|posted|veröffentlicht|erstellt|verfasst|опубликован|发布|發布|发表|發佈|发稿",
+    re.I,
+)
+"""A label of the time of publication; no part of it is in a label of a change."""
 _CLASS = re.compile(r"date|time|publi|posted|fabu|shijian", re.I)
 
 
@@ -116,13 +123,29 @@ def _changes(
             yield raw, how
     for node in select(root, "//*[@itemprop='dateModified' and not(self::meta)]")[:3]:
         yield _time_of(node), "css:[itemprop=dateModified]"
-    marked = [node for node in root.iter("time") if _MODIFIED_MARK.search(node.get("class") or "")]
+    marked = [
+        node
+        for node in root.iter("time")
+        if _MODIFIED_MARK.search(node.get("class") or "") or CHANGE.search(_label_of(node))
+    ]
     for node in marked:
         if len(marked) == 1 or _is_beside(node, box):
             yield _time_of(node), "css:time, marked as a change"
     for line in _lines(page, box):
         if found := CHANGE.search(line):
             yield line[found.end() :].strip(" :：|-–—"), "a line that names a change"
+
+
+def _label_of(node: etree._Element) -> str:
+    """Return the text before an element, or before the element that it begins."""
+    for each in itertools.islice((node, *node.iterancestors()), 2):
+        before, parent = each.getprevious(), each.getparent()
+        text = parent.text if before is None and parent is not None else ""
+        if before is not None:
+            text = (before.tail or "").strip() or text_of(before)
+        if text and text.strip():
+            return text.strip()[-_MAX_LABEL:]
+    return ""
 
 
 def _time_of(node: etree._Element) -> str:
@@ -178,7 +201,7 @@ def _candidates(
             changes.add(node)
         elif node.get("pubdate") is not None or _PUBLISHED_MARK.search(names):
             yield _time_of(node), "css:time, marked as published"
-        elif _MODIFIED_MARK.search(names):
+        elif _MODIFIED_MARK.search(names) or CHANGE.search(_label_of(node)):
             changes.add(node)
     marked = "//*[@itemprop='datePublished' and not(self::meta) and not(self::time)]"
     for node in select(root, marked)[:3]:
@@ -248,6 +271,11 @@ def _names(box: Box) -> str:
 
 
 def _in_line(line: str) -> str:
-    """Return the first date in a line, before any label of a change."""
+    """Return the first date in a line: none behind the label of a change, unless published."""
     change = CHANGE.search(line)
-    return find_time_text(line[: change.start()] if change else line)
+    if change is None:
+        return find_time_text(line)
+    label = _PUBLICATION.search(line, change.end())
+    return find_time_text(line[: change.start()]) or (
+        find_time_text(line[label.end() :]) if label else ""
+    )

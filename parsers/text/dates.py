@@ -104,7 +104,7 @@ _REWRITES = tuple(
 CHANGE = re.compile(
     r"\b(?:updated?|modified|edited|revised|actuali[sz]ad[oa]|aktualisiert|geändert|mis à jour|modifié|aggiornat[oa]|modificat[oa]"
     r"|atualizad[oa]|bijgewerkt|gewijzigd|uppdaterad|opdateret|oppdatert|päivitetty|aktualizacja|zaktualizowano|aktualizováno"
-    r"|обновлен[оа]?|изменен[оа]?|оновлено)\b|更新|修改|最后编辑|수정|変更",
+    r"|обновлен[оа]?|изменен[оа]?|оновлено)\b|更新|修改|最后编辑|编辑于(?=[\s:：]*\d)|수정|変更",
     re.IGNORECASE,
 )
 """A label of the time of the last change."""

@@ -225,6 +225,9 @@ def test_title(head: str, title: str):
         ('<meta name="author" content="Ida Sample, Reporter">', "", ("Ida Sample",)),
         ('<meta property="article:author" content="https://social.example/ida">', "", ()),
         ('<meta name="author" content="admin">', "", ()),
+        ('<meta name="author" content="ida@gazette.example (Ida Sample)">', "", ("Ida Sample",)),
+        ('<meta name="author" content="By Ida Sample, Tom Trial and Eva Essai">', "", ("Ida Sample", "Tom Trial", "Eva Essai")),
+        ("", "<p class='byline'>Par Ida Sample avec AFP</p>", ("Ida Sample",)),
         ("", "<p>By Ida Sample</p>", ("Ida Sample",)),
         ("", "<p>Von Ida Sample · 3. Mai 2024</p>", ("Ida Sample",)),
         ("", "<span class='author'><a href='/ida'>Ida Sample</a></span>", ("Ida Sample",)),
@@ -329,6 +332,9 @@ CHANGED = "2024-05-03T10:00:00+02:00"
         ("", f'<time class="updated" datetime="{CHANGED}">3 May</time>'),
         ("", "<p>Updated: 3 May 2024, 08:00 UTC</p>"),
         ("", "<p>更新时间：2024-05-03 08:00:00 UTC</p>"),
+        ("", "<p>编辑于 2024-05-03 08:00:00 UTC</p>"),
+        ("", f"<p>Updated: <time datetime='{CHANGED}'>3 May</time></p>"),
+        ("", f"<p><b>更新于</b> <span><time datetime='{CHANGED}'>5月3日</time></span></p>"),
     ],
 )
 def test_a_change_is_no_publication(head: str, before: str):
@@ -342,6 +348,20 @@ def test_line_with_both_times_gives_both():
     article = read(page(before="<p>27/05/2024 01:57 | Updated on 27/05/2024 19:20</p>"))
 
     assert article.published_at == datetime(2024, 5, 27, 1, 57, tzinfo=UTC)
+    assert article.updated_at == datetime(2024, 5, 27, 19, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Updated 27 May 2024, 19:20 | Published 26 May 2024, 09:00",
+        "更新时间：2024-05-27 19:20 发布时间：2024-05-26 09:00",
+    ],
+)
+def test_line_may_name_the_change_before_the_publication(line: str):
+    article = read(page(before=f"<p>{line}</p>"))
+
+    assert article.published_at == datetime(2024, 5, 26, 9, tzinfo=UTC)
     assert article.updated_at == datetime(2024, 5, 27, 19, 20, tzinfo=UTC)
 
 
