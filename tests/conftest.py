@@ -1,4 +1,4 @@
-"""What all tests share: a home of their own, no telemetry, one Prefect server."""
+"""Fixtures of all tests: a home for each process, no telemetry, one Prefect server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ settings.load_profile("quick")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hypothesis takes what threads of Prefect's client draw at random for a strategy's doing."""
+    """Hypothesis attributes random draws in threads of Prefect's client to a strategy."""
     unfounded = "ignore:Do not use the `random` module inside strategies"
     config.addinivalue_line("filterwarnings", unfounded)
 

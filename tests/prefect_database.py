@@ -17,7 +17,7 @@ CACHE = Path(__file__).parents[1] / ".cache" / "tests"
 
 
 def made_database(cache: Path = CACHE) -> Path:
-    """The file, to be copied; whoever needs it first makes it, the others wait for that."""
+    """The file, to be copied; the first process makes it, the others wait."""
     made = cache / f"prefect-{version('prefect')}.db"
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "being-made").open("a") as lock:
@@ -36,5 +36,5 @@ def _make(made: Path) -> None:
             pass
         whole = Path(folder) / "whole.db"
         with closing(sqlite3.connect(Path(folder) / "prefect.db")) as db:
-            db.execute("VACUUM INTO ?", [str(whole)])  # with what is still in its journal
+            db.execute("VACUUM INTO ?", [str(whole)])  # with the rows that are still in its journal
         whole.replace(made)

@@ -1,4 +1,4 @@
-"""Measures what the generic parser extracts against trafilatura, on pages with known articles.
+"""Measures the articles of the generic parser against trafilatura's, on pages with known articles.
 
     EXTRACTION_CORPUS=DIR python tests/bench/extraction.py [--sets A,B] [--peers PYTHON]
 

@@ -3,7 +3,7 @@
     python tests/bench/fetch.py [--pages N] [--rounds N] [--peers PYTHON] [--json FILE]
 
 nginx serves 72 KB pages, gzipped, at once and with 5 and 50 ms of latency; every client runs
-in a process of its own, checks the length of every body and says what it cost. ``--peers``
+in a process of its own, checks the length of every body and prints its costs. ``--peers``
 names a Python that has aiohttp and Scrapy (never the project's own environment). What is
 missing is left out and named, with what to install.
 """
@@ -236,7 +236,7 @@ def _print_rows(rows: list[dict[str, object]], latency: int, width: int) -> None
 
 
 def ratios(rows: list[dict[str, object]]) -> None:
-    """Each goal, with what was found."""
+    """Print each goal with the measured value."""
     rate = {(row["client"], row["latency_ms"], row["width"]): row["rate"] for row in rows}
     goals = [
         ("ours", "requests + threads", 0.75),

@@ -1,4 +1,4 @@
-"""What trouble costs: faults in six of ten pages, and a bad host among good ones."""
+"""The costs of faults: in six of ten pages, and of a bad host among good ones."""
 
 from __future__ import annotations
 

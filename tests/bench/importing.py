@@ -1,4 +1,4 @@
-"""Measures the import and export of an archive like finews', and checks what came of it.
+"""Measures the import and export of an archive like finews', and checks the result.
 
     python tests/bench/importing.py [--posts N] [--seed N] [--keep DIR] [--json FILE]
 
@@ -9,7 +9,7 @@ Each step is the command itself, in a fresh process:
     export   every article to a fresh folder, as Jekyll posts
     check    `export --check` against the folder that was imported
 
-CPU seconds are those of all processes of a step; memory is what they held at once, at most
+CPU seconds are those of all processes of a step; memory is their peak sum
 (what two of them share counts twice). Both are truer than seconds when others use the machine.
 """
 

@@ -1,4 +1,4 @@
-"""Measures what Prefect costs, and holds it against its goals; all on loopback.
+"""Measures the costs of Prefect against its goals; all on loopback.
 
     python tests/bench/orchestration.py [--only PART ...] [--pages N] [--rounds N]
                                         [--idle SECONDS] [--runs N] [--json FILE]

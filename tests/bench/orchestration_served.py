@@ -29,7 +29,7 @@ ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 class Served:
-    """`copydesk serve` of one folder, and what can be asked of it."""
+    """`copydesk serve` of one folder, and the requests to its server."""
 
     def __init__(self, config: Path, process: subprocess.Popen[bytes]) -> None:
         self.config = config

@@ -1,4 +1,4 @@
-"""What the bench of Prefect's costs reads: a site of feeds and pages, in this process.
+"""The site of the orchestration bench: feeds and pages, served in this process.
 
 ``/feed/K-N.xml`` lists N pages of the site K, ``/K/n.html`` is one of them. Pages have
 validators and honour them, as a news site does: a run that finds nothing new asks for all

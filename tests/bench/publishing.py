@@ -1,4 +1,4 @@
-"""Measures publishing: what a read snapshot costs, and how long the writer stands still.
+"""Measures publishing: the costs of a read snapshot, and how long the writer waits.
 
     python tests/bench/publishing.py [--articles N] [--bytes N] [--rounds N] [--folder DIR]
                                      [--json FILE]

@@ -71,7 +71,7 @@ def compare(python: str | None, count: int, rounds: int) -> list[Row]:
 
 
 def run_one(interpreter: str | None, name: str, count: int, runs: list[Row]) -> bool:
-    """Adds what one run of a loader measured; whether it could be started."""
+    """Add the measurements of one run of a loader; return whether it started."""
     if not interpreter:
         print(f"left out: {name} (give --peers a Python that has it)")
         return False

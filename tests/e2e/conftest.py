@@ -1,4 +1,4 @@
-"""The project of the flow tests serves here, too; and homes whose database was made before."""
+"""Fixtures of the end-to-end tests: projects, and Prefect homes with a ready database."""
 
 from __future__ import annotations
 

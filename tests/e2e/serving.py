@@ -106,7 +106,7 @@ class Serving:
         return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
     def wait(self, what: str, until: Callable[[], Any], seconds: float = 120) -> Any:
-        """Look until there is something; fail with what was said."""
+        """Poll until there is a result; fail with the log of serve."""
         deadline = time.monotonic() + seconds
         pause = threading.Event()
         while not (found := until()):
@@ -241,7 +241,7 @@ class Serving:
         return self.state(run)
 
     def wait_for_requests(self, count: int, start: str) -> None:
-        """Until the site received so many more requests whose path starts like this."""
+        """Wait until the site received so many more requests with this start of their path."""
 
         def received() -> int:
             return sum(one.target.startswith(start) for one in self.news_site.requests)
@@ -253,7 +253,7 @@ class Serving:
         """Cancel a run, as the button in the UI does."""
         self.post(f"/flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})
 
-    # --- what it stored ---
+    # --- stored rows ---
 
     def articles(self, source: str) -> set[str]:
         try:
@@ -266,7 +266,7 @@ class Serving:
         return {one for (one,) in rows}
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """What the warehouse itself holds; nobody may be writing."""
+        """Query the live warehouse; no process may be writing."""
         with connect_read_only(self.settings.warehouse.path) as db:
             return db.execute(sql).fetchall()
 
@@ -333,7 +333,7 @@ def serving_at(
 
 @contextmanager
 def server_at(home: Path, **environ: str) -> Iterator[tuple[PrefectServer, Callable[[], None]]]:
-    """A Prefect server that is nobody's child here, and what starts it (again)."""
+    """A Prefect server outside of `copydesk serve`, and the function that starts it (again)."""
     port = free_port(0)
     one = PrefectServer(home, host="127.0.0.1", port=port, api_url=f"http://127.0.0.1:{port}/api")
     reported = bare_environment() | environ

@@ -1,4 +1,4 @@
-"""The alert of the RUNBOOK: installed by its own commands, it tells of a source that went silent."""
+"""The alert of the RUNBOOK: installed by its commands, it reports a source that went silent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECRET = "planted-path"
 
 
 class Receiver(HTTPServer):
-    """What a webhook leads to; keeps what is posted to it, and when."""
+    """The receiver of a webhook; keeps each posted body and its time."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -62,7 +62,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def shell(script, serving, **given):
-    """Commands of the RUNBOOK with the names that it gives; what they printed."""
+    """Run commands of the RUNBOOK with its example names; return their output."""
     environ = serving.environ | {
         "PREFECT_API_URL": serving.api,
         "PREFECT_HOME": str(serving.config.parent / "operator"),

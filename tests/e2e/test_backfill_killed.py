@@ -43,7 +43,7 @@ def test_killed_backfill_repeats_no_finished_chunk(project, monkeypatch, done):
     assert len(finished) >= done
     assert stored <= set(finished)
     assert any(chunk.state == "waiting" for chunk in chunks)
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
 
     report = project.fill("finews", **DAYS)
 

@@ -37,7 +37,7 @@ class Moved:
 
         class Shifted(metaclass=Kind):
             def __new__(cls, *args, **options):
-                return datetime(*args, **options)  # noqa: DTZ001  # whoever calls gives the zone
+                return datetime(*args, **options)  # noqa: DTZ001  # the caller gives the zone
 
             @staticmethod
             def now(zone=None):
@@ -52,12 +52,12 @@ class Moved:
 @pytest.fixture
 def clock(monkeypatch, project):
     project.sync("ofweek", dry_run=True)  # so that every module is there to be moved
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
     return Moved(monkeypatch)
 
 
 def article_of(project):
-    """The path of an article page of ofweek that no other begins with."""
+    """The path of an article page of ofweek that is no prefix of another one."""
     return next(
         one.target
         for one in project.news_site.requests
@@ -73,7 +73,7 @@ def corpus(project, source):
 
 
 def differences(project, edition):
-    """What the corpus holds otherwise than a perfect reader of ofweek."""
+    """The differences between the warehouse and the expected articles of ofweek."""
     expected = site.oracle(edition).of("ofweek", "direct")
     rows = project.rows(
         "SELECT source_article_id, title, text FROM articles WHERE source = 'ofweek'"
@@ -151,7 +151,7 @@ def test_patience_that_a_source_asked_for_is_still_kept_with_a_right_clock(proje
     faults[waited] = Fault(status=429, retry_after="600")
     project.sync("ofweek")
     faults.clear()
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
 
     second = project.sync("ofweek")
 
@@ -188,7 +188,7 @@ def test_source_that_was_down_for_a_day_is_noticed_and_one_run_brings_it_back(
     faults.clear()
     project.news_site.edition = 3
     clock.move()
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
 
     back = project.sync("finews")
 

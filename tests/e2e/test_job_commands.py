@@ -30,7 +30,7 @@ COUNTERS = [
 
 
 @pytest.fixture
-def typed(project, capfd, prefect_server, monkeypatch):
+def run_cli(project, capfd, prefect_server, monkeypatch):
     """Type a command at the project: exit code, stdout, stderr."""
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
 
@@ -42,8 +42,8 @@ def typed(project, capfd, prefect_server, monkeypatch):
     return run
 
 
-def test_backfill_prints_the_json_of_a_run(typed):
-    code, out, _ = typed(
+def test_backfill_prints_the_json_of_a_run(run_cli):
+    code, out, _ = run_cli(
         "--json", "backfill", "ofweek", "--from", "2021-05-20", "--to", "2021-05-30"
     )
 
@@ -55,8 +55,8 @@ def test_backfill_prints_the_json_of_a_run(typed):
     assert report["totals"]["new"] > 5
 
 
-def test_backfill_shows_how_far_it_is_and_a_table(typed):
-    code, out, err = typed(
+def test_backfill_shows_how_far_it_is_and_a_table(run_cli):
+    code, out, err = run_cli(
         "backfill", "woshipm_direct", "--from", "2022-03-20", "--to", "2022-03-24"
     )
 
@@ -68,23 +68,23 @@ def test_backfill_shows_how_far_it_is_and_a_table(typed):
     assert "backfill completed (run " in out
 
 
-def test_backfill_takes_addresses_from_a_pipe_and_from_a_file(typed, project, monkeypatch):
+def test_backfill_takes_addresses_from_a_pipe_and_from_a_file(run_cli, project, monkeypatch):
     link = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203142308441556"
     text = f"# links\n\n{link}\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     file = project.folder / "links.txt"
     file.write_text("\ufeff" + text, encoding="utf-8")
 
-    code, out, _ = typed("--json", "backfill", "finews", "--urls", "-")
-    again, second, _ = typed("backfill", "finews", "--urls", file)
+    code, out, _ = run_cli("--json", "backfill", "finews", "--urls", "-")
+    again, second, _ = run_cli("backfill", "finews", "--urls", file)
 
     assert (code, json.loads(out)["totals"]["new"]) == (0, 1)
     assert again == 0
     assert "--restart does it again" in second
 
 
-def test_dry_run_names_the_addresses(typed):
-    code, out, _ = typed(
+def test_dry_run_names_the_addresses(run_cli):
+    code, out, _ = run_cli(
         "backfill", "woshipm_direct", "--from", "2022-03-20", "--to", "2022-03-24", "--dry-run"
     )
 
@@ -108,8 +108,8 @@ def test_dry_run_names_the_addresses(typed):
         (["finews", "--archive", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
 )
-def test_invalid_request_exits_2_and_nothing_runs(typed, project, arguments, expected):
-    code, _, err = typed("backfill", *arguments)
+def test_invalid_request_exits_2_and_nothing_runs(run_cli, project, arguments, expected):
+    code, _, err = run_cli("backfill", *arguments)
 
     assert code == 2
     assert expected in err
@@ -120,7 +120,7 @@ def test_ctrl_c_is_exit_code_130_and_state_is_kept(project, faults, prefect_serv
     faults["/2021-05"] = Fault(delay_seconds=0.2)
     faults["/news"] = Fault(delay_seconds=0.2)
     arguments = ["backfill", "ofweek", "--from", "2021-05-20", "--to", "2021-05-30"]
-    typed = subprocess.Popen(
+    run_cli = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "--config", str(project.config), "--json", *arguments],
         env=os.environ
         | {"PYTHONPATH": str(Path(__file__).parents[2]), "PREFECT_API_URL": prefect_server},
@@ -128,80 +128,80 @@ def test_ctrl_c_is_exit_code_130_and_state_is_kept(project, faults, prefect_serv
         stderr=subprocess.PIPE,
         text=True,
     )
-    for line in typed.stderr:
+    for line in run_cli.stderr:
         if line.startswith("ofweek: 0 of 11"):
             break
-    typed.send_signal(signal.SIGINT)
-    out, err = typed.communicate(timeout=60)
+    run_cli.send_signal(signal.SIGINT)
+    out, err = run_cli.communicate(timeout=60)
 
-    assert typed.returncode == 130, err
+    assert run_cli.returncode == 130, err
     assert json.loads(out)["state"] == "interrupted"
     assert "stopping after the current batch" in err
     assert project.rows("SELECT state FROM runs") == [("interrupted",)]
 
 
-def test_reparse_diff_is_0_when_nothing_got_worse(typed, project):
+def test_reparse_diff_is_0_when_nothing_got_worse(run_cli, project):
     project.sync("ofweek")
 
-    code, out, _ = typed("--json", "reparse", "--source", "ofweek", "--diff")
+    code, out, _ = run_cli("--json", "reparse", "--source", "ofweek", "--diff")
 
     report = json.loads(out)
     assert (code, report["regressions"], report["changed"]) == (0, [], {"ofweek": {}})
 
 
-def test_quarantine_is_listed_shown_and_replayed(typed, project):
+def test_quarantine_is_listed_shown_and_replayed(run_cli, project):
     project.sync("finews")
 
-    code, out, _ = typed("--json", "quarantine", "list", "--source", "finews")
+    code, out, _ = run_cli("--json", "quarantine", "list", "--source", "finews")
     listed = json.loads(out)["quarantine"]
     assert code == 3
     assert {one["reason"] for one in listed} == {"incomplete_article"}
 
-    code, out, _ = typed("quarantine", "list", "--reason", "layout_changed")
+    code, out, _ = run_cli("quarantine", "list", "--reason", "layout_changed")
     assert (code, out.strip()) == (
         0, "no open failure in quarantine with reason layout_changed",
     )  # fmt: skip
 
     file = project.folder / "page"
-    code, out, _ = typed("quarantine", "show", listed[0]["id"][:8], "--page", file)
+    code, out, _ = run_cli("quarantine", "show", listed[0]["id"][:8], "--page", file)
     assert code == 0
     assert listed[0]["message"].splitlines()[0] in out
     assert len(file.read_bytes()) == listed[0]["bytes"]
 
-    code, _, err = typed("quarantine", "show", "zzzz")
+    code, _, err = run_cli("quarantine", "show", "zzzz")
     assert code == 1
     assert "found 0" in err
 
-    code, out, _ = typed("--json", "quarantine", "replay", listed[0]["id"])
+    code, out, _ = run_cli("--json", "quarantine", "replay", listed[0]["id"])
     assert code == 3
     assert json.loads(out)["flow"] == "replay"
     assert json.loads(out)["totals"]["discovered"] == 1
 
 
 @pytest.mark.parametrize("arguments", [["quarantine", "list"], ["gaps"]], ids=" ".join)
-def test_source_that_is_not_configured_gets_a_hint(typed, project, arguments):
+def test_source_that_is_not_configured_gets_a_hint(run_cli, project, arguments):
     project.sync("ofweek")
 
-    code, out, err = typed(*arguments, "--source", "finew")
+    code, out, err = run_cli(*arguments, "--source", "finew")
     assert (code, len(out.splitlines())) == (0, 1)
     assert "'finew' is none of the configured sources (finews, " in err
 
-    _, _, err = typed(*arguments, "--source", "finews")
+    _, _, err = run_cli(*arguments, "--source", "finews")
     assert "none of the configured" not in err
 
 
-def test_replay_of_nothing_prints_that_nothing_is_open(typed, project):
+def test_replay_of_nothing_prints_that_nothing_is_open(run_cli, project):
     project.sync("ofweek")
 
-    code, _, err = typed("quarantine", "replay", "--reason", "bad_listing", "--source", "ofweek")
+    code, _, err = run_cli("quarantine", "replay", "--reason", "bad_listing", "--source", "ofweek")
 
     assert code == 0
     assert "no open failure in quarantine of source ofweek with reason bad_listing" in err
 
 
-def test_gaps_are_listed(typed, project):
+def test_gaps_are_listed(run_cli, project):
     project.sync("ofweek")
-    assert typed("gaps")[:2] == (0, "no gaps\n")
+    assert run_cli("gaps")[:2] == (0, "no gaps\n")
     now = datetime(2022, 3, 14, tzinfo=UTC)
     with connect(project.settings.warehouse.path) as db:
         with transaction(db):
@@ -211,20 +211,20 @@ def test_gaps_are_listed(typed, project):
             gaps.open_gap(db, row, run_id="r")
         publish(db, project.settings.warehouse.snapshot)
 
-    code, out, _ = typed("--json", "gaps")
+    code, out, _ = run_cli("--json", "gaps")
 
     (gap,) = json.loads(out)["gaps"]
     assert code == 3
     assert (gap["channel"], gap["to"], gap["detected_by"]) == (
         "news", "2022-03-14T00:00:00+00:00", "none known"
     )  # fmt: skip
-    assert typed("gaps", "--source", "finews")[0] == 0
-    assert typed("gaps", "--closed")[0] == 0
+    assert run_cli("gaps", "--source", "finews")[0] == 0
+    assert run_cli("gaps", "--closed")[0] == 0
 
 
 @pytest.fixture
 def lines():
-    """Lines of progress with a clock of their own: (lines, now, said)."""
+    """Lines of progress with a fake clock: (lines, now, output)."""
     output, now = [], [0.0]
     return ProgressLines(output.append, clock=lambda: now[0]), now, output
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 BATCH = 4
 ORACLE = site.oracle(1).of("ofweek", "direct")
 STORED = {"nothing": 0, "a batch": BATCH, "everything": len(ORACLE)}
-# Stage, the function that its process dies in, at which call, before or after it; what is stored.
+# Stage, the function in which its process dies, the call, before or after it; stored articles.
 STAGES = [
     ("parse, second batch", rows.article_row, 6, "after", "a batch"),
     ("load, before the commit", articles.upsert_articles, 2, "after", "a batch"),

@@ -107,7 +107,7 @@ def servers_of(folder: Path) -> list[psutil.Process]:
 def test_signal_to_the_process_group_stores_the_batch_and_exits_130(
     folder, news_site, faults, prepared, number
 ):
-    if number == signal.SIGTERM:  # the other one begins with an empty folder, as a user does
+    if number == signal.SIGTERM:  # the other server starts with an empty folder, as for a new user
         prepared(folder / "data" / "prefect")
     faults["/"] = Fault(delay_seconds=0.5)
     process = start(folder, "sync")

@@ -1,4 +1,4 @@
-"""Maintenance: what it deletes, keeps and reports."""
+"""Maintenance: deletes old data, keeps the rest, reports both."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_interrupted_maintenance_lists_what_remains_and_the_next_one_does_it(
 
 
 def a_long_query(db, _name):
-    """As comparing a warehouse of many gigabytes: in DuckDB, for longer than anybody waits."""
+    """Run a query in DuckDB that takes longer than any test, as for a large warehouse."""
     db.execute("SELECT sum(hash(a.range) % 7) FROM range(1000000000) a, range(1000000000)")
 
 
@@ -152,7 +152,7 @@ def test_run_of_the_deployment_that_is_interrupted_is_cancelled(project, prefect
         made = client.create_flow_run_from_deployment(deployment)
         environ = {"PREFECT_API_URL": prefect_server, "PREFECT__FLOW_RUN_ID": str(made.id)}
         lock = project.settings.warehouse.path.parent / "locks" / "maintenance.lock"
-        # The snapshots wait for the one who writes: so it is in the middle of that.
+        # Snapshots wait for the writer, so that maintenance is in the middle of them.
         with connect(project.settings.warehouse.path):
             process = subprocess.Popen(
                 [sys.executable, "-m", "prefect.engine"],

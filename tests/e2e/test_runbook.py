@@ -34,7 +34,7 @@ def blocks(heading: str) -> list[str]:
 
 
 def follow(script, serving, data, **given):
-    """Do what it says, with the names that the RUNBOOK gives; what was printed."""
+    """Run its commands with the RUNBOOK's example names; return their output."""
     environ = serving.environ | {
         "PREFECT_API_URL": serving.api,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -63,7 +63,7 @@ def sync_once(serving):
 
 @pytest.fixture(scope="module")
 def read_once(tmp_path_factory, prepared):
-    """A project whose serve has read OFweek once, and ended; not to be changed."""
+    """A project whose serve has read OFweek once and has ended; tests must not change it."""
     data = tmp_path_factory.mktemp("read_once")
     prepared(data / "prefect")
     with serving_at(data, OFWEEK) as serving:

@@ -71,7 +71,7 @@ class TestServe:
 
         assert serving.articles("woshipm") == set(site.oracle(1).of("woshipm", "direct"))
         assert service_manager.recv(100) == b"READY=1"
-        # It waits for years: what is large is imported by processes that end.
+        # It waits for years: only processes that end import large modules.
         mapped = Path(f"/proc/{serving.process.pid}/maps").read_text(encoding="utf-8")
         assert "duckdb" not in mapped
 
@@ -307,7 +307,7 @@ def test_database_that_cannot_be_read_is_named_with_what_to_do(tmp_path, prepare
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Keeps what is posted to it."""
+    """Keeps each posted body."""
 
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])

@@ -1,4 +1,4 @@
-"""What runs leave at the Prefect server: the message of their state, and their log."""
+"""The data of runs at the Prefect server: the message of their state, and their log."""
 
 from __future__ import annotations
 

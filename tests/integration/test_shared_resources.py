@@ -1,4 +1,4 @@
-"""What tests in several processes share: ports, and the database of Prefect."""
+"""Resources shared by tests in several processes: ports, and the database of Prefect."""
 
 from __future__ import annotations
 

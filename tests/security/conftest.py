@@ -1,4 +1,4 @@
-"""What the tests of attacks share."""
+"""Fixtures of the security tests."""
 
 from __future__ import annotations
 

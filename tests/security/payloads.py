@@ -1,4 +1,4 @@
-"""Payloads of our own and of the shared corpus, and what the tests of attacks read them with."""
+"""Payloads of the project and of an optional corpus, and helpers that parse them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SENTENCES = "".join(
 
 # No text of an article holds one; tabs and line feeds are its layout.
 CONTROLS = set(map(chr, [*range(9), *range(11, 32), *range(0x7F, 0xA0), *range(0xD800, 0xE000)]))
-# What could steer a terminal or forge a line, besides.
+# Other characters that control a terminal or forge a line.
 STEERING = CONTROLS | set(
     "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2069"
 )

@@ -1,4 +1,4 @@
-"""What Prefect could be made to do by its settings, its results and its deployments."""
+"""Attacks through Prefect: its settings, its results and its deployments."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def desk(home: Path) -> Iterator[Desk]:
 
 @dataclass
 class Attacker:
-    """A site with a page that tries everything; what it could do."""
+    """A site with a page that tries every attack; records its successes."""
 
     port: int
     results: Queue[dict[str, Any]] = field(default_factory=Queue)
@@ -130,7 +130,7 @@ def no_thread_is_left() -> None:
 
 @pytest.fixture
 def browse(tmp_path: Path, attacker: Attacker) -> Callable[[Desk, str, str], dict[str, Any]]:
-    """Open the attacker's page at an origin in Chromium; what it could do with the server."""
+    """Open the attacker's page at an origin in Chromium; return its successes at the server."""
     if BROWSER is None:
         pytest.skip("needs the Debian package chromium: make debian")
 

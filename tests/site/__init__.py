@@ -2,7 +2,7 @@
 
 ``serve()`` is for tests, ``run()`` for ``python -m tests.site``. Every source's
 base URL can be the test site's ``url``. The content moves on in editions (1 to 3, and then
-generated ones where they are asked for); ``oracle(edition)`` is what a perfect reader holds
+generated ones where they are asked for); ``oracle(edition)`` is the expected result
 after each.
 """
 
@@ -44,7 +44,7 @@ class NewsSite:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._thread = threading.Thread(
-            target=server.serve_forever, args=(POLL_SECONDS,), name="test site-accept", daemon=True
+            target=server.serve_forever, args=(POLL_SECONDS,), name="news_site-accept", daemon=True
         )
         self._thread.start()
 
@@ -69,7 +69,7 @@ class NewsSite:
         self._server.edition = check_edition(edition, self._server.last_edition)
 
     def advance(self) -> int:
-        """Move to the next edition and tell its number.
+        """Move to the next edition and return its number.
 
         Raises:
             ValueError: There is none.
@@ -82,7 +82,7 @@ class NewsSite:
         """Every request so far, oldest first; its own addresses are left out."""
         return tuple(self._server.requests)
 
-    def forget_requests(self) -> None:
+    def clear_requests(self) -> None:
         """Empty the log of requests."""
         self._server.requests.clear()
 
@@ -115,8 +115,8 @@ def serve(
 
     Args:
         port: Where.
-        edition: Which one to begin with.
-        faults: What goes wrong with a request.
+        edition: The first one to serve.
+        faults: The fault of a request, if it has one.
         last_edition: How far it can move on; those after the third are generated.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a surface answers, and the small tools that surfaces share."""
+"""The answer of a surface, and the helpers that surfaces share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMAGE = re.compile(r"<(img|iframe)\b([^>]*?)(\s*/?)>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The body of one answer and what it is.
+    """The body of one answer and its content type.
 
     Attributes:
         body: The bytes, with ``BASE`` in place of the site's own address.

@@ -1,4 +1,4 @@
-"""Eastmoney's article pages, current and older shape, with the noise of SOURCES.md 1.6."""
+"""Eastmoney's article pages, current and older shape, with the noise of the real pages."""
 
 from __future__ import annotations
 

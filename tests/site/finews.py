@@ -1,6 +1,6 @@
 """The finews interfaces: three listings in three spellings, and the text of one article.
 
-Grain: one record per story and list. SOURCES.md 1.5 describes every key.
+Grain: one record per story and list, with the keys of the real API.
 """
 
 from __future__ import annotations

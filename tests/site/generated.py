@@ -1,9 +1,9 @@
-"""Editions after the written ones: generated, as many as somebody wants to read.
+"""Editions after the written ones: generated, as many as a test reads.
 
 The same edition is the same on every machine, so that its oracle is known: which stories it
-adds to each list, which listed ones it corrects, rewrites or takes back to what they said
+adds to each list, which listed ones it corrects, rewrites or restores to an earlier text
 before, which lines no reader can use, and which list it floods. A flood is more new
-stories than the list is long: the rest scrolled by before anybody could see it.
+stories than the list is long: the rest left the list before any request.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def added(publication: str, lengths: Mapping[str, int], last: Story, edition: in
     """The stories an edition adds.
 
     Args:
-        publication: Whose.
+        publication: The publication of the stories.
         lengths: How many stories each list of the publication shows.
         last: The newest of the written stories: all of these are newer.
         edition: After the written ones.
@@ -64,7 +64,7 @@ def flooded(edition: int) -> tuple[str, str] | None:
 
 
 def changed(stories: Sequence[Story], shown: Sequence[Story], edition: int) -> list[Story]:
-    """The stories with what an edition makes of some that it still lists.
+    """The stories, with the changes that an edition makes to some of those it still lists.
 
     Args:
         stories: All that there are.
@@ -150,12 +150,12 @@ def _oddities(made: Sequence[Story], edition: int, begin: datetime) -> list[Stor
 
 
 def _is_plain(story: Story) -> bool:
-    """Whether its words can be changed without touching what it is there to show."""
+    """Whether its text can change without losing the anomaly that it shows."""
     return bool(story.id and story.text and not story.listed and not story.shows)
 
 
 def _change(story: Story, edition: int) -> Change:
-    """A corrected title, a rewritten text, or back to what stood there first."""
+    """A corrected title, a rewritten text, or the first text again."""
     now = story.of_edition(edition)
     chance = Random(f"{story.id} {edition} what")  # noqa: S311
     if (now.title, now.text) != (story.title, story.text) and chance.random() < 1 / 3:

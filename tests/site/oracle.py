@@ -1,4 +1,4 @@
-"""What a perfect reader holds after reading every edition up to a given one.
+"""The expected warehouse after reading every edition up to a given one.
 
 Grain: one ``ExpectedArticle`` per article id and the way it was read (``via``). The oracle is
 made from the stories, not by the project's parsers, so that tests can compare the two.
@@ -23,7 +23,7 @@ Via = Literal["api", "feed", "direct"]
 # The publication is the publisher; elsewhere each story names its medium.
 PUBLISHERS = {"woshipm": "人人都是产品经理"}
 
-# Attribution, editor and disclaimer lines: a reader may keep or drop them (DESIGN.md 3).
+# Attribution, editor and disclaimer lines: a parser may keep or drop them.
 MAY_BE_DROPPED = re.compile(
     r"（文章来源：.*）|（责任编辑：.*）|郑重声明.*|打开微信.*|原标题：.*|"
     r"本文由.*(?:发布于人人都是产品经理|禁止转载).*|题图来自.*|原文链接：.*|"
@@ -33,7 +33,7 @@ MAY_BE_DROPPED = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """What an article said from an edition on: one revision of it."""
+    """One revision of an article, current from an edition on."""
 
     edition: int
     title: str
@@ -42,7 +42,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedArticle:
-    """One article as a perfect reader holds it.
+    """One article as a correct parser reads it.
 
     Attributes:
         publication: ``finews``, ``woshipm`` or ``ofweek``.
@@ -80,12 +80,12 @@ class ExpectedArticle:
     may_lose: str = ""
 
     def differs_from(self, title: str, text: str, revision: int = -1) -> str:
-        """What is wrong with a reader's title and text, or an empty string.
+        """The difference of a title and text from the expected ones, or an empty string.
 
         Args:
-            title: As the reader has it.
-            text: Likewise.
-            revision: Which place in the history they are to be held against.
+            title: The stored title.
+            text: The stored text.
+            revision: The index in the history to compare with.
         """
         version = self.history[revision]
         if title != version.title:
@@ -99,7 +99,7 @@ class ExpectedArticle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oracle:
-    """Everything a perfect reader knows after an edition.
+    """Everything that a correct run has stored after an edition.
 
     Attributes:
         edition: The newest edition read.
@@ -141,7 +141,7 @@ def comparable_text(text: str) -> str:
 
 @cache
 def oracle(edition: int) -> Oracle:
-    """What a perfect reader holds that read editions 1 to ``edition`` in turn.
+    """The expected result of reading editions 1 to ``edition`` in turn.
 
     Raises:
         ValueError: There is no such edition.
@@ -205,7 +205,7 @@ def _one(
 
 
 def _history(sightings: list[tuple[int, str, Story]], via: Via) -> tuple[Version, ...]:
-    """The contents one after the other; what only looks different is the same one."""
+    """The contents in their order; one that differs in layout only is no new one."""
     found: list[Version] = []
     for number, _, story in sightings:
         version = Version(edition=number, title=_title(story, via), text=_text(story, via))

@@ -1,6 +1,6 @@
 """Feeds as an RSSHub instance makes them: ``/woshipm/latest`` and ``/ofweek/news``.
 
-What RSSHub does to every item is in SOURCES.md 3.1. Item links are the publishers' real
+RSSHub cuts titles and rewrites the markup of every item. Item links are the publishers' real
 addresses: RSSHub never rewrites them, and nothing needs to fetch them.
 """
 

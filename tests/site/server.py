@@ -2,8 +2,8 @@
 
 Beside the sources' own paths it has three of its own, which the request log leaves out:
 
-* ``POST /__test_site__/edition`` with a number as body moves to that edition; ``GET`` tells it.
-* ``GET /__test_site__/oracle`` is what a perfect reader holds (see ``oracle.py``).
+* ``POST /__test_site__/edition`` with a number as body moves to that edition; ``GET`` returns it.
+* ``GET /__test_site__/oracle`` is the expected result (see ``oracle.py``).
 * ``GET /__test_site__/requests`` is the log of requests.
 """
 
@@ -44,7 +44,7 @@ class Request:
 
     Attributes:
         target: Path and query.
-        status: What was answered.
+        status: The status of the answer.
         at: Aware UTC, when the answer was ready.
         is_conditional: It carried If-None-Match or If-Modified-Since.
         user_agent: As sent.
@@ -118,7 +118,7 @@ class Server(HTTPServer):
             thread.join(JOIN_SECONDS)
 
     def fault(self, target: str) -> Fault | None:
-        """What is to go wrong with this request."""
+        """The fault of this request, if it has one."""
         if self.faults is None:
             return None
         with self._lock:

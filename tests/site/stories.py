@@ -1,13 +1,13 @@
 """Stories: what the test site's publications have written, apart from how it is served.
 
-A story is one article as its publisher knows it. The synthetic ones lie in
+A story is one article as its publisher knows it. The synthetic ones are in
 ``content/*.toml``, the five seeds in ``seeds/``. How a listing, an API or a page shows
 a story is the work of the surface modules (``finews``, ``woshipm``, ``ofweek``, ...).
 
 To add a story, add one ``[[story]]`` table: ``id``, ``at``, ``title`` and ``text`` are
 enough. Every other field of ``Story`` is optional; an unknown one is an error. Two more
 keys are for tables only: ``seed = "000"`` takes the markup of a seed post, and
-``same_as = "<id>"`` the words of another story (one article under two ids).
+``same_as = "<id>"`` the text of another story (one article under two ids).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Table = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What an edition makes of a story; ``None`` leaves a part as it was."""
+    """The change that an edition makes to a story; ``None`` leaves a part unchanged."""
 
     edition: int
     title: str | None = None
@@ -54,7 +54,7 @@ class Story:
         lists: The channels that list it.
         edition: The first edition that has it.
         medium: The medium its publisher names (finews: also the credit of the body).
-        author: Who signed it (woshipm).
+        author: The name under it (woshipm).
         slug: The part of its address before the number (woshipm ``it``, OFweek
             ``ecep/2021-05/ART-93000-8420``).
         digest: The listing's digest; made from title, text and medium if empty.
@@ -62,14 +62,14 @@ class Story:
             out if ``-``.
         around: Names of publisher's noise to put before the body (see ``pages/``).
         listed: Keys that the listing shows with other values than the true ones.
-        feed_date: What the feed prints as ``pubDate``; ``-`` for no date at all.
+        feed_date: The feed's ``pubDate``; ``-`` for no date at all.
         undated: The publication itself names no usable date.
         original_title: Another title the page names (``原标题：``).
         shape: ``current`` or ``older``, of the Eastmoney page at ``/a/``.
         encoding: The bytes of its page, if the publication has no one encoding.
         content_type: The header of its page, likewise.
-        changes: What later editions make of it.
-        shows: The anomalies of SOURCES.md that it carries, by name.
+        changes: Its changes by later editions.
+        shows: The anomalies of the real sites that it has, by name.
         swallowed: A sentence that readers may lose: its markup is broken there.
     """
 
@@ -99,7 +99,7 @@ class Story:
     swallowed: str = ""
 
     def paragraphs(self) -> tuple[str, ...]:
-        """The plain paragraphs, repeated as often as the story says."""
+        """The plain paragraphs, repeated ``repeat`` times."""
         found: list[str] = []
         for turn in range(1, self.repeat + 1):
             found += (part.strip().replace("{n}", str(turn)) for part in self.text.split("\n\n"))
@@ -140,7 +140,7 @@ def _content(publication: str) -> str:
 
 
 def _twin(by_id: Mapping[str, Table], table: Table) -> Table:
-    """The table with the words of the story it is the same as."""
+    """The table with the text of the story that it repeats."""
     if "same_as" not in table:
         return table
     other = by_id[table["same_as"]]

@@ -1,4 +1,4 @@
-"""The visible words of a body, read with the standard library alone.
+"""The visible text of a body, read with the standard library alone.
 
 Only for ``oracle``: it knows the test site's own markup, and shares nothing with the
 project's parsers, which are tested against it.
@@ -20,7 +20,7 @@ VOID = frozenset(("br", "img", "input", "link", "hr"))
 
 
 class _TextParser(HTMLParser):
-    """Collects text outside of unseen elements; a block begins a new paragraph."""
+    """Collects text outside of hidden elements; a block starts a new paragraph."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

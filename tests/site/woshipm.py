@@ -44,7 +44,7 @@ def body(story: Story) -> str:
 
 
 def feed_body(story: Story) -> str:
-    """What RSSHub finds in ``.article--content``, before it adds its own attributes."""
+    """The markup in ``.article--content``, before RSSHub adds its own attributes."""
     return story.html or paragraphs(story.paragraphs())
 
 

@@ -4,10 +4,10 @@
 
 Schedules are seconds, so minutes stand for days. The test site moves on, edition after
 edition: new stories, corrections, rewritten ones, some taken back, lists that scroll by
-faster than anybody reads. Each edition has a time of trouble (answers late, cut or wrong;
+faster than any schedule. Each edition has a time of faults (answers late, cut or wrong;
 `serve`, its server, its runs killed at chosen moments; its database removed) and then a
 quiet one, in which every source must be read whole again by its schedule. At the end the
-corpus is held against the test site's oracle: every article exactly once, every revision in
+corpus is compared with the test site's oracle: every article exactly once, every revision in
 order and at its time, a gap reported wherever the lists dropped something and nowhere else.
 Exit code 1 when anything differs. `make soak` runs 30 minutes, CI a sample of two.
 """
@@ -41,7 +41,7 @@ MOST_EDITIONS = 600
 
 @dataclass(slots=True)
 class SoakReport:
-    """What the run was like, and what went wrong in it."""
+    """The counts of a soak, and its problems."""
 
     windows: list[Window] = field(default_factory=list)
     recoveries: list[float] = field(default_factory=list)
@@ -49,7 +49,7 @@ class SoakReport:
 
 
 def run(project: Project, news_site: NewsSite, faults: Faults, minutes: float) -> SoakReport:
-    """Let it work and be bothered, edition after edition, until the time is over."""
+    """Run `serve` and cause faults, edition after edition, until the time is over."""
     reported, end = SoakReport(), time.monotonic() + minutes * 60
     project.start()
     while True:
@@ -84,7 +84,7 @@ def run(project: Project, news_site: NewsSite, faults: Faults, minutes: float) -
 
 
 def _keep(file: Path, windows: list[Window]) -> None:
-    """When each edition was on show: what a second look at a kept folder needs."""
+    """Keep the times of each edition, to check a kept folder again."""
     times = [(one.edition, one.began.isoformat(), one.ended.isoformat()) for one in windows]
     file.write_text(json.dumps(times), encoding="utf-8")
 
@@ -109,7 +109,7 @@ def _quiet(project: Project, edition: int, reported: SoakReport) -> float:
 def report(
     reported: SoakReport, corpus: Corpus, oracle: Oracle, requests: int, done: Counter[str]
 ) -> str:
-    """What was done and what came of it, as a table."""
+    """The faults and the results, as a table."""
     lines = [f"editions: {oracle.edition}, requests: {requests}", "", "done:"]
     lines += [f"  {count:>4}  {act}" for act, count in sorted(done.items())]
     lines += ["", f"  {'source':<16}{'articles':>9}{'found':>6}{'revisions':>11}{'found':>6}"
@@ -134,7 +134,7 @@ def report(
 
 
 def main() -> int:
-    """Run, report, and say by the exit code whether all is well."""
+    """Run and report; the exit code is 1 for any difference."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)

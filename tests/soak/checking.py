@@ -1,4 +1,4 @@
-"""Holds a corpus against the test site's oracle: what is lost, doubled, mixed up or not reported.
+"""Compares a warehouse with the test site's oracle: lost, doubled, wrong and unreported rows.
 
 The corpus is read by SQL from the views that people use, the oracle is made from the
 stories; nothing of the way from the one to the other is used here.
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(slots=True, kw_only=True)
 class Corpus:
-    """What a warehouse holds, as plain values.
+    """The rows of a warehouse, as plain values.
 
     Attributes:
         articles: Source and id of each row of the view, as often as it is there.
@@ -56,9 +56,9 @@ class Corpus:
         sightings: Article and content of each row, as often as it is there.
         last_seen: By source and id.
         gaps: Source, channel and when it was noticed.
-        waiting: What is in quarantine: source, and a text that names the article or line.
+        waiting: The quarantine: source, and a text that names the article or line.
         unfinished: Runs that neither ended nor were found dead.
-        broken_rules: What the warehouse itself finds wrong.
+        broken_rules: The problems that the warehouse itself reports.
     """
 
     articles: list[tuple[str, str]]
@@ -72,11 +72,11 @@ class Corpus:
 
 
 def read_corpus(path: Path, *, leave_out: Iterable[str] = ()) -> Corpus:
-    """What a warehouse (or a snapshot of it) holds.
+    """Read the rows of a warehouse (or a snapshot of it).
 
     Args:
-        path: The file; nobody may be writing it.
-        leave_out: Ids that the oracle does not know: those of links that somebody shared.
+        path: The file; no process may be writing it.
+        leave_out: Ids that the oracle does not know: those of shared links.
     """
     out = frozenset(leave_out)
     with connect_read_only(path) as db:
@@ -112,7 +112,7 @@ def read_corpus(path: Path, *, leave_out: Iterable[str] = ()) -> Corpus:
 
 
 def differences(corpus: Corpus, oracle: Oracle, windows: Sequence[Window]) -> list[str]:
-    """What the corpus holds otherwise than a perfect reader, one sentence each.
+    """The differences between the warehouse and the oracle, one sentence each.
 
     Args:
         corpus: What was stored.
@@ -177,7 +177,7 @@ def _sightings(corpus: Corpus) -> Iterator[str]:
 
 
 def _last_seen(corpus: Corpus, oracle: Oracle, windows: Sequence[Window]) -> Iterator[str]:
-    """What the last edition lists was seen in it."""
+    """Every listed article was seen in the last edition."""
     last = windows[-1]
     for source, number, article in _expected_articles(oracle):
         at = corpus.last_seen.get((source, number))
@@ -204,7 +204,7 @@ def _gaps(corpus: Corpus, oracle: Oracle, windows: Sequence[Window]) -> Iterator
 
 
 def _channel(source: str, name: str) -> str:
-    """A source's channel as the test site calls it; what has one list calls it as it likes."""
+    """The test site's name of a source's channel; a source with one list has its own name."""
     channels = CHANNELS[WAYS[source][0]]
     return channels[0] if len(channels) == 1 else name
 
@@ -214,7 +214,7 @@ def _edition_at(at: datetime, windows: Sequence[Window]) -> int:
 
 
 def _quarantine(corpus: Corpus, oracle: Oracle) -> Iterator[str]:
-    """What could never be read waits in quarantine, and nothing else does."""
+    """The quarantine has every unreadable line, and nothing else."""
     left = list(corpus.waiting)
     for publication, channel, line in oracle.waiting:
         for source in (one for one, (whose, _) in WAYS.items() if whose == publication):

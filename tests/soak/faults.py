@@ -1,4 +1,4 @@
-"""What is done to the project while it works; each act says what came of it in one word."""
+"""Faults that the soak causes while `serve` works; each returns whether it took effect."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _TICK_SECONDS = 0.001
 
 
 class Faults:
-    """Every kind of trouble, each as often as the others, in an order of chance.
+    """Every kind of fault, equally often, in random order.
 
     Args:
-        project: Whom it befalls.
+        project: The project under test.
         chance: Decides.
         loses_database: Whether Prefect's database is removed, once.
     """
@@ -45,18 +45,18 @@ class Faults:
         self.chance = chance
         self.done: Counter[str] = Counter()
         self._faulty = threading.Event()
-        self._since = datetime.now(UTC)
-        self._trap: tuple[str, threading.Event] | None = None
+        self._started_at = datetime.now(UTC)
+        self._awaited: tuple[str, threading.Event] | None = None
         self._deck: list[Callable[[], bool]] = []
 
-    # --- what the test site does wrong ---
+    # --- faults of the test site ---
 
     def fault_of(self, target: str, _turn: int) -> Fault | None:
-        """The test site's hook: sees every request, and spoils some."""
+        """The test site's hook: sees every request, and breaks some."""
         kind = "listing" if target.startswith(LISTINGS) else "article"
-        if self._trap is not None and self._trap[0] == kind:
-            sprung, self._trap = self._trap[1], None
-            sprung.set()
+        if self._awaited is not None and self._awaited[0] == kind:
+            requested, self._awaited = self._awaited[1], None
+            requested.set()
             time.sleep(0.05)  # the answer comes after the kill
         if not self._faulty.is_set() or self.chance.random() >= FAULTY:
             return None
@@ -65,18 +65,18 @@ class Faults:
     @contextmanager
     def misbehave(self) -> Iterator[None]:
         """The test site misbehaves inside."""
-        self._since = datetime.now(UTC)
+        self._started_at = datetime.now(UTC)
         self._faulty.set()
         try:
             yield
         finally:
             self._faulty.clear()
-            self._trap = None
+            self._awaited = None
 
     # --- acts ---
 
     def act(self) -> str:
-        """Do the next thing of a shuffled deck; what it was."""
+        """Cause the next fault of a shuffled list; return its name."""
         if not self._deck:
             self._deck = [
                 self.kill_run_at_listing,
@@ -106,37 +106,37 @@ class Faults:
 
     def kill_run_at_listing(self) -> bool:
         """kill -9 of the runs while one waits for a listing."""
-        return self._spring("listing") and bool(kill(self.project.runs()))
+        return self._wait_for_request("listing") and bool(kill(self.project.runs()))
 
     def kill_run_at_article(self) -> bool:
         """kill -9 of the runs while one waits for an article."""
-        return self._spring("article") and bool(kill(self.project.runs()))
+        return self._wait_for_request("article") and bool(kill(self.project.runs()))
 
-    def _spring(self, kind: str, *, of_a_run: bool = True) -> bool:
+    def _wait_for_request(self, kind: str, *, of_a_run: bool = True) -> bool:
         """Wait until such a page is asked for.
 
         Runs ask for no article once they have read the edition whole: nothing would come.
         """
-        sprung, end = threading.Event(), time.monotonic() + PATIENCE_SECONDS
-        self._trap = (kind, sprung)
-        while not sprung.wait(1.0):
+        requested, end = threading.Event(), time.monotonic() + PATIENCE_SECONDS
+        self._awaited = (kind, requested)
+        while not requested.wait(1.0):
             if time.monotonic() > end:
                 return False
             if (
                 kind == "article"
                 and of_a_run
-                and self.project.read_since(self._since) == WAYS.keys()
+                and self.project.read_since(self._started_at) == WAYS.keys()
             ):
                 return False
         return True
 
     def kill_run_storing(self) -> bool:
         """kill -9 of a run that has fetched articles and now holds the warehouse."""
-        if not self._spring("article"):
+        if not self._wait_for_request("article"):
             return False
         lock = self.project.warehouse.with_name(self.project.warehouse.name + ".lock")
         # Most transactions take some 20 ms; the kill comes at a random point of one.
-        return self._strike(lambda: _holder(lock), self.chance.uniform(0.0, 0.03))
+        return self._kill_when(lambda: _holder(lock), self.chance.uniform(0.0, 0.03))
 
     def kill_run_publishing(self) -> bool:
         """kill -9 of a run that is copying the snapshot."""
@@ -147,12 +147,12 @@ class Faults:
             is_copying = any(self.project.snapshot.parent.glob(names))
             return _holder(lock) if is_copying else None
 
-        return self._strike(publisher, 0.0)
+        return self._kill_when(publisher, 0.0)
 
-    def _strike(self, whom: Callable[[], int | None], after: float) -> bool:
+    def _kill_when(self, find_pid: Callable[[], int | None], after: float) -> bool:
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
-            if pid := whom():
+            if pid := find_pid():
                 time.sleep(after)
                 return pid in self.project.runs() and bool(kill({pid}))
             time.sleep(_TICK_SECONDS)
@@ -198,7 +198,7 @@ class Faults:
         return bool(found)
 
     def sync_beside(self) -> bool:
-        """Somebody runs `copydesk sync` for a source that the schedule reads, too."""
+        """`copydesk sync` runs for a source that the schedule reads, too."""
         slug = self.chance.choice(("finews", "woshipm_direct", "ofweek"))
         return self._ended(f"sync {slug}", *self._run("sync", slug))
 
@@ -206,7 +206,7 @@ class Faults:
         """A backfill of everything, killed in the middle; then it is asked for again."""
         arguments = ("backfill", "woshipm_direct", "--from", "2014-01-01", "--to", "2022-12-31")
         process = self.project.copydesk(*arguments)
-        is_under_way = self._spring("article", of_a_run=False)
+        is_under_way = self._wait_for_request("article", of_a_run=False)
         process.kill()
         process.communicate()
         return self._ended("backfill", *self._run(*arguments)) and is_under_way
@@ -220,7 +220,7 @@ class Faults:
         return found.code, found.output
 
     def _ended(self, what: str, code: int, output: str) -> bool:
-        # 1 is right where all of a source's listings were spoiled, or another run had it.
+        # 1 is right if all listings of a source were broken, or another run had its lock.
         if code not in (0, 1, 3):
             print(f"{what}: exit code {code}: {output[-500:]}", flush=True)
             self.done[f"{what} ended with {code}"] += 1
@@ -228,7 +228,7 @@ class Faults:
 
 
 def _holder(lock: Path) -> int | None:
-    """Who holds the warehouse now."""
+    """The process that has the warehouse's lock."""
     with suppress(OSError, ValueError):
         found = loads(lock.read_bytes()).get("pid")
         return found if isinstance(found, int) else None

@@ -76,12 +76,12 @@ class Project:
 
     @property
     def snapshot(self) -> Path:
-        """What readers read."""
+        """The published snapshot."""
         return settings.load(self.config, {}).warehouse.snapshot
 
     @property
     def warehouse(self) -> Path:
-        """What runs write."""
+        """The warehouse that runs write."""
         return settings.load(self.config, {}).warehouse.path
 
     # --- serve ---
@@ -174,7 +174,7 @@ class Project:
         return bool(found) and bool(self.ask(f"/deployments/{found[0]['id']}/create_flow_run", {}))
 
     def stuck_runs(self, older_than: datetime) -> list[str]:
-        """Runs that the server takes for running, begun before a time."""
+        """Runs that are running for the server, started before a time."""
         wanted = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "CANCELLING"]}}}}
         found = self.ask("/flow_runs/filter", wanted) or []
         return [
@@ -183,7 +183,7 @@ class Project:
             if one["start_time"] and datetime.fromisoformat(one["start_time"]) < older_than
         ]
 
-    # --- what the runs came to ---
+    # --- results of runs ---
 
     def read_since(self, began: datetime) -> set[str]:
         """The sources that a run read whole which the schedule began after a time."""
@@ -200,7 +200,7 @@ class Project:
 
 
 class Reader:
-    """Somebody who reads the snapshot all the time, and must never be refused or see less."""
+    """Reads the snapshot all the time, and must never be refused or see fewer articles."""
 
     def __init__(self, project: Project) -> None:
         self.times = 0
@@ -261,7 +261,7 @@ def is_server(command: bytes) -> bool:
 
 
 def cmdline(pid: int) -> bytes:
-    """What a process was started as; empty when it is gone."""
+    """The command line of a process; empty when it has ended."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""

@@ -1,4 +1,4 @@
-"""The layout: which package may import which, and what runs without Prefect."""
+"""The layout: which package may import which, and which run without Prefect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in deploy/: it says what the code says, and what it promises is tried."""
+"""The files of deploy/: they agree with the code, and their commands work."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def blocks(heading: str) -> str:
 
 @pytest.mark.e2e
 def test_restore_of_the_runbook_brings_the_whole_corpus_back(tmp_path, prefect_server):
-    """Does what the RUNBOOK says under Back up and Restore, word for word."""
+    """Runs the commands of the RUNBOOK's sections Back up and Restore, unchanged."""
     data, backups, messages = tmp_path / "data", tmp_path / "backups", []
     data.mkdir()
     with site.serve() as news_site:

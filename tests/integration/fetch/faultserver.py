@@ -1,7 +1,7 @@
 """A web server on loopback that breaks in every way we know.
 
 It writes bytes, not HTTP: a route returns either the bytes of a whole answer, or a
-function that does what it likes with the connection.
+function that handles the connection itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Many pages: all of them right, none held up by another, memory flat."""
+"""Many pages: all of them right, none delayed by another, memory flat."""
 
 from __future__ import annotations
 

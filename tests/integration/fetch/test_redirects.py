@@ -1,4 +1,4 @@
-"""Every hop of a redirect passes the same rules; what leads nowhere ends."""
+"""Every hop of a redirect passes the same rules; loops and dead ends are errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One layer of retries: what is tried again, when, and when it is left to the next run."""
+"""One layer of retries: which errors are retried, when, and which are left to the next run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No way in: what a page, a feed or a redirect names is never fetched from inside."""
+"""SSRF: no address in a page, a feed or a redirect leads to a private host."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from tests.site import Faults, NewsSite
 
 @dataclass
 class Project:
-    """A folder with a configuration, its test site, and what was said while it ran."""
+    """A folder with a configuration, its test site, and the messages of its runs."""
 
     folder: Path
     news_site: NewsSite
@@ -94,7 +94,7 @@ def project(tmp_path: Path, faults: dict[str, Any]) -> Iterator[Project]:
     with site.serve(faults=hook) as news_site:
         demo_run.write_config(tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL)
         config = tmp_path / "copydesk.toml"
-        # Tests that make things fail shall not wait for them to get well.
+        # Tests of failures do not wait for the back-off.
         text = config.read_text(encoding="utf-8").replace(
             "[fetch]", "[fetch]\ndeadline_seconds = 3"
         )
@@ -122,7 +122,7 @@ def stored(synced: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def typed(capfd):
+def run_cli(capfd):
     """Type a command in this process: exit code, stdout, stderr."""
 
     def run(*arguments):

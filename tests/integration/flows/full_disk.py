@@ -1,4 +1,4 @@
-"""Run by a test in a process of its own: stores a batch, meets a full disk, goes on.
+"""Run by a test in a process of its own: store a batch, fill the disk, continue.
 
 Prints the error's kind and message, and the articles before, after it, and after there
 is room again, apart by ``|``.

@@ -36,7 +36,7 @@ BLOCKS = {"bullet_list_open", "list_item_open", "paragraph_open", "inline", "par
 
 
 def markup_of(text: str) -> set[str]:
-    """What a Markdown reader makes of a text, beyond lists, words and code."""
+    """The Markdown tokens of a text, except lists, plain text and code."""
     tokens = RICH.parse(text)
     inside = {child.type for token in tokens for child in token.children or ()}
     return ({token.type for token in tokens} - BLOCKS) | (inside - HARMLESS)

@@ -1,4 +1,4 @@
-"""Bad input: what each kind of failure stores and reports, and how the next run repairs it."""
+"""Bad input: each kind of failure is stored and reported, and the next run repairs it."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ def test_reader_is_never_locked_out_while_the_warehouse_is_held(project):
 
 
 def test_full_disk_ends_the_run_with_whole_batches_and_the_next_run_continues(tmp_path):
-    """A size limit on files stands for the disk: the system call fails in the same way."""
+    """A size limit on files replaces the full disk: the system call fails in the same way."""
     script = Path(__file__).with_name("full_disk.py")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
 

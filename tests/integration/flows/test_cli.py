@@ -31,25 +31,25 @@ COMMAND = [sys.executable, "-m", "flows.cli"]
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_invalid_command_exits_2_with_the_reason(typed, elsewhere, arguments, message):
-    code, out, err = typed(*arguments)
+def test_invalid_command_exits_2_with_the_reason(run_cli, elsewhere, arguments, message):
+    code, out, err = run_cli(*arguments)
 
     assert code == 2
     assert message in err
     assert out == ""
 
 
-def test_mistyped_key_exits_2_names_the_key_and_the_nearest(typed, elsewhere):
+def test_mistyped_key_exits_2_names_the_key_and_the_nearest(run_cli, elsewhere):
     (elsewhere / "copydesk.toml").write_text('[warehouse]\npth = "x"\n', encoding="utf-8")
 
-    code, _, err = typed("sync")
+    code, _, err = run_cli("sync")
 
     assert code == 2
     assert "warehouse.pth: unknown key, did you mean 'warehouse.path'?" in err
 
 
-def test_error_with_json_is_one_document_on_stdout(typed, elsewhere):
-    code, out, err = typed("query", "select 1", "--json")
+def test_error_with_json_is_one_document_on_stdout(run_cli, elsewhere):
+    code, out, err = run_cli("query", "select 1", "--json")
 
     document = json.loads(out)
     assert (code, document["exit_code"]) == (1, 1)
@@ -57,17 +57,17 @@ def test_error_with_json_is_one_document_on_stdout(typed, elsewhere):
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_global_options_work_before_and_after_the_command(typed, elsewhere, place):
+def test_global_options_work_before_and_after_the_command(run_cli, elsewhere, place):
     arguments = ["--json", "sources"] if place == "before" else ["sources", "--json"]
 
-    code, out, _ = typed(*arguments)
+    code, out, _ = run_cli(*arguments)
 
     assert code == 0
     assert [row["source"] for row in json.loads(out)["sources"]] == ["finews", "woshipm", "ofweek"]
 
 
-def test_sources_have_lists_in_their_document(typed, elsewhere):
-    _, out, _ = typed("sources", "--json")
+def test_sources_have_lists_in_their_document(run_cli, elsewhere):
+    _, out, _ = run_cli("sources", "--json")
 
     finews = json.loads(out)["sources"][0]
     assert finews["channels"] == ["emnews", "media", "market-37", "market-38", "market-39"]
@@ -75,8 +75,8 @@ def test_sources_have_lists_in_their_document(typed, elsewhere):
     assert all(one.startswith("http://finews.zning.xyz/") for one in finews["listings"])
 
 
-def test_sources_are_shown_with_a_line_for_each_listing(typed, elsewhere):
-    code, out, _ = typed("sources")
+def test_sources_are_shown_with_a_line_for_each_listing(run_cli, elsewhere):
+    code, out, _ = run_cli("sources")
 
     lines = out.splitlines()
     assert (code, len(lines)) == (0, 10)
@@ -88,8 +88,8 @@ def test_sources_are_shown_with_a_line_for_each_listing(typed, elsewhere):
 
 
 @pytest.mark.e2e
-def test_sources_check_prints_one_line_a_source(typed, project):
-    code, out, _ = typed("sources", "check", "--config", project.config)
+def test_sources_check_prints_one_line_a_source(run_cli, project):
+    code, out, _ = run_cli("sources", "check", "--config", project.config)
 
     lines = out.splitlines()
     assert len(lines) == 5
@@ -100,10 +100,10 @@ def test_sources_check_prints_one_line_a_source(typed, project):
 
 
 @pytest.mark.e2e
-def test_sources_check_names_what_is_wrong_and_exits_3(typed, project, faults):
+def test_sources_check_names_what_is_wrong_and_exits_3(run_cli, project, faults):
     faults["/woshipm"] = Fault(body=b"<html></html>")
 
-    code, out, _ = typed(
+    code, out, _ = run_cli(
         "sources", "check", "woshipm", "ofweek", "--config", project.config, "--json"
     )
 
@@ -114,13 +114,13 @@ def test_sources_check_names_what_is_wrong_and_exits_3(typed, project, faults):
 
 
 @pytest.mark.e2e
-def test_source_that_is_fetched_by_address_is_healthy(typed, project):
+def test_source_that_is_fetched_by_address_is_healthy(run_cli, project):
     text = project.config.read_text(encoding="utf-8")
     channels = 'channels = ["emnews", "media", "market-37", "market-38", "market-39"]'
     added = '[sources.pages]\nparser = "generic"\n'
     project.config.write_text(text.replace(channels, "channels = []") + added, encoding="utf-8")
 
-    code, out, _ = typed(
+    code, out, _ = run_cli(
         "sources", "check", "finews", "pages", "--config", project.config, "--json"
     )
 
@@ -132,10 +132,10 @@ def test_source_that_is_fetched_by_address_is_healthy(typed, project):
 
 
 @pytest.mark.e2e
-def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(typed, project, faults):
+def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(run_cli, project, faults):
     faults["/newmarket/web/webapi?marketType=37"] = Fault(rename=(b'"infoCode"', b'"code"'))
 
-    code, out, _ = typed("sources", "check", "finews", "--config", project.config)
+    code, out, _ = run_cli("sources", "check", "finews", "--config", project.config)
 
     first, *problems = out.splitlines()
     assert code == 3
@@ -145,15 +145,15 @@ def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(typed, pr
 
 
 @pytest.mark.e2e
-def test_sync_prints_counts_problems_and_the_documented_json(typed, project):
-    code, out, err = typed("sync", "finews", "--config", project.config)
+def test_sync_prints_counts_problems_and_the_documented_json(run_cli, project):
+    code, out, err = run_cli("sync", "finews", "--config", project.config)
 
     assert code == 3
     assert "finews" in out
     assert "! finews: media" in out
     assert "finews: 47 of 47" in err
 
-    code, out, _ = typed("sync", "finews", "--json", "--config", project.config)
+    code, out, _ = run_cli("sync", "finews", "--json", "--config", project.config)
     document = json.loads(out)
     counters = {
         "source", "discovered", "fetched", "not_modified", "new", "updated", "unchanged",
@@ -166,26 +166,26 @@ def test_sync_prints_counts_problems_and_the_documented_json(typed, project):
 
 
 @pytest.mark.e2e
-def test_query_answers_in_every_format(typed, project, tmp_path):
-    typed("import", SEEDS, "--config", project.config, "-q")
+def test_query_answers_in_every_format(run_cli, project, tmp_path):
+    run_cli("import", SEEDS, "--config", project.config, "-q")
     sql = (
         "select source, count(*) as n, max(published_at) as at from articles group by 1 order by 1"
     )
 
-    code, table, _ = typed("query", sql, "--config", project.config)
+    code, table, _ = run_cli("query", sql, "--config", project.config)
     assert code == 0
     assert table.splitlines()[0].split() == ["source", "n", "at"]
     assert "2022-04-20 10:11:37+00:00" in table
 
-    rows = json.loads(typed("query", sql, "--json", "--config", project.config)[1])
+    rows = json.loads(run_cli("query", sql, "--json", "--config", project.config)[1])
     assert rows[0] == {"source": "finews", "n": 3, "at": "2022-04-20T10:11:37+00:00"}
 
-    assert typed("query", sql, "--format", "csv", "--config", project.config)[1].startswith(
+    assert run_cli("query", sql, "--format", "csv", "--config", project.config)[1].startswith(
         "source,n,at"
     )
 
     file = tmp_path / "out.parquet"
-    code, _, err = typed(
+    code, _, err = run_cli(
         "query", sql, "--format", "parquet", "--output", file, "--config", project.config
     )
     assert code == 0
@@ -203,17 +203,17 @@ def test_query_answers_in_every_format(typed, project, tmp_path):
         ("select * from read_csv('/etc/passwd')", "disabled"),
     ],
 )
-def test_refused_query_prints_the_reason(typed, project, sql, message):
-    typed("import", SEEDS, "--config", project.config, "-q")
+def test_refused_query_prints_the_reason(run_cli, project, sql, message):
+    run_cli("import", SEEDS, "--config", project.config, "-q")
 
-    code, out, err = typed("query", sql, "--config", project.config)
+    code, out, err = run_cli("query", sql, "--config", project.config)
 
     assert (code, out) == (2, "")
     assert message in err
 
 
-def test_query_before_the_first_run_names_the_command_to_run(typed, elsewhere):
-    code, _, err = typed("query", "select 1")
+def test_query_before_the_first_run_names_the_command_to_run(run_cli, elsewhere):
+    code, _, err = run_cli("query", "select 1")
 
     assert code == 1
     assert "copydesk.read.duckdb" in err
@@ -221,35 +221,35 @@ def test_query_before_the_first_run_names_the_command_to_run(typed, elsewhere):
 
 
 @pytest.mark.e2e
-def test_import_and_export_from_the_shell(typed, project, tmp_path):
-    code, out, _ = typed("import", SEEDS, "--json", "--config", project.config)
+def test_import_and_export_from_the_shell(run_cli, project, tmp_path):
+    code, out, _ = run_cli("import", SEEDS, "--json", "--config", project.config)
     assert (code, json.loads(out)["totals"]["new"]) == (0, 5)
 
     for dialect in ("jekyll", "hexo"):
-        code, out, _ = typed(
+        code, out, _ = run_cli(
             "export", SEEDS, "--format", dialect, "--check", "--json", "--config", project.config
         )
         assert (code, json.loads(out)["identical"]) == (0, 5)
 
-    code, out, _ = typed("export", tmp_path / "o", "--format", "hexo", "--config", project.config)
+    code, out, _ = run_cli("export", tmp_path / "o", "--format", "hexo", "--config", project.config)
     assert code == 0
     assert "5 written" in out
 
 
-def test_import_of_a_folder_without_posts_names_the_expected_files(typed, elsewhere):
+def test_import_of_a_folder_without_posts_names_the_expected_files(run_cli, elsewhere):
     (elsewhere / "nothing").mkdir()
 
-    code, _, err = typed("import", "nothing")
+    code, _, err = run_cli("import", "nothing")
 
     assert code == 0
     assert "no post was found in nothing: expected files that end in .htm" in err
 
 
 @pytest.mark.e2e
-def test_doctor_checks_versions_and_warehouse(typed, project):
-    typed("import", SEEDS, "--config", project.config, "-q")
+def test_doctor_checks_versions_and_warehouse(run_cli, project):
+    run_cli("import", SEEDS, "--config", project.config, "-q")
 
-    code, out, _ = typed("doctor", "--verify", "--json", "--config", project.config)
+    code, out, _ = run_cli("doctor", "--verify", "--json", "--config", project.config)
 
     checks = {one["name"]: one for one in json.loads(out)["checks"]}
     assert checks["duckdb"]["status"] == checks["prefect"]["status"] == "ok"
@@ -257,8 +257,8 @@ def test_doctor_checks_versions_and_warehouse(typed, project):
     assert code in (0, 3)
 
 
-def test_doctor_warns_about_the_example_contact(typed, elsewhere):
-    code, out, _ = typed("doctor")
+def test_doctor_warns_about_the_example_contact(run_cli, elsewhere):
+    code, out, _ = run_cli("doctor")
 
     assert code == 3
     assert "example contact" in out
@@ -297,26 +297,26 @@ def test_demo_site_writes_its_port_and_ends_on_interrupt(elsewhere):
 
 @pytest.mark.e2e
 def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(
-    tmp_path, typed, prefect_server
+    tmp_path, run_cli, prefect_server
 ):
     folder = tmp_path / "d"
-    code, out, _ = typed("demo", "--output", folder, "--json")
+    code, out, _ = run_cli("demo", "--output", folder, "--json")
     assert code == 0
     assert all(one["new"] > 0 and one["failed"] == 0 for one in json.loads(out)["sources"])
 
     config = folder / "copydesk.toml"
     (host,) = settings.load(config, {}).fetch.allow_private_hosts
     with demo_site.serve(int(host.rpartition(":")[2])):
-        _, out, _ = typed("--config", config, "sync", "--json")
+        _, out, _ = run_cli("--config", config, "sync", "--json")
     totals = json.loads(out)["totals"]
     assert (totals["new"], totals["updated"], totals["failed"]) == (0, 0, 0)
     assert totals["not_modified"] > 50
 
     sql = "select count(*) as articles, count(distinct content_hash) as contents from articles"
-    (counts,) = json.loads(typed("--config", config, "query", "--json", sql)[1])
+    (counts,) = json.loads(run_cli("--config", config, "query", "--json", sql)[1])
     assert counts == {"articles": 97, "contents": 70}
 
-    code, _, err = typed("demo", "--output", folder)
+    code, _, err = run_cli("demo", "--output", folder)
     assert (code, "already holds a demo" in err) == (1, True)
 
 

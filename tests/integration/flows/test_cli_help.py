@@ -27,8 +27,8 @@ def subcommands():
 
 
 @pytest.mark.parametrize("arguments", subcommands(), ids=" ".join)
-def test_every_command_has_help_with_an_example(typed, arguments):
-    code, out, _ = typed(*arguments, "--help")
+def test_every_command_has_help_with_an_example(run_cli, arguments):
+    code, out, _ = run_cli(*arguments, "--help")
 
     assert code == 0
     assert "copydesk" in out.split("Usage:")[1]
@@ -45,10 +45,10 @@ def test_example_in_the_help_is_a_command_that_exists(arguments):
 
 @pytest.mark.parametrize("arguments", subcommands(), ids=" ".join)
 @pytest.mark.parametrize("width", ["40", "80", "200"])
-def test_help_cuts_no_words_and_shows_no_code(typed, monkeypatch, arguments, width):
+def test_help_cuts_no_words_and_shows_no_code(run_cli, monkeypatch, arguments, width):
     monkeypatch.setenv("COLUMNS", width)
 
-    _, out, _ = typed(*arguments, "--help")
+    _, out, _ = run_cli(*arguments, "--help")
 
     commands = getattr(subcommands()[arguments], "commands", {})
     text = " ".join(out.split())
@@ -58,16 +58,16 @@ def test_help_cuts_no_words_and_shows_no_code(typed, monkeypatch, arguments, wid
 
 
 @pytest.mark.parametrize("arguments", [[], ["-v"], ["quarantine"]], ids=" ".join)
-def test_group_without_a_command_shows_its_help(typed, arguments):
-    code, out, err = typed(*arguments)
+def test_group_without_a_command_shows_its_help(run_cli, arguments):
+    code, out, err = run_cli(*arguments)
 
     assert (code, err) == (0, "")
     assert out.startswith("Usage: copydesk")
     assert "Commands:" in out
 
 
-def test_group_without_a_command_has_no_document(typed):
-    code, out, err = typed("--json")
+def test_group_without_a_command_has_no_document(run_cli):
+    code, out, err = run_cli("--json")
 
     assert (code, json.loads(out)["exit_code"]) == (2, 2)
     assert "name a command" in err
@@ -87,8 +87,8 @@ def test_group_without_a_command_has_no_document(typed):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_message_for_a_wrong_value_shows_an_example(typed, elsewhere, arguments, message):
-    code, _, err = typed(*arguments)
+def test_message_for_a_wrong_value_shows_an_example(run_cli, elsewhere, arguments, message):
+    code, _, err = run_cli(*arguments)
 
     assert code == 2
     assert message in err
@@ -119,13 +119,13 @@ def test_help_imports_neither_prefect_nor_duckdb():
     assert names.isdisjoint({"prefect", "duckdb", "pyarrow", "bs4", "lxml", "requests", "pydantic"})
 
 
-def test_file_that_ends_too_early_is_no_interrupt(typed, elsewhere, monkeypatch):
+def test_file_that_ends_too_early_is_no_interrupt(run_cli, elsewhere, monkeypatch):
     def cut(*_arguments, **_options):
         raise EOFError("the file is cut")
 
     monkeypatch.setattr(parse_page, "parse_page", cut)
 
-    code, _, err = typed("parse", "-")
+    code, _, err = run_cli("parse", "-")
 
     assert code == 1
     assert "EOFError: the file is cut" in err
@@ -163,8 +163,8 @@ class Stdout:
         self.isatty = lambda: is_terminal
 
 
-def test_help_of_sync_explains_every_counter(typed):
-    _, out, _ = typed("sync", "--help")
+def test_help_of_sync_explains_every_counter(run_cli):
+    _, out, _ = run_cli("sync", "--help")
 
     explained = {arguments[0] for line in out.splitlines() if len(arguments := line.split()) > 1}
     assert explained >= set(COUNTERS)

@@ -1,4 +1,4 @@
-"""The messages of errors: they name what to do, and show no traceback."""
+"""The messages of errors: they name the remedy, and show no traceback."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ except Exception as error:
 
 
 def as_a_user(*remedy: str) -> subprocess.CompletedProcess[str]:
-    """Run Python as a user whom permissions hold back."""
+    """Run Python as a user that file permissions restrict."""
     prefix = NO_OVERRIDE if os.geteuid() == 0 else []
     if prefix and not shutil.which(prefix[0]):
         pytest.skip("needs setpriv, or another user than root")

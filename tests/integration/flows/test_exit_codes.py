@@ -35,8 +35,8 @@ def cells() -> set[tuple[str, int]]:
 def command(*arguments: object) -> Callable[..., int]:
     """A scenario: one command after a sync of finews."""
 
-    def run(stored, typed, folder):
-        return typed(*arguments, "--config", stored.config)[0]
+    def run(stored, run_cli, folder):
+        return run_cli(*arguments, "--config", stored.config)[0]
 
     return run
 
@@ -44,11 +44,11 @@ def command(*arguments: object) -> Callable[..., int]:
 def before_the_first_run(*arguments: object) -> Callable[..., int]:
     """A scenario: one command where nothing is stored."""
 
-    def run(stored, typed, folder):
+    def run(stored, run_cli, folder):
         fresh = folder / "fresh"
         fresh.mkdir()
         (fresh / "copydesk.toml").write_text(stored.config.read_text("utf-8"), "utf-8")
-        return typed(*arguments, "--config", fresh / "copydesk.toml")[0]
+        return run_cli(*arguments, "--config", fresh / "copydesk.toml")[0]
 
     return run
 
@@ -56,7 +56,7 @@ def before_the_first_run(*arguments: object) -> Callable[..., int]:
 def sync(*, is_stopped: bool = False) -> Callable[..., int]:
     """A scenario: one sync in this process."""
 
-    def run(stored, typed, folder):
+    def run(stored, run_cli, folder):
         stop = threading.Event()
         if is_stopped:
             stop.set()
@@ -66,16 +66,16 @@ def sync(*, is_stopped: bool = False) -> Callable[..., int]:
     return run
 
 
-def sync_without_a_site(stored, typed, folder):
+def sync_without_a_site(stored, run_cli, folder):
     text = stored.config.read_text("utf-8")
     text = re.sub(r'base_url = "[^"]+"', 'base_url = "http://127.0.0.1:1"', text, count=1)
     stored.config.write_text(text.replace("[fetch]", "[fetch]\ndeadline_seconds = 1"), "utf-8")
-    return sync()(stored, typed, folder)
+    return sync()(stored, run_cli, folder)
 
 
-def check_without_a_site(stored, typed, folder):
-    sync_without_a_site(stored, typed, folder)
-    return command("sources", "check", "finews")(stored, typed, folder)
+def check_without_a_site(stored, run_cli, folder):
+    sync_without_a_site(stored, run_cli, folder)
+    return command("sources", "check", "finews")(stored, run_cli, folder)
 
 
 def export(
@@ -83,11 +83,11 @@ def export(
 ) -> Callable[..., int]:
     """A scenario: an export over an earlier one that was changed."""
 
-    def run(stored, typed, folder):
+    def run(stored, run_cli, folder):
         out = folder / "out"
-        typed("export", out, "--format", "jsonl", "--config", stored.config)
+        run_cli("export", out, "--format", "jsonl", "--config", stored.config)
         before(out)
-        return command("export", out, "--format", "jsonl", *arguments)(stored, typed, folder)
+        return command("export", out, "--format", "jsonl", *arguments)(stored, run_cli, folder)
 
     return run
 
@@ -102,7 +102,7 @@ def put_file_for_folder(out):
     out.write_text("a file")
 
 
-def open_gap(stored, typed, folder):
+def open_gap(stored, run_cli, folder):
     from warehouse import connect
     from warehouse.care import snapshot
 
@@ -113,19 +113,19 @@ def open_gap(stored, typed, folder):
             "'run' AS run_id"
         )
         snapshot.publish(db, stored.settings.warehouse.snapshot)
-    return command("gaps")(stored, typed, folder)
+    return command("gaps")(stored, run_cli, folder)
 
 
-def doctor_without_its_server(stored, typed, folder):
+def doctor_without_its_server(stored, run_cli, folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
-        return command("doctor")(stored, typed, folder)
+        return command("doctor")(stored, run_cli, folder)
 
 
-def doctor_with_the_example_contact(stored, typed, folder):
+def doctor_with_the_example_contact(stored, run_cli, folder):
     text = re.sub("user_agent = .*", "", stored.config.read_text("utf-8"))
     stored.config.write_text(text, "utf-8")
-    return command("doctor")(stored, typed, folder)
+    return command("doctor")(stored, run_cli, folder)
 
 
 SCENARIOS: dict[tuple[str, int], Callable[..., int]] = {
@@ -159,8 +159,8 @@ def test_every_cell_of_the_table_has_a_scenario():
 
 
 @pytest.mark.parametrize(("name", "code"), SCENARIOS, ids=lambda value: str(value))
-def test_command_exits_with_the_code_of_the_table(stored, typed, tmp_path, name, code):
-    assert SCENARIOS[name, code](stored, typed, tmp_path) == code
+def test_command_exits_with_the_code_of_the_table(stored, run_cli, tmp_path, name, code):
+    assert SCENARIOS[name, code](stored, run_cli, tmp_path) == code
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_command_exits_with_the_code_of_the_table(stored, typed, tmp_path, name,
     [["quarantine", "list", "--resolved"], ["query", "select 1"], ["gaps"]],
     ids=" ".join,
 )
-def test_command_without_anything_to_report_exits_0(stored, typed, arguments):
-    assert typed(*arguments, "--config", stored.config)[0] == 0
+def test_command_without_anything_to_report_exits_0(stored, run_cli, arguments):
+    assert run_cli(*arguments, "--config", stored.config)[0] == 0
 
 
-def test_interrupted_run_exits_130(stored, typed, tmp_path):
-    assert sync(is_stopped=True)(stored, typed, tmp_path) == 130
+def test_interrupted_run_exits_130(stored, run_cli, tmp_path):
+    assert sync(is_stopped=True)(stored, run_cli, tmp_path) == 130

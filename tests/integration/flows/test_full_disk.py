@@ -1,4 +1,4 @@
-"""A full disk: the error names what was stored and what was not, and the next run continues."""
+"""A full disk: the error names the stored and the lost batches, and the next run continues."""
 
 from __future__ import annotations
 

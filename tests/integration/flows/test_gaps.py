@@ -16,7 +16,7 @@ from warehouse import connect, connect_read_only
 
 
 class Killed(Exception):
-    """Stands for kill -9 between two transactions."""
+    """Raised in place of a kill -9 between two transactions."""
 
 
 @pytest.mark.parametrize("stored", [1, 5])

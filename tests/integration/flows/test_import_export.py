@@ -280,16 +280,16 @@ def test_jsonl_has_the_documented_keys_in_order(project, tmp_path):
 
 @pytest.mark.parametrize("format_", ["jekyll", "jsonl", "parquet"])
 def test_export_of_an_unknown_source_exits_2_and_leaves_files_alone(
-    project, typed, tmp_path, format_
+    project, run_cli, tmp_path, format_
 ):
     project.import_folder(SEEDS)
     out = tmp_path / "out"
     command = ["export", out, "--format", format_, "--json", "--config", project.config]
-    code, text, _ = typed(*command)
+    code, text, _ = run_cli(*command)
     before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
 
     assert (code, json.loads(text)["articles"]) == (0, 5)
-    assert typed(*command, "--source", "finew")[0] == 2
+    assert run_cli(*command, "--source", "finew")[0] == 2
     assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
 
 

@@ -15,11 +15,11 @@ from flows.errors import ConfigurationError
 CONTACT = "https://gazette.test/contact"
 
 
-def test_written_file_loads_and_has_the_contact_and_the_sources(typed, elsewhere):
+def test_written_file_loads_and_has_the_contact_and_the_sources(run_cli, elsewhere):
     feeds = ["https://www.harbour.test/feed.xml", "tides=https://harbour.test/tides.xml"]
     arguments = [word for one in ("ofweek", *feeds) for word in ("--source", one)]
 
-    code, out, _ = typed("init", "--contact", CONTACT, *arguments, "--json")
+    code, out, _ = run_cli("init", "--contact", CONTACT, *arguments, "--json")
 
     chosen = settings.load(None, {})
     assert (code, json.loads(out)["sources"]) == (0, ["ofweek", "harbour_test", "tides"])
@@ -28,31 +28,31 @@ def test_written_file_loads_and_has_the_contact_and_the_sources(typed, elsewhere
     assert chosen.source("tides").options["url"] == "https://harbour.test/tides.xml"
 
 
-def test_written_sources_can_be_checked(typed, elsewhere, project, monkeypatch):
+def test_written_sources_can_be_checked(run_cli, elsewhere, project, monkeypatch):
     host = project.news_site.url.partition("//")[2]
     monkeypatch.setenv("COPYDESK_FETCH__ALLOW_PRIVATE_HOSTS", f'["{host}"]')
     monkeypatch.setenv("COPYDESK_SOURCES__OFWEEK__BASE_URL", project.news_site.url)
-    typed("init", "--config", "new.toml", "--contact", CONTACT, "--source", "ofweek")
+    run_cli("init", "--config", "new.toml", "--contact", CONTACT, "--source", "ofweek")
 
-    code, out, _ = typed("sources", "check", "--config", "new.toml", "--json")
+    code, out, _ = run_cli("sources", "check", "--config", "new.toml", "--json")
 
     assert (code, [one["ok"] for one in json.loads(out)["sources"]]) == (0, [True])
 
 
-def test_terminal_is_asked_for_contact_and_sources(typed, elsewhere, monkeypatch):
+def test_terminal_is_asked_for_contact_and_sources(run_cli, elsewhere, monkeypatch):
     answers = iter([CONTACT, "finews https://harbour.test/feed"])
     monkeypatch.setattr("click.prompt", lambda *_text, **_options: next(answers))
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
 
-    assert typed("init")[0] == 0
+    assert run_cli("init")[0] == 0
     assert list(settings.load(None, {}).sources) == ["finews", "harbour_test"]
 
 
-def test_existing_file_is_kept(typed, elsewhere):
+def test_existing_file_is_kept(run_cli, elsewhere):
     file = elsewhere / "copydesk.toml"
     file.write_text("# mine", encoding="utf-8")
 
-    assert typed("init", "--contact", CONTACT)[0] == 2
+    assert run_cli("init", "--contact", CONTACT)[0] == 2
     assert file.read_text(encoding="utf-8") == "# mine"
 
 
@@ -84,8 +84,8 @@ def test_address_of_a_feed_cannot_add_keys(tmp_path):
     assert tomllib.loads(file.read_text("utf-8"))["sources"]["tides"]["url"] == url
 
 
-def test_script_without_a_contact_is_refused(typed, elsewhere):
-    assert typed("init", "--json")[0] == 2
+def test_script_without_a_contact_is_refused(run_cli, elsewhere):
+    assert run_cli("init", "--json")[0] == 2
 
 
 def test_run_without_a_file_or_with_the_example_contact_has_advice(elsewhere):

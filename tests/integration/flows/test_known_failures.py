@@ -29,7 +29,7 @@ def scheduled(project, slug="finews", *, is_dry=False, is_alerted=True) -> RunRe
 
 
 def outcome(report: RunReport) -> tuple[int, int, int]:
-    """The exit code, what was quarantined, and how many of it no run has reported."""
+    """The exit code, the number of quarantined pages, and the number of unreported ones."""
     (stats,) = report.stats
     return report.exit_code, stats.counts["quarantined"], stats.unalerted
 
@@ -150,33 +150,33 @@ def test_interrupted_run_names_its_errors_in_its_state():
     assert "a: news: expected a title" in (state.message or "")
 
 
-def dismissed(project, typed, *arguments) -> tuple[int, int]:
+def dismissed(project, run_cli, *arguments) -> tuple[int, int]:
     """The exit code of ``quarantine dismiss``, and how many failures it closed."""
     command = ["quarantine", "dismiss", *arguments, "--json", "--config", project.config]
-    code, out, _ = typed(*command)
+    code, out, _ = run_cli(*command)
     return code, len(json.loads(out)["dismissed"])
 
 
-def test_dismissed_failures_are_counted_and_not_reported_again(project, typed):
+def test_dismissed_failures_are_counted_and_not_reported_again(project, run_cli):
     project.sync("finews")
 
-    assert dismissed(project, typed, "--source", "finews") == (0, 3)
+    assert dismissed(project, run_cli, "--source", "finews") == (0, 3)
     again = project.sync("finews")
 
     assert outcome(again) == (0, 3, 0)
     assert project.rows("select distinct resolved_by from quarantine") == [("dismissed",)]
-    assert dismissed(project, typed, "--source", "finews") == (3, 0)
+    assert dismissed(project, run_cli, "--source", "finews") == (3, 0)
 
 
-def test_dismissed_failure_with_another_reason_is_open_again(project, typed, faults):
+def test_dismissed_failure_with_another_reason_is_open_again(project, run_cli, faults):
     project.sync("finews")
     ids = [one for (one,) in project.rows("select quarantine_id from quarantine")]
-    assert dismissed(project, typed, *ids) == (0, 3)
+    assert dismissed(project, run_cli, *ids) == (0, 3)
     change(project, "update _store.quarantine set reason = 'another'")
 
     assert outcome(project.sync("finews")) == (3, 3, 3)
 
 
 @pytest.mark.parametrize("arguments", [[], ["1a2b", "--source", "finews"]], ids=" ".join)
-def test_dismissal_names_either_ids_or_a_source_and_reason(elsewhere, typed, arguments):
-    assert typed("quarantine", "dismiss", *arguments)[0] == 2
+def test_dismissal_names_either_ids_or_a_source_and_reason(elsewhere, run_cli, arguments):
+    assert run_cli("quarantine", "dismiss", *arguments)[0] == 2

@@ -21,7 +21,7 @@ from tests.e2e.project import open_project
 
 
 def stopped_while_waiting(stop, messages):
-    """Hears the words about a wait, and stops it."""
+    """Return a notify function that stops the run at the message about a wait."""
 
     def notify(message):
         messages.append(message)
@@ -111,7 +111,7 @@ def test_run_that_ends_in_time_is_not_interrupted_later():
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait(10)
 
-    threading.Event().wait(0.5)  # what shall not happen needs time in which to happen
+    threading.Event().wait(0.5)  # an unexpected second signal needs time to arrive
 
 
 # --- progress ----------------------------------------------------------------------------

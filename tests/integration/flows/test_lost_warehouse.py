@@ -161,13 +161,13 @@ def test_doctor_reports_an_archive_that_is_missing(stored: Project, what: str) -
 
 
 def test_the_option_is_one_of_the_commands_that_may_start_a_warehouse(
-    stored: Project, typed: Callable[..., tuple[int, str, str]]
+    stored: Project, run_cli: Callable[..., tuple[int, str, str]]
 ) -> None:
     stored.settings.warehouse.path.unlink()
     config = ("--config", stored.config)
 
-    refused = typed("import", stored.config, *config)
-    started = typed("import", "--new-warehouse", stored.config, *config)
+    refused = run_cli("import", stored.config, *config)
+    started = run_cli("import", "--new-warehouse", stored.config, *config)
 
     assert refused[0] == 1
     assert started[0] == 3  # the file is no post

@@ -81,7 +81,7 @@ def test_default_file_is_resolved_to_its_absolute_path(elsewhere):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What flows are called with, instead of calling them."""
+    """Record the arguments of flows instead of calling them."""
     given = []
 
     def run_flow(_entrypoint, parameters, **_options):

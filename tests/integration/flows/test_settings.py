@@ -1,4 +1,4 @@
-"""The configuration: what is accepted, and what a wrong key is reported."""
+"""The configuration: valid values are accepted, and wrong keys are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main path: test site, Prefect, parsers, DuckDB; held against the test site's oracle."""
+"""The main path: test site, Prefect, parsers, DuckDB; compared with the test site's oracle."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ARTICLES = """
 
 
 def differences(project, edition):
-    """What the warehouse holds otherwise than a perfect reader, in words."""
+    """The differences between the warehouse and the oracle, as text."""
     oracle, found = site.oracle(edition), []
     for source, (publication, via) in WAYS.items():
         articles = oracle.of(publication, via)

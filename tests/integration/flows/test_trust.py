@@ -1,4 +1,4 @@
-"""What a run uses of a server's response: validators, Retry-After, whole pages, attempts."""
+"""The parts of a server's response that a run uses: validators, Retry-After, whole pages."""
 
 from __future__ import annotations
 

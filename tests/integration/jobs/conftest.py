@@ -56,7 +56,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def another_parser(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], Any]], None]:
-    """Change what the parser of OFweek makes of an article: its version is then "2"."""
+    """Change the articles of OFweek's parser, and its version to "2"."""
 
     def change(how: Callable[[Any], Any]) -> None:
         changed = replace(
@@ -70,7 +70,7 @@ def another_parser(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any],
 
 
 @pytest.fixture
-def typed(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def run_cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run a command in this process: exit code, stdout, stderr."""
 
     def run(*arguments: object) -> tuple[int, str, str]:

@@ -1,4 +1,4 @@
-"""Backfill of a window of days: what it reads, and what it leaves alone."""
+"""Backfill of a date range: it reads the range, and nothing outside of it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_listing_that_carries_its_articles_is_backfilled_without_other_pages(pro
 def test_second_time_there_is_nothing_to_do_and_restart_changes_nothing(project):
     project.fill("finews", **window("2022-03-11", "2022-03-13"))
     before = project.rows("SELECT * EXCLUDE (last_seen_at) FROM articles ORDER BY article_id")
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
 
     second = project.fill("finews", **window("2022-03-11", "2022-03-13"))
 
@@ -135,7 +135,7 @@ def test_older_listing_pages_are_where_the_source_has_them(
     ]
 
 
-# --- what a backfill leaves alone --------------------------------------------------------
+# --- unchanged by a backfill -------------------------------------------------------------
 
 
 def test_watermarks_stay_and_newer_content_stays(project):
@@ -144,7 +144,7 @@ def test_watermarks_stay_and_newer_content_stays(project):
     marks = project_marks(project)
     before = project.rows("SELECT article_id, content_hash FROM articles ORDER BY ALL")
     project.news_site.edition = (
-        1  # the test site forgets; an old copy must not win by arriving late
+        1  # the test site goes back; an old copy must not replace a newer one
     )
 
     archive = project.folder / "old"

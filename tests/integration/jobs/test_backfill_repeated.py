@@ -1,4 +1,4 @@
-"""Backfills that run again: errors are reported again, and what came later is not lost."""
+"""Repeated backfills: errors are reported again, and newer pages are not lost."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_window_whose_listing_was_read_before_it_was_over_is_not_done(project):
         ).fetchall():
             facts = json.dumps(json.loads(spec) | {"since": before})
             db.execute("UPDATE _store.backfill_chunks SET spec = ? WHERE number = ?", [facts, n])
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
 
     report, again = project.backfill("finews", **asked)
 

@@ -36,7 +36,7 @@ def test_share_links_of_every_host_lead_to_their_articles(project):
 def test_address_of_an_article_known_from_its_listing_replaces_nothing(project):
     project.sync("finews")
     share = f"http://finews.zning.xyz/html_News/NewsShare.html?infoCode={LISTED}"
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
 
     report = project.fill("finews", urls=[share])
 
@@ -60,7 +60,7 @@ def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(project, f
 
     first = project.fill("ofweek", urls=urls)
     faults.clear()
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
     second = project.fill("ofweek", urls=urls)
 
     assert first.totals()["failed"] == 1
@@ -81,7 +81,7 @@ def test_archive_rebuilds_a_lost_warehouse_without_network(project):
     before = project.rows(sql)
     for file in project.folder.glob("copydesk.*duckdb*"):
         file.unlink()
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
 
     reports = [
         project.fill(source, archive=project.settings.archive.path)

@@ -34,7 +34,7 @@ def no_reader_is_on_its_way(monkeypatch):
 
 
 @pytest.fixture
-def typed(stored, capfd):
+def run_cli(stored, capfd):
     def run(*arguments):
         code = cli.run(["--config", str(stored.config), *arguments])
         out, err = capfd.readouterr()
@@ -218,7 +218,7 @@ def test_erasure_without_a_warehouse_makes_none(project):
     assert not project.settings.warehouse.path.exists()
 
 
-# --- what is not stored ----------------------------------------------------------------------
+# --- suppressed articles ---------------------------------------------------------------------
 
 
 def test_name_that_is_not_stored_is_reported_and_suppressed(stored):
@@ -283,32 +283,32 @@ def test_url_is_refused_with_the_id_of_its_article(stored):
 # --- the command line ------------------------------------------------------------------------
 
 
-def test_erase_asks_before_it_deletes(stored, typed, monkeypatch):
-    assert typed("erase", ID)[0] == 2  # no terminal to ask at
+def test_erase_asks_before_it_deletes(stored, run_cli, monkeypatch):
+    assert run_cli("erase", ID)[0] == 2  # no terminal to ask at
     asked = []
     terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr(command, "sys", terminal)
     monkeypatch.setattr(command.click, "confirm", lambda text, **_: asked.append(text))
 
-    assert typed("erase", ID)[0] == 1
+    assert run_cli("erase", ID)[0] == 1
     assert len(asked) == 1
     assert stored.rows(f"SELECT 1 FROM articles WHERE article_id = '{ID}'") == [(1,)]
 
 
-def test_erase_lists_and_restores(stored, typed):
-    assert typed("erase", ID, "--yes", "--reason", "by request")[0] == 0
+def test_erase_lists_and_restores(stored, run_cli):
+    assert run_cli("erase", ID, "--yes", "--reason", "by request")[0] == 0
 
-    code, out, _ = typed("--json", "erase", "--list")
+    code, out, _ = run_cli("--json", "erase", "--list")
     (suppression,) = json.loads(out)["suppressions"]
     assert (code, suppression["article_id"], suppression["reason"]) == (0, ID, "by request")
 
-    assert typed("erase", "--undo", ID)[0] == 0
-    assert typed("erase", "--undo", ID)[0] == 3
+    assert run_cli("erase", "--undo", ID)[0] == 0
+    assert run_cli("erase", "--undo", ID)[0] == 3
 
 
 @pytest.mark.parametrize("arguments", [[], [ID, "--source", "finews"], ["--undo"]])
-def test_erase_needs_articles_or_a_source(typed, arguments):
-    assert typed("erase", *arguments)[0] == 2
+def test_erase_needs_articles_or_a_source(run_cli, arguments):
+    assert run_cli("erase", *arguments)[0] == 2
 
 
 # --- compact ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Reading again what is older than what is stored: what came later stands."""
+"""Reparse and replay of older pages: the newer version remains current."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OPEN = "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL"
 
 @pytest.fixture
 def resolved_project(project):
-    """A project whose second edition could be read where the first one could not."""
+    """A project whose second edition resolved two of three failures of the first one."""
     project.sync("finews")
     assert project.rows(OPEN) == [(3,)]
     project.news_site.edition = 2

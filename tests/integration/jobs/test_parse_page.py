@@ -19,11 +19,11 @@ FERRY = (
 
 
 @pytest.mark.e2e
-def test_parse_reads_one_page_and_stores_nothing(typed, project):
+def test_parse_reads_one_page_and_stores_nothing(run_cli, project):
     link = "https://finance.eastmoney.com/a/202203142308441556.html"
     page = f"{project.news_site.url}/a/202203142308441556.html"
 
-    code, out, _ = typed("parse", page, "--source", "finews", "--config", project.config)
+    code, out, _ = run_cli("parse", page, "--source", "finews", "--config", project.config)
 
     article = json.loads(out)
     assert code == 0
@@ -32,12 +32,12 @@ def test_parse_reads_one_page_and_stores_nothing(typed, project):
     assert article["canonical_url"] == link
     assert not project.settings.warehouse.path.exists()
 
-    code, post, _ = typed("parse", page, "--format", "jekyll", "--config", project.config)
+    code, post, _ = run_cli("parse", page, "--format", "jekyll", "--config", project.config)
     assert code == 0
     assert post.startswith("---\nlayout: post\n")
 
 
-def test_parse_reads_a_file_and_standard_input(typed, elsewhere, monkeypatch):
+def test_parse_reads_a_file_and_standard_input(run_cli, elsewhere, monkeypatch):
     page = (
         "<html><head><title>A ferry returns - Harbour</title><meta charset=utf-8></head><body><article>"
         "<h1>A ferry returns</h1><time datetime='2026-03-14T08:00:00Z'></time><p>"
@@ -46,7 +46,7 @@ def test_parse_reads_a_file_and_standard_input(typed, elsewhere, monkeypatch):
     ).encode()
     (elsewhere / "page.html").write_bytes(page)
 
-    code, out, _ = typed("parse", "page.html", "--url", "https://harbour.example/ferry")
+    code, out, _ = run_cli("parse", "page.html", "--url", "https://harbour.example/ferry")
     assert (code, json.loads(out)["title"]) == (0, "A ferry returns")
 
     piped = subprocess.run(
@@ -56,22 +56,22 @@ def test_parse_reads_a_file_and_standard_input(typed, elsewhere, monkeypatch):
     assert json.loads(piped.stdout) == json.loads(out)
 
 
-def test_parse_of_an_unreadable_page_reports_it(typed, elsewhere):
+def test_parse_of_an_unreadable_page_reports_it(run_cli, elsewhere):
     (elsewhere / "empty.html").write_bytes(b"<html></html>")
 
-    code, out, err = typed("parse", "empty.html", "--url", "https://harbour.example/x")
+    code, out, err = run_cli("parse", "empty.html", "--url", "https://harbour.example/x")
 
     assert (code, out) == (1, "")
     assert "expected" in err
 
 
-def test_parse_batch_writes_one_article_or_error_for_each_line(typed, elsewhere):
+def test_parse_batch_writes_one_article_or_error_for_each_line(run_cli, elsewhere):
     (elsewhere / "empty.html").write_bytes(b"<html></html>")
     manifest = elsewhere / "manifest.jsonl"
     line = {"id": "one", "html": str(elsewhere / "empty.html"), "url": "https://a.example/1"}
     manifest.write_text(json.dumps(line) + "\n", encoding="utf-8")
 
-    code, _, err = typed("parse", "--batch", manifest, elsewhere / "out.json")
+    code, _, err = run_cli("parse", "--batch", manifest, elsewhere / "out.json")
 
     out = json.loads((elsewhere / "out.json").read_text(encoding="utf-8"))
     assert code == 0
@@ -102,21 +102,21 @@ def test_parse_batch_writes_one_article_or_error_for_each_line(typed, elsewhere)
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_message_of_an_impossible_parse_names_the_remedy(
-    typed, elsewhere, arguments, code, message
+    run_cli, elsewhere, arguments, code, message
 ):
     (elsewhere / "ferry.html").write_bytes(FERRY)
     (elsewhere / "cut.gz").write_bytes(gzip.compress(FERRY)[:-20])
     (elsewhere / "bad.gz").write_bytes(b"\x1f\x8bgarbage")
 
-    found, out, err = typed("parse", *arguments)
+    found, out, err = run_cli("parse", *arguments)
 
     assert (found, out) == (code, "")
     assert message in err
 
 
-def test_parse_reads_a_packed_page(typed, elsewhere):
+def test_parse_reads_a_packed_page(run_cli, elsewhere):
     (elsewhere / "ferry.gz").write_bytes(gzip.compress(FERRY))
 
-    code, out, _ = typed("parse", "ferry.gz", "--url", "https://harbour.example/ferry")
+    code, out, _ = run_cli("parse", "ferry.gz", "--url", "https://harbour.example/ferry")
 
     assert (code, json.loads(out)["title"]) == (0, "A ferry returns")

@@ -21,7 +21,7 @@ MANY_PAGES = "30500850"
 def test_same_parsers_change_nothing_and_fetch_nothing(project):
     project.sync("ofweek", "woshipm")
     before = project.rows(ALL)
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
 
     compared = project.reparse_diff("ofweek", "woshipm")
     done = project.reparse("ofweek", "woshipm")
@@ -189,7 +189,7 @@ def test_page_that_never_could_be_read_did_not_get_worse(project, faults, merged
     compared = project.reparse_diff("ofweek")
 
     assert compared.regressions == ()
-    assert compared.exit_code == (0 if merged else 3)  # what stands needs somebody
+    assert compared.exit_code == (0 if merged else 3)  # an open failure needs a person
 
 
 def test_page_that_was_read_once_mended_got_worse_and_is_reported_once(
@@ -337,7 +337,7 @@ def test_replay_after_a_fix_stores_the_article_and_resolves(project, another_par
         assert project.rows("SELECT attempts, octet_length(page) > 1000 FROM quarantine") == [
             (2, True)
         ]
-    project.news_site.forget_requests()
+    project.news_site.clear_requests()
 
     replayed = project.replay(reason="layout_changed")
 
@@ -393,7 +393,7 @@ def test_lines_that_can_be_read_now_lead_to_their_articles(project, faults, monk
     lines = project.rows("SELECT count(*) FROM quarantine WHERE reason = 'layout_changed'")[0][0]
     assert lines >= 5
 
-    # What is archived is the broken listing: the same parser still refuses its lines.
+    # The archive has the broken listing: the same parser still refuses its lines.
     same = project.replay(reason="layout_changed")
     assert same.totals()["quarantined"] == lines
     assert [one for one in open_entries(project) if one[1] == "layout_changed"] == before

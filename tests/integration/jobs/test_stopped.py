@@ -1,4 +1,4 @@
-"""What is stopped or out of time in the middle: nothing of it is called done, nothing is done twice."""
+"""Stopped runs and deadlines: no unfinished step counts as done, no step runs twice."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Version:
 
 @dataclass(slots=True)
 class Oracle:
-    """What a warehouse must hold after the import of an archive.
+    """The expected warehouse after the import of an archive.
 
     Attributes:
         files: Each path, and the article that it is a post of, if it can be read.
@@ -89,7 +89,7 @@ class Oracle:
 def write_archive(folder: Path, *, posts: int, seed: int = 1) -> Oracle:
     """Write an archive of about ``posts`` files (at least, and at most ten more).
 
-    Below ``folder`` stand ``_posts``, ``old_post``, ``source/_posts`` and ``post``.
+    ``folder`` gets ``_posts``, ``old_post``, ``source/_posts`` and ``post``.
     """
     oracle, rng = Oracle(), Random(seed)  # noqa: S311 - chosen at random, not secret
     archive = _Archive(oracle, rng)
@@ -105,7 +105,7 @@ def write_archive(folder: Path, *, posts: int, seed: int = 1) -> Oracle:
 
 
 class _Archive:
-    """Files by plan; what each of them means goes to the oracle first."""
+    """Files by plan; the oracle learns the meaning of each first."""
 
     def __init__(self, oracle: Oracle, rng: Random) -> None:
         self._oracle = oracle
@@ -250,7 +250,7 @@ class _Archive:
         self._oracle.reported(path, f"posts:{path}", Version(title, mark), (title, mark))
         yield path, _BY_HAND.format(mark).encode()
 
-    # --- what all need ---
+    # --- shared helpers ---
 
     def _story(self) -> Story:
         self._stories += 1

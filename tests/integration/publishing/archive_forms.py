@@ -140,7 +140,7 @@ def finews(era: str, reported: Story, article_id: str, showtime: str) -> bytes:
 
     Args:
         era: ``A`` to ``C`` wrote rolling news (18 digits), ``D`` to ``G`` media (NW).
-        reported: What the article says.
+        reported: The content of the article.
         article_id: Its own id.
         showtime: ``YYYY-MM-DD HH:MM:SS``, or empty as upstream sent it at times.
     """
@@ -194,7 +194,7 @@ _UNFIT = str.maketrans(dict.fromkeys(":/\\?*“”<>|[]\n", "_"))
 
 
 def hexo_title(title: str) -> str:
-    """A title as the aggregator wrote it: what no file name may hold is ``_``."""
+    """A title as the aggregator wrote it: ``_`` replaces characters that no file name may hold."""
     return title.translate(_UNFIT)
 
 

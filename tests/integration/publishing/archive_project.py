@@ -1,4 +1,4 @@
-"""A warehouse and an archive brought into it: what the tests of the archive share."""
+"""A warehouse and an imported archive, shared by the tests of the archive."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def copy(imported: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def read_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def parsed_again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that are read, in this process."""
     paths: list[str] = []
     plainly = PostReader.read

@@ -1,4 +1,4 @@
-"""An archive like finews' imported: held against the oracle about it, and again."""
+"""Import of an archive like finews': compared with its oracle, once and again."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_progress_is_reported_from_the_first_file_to_the_last(
 
 
 def test_a_second_import_reads_nothing_and_changes_nothing(
-    archive: tuple[Path, Oracle], copy: Path, read_anew: list[str]
+    archive: tuple[Path, Oracle], copy: Path, parsed_again: list[str]
 ) -> None:
     folder, oracle = archive
     before = everything(copy)
@@ -198,12 +198,12 @@ def test_a_second_import_reads_nothing_and_changes_nothing(
     }
     assert len(report.errors) >= open_failures
     assert report.exit_code == 3
-    assert read_anew == []
+    assert parsed_again == []
     assert everything(copy) == before
 
 
 def test_files_that_were_changed_added_or_mended_are_read_and_no_others(
-    archive: tuple[Path, Oracle], copy: Path, tmp_path: Path, read_anew: list[str]
+    archive: tuple[Path, Oracle], copy: Path, tmp_path: Path, parsed_again: list[str]
 ) -> None:
     site = tmp_path / "site"
     shutil.copytree(archive[0], site)
@@ -215,7 +215,7 @@ def test_files_that_were_changed_added_or_mended_are_read_and_no_others(
 
     report = import_folder(copy, site)
 
-    assert sorted(read_anew) == sorted([changed, repaired, added])
+    assert sorted(parsed_again) == sorted([changed, repaired, added])
     assert report.totals()["new"] == 2
     sql = f"SELECT resolved_at IS NOT NULL FROM quarantine WHERE url = '{repaired}'"
     assert rows_of(copy, sql) == [(True,)]
@@ -224,24 +224,24 @@ def test_files_that_were_changed_added_or_mended_are_read_and_no_others(
 def test_a_changed_parser_reads_all_again(
     archive: tuple[Path, Oracle],
     copy: Path,
-    read_anew: list[str],
+    parsed_again: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(import_files, "POST_PARSER", replace(POST_PARSER, version="later"))
     report = import_folder(copy, archive[0])
-    assert sorted(read_anew) == sorted(archive[1].files)
+    assert sorted(parsed_again) == sorted(archive[1].files)
     assert (counted(report)["new"], counted(report)["updated"]) == (0, 0)
 
 
 def test_posts_that_do_not_name_their_source_are_read_again_for_another(
-    archive: tuple[Path, Oracle], copy: Path, read_anew: list[str]
+    archive: tuple[Path, Oracle], copy: Path, parsed_again: list[str]
 ) -> None:
     folder, oracle = archive
     report = import_folder(copy, folder, source="harbour")
 
     by_hand = {path for path, article in oracle.files.items() if article[:6] == "posts:"}
     nobodys = {path for path in oracle.reasons if not re.search(r"\d{18}", path)}
-    assert set(read_anew) == by_hand | nobodys
+    assert set(parsed_again) == by_hand | nobodys
     # The same words under another id.
     assert {t.source: t.counts["duplicate"] for t in report.stats}["harbour"] == len(by_hand)
 

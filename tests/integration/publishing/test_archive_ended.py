@@ -33,7 +33,7 @@ def test_an_import_that_was_ended_continues_and_leaves_no_process(
     imported: Path,
     tmp_path: Path,
     number: int,
-    read_anew: list[str],
+    parsed_again: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder, warehouse = archive[0], tmp_path / "b.duckdb"
@@ -54,7 +54,7 @@ def test_an_import_that_was_ended_continues_and_leaves_no_process(
     monkeypatch.setattr(import_files, "BATCH_SIZE", 50)
     import_folder(warehouse, folder)
 
-    assert stored.isdisjoint(read_anew)
+    assert stored.isdisjoint(parsed_again)
     assert everything(warehouse) == everything(imported)
 
 

@@ -41,7 +41,7 @@ def titles(path, edition=1):
     return [line["title"] for line in lines]
 
 
-# What must be seen where, as a regular expression: SOURCES.md 1.7 and 2.3-2.5.
+# Each anomaly, the page that shows it, and a regular expression for it.
 SEEN = {
     # 1.7: finews
     "ascii-quotes": (ROLLING, r'云杉生物三代疫苗\\"冻干\\"工艺获批'),

@@ -1,4 +1,4 @@
-"""The demo site against the test site, whose edition 1 it records."""
+"""The demo site: the same answers as edition 1 of the test site."""
 
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen

@@ -129,7 +129,7 @@ def test_requests_are_logged_in_order(news_site, client):
     assert log[0].target == TEXT
     assert log[0].at <= log[1].at
     assert len(client.get(news_site.url + "/__test_site__/requests").json()) == 3
-    news_site.forget_requests()
+    news_site.clear_requests()
     assert news_site.requests == ()
 
 

@@ -1,4 +1,4 @@
-"""Every address of every source answers with the shape that SOURCES.md describes."""
+"""Every address of every source answers with the shape of the real site."""
 
 from __future__ import annotations
 

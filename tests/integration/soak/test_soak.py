@@ -1,7 +1,7 @@
 """The soak's checker: a corpus that was really read passes, and every loss is noticed.
 
 The corpus is read from the test site over several editions; then rows of the warehouse
-file itself are removed, doubled, swapped or changed, and the checker must say so.
+file itself are removed, doubled, swapped or changed, and the checker must report it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """DuckLake for tests; also another process that writes to one.
 
 ``python -m tests.integration.warehouse.lakes CATALOG DATA SCHEMA NAME BATCHES`` adds the same articles as every
-other process that does this, and says how often it had to begin a batch again.
+other process that does this, and prints how often it had to start a batch again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def attached(catalog: str, data: Path, schema: str = "main") -> Iterator[DuckDBP
     """A lake as the current database.
 
     Args:
-        catalog: What follows ``ducklake:``: a file, or ``postgres:`` and a connection string.
+        catalog: The part after ``ducklake:``: a file, or ``postgres:`` and a connection string.
         data: The folder of its Parquet files.
         schema: Where in the catalog's database it keeps its books.
     """
@@ -55,7 +55,7 @@ def prepare(db: DuckDBPyConnection) -> None:
 
 
 def add(catalog: str, data: Path, schema: str, name: str, batches: int) -> None:
-    """The same articles as others, each batch begun again while another writer is faster."""
+    """Write the same articles as others; repeat each batch while another writer is faster."""
     again = 0
     with attached(catalog, data, schema) as db:
         print("open", flush=True)

@@ -81,7 +81,7 @@ def serving() -> Iterator[str]:
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
-    """Whom to run the server as; ``None`` for ourselves."""
+    """The user that runs the server; ``None`` is the current one."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

@@ -1,4 +1,4 @@
-"""What holds when the process is killed, the disk is full, or the file is damaged.
+"""The warehouse after a killed process, a full disk or damage to the file.
 
 ``TORTURE_KILLS`` is the number of kills (`make torture`: 200), 3 by default.
 """
@@ -50,7 +50,7 @@ def run_writer(*arguments: object, check: bool = True) -> list[str]:
 
 @dataclass
 class Tally:
-    """What the kills showed, for `make torture`."""
+    """Write the results of the kills, for `make torture`."""
 
     kills: int = 0
     batches: int = 0
@@ -320,7 +320,7 @@ def test_a_flipped_bit_in_the_file_is_never_read_as_something_else(stored: Path)
                 problems = verify(db, is_deep=True).problems
                 noticed += bool(problems)
                 if not problems:
-                    check_batches(db, 4)  # the bit lies in a free block
+                    check_batches(db, 4)  # the bit is in a free block
         except WarehouseError:
             noticed += 1
     assert noticed >= 10

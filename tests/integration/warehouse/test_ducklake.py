@@ -19,7 +19,7 @@ from duckdb import DuckDBPyConnection
 from tests.integration.warehouse import lakes, postgres
 from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows_of, upsert
 
-# What happens to an article is the same in a lake: these tests run again, on the `db` below.
+# The history of an article is the same in a lake: these tests run again, on the `db` below.
 from tests.unit.warehouse.test_history import (  # noqa: F401
     test_a_content_that_returns_gets_its_own_revision,
     test_an_older_page_becomes_a_past_revision,
@@ -159,7 +159,7 @@ def test_two_processes_write_to_one_lake_at_once_and_nothing_is_doubled(
         for writer in writers:
             assert writer.stdout
             assert writer.stdout.readline() == "open\n"
-        for writer in writers:  # now both begin
+        for writer in writers:  # now both start
             assert writer.stdin
             writer.stdin.write("\n")
             writer.stdin.flush()

@@ -21,7 +21,7 @@ LONG = "SELECT count(*) FROM range(100000000000) a, range(1000) b WHERE a.range 
 
 @pytest.fixture
 def interrupt_soon():
-    """Called, it has Ctrl-C come in the middle of what is next."""
+    """Return a function that sends Ctrl-C in the middle of the next statement."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     yield timer.start

@@ -1,4 +1,4 @@
-"""The published read copy: whole, swapped in one step, never in anybody's way."""
+"""The published read copy: whole, replaced in one step, never blocking a process."""
 
 from __future__ import annotations
 
@@ -407,7 +407,7 @@ def test_a_snapshot_is_read_only_and_an_attempt_to_write_blocks_no_reader(
     with connect(path) as db:
         old = publish(db, link).path
         assert stat.S_IMODE(old.stat().st_mode) == 0o444
-        # What a writer leaves that ignored the mode, as root's can.
+        # The log of a writer that ignored the mode, as root's can.
         link.with_name(f"{link.name}.wal").write_bytes(b"log of another file")
         upsert(db, article())
         publish(db, link)

@@ -1,6 +1,6 @@
 """Another process that writes: ``python -m tests.integration.warehouse.writer WHAT FILE ...``.
 
-Says what it did on standard output, one line each, as soon as it is done.
+Prints one line on standard output for each step, as soon as it is done.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def add(path: Path, name: str, batches: str) -> None:
 
 
 def batches(path: Path, start: str) -> None:
-    """Batch after batch until it is killed; says a number once its batch is acknowledged."""
+    """Write batches until the process is killed; print the number of each acknowledged batch."""
     wal.DEFAULT = wal.EARLY = "200KB"
     with connect(path) as db:
         for number in count(int(start)):

@@ -1,4 +1,4 @@
-"""Container files, which are not run here: checked against the schemas of those who read them."""
+"""Container files, which are not run here: checked against the schemas of their programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INSTRUCTION = re.compile(r"^([A-Z]+) ((?:.*\\\n)*.*)", re.MULTILINE)
 
 
 def instructions(*names: str) -> list[str]:
-    """What the Dockerfile says after these instructions, in order."""
+    """The arguments of these instructions in the Dockerfile, in order."""
     text = re.sub(r"^#.*\n", "", (DEPLOY / "Dockerfile").read_text("utf-8"), flags=re.MULTILINE)
     return [rest for name, rest in INSTRUCTION.findall(text) if name in names]
 

@@ -1,4 +1,4 @@
-"""The repository: pins, names of registries, the top level, what CI runs."""
+"""The repository: pins, names of registries, the top level, the stages of CI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole bodies: what each kind of page loses in other extractors, in Chinese and in English."""
+"""Whole bodies: parts that other extractors lose, in Chinese and in English."""
 
 from __future__ import annotations
 

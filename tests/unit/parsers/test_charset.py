@@ -328,7 +328,7 @@ def test_sniffing_vectors_of_html5lib_hold() -> None:
     cases = [
         case
         for case in vectors("vectors/html5lib_encoding_sniff.json")
-        # A byte order mark is decode's, a script that writes its own meta is nobody's.
+        # decode handles a byte order mark; a meta element written by a script does not count.
         if "scripted" not in case["file"] and not case["data_latin1"].startswith("\xef\xbb\xbf")
     ]
     wrong = [

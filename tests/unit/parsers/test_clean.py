@@ -1,4 +1,4 @@
-"""Clean bodies: what is removed, what is kept, and that cleaning is idempotent."""
+"""Clean bodies: removed and kept markup, and idempotence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chinese credits in brackets: names of authors, and of nobody else."""
+"""Chinese credits in brackets: the names of authors and no other names."""
 
 from __future__ import annotations
 

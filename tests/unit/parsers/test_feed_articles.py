@@ -36,7 +36,7 @@ def rss(item: str, channel: str = "<title>Quay Post</title>") -> Article:
 
 
 def rss_item(inner: str, channel: str = "<title>Quay Post</title>") -> Article:
-    """The article of an item with a title, a link and a text, and what is inside."""
+    """The article of an item with a title, a link, a text and further elements."""
     return rss(f"<title>Gulls</title>{LINK}{TEXT}{inner}", channel)
 
 
@@ -48,7 +48,7 @@ def atom(entry: str, feed: str = "<title>Quay Post</title>", attributes: str = "
 
 
 def atom_entry(inner: str, feed: str = "<title>Quay Post</title>", attributes: str = "") -> Article:
-    """The article of an entry with a title, a link and a text, and what is inside."""
+    """The article of an entry with a title, a link, a text and further elements."""
     text = "<summary>Gulls return.</summary>"
     return atom(f"<title>Gulls</title>{ALTERNATE}{text}{inner}", feed, attributes)
 

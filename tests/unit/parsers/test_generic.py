@@ -1,4 +1,4 @@
-"""Any page: what the generic parser finds, and what it refuses to guess.
+"""Any page: the generic parser finds each field, and refuses to guess.
 
 Whole pages with their expected articles are the recorded cases in
 ``tests/fixtures/generic``; here are the rules one at a time, and hostile pages.

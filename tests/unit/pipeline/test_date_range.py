@@ -1,4 +1,4 @@
-"""What a backfill can be asked for."""
+"""The valid and invalid requests of a backfill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simple heads read without a YAML parser are what the YAML parser makes of them."""
+"""Simple heads give the same values without and with the YAML parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules: how they are read, and when they say that something is to run."""
+"""Schedules: how they are parsed, and when a run is due."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose requests the Prefect server answers."""
+"""The requests that the Prefect server answers and refuses."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_other_pages_are_refused(headers):
 
 
 def answer(kind: str, *allowed: str, **headers: str) -> list[dict[str, object]]:
-    """What the middleware sends before an app that answers everything."""
+    """The answer of the middleware before an app that answers everything."""
     sent: list[dict[str, object]] = []
 
     async def receive() -> dict[str, object]:

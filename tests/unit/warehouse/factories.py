@@ -20,7 +20,7 @@ def hash_of(text: str) -> str:
 
 
 def article(number: int | str = 1, text: str = "降准", **changes: object) -> ArticleRow:
-    """An article that says ``text``, as the project would store it."""
+    """An article with this title and text, as the pipeline would store it."""
     source = changes.pop("source", "finews")
     fields: dict[str, object] = {
         "article_id": f"{source}:{number}",
@@ -51,14 +51,14 @@ def article(number: int | str = 1, text: str = "降准", **changes: object) -> A
 
 
 def with_text(row: ArticleRow, text: str) -> ArticleRow:
-    """The row with other words."""
+    """The row with another title and text."""
     return replace(
         row, title=text, text=text, body_html=f"<p>{text}</p>", content_hash=hash_of(text)
     )
 
 
 def fetched_later(row: ArticleRow, hours: float = 1) -> ArticleRow:
-    """The row, seen so much later."""
+    """The row, fetched so many hours later."""
     return replace(row, fetched_at=row.fetched_at + hours * HOUR)
 
 

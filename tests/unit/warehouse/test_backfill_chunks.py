@@ -1,4 +1,4 @@
-"""Plans of long runs, and what was said when."""
+"""Plans of long runs, and articles as of a time."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def project(db: DuckDBPyConnection) -> DuckDBPyConnection:
         db,
         article(1, post=POST),
         article(1, "降准了", fetched_at=NOON + HOUR),
-        article(2),  # says what 1 said first
+        article(2),  # the first text of article 1
         article(3, "加息", source="ofweek"),
     )
     page = FetchRow(
@@ -62,7 +62,7 @@ def names(db: DuckDBPyConnection) -> list[object]:
     return [name for (name,) in rows_of(db, "SELECT article_id FROM articles ORDER BY 1")]
 
 
-# --- forgetting ------------------------------------------------------------------------------
+# --- erasure ---------------------------------------------------------------------------------
 
 
 def test_an_erased_article_leaves_only_what_other_sources_published(

@@ -24,7 +24,7 @@ from warehouse.care.integrity import verify
 ROW = article()
 
 
-# --- what is current, and what was -------------------------------------------------------
+# --- current and earlier versions -------------------------------------------------------
 
 
 def history(db: DuckDBPyConnection) -> list[tuple[object, ...]]:
@@ -250,11 +250,11 @@ SIGHTS = st.lists(
 )
 
 
-def reported(sights: list[tuple[int, str, int]]) -> dict[str, list[tuple[int, str]]]:
-    """The plain answer: what held at each time, neighbours that agree as one."""
+def reported(observations: list[tuple[int, str, int]]) -> dict[str, list[tuple[int, str]]]:
+    """The plain answer: the version at each time, equal neighbours merged."""
     histories = {}
-    for number in sorted({number for _, _, number in sights}):
-        arrived = dict.fromkeys((hour, text) for hour, text, who in sights if who == number)
+    for number in sorted({number for _, _, number in observations}):
+        arrived = dict.fromkeys((hour, text) for hour, text, who in observations if who == number)
         last = dict(sorted(arrived, key=lambda one: one[0]))  # stable: the later arrival stays
         chain = list(last.items())
         kept = [one for before, one in pairwise(chain) if before[1] != one[1]]
@@ -262,15 +262,15 @@ def reported(sights: list[tuple[int, str, int]]) -> dict[str, list[tuple[int, st
     return histories
 
 
-@given(sights=SIGHTS, cuts=st.sets(st.integers(1, 8)))
+@given(observations=SIGHTS, cuts=st.sets(st.integers(1, 8)))
 def test_any_batches_in_any_order_give_the_same_history(
-    sights: list[tuple[int, str, int]], cuts: set[int]
+    observations: list[tuple[int, str, int]], cuts: set[int]
 ) -> None:
-    ends = [*sorted(cut for cut in cuts if cut < len(sights)), len(sights)]
+    ends = [*sorted(cut for cut in cuts if cut < len(observations)), len(observations)]
     arrived: list[tuple[int, str, int]] = []
     with connect(":memory:") as db:
         for start, end in zip([0, *ends], ends, strict=False):
-            batch = sights[start:end]
+            batch = observations[start:end]
             upsert(
                 db,
                 *(article(who, text, fetched_at=NOON + h * HOUR) for h, text, who in batch),
@@ -287,5 +287,5 @@ def test_any_batches_in_any_order_give_the_same_history(
                 chain.append(((start_at - NOON) // HOUR, str(title)))  # type: ignore[operator]
         assert found == reported(arrived)
         before = everything(db)
-        upsert(db, *(article(w, text, fetched_at=NOON + h * HOUR) for h, text, w in sights))
+        upsert(db, *(article(w, text, fetched_at=NOON + h * HOUR) for h, text, w in observations))
         assert everything(db) == before

@@ -1,4 +1,4 @@
-"""What is known is found, and nothing else is: by tags, in any batch."""
+"""Lookups find known articles and no others: by short keys, in any batch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STORED = """
 
 # --- tags ------------------------------------------------------------------------------------
 
-# Their keys begin with the same 32 bits.
+# Their keys start with the same 32 bits.
 TWO_ARTICLES = ("82527", "132550")
 TWO_CONTENTS = ("69235", "95303")
 
@@ -82,7 +82,7 @@ def test_the_pairs_of_these_tests_do_share_their_tags(db: DuckDBPyConnection) ->
     assert len({content_key(hash_of(text))[:4] for text in TWO_CONTENTS}) == 1
 
 
-# --- what makes a record ---------------------------------------------------------------------
+# --- parts of a record -----------------------------------------------------------------------
 
 OTHERS = {
     "a_blank_in_the_text": replace(ROW, text="降准 "),

@@ -1,4 +1,4 @@
-"""Articles that are known, and those a server says have not changed."""
+"""Known articles, and those that a server answers with 304."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quarantine in the order of time: what was fetched later decides."""
+"""The quarantine in the order of time: the page fetched last decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs, quarantine, pages, watermarks, gaps: what is kept beside the articles."""
+"""Runs, quarantine, pages, watermarks and gaps: the tables beside the articles."""
 
 from __future__ import annotations
 

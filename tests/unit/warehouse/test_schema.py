@@ -24,7 +24,7 @@ from warehouse.errors import (
 from warehouse.migrate import Migration, migrations
 from warehouse.rows import ARTICLE_COLUMNS
 
-# DESIGN.md 7, and the article JSON of DESIGN.md 5.
+# The documented columns, and the keys of the article JSON.
 VIEWS = {
     "articles": (*ARTICLE_COLUMNS, "first_seen_at", "last_seen_at", "revision_count", "duplicate_count", "state"),
     "revisions": ("article_id", "content_hash", "valid_from", "valid_to"),
@@ -214,7 +214,7 @@ def sqlite(path: Path) -> None:
 def test_a_file_that_is_called_like_a_schema_of_ours_is_refused_in_words(
     tmp_path: Path, name: str
 ) -> None:
-    """DuckDB calls the database after its file, and then cannot tell the two apart."""
+    """DuckDB names the database after its file, and then confuses it with the schema."""
     with pytest.raises(WarehouseError, match=r"rename the file and set .warehouse. path"):
         connect(tmp_path / name).__enter__()
 

@@ -25,7 +25,7 @@ from warehouse.upsert.observations import observe
 ROW = article()
 
 
-# --- what a second batch does ------------------------------------------------------------
+# --- second batches ----------------------------------------------------------------------
 
 
 def nothing_changes(row: ArticleRow) -> ArticleRow:
@@ -147,7 +147,7 @@ def test_a_changed_day_zone_or_completeness_is_another_record(changes: dict[str,
     assert observe(replace(shanghai, **changes)).record_key != observe(ROW).record_key  # type: ignore[arg-type]
 
 
-# --- what is repeated inside one batch ---------------------------------------------------
+# --- repetitions in one batch -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
