@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,9 @@ import yaml
 from parsers import registry
 from parsers.frontmatter import Dialect, write_post
 from parsers.model import Article, Page
+from tests.corpus import CORPUS
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "attacks.json"
+ATTACKS_FILE = CORPUS / "attacks.json"
 SHOWN = "https://gazette.example/2024/article.html"
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 DIALECTS: tuple[Dialect, ...] = ("jekyll", "hexo", "hugo")
@@ -35,9 +35,9 @@ STEERING = CONTROLS | set(
 
 
 def cases_of_the_corpus() -> list[dict[str, Any]]:
-    if not CORPUS.is_file():
+    if not ATTACKS_FILE.is_file():
         return []
-    cases: list[dict[str, Any]] = json.loads(CORPUS.read_text("utf-8"))["cases"]
+    cases: list[dict[str, Any]] = json.loads(ATTACKS_FILE.read_text("utf-8"))["cases"]
     return cases
 
 

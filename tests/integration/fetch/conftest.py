@@ -8,19 +8,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flows.fetch import Fetcher, FetchPolicy
 from tests.integration.fetch.faultserver import FaultServer, Reply, Seen
-
-CORPUS = Path(__file__).parents[4] / "shared" / "corpus"
-
-needs_corpus = pytest.mark.skipif(
-    not CORPUS.is_dir(), reason="../shared/corpus is not there; the cases of our own remain"
-)
 
 
 @pytest.fixture

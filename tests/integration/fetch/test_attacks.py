@@ -7,6 +7,7 @@ import json
 import pytest
 
 from flows.fetch import FetchPolicy, FetchRequest, FetchResponse, redact_url, safe_text
+from tests.corpus import CORPUS, needs_corpus
 from tests.integration.fetch import (
     test_bodies,
     test_deadlines,
@@ -15,7 +16,6 @@ from tests.integration.fetch import (
     test_ssrf,
     test_throttle,
 )
-from tests.integration.fetch.conftest import CORPUS, needs_corpus
 from tests.integration.fetch.faultserver import page, reply
 
 TESTS = {

@@ -22,7 +22,7 @@ from flows.fetch import (
     errors,
 )
 from flows.fetch.headers import MAX_SECONDS, parse_http_date, parse_retry_after
-from tests.integration.fetch.conftest import CORPUS, needs_corpus
+from tests.corpus import CORPUS, needs_corpus
 from tests.integration.fetch.faultserver import html, page, reply, then_reset
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

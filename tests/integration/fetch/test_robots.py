@@ -17,7 +17,7 @@ from flows.fetch import (
     RateLimited,
 )
 from flows.fetch.robots import parse_robots
-from tests.integration.fetch.conftest import CORPUS, needs_corpus
+from tests.corpus import CORPUS, needs_corpus
 from tests.integration.fetch.faultserver import html, packed, page, reply, then_close
 
 

@@ -19,7 +19,8 @@ from flows.fetch import (
 from flows.fetch.ssrf import AddressPolicy, parse_target, refused_address
 from flows.pipeline.run import fetch_policy
 from flows.settings import FetchSettings
-from tests.integration.fetch.conftest import CORPUS, PUBLIC, needs_corpus, resolving
+from tests.corpus import CORPUS, needs_corpus
+from tests.integration.fetch.conftest import PUBLIC, resolving
 from tests.integration.fetch.faultserver import page
 
 OWN_CASES = [

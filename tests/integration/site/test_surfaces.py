@@ -10,11 +10,11 @@ import pytest
 from bs4 import BeautifulSoup
 from lxml import etree
 
+from tests.corpus import SEEDS, needs_seeds
 from tests.site import oracle
 from tests.site.rsshub import cut_title
 from tests.site.seed_posts import seed_posts
 
-SHARED_SEEDS = Path(__file__).parents[3].parent / "shared" / "seeds"
 BUNDLED_SEEDS = Path(__file__).parents[3] / "tests" / "site" / "seeds"
 SHOWTIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
@@ -354,9 +354,8 @@ def test_title_is_cut_at_width_150(title, cut):
     assert cut_title(title) == cut
 
 
+@needs_seeds
 def test_bundled_seeds_are_the_seeds_byte_for_byte():
-    if not SHARED_SEEDS.is_dir():
-        pytest.skip("../shared/seeds is not here")
     assert {path.name: path.read_bytes() for path in BUNDLED_SEEDS.iterdir()} == {
-        path.name: path.read_bytes() for path in SHARED_SEEDS.iterdir()
+        path.name: path.read_bytes() for path in SEEDS.iterdir()
     }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from parsers.text.charset import Decoded, decode, encoding_of, header_label, meta_label
 from parsers.text.charset_labels import CODECS, LABELS
-from tests.unit.parsers.corpus import corpus, vectors
+from tests.corpus import corpus, vectors
 
 NEWS = "今天上午，市民政局公布了新一批改造名单——“居民优先”，李·明说，共一百二十项。"
 TAIWAN = "台北訊：交通部今日宣布，東部幹線鐵路將於下月起增開十二班列車，以因應連續假期。"

@@ -17,7 +17,7 @@ from parsers.html.clean import BOXES, HEADINGS, INLINE, Cleaned, clean_body
 from parsers.html.select import document, select_one
 from parsers.text.charset import decode
 from parsers.text.plain import plain_text
-from tests.unit.parsers.corpus import corpus, vectors
+from tests.corpus import corpus, vectors
 
 BASE = "https://finance.example/a/202203142308441556.html"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,8 +11,9 @@ from hypothesis import strategies as st
 from parsers.errors import BadListing, LayoutChanged
 from parsers.feeds import MAX_ITEMS, Feed, FeedItem, parse_feed
 from parsers.text import charset
+from tests.corpus import CORPUS, needs_corpus
 
-CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "feeds"
+FEEDS = CORPUS / "feeds"
 HERE = "https://gazette.example/feed.xml"
 
 
@@ -352,10 +352,10 @@ def test_damaged_feed_is_parsed_or_refused_without_another_exception(place, toke
     assert len(feed.items) + len(feed.broken) >= 5
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="../shared/corpus is not here")
+@needs_corpus
 def test_every_feed_of_the_corpus_is_read_or_refused_by_name():
     refused = {}
-    for file in sorted(CORPUS.glob("*/*.*")):
+    for file in sorted(FEEDS.glob("*/*.*")):
         text = charset.decode(file.read_bytes(), "").text
         try:
             feed = parse_feed(text, HERE)

@@ -20,7 +20,7 @@ from parsers.extract.tree import flatten, parse_tree, text_of
 from parsers.model import Article, Page
 from parsers.sources import generic
 from parsers.text.charset import decode
-from tests.unit.parsers.corpus import corpus
+from tests.corpus import corpus
 
 URL = "https://gazette.example/2024/05/ferry"
 SENTENCES = (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from parsers.errors import UnknownUrl
 from parsers.text.urls import TRACKING, absolute, canonicalize, host_of, is_http
-from tests.unit.parsers.corpus import vectors
+from tests.corpus import vectors
 
 SHARE = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203142308441556"
 

@@ -21,7 +21,6 @@ from parsers.model import Article, CanonicalUrl
 from warehouse.rows import StoredPost
 
 SEEDS = Path(__file__).parents[3] / "tests" / "site" / "seeds"
-CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "frontmatter"
 
 MakeArticle = Callable[..., Article]
 ReadHead = Callable[[bytes], Mapping[str, Any]]
