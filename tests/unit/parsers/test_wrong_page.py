@@ -105,6 +105,50 @@ def test_heading_of_another_kind_of_page_is_refused(error: type[WrongPage], head
         ),
         (SubscriptionPage, "本文为会员内容，订阅后阅读全文，每月只需要九元，可以随时取消。"),
         (ChallengePage, "Please enable JavaScript and cookies to continue to this site of ours."),
+        (
+            SoftNotFound,
+            "We looked everywhere, but could not find the page that you asked for today.",
+        ),
+        (
+            SoftNotFound,
+            "Leider konnten wir die gewünschte Seite nicht finden. Nutzen Sie bitte die Suche.",
+        ),
+        (
+            SoftNotFound,
+            "Le contenu demandé n'existe plus. Vous pouvez revenir à la page de tête du journal.",
+        ),
+        (
+            SoftNotFound,
+            "La página que buscas no existe, o su dirección ha cambiado desde la primavera.",
+        ),
+        (
+            SoftNotFound,
+            "亲，您访问的内容飞到火星去了，系统将在五秒之后自动跳转到网站的首页，请等待一下。",
+        ),
+        (
+            ConsentPage,
+            "We and our partners store information on a device, such as cookies of many kinds.",
+        ),
+        (
+            ConsentPage,
+            "Avec votre accord, nous et nos partenaires utilisons des cookies et des traceurs.",
+        ),
+        (
+            SubscriptionPage,
+            "请下载客户端查看全文，打开手机应用商店搜索本报，安装之后就可以继续阅读。",
+        ),
+        (
+            ChallengePage,
+            "Our site is undergoing scheduled maintenance, and we will be back in an hour.",
+        ),
+        (
+            ChallengePage,
+            "We noticed that you are using an ad blocker. Please turn it off for this site.",
+        ),
+        (
+            ChallengePage,
+            "You are attempting to access this website from a country of the union, we see.",
+        ),
     ],
 )
 def test_short_text_of_another_kind_of_page_is_refused(error: type[WrongPage], text: str):
@@ -125,6 +169,17 @@ def test_short_text_of_another_kind_of_page_is_refused(error: type[WrongPage], t
 def test_redirect_to_another_kind_of_page_is_refused(final_url: str, error: type[WrongPage]):
     with pytest.raises(error):
         read(html_of("Willkommen bei uns", ARTICLE), final_url=final_url)
+
+
+def test_redirect_that_would_lead_back_to_the_article_is_refused():
+    final_url = "https://gazette.example/gate?return=https%3A%2F%2Fgazette.example%2F2026%2Fferry"
+    gate = html_of(
+        "Choices", "<p>Partners show advertisements that suit the readers of stories.</p>"
+    )
+
+    with pytest.raises(WrongPage):
+        read(gate, final_url=final_url)
+    assert read(html_of(LISTED, ARTICLE), listed=LISTED, final_url=final_url).title == LISTED
 
 
 @pytest.mark.parametrize("listed", ["", LISTED])
@@ -181,6 +236,33 @@ def test_page_without_a_word_of_the_listed_title_is_refused(listed: str, heading
 )
 def test_article_is_not_refused(listed: str, heading: str):
     assert read(html_of(heading, ARTICLE), listed=listed).title == heading
+
+
+@pytest.mark.parametrize(
+    ("heading", "text"),
+    [
+        (
+            "Browser uses fewer cookies",
+            "The browser will use fewer cookies from next year, its maker said on Monday in a note. "
+            "Advertisers complained about the plan, and regulators want to look at it once more.",
+        ),
+        (
+            "Cookie consent banners break the law",
+            "A court ruled on Monday that the cookie consent banners of three publishers are illegal. "
+            "The publishers want to appeal, and said that readers had the choice to refuse.",
+        ),
+        (
+            "某作者文章被删除后道歉",
+            "该文章已被删除，作者周一晚间道歉，说没有核实消息来源。平台说，将对账号作出处理，并提醒用户不要转发。",
+        ),
+        (
+            "登录系统故障，旅客排起长队",
+            "渡轮公司的登录系统周一上午出现故障，旅客无法取票，码头排起了长队。公司让旅客到柜台办理，并退还手续费。",
+        ),
+    ],
+)
+def test_article_about_such_pages_does_not_address_its_reader(heading: str, text: str):
+    assert read(html_of(heading, f"<p>{text}</p>")).title == heading
 
 
 def test_declared_article_is_not_refused_for_its_heading():
