@@ -16,6 +16,8 @@ _LABEL = re.compile(
     r"|(?:作者|撰文|文|记者|記者)\s*[:：/／]\s*)(?=\S)",
     re.IGNORECASE,
 )
+_OF = re.compile(r"(?:von|par|por)\s+(?=\S)", re.IGNORECASE)
+_REPORTER = re.compile(r"(?:本报|本网|本刊)?(?:记者|記者|通讯员)\s+(?=[\u4e00-\u9fff])")
 _NO_NAME = frozenset({"unknown", "none", "null", "undefined", "n/a", "by"})
 _AND = re.compile(r"\s*;[\s,]*|(?:\s*,)?\s+(?:and|&|und|et|y)\s+", re.IGNORECASE)
 _COMMA = re.compile(r"\s*,\s+")
@@ -56,6 +58,9 @@ def _names(line: str) -> Iterator[str]:
     line = _bare(line)
     if label := _LABEL.match(line):
         line = _bare(line[label.end() :])
+    if (label := _OF.match(line)) and _is_full_name(_AND.split(line[label.end() :])[0]):
+        line = line[label.end() :]
+    line = _REPORTER.sub("", line, count=1) if _REPORTER.match(line) else line
     is_address = line.startswith(("http://", "https://"))
     if is_address or line.casefold() in _NO_NAME or not any(map(str.isalnum, line)):
         return
