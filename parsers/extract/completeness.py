@@ -8,7 +8,7 @@ It may deliver the text behind the paywall nevertheless. A text that ends with a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lxml import etree
@@ -27,6 +27,8 @@ SUMMARY_SIZE = 600
 """Characters of a description that is no more than a summary."""
 
 _MAX_OFFER = 800
+_MAX_OFFER_LINE = 200
+_LAST_LINES = 3
 _TIERS = frozenset(
     {"locked", "metered", "premium", "paid", "subscriber", "subscribers", "registered"}
 )
@@ -39,12 +41,12 @@ _CUT = re.compile(
     re.IGNORECASE,
 )
 _OFFER = re.compile(
-    r"subscri(?:be|ption)\b.{0,60}\b(?:read|continue|unlock|access|article)|"
-    r"\b(?:to continue reading|to read the full|(?:for|only to) subscribers|last free article)\b|"
+    r"(?:(?-i:\bS)|\b(?:please|or|must|need to) s)ubscri(?:be|ption)\b.{0,60}\b(?:read|continue|unlock|access|article)|"
+    r"\b(?:to continue reading|to read the (?:full|rest)|(?:for|only to) subscribers|(?:story|article) is for members|last free article)\b|"
     r"already a subscriber|free articles? (?:left|remaining)|"
-    r"pour lire la suite|réservé aux abonnés|abonnez-vous|jetzt (?:abonnieren|weiterlesen)|nur für abonnenten|"
-    r"para seguir leyendo|suscríbete|per continuare a leggere|"
-    r"(?:订阅|付费|购买|开通会员|登录|登陆|訂閱|付費|登入)(?:后|後|即可|才能|方可|可).{0,4}(?:阅读|查看|浏览|閱讀|观看)|"
+    r"pour lire la suite|réservée?s? aux abonnés|abonnez-vous|jetzt (?:abonnieren|weiterlesen)|nur für abonnenten|"
+    r"para seguir leyendo|exclusiv\w+ para suscriptores|suscríbete|per continuare a leggere|"
+    r"(?:订阅|付费|购买|开通会员|登录|登陆|訂閱|付費|登入)(?:后|後|即可|才能|方可|可).{0,4}(?:阅读|查看|浏览|閱讀|观看)[^，,。；;\s]{0,6}(?=[。！!>》\s]|$)|"
     r"(?:剩余|余下|以下)(?:\d+%)?.{0,6}(?:付费|订阅|会员)|本文为(?:付费|会员|订阅)",
     re.IGNORECASE,
 )  # fmt: skip
@@ -63,18 +65,22 @@ def size_behind_wall(root: etree._Element, declared: Structured) -> int:
     return max((len(text_of(node)) for node in _walls(root, declared)), default=0)
 
 
-def with_completeness(article: Article, declared: Structured, delivered: int) -> Article:
+def with_completeness(
+    article: Article, declared: Structured, delivered: int, behind: Sequence[str] = ()
+) -> Article:
     """Return an article of a page with its completeness and the reason.
 
     Args:
         article: The article.
         declared: What the page declares.
         delivered: ``size_behind_wall`` of the page.
+        behind: The lines of the page after its last sentences.
     """
     if wall := _declared_wall(declared):
         return _marked(article, _behind(article.text, wall, declared, delivered))
-    if offer := _offer_at_end(article.text):
-        kind = _kind_by_size(article.text)
+    kind = _kind_by_size(article.text)
+    offer = _offer_in(behind) if kind == "teaser" else ""
+    if offer := _offer_at_end(article.text) or offer:
         return _marked(article, Extracted(kind, f"the text ends with an offer: {offer!r}"))
     return article
 
@@ -120,11 +126,13 @@ def _declared_wall(declared: Structured) -> str:
 
 
 def _parts(declared: Structured) -> Iterator[Mapping[str, object]]:
-    yield declared.article
-    parts = declared.article.get("hasPart")
-    for part in parts if isinstance(parts, list) else [parts]:
-        if isinstance(part, Mapping):
-            yield part
+    """Yield the declarations of the article and of its page, and their parts."""
+    for node in (declared.article, declared.web_page):
+        yield node
+        parts = node.get("hasPart")
+        for part in map(declared.resolved, parts if isinstance(parts, list) else [parts]):
+            if isinstance(part, Mapping):
+                yield part
 
 
 def _is_false(value: object) -> bool:
@@ -165,10 +173,13 @@ def _kind_by_size(text: str) -> Completeness:
 
 
 def _offer_at_end(text: str) -> str:
-    """Return the offer in the last paragraph; empty when there is none."""
-    last = text.rstrip().rpartition("\n")[2]
-    found = _OFFER.search(last) if len(last) <= 200 else None
-    return found[0] if found else ""
+    """Return the offer in the last paragraphs; empty when there is none."""
+    return _offer_in([line for line in text.split("\n") if line.strip()][-_LAST_LINES:])
+
+
+def _offer_in(lines: Iterable[str]) -> str:
+    found = (_OFFER.search(line) for line in lines if len(line) <= _MAX_OFFER_LINE)
+    return next((offer[0] for offer in found if offer), "")
 
 
 def _size(text: str) -> int:

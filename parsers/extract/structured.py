@@ -28,6 +28,7 @@ class Structured:
 
     Attributes:
         article: The JSON-LD object of the article; empty when there is none.
+        web_page: The JSON-LD object of the page; empty when there is none.
         by_id: JSON-LD objects by their ``@id``.
         metas: Contents of meta elements by lower-case name, in page order.
         links: URLs of link elements by relation.
@@ -36,6 +37,7 @@ class Structured:
     """
 
     article: Node
+    web_page: Node
     by_id: Mapping[str, Node]
     metas: Mapping[str, tuple[str, ...]]
     links: Mapping[str, str]
@@ -87,6 +89,7 @@ def read_structured(root: etree._Element) -> Structured:
     nodes = list(_nodes(scripts))
     return Structured(
         article=_article(nodes, title, root),
+        web_page=next((node for node in nodes if "WebPage" in types(node)), {}),
         by_id={
             node["@id"]: node
             for node in nodes

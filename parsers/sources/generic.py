@@ -107,7 +107,7 @@ def parse(source: Source, page: Page) -> Article:
         lead_image=lead_image(read.declared, read.base),
         base_url=read.base,
     )
-    return with_completeness(article, read.declared, read.delivered)
+    return with_completeness(article, read.declared, read.delivered, _lines_behind(read))
 
 
 def listings(source: Source) -> tuple[Listing, ...]:
@@ -212,6 +212,15 @@ def _body(read: _Read, title: Extracted[str]) -> etree._Element | None:
         description=read.declared.meta("description", "og:description")[0],
         known=next(texts(read.declared.article.get("articleBody")), ""),
     )
+
+
+def _lines_behind(read: _Read) -> list[str]:
+    """Return the lines after the last sentences, inside the box and just after it."""
+    if read.box is None:
+        return []
+    blocks = read.layout.blocks[read.box.first : read.box.last + 2]
+    last = max((place for place, block in enumerate(blocks) if block.weight > 0), default=0)
+    return [block.text for block in blocks[last + 1 :]]
 
 
 def _language(source: Source) -> str:

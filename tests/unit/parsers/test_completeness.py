@@ -63,6 +63,17 @@ def test_part_that_is_declared_to_be_behind_a_paywall_counts():
     assert read(paragraphs(TEASER), hasPart=[part]).completeness == "teaser"
 
 
+def test_web_page_and_its_parts_declare_a_paywall():
+    part = {"@id": "#wall", "@type": "WebPageElement", "isAccessibleForFree": "False"}
+    for declared in (
+        [{"@type": "WebPage", "isAccessibleForFree": False}],
+        [{"@type": "WebPage", "hasPart": [{"@id": "#wall"}]}, part],
+    ):
+        script = json.dumps({"@graph": declared})
+        head = f'<script type="application/ld+json">{script}</script>'
+        assert read(paragraphs(TEASER), head=head).completeness == "teaser"
+
+
 @pytest.mark.parametrize("tier", ["locked", "metered", "premium"])
 def test_content_tier_declares_a_paywall(tier: str):
     head = f'<meta property="article:content_tier" content="{tier}">'
@@ -114,6 +125,8 @@ def test_declared_number_of_words_decides(count: object, kind: str):
         "Subscribe to continue reading this article.",
         "This article is only for subscribers of the Gazette.",
         "Jetzt abonnieren und alles von uns lesen.",
+        "La suite est réservée aux abonnés.",
+        "To read the rest of this story, become a member today.",
         "本文为付费内容，订阅后阅读全文。",
         "余下60%内容仅付费用户可见。",
     ],
@@ -122,6 +135,31 @@ def test_text_that_ends_with_an_offer_is_a_teaser(offer: str):
     text = CHINESE if offer[0] in "本余" else TEASER
 
     assert item(f"{text}\n\n{text}\n\n{offer}", element="content:encoded").completeness == "teaser"
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "More than half of the papers ask readers to subscribe to read on after five stories.",
+        "开通会员后可阅读全文的模式最受欢迎，分析师预计明年还会增长。",
+        "管理处说，用户登录后可查看记录，订单也会保存。",
+    ],
+)
+def test_last_sentence_about_subscriptions_is_no_offer(last: str):
+    text = CHINESE if last[0] in "开管" else TEASER
+
+    assert read(paragraphs(f"{text}\n\n{text}\n\n{last}")).completeness == "full"
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "<div class='promo'><p>剩余80%内容，订阅后可阅读全文</p></div>",
+        "<p>Jetzt abonnieren und weiterlesen</p><p>Sie haben ein Abo? Bitte anmelden.</p>",
+    ],
+)
+def test_offer_behind_a_short_text_makes_it_a_teaser(behind: str):
+    assert read(f"<div>{paragraphs(TEASER)}{behind}</div>").completeness == "teaser"
 
 
 @pytest.mark.parametrize(
