@@ -8,7 +8,7 @@ from itertools import accumulate
 from lxml import etree
 
 from parsers.extract.blocks import END, Block, Box, Layout, container_of
-from parsers.extract.figures import MEDIA, is_caption, kept_figures
+from parsers.extract.figures import MEDIA, is_caption, kept_figures, lead_figures
 from parsers.extract.heuristics import (
     ASIDE,
     CONTAINERS,
@@ -127,8 +127,14 @@ def body_of(
     _judge_teasers(page, box, blocks)
     keep = kept(page, box, fold(title), fold(known))
     lead = _lead(page, box, blocks, keep, fold(title), fold(description))
+    figures = lead_figures(page, box)
     _cut(page, box, blocks, keep)
+    for figure in reversed(figures):
+        figure.tail, box.node.text = box.node.text, None
+        box.node.insert(0, figure)
     _lighten(box.node)
+    for figure in figures:
+        figure.set("class", BESIDE_TEXT)
     if lead is not None:
         first = etree.Element("p")
         first.text = lead.text

@@ -33,6 +33,7 @@ _POST = re.compile(
     r"instagram-media|tiktok-embed|twitter-(?:tweet|video)|bluesky-embed|fb-(?:video|post)\b"
 )
 _MAX_CAPTION = 1000
+_MAX_LEAD_FIGURES = 2
 
 
 def kept_figures(page: Layout, box: Box, keep: list[bool]) -> set[Box]:
@@ -73,6 +74,26 @@ def kept_figures(page: Layout, box: Box, keep: list[bool]) -> set[Box]:
             kept.update(around, page.boxes_in(figure))
             _mark(figure.node)
     return kept
+
+
+def lead_figures(page: Layout, box: Box) -> list[etree._Element]:
+    """Return the figures between the headline and the box of the article.
+
+    Several of them are the teasers of other articles.
+    """
+    headings = [each.number for each in page.boxes[: box.number] if each.tag == "h1"]
+    inside = {node.get("src") for node in box.node.iter("img")}
+    found = [
+        each.node
+        for each in page.boxes[headings[-1] if headings else box.number : box.number]
+        if each.tag == "figure"
+        and _is_kept(each, page.boxes[0])
+        and next(each.node.iterancestors("a", "aside", "nav", "footer"), None) is None
+        and not {node.get("src") for node in each.node.iter("img")} & (inside - {None})
+    ]
+    for node in found:
+        _mark(node)
+    return found if len(found) <= _MAX_LEAD_FIGURES else []
 
 
 def _is_kept(figure: Box, box: Box) -> bool:

@@ -300,6 +300,34 @@ def test_caption_is_in_the_body_and_not_in_the_text(place: str, figure: str, wor
 
 
 @LANGUAGES
+@pytest.mark.parametrize("caption", ["", "<figcaption>{}</figcaption>", "<p>{}</p>", "{}"])
+def test_figure_between_headline_and_text_is_in_the_body(caption: str, words: Words):
+    figure = f"<header><figure>{IMAGE}{caption.format(words.caption)}</figure></header>"
+
+    article = read(f"{figure}<div>{words.first}{words.last}</div>", words)
+
+    assert lines(article) == list(words.sentences)
+    assert f'src="{IMAGE_URL}"' in article.body_html
+    assert (words.caption in article.body_html) == bool(caption)
+    assert article.lead_image == IMAGE_URL
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        "".join(f"<figure><img src='/{n}.jpg'></figure>" for n in range(3)),
+        f"<a href='/other'><figure>{IMAGE}</figure></a>",
+        f"<aside><figure>{IMAGE}<figcaption>Another story</figcaption></figure></aside>",
+    ],
+    ids=["list", "link", "aside"],
+)
+def test_figure_of_a_teaser_before_the_text_is_not_in_the_body(figures: str):
+    body = f"<div>{figures}</div><div>{ENGLISH.first}{ENGLISH.last}</div>"
+
+    assert "<img" not in read(body, ENGLISH).body_html
+
+
+@LANGUAGES
 def test_figure_without_a_caption_is_kept(words: Words):
     article = read(f"{words.first}<figure>{IMAGE}</figure>{words.last}", words)
 
