@@ -19,7 +19,7 @@ from parsers.model import Entry
 _TAGS = re.compile(r"<[^>]*>")
 _WORDS = re.compile(r"[^\W\d_]{3,}|\d+|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}")
 _PAIRED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-_HALF = 0.5
+_HALF, _MOST = 0.5, 0.8
 
 
 def digest(title: str, markup: str) -> str:
@@ -112,26 +112,30 @@ def is_same_article(one: Signs, other: Signs) -> bool:
     """Return whether two contents under one id are of one article.
 
     They are when they are equal, or when two of the address, the guid, the title and the text
-    agree. Two different guids count against it.
+    agree. Two different guids count against it. Where address or guid differ, the words must be
+    nearly the same, because daily reports from one template share most of theirs.
     """
     if one.content_hash == other.content_hash:
         return True
     votes = int(one.url == other.url)
+    share = _HALF if votes else _MOST
     if one.guid and other.guid:
-        votes += 1 if one.guid == other.guid else -1
+        is_equal = one.guid == other.guid
+        votes += 1 if is_equal else -1
+        share = share if is_equal else _MOST
     if votes < 2:
-        votes += are_alike(one.title, other.title)
+        votes += are_alike(one.title, other.title, share)
     if votes < 2:
-        votes += are_alike(one.text, other.text)
+        votes += are_alike(one.text, other.text, share)
     return votes >= 2
 
 
-def are_alike(one: str, other: str) -> bool:
-    """Return whether half of the words of the shorter text are in the longer one."""
+def are_alike(one: str, other: str, share: float = _HALF) -> bool:
+    """Return whether a share of the words of the shorter text is in the longer one."""
     mine, others = words_of(one), words_of(other)
     if not mine or not others:
         return one.strip() == other.strip()
-    return len(mine & others) >= _HALF * min(len(mine), len(others))
+    return len(mine & others) >= share * min(len(mine), len(others))
 
 
 def words_of(text: str) -> set[str]:

@@ -207,6 +207,22 @@ def test_one_guid_for_every_article_never_replaces_an_earlier_one(desk: Desk, id
     assert len(desk.articles()) == 4
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"link": f"{SITE}market", "guid": "day-1"}, {"link": f"{SITE}market", "guid": "day-2"}),
+        ({"link": f"{SITE}market/1", "guid": "m"}, {"link": f"{SITE}market/2", "guid": "m"}),
+    ],
+)
+def test_daily_reports_from_one_template_are_different_articles(desk: Desk, first, second):
+    for index, turnover, common in ((3001, 401, first), (3055, 455, second)):
+        title = f"Market close: index at {index}"
+        text = f"The index closed at {index} points, and turnover was {turnover} billion crowns."
+        desk.sync([Item(title=title, text=text, **common)])
+
+    assert len(desk.articles()) == 2
+
+
 def test_one_link_with_a_new_guid_for_each_article_never_replaces_an_earlier_one(desk: Desk):
     for number, item in enumerate(items(4, link=SITE + "live")):
         assert desk.sync([replace(item, guid=str(number))]).new == 1
