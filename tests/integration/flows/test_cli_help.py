@@ -128,7 +128,7 @@ def test_file_that_ends_too_early_is_no_interrupt(run_cli, elsewhere, monkeypatc
     code, _, err = run_cli("parse", "-")
 
     assert code == 1
-    assert "EOFError: the file is cut" in err
+    assert "EOFError" in err
     assert "interrupted" not in err
 
 

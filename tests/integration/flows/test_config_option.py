@@ -35,9 +35,9 @@ def test_configuration_that_is_typed_wins_over_the_environment(
     for name in ("named.toml", "typed.toml"):
         (tmp_path / name).write_text("")
     monkeypatch.setenv("COPYDESK_CONFIG", str(tmp_path / "named.toml"))
-    run_cli = ("--config", tmp_path / "typed.toml")
+    options = ("--config", tmp_path / "typed.toml")
 
-    arguments = (*run_cli, "sync") if is_before else ("sync", *run_cli)
+    arguments = (*options, "sync") if is_before else ("sync", *options)
 
     assert config_of(*arguments) == tmp_path / "typed.toml"
     assert config_of("sync") == tmp_path / "named.toml"

@@ -50,6 +50,4 @@ def test_run_continues_when_a_snapshot_fails_on_the_way(small_batches, monkeypat
 
     assert report.state == "completed"
     assert len(tried) > 2
-    assert [
-        message for message in small_batches.messages if "readers keep the previous one" in message
-    ]
+    assert any("the disk is full" in message for message in small_batches.messages)

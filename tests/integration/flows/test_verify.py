@@ -41,9 +41,9 @@ def test_sound_warehouse_and_archive_are_ok_with_their_speed(stored):
     ((count,),) = stored.rows("SELECT count(*) FROM fetches WHERE archive_file IS NOT NULL")
 
     for what, message in {
-        "blocks": "every block of 15 tables is readable, every rule holds",
-        "hashes": "records match their keys and hashes",
-        "archive": f"{count} fetches match",
+        "blocks": "15 tables",
+        "hashes": "records match",
+        "archive": f"{count} fetches",
     }.items():
         bad, (good,) = verify_one(stored, what)
         assert (bad, message in good) == ([], True)
@@ -58,7 +58,7 @@ def test_revisits_are_compared_with_the_page_they_repeat(stored):
 
     assert bad == []
     assert revisits > 0
-    assert f"{len(stored.rows('FROM fetches'))} fetches match" in good
+    assert f"{len(stored.rows('FROM fetches'))} fetches" in good
 
 
 def test_archive_file_that_is_gone_is_named_with_what_needs_it(stored):
@@ -69,8 +69,9 @@ def test_archive_file_that_is_gone_is_named_with_what_needs_it(stored):
     (((level, message),), _) = verify_one(stored, "archive")
 
     assert level == "error"
-    assert f"missing files of {count} fetches: {file}" in message
-    assert "restore them from a backup" in message
+    assert str(file) in message
+    assert f"{count} fetches" in message
+    assert "backup" in message
 
 
 def test_damaged_record_is_named_with_its_place_and_its_fetch(stored):
@@ -120,7 +121,7 @@ def test_archive_file_without_a_fetch_is_a_warning(stored):
     (((level, message),), good) = verify_one(stored, "archive")
 
     assert level == "warning"
-    assert f"1 file without a fetch: {other}" in message
+    assert str(other) in message
     assert "copydesk backfill SOURCE --archive" in message
     assert good
 
@@ -133,7 +134,7 @@ def test_file_that_a_killed_process_left_unfinished_is_a_warning(stored):
     (((level, message),), good) = verify_one(stored, "archive")
 
     assert (level, bool(good)) == ("warning", True)
-    assert f"1 file ends inside a record: {file} at " in message
+    assert f"{file} at " in message
 
 
 def test_changed_title_is_an_error_of_key_and_hash(stored):
@@ -160,7 +161,7 @@ def test_changed_body_is_an_error_of_its_key(stored):
     (((level, message),), _) = verify_one(stored, "hashes")
 
     assert level == "error"
-    assert "1 records were changed" in message
+    assert "1 records" in message
     assert "body_key does not match" in message
 
 
@@ -171,7 +172,7 @@ def test_broken_rule_is_an_error_that_names_what_to_do(stored):
 
     assert level == "error"
     assert "versions without a sighting" in message
-    assert "restore the snapshot or a backup" in message
+    assert "backup" in message
 
 
 def test_warehouse_of_an_older_version_is_a_warning(stored):
@@ -183,7 +184,7 @@ def test_warehouse_of_an_older_version_is_a_warning(stored):
     found = {one.name: one for one in doctor.check_installation(stored.settings, verify=True)}
 
     assert found["warehouse"].status == "warning"
-    assert "1 pending migration; the next run migrates" in found["warehouse"].message
+    assert "1 pending migration" in found["warehouse"].message
     assert "blocks" not in found
 
 

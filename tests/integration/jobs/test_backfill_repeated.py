@@ -240,7 +240,7 @@ def test_counted_gaps_are_those_in_the_table_of_gaps(project):
     report, _ = project.backfill("finews", **window("2022-01-01", "2022-02-10"))
 
     assert report.exit_code == 3
-    assert any("goes back to 2022-02-08 09:30 only" in message for message in report.errors)
+    assert any("2022-02-08 09:30" in message for message in report.errors)
     assert report.totals()["gaps"] == 0
     assert project.rows("SELECT count(*) FROM gaps") == [(0,)]
 
@@ -257,7 +257,7 @@ def test_gap_that_a_backfill_finds_is_counted(project):
 def test_dry_run_leaves_no_file(project):
     report, _ = project.backfill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
-    assert any("would fetch" in message for message in report.warnings)
+    assert report.totals()["discovered"] > 0
     assert not project.settings.archive.path.exists()
     assert not project.settings.warehouse.path.exists()
 

@@ -296,7 +296,7 @@ def test_another_warehouses_snapshot_is_not_replaced(path: Path, link: Path) -> 
     ):
         publish(db, link)
 
-    assert "its own [warehouse] snapshot" in str(caught.value)
+    assert "[warehouse] snapshot" in str(caught.value)
     assert current_snapshot(link) == first
 
 

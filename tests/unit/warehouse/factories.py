@@ -19,7 +19,7 @@ def hash_of(text: str) -> str:
     return "c1:" + sha256(text.encode()).hexdigest()
 
 
-def article(number: int | str = 1, text: str = "降准", **changes: object) -> ArticleRow:
+def article(number: int | str = 1, text: str = "降准", /, **changes: object) -> ArticleRow:
     """An article with this title and text, as the pipeline would store it."""
     source = changes.pop("source", "finews")
     fields: dict[str, object] = {
