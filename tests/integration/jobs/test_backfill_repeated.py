@@ -98,7 +98,7 @@ def test_damaged_archive_file_needs_attention_at_every_call(project):
         assert report.exit_code == 3
         assert report.totals()["failed"] == 1
         assert "broken.warc.gz" in report.errors[0]
-    assert reports[0].totals()["discovered"] == reports[0].totals()["fetched"] > 1
+    assert reports[0].totals()["discovered"] - 1 == reports[0].totals()["fetched"] > 1
 
 
 def record(*fields, body=b"<p>x</p>"):
@@ -168,10 +168,10 @@ def test_damaged_record_is_tried_again_when_its_file_came_back(project, tmp_path
     folder = tmp_path / "copy"
     folder.mkdir()
     (file,) = project.settings.archive.path.glob("*.warc.gz")
-    for one in project.folder.glob("copydesk.duckdb*"):
-        one.unlink()
     copy = folder / file.name
-    copy.write_bytes(file.read_bytes())
+    file.rename(copy)
+    for one in project.folder.glob("copydesk.*duckdb*"):
+        one.unlink()
 
     def damaged(*_args):
         raise backfill_archive.ArchiveError("the record is damaged")
