@@ -17,6 +17,7 @@ from flows.pipeline.backfill_steps import run_backfill, run_chunk
 from flows.pipeline.date_range import BackfillRequest, parse_request
 from flows.pipeline.parser_diff import ParserDiff
 from flows.pipeline.reparse_steps import reparse_source
+from flows.pipeline.restore import start_new_warehouse
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
 from flows.publishing import import_files
@@ -49,6 +50,11 @@ class Project:
 
     def sync(self, *sources: str) -> RunReport:
         return sync_without_prefect(self.settings, list(sources), limit=None, dry_run=False)
+
+    def start_new_warehouse(self) -> None:
+        """Lose the warehouse, and start an empty one beside the archive."""
+        self.settings.warehouse.path.unlink()
+        start_new_warehouse(self.settings)
 
     def reparse(self, *sources: str, since: datetime | None = None) -> RunReport:
         with RunContext("reparse", self.settings, sources) as run:

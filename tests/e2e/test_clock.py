@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from flows.pipeline.restore import start_new_warehouse
 from flows.reporting import events
 from tests import site
 from tests.site import Fault
@@ -102,8 +103,8 @@ def test_clock_that_jumps_forward_between_two_syncs_changes_nothing(project, clo
 def test_clock_that_was_ahead_and_is_right_again_holds_nothing_up(project, clock, faults):
     project.sync("ofweek")
     waited = article_of(project)
-    for file in project.folder.glob("copydesk.*duckdb*"):
-        file.unlink()
+    project.settings.warehouse.path.unlink()
+    start_new_warehouse(project.settings)
     clock.move(days=1)
     faults[waited] = Fault(status=429, retry_after="600")
     ahead = project.sync("ofweek")
@@ -146,8 +147,8 @@ def test_change_that_was_seen_while_the_clock_was_back_is_taken_when_its_time_ha
 def test_patience_that_a_source_asked_for_is_still_kept_with_a_right_clock(project, faults):
     project.sync("ofweek")
     waited = article_of(project)
-    for file in project.folder.glob("copydesk.*duckdb*"):
-        file.unlink()
+    project.settings.warehouse.path.unlink()
+    start_new_warehouse(project.settings)
     faults[waited] = Fault(status=429, retry_after="600")
     project.sync("ofweek")
     faults.clear()

@@ -53,8 +53,7 @@ def test_page_that_did_not_come_is_tried_again_and_the_others_are_not(project, f
     assert rows == len(oracle)
     urls = [url for (url,) in project.rows("SELECT url FROM articles ORDER BY url")]
     shutil.rmtree(project.settings.warehouse.path.parent / "locks", ignore_errors=True)
-    for file in project.folder.glob("copydesk.*duckdb*"):
-        file.unlink()
+    project.start_new_warehouse()
     missing = urls[5].rpartition("/")[2]
     faults[f"/{urls[5].split('/', 3)[3]}"] = Fault(status=503)
 
@@ -79,8 +78,7 @@ def test_archive_rebuilds_a_lost_warehouse_without_network(project):
     project.sync("finews", "ofweek", "woshipm")
     sql = "SELECT * EXCLUDE (first_seen_at, last_seen_at) FROM articles ORDER BY article_id"
     before = project.rows(sql)
-    for file in project.folder.glob("copydesk.*duckdb*"):
-        file.unlink()
+    project.start_new_warehouse()
     project.news_site.clear_requests()
 
     reports = [

@@ -56,8 +56,7 @@ def test_chunk_out_of_time_that_misses_a_page_is_planned_once(project, monkeypat
     monkeypatch.setattr(BackfillContext, "chunk_seconds", 1e-6)
     project.sync("ofweek")
     urls = [url for (url,) in project.rows("SELECT url FROM articles ORDER BY url")]
-    for file in project.folder.glob("copydesk.*duckdb*"):
-        file.unlink()
+    project.start_new_warehouse()
     project.faults["/" + urls[0].split("/", 3)[3]] = Fault(status=500)
 
     plans = []
