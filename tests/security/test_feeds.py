@@ -85,7 +85,7 @@ def test_no_feed_opens_a_file_or_a_connection(entries, tmp_path) -> None:
     ],
     ids=["open", "items", "in_an_item"],
 )
-def test_a_deep_feed_ends_in_words(entries, text) -> None:
+def test_a_deeply_nested_feed_is_refused_with_a_message(entries, text) -> None:
     try:
         found = entries(text)
     except BadListing:

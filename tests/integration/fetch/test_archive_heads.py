@@ -80,7 +80,7 @@ def test_nothing_new_refers_to_an_erased_page(kept, serve, fetcher) -> None:
 
 
 @pytest.mark.parametrize("where", ["inside", "behind", "cut", "rubbish", "elsewhere"])
-def test_what_is_no_record_is_refused_by_name(kept, where) -> None:
+def test_an_invalid_record_is_refused_by_name(kept, where) -> None:
     folder, [(name, offset), *_] = kept
     file = folder / name
     if where == "inside":

@@ -131,7 +131,7 @@ def test_imported_post_never_replaces_the_page_fetched_since(project):
     assert project.rows(sql) == [("finews",)]
 
 
-def test_post_that_cannot_be_read_waits_in_quarantine_until_it_is_mended(project, tmp_path):
+def test_unreadable_post_stays_in_quarantine_until_it_is_repaired(project, tmp_path):
     posts = tmp_path / "posts"
     posts.mkdir()
     good = b"---\ntitle: A ferry returns\ndate: 2026-03-14 08:00:00 +08:00\n---\nIt is back.\n"

@@ -23,7 +23,7 @@ from warehouse.rows import NewGap
 # --- a window ----------------------------------------------------------------------------
 
 
-def test_window_brings_its_days_and_no_others(project):
+def test_range_stores_its_days_and_no_others(project):
     report = project.fill("finews", **window("2022-03-11", "2022-03-13"))
 
     assert days(project) == [date(2022, 3, 11), date(2022, 3, 12), date(2022, 3, 13)]
@@ -164,7 +164,7 @@ def project_marks(project):
         ]
 
 
-def test_window_leaves_watermarks_where_they_are(project):
+def test_range_leaves_watermarks_unchanged(project):
     project.sync("finews")
     marks = project_marks(project)
 
@@ -191,7 +191,7 @@ def test_covered_gap_is_closed_and_another_is_not(project):
     assert found == [("market-38", report.run_id), ("market-39", None)]
 
 
-def test_gap_that_is_not_inside_the_window_stays_open(project):
+def test_gap_outside_of_the_range_stays_open(project):
     project.sync("finews")
     now = datetime.now(UTC)
     with connect(project.settings.warehouse.path) as db, transaction(db):

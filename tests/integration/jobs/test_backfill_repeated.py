@@ -197,7 +197,7 @@ def _with(module, name, value, call):
 # --- a window ----------------------------------------------------------------------------
 
 
-def test_window_whose_listing_was_read_before_it_was_over_is_not_done(project):
+def test_range_whose_listing_was_read_before_its_end_is_not_done(project):
     """Walked on the last day of the window, the rest done a day later."""
     asked = window("2022-03-11", "2022-03-13")
     _, job = project.backfill("finews", **asked)
@@ -262,7 +262,7 @@ def test_dry_run_leaves_no_file(project):
 
 
 @pytest.mark.parametrize(("first", "last"), [("0001-01-01", "0001-01-03"), ("1969-12-31",) * 2])
-def test_window_before_all_news_is_refused_in_words(project, first, last):
+def test_range_before_all_news_is_refused_with_a_message(project, first, last):
     with pytest.raises(InvalidBackfillRequest, match="expected a range from 1970-01-01 on, found"):
         parse_request(project.settings, "finews", **window(first, last))
 

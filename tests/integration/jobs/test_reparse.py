@@ -190,7 +190,7 @@ def test_page_that_never_could_be_read_did_not_get_worse(project, faults, merged
     assert compared.exit_code == (0 if merged else 3)  # an open failure needs a person
 
 
-def test_page_that_was_read_once_mended_got_worse_and_is_reported_once(
+def test_page_that_was_parsed_once_repaired_got_worse_and_is_reported_once(
     project, faults, another_parser, monkeypatch
 ):
     """Quarantine holds the page, and yet it was read: by the run that resolved it."""

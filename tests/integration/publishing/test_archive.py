@@ -202,7 +202,7 @@ def test_a_second_import_reads_nothing_and_changes_nothing(
     assert everything(copy) == before
 
 
-def test_files_that_were_changed_added_or_mended_are_read_and_no_others(
+def test_changed_added_and_repaired_files_are_read_and_no_others(
     archive: tuple[Path, Oracle], copy: Path, tmp_path: Path, parsed_again: list[str]
 ) -> None:
     site = tmp_path / "site"
@@ -246,7 +246,7 @@ def test_posts_that_do_not_name_their_source_are_read_again_for_another(
     assert {t.source: t.counts["duplicate"] for t in report.stats}["harbour"] == len(by_hand)
 
 
-def test_a_failure_is_not_mended_by_a_good_file_of_its_name_from_another_site(
+def test_a_good_file_of_another_site_with_the_same_name_resolves_no_failure(
     tmp_path: Path,
 ) -> None:
     for name, text in (("bad", "no head"), ("good", "---\ntitle: a\n---\nThe words.\n")):

@@ -366,7 +366,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("data", "message"), REFUSALS.values(), ids=REFUSALS.keys())
-def test_what_is_no_post_is_refused_naming_line_and_reason(data: bytes, message: str) -> None:
+def test_an_invalid_post_is_refused_naming_line_and_reason(data: bytes, message: str) -> None:
     with pytest.raises(BadFrontMatter, match=message) as caught:
         read_post(data, "a.md")
     assert caught.value.expected

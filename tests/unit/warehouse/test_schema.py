@@ -193,7 +193,7 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     ids=["folder", "empty", "zeros", "sqlite"],
 )
 @pytest.mark.parametrize("opens", [connect, connect_read_only])
-def test_what_is_no_warehouse_is_refused_in_words_and_left_as_it_is(
+def test_a_file_that_is_no_warehouse_is_refused_and_left_unchanged(
     path: Path, make: Callable[[Path], object], problem: str, opens: Callable[[Path], Any]
 ) -> None:
     make(path)
@@ -211,7 +211,7 @@ def sqlite(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["_store.duckdb", "_STORE.db"])
-def test_a_file_that_is_called_like_a_schema_of_ours_is_refused_in_words(
+def test_a_file_named_like_a_schema_of_the_warehouse_is_refused_with_a_message(
     tmp_path: Path, name: str
 ) -> None:
     """DuckDB names the database after its file, and then confuses it with the schema."""
