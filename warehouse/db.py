@@ -108,6 +108,7 @@ def connect_read_only(path: Path | str) -> Iterator[DuckDBPyConnection]:
         WarehouseMissing: There is none.
         WarehouseTooOld: The next run upgrades it.
         WarehouseBusy: A writer holds it.
+        WarehouseDamaged: It was cut, or a block cannot be read.
     """
     with opened(path) as db:
         yield db
@@ -137,14 +138,25 @@ def opened(
         try:
             _prepare(db)
             with translate_errors(path):
+                may_be_cut = is_short(path)
                 _attach_for_reading(db, path)
+                if may_be_cut:
+                    check_size(db, path)
             if is_sealed:
                 db.execute("SET enable_external_access = false")
                 db.execute("SET lock_configuration = true")
             with interruptible(db):
                 yield db
+        except duckdb.IOException as error:
+            raise translate_error(error, path) from error
         finally:
             db.close()
+
+
+def check_size(db: DuckDBPyConnection, path: Path) -> None:
+    """Raise ``WarehouseDamaged`` if the file of a connection was cut."""
+    if missing := missing_bytes(db, path):
+        raise damaged_error(path, f"cut: the last {missing:,} bytes are missing")
 
 
 def _attach_for_reading(db: DuckDBPyConnection, path: Path) -> None:
@@ -286,8 +298,8 @@ def _open(
         may_be_cut = path.is_file() and not lock.is_shared(path) and is_short(path)
         db = _attach(path, wait_seconds, notify)
         try:
-            if may_be_cut and (missing := missing_bytes(db, path)):
-                raise damaged_error(path, f"cut: the last {missing:,} bytes are missing")
+            if may_be_cut:
+                check_size(db, path)
             todo = migrate.pending(db, str(path), known)
             if todo and migrate.version(db):
                 db = _upgrade(db, path, todo, notify)

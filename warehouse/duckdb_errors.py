@@ -139,7 +139,7 @@ def damaged_error(path: Path | str, what: str) -> WarehouseDamaged:
     """Return the error for a file or write-ahead log that cannot be read."""
     return WarehouseDamaged(
         f"{path}: damaged ({what}). Nothing was changed. Keep {path} and {path}.wal, "
-        "run `copydesk doctor --verify`, and restore the snapshot or a backup"
+        "and run `copydesk doctor`, which names the step that restores it"
     )
 
 

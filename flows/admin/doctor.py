@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import duckdb
-from duckdb import DuckDBPyConnection
 
 from flows import prefect_api
 from flows.admin.check import CheckResult
@@ -23,7 +22,8 @@ from flows.secrets.redact import redact_url
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import connect_read_only, current_snapshot, migrate
-from warehouse.duckdb_errors import damaged_error, translate_error
+from warehouse.db import check_size
+from warehouse.duckdb_errors import translate_error
 from warehouse.errors import (
     WarehouseBusy,
     WarehouseError,
@@ -31,7 +31,6 @@ from warehouse.errors import (
     WarehouseTooOld,
     WrongSnapshot,
 )
-from warehouse.file_size import missing_bytes
 
 TESTED_VERSIONS = {"duckdb": ("1.5.5", "2.0.1"), "prefect": ("3.9.1",)}
 MIN_FREE_BYTES = 2_000_000_000
@@ -171,7 +170,7 @@ def _check_warehouse(settings: Settings, *, verify: bool) -> Iterator[CheckResul
         with connect_read_only(path) as db:
             if not migrate.version(db):
                 raise WarehouseMissing(f"{path}: has no tables of copydesk")
-            _check_size(db, path)
+            check_size(db, path)
             if count := len(migrate.pending(db, str(path), migrate.migrations())):
                 pending = pluralize(count, "pending migration")
                 yield CheckResult(
@@ -200,17 +199,12 @@ def _check_warehouse(settings: Settings, *, verify: bool) -> Iterator[CheckResul
         yield CheckResult("warehouse", "error", f"{message}. {steps}".rstrip(". "))
 
 
-def _check_size(db: DuckDBPyConnection, path: Path) -> None:
-    if missing := missing_bytes(db, path):
-        raise damaged_error(path, f"cut: the last {missing:,} bytes are missing")
-
-
 def _check_snapshot(settings: Settings) -> Iterator[CheckResult]:
     warehouse = settings.warehouse
     try:
         snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
         with connect_read_only(snapshot.path) as db:
-            _check_size(db, snapshot.path)
+            check_size(db, snapshot.path)
             db.execute("SELECT count(*) FROM articles").fetchall()
     except (WarehouseError, duckdb.Error) as error:
         link = warehouse.snapshot

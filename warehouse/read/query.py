@@ -177,5 +177,7 @@ def _as_bad_query() -> Iterator[None]:
             f"out of memory ({str(error).strip()}): select fewer rows or columns, or give this "
             "process more memory"
         ) from error
+    except duckdb.IOException:
+        raise  # the file is damaged: ``opened`` explains it
     except duckdb.Error as error:
         raise BadQuery(str(error).strip()) from error

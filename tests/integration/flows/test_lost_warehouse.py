@@ -148,6 +148,36 @@ def test_doctor_reports_a_snapshot_that_is_missing_or_damaged(
     assert errors_of(stored) == {}
 
 
+@pytest.mark.parametrize("damage", [CUT, CUT_BY_A_BYTE])
+def test_no_reader_takes_a_part_of_a_snapshot_for_all_of_it(
+    stored: Project, typed: Callable[..., tuple[int, str, str]], damage: Damage
+) -> None:
+    path = stored.settings.warehouse.snapshot.resolve()
+    path.chmod(0o644)
+    damage(path)
+
+    export = ["export", stored.folder, "--format", "csv"]
+    commands = ["query", "FROM gaps"], ["gaps"], ["quarantine", "list"], export
+    for command in commands:
+        code, _, errors = typed(*command, "--config", stored.config)
+        assert (code, "damaged (" in errors, "`copydesk doctor`" in errors) == (1, True, True)
+
+
+def test_a_block_that_cannot_be_read_is_no_error_of_the_statement(
+    stored: Project, typed: Callable[..., tuple[int, str, str]]
+) -> None:
+    path = stored.settings.warehouse.snapshot.resolve()
+    path.chmod(0o644)
+    data = bytearray(path.read_bytes())
+    for at in range(3 * 4096 + 8, len(data), 262144):  # the first bytes of each block
+        data[at] ^= 1
+    path.write_bytes(data)
+
+    for command in (["query", "FROM articles"], ["export", stored.folder, "--format", "csv"]):
+        code, _, errors = typed(*command, "--config", stored.config)
+        assert (code, "damaged" in errors) == (1, True)
+
+
 @pytest.mark.parametrize("what", ["folder", "file"])
 def test_doctor_reports_an_archive_that_is_missing(stored: Project, what: str) -> None:
     archive = stored.settings.archive.path
