@@ -6,7 +6,6 @@ import re
 
 import ada_url
 
-from flows.secrets.redact import redact_text
 from parsers.text.urls import is_http
 
 _PLAIN = re.compile(r"(?i)https?://[^\s\\/?#]+([/?#][^\\\x00-\x1f\x7f]*)?(?<!\s)\Z")
@@ -20,7 +19,7 @@ def check_url(url: str) -> None:
     """
     if _PLAIN.match(url) and is_http(url):
         return
-    shown = redact_text(repr(re.sub(r"//.*@", "//***@", url)))
+    shown = repr(re.sub(r"\A([^/]*//)?.*@", r"\1***@", url.partition("?")[0]))
     hint = "; a backslash is not allowed" if "\\" in url else ""
     raise ValueError(f"expected an http or https address, found {shown}{hint}")
 

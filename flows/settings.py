@@ -253,7 +253,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         settings = Settings.model_validate(given)
     except ValidationError as error:
         lines = [f"{file} and the environment hold wrong keys:", *map(_problem, error.errors())]
-        raise ConfigurationError("\n".join(lines)) from None
+        raise ConfigurationError(redact_text("\n".join(lines))) from None
     try:
         _check_zone("defaults.time_zone", settings.defaults.time_zone)
         settings.selected_sources()
@@ -261,7 +261,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         maintenance_schedule(settings)
     except ConfigurationError as error:
         message = f"{file} and the environment hold a wrong key:\n  {error}"
-        raise ConfigurationError(message) from None
+        raise ConfigurationError(redact_text(message)) from None
     return _with_absolute_paths(settings, file.absolute().parent)
 
 
@@ -451,9 +451,7 @@ def _problem(detail: ErrorDetails) -> str:
     if detail["type"] == "tuple_type":
         return f"  {key}: expected a list, found {detail['input']!r}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    return (
-        f"  {key}: {message[:1].lower()}{message[1:]}, found {redact_text(repr(detail['input']))}"
-    )
+    return f"  {key}: {message[:1].lower()}{message[1:]}, found {detail['input']!r}"
 
 
 def _known_keys(sections: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ import re
 _USERINFO = re.compile(r"(?<=//)[^/?#\s@]*@")
 _SECRET = re.compile(
     r"(?i)(?<=[?&;])((?:[\w.-]*(?:token|secret|passw(?:or)?d|passwd|signature|credential)[\w.-]*"
-    r"|(?:[\w-]*[_-])?(?:key|apikey|sig|auth|pwd)|access_?key[\w-]*)=)[^&#\s]*"
+    r"|(?:[\w-]*[_-])?(?:key|apikey|sig|auth|pwd)|access_?key[\w-]*)=)[^&#\s]*[^&#\s'\":;,.)]"
 )
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"

@@ -108,6 +108,24 @@ def test_wrong_key_is_named_with_what_was_expected(tmp_path, text, expected):
     assert str(file) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[sources.a]\nparser="feed"\nurl="desk:pl4nted@example.org/feed.xml"',
+        '[sources.a]\nparser="feed"\nurl="example.org/feed.xml?member=pl4nted"',
+        '[sources.a]\nparser="feed"\nurl={ a = "https://desk:pl4nted@example.org/feed.xml" }',
+        '[sources."https://desk:pl4nted@example.org/"]\nparser="feed"\nurl="https://example.org/"',
+        'warehouse = "https://desk:pl4nted@example.org/"',
+        '[archive]\npath = ["https://example.org/?token=pl4nted"]',
+    ],
+)
+def test_a_wrong_address_is_shown_without_its_secret(tmp_path, text):
+    with pytest.raises(ConfigurationError) as caught:
+        settings.load(written(tmp_path, text), {})
+
+    assert "pl4nted" not in str(caught.value)
+
+
 def test_section_without_parser_changes_the_built_in_source(tmp_path):
     text = '[sources.finews]\nbase_url = "http://127.0.0.1:1"\nschedule = "every 1 hour"'
 

@@ -17,6 +17,7 @@ from flows.pipeline.stats import (
     page_problem,
     run_state,
 )
+from flows.secrets.redact import redact_text
 
 
 def stats_of(*problems):
@@ -122,6 +123,14 @@ def test_secrets_of_addresses_are_redacted():
 
     assert "planted" not in message
     assert message.startswith("2 listings of project.example (")
+
+
+def test_a_redacted_secret_takes_no_punctuation_with_it():
+    text = "http://a/?token=pl4nted: found 'http://b/?x=1&sig=pl4nted'; http://c/?key=***, too"
+
+    assert redact_text(text) == (
+        "http://a/?token=***: found 'http://b/?x=1&sig=***'; http://c/?key=***, too"
+    )
 
 
 @pytest.mark.parametrize(
