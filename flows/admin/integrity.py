@@ -246,7 +246,8 @@ class _Comparison:
              "restore the archive from the backup of this warehouse"),
             (self.cut, "warning",
              pluralize(self.cut.count, "file ends", "files end") + " inside a record",
-             "a process was killed while it wrote; no stored page is missing"),
+             "a process was killed while it wrote"
+             + ("" if self.mismatched.count else "; no stored page is missing")),
             (self.unnamed, "warning", pluralize(self.unnamed.count, "file") + " without a fetch",
              "a run was killed before it stored these pages, or they belong to another warehouse: "
              "`copydesk backfill SOURCE --archive` reads such files"),

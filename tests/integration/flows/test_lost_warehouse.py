@@ -190,6 +190,16 @@ def test_doctor_reports_an_archive_that_is_missing(stored: Project, what: str) -
     assert set(errors_of(stored)) == {"archive"}
 
 
+def test_an_archive_file_that_was_cut_is_not_called_complete(stored: Project) -> None:
+    (file,) = stored.settings.archive.path.glob("*.warc.gz")
+    os.truncate(file, file.stat().st_size // 2 + 7)
+
+    found = check_installation(stored.settings, verify=True)
+
+    assert exit_code_of(found) == 1
+    assert not any("no stored page is missing" in one.message for one in found)
+
+
 def test_the_option_is_one_of_the_commands_that_may_start_a_warehouse(
     stored: Project, run_cli: Callable[..., tuple[int, str, str]]
 ) -> None:
