@@ -50,8 +50,8 @@ def require_readable(settings: Settings, *paths: str) -> None:
     for path in paths:
         if not any(Path(path).resolve().is_relative_to(folder) for folder in folders):
             raise ConfigurationError(
-                f"{path} is not in the data folder ({folders[0]}): copy it there, or use the "
-                "command line"
+                f"{Path(path).absolute()} is not in the data folder ({folders[0]}): copy it there, "
+                "or use the command line"
             )
 
 

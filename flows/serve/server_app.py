@@ -76,7 +76,8 @@ def refusal(headers: Headers, allowed_origins: Collection[str]) -> str | None:
 def _is_own_host(host: str, allowed_origins: Collection[str]) -> bool:
     """Whether ``Host`` is an IP address or a known name: a name can be bound to any address."""
     try:
-        name = urlsplit(f"//{host}").hostname or ""
+        parts = urlsplit(f"//{host}")
+        name, _ = parts.hostname or "", parts.port  # a port that is none raises
     except ValueError:
         return False
     with suppress(ValueError):

@@ -50,6 +50,7 @@ def test_programs_and_pages_of_the_server_are_answered(headers):
             {"host": "rebound.example.net:4200", "origin": "http://rebound.example.net:4200"},
             id="rebinding, with its origin",
         ),
+        pytest.param({"host": "127.0.0.1:4200.example.net"}, id="a port that is none"),
         pytest.param({"host": "[::1", "origin": "http://[::1"}, id="malformed"),
         pytest.param({"host": "127.0.0.1:4200", "origin": "http://example.net"}, id="site"),
         pytest.param({"host": "127.0.0.1:4200", "origin": "http://127.0.0.1:8000"}, id="port"),
