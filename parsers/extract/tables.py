@@ -44,9 +44,11 @@ def is_data(page: Layout, table: Box) -> bool:
     if table.tag != "table":
         return False
     inner = page.boxes_in(table)
+    if any(each.tag == "table" for each in inner):
+        return False
     tags = Counter(each.tag for each in inner)
     cells = [each for each in inner if each.tag in ("td", "th")]
-    if tags["table"] or tags["tr"] < 2 or len(cells) < 2 * tags["tr"]:
+    if tags["tr"] < 2 or len(cells) < 2 * tags["tr"]:
         return False
     if max(cell.size for cell in cells) > _MAX_CELL or table.size > _MAX_MEAN_CELL * len(cells):
         return False
