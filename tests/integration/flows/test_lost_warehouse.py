@@ -150,7 +150,7 @@ def test_doctor_reports_a_snapshot_that_is_missing_or_damaged(
 
 @pytest.mark.parametrize("damage", [CUT, CUT_BY_A_BYTE])
 def test_no_reader_takes_a_part_of_a_snapshot_for_all_of_it(
-    stored: Project, typed: Callable[..., tuple[int, str, str]], damage: Damage
+    stored: Project, run_cli: Callable[..., tuple[int, str, str]], damage: Damage
 ) -> None:
     path = stored.settings.warehouse.snapshot.resolve()
     path.chmod(0o644)
@@ -159,12 +159,12 @@ def test_no_reader_takes_a_part_of_a_snapshot_for_all_of_it(
     export = ["export", stored.folder, "--format", "csv"]
     commands = ["query", "FROM gaps"], ["gaps"], ["quarantine", "list"], export
     for command in commands:
-        code, _, errors = typed(*command, "--config", stored.config)
+        code, _, errors = run_cli(*command, "--config", stored.config)
         assert (code, "damaged (" in errors, "`copydesk doctor`" in errors) == (1, True, True)
 
 
 def test_a_block_that_cannot_be_read_is_no_error_of_the_statement(
-    stored: Project, typed: Callable[..., tuple[int, str, str]]
+    stored: Project, run_cli: Callable[..., tuple[int, str, str]]
 ) -> None:
     path = stored.settings.warehouse.snapshot.resolve()
     path.chmod(0o644)
@@ -174,7 +174,7 @@ def test_a_block_that_cannot_be_read_is_no_error_of_the_statement(
     path.write_bytes(data)
 
     for command in (["query", "FROM articles"], ["export", stored.folder, "--format", "csv"]):
-        code, _, errors = typed(*command, "--config", stored.config)
+        code, _, errors = run_cli(*command, "--config", stored.config)
         assert (code, "damaged" in errors) == (1, True)
 
 
