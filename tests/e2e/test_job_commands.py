@@ -169,7 +169,7 @@ def test_quarantine_is_listed_shown_and_replayed(run_cli, project):
     assert len(file.read_bytes()) == listed[0]["bytes"]
 
     code, _, err = run_cli("quarantine", "show", "zzzz")
-    assert code == 1
+    assert code == 2
     assert "found 0" in err
 
     code, out, _ = run_cli("--json", "quarantine", "replay", listed[0]["id"])
