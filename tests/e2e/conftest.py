@@ -57,7 +57,7 @@ def fill(project, prefect_server, monkeypatch):
             project.settings,
             source,
             config=project.config,
-            notify=project.output.append,
+            notify=project.messages.append,
             progress=lambda *far: project.far.append(far),
             **options,
         )

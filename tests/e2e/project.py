@@ -37,7 +37,7 @@ class Project:
     news_site: NewsSite
     faults: dict[str, Fault]
     environment: dict[str, str] = field(default_factory=dict)
-    output: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     progress: list[tuple[str, int, int]] = field(default_factory=list)
 
     @property
@@ -69,7 +69,7 @@ class Project:
 
     def replay(self, **options: Any) -> RunReport:
         return replay_quarantine.replay_quarantine(
-            self.settings, notify=self.output.append, on_progress=lambda *_far: None, **options
+            self.settings, notify=self.messages.append, on_progress=lambda *_far: None, **options
         )
 
     def request(self, source: str, **options: Any) -> BackfillRequest:
