@@ -229,7 +229,7 @@ class _Archive:
         # A title quoted again and again, in the head and in the file's name.
         self._stories += 1
         mark = f"{self._stories:08d}"
-        title = forms.content(self._rng, 6)
+        title = forms.chinese_text(self._rng, 6)
         quotes = '"' * 7
         path = f"post/新媒体/人人都是产品经理/最新文章/{quotes} '{title}' {quotes}.md"
         article = f"woshipm:post/新媒体/人人都是产品经理/最新文章/{title}"
