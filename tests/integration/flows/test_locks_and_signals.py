@@ -134,4 +134,5 @@ def test_progress_after_ctrl_c_counts_what_was_stored(project, monkeypatch):
     counts = report.stats[0].counts
     assert report.exit_code == 130
     assert progress == [("ofweek", counts["new"], 11)]
-    assert (counts["new"], counts["skipped"]) == (3, 8)
+    assert counts["new"] in {2, 3}  # one page may be the first of several
+    assert counts["new"] + counts["skipped"] == 11
