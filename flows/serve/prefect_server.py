@@ -207,5 +207,11 @@ class PrefectServer:
                 f"({self.log.parent / 'prefect.db'}). Install that version, or move the file away: "
                 "it holds the history of runs and no article"
             )
+        if "file is not a database" in output or "database disk image is malformed" in output:
+            return (
+                "the Prefect server did not start: its database cannot be read "
+                f"({self.log.parent / 'prefect.db'}). Move the file away: it holds the history of "
+                "runs and no article"
+            )
         last = "\n".join(output.splitlines()[-12:])
         return f"the Prefect server did not start. The end of its log ({self.log}):\n{last}"
