@@ -23,16 +23,12 @@ from urllib.parse import quote, unquote
 
 import ada_url
 
+from flows.secrets.redact import AMBIGUOUS_NAMES, SECRET_NAMES, SECRET_PARTS
+
 MARK = "***"
 _MIN_LENGTH = 6  # a shorter value is no secret by itself
 _USER = "@"
 _SEGMENT = "/"
-_AMBIGUOUS = frozenset({"code", "key", "pass", "session", "sid"})
-_NAMES = frozenset(
-    {"access_key", "accesskey", "api_key", "apikey", "auth", "authorization", "bearer", "jwt"}
-    | {"pwd", "sig"}
-)
-_PARTS = re.compile(r"token|secret|passw(?:or)?d|signature|credential|[_.-](?:key|sig|auth|pwd)$")
 _SPLIT = re.compile(r"(?s)(?:(\s*[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2})([^/\\?#]*))?(.*)")
 _SEGMENTS = re.compile(r"(?<=/)[^/;?#]+")
 _MATRIX = re.compile(r"(?<=[;#&])([^=;#&/]+)=([^;#&/]+)")
@@ -90,14 +86,14 @@ class UrlSecrets:
             owner: The source that it belongs to.
             secrets: Percent-encoded values that are secret wherever they stand.
         """
-        return self._mask(url, owner, tuple(secrets), _AMBIGUOUS | _NAMES | self._names)
+        return self._mask(url, owner, tuple(secrets), AMBIGUOUS_NAMES | SECRET_NAMES | self._names)
 
     def mask_page(self, url: str) -> str:
         """The address of an article that a person gives, with its secrets replaced by marks.
 
         ``?code=600519`` may name an article, so such names count only with a known value.
         """
-        return self._mask(url, "", (), _NAMES | self._names)
+        return self._mask(url, "", (), SECRET_NAMES | self._names)
 
     def mask_redirect(self, url: str, *, from_secret: bool) -> str:
         """The target of a redirect with its secrets replaced by marks.
@@ -109,7 +105,7 @@ class UrlSecrets:
         if not self._values:
             return url
         # ?code=600519 may be the new address of an article; a session never is.
-        names = _NAMES | {"session", "sid"} | self._names if from_secret else frozenset()
+        names = SECRET_NAMES | {"session", "sid"} | self._names if from_secret else frozenset()
         known = tuple(self._known(words=from_secret))
         return self._mask(url, "", known, names)
 
@@ -123,7 +119,7 @@ class UrlSecrets:
             key = unquote(name).lower()
             is_secret = (
                 key in names
-                or (bool(names) and _PARTS.search(key) is not None)
+                or (bool(names) and SECRET_PARTS.search(key) is not None)
                 or value in self._values.get((host, key), {}).values()
                 or any(secret in value for secret in secrets)
             )
@@ -308,7 +304,7 @@ def _password(value: str) -> str:
 def _is_word(place: str, value: str) -> bool:
     """Whether a value may stand in the text of a page without being an echo."""
     plain = unquote(value)
-    if place in _AMBIGUOUS:
+    if place in AMBIGUOUS_NAMES:
         return _RANDOM.fullmatch(plain) is None
     return len(plain) < _MIN_LENGTH or _WORD.fullmatch(plain) is not None
 

@@ -30,7 +30,9 @@ FORMS = [PASSWORD, TOKEN, DECLARED, BASIC, "w0rd%2Fof-pass", "3nv%2FSecret", "s3
 
 
 def article(seen: Seen, title: str) -> bytes:
-    text = "<p>The ferry returned to the harbour on Monday, and its captain told us why.</p>" * 8
+    text = (
+        "<p>The ferry returned to the harbour on Monday, and its captain gave the reason.</p>" * 8
+    )
     body = f"<html><h1>{title}</h1><article>{text}<p>{seen.path} {PASSWORD}</p></article></html>"
     return reply(200, body.encode(), "Content-Type: text/html")
 

@@ -234,8 +234,8 @@ def test_one_link_with_a_new_guid_for_each_article_never_replaces_an_earlier_one
     "change",
     [
         {"title": "Ferry returns to the harbour"},
-        {"text": TEXTS[0] + " Its owner said so."},
-        {"text": TEXTS[0] + " Its owner said so.", "guid": "a#2"},
+        {"text": TEXTS[0] + " The owner confirms it."},
+        {"text": TEXTS[0] + " The owner confirms it.", "guid": "a#2"},
         {"title": "Quite another headline", "text": "And quite another text in it."},
     ],
     ids=str,

@@ -125,6 +125,23 @@ def test_secrets_of_addresses_are_redacted():
     assert message.startswith("2 listings of project.example (")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "token", "key", "apikey", "api_key", "pass", "password", "jwt", "session", "sid", "bearer",
+        "authorization", "access_key", "sig", "signature", "AWSAccessKeyId", "x-api-key",
+    ],
+)  # fmt: skip
+def test_each_secret_parameter_is_redacted_in_messages(name):
+    assert redact_text(f"http://example.org/a?b=1&{name}=S3cretValue&c=2") == (
+        f"http://example.org/a?b=1&{name}=***&c=2"
+    )
+
+
+def test_a_code_in_a_message_still_names_its_article():
+    assert redact_text("http://example.org/a?code=600519") == "http://example.org/a?code=600519"
+
+
 def test_a_redacted_secret_takes_no_punctuation_with_it():
     text = "http://a/?token=pl4nted: found 'http://b/?x=1&sig=pl4nted'; http://c/?key=***, too"
 
