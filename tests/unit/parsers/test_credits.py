@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parsers.extract.credits import bracketed_authors
-from tests.unit.parsers.test_bodies import CHINESE, lines, read
+from tests.unit.parsers.body_pages import CHINESE, lines, read
 
 SENTENCE = CHINESE.sentences[0]
 

@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 
 from parsers import registry
-from parsers.model import Article, Entry, Page
+from parsers.model import Entry, Page
 from tests import feeds_peers
-
-URL = "https://quay.example/blog/feed"
-LINK = "<link>https://quay.example/1</link>"
-ALTERNATE = '<link href="https://quay.example/1"/><id>urn:1</id>'
-TEXT = "<description>Gulls return.</description>"
-NAMESPACES = (
-    'xmlns:media="http://search.yahoo.com/mrss/" xmlns:dc="http://purl.org/dc/elements/1.1/" '
-    'xmlns:atom="http://www.w3.org/2005/Atom" xmlns:content="http://purl.org/rss/1.0/modules/content/" '
-    'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd" '
-    'xmlns:dcterms="http://purl.org/dc/terms/" '
-    'xmlns:feedburner="http://rssnamespace.org/feedburner/ext/1.0"'
+from tests.unit.parsers.feed_documents import (
+    ALTERNATE,
+    LINK,
+    TEXT,
+    URL,
+    atom,
+    atom_entry,
+    rss,
+    rss_item,
 )
-
-
-def read(text: str, content_type: str = "application/xml") -> list[Article]:
-    found, bad = feeds_peers.articles(text.encode(), content_type, URL)
-    assert bad == []
-    return found
-
-
-def rss(item: str, channel: str = "<title>Quay Post</title>") -> Article:
-    (article,) = read(f"<rss {NAMESPACES}><channel>{channel}<item>{item}</item></channel></rss>")
-    return article
-
-
-def rss_item(inner: str, channel: str = "<title>Quay Post</title>") -> Article:
-    """The article of an item with a title, a link, a text and further elements."""
-    return rss(f"<title>Gulls</title>{LINK}{TEXT}{inner}", channel)
-
-
-def atom(entry: str, feed: str = "<title>Quay Post</title>", attributes: str = "") -> Article:
-    (article,) = read(
-        f'<feed xmlns="http://www.w3.org/2005/Atom" {attributes}>{feed}<entry>{entry}</entry></feed>'
-    )
-    return article
-
-
-def atom_entry(inner: str, feed: str = "<title>Quay Post</title>", attributes: str = "") -> Article:
-    """The article of an entry with a title, a link, a text and further elements."""
-    text = "<summary>Gulls return.</summary>"
-    return atom(f"<title>Gulls</title>{ALTERNATE}{text}{inner}", feed, attributes)
 
 
 @pytest.mark.parametrize(
@@ -405,182 +373,3 @@ def test_categories_are_those_of_the_item():
     )
 
     assert article.tags == ("Tide", "Boats", "Gulls", "Rope", "Sea", "Deep sea", "salt")
-
-
-@pytest.mark.parametrize(
-    "namespace",
-    [
-        'xmlns:dc="http://purl.org/dc/elements/1.0/"',
-        'xmlns:dc="HTTP://PURL.ORG/DC/ELEMENTS/1.1"',
-        'xmlns:dc="https://nowhere.example/unknown"',
-        "",
-    ],
-)
-def test_namespace_is_known_in_each_spelling(namespace):
-    (article,) = read(
-        f"<rss {namespace}><channel><item><title>Gulls</title>{LINK}{TEXT}"
-        "<dc:creator>Mara Quill</dc:creator></item></channel></rss>"
-    )
-
-    assert article.authors == ("Mara Quill",)
-
-
-def test_prefix_of_another_name_is_read_by_its_namespace():
-    (article,) = read(
-        '<x:feed xmlns:x="http://purl.org/atom/ns#"><x:entry><x:title>Gulls</x:title>'
-        '<x:link rel="alternate" href="/1"/><x:issued>2026-03-04T08:30:00Z</x:issued>'
-        '<x:content mode="escaped" type="text/html">&lt;p&gt;Gulls return.&lt;/p&gt;</x:content>'
-        "</x:entry></x:feed>"
-    )
-
-    assert (article.title, article.url, article.text) == (
-        "Gulls",
-        "https://quay.example/1",
-        "Gulls return.",
-    )
-    assert article.published_at is not None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"<RSS><CHANNEL><ITEM><TITLE>Gulls</TITLE>{LINK.upper()}{TEXT.upper()}</ITEM></CHANNEL></RSS>",
-        f"<rss><channel><Item><title>Gulls</Title>{LINK}{TEXT}</item></channel></rss>",
-        f"<rss><item><title>Gulls</title>{LINK}{TEXT}</item></rss>",
-    ],
-)
-def test_names_in_another_case_and_place_are_read(text):
-    (article,) = read(text)
-
-    assert article.title.lower() == "gulls"
-
-
-def json_feed(*items: object, **feed: object) -> str:
-    return json.dumps(
-        {"version": "https://jsonfeed.org/version/1.1", "title": "Quay Post", "items": items} | feed
-    )
-
-
-@pytest.mark.parametrize("content_type", ["application/feed+json", "text/xml", "text/plain", ""])
-def test_json_feed_is_read_by_its_content(content_type):
-    item = {
-        "id": "urn:1",
-        "url": "/1",
-        "title": "A < b",
-        "content_html": "<p>Gulls <img src='g.jpg'></p>",
-        "date_published": "2026-03-04T09:30:00+01:00",
-        "date_modified": "2026-03-05T09:30:00Z",
-        "authors": [{"name": "Mara Quill"}, {"url": "https://quay.example/odo"}],
-        "tags": ["Tide", "Tide", 4],
-        "language": "en",
-    }
-
-    (article,) = read(json_feed(item, home_page_url="https://quay.example/"), content_type)
-
-    assert (article.title, article.url, article.publisher) == (
-        "A < b",
-        "https://quay.example/1",
-        "Quay Post",
-    )
-    assert (article.authors, article.tags, article.language) == (("Mara Quill",), ("Tide",), "en")
-    assert (article.lead_image, article.text) == ("https://quay.example/g.jpg", "Gulls")
-    assert article.published_at is not None
-    assert article.updated_at is not None
-
-
-@pytest.mark.parametrize(
-    ("item", "feed", "expected"),
-    [
-        ({"author": {"name": "Mara Quill"}}, {}, {"authors": ("Mara Quill",)}),
-        ({"authors": {"name": "Mara Quill"}}, {}, {"authors": ("Mara Quill",)}),
-        ({}, {"authors": [{"name": "Mara Quill"}]}, {"authors": ("Mara Quill",)}),
-        ({"banner_image": "/b.jpg"}, {}, {"lead_image": "https://quay.example/b.jpg"}),
-        (
-            {"attachments": [{"url": "/a.jpg", "mime_type": "image/jpeg"}]},
-            {},
-            {"lead_image": "https://quay.example/a.jpg"},
-        ),
-        ({"url": None, "external_url": "https://buoy.example/1"}, {}, {"url": "https://buoy.example/1"}),
-        ({"url": None, "id": "https://quay.example/9"}, {}, {"url": "https://quay.example/9"}),
-        ({"content_text": "x < y\n\nTwo."}, {}, {"text": "x < y\n\nTwo."}),
-        ({"summary": "Only a summary."}, {}, {"text": "Only a summary."}),
-        ({}, {"language": "en_GB"}, {"language": "en-GB"}),
-        ({"tags": "no list", "authors": None, "title": " A\nb "}, {}, {"title": "A b", "tags": ()}),
-        ({"id": 17}, {}, {"title": "Gulls"}),
-    ],
-)  # fmt: skip
-def test_json_feed_of_both_versions_is_read(item, feed, expected):
-    whole = {"id": "1", "url": "https://quay.example/1", "title": "Gulls"}
-    text = {} if {"content_text", "summary"} & set(item) else {"content_text": "Gulls return."}
-
-    (article,) = read(json_feed({**whole, **text, **item}, **feed))
-
-    assert {name: getattr(article, name) for name in expected} == expected
-
-
-def test_item_of_a_json_feed_that_is_no_object_costs_only_itself():
-    whole = {"id": "1", "url": "/1", "title": "Gulls", "content_text": "Gulls return."}
-    text = json_feed("no item", whole)
-
-    found, bad = feeds_peers.articles(text.encode(), "", URL)
-
-    assert ([article.title for article in found], len(bad)) == (["Gulls"], 1)
-
-
-ROOTS = {
-    "rss 0.90": '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
-    'xmlns="http://my.netscape.com/rdf/simple/0.9/" {0}><item>{1}</item></rdf:RDF>',
-    "rss 0.91": '<!DOCTYPE rss SYSTEM "http://my.netscape.com/publish/formats/rss-0.91.dtd">'
-    "<rss version='0.91' {0}><channel><item>{1}</item></channel></rss>",
-    "rss 1.0": '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
-    'xmlns="http://purl.org/rss/1.0/" {0}><item>{1}</item></rdf:RDF>',
-    "rss 2.0": "<rss version='2.0' {0}><channel><item>{1}</item></channel></rss>",
-    "rss of another namespace": "<rss xmlns='https://rss.example/' {0}><item>{1}</item></rss>",
-    "atom 0.3": '<feed version="0.3" xmlns="http://purl.org/atom/ns#" {0}><entry>{1}</entry></feed>',
-    "atom 1.0": '<feed xmlns="http://www.w3.org/2005/Atom" {0}><entry>{1}</entry></feed>',
-    "one entry": '<entry xmlns="http://www.w3.org/2005/Atom" {0}>{1}</entry>',
-}
-VOCABULARIES = {
-    "atom 0.3": (
-        'xmlns:a="http://purl.org/atom/ns#"',
-        '<a:title>Gulls</a:title><a:link rel="alternate" href="https://quay.example/1"/>'
-        "<a:id>urn:1</a:id><a:issued>2026-03-04T08:30:00Z</a:issued><a:summary>Gulls.</a:summary>"
-        "<a:modified>2026-03-05T08:30:00Z</a:modified>"
-        "<a:author><a:name>Mara Quill</a:name></a:author>",
-    ),
-    "atom 1.0": (
-        'xmlns:a="http://www.w3.org/2005/Atom"',
-        '<a:title>Gulls</a:title><a:link href="https://quay.example/1"/><a:id>urn:1</a:id>'
-        "<a:published>2026-03-04T08:30:00Z</a:published><a:content>Gulls.</a:content>"
-        "<a:updated>2026-03-05T08:30:00Z</a:updated>"
-        "<a:author><a:name>Mara Quill</a:name></a:author>",
-    ),
-    "dublin core 1.0": (
-        'xmlns:d="http://purl.org/dc/elements/1.0/" xmlns:t="http://purl.org/dc/terms/"',
-        "<d:title>Gulls</d:title><d:identifier>https://quay.example/1</d:identifier>"
-        "<d:date>2026-03-04T08:30:00Z</d:date><t:modified>2026-03-05T08:30:00Z</t:modified>"
-        "<d:description>Gulls.</d:description><d:creator>Mara Quill</d:creator>",
-    ),
-    "dublin core 1.1": (
-        'xmlns:d="http://purl.org/dc/elements/1.1/" xmlns:t=" http://purl.org/dc/terms "',
-        "<d:title>Gulls</d:title><d:identifier>https://quay.example/1</d:identifier>"
-        "<d:date>2026-03-04T08:30:00Z</d:date><t:modified>2026-03-05T08:30:00Z</t:modified>"
-        "<d:description>Gulls.</d:description><d:creator>Mara Quill</d:creator>",
-    ),
-}
-
-
-@pytest.mark.parametrize("vocabulary", VOCABULARIES)
-@pytest.mark.parametrize("root", ROOTS)
-def test_each_vocabulary_is_read_in_each_format(root, vocabulary):
-    (article,) = read(ROOTS[root].format(*VOCABULARIES[vocabulary]))
-
-    assert (article.title, article.url, article.text, article.authors) == (
-        "Gulls",
-        "https://quay.example/1",
-        "Gulls.",
-        ("Mara Quill",),
-    )
-    assert article.published_at is not None
-    assert article.updated_at is not None
-    assert (article.published_at.day, article.updated_at.day) == (4, 5)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from datetime import UTC, date, datetime
 
 import pytest
 
@@ -17,47 +16,19 @@ from parsers import registry
 from parsers.errors import IncompleteArticle, UnknownUrl, WrongPage
 from parsers.extract.heuristics import HOSTS, SHANGHAI, host_facts
 from parsers.extract.tree import flatten, parse_tree, text_of
-from parsers.model import Article, Page
 from parsers.sources import generic
 from parsers.text.charset import decode
 from tests.corpus import corpus
-
-URL = "https://gazette.example/2024/05/ferry"
-SENTENCES = (
-    "The ferry came back to the harbour on Thursday, a year after the storm.",
-    "Repairs took longer than planned, the harbour office said, and cost more.",
-    "The first crossing leaves at six, and the timetable of last summer returns.",
+from tests.unit.parsers.generic_pages import (
+    CHINESE,
+    PARAGRAPHS,
+    SENTENCES,
+    TEXT,
+    URL,
+    ld,
+    page,
+    read,
 )
-TEXT = "\n\n".join(SENTENCES)
-PARAGRAPHS = "".join(f"<p>{text}</p>\n" for text in SENTENCES)
-CHINESE = "".join(
-    f"<p>{text}</p>"
-    for text in (
-        "渡口管理处周四宣布，停航三周的港口航线从今天早上起恢复运行，首班船载着四十名乘客。",
-        "管理处说，新的发动机每天少用三吨柴油，秋天以前还有两条船会换上同样的机器。",
-        "码头上的商店也重新开门，店主们希望周末能迎来更多的客人，票价不变。",
-    )
-)
-
-
-def read(html: str, url: str = URL, **options: str) -> Article:
-    source = registry.make_source("generic", "generic", options)
-    return registry.parse(
-        source, Page(url=url, text=html, fetched_at=datetime(2024, 6, 1, tzinfo=UTC))
-    )
-
-
-def page(head: str = "", before: str = "", body: str = PARAGRAPHS, after: str = "") -> str:
-    return (
-        f"<html><head><title>Ferry returns - Gazette</title>{head}</head><body>"
-        f"<h1>Ferry returns</h1>{before}<div>{body}</div>{after}</body></html>"
-    )
-
-
-def ld(**fields: object) -> str:
-    node = {"@type": "NewsArticle", "headline": "Ferry returns", **fields}
-    return f'<script type="application/ld+json">{json.dumps(node)}</script>'
-
 
 # -- body ---------------------------------------------------------------------------------
 
@@ -288,137 +259,6 @@ def test_the_site_as_author_of_a_chinese_page_is_no_author():
     )
 
     assert article.authors == ()
-
-
-# -- time ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("head", "before", "expected"),
-    [
-        (ld(datePublished="2024-05-02T23:30:00-03:00"), "", ("2024-05-03T02:30:00", "second", "value")),
-        ('<meta property="article:published_time" content="2024-05-02T10:00Z">', "", ("2024-05-02T10:00:00", "minute", "value")),
-        ("", '<time datetime="2024-05-02T10:00:00+02:00">today</time>', ("2024-05-02T08:00:00", "second", "value")),
-        ("", "<p>2024-05-02 23:50</p>", ("2024-05-02T23:50:00", "minute", "none")),
-        ("", "<p>May 2, 2024</p>", ("2024-05-02T00:00:00", "day", "none")),
-        ("", "<p>2. Mai 2024</p>", ("2024-05-02T00:00:00", "day", "none")),
-        ("", "<p>02.05.2024</p>", ("2024-05-02T00:00:00", "day", "none")),
-        ("", "<p>25/05/2024</p>", ("2024-05-25T00:00:00", "day", "none")),
-        ("", "<p>02/05/2024</p>", (None, "unknown", "none")),
-        ("", "<p><span>28.09.19</span><span>12:44</span></p>", (None, "unknown", "none")),
-        ("", '<aside><time datetime="2023-01-01T10:00:00Z">a</time><time datetime="2023-01-02T10:00:00Z">b</time></aside>', (None, "unknown", "none")),
-        ('<meta property="article:modified_time" content="2024-05-02T10:00Z">', "", (None, "unknown", "none")),
-        ("", "<p>yesterday</p>", (None, "unknown", "none")),
-        ("", "<p>05-02 10:00</p>", (None, "unknown", "none")),
-    ],
-)  # fmt: skip
-def test_published(head: str, before: str, expected: tuple[str | None, str, str]):
-    article = read(page(head, before), "https://gazette.example/ferry")
-    at = article.published_at.strftime("%Y-%m-%dT%H:%M:%S") if article.published_at else None
-
-    assert (at, article.published_precision, article.published_timezone_source) == expected
-
-
-CHANGED = "2024-05-03T10:00:00+02:00"
-
-
-@pytest.mark.parametrize(
-    ("head", "before"),
-    [
-        (ld(dateModified=CHANGED), ""),
-        (f'<meta property="og:updated_time" content="{CHANGED}">', ""),
-        (f'<meta itemprop="dateModified" content="{CHANGED}">', ""),
-        ("", f'<time itemprop="dateModified" datetime="{CHANGED}">yesterday</time>'),
-        ("", f'<time class="updated" datetime="{CHANGED}">3 May</time>'),
-        ("", "<p>Updated: 3 May 2024, 08:00 UTC</p>"),
-        ("", "<p>更新时间：2024-05-03 08:00:00 UTC</p>"),
-        ("", "<p>编辑于 2024-05-03 08:00:00 UTC</p>"),
-        ("", f"<p>Updated: <time datetime='{CHANGED}'>3 May</time></p>"),
-        ("", f"<p><b>更新于</b> <span><time datetime='{CHANGED}'>5月3日</time></span></p>"),
-    ],
-)
-def test_a_change_is_no_publication(head: str, before: str):
-    article = read(page(head, before), "https://gazette.example/ferry")
-
-    assert (article.published_at, article.published_on) == (None, None)
-    assert article.updated_at == datetime(2024, 5, 3, 8, tzinfo=UTC)
-
-
-def test_line_with_both_times_gives_both():
-    article = read(page(before="<p>27/05/2024 01:57 | Updated on 27/05/2024 19:20</p>"))
-
-    assert article.published_at == datetime(2024, 5, 27, 1, 57, tzinfo=UTC)
-    assert article.updated_at == datetime(2024, 5, 27, 19, 20, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Updated 27 May 2024, 19:20 | Published 26 May 2024, 09:00",
-        "更新时间：2024-05-27 19:20 发布时间：2024-05-26 09:00",
-    ],
-)
-def test_line_may_name_the_change_before_the_publication(line: str):
-    article = read(page(before=f"<p>{line}</p>"))
-
-    assert article.published_at == datetime(2024, 5, 26, 9, tzinfo=UTC)
-    assert article.updated_at == datetime(2024, 5, 27, 19, 20, tzinfo=UTC)
-
-
-def test_time_that_is_marked_as_published_and_updated_is_the_publication():
-    before = f'<time class="entry-date published updated" datetime="{CHANGED}">3 May</time>'
-
-    assert read(page(before=before)).published_at == datetime(2024, 5, 3, 8, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("html", "on"),
-    [
-        (page(before="<p>02/05/2024</p>", after="<p>27/04/2024</p>"), date(2024, 5, 2)),
-        (page(before="<p>02/05/2024</p>", after="<p>04/27/2024</p>"), date(2024, 2, 5)),
-        (page(before="<p>02/05/2024</p>").replace("<html", '<html lang="fr"'), date(2024, 5, 2)),
-        (page(before="<p>02/05/2024</p>").replace("<html", '<html lang="en-US"'), None),
-    ],
-)
-def test_other_dates_or_the_language_of_the_page_decide_on_day_and_month(
-    html: str, on: date | None
-):
-    assert read(html).published_on == on
-
-
-def test_time_in_the_future_of_the_page_is_unknown():
-    article = read(page(ld(datePublished="2099-05-02T10:00:00Z", dateModified="2099-05-02")))
-
-    assert (article.published_at, article.published_raw) == (None, "2099-05-02T10:00:00Z")
-    assert article.updated_at is None
-    assert "future" in article.provenance["published_at"]
-
-
-def test_a_time_with_a_zone_is_preferred_to_the_same_day_without_one():
-    head = '<meta name="pubdate" content="2024-05-02"><meta name="dc.date" content="2024-05-02T10:00:00Z">'
-
-    assert read(page(head)).published_precision == "second"
-
-
-def test_the_declared_zone_reads_a_time_that_names_none():
-    article = read(page(before="<p>2024-05-02 00:30</p>"), time_zone="Asia/Shanghai")
-
-    assert article.published_at == datetime(2024, 5, 1, 16, 30, tzinfo=UTC)
-    assert article.published_timezone_source == "source"
-
-
-def test_a_known_host_declares_its_zone_and_a_host_that_only_looks_like_it_does_not():
-    html = page(before="<p>2024-05-02 00:30</p>")
-
-    assert read(html, "https://news.163.com/1").published_timezone_source == "source"
-    assert read(html, "https://not163.com/1").published_timezone_source == "none"
-
-
-def test_the_address_gives_the_day_when_nothing_else_does():
-    article = read(page(), "https://gazette.example/2024/05/02/ferry")
-
-    assert article.published_at == datetime(2024, 5, 2, tzinfo=UTC)
-    assert article.provenance["published_at"].startswith("the address")
 
 
 # -- the rest -----------------------------------------------------------------------------
