@@ -16,8 +16,8 @@ IMAGE_URL = "https://gazette.example/one.jpg"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """The words of one article in one language."""
+class SampleText:
+    """The parts of one article in one language."""
 
     title: str
     sentences: tuple[str, str, str, str]
@@ -41,7 +41,7 @@ def _paragraphs(*lines: str) -> str:
     return "".join(f"<p>{line}</p>\n" for line in lines)
 
 
-ENGLISH = Words(
+ENGLISH = SampleText(
     title="Ferry returns after nine weeks",
     sentences=(
         "The ferry came back to the harbour on Thursday, a year after the storm had torn it away.",
@@ -56,7 +56,7 @@ ENGLISH = Words(
     caption="The ferry in the dock",
     cell="berth",
 )
-CHINESE = Words(
+CHINESE = SampleText(
     title="停航九周的渡轮恢复运行",
     sentences=(
         "渡口管理处周四宣布，停航三周的港口航线从今天早上起恢复运行，首班船载着四十名乘客。",
@@ -71,13 +71,13 @@ CHINESE = Words(
     caption="停在船坞里的渡轮",
     cell="泊位",
 )
-LANGUAGES = pytest.mark.parametrize("words", [ENGLISH, CHINESE], ids=["english", "chinese"])
+LANGUAGES = pytest.mark.parametrize("sample", [ENGLISH, CHINESE], ids=["english", "chinese"])
 
 
-def read(body: str, words: Words) -> Article:
+def read(body: str, sample: SampleText) -> Article:
     return parse(
-        f"<html><head><title>{words.title}</title></head><body><nav><a href='/'>Home</a></nav>"
-        f"<main><h1>{words.title}</h1>{body}</main><footer><p>© Gazette</p></footer></body></html>"
+        f"<html><head><title>{sample.title}</title></head><body><nav><a href='/'>Home</a></nav>"
+        f"<main><h1>{sample.title}</h1>{body}</main><footer><p>© Gazette</p></footer></body></html>"
     )
 
 

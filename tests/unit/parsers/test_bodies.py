@@ -8,7 +8,7 @@ from tests.unit.parsers.body_pages import (
     CHINESE,
     ENGLISH,
     LANGUAGES,
-    Words,
+    SampleText,
     lines,
     parse,
     read,
@@ -29,31 +29,34 @@ from tests.unit.parsers.body_pages import (
         "<p>{short}</p><figure><img src='/a.jpg'><figcaption>{caption}</figcaption></figure>",
     ],
 )
-def test_short_beginning_of_the_text_is_kept(start: str, words: Words):
-    expected = [words.heading, words.short, *words.items]
+def test_short_beginning_of_the_text_is_kept(start: str, sample: SampleText):
+    expected = [sample.heading, sample.short, *sample.items]
     markup = start.format(
-        short=words.short, heading=words.heading, items=words.items, caption=words.caption
+        short=sample.short, heading=sample.heading, items=sample.items, caption=sample.caption
     )
 
-    found = lines(read(markup + words.first + words.last, words))
+    found = lines(read(markup + sample.first + sample.last, sample))
 
-    assert found == [each for each in expected if each in markup] + list(words.sentences)
-
-
-@LANGUAGES
-def test_bold_heading_before_the_text_is_kept_when_another_follows(words: Words):
-    heading = f"<p><strong>{words.heading} {{}}</strong></p>"
-    body = heading.format(1) + words.first + heading.format(2) + words.last
-
-    assert lines(read(body, words))[0] == f"{words.heading} 1"
-    assert lines(read(heading.format(1) + words.first + words.last, words))[0] == words.sentences[0]
+    assert found == [each for each in expected if each in markup] + list(sample.sentences)
 
 
 @LANGUAGES
-def test_short_line_without_markup_is_kept_before_a_break(words: Words):
-    article = read("<br><br>".join((words.short, *words.sentences)), words)
+def test_bold_heading_before_the_text_is_kept_when_another_follows(sample: SampleText):
+    heading = f"<p><strong>{sample.heading} {{}}</strong></p>"
+    body = heading.format(1) + sample.first + heading.format(2) + sample.last
 
-    assert lines(article) == [words.short, *words.sentences]
+    assert lines(read(body, sample))[0] == f"{sample.heading} 1"
+    assert (
+        lines(read(heading.format(1) + sample.first + sample.last, sample))[0]
+        == sample.sentences[0]
+    )
+
+
+@LANGUAGES
+def test_short_line_without_markup_is_kept_before_a_break(sample: SampleText):
+    article = read("<br><br>".join((sample.short, *sample.sentences)), sample)
+
+    assert lines(article) == [sample.short, *sample.sentences]
 
 
 @LANGUAGES
@@ -66,11 +69,11 @@ def test_short_line_without_markup_is_kept_before_a_break(words: Words):
         "<section><h3>{0}</h3><div><p>{1}</p></div></section>",
     ],
 )
-def test_first_update_of_a_live_blog_keeps_its_heading(update: str, words: Words):
-    headings = [f"{words.heading} {number}" for number in (4, 3, 2, 1)]
-    pairs = list(zip(headings, words.sentences, strict=True))
+def test_first_update_of_a_live_blog_keeps_its_heading(update: str, sample: SampleText):
+    headings = [f"{sample.heading} {number}" for number in (4, 3, 2, 1)]
+    pairs = list(zip(headings, sample.sentences, strict=True))
 
-    found = lines(read("".join(update.format(*pair) for pair in pairs), words))
+    found = lines(read("".join(update.format(*pair) for pair in pairs), sample))
 
     assert [line for line in found if "10:30" not in line] == [
         line for pair in pairs for line in pair
@@ -92,12 +95,12 @@ def test_first_update_of_a_live_blog_keeps_its_heading(update: str, words: Words
         "</html><body><h1>{title}</h1>{first}{last}</body>",
     ],
 )
-def test_text_after_an_early_end_tag_is_kept(page: str, words: Words):
-    html = f"<html><head><title>{words.title}</title></head>" + page.format(
-        title=words.title, first=words.first, last=words.last
+def test_text_after_an_early_end_tag_is_kept(page: str, sample: SampleText):
+    html = f"<html><head><title>{sample.title}</title></head>" + page.format(
+        title=sample.title, first=sample.first, last=sample.last
     )
 
-    assert lines(parse(html)) == list(words.sentences)
+    assert lines(parse(html)) == list(sample.sentences)
 
 
 # -- tables and lists ---------------------------------------------------------------------
@@ -106,55 +109,55 @@ def test_text_after_an_early_end_tag_is_kept(page: str, words: Words):
 @LANGUAGES
 @pytest.mark.parametrize("place", ["start", "middle", "end", "figure", "box"])
 @pytest.mark.parametrize("cell", ["<a href='/c'>{}</a>", "{}"])
-def test_table_is_kept_with_the_links_in_its_cells(cell: str, place: str, words: Words):
-    rows = [[f"{words.cell} {number}", f"{number}a0b1c2d3"] for number in range(5)]
+def test_table_is_kept_with_the_links_in_its_cells(cell: str, place: str, sample: SampleText):
+    rows = [[f"{sample.cell} {number}", f"{number}a0b1c2d3"] for number in range(5)]
     table = "".join(f"<tr><td>{a}</td><td>{cell.format(b)}</td></tr>" for a, b in rows)
-    table = f"<table><tr><th>{words.heading}</th><th>#</th></tr>{table}</table>"
+    table = f"<table><tr><th>{sample.heading}</th><th>#</th></tr>{table}</table>"
     table = {"figure": f"<figure>{table}</figure>", "box": f"<div class='wide'>{table}</div>"}.get(
         place, table
     )
     parts = {
-        "start": [table, words.first, words.last],
-        "end": [words.first, words.last, table],
-    }.get(place, [words.first, table, words.last])
+        "start": [table, sample.first, sample.last],
+        "end": [sample.first, sample.last, table],
+    }.get(place, [sample.first, table, sample.last])
 
-    found = read("".join(parts), words).text
+    found = read("".join(parts), sample).text
 
     assert [row for row in rows if "\t".join(row) not in found] == []
-    assert words.heading in found
+    assert sample.heading in found
 
 
 @LANGUAGES
-def test_table_longer_than_the_sentences_is_kept(words: Words):
+def test_table_longer_than_the_sentences_is_kept(sample: SampleText):
     rows = "".join(
-        f"<tr><td><a href='/b/{n}'>{words.cell} {n}</a></td><td><a href='/h/{n}'>{n}f0e1d2c3b4a5</a></td>"
+        f"<tr><td><a href='/b/{n}'>{sample.cell} {n}</a></td><td><a href='/h/{n}'>{n}f0e1d2c3b4a5</a></td>"
         f"<td>{n} MB</td></tr>"
         for n in range(60)
     )
 
-    article = read(f"{words.first}<table>{rows}</table>{words.last}", words)
+    article = read(f"{sample.first}<table>{rows}</table>{sample.last}", sample)
 
     assert article.text.count("f0e1d2c3b4a5") == 60
-    assert all(sentence in article.text for sentence in words.sentences)
+    assert all(sentence in article.text for sentence in sample.sentences)
 
 
 @LANGUAGES
-def test_list_of_terms_keeps_values_that_are_links(words: Words):
-    terms = "".join(f"<dt>{words.cell} {n}</dt><dd><a href='/{n}'>A{n}</a></dd>" for n in range(3))
+def test_list_of_terms_keeps_values_that_are_links(sample: SampleText):
+    terms = "".join(f"<dt>{sample.cell} {n}</dt><dd><a href='/{n}'>A{n}</a></dd>" for n in range(3))
 
-    found = lines(read(f"{words.first}<dl>{terms}</dl>{words.last}", words))
+    found = lines(read(f"{sample.first}<dl>{terms}</dl>{sample.last}", sample))
 
-    assert [line for n in range(3) for line in (f"{words.cell} {n}", f"A{n}")] == found[2:-2]
+    assert [line for n in range(3) for line in (f"{sample.cell} {n}", f"A{n}")] == found[2:-2]
 
 
 @LANGUAGES
-def test_table_of_the_lines_about_an_article_is_not_text(words: Words):
+def test_table_of_the_lines_about_an_article_is_not_text(sample: SampleText):
     table = (
         "<table><tr><td>发布时间：2024-05-02 10:00</td><td>A</td></tr>"
         "<tr><td>作者：张三</td><td>B</td></tr></table>"
     )
 
-    assert lines(read(table + words.first + words.last, words)) == list(words.sentences)
+    assert lines(read(table + sample.first + sample.last, sample)) == list(sample.sentences)
 
 
 @LANGUAGES
@@ -168,24 +171,24 @@ def test_table_of_the_lines_about_an_article_is_not_text(words: Words):
     ],
 )
 @pytest.mark.parametrize("is_last", [False, True])
-def test_list_that_a_colon_announces_is_kept(is_last: bool, markup: str, words: Words):
-    listed = f"<p>{words.intro}</p>" + markup.format(*words.items)
-    parts = [words.first, words.last, listed] if is_last else [words.first, listed, words.last]
+def test_list_that_a_colon_announces_is_kept(is_last: bool, markup: str, sample: SampleText):
+    listed = f"<p>{sample.intro}</p>" + markup.format(*sample.items)
+    parts = [sample.first, sample.last, listed] if is_last else [sample.first, listed, sample.last]
 
-    found = lines(read("".join(parts), words))
+    found = lines(read("".join(parts), sample))
 
-    assert sorted(found) == sorted([*words.sentences, words.intro, *words.items])
+    assert sorted(found) == sorted([*sample.sentences, sample.intro, *sample.items])
 
 
 @LANGUAGES
-def test_list_of_sentences_is_kept_with_its_links(words: Words):
+def test_list_of_sentences_is_kept_with_its_links(sample: SampleText):
     items = "".join(
-        f"<li><a href='/a'>{each}</a> — {words.sentences[0][-9:]}</li>" for each in words.items
+        f"<li><a href='/a'>{each}</a> — {sample.sentences[0][-9:]}</li>" for each in sample.items
     )
 
-    found = read(f"{words.first}<ul>{items}</ul>{words.last}", words).text
+    found = read(f"{sample.first}<ul>{items}</ul>{sample.last}", sample).text
 
-    assert [each for each in words.items if each not in found] == []
+    assert [each for each in sample.items if each not in found] == []
 
 
 # -- which box ----------------------------------------------------------------------------
@@ -193,12 +196,12 @@ def test_list_of_sentences_is_kept_with_its_links(words: Words):
 
 @LANGUAGES
 @pytest.mark.parametrize("name", ["info", "share-text", "intext-ad", "related"])
-def test_box_of_most_sentences_is_the_article_whatever_its_name(name: str, words: Words):
-    notice = f"<div><p>{words.sentences[0][::-1]}</p></div>"
+def test_box_of_most_sentences_is_the_article_whatever_its_name(name: str, sample: SampleText):
+    notice = f"<div><p>{sample.sentences[0][::-1]}</p></div>"
 
-    article = read(f"<div class='{name}'>{words.first}{words.last}</div>{notice}", words)
+    article = read(f"<div class='{name}'>{sample.first}{sample.last}</div>{notice}", sample)
 
-    assert lines(article)[: len(words.sentences)] == list(words.sentences)
+    assert lines(article)[: len(sample.sentences)] == list(sample.sentences)
 
 
 TEASER = (
@@ -212,21 +215,21 @@ COMMENT = (
 
 @LANGUAGES
 @pytest.mark.parametrize("item", [TEASER, COMMENT], ids=["teasers", "comments"])
-def test_repeated_boxes_beside_the_article_are_not_in_the_text(item: str, words: Words):
-    items = "".join(item.format(number, words.sentences[number % 4]) for number in range(8))
-    body = f"<div>{words.first}{words.last}</div><div>{items}</div>"
+def test_repeated_boxes_beside_the_article_are_not_in_the_text(item: str, sample: SampleText):
+    items = "".join(item.format(number, sample.sentences[number % 4]) for number in range(8))
+    body = f"<div>{sample.first}{sample.last}</div><div>{items}</div>"
 
-    assert lines(read(body, words)) == list(words.sentences)
+    assert lines(read(body, sample)) == list(sample.sentences)
 
 
 @LANGUAGES
-def test_parts_of_one_class_are_one_article(words: Words):
+def test_parts_of_one_class_are_one_article(sample: SampleText):
     parts = "".join(
         f"<section class='part'><p>{line} {line[:-1]}, {number}.</p></section>"
-        for number, line in enumerate(words.sentences * 3)
+        for number, line in enumerate(sample.sentences * 3)
     )
 
-    assert len(lines(read(parts, words))) == 12
+    assert len(lines(read(parts, sample))) == 12
 
 
 def test_legal_notice_and_style_sheet_are_no_article():
@@ -240,11 +243,11 @@ def test_legal_notice_and_style_sheet_are_no_article():
 
 
 @LANGUAGES
-def test_line_that_could_end_the_article_needs_little_text_after_it(words: Words):
-    heading = "相关新闻" if words is CHINESE else "Share this"
-    body = f"{words.first}{words.first}{words.last}<p>{heading}</p><p>{words.sentences[3]}!</p>"
+def test_line_that_could_end_the_article_needs_little_text_after_it(sample: SampleText):
+    heading = "相关新闻" if sample is CHINESE else "Share this"
+    body = f"{sample.first}{sample.first}{sample.last}<p>{heading}</p><p>{sample.sentences[3]}!</p>"
 
-    assert lines(read(f"<div>{body}</div>", words))[-1] == f"{words.sentences[3]}!"
+    assert lines(read(f"<div>{body}</div>", sample))[-1] == f"{sample.sentences[3]}!"
 
 
 def test_notice_of_a_platform_is_not_text():

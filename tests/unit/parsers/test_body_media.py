@@ -10,7 +10,7 @@ from tests.unit.parsers.body_pages import (
     IMAGE,
     IMAGE_URL,
     LANGUAGES,
-    Words,
+    SampleText,
     lines,
     parse,
     read,
@@ -34,32 +34,32 @@ from tests.unit.parsers.body_pages import (
     ],
 )
 @pytest.mark.parametrize("place", ["start", "middle", "end"])
-def test_caption_is_in_the_body_and_not_in_the_text(place: str, figure: str, words: Words):
-    markup = figure.format(image=IMAGE, caption=words.caption)
+def test_caption_is_in_the_body_and_not_in_the_text(place: str, figure: str, sample: SampleText):
+    markup = figure.format(image=IMAGE, caption=sample.caption)
     parts = {
-        "start": [markup, words.first, words.last],
-        "middle": [words.first, markup, words.last],
-        "end": [words.first, words.last, markup],
+        "start": [markup, sample.first, sample.last],
+        "middle": [sample.first, markup, sample.last],
+        "end": [sample.first, sample.last, markup],
     }[place]
 
-    article = read("".join(parts), words)
+    article = read("".join(parts), sample)
 
-    assert lines(article) == list(words.sentences)
+    assert lines(article) == list(sample.sentences)
     assert f'<img src="{IMAGE_URL}"' in article.body_html
     assert '<figcaption class="beside-text">' in article.body_html
-    assert words.caption in article.body_html
+    assert sample.caption in article.body_html
 
 
 @LANGUAGES
 @pytest.mark.parametrize("caption", ["", "<figcaption>{}</figcaption>", "<p>{}</p>", "{}"])
-def test_figure_between_headline_and_text_is_in_the_body(caption: str, words: Words):
-    figure = f"<header><figure>{IMAGE}{caption.format(words.caption)}</figure></header>"
+def test_figure_between_headline_and_text_is_in_the_body(caption: str, sample: SampleText):
+    figure = f"<header><figure>{IMAGE}{caption.format(sample.caption)}</figure></header>"
 
-    article = read(f"{figure}<div>{words.first}{words.last}</div>", words)
+    article = read(f"{figure}<div>{sample.first}{sample.last}</div>", sample)
 
-    assert lines(article) == list(words.sentences)
+    assert lines(article) == list(sample.sentences)
     assert f'src="{IMAGE_URL}"' in article.body_html
-    assert (words.caption in article.body_html) == bool(caption)
+    assert (sample.caption in article.body_html) == bool(caption)
     assert article.lead_image == IMAGE_URL
 
 
@@ -79,8 +79,8 @@ def test_figure_of_a_teaser_before_the_text_is_not_in_the_body(figures: str):
 
 
 @LANGUAGES
-def test_figure_without_a_caption_is_kept(words: Words):
-    article = read(f"{words.first}<figure>{IMAGE}</figure>{words.last}", words)
+def test_figure_without_a_caption_is_kept(sample: SampleText):
+    article = read(f"{sample.first}<figure>{IMAGE}</figure>{sample.last}", sample)
 
     assert f'<figure><img src="{IMAGE_URL}"></figure>' in article.body_html
     assert article.lead_image == IMAGE_URL
@@ -138,11 +138,11 @@ def test_base_element_that_is_no_web_address_is_ignored(base: str):
 
 
 @LANGUAGES
-def test_relative_addresses_begin_at_the_base_element(words: Words):
-    body = f"<p><img src='one.jpg'></p><p>{words.sentences[0]} <a href='next.html'>{words.short}</a></p>"
+def test_relative_addresses_begin_at_the_base_element(sample: SampleText):
+    body = f"<p><img src='one.jpg'></p><p>{sample.sentences[0]} <a href='next.html'>{sample.short}</a></p>"
     html = (
         "<html><head><base href='//cdn.example/root/'><link rel='canonical' href='/a/ferry'>"
-        f"<title>{words.title}</title></head><h1>{words.title}</h1><div>{body}{words.last}</div>"
+        f"<title>{sample.title}</title></head><h1>{sample.title}</h1><div>{body}{sample.last}</div>"
     )
 
     article = parse(html)
@@ -183,11 +183,11 @@ EMBEDS = [
     ],
 )
 def test_embedded_media_are_links_beside_the_text(
-    around: str, embed: str, address: str, words: Words
+    around: str, embed: str, address: str, sample: SampleText
 ):
-    article = read(words.first + around.format(embed) + words.last, words)
+    article = read(sample.first + around.format(embed) + sample.last, sample)
 
-    assert lines(article) == list(words.sentences)
+    assert lines(article) == list(sample.sentences)
     assert f'<figure class="beside-text"><a href="{address}">' in article.body_html
 
 
@@ -218,12 +218,12 @@ def test_advertisements_and_trackers_are_no_links(embed: str):
         "<figure class='is-provider-twitter'>{}</figure>",
     ],
 )
-def test_quoted_post_is_text(around: str, words: Words):
+def test_quoted_post_is_text(around: str, sample: SampleText):
     post = (
-        f"<blockquote class='twitter-tweet'><p>{words.short}</p>"
+        f"<blockquote class='twitter-tweet'><p>{sample.short}</p>"
         "— Ida <a href='https://twitter.example/1'>May 2</a></blockquote>"
     )
-    article = read(words.first + around.format(post) + words.last, words)
+    article = read(sample.first + around.format(post) + sample.last, sample)
 
-    assert words.short in lines(article)
+    assert sample.short in lines(article)
     assert "https://twitter.example/1" in article.body_html
