@@ -16,7 +16,7 @@ CanonicalUrl = NewType("CanonicalUrl", str)
 Precision = Literal["second", "minute", "day", "unknown"]
 TimezoneSource = Literal["value", "source", "none"]
 Completeness = Literal["full", "partial", "teaser"]
-OptionValue = str | bool | tuple[str, ...]
+OptionValue = str | bool | int | tuple[str, ...]
 
 T = TypeVar("T")
 
@@ -74,12 +74,25 @@ class Listing:
             it unseen.
         has_content: Entries carry their article, so that an unchanged listing means
             unchanged articles.
+        is_archive: The listing keeps its entries for years, as a sitemap does. A sync then
+            takes only recent entries that are new or have changed.
+        is_next_page: The listing continues another one with older entries. A sync reads it
+            only when the pages before list no known entry.
+        changed_at: When the listing last changed, as the listing that names it declares;
+            aware, UTC.
+        period: The first and last day of its entries, as its name declares.
+        depth: How many listings lead to it.
     """
 
     channel: str
     url: str
     is_complete: bool = False
     has_content: bool = False
+    is_archive: bool = False
+    is_next_page: bool = False
+    changed_at: datetime | None = None
+    period: tuple[date, date] | None = None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +131,21 @@ class BadEntry:
     channel: str
     raw: str
     error: ParseError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingContent:
+    """What a fetched listing holds.
+
+    Attributes:
+        entries: Its items, in their order.
+        listings: The listings that it names: the files of a sitemap index, the next page.
+        notes: What was left out, as sentences.
+    """
+
+    entries: tuple[Entry | BadEntry, ...] = ()
+    listings: tuple[Listing, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +234,8 @@ class Parser:
             name ends in ``url`` and whose default is empty is required.
         listings: The listings of a source.
         entries: The items of a fetched listing. Raises BadListing.
+        read_listing: The items of a fetched listing and the listings that it names; by
+            default the ``entries`` alone. Raises BadListing.
         parse: The article of a page. Raises ParseError.
         entry_of: The entry of one article's URL. Raises UnknownUrl.
         next_pages: The URLs of an article's following pages, given a page of it.
@@ -214,6 +244,7 @@ class Parser:
         daily_range: The normal number of articles a day.
         requires_full_html: Each article page ends with ``</html>`` or is one JSON
             document. The fetcher takes any other page for a truncated one.
+        accepts_any_url: ``entry_of`` accepts every URL, so that none belongs to the source.
         publisher_names: The names of the publication in posts of the Hexo aggregator.
     """
 
@@ -229,6 +260,8 @@ class Parser:
     daily_range: range = range(1_000_000)
     publisher_names: tuple[str, ...] = ()
     requires_full_html: bool = False
+    read_listing: Callable[[Source, Listing, Page], ListingContent] | None = None
+    accepts_any_url: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +289,13 @@ class Source:
         value = self.options[option]
         if not isinstance(value, tuple):
             raise TypeError(f"sources.{self.slug}.{option} is not a list: {value!r}")
+        return value
+
+    def number(self, option: str) -> int:
+        """Return an option that is a whole number."""
+        value = self.options[option]
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"sources.{self.slug}.{option} is not a number: {value!r}")
         return value
 
     def choice(self, option: str, allowed: Iterable[str]) -> str:

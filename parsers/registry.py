@@ -19,6 +19,7 @@ from parsers.model import (
     BadEntry,
     Entry,
     Listing,
+    ListingContent,
     OptionValue,
     Page,
     Parser,
@@ -38,6 +39,7 @@ __all__ = [
     "next_pages",
     "parse",
     "parser_for",
+    "read_listing",
 ]
 
 _REGISTERED = (
@@ -99,6 +101,18 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     return _call(source, page, lambda: source.parser.entries(source, listing, page))
 
 
+def read_listing(source: Source, listing: Listing, page: Page) -> ListingContent:
+    """Parse one listing, and find the listings that it names.
+
+    Raises:
+        ParseError: The listing cannot be parsed. No other exception is raised.
+    """
+    read = source.parser.read_listing
+    if read is None:
+        return ListingContent(entries=entries(source, listing, page))
+    return _call(source, page, lambda: read(source, listing, page))
+
+
 def next_pages(source: Source, page: Page) -> tuple[str, ...]:
     """Return the URLs of an article's following pages, given its first page.
 
@@ -124,8 +138,8 @@ def article_url_entries(source: Source) -> tuple[Entry | BadEntry, ...]:
 def parser_for(url: str) -> Parser | None:
     """Return the parser of the site whose article has this URL; ``None`` if there is none."""
     for parser in PARSERS.values():
-        if _required(parser) or parser is generic.PARSER:
-            continue  # reads any site
+        if parser.accepts_any_url or _required(parser):
+            continue
         try:
             parser.entry_of(make_source(parser.name, parser, {}), url)
         except UnknownUrl:
@@ -162,10 +176,13 @@ def _required(parser: Parser) -> list[str]:
 def _value(name: str, given: object, default: OptionValue) -> OptionValue:
     if isinstance(default, bool):
         wanted, fits = "true or false", isinstance(given, bool)
+    elif isinstance(default, int):
+        fits = isinstance(given, int) and not isinstance(given, bool) and given >= 0
+        wanted = "a whole number"
     elif isinstance(default, str):
         wanted, fits = "a text", isinstance(given, str)
     else:
-        if isinstance(given, Mapping):
+        if isinstance(given, Mapping) and _is_texts(list(given.values())):
             given = tuple(f"{key}={value}" for key, value in given.items())
         wanted, fits = "a list of texts", _is_texts(given)
     if not fits:

@@ -27,7 +27,6 @@ from parsers.model import Entry, Listing, Page, Source
 
 _MAX_LISTING_PAGES = 300
 _BEFORE_ALL = datetime.fromtimestamp(0, UTC)
-_ACCEPTS_ANY_URL = frozenset({"feed", "generic"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class ArchiveIndex:
                 if at <= location.at or key not in last:
                     last[key] = entry
             return list(last.values())
-        if self.source.parser.name in _ACCEPTS_ANY_URL:
+        if self.source.parser.accepts_any_url:
             return []
         try:
             entry = self.source.parser.entry_of(self.source, location.url)

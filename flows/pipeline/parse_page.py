@@ -103,8 +103,8 @@ def _default_source(parser: str) -> Source:
 
 
 def _entry(source: Source, url: str) -> Entry | None:
-    if source.parser.name in ("feed", "generic"):
-        return None  # these accept every URL, so they recognize none
+    if source.parser.accepts_any_url:
+        return None  # such parsers accept every URL, so they recognize none
     try:
         return source.parser.entry_of(source, url)
     except Exception:  # noqa: BLE001 - parsers of other packages raise what they like

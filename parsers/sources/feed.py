@@ -4,6 +4,7 @@
   ``content``, else the description). An item without a title is an article without one.
 * ``full_text = true``: the item's link is fetched and parsed by ``parsers.sources.generic``;
   the item's time, authors, tags, language and picture are used where the page has none.
+  ``select`` names CSS selectors for the fields of these pages.
 * An article's id is its canonical link, so that a feed, a backfill by URL and the generic
   parser agree. An item whose link is the home page or that of a different item has its guid,
   else its link with a digest of title and text. ``identity = "guid"`` prefers the guid.
@@ -17,8 +18,9 @@ from dataclasses import replace
 from typing import Any
 
 from parsers.compose import TIME_FIELDS, compose, published_fields
-from parsers.errors import UnknownUrl
+from parsers.errors import OptionError, UnknownUrl
 from parsers.extract.completeness import mark_partial, with_feed_completeness
+from parsers.extract.selected import selectors_of
 from parsers.feeds import FeedItem, parse_feed
 from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
 from parsers.sources import generic
@@ -41,8 +43,17 @@ from parsers.text.urls import canonicalize, is_http
 
 
 def listings(source: Source) -> tuple[Listing, ...]:
-    """Return the feed."""
+    """Return the feed.
+
+    Raises:
+        OptionError: An option has a wrong value.
+    """
     source.choice("identity", ("link", "guid"))
+    if selectors_of(source.options) and not source.options["full_text"]:
+        raise OptionError(
+            "select: expected full_text = true beside it, because a feed without it carries "
+            "the articles and no page is fetched"
+        )
     has_content = not source.options["full_text"]
     return (Listing(channel=CHANNEL, url=source.text("url"), has_content=has_content),)
 
@@ -195,6 +206,7 @@ PARSER = Parser(
     options={
         "url": "",
         "full_text": False,
+        "select": (),
         "identity": "link",
         "categories": (),
         "time_zone": "",
@@ -204,4 +216,5 @@ PARSER = Parser(
     entries=entries,
     parse=parse,
     entry_of=entry_of,
+    accepts_any_url=True,
 )

@@ -7,13 +7,14 @@
   weight of the sentences decides.
 * A time without a time zone is in the zone of the option ``time_zone``, else of the
   publisher in ``parsers.extract.heuristics``, else in UTC.
+* The option ``select`` names a CSS selector for any field (``parsers.extract.selected``).
 
 An article's id is its canonical URL. There are no listings: URLs name the pages.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -28,6 +29,7 @@ from parsers.extract.completeness import remove_offers, size_behind_wall, with_c
 from parsers.extract.heuristics import Host, host_facts
 from parsers.extract.metadata import categories, headline, language_of, lead_image, tags
 from parsers.extract.published import published, updated
+from parsers.extract.selected import select_fields, selectors_of, without_removed
 from parsers.extract.structured import Structured, read_structured, texts
 from parsers.extract.tree import parse_tree, text_of
 from parsers.extract.wrong_page import listed_title, refuse_wrong_page, wrong_page
@@ -74,21 +76,30 @@ def parse(source: Source, page: Page) -> Article:
 
     Raises:
         WrongPage: It is a front page, an error page or another page without the article.
+        LayoutChanged: A selector of ``select`` that must match does not.
         IncompleteArticle: There is no title or no article text.
     """
+    selectors = selectors_of(source.options)
+    page = without_removed(selectors, page)
     read = _take_apart(page)
     _refuse_front_page(read, page)
-    title = headline(read.root, read.declared, read.layout, read.box)
-    named = publisher(read.declared, read.layout, read.box)
-    writers = authors(read.declared, read.layout, read.box, publisher=(named and named.value) or "")
     zone = _zone(source, read.host)
-    moment = published(read.root, read.declared, read.layout, read.box, read.address, zone)
-    changed = updated(read.root, read.declared, read.layout, read.box, zone)
-    words = language_of(_language(source), read.root, read.declared, read.layout)
-    body = _body(read, title)  # last, because it changes the tree
-    text = text_of(body) if body is not None else ""
+    chosen = select_fields(selectors, page, read.base, zone)
+    title = chosen.title or headline(read.root, read.declared, read.layout, read.box)
+    named = chosen.publisher or publisher(read.declared, read.layout, read.box)
+    name = (named and named.value) or ""
+    writers = chosen.authors or authors(read.declared, read.layout, read.box, publisher=name)
+    moment = chosen.published or published(
+        read.root, read.declared, read.layout, read.box, read.address, zone
+    )
+    changed = chosen.updated or updated(read.root, read.declared, read.layout, read.box, zone)
+    words = chosen.language or language_of(_language(source), read.root, read.declared, read.layout)
+    body = None if chosen.body else _body(read, title)  # last, because it changes the tree
+    text = chosen.body_text or (text_of(body) if body is not None else "")
     text = text or max((block.text for block in read.layout.blocks), key=len, default="")
     refuse_wrong_page(page, read.layout, read.declared, title.value or "", text)
+    if chosen.missing:  # after that, because an error page has another layout, too
+        raise chosen.missing
     article = compose(
         source,
         page,
@@ -96,17 +107,20 @@ def parse(source: Source, page: Page) -> Article:
         url=page.final_url or page.url or read.address,
         canonical_url=read.address,
         title=title,
-        body="" if body is None else node_of(body),
+        body=chosen.body or ("" if body is None else node_of(body)),
         published=moment,
         publisher=named,
         authors=writers,
         updated=changed,
-        categories=categories(read.declared),
-        tags=tags(read.declared),
+        categories=chosen.categories or categories(read.declared),
+        tags=chosen.tags or tags(read.declared),
         language=words,
-        lead_image=lead_image(read.declared, read.base),
+        lead_image=chosen.lead_image or lead_image(read.declared, read.base),
         base_url=read.base,
     )
+    if chosen.body:
+        provenance = {**article.provenance, "body_html": selectors["body"].provenance}
+        article = replace(article, provenance=provenance)
     return with_completeness(article, read.declared, read.delivered, _lines_behind(read))
 
 
@@ -114,9 +128,10 @@ def listings(source: Source) -> tuple[Listing, ...]:
     """Return none: URLs name the pages of this source.
 
     Raises:
-        OptionError: ``time_zone`` is no time zone.
+        OptionError: ``time_zone`` is no time zone, or ``select`` has a wrong field or selector.
     """
     _zone(source, Host())
+    selectors_of(source.options)
     return ()
 
 
@@ -244,9 +259,10 @@ def _zone(source: Source, host: Host) -> ZoneInfo | None:
 PARSER = Parser(
     name="generic",
     version="2",
-    options={"time_zone": NO_ZONE, "language": AS_DECLARED},
+    options={"time_zone": NO_ZONE, "language": AS_DECLARED, "select": ()},
     listings=listings,
     entries=entries,
     parse=parse,
     entry_of=entry_of,
+    accepts_any_url=True,
 )
