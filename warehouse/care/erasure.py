@@ -66,6 +66,8 @@ _CHOSEN = {
                                   SELECT (source, url) FROM copydesk_gone_urls))) END""",
 }
 
+_HEALTH = ("channel_days", "channel_states", "source_health", "health_findings")
+
 # The rows to delete, by table. A content is deleted with the last article that has it.
 _ROWS = {
     "contents": """
@@ -206,7 +208,7 @@ def erase(
     at = at or datetime.now(UTC)
     if source:
         # Without watermarks it starts again, if its suppression is lifted.
-        for table in ("watermarks", "gaps"):
+        for table in ("watermarks", "gaps", *_HEALTH):
             db.execute(f"DELETE FROM _store.{table} WHERE source = ?", [source])  # noqa: S608
         suppression.suppress(db, source=source, reason=reason, at=at)
     for one in article_ids:

@@ -17,9 +17,9 @@ from warehouse.rows import ArticleRow
 from warehouse.upsert.observations import observe
 
 TABLES = (
-    "article_records", "article_versions", "backfill_chunks", "contents", "fetches", "gaps",
-    "gone", "migrations", "posts", "quarantine", "runs", "sightings", "suppressions", "watermarks",
-    "write_sequence",
+    "article_records", "article_versions", "backfill_chunks", "channel_days", "channel_states",
+    "contents", "fetches", "gaps", "gone", "health_findings", "migrations", "posts", "quarantine",
+    "runs", "sightings", "source_health", "suppressions", "watermarks", "write_sequence",
 )  # fmt: skip
 
 # Each counts violations.
@@ -32,6 +32,13 @@ _RULES = {
         SELECT count(*) - count(DISTINCT seq) FROM _store.article_versions""",
     "quarantine entries stored twice": """
         SELECT count(*) - count(DISTINCT quarantine_key) FROM _store.quarantine""",
+    "days of a channel stored twice": """
+        SELECT count(*) - count(DISTINCT (source, channel, day)) FROM _store.channel_days""",
+    "states of a channel stored twice": """
+        SELECT count(*) - count(DISTINCT (source, channel)) FROM _store.channel_states""",
+    "open health findings stored twice": """
+        SELECT count(*) - count(DISTINCT (source, channel, kind, field))
+        FROM _store.health_findings WHERE closed_at IS NULL""",
     "imported files stored twice": """
         SELECT count(*) - count(DISTINCT post_key) FROM _store.posts""",
     "runs stored twice": """
