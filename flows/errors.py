@@ -2,7 +2,8 @@
 
     FlowError
     ├── ConfigurationError          the configuration or a request cannot be used
-    │   └── InvalidBackfillRequest  (pipeline/date_range.py)
+    │   ├── InvalidBackfillRequest  (pipeline/date_range.py)
+    │   └── UnusableParser
     ├── RunFailed                   a run could not do its work
     │   ├── ServerNotStarted
     │   └── SourceLocked            (pipeline/locks.py)
@@ -20,6 +21,10 @@ class FlowError(Exception):
 
 class ConfigurationError(FlowError):
     """The configuration cannot be used; the message names every wrong key."""
+
+
+class UnusableParser(ConfigurationError):
+    """The parser of a source is in a package that cannot be used."""
 
 
 class RunFailed(FlowError):

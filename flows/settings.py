@@ -13,6 +13,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -29,7 +30,7 @@ from pydantic_core import ErrorDetails
 
 from flows import schedules
 from flows.addresses import check_url, host_and_port, parse_proxy
-from flows.errors import ConfigurationError
+from flows.errors import ConfigurationError, UnusableParser
 from flows.schedules import Schedule
 from flows.secrets.configuration import DEFAULT_INSTANCE, mask_secrets
 from flows.secrets.redact import redact_text
@@ -219,6 +220,24 @@ class Settings(_Section):
             self.source(slug)
         return tuple(self.source(slug) for slug in self.sources if not slugs or slug in slugs)
 
+    def usable_sources(self) -> tuple[Source, ...]:
+        """All sources except those whose parser is in a package that cannot be used."""
+        found = []
+        for slug in self.sources:
+            with suppress(UnusableParser):
+                found.append(self.source(slug))
+        return tuple(found)
+
+    def unusable_sources(self) -> dict[str, str]:
+        """Why the other sources cannot be used, by name."""
+        found = {}
+        for slug in self.sources:
+            try:
+                self.source(slug)
+            except UnusableParser as error:
+                found[slug] = str(error)
+        return found
+
 
 def resolve_config_file(file: Path | None) -> Path | None:
     """The absolute path of the configuration file; ``None`` when there is none.
@@ -256,7 +275,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         raise ConfigurationError(redact_text("\n".join(lines))) from None
     try:
         _check_zone("defaults.time_zone", settings.defaults.time_zone)
-        settings.selected_sources()
+        settings.usable_sources()  # a command that needs another one reports it
         source_schedules(settings)
         maintenance_schedule(settings)
     except ConfigurationError as error:
@@ -363,7 +382,9 @@ def _complete_sources(given: dict[str, Any]) -> None:
             continue
         if "parser" not in source:
             source = {**BUILT_IN_SOURCES.get(slug, {}), **source}
-        parser = registry.PARSERS.get(str(source.get("parser")))
+        parser = None
+        with suppress(registry.BrokenPlugin):  # a command that needs the source reports it
+            parser = registry.PARSERS.get(str(source.get("parser")))
         built_in = BUILT_IN_SOURCES.get(slug, {})
         zone = str(parser.options.get("time_zone", "")) if parser else ""
         if built_in and source.get("parser") == built_in["parser"]:
@@ -374,12 +395,16 @@ def _complete_sources(given: dict[str, Any]) -> None:
 
 def _source(slug: str, settings: SourceSettings, rsshub: str) -> Source:
     _check_zone(f"sources.{slug}.time_zone", settings.time_zone)
-    parser = registry.PARSERS.get(settings.parser)
+    try:
+        parser = registry.PARSERS.get(settings.parser)
+    except registry.BrokenPlugin as error:
+        raise UnusableParser(f"sources.{slug}.parser: {error}") from error
     if parser is None:
         raise ConfigurationError(
             f"sources.{slug}.parser: there is no parser {settings.parser!r}"
             f"{_nearest(settings.parser, registry.PARSERS)}; "
-            f"there are: {', '.join(registry.PARSERS)}"
+            f"there are: {', '.join(registry.PARSERS)}; a parser of another package needs that "
+            "package in this environment"
         )
     if not _SLUG.fullmatch(slug):
         raise ConfigurationError(
@@ -400,6 +425,8 @@ def _source(slug: str, settings: SourceSettings, rsshub: str) -> Source:
         source = registry.make_source(slug, settings.parser, options)
     except registry.OptionError as error:
         raise ConfigurationError(f"sources.{slug}.{error}") from None
+    except registry.BrokenPlugin as error:
+        raise UnusableParser(f"sources.{slug}.parser: {error}") from error
     _check_addresses(source)
     return source
 

@@ -16,6 +16,7 @@ ParseError
 └── BrokenParser          the parser raised something other than a ParseError
 
 OptionError (a ValueError)  a source's option has a wrong name or value
+BrokenPlugin                a parser of another package that cannot be used
 
 The run quarantines the page of every ParseError except ``NotAnArticle``.
 """
@@ -153,6 +154,10 @@ class BrokenParser(ParseError):
 
 class OptionError(ValueError):
     """A source's option has a wrong name or value; the message begins with the option."""
+
+
+class BrokenPlugin(Exception):
+    """A parser of another package that cannot be used; the message names the package."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,17 +1,25 @@
 """The registered parsers, and the calls through which the flows use them.
 
 To add a source: a module in ``parsers/sources`` with its ``PARSER``, a folder of recorded
-cases in ``tests/fixtures``, and a line in ``_REGISTERED``.
+cases in ``tests/fixtures``, and a line in ``_REGISTERED``. A source of another package needs an
+entry point instead (``parsers.plugins``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
-from parsers.errors import BrokenParser, OptionError, ParseError, UnknownUrl, did_you_mean
+from parsers.errors import (
+    BrokenParser,
+    BrokenPlugin,
+    OptionError,
+    ParseError,
+    did_you_mean,
+)
 from parsers.listings import entry_or_error
 from parsers.model import (
     SHARE_LINK,
@@ -25,6 +33,7 @@ from parsers.model import (
     Parser,
     Source,
 )
+from parsers.plugins import ParserRegistry
 from parsers.sources import feed, finews, generic, ofweek, rsshub, woshipm
 
 T = TypeVar("T")
@@ -32,6 +41,7 @@ T = TypeVar("T")
 __all__ = [
     "PARSERS",
     "SHARE_LINK",
+    "BrokenPlugin",
     "OptionError",
     "article_url_entries",
     "entries",
@@ -39,7 +49,9 @@ __all__ = [
     "next_pages",
     "parse",
     "parser_for",
+    "plugin_problems",
     "read_listing",
+    "usable_parsers",
 ]
 
 _REGISTERED = (
@@ -51,7 +63,7 @@ _REGISTERED = (
     generic.PARSER,
 )
 
-PARSERS: Mapping[str, Parser] = MappingProxyType({parser.name: parser for parser in _REGISTERED})
+PARSERS: Mapping[str, Parser] = ParserRegistry(_REGISTERED)
 
 
 def make_source(slug: str, parser: str | Parser, options: Mapping[str, object]) -> Source:
@@ -65,6 +77,7 @@ def make_source(slug: str, parser: str | Parser, options: Mapping[str, object]) 
     Raises:
         OptionError: The parser or an option is unknown, a value has a wrong type or is not
             allowed, or a required option is missing.
+        BrokenPlugin: The parser is of another package, and cannot be used.
     """
     known = parser if isinstance(parser, Parser) else _named(parser)
     if unknown := next((name for name in options if name not in known.options), None):
@@ -79,7 +92,15 @@ def make_source(slug: str, parser: str | Parser, options: Mapping[str, object]) 
     if missing := next((name for name in _required(known) if not values[name]), None):
         raise OptionError(f"{missing}: this key is required")
     source = Source(slug=slug, parser=known, options=MappingProxyType(values))
-    known.listings(source)  # raises OptionError for a value that the parser does not allow
+    try:
+        known.listings(source)
+    except OptionError:  # a value that the parser does not allow
+        raise
+    except Exception as error:
+        raise BrokenPlugin(
+            f"parser {known.name!r} of {known.parse.__module__}: its listings raised {error!r}; "
+            "repair or uninstall the package"
+        ) from error
     return source
 
 
@@ -89,7 +110,7 @@ def parse(source: Source, page: Page) -> Article:
     Raises:
         ParseError: The page cannot be parsed. No other exception is raised.
     """
-    return _call(source, page, lambda: source.parser.parse(source, page))
+    return _call(source, page.url, lambda: source.parser.parse(source, page))
 
 
 def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEntry, ...]:
@@ -98,7 +119,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
     Raises:
         ParseError: The listing cannot be parsed. No other exception is raised.
     """
-    return _call(source, page, lambda: source.parser.entries(source, listing, page))
+    return _call(source, page.url, lambda: source.parser.entries(source, listing, page))
 
 
 def read_listing(source: Source, listing: Listing, page: Page) -> ListingContent:
@@ -110,7 +131,7 @@ def read_listing(source: Source, listing: Listing, page: Page) -> ListingContent
     read = source.parser.read_listing
     if read is None:
         return ListingContent(entries=entries(source, listing, page))
-    return _call(source, page, lambda: read(source, listing, page))
+    return _call(source, page.url, lambda: read(source, listing, page))
 
 
 def next_pages(source: Source, page: Page) -> tuple[str, ...]:
@@ -119,7 +140,7 @@ def next_pages(source: Source, page: Page) -> tuple[str, ...]:
     Raises:
         ParseError: The page cannot be parsed. No other exception is raised.
     """
-    return _call(source, page, lambda: source.parser.next_pages(source, page))
+    return _call(source, page.url, lambda: source.parser.next_pages(source, page))
 
 
 def article_url_entries(source: Source) -> tuple[Entry | BadEntry, ...]:
@@ -135,29 +156,38 @@ def article_url_entries(source: Source) -> tuple[Entry | BadEntry, ...]:
     )
 
 
+def usable_parsers() -> Iterator[Parser]:
+    """Yield every parser except those of other packages that cannot be used."""
+    for name in PARSERS:
+        with suppress(BrokenPlugin):
+            yield PARSERS[name]
+
+
+def plugin_problems() -> dict[str, str]:
+    """Return why parsers of other packages cannot be used, by name."""
+    return PARSERS.problems() if isinstance(PARSERS, ParserRegistry) else {}
+
+
 def parser_for(url: str) -> Parser | None:
     """Return the parser of the site whose article has this URL; ``None`` if there is none."""
-    for parser in PARSERS.values():
+    for parser in usable_parsers():
         if parser.accepts_any_url or _required(parser):
             continue
-        try:
-            parser.entry_of(make_source(parser.name, parser, {}), url)
-        except UnknownUrl:
-            continue
-        return parser
+        with suppress(ParseError, BrokenPlugin):  # BrokenParser is a bug in another package
+            source = make_source(parser.name, parser, {})
+            _call(source, url, partial(parser.entry_of, source, url))
+            return parser
     return None
 
 
-def _call(source: Source, page: Page, call: Callable[[], T]) -> T:
+def _call(source: Source, url: str, call: Callable[[], T]) -> T:
     try:
         return call()
     except ParseError as error:
-        error.add_note(f"{source.slug}: {page.url}")
+        error.add_note(f"{source.slug}: {url}")
         raise
-    except Exception as error:  # the only blind except: a page may break any parser
-        raise BrokenParser(
-            f"{source.slug}: {page.url}: {error!r}", found=repr(error)[:300]
-        ) from error
+    except Exception as error:  # a page may break any parser
+        raise BrokenParser(f"{source.slug}: {url}: {error!r}", found=repr(error)[:300]) from error
 
 
 def _named(name: str) -> Parser:

@@ -72,9 +72,12 @@ class SourceCheck:
 
 
 def describe_sources(settings: Settings) -> list[dict[str, Any]]:
-    """The configured sources as JSON, with their channels and the URLs of their listings."""
-    rows = []
-    for source in settings.selected_sources():
+    """The configured sources as JSON, with their channels and the URLs of their listings.
+
+    A source whose parser cannot be used has an ``error`` instead.
+    """
+    rows: list[dict[str, Any]] = []
+    for source in settings.usable_sources():
         listings = source.parser.listings(source)
         own = settings.sources[source.slug]
         rows.append(
@@ -87,19 +90,21 @@ def describe_sources(settings: Settings) -> list[dict[str, Any]]:
                 "listings": [redact_url(one.url) for one in listings],
             }
         )
-    return rows
+    unusable = settings.unusable_sources().items()
+    return rows + [{"source": slug, "error": message} for slug, message in unusable]
 
 
 def sources_text(settings: Settings) -> str:
     """The configured sources as text: one line each, and one for each listing."""
     lines = []
-    for source in settings.selected_sources():
+    for source in settings.usable_sources():
         own = settings.sources[source.slug]
         when = f"schedule {own.schedule} ({own.time_zone})" if own.schedule else "no schedule"
         lines.append(f"{source.slug}: parser {source.parser.name}, {when}")
         listings = source.parser.listings(source)
         width = max((len(one.channel) for one in listings), default=0)
         lines += [f"    {one.channel:<{width}}  {redact_url(one.url)}" for one in listings]
+    lines += [f"{slug}: WARNING: {text}" for slug, text in settings.unusable_sources().items()]
     return "\n".join(lines) or "no source is configured: add a [sources.<name>] section"
 
 
@@ -110,7 +115,7 @@ def check_sources(settings: Settings, names: tuple[str, ...] = ()) -> list[Sourc
         ConfigurationError: A source is unknown.
     """
     sources = settings.selected_sources(names)
-    with Fetcher(fetch_policy(settings.fetch, settings.selected_sources())) as fetcher:
+    with Fetcher(fetch_policy(settings.fetch, settings.usable_sources())) as fetcher:
         return [_check(fetcher, source) for source in sources]
 
 

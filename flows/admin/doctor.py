@@ -21,6 +21,7 @@ from flows.pipeline.run import fetch_policy
 from flows.secrets.redact import redact_url
 from flows.settings import Settings
 from flows.text import pluralize
+from parsers import registry
 from warehouse import connect_read_only, current_snapshot, migrate
 from warehouse.db import check_size
 from warehouse.duckdb_errors import translate_error
@@ -105,6 +106,8 @@ def _check_sources(settings: Settings) -> Iterator[CheckResult]:
         yield CheckResult("sources", "ok", message)
     else:
         yield CheckResult("sources", "warning", "none; add a [sources.<name>] section")
+    for name, message in registry.plugin_problems().items():
+        yield CheckResult(f"parser {name}", "error", message)
 
 
 def _check_disk(settings: Settings) -> Iterator[CheckResult]:

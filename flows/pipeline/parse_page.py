@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from flows.errors import ConfigurationError, RunFailed
+from flows.errors import ConfigurationError, RunFailed, UnusableParser
 from flows.fetch import Fetcher, decode_page, stored_response
 from flows.pipeline.article_json import article_json
 from flows.pipeline.batch import build_request
@@ -85,7 +85,7 @@ def _source(settings: Settings, name: str | None, url: str) -> Source:
     if name is not None:
         is_parser = name in registry.PARSERS and name not in settings.sources
         return _default_source(name) if is_parser else settings.source(name)
-    for source in settings.selected_sources() if url else ():
+    for source in settings.usable_sources() if url else ():
         if _entry(source, url):
             return source
     parser = registry.parser_for(url) if url else None
@@ -100,6 +100,8 @@ def _default_source(parser: str) -> Source:
             f"parser {parser!r} needs a configured source: {error}; "
             f"add a [sources.<name>] section with parser = {parser!r}"
         ) from None
+    except registry.BrokenPlugin as error:
+        raise UnusableParser(str(error)) from error
 
 
 def _entry(source: Source, url: str) -> Entry | None:
@@ -113,7 +115,7 @@ def _entry(source: Source, url: str) -> Entry | None:
 
 def _fetch_and_parse(settings: Settings, source: Source, url: str) -> Article:
     entry = source.parser.entry_of(source, url)
-    with Fetcher(fetch_policy(settings.fetch, [source, *settings.selected_sources()])) as fetcher:
+    with Fetcher(fetch_policy(settings.fetch, [source, *settings.usable_sources()])) as fetcher:
         page = decode_page(fetcher.fetch(build_request(entry.url, None)), entry)
         more = [
             decode_page(fetcher.fetch(build_request(one, None)), None)

@@ -206,7 +206,7 @@ class RunContext:
     def begin_sources(self, db: DuckDBPyConnection) -> None:
         """Insert the row of this run for each source that has none yet."""
         new = [slug for slug in self.stats if slug not in self._started]
-        configured = [self.settings.source(slug) for slug in new if slug in self.settings.sources]
+        configured = [one for one in self.settings.usable_sources() if one.slug in new]
         runs.start_run(
             db,
             flow=self.flow,
@@ -265,7 +265,7 @@ class RunContext:
 
     @cached_property
     def _fetcher(self) -> Fetcher:
-        policy = fetch_policy(self.settings.fetch, self.settings.selected_sources())
+        policy = fetch_policy(self.settings.fetch, self.settings.usable_sources())
         if not self.is_dry:
             self._archive = ArchiveWriter(self.settings.archive.path)
             self._resources.callback(self._archive.close)

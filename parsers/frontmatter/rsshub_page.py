@@ -17,7 +17,7 @@ from parsers.frontmatter.block import Block
 from parsers.frontmatter.raw_post import SHANGHAI, RawPost
 from parsers.frontmatter.yaml_head import Value, word, words, yaml_fields
 from parsers.model import Extracted, Moment
-from parsers.registry import PARSERS
+from parsers.registry import usable_parsers
 from parsers.text import dates, pinyin
 
 IMAGE_PROXY = "https://cors.zfour.workers.dev/?"
@@ -84,9 +84,9 @@ def braces(text: str) -> str:
 
 def source_slug(site: str) -> str:
     """Return the source of a site name: a registered parser's name, else an ASCII slug."""
-    for name, parser in PARSERS.items():
+    for parser in usable_parsers():
         if site in parser.publisher_names:
-            return name
+            return parser.name
     slug = _NOT_SLUG.sub("-", pinyin.category_slug(site).casefold()).strip("-")[:60].strip("-")
     digest = hashlib.sha256(site.encode("utf-8", "replace")).hexdigest()[:8]
     return slug or f"site-{digest}"
