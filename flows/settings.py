@@ -146,6 +146,7 @@ class SourceSettings(BaseModel):
     schedule: str = ""
     time_zone: str = "UTC"
     secret_env: str | tuple[str, ...] = ()
+    witness: str = ""
 
 
 BUILT_IN_SOURCES: Mapping[str, Mapping[str, Any]] = {
@@ -276,6 +277,8 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     try:
         _check_zone("defaults.time_zone", settings.defaults.time_zone)
         settings.usable_sources()  # a command that needs another one reports it
+        for slug, source in settings.sources.items():
+            _check_witness(slug, source.witness, settings)
         source_schedules(settings)
         maintenance_schedule(settings)
     except ConfigurationError as error:
@@ -444,6 +447,17 @@ def _check_addresses(source: Source) -> None:
     for entry in registry.article_url_entries(source):
         if isinstance(entry, BadEntry):
             raise ConfigurationError(f"sources.{source.slug}.article_urls: {entry.error}")
+
+
+def _check_witness(slug: str, witness: str, settings: Settings) -> None:
+    if ":/" in witness:
+        _check_address(f"sources.{slug}.witness", witness)
+    elif witness and (witness == slug or witness not in settings.sources):
+        others = [name for name in settings.sources if name != slug]
+        raise ConfigurationError(
+            f"sources.{slug}.witness: expected the address of a feed, or another source "
+            f"({', '.join(others) or 'there is none'}), found {witness!r}{_nearest(witness, others)}"
+        )
 
 
 def _check_address(key: str, url: str) -> None:

@@ -280,6 +280,7 @@ class NewGap:
     Attributes:
         from_at, to_at: Its ends; ``None`` where unknown.
         detected_by: The observation that detected it.
+        missing_urls: Addresses of the articles that an audit misses.
     """
 
     source: str
@@ -287,6 +288,7 @@ class NewGap:
     from_at: datetime | None
     to_at: datetime | None
     detected_by: str
+    missing_urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,6 +139,7 @@ def gap_json(gap: Gap) -> dict[str, Any]:
         "from": gap.row.from_at,
         "to": gap.row.to_at,
         "detected_by": gap.row.detected_by,
+        "missing_urls": list(gap.row.missing_urls),
         "detected_at": gap.detected_at,
         "run_id": gap.run_id,
         "closed_at": gap.closed_at,

@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 from warehouse import stage
 from warehouse.errors import WarehouseError
 from warehouse.keys import key_of
-from warehouse.records import suppression
+from warehouse.records import gaps, suppression
 
 # The selection as temporary tables: the articles to erase, those that stay, the URLs of the
 # erased ones alone, and the fetches of their own pages. The first page of an article has its
@@ -132,6 +132,14 @@ _PLANS = """
                 WHERE u.source = c.source AND contains(c.spec, '"' || u.url || '"')) END)
 """
 
+# An id may be an address.
+_ADDRESSES = """
+    SELECT source, url FROM copydesk_gone_urls
+    UNION
+    SELECT split_part(article_id, ':', 1), substr(article_id, instr(article_id, ':') + 1)
+    FROM copydesk_named
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasedRows:
@@ -205,6 +213,7 @@ def erase(
         for table, where in _ROWS.items():
             db.execute(f"DELETE FROM _store.{table} WHERE {where}", whole * (where.count("?") // 2))  # noqa: S608
         db.execute(f"DELETE FROM _store.backfill_chunks WHERE {_PLANS}", whole)  # noqa: S608
+        gaps.remove_addresses(db, set(db.execute(_ADDRESSES).fetchall()))
     at = at or datetime.now(UTC)
     if source:
         # Without watermarks it starts again, if its suppression is lifted.

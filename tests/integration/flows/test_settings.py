@@ -54,6 +54,14 @@ def test_example_file_is_accepted_and_equals_the_defaults(tmp_path, monkeypatch)
         ("[fetch]\nconcurrency = 0", "fetch.concurrency: expected greater than or equal to 1"),
         ('[sources.x]\nurl = "http://a.example"', "sources.x.parser: this key must be given"),
         ('[sources.x]\nparser = "rsshubb"', "no parser 'rsshubb', did you mean 'rsshub'?"),
+        (
+            '[sources.x]\nparser = "finews"\nwitness = "y"',
+            "sources.x.witness: expected the address",
+        ),
+        (
+            '[sources.x]\nparser = "finews"\nwitness = "ftp://y"',
+            "sources.x.witness: expected an http",
+        ),
         ('[sources.x]\nparser = "finews"\nchanels = []', "chanels"),
         ('[sources.x]\nparser = "finews"\nchannels = "emnews"', "sources.x.channels"),
         (

@@ -1,0 +1,371 @@
+"""``copydesk gaps --audit``: a source compared with its witness."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import cli, settings
+from flows.pipeline.backfill_steps import run_backfill
+from flows.pipeline.date_range import parse_request
+from flows.pipeline.run import RunContext
+from flows.serve import run_local
+from flows.sync import sync_without_prefect
+from warehouse import connect, connect_read_only
+from warehouse.care.erasure import erase
+
+TOPICS = ("harbour", "railway", "orchard", "museum", "bakery", "theatre", "bridge", "reservoir")
+
+
+@dataclass
+class Press:
+    """A publisher with a feed of its newest three articles and a witness with all of them."""
+
+    folder: Path
+    url: str = ""
+    answers: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+
+    def write(self, count: int = 5, day: int = 1) -> None:
+        """Publish some articles, one a day in March 2026."""
+        numbers = range(day, day + count)
+        for number in numbers:
+            self.answers[f"/a{number}"] = (200, "text/html", _page(number))
+        self.list_in("/feed.xml", *list(numbers)[-3:])
+        self.list_in("/all.xml", *numbers)
+
+    def list_in(self, path: str, *numbers: int, suffix: str = "") -> None:
+        """Make a feed of some articles, the newest first."""
+        items = "".join(
+            f"<item><title>The {TOPICS[n % 8]}</title><link>{self.url}/a{n}{suffix}</link>"
+            f"<pubDate>{date(2026, 3, n):%a, %d %b %Y} 10:00:00 +0000</pubDate></item>"
+            for n in sorted(numbers, reverse=True)
+        )
+        head = f"<title>Press</title><link>{self.url}/</link>"
+        self.answers[path] = (
+            200, "application/rss+xml", f'<rss version="2.0"><channel>{head}{items}</channel></rss>',
+        )  # fmt: skip
+
+    def configure(self, more: str = "") -> None:
+        host = self.url.removeprefix("http://")
+        (self.folder / "copydesk.toml").write_text(
+            f'[warehouse]\npath = "copydesk.duckdb"\n[archive]\npath = "archive"\n'
+            f'[fetch]\nallow_private_hosts = ["{host}"]\ndeadline_seconds = 3\n'
+            f'[sources.press]\nparser = "feed"\nurl = "{self.url}/feed.xml"\nfull_text = true\n'
+            f'witness = "{self.url}/all.xml"\n{more}',
+            encoding="utf-8",
+        )
+
+    @property
+    def settings(self) -> settings.Settings:
+        return settings.load(self.folder / "copydesk.toml", {})
+
+    def sync(self) -> None:
+        sync_without_prefect(self.settings, ["press"])
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with connect_read_only(self.settings.warehouse.path) as db:
+            return db.execute(sql).fetchall()
+
+    def change(self, sql: str) -> None:
+        with connect(self.settings.warehouse.path) as db:
+            db.execute(sql)
+
+
+def _page(number: int) -> str:
+    topic = TOPICS[number % 8]
+    text = "".join(
+        f"<p>The council of town {number} discussed the {topic} for {number + part} hours, and the "
+        f"plan of the {topic} costs {part * 7 + number} million this year, the mayor said.</p>"
+        for part in range(6)
+    )
+    return (
+        f"<html><head><title>The {topic}</title></head><body><article><h1>The {topic}</h1>{text}"
+        "</article></body></html>"
+    )
+
+
+@pytest.fixture
+def press(tmp_path: Path) -> Iterator[Press]:
+    made = Press(tmp_path)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, kind, body = made.answers.get(self.path, (404, "text/plain", "none"))
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", body)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body.encode())))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        made.url = f"http://127.0.0.1:{server.server_port}"
+        made.configure()
+        made.write()
+        yield made
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def audit(press, capfd, monkeypatch):
+    """Audit the source on the command line: exit code, JSON document, stderr."""
+
+    def backfill(chosen, source, *, urls, **_options):
+        with RunContext("backfill", chosen, [source]) as run:
+            run_backfill(run, parse_request(chosen, source, urls=urls))
+            return run.finish()
+
+    monkeypatch.setattr(run_local, "run_backfill", backfill)  # without Prefect
+
+    def run(*arguments: str) -> tuple[int, Any, str]:
+        config = str(press.folder / "copydesk.toml")
+        command = ["--config", config, "--json", "gaps", "--audit", "press", *arguments]
+        code = cli.run(command)
+        out, err = capfd.readouterr()
+        return code, json.loads(out), err
+
+    return run
+
+
+def urls(press: Press, *numbers: int) -> list[str]:
+    return [f"{press.url}/a{number}" for number in numbers]
+
+
+def missing(document: Any) -> list[str]:
+    return sorted(one["url"] for one in document["missing"])
+
+
+def test_audit_names_the_listed_articles_that_are_not_stored_and_opens_a_gap_a_day(press, audit):
+    press.sync()
+
+    code, found, _ = audit()
+
+    assert (code, found["stored"], found["listed"]) == (3, 3, 5)
+    assert missing(found) == urls(press, 1, 2)
+    assert found["gaps_opened"] == 2
+    assert press.rows(
+        "SELECT source, channel, from_at::DATE::VARCHAR, to_at::DATE::VARCHAR, missing_urls "
+        "FROM gaps ORDER BY from_at"
+    ) == [
+        ("press", "witness", "2026-03-01", "2026-03-02", urls(press, 1)),
+        ("press", "witness", "2026-03-02", "2026-03-03", urls(press, 2)),
+    ]
+    assert press.rows("SELECT flow, state, gaps FROM runs ORDER BY started_at DESC LIMIT 1") == [
+        ("audit", "completed_with_warnings", 2)
+    ]
+
+
+def test_text_of_an_audit_counts_and_lists_what_is_missing(press, run_cli):
+    press.sync()
+
+    _, out, _ = run_cli("--config", press.folder / "copydesk.toml", "gaps", "--audit", "press")
+
+    first, *lines = out.splitlines()
+    assert first == "press: 3 of 5 listed are stored; these 2 are missing:"
+    assert [line.split()[2] for line in lines[:2]] == urls(press, 2, 1)
+    assert lines[2] == "2 gaps opened, 0 gaps closed"
+
+
+def test_second_audit_opens_no_gap_again(press, audit):
+    press.sync()
+    audit()
+
+    code, found, _ = audit()
+
+    assert (code, found["gaps_opened"], found["gaps_closed"]) == (3, 0, 0)
+    assert press.rows("SELECT count(*) FROM gaps WHERE closed_at IS NULL") == [(2,)]
+
+
+def test_backfill_of_an_audit_stores_what_is_missing_and_closes_its_gaps(press, audit):
+    press.sync()
+    audit()
+
+    code, found, _ = audit("--backfill")
+
+    assert (code, found["stored"], found["missing"]) == (0, 5, [])
+    assert found["backfill"]["totals"]["new"] == 2
+    assert found["gaps_closed"] == 2
+    closed = press.rows(
+        "SELECT count(*), max(len(missing_urls)) FROM gaps WHERE closed_at IS NOT NULL"
+    )
+    assert closed == [(2, 0)]
+
+
+def test_gap_that_was_closed_opens_again_when_its_article_is_missing_again(press, audit):
+    press.sync()
+    audit("--backfill")
+    press.change("DELETE FROM _store.article_records WHERE url LIKE '%/a2'")
+    press.change("DELETE FROM _store.article_versions WHERE article_key NOT IN "
+                 "(SELECT article_key FROM _store.article_records)")  # fmt: skip
+
+    code, found, _ = audit()
+
+    assert (code, missing(found), found["gaps_opened"]) == (3, urls(press, 2), 1)
+
+
+def test_window_limits_an_audit_to_its_days(press, audit):
+    press.sync()
+
+    code, found, _ = audit("--from", "2026-03-02", "--to", "2026-03-04")
+
+    assert (code, found["listed"], found["stored"]) == (3, 3, 2)
+    assert missing(found) == urls(press, 2)
+    assert (found["from"], found["to"]) == ("2026-03-02", "2026-03-04")
+
+
+def test_article_under_another_address_is_not_missing(press, audit):
+    press.write(count=3)
+    press.answers["/moved/3"] = (302, "text/plain", f"{press.url}/a3")
+    press.sync()
+    press.list_in("/all.xml", 1, 2, suffix="?utm_source=witness")
+
+    code, found, _ = audit()
+
+    assert (code, found["stored"], found["missing"]) == (0, 2, [])
+
+
+def test_address_that_redirects_to_a_stored_article_is_not_missing_once_it_was_fetched(
+    press, audit
+):
+    press.write(count=3)
+    press.sync()
+    press.answers["/old/a3"] = (302, "text/plain", f"{press.url}/a3")
+    text = press.answers["/all.xml"][2].replace(f"{press.url}/a3", f"{press.url}/old/a3")
+    press.answers["/all.xml"] = (200, "application/rss+xml", text)
+
+    before, _, _ = audit()
+    code, found, _ = audit("--backfill")
+
+    assert (before, code) == (3, 0)
+    assert (found["stored"], found["missing"]) == (3, [])
+
+
+def test_erased_gone_quarantined_and_other_pages_are_named_apart_and_not_missing(press, audit):
+    press.write(count=5)
+    press.list_in("/feed.xml", 1, 2, 3, 4, 5)
+    press.answers["/a2"] = (404, "text/plain", "none")
+    press.answers["/a3"] = (200, "text/html", "<html><body><p>Nothing here.</p></body></html>")
+    press.sync()
+    with connect(press.settings.warehouse.path) as db:
+        erase(db, [f"press:{press.url}/a1"])
+        db.execute(
+            "UPDATE _store.fetches SET error = 'not an article: a gallery' WHERE url LIKE '%/a4'"
+        )
+        db.execute("DELETE FROM _store.article_records WHERE url LIKE '%/a4'")
+
+    code, found, _ = audit()
+
+    assert (code, found["listed"], found["stored"], found["missing"]) == (0, 5, 1, [])
+    assert [found[name] for name in ("erased", "gone", "quarantined", "not_an_article")] == [
+        urls(press, 1), urls(press, 2), urls(press, 3), urls(press, 4)
+    ]  # fmt: skip
+
+
+def test_article_that_is_newer_than_the_last_sync_waits_for_the_next_one(press, audit):
+    press.sync()
+    press.change("UPDATE _store.runs SET started_at = '2026-03-01 12:00:00+00'")
+
+    code, found, _ = audit()
+
+    assert (code, missing(found), found["newer"]) == (3, urls(press, 1), urls(press, 2))
+
+
+def test_missing_article_stays_in_its_gap_when_the_witness_lists_it_no_more(press, audit):
+    press.sync()
+    audit()
+    press.list_in("/all.xml", 2, 3, 4, 5)
+
+    code, found, _ = audit()
+    _, filled, _ = audit("--backfill")
+
+    assert (code, missing(found), found["unlisted"]) == (3, urls(press, 2), urls(press, 1))
+    assert (filled["unlisted"], filled["gaps_closed"]) == ([], 2)
+
+
+def test_another_source_can_be_the_witness(press, audit):
+    press.configure(f'[sources.wire]\nparser = "feed"\nurl = "{press.url}/all.xml"\n')
+    press.sync()
+
+    code, found, _ = audit("--witness", "wire")
+
+    assert (code, found["witness"], missing(found)) == (3, "wire", urls(press, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((404, "text/plain", "none"), "answered 404"),
+        ((200, "text/html", "<html><body>Sign in</body></html>"), "feed"),
+        (
+            (200, "application/rss+xml", "<rss><channel><title>x</title></channel></rss>"),
+            "no article",
+        ),
+    ],
+)
+def test_witness_that_cannot_be_read_is_an_error_and_opens_no_gap(press, audit, answer, reason):
+    press.sync()
+    press.answers["/all.xml"] = answer
+
+    code, found, _ = audit()
+
+    assert code == 1
+    assert reason in found["error"]
+    assert "Nothing was compared" in found["error"]
+    assert press.rows("SELECT count(*) FROM gaps") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--witness", "press"], "cannot be its own witness"),
+        (["--witness", "nobody"], "there is no source 'nobody'"),
+        (["--witness", "ftp://press.example/all"], "expected an http or https address"),
+        (["--from", "2026-03-02"], "--to"),
+        (["--closed"], "--closed"),
+    ],
+)
+def test_audit_that_cannot_run_is_a_usage_error(press, audit, given, message):
+    code, found, _ = audit(*given)
+
+    assert code == 2
+    assert message in found["error"]
+
+
+def test_token_of_a_witness_is_in_no_message_and_no_table(press, audit):
+    token = "planted-token-4711"
+    press.sync()
+    press.answers[f"/all.xml?token={token}"] = press.answers["/all.xml"]
+
+    code, found, err = audit("--witness", f"{press.url}/all.xml?token={token}")
+
+    assert (code, found["witness"]) == (3, f"{press.url}/all.xml?token=***")
+    kept = [one for one in press.folder.rglob("*") if one.is_file()]
+    assert token not in json.dumps(found) + err
+    assert [one.name for one in kept if token.encode() in one.read_bytes()] == []
+
+
+def test_erasure_of_an_article_removes_its_address_from_the_gaps(press, audit):
+    press.sync()
+    audit()
+    with connect(press.settings.warehouse.path) as db:
+        erase(db, [f"press:{press.url}/a1"])
+
+    assert press.rows("SELECT missing_urls FROM gaps ORDER BY from_at") == [
+        ([],),
+        (urls(press, 2),),
+    ]
