@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from parsers.errors import BadListing, LayoutChanged, ParseError
 from parsers.html import select
 from parsers.model import BadEntry, Entry
+
+_HTML_TITLE = re.compile(r"<title[^<>]*>([^<]{0,200})", re.IGNORECASE)
 
 
 def records(text: str, name: str) -> list[object]:
@@ -71,6 +74,23 @@ def unique_entries(items: Iterable[Entry | BadEntry]) -> tuple[Entry | BadEntry,
         if not isinstance(known, Entry) or _empty_facts(item) < _empty_facts(known):
             kept[item.source_article_id] = (first, item)
     return tuple(item for _, item in sorted(kept.values(), key=lambda placed: placed[0]))
+
+
+def described_document(text: str, root: str) -> str:
+    """Return what a document is that is no listing, for a message.
+
+    Args:
+        text: The document.
+        root: The local name of its root; empty when it has none.
+    """
+    if not text:
+        return "an empty document"
+    if root in {"html", "head", "body"} or "<html" in text[:2000].lower():
+        title = _HTML_TITLE.search(text[:20_000])
+        return f"an HTML page titled {title[1].strip()!r}" if title else "an HTML page"
+    if root:
+        return f"a document whose root is <{root}>"
+    return f"text that begins with {text[:80]!r}"
 
 
 def _empty_facts(entry: Entry) -> int:

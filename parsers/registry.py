@@ -34,7 +34,7 @@ from parsers.model import (
     Source,
 )
 from parsers.plugins import ParserRegistry
-from parsers.sources import feed, finews, generic, ofweek, rsshub, woshipm
+from parsers.sources import feed, finews, generic, ofweek, rsshub, sitemap, woshipm
 
 T = TypeVar("T")
 
@@ -60,6 +60,7 @@ _REGISTERED = (
     ofweek.PARSER,
     rsshub.PARSER,
     feed.PARSER,
+    sitemap.PARSER,
     generic.PARSER,
 )
 

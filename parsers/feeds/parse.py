@@ -18,11 +18,11 @@ from parsers.feeds.model import BadItem, Feed, FeedItem, refuse_too_many
 from parsers.feeds.names import Names
 from parsers.feeds.recover import well_formed
 from parsers.feeds.xml_items import Channel, channel_of, item_elements, item_of
+from parsers.listings import described_document
 from parsers.text import xml as xmltext
 
 _ROOTS = frozenset({"rss", "rdf", "feed", "entry"})
 _FIRST_TAG = re.compile(r"<([A-Za-z_][^\s<>/]*)")
-_HTML_TITLE = re.compile(r"<title[^<>]*>([^<]{0,200})", re.IGNORECASE)
 _ROOT_TAG = re.compile(r"<(?P<name>[^\s<>/]+)(?:\s[^<>]*)?>")
 _START_TAG = re.compile(r"<([\w.:-]+)[^<>]*>?")
 _ITEM_MARKS = re.compile(
@@ -75,19 +75,8 @@ def _feed_xml(text: str) -> str:
     name = tag[1].rpartition(":")[2].lower() if tag else ""
     if name not in _ROOTS:
         expected = "a document whose root is rss, rdf:RDF or feed, or a JSON Feed"
-        raise BadListing(expected=expected, found=_what_it_is(xml, name))
+        raise BadListing(expected=expected, found=described_document(xml, name))
     return xml
-
-
-def _what_it_is(text: str, root: str) -> str:
-    if not text:
-        return "an empty document"
-    if root in {"html", "head", "body"} or "<html" in text[:2000].lower():
-        title = _HTML_TITLE.search(text[:20_000])
-        return f"an HTML page titled {title[1].strip()!r}" if title else "an HTML page"
-    if root:
-        return f"a document whose root is <{root}>"
-    return f"text that begins with {text[:80]!r}"
 
 
 def _salvaged(xml: str, error: etree.XMLSyntaxError, base_url: str) -> Feed:

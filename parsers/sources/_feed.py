@@ -132,12 +132,12 @@ def item_page(page: Page, entry: Entry) -> Page:
     return replace(page, url=entry.link, final_url=entry.facts.get("base", ""))
 
 
-def with_item_image(article: Article, entry: Entry) -> Article:
+def with_item_image(article: Article, entry: Entry, prefix: str = "feed") -> Article:
     """Return the article with the picture that its item names, when its text has none."""
     image = entry.facts.get("image", "")
     if article.lead_image or not image:
         return article
-    provenance = {**article.provenance, "lead_image": "feed:image of the item"}
+    provenance = {**article.provenance, "lead_image": f"{prefix}:image of the item"}
     return replace(article, lead_image=image, provenance=provenance)
 
 

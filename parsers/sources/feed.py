@@ -14,15 +14,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
-from parsers.compose import TIME_FIELDS, compose, published_fields
+from parsers.compose import compose
 from parsers.errors import OptionError, UnknownUrl
 from parsers.extract.completeness import mark_partial, with_feed_completeness
 from parsers.extract.selected import selectors_of
 from parsers.feeds import FeedItem, parse_feed
-from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, Page, Parser, Source
+from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Page, Parser, Source
 from parsers.sources import generic
 from parsers.sources._feed import (
     CHANNEL,
@@ -31,14 +28,13 @@ from parsers.sources._feed import (
     is_common,
     item_ids,
     item_page,
-    names,
     optional_facts,
     own_text,
     title_of,
     with_guid,
     with_item_image,
 )
-from parsers.text.dates import parse_time, unknown_time, without_future
+from parsers.sources._linked import completed, item_language, item_names, item_time
 from parsers.text.urls import canonicalize, is_http
 
 
@@ -111,7 +107,8 @@ def parse(source: Source, page: Page) -> Article:
     """
     entry = page.entry
     if entry is None or entry.content is None:
-        return _completed(source, page, generic.parse(source, page))
+        article = completed(source, page, generic.parse(source, page), "feed")
+        return with_guid(article, entry) if entry else article
     facts = entry.facts
     article = compose(
         source,
@@ -122,13 +119,13 @@ def parse(source: Source, page: Page) -> Article:
         title=title_of(entry),
         title_is_optional=True,
         body=entry.content,
-        published=_time(source, facts["published"], "publication"),
-        updated=_time(source, facts["updated"], "change"),
+        published=item_time(source, facts["published"], "feed", "publication"),
+        updated=item_time(source, facts["updated"], "feed", "change"),
         publisher=_publisher(facts["publisher"]),
-        authors=_names(entry, "author"),
+        authors=item_names(entry, "author", "feed"),
         categories=configured_categories(source),
-        tags=_names(entry, "category"),
-        language=_language(source, facts.get("language", "")),
+        tags=item_names(entry, "category", "feed"),
+        language=item_language(source, facts.get("language", ""), "feed"),
     )
     article = with_feed_completeness(article, is_summary="text" in facts)
     if source.options["full_text"] and entry.link != source.text("url"):
@@ -146,58 +143,8 @@ def entry_of(_source: Source, url: str) -> Entry:
     return Entry(source_article_id=canonicalize(url), channel=CHANNEL, url=url, link=url)
 
 
-def _completed(source: Source, page: Page, article: Article) -> Article:
-    """Return the article of a linked page with the item's id and what the page lacks."""
-    article = with_item_image(article, page.entry) if page.entry else article
-    changes: dict[str, Any] = {}
-    provenance = dict(article.provenance)
-
-    def add(name: str, value: object, how: str) -> None:
-        changes[name] = value
-        provenance[name] = how
-
-    if categories := source.texts("categories"):
-        add("categories", categories, "source declaration")
-    if entry := page.entry:
-        changes["source_article_id"] = entry.source_article_id
-        changes["article_id"] = f"{source.slug}:{entry.source_article_id}"
-        published = _time(source, entry.facts.get("published", ""), "publication")
-        published = without_future(published, page.fetched_at)
-        if article.published_at is None and published.at is not None:
-            changes |= published_fields(published)
-            provenance |= dict.fromkeys(TIME_FIELDS, published.provenance)
-        authors, tags = _names(entry, "author"), _names(entry, "category")
-        language = _language(source, entry.facts.get("language", ""))
-        if authors.value and not article.authors:
-            add("authors", authors.value, authors.provenance)
-        if tags.value and not article.tags:
-            add("tags", tags.value, tags.provenance)
-        if language.value and not article.language:
-            add("language", language.value, language.provenance)
-    article = replace(article, **changes, provenance=provenance)
-    return with_guid(article, entry) if entry else article
-
-
-def _time(source: Source, raw: str, what: str) -> Moment:
-    if not raw:
-        return unknown_time(raw, f"the item gives no time of its {what}")
-    return parse_time(raw, source.zone(), f"feed:time of its {what}")
-
-
-def _names(entry: Entry, name: str) -> Extracted[tuple[str, ...]]:
-    return names(entry.facts.get(name, ""), f"feed:{name}", f"the item has no {name}")
-
-
 def _publisher(title: str) -> Extracted[str] | None:
     return Extracted(title, "feed:channel title") if title else None
-
-
-def _language(source: Source, declared: str) -> Extracted[str]:
-    if language := source.text("language"):
-        return Extracted(language, "source declaration")
-    if declared:
-        return Extracted(declared, "feed:language")
-    return Extracted(None, "absent: the source declares no language")
 
 
 PARSER = Parser(
