@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from flows.fetch import Cancelled, FetchFailure, FetchResponse, decode_page
 from flows.pipeline import rows
 from flows.pipeline.batch import DiscoveryResult, FetchTarget, build_request
+from flows.pipeline.listing_tree import ListingTree, slim
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import Problem, fetch_problem
 from parsers import registry
 from parsers.errors import ParseError
-from parsers.model import BadEntry, Entry, Listing, Page, Source
+from parsers.model import BadEntry, Entry, Listing, ListingContent, Page, Source
 from warehouse.records import alerts, fetches, gaps, not_modified, watermarks
 from warehouse.records.not_modified import NotModified
 from warehouse.rows import Gap, NewGap, Validators, Watermark
+
+MAX_IDS = 5000
+"""How many entries of one listing are compared with earlier ones, to find gaps."""
 
 
 def discover(run: RunContext, source: Source) -> DiscoveryResult:
@@ -28,8 +32,8 @@ def discover(run: RunContext, source: Source) -> DiscoveryResult:
         return DiscoveryResult()
     discovery = _Discovery(run, source)
     listings = source.parser.listings(source)
-    validators, marks = discovery.stored_state(listings)
-    discovery.read_listings(listings, validators)
+    marks = discovery.stored_state(listings)
+    discovery.read_listings(listings, marks)
     result = discovery.result
     stats.is_broken = 0 < len(listings) == result.unread_count and not run.is_stopping
     if run.limit is None:
@@ -61,35 +65,38 @@ class _Discovery:
         self.ids: dict[str, list[str]] = {}
         self.garbled: set[str] = set()
         self.unreported: list[Gap] = []
+        self.tree = ListingTree(run, source, source.parser.listings(source))
 
-    def stored_state(
-        self, listings: Sequence[Listing]
-    ) -> tuple[dict[str, Validators], dict[str, Watermark]]:
-        """Validators by address and watermarks by channel; loads the known failures, too."""
+    def stored_state(self, listings: Sequence[Listing]) -> dict[str, Watermark]:
+        """Watermarks by channel; loads the known failures, too."""
         run, slug = self.run, self.source.slug
-        # A listing without content may stay the same while an article behind it changes, so it
-        # is never asked for conditionally.
-        urls = [one.url for one in listings if one.has_content]
         with run.reading() as db:
             if not run.is_dry:
                 run.known_failures[slug] = alerts.alerted_failures(db, slug)
                 run.dismissed[slug] = alerts.dismissed_failures(db, slug)
                 self.unreported = gaps.unreported_gaps(db, slug)
             marks = {one.channel: watermarks.get(db, slug, one.channel) for one in listings}
-            validators = fetches.validators(db, urls)
-        return validators, {channel: mark for channel, mark in marks.items() if mark is not None}
+        return {channel: mark for channel, mark in marks.items() if mark is not None}
 
-    def read_listings(
-        self, listings: Sequence[Listing], validators: Mapping[str, Validators]
-    ) -> None:
-        """Fetch the listings, and add their entries in the configured order."""
-        requests = [build_request(one.url, validators.get(one.url)) for one in listings]
-        responses = {one.request.url: one for one in self.run.fetch_all(requests)}
-        for listing in listings:
-            response = responses.get(listing.url)
-            known = validators.get(listing.url)
-            if response is None or not self._read_listing(listing, response, known):
-                self.result.unread_count += 1
+    def _validators(self, listings: Sequence[Listing]) -> dict[str, Validators]:
+        # A listing without content may stay the same while an article behind it changes, so it
+        # is never asked for conditionally.
+        with self.run.reading() as db:
+            return fetches.validators(db, [one.url for one in listings if one.has_content])
+
+    def read_listings(self, listings: Sequence[Listing], marks: Mapping[str, Watermark]) -> None:
+        """Fetch the listings and those that they name; add their entries in their order."""
+        self.tree.marks = marks
+        while wave := self.tree.next_wave():
+            validators = self._validators(wave)
+            requests = [build_request(one.url, validators.get(one.url)) for one in wave]
+            responses = {one.request.url: one for one in self.run.fetch_all(requests)}
+            for listing in wave:
+                response = responses.get(listing.url)
+                known = validators.get(listing.url)
+                is_read = response is not None and self._read_listing(listing, response, known)
+                if not is_read and listing in listings:
+                    self.result.unread_count += 1
 
     def _read_listing(
         self,
@@ -116,7 +123,7 @@ class _Discovery:
         else:
             page = decode_page(response, None)
             try:
-                lines = registry.entries(self.source, listing, page)
+                content = registry.read_listing(self.source, listing, page)
             except ParseError as error:
                 failure = rows.listing_failure(self.source, channel, response, error)
                 batch.failures.append(failure)
@@ -124,19 +131,23 @@ class _Discovery:
                 self.run.quarantine(failure, str(error), Problem("listing", channel))
                 batch.record_fetch(self.source, channel, response)
                 return False
-            self._add_lines(listing, page, lines)
+            self._add_lines(listing, page, content)
             is_whole = channel not in self.garbled and self.run.limit is None
             keep_validators = listing.has_content and is_whole
         batch.record_fetch(self.source, channel, response, keep_validators=keep_validators)
         batch.listings_read.append(listing.url)
         return True
 
-    def _add_lines(self, listing: Listing, page: Page, lines: Sequence[Entry | BadEntry]) -> None:
+    def _add_lines(self, listing: Listing, page: Page, content: ListingContent) -> None:
         channel, batch = listing.channel, self.result.listings
+        lines = self.tree.take(listing, page, content)
         entries = [line for line in lines if isinstance(line, Entry)]
-        self.result.targets += [FetchTarget(entry, page) for entry in entries]
-        ids = [f"{self.source.slug}:{entry.source_article_id}" for entry in entries]
-        if ids:
+        origin = slim(page) if listing.is_archive else page
+        self.result.targets += [FetchTarget(entry, origin) for entry in entries]
+        listed = [line for line in content.entries if isinstance(line, Entry)][:MAX_IDS]
+        ids = [f"{self.source.slug}:{entry.source_article_id}" for entry in listed]
+        is_first = channel not in batch.watermarks or not (listing.depth or listing.is_archive)
+        if ids and is_first:
             batch.watermarks[channel] = (page.fetched_at, ids[0])
         if not listing.is_complete:
             self.ids.setdefault(channel, []).extend(ids)
@@ -152,7 +163,7 @@ class _Discovery:
     def detect_gaps(self, marks: Mapping[str, Watermark]) -> None:
         """Find channels that list nothing seen before: entries may have scrolled out unseen."""
         for channel, mark in marks.items():
-            if (ids := self.ids.get(channel)) is None:
+            if (ids := self.ids.get(channel)) is None or channel in self.tree.unread_channels:
                 continue
             if not ids:
                 is_empty = channel not in self.garbled

@@ -30,6 +30,7 @@ _PIECE = re.compile(
     r"(?:</(?P=name)\s*>|(?=<(?P=name)[\s>])|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
+_PIECE_END = re.compile(r"</(?:[\w.-]+:)?(?:url|sitemap)\s*>\s*\Z", re.IGNORECASE)
 _FEED_ROOTS = frozenset({"rss", "feed", "rdf"})
 _ADDRESS = re.compile(r"https?://\S+")
 _EXPECTED = "a sitemap, an index of sitemaps, a feed or a list of addresses"
@@ -197,7 +198,7 @@ def _salvaged(kind: str, url: str, xml: str) -> Sitemap:
 
 def _alone(root_tag: str, broken: list[tuple[str, ParseError]], piece: str) -> Fields | None:
     name = root_tag[1:].split(None, 1)[0].rstrip(">/")
-    is_cut = not piece.rstrip().endswith(">") or "</" not in piece[-40:]
+    is_cut = not _PIECE_END.search(piece[-200:])
     try:
         return _fields(xmltext.parse(f"{root_tag}{piece}</{name}>")[0])
     except (etree.XMLSyntaxError, IndexError) as error:

@@ -27,7 +27,8 @@ VALIDATORS = """
 """
 
 LAST_ENTRIES = """
-    SELECT k.i, max_by(f.listing_entry, f.fetched_at) AS listing_entry
+    SELECT k.i, max_by(f.listing_entry, f.fetched_at) AS listing_entry,
+           max(f.fetched_at) AS fetched_at
     FROM _store.fetches f JOIN copydesk_urls k ON f.url_key = k.key::UUID
     WHERE list_contains(?::INTEGER[], f.status)
     GROUP BY k.i
@@ -61,12 +62,20 @@ def last_entries(
     db: DuckDBPyConnection, urls: Iterable[str], *, statuses: Sequence[int]
 ) -> dict[str, str]:
     """Return the JSON of the entry that led to the last fetch of each URL with such a status."""
+    answers = last_answers(db, urls, statuses=statuses)
+    return {url: entry for url, (entry, _) in answers.items()}
+
+
+def last_answers(
+    db: DuckDBPyConnection, urls: Iterable[str], *, statuses: Sequence[int]
+) -> dict[str, tuple[str, datetime]]:
+    """Return the entry (JSON) and the time of the last fetch of each URL with such a status."""
     names = list(dict.fromkeys(urls))
     if not names:
         return {}
     with stage.staged(db, "copydesk_urls", stage.keyed(names)):
         found = stage.select(db, LAST_ENTRIES, [list(statuses)])
-    return {names[row["i"]]: row["listing_entry"] for row in found}
+    return {names[row["i"]]: (row["listing_entry"], row["fetched_at"]) for row in found}
 
 
 def pauses(db: DuckDBPyConnection, now: datetime) -> dict[str, datetime]:
