@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lxml import etree
@@ -23,9 +24,11 @@ from parsers.extract.heuristics import (
     SUSPECT_TAGS,
     class_hint,
 )
+from parsers.extract.tree import attributes_of
 
 END = re.compile(r"[.!?…。！？；;:：][\"'”’»」』）)\]]*(?:\s|$)")
 CJK = re.compile(r"[぀-ヿ㐀-鿿豈-﫿가-힯]")
+_NOTABLE = BLOCKS | SKIPPED | {"a", "br"}
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 
 Run = tuple[etree._Element, bool]
@@ -58,6 +61,7 @@ class Box:
     """A block-level element and the sums over the blocks in it.
 
     Attributes:
+        classes: Its class names, as written.
         first: The index of its first block.
         last: The index after its last block.
         holds: It contains a likely article: an article element, a heading or a hint.
@@ -68,7 +72,7 @@ class Box:
         potential: The sum of the positive weights.
     """
 
-    __slots__ = ("depth", "end", "first", "hint", "holds", "is_firm", "is_out", "is_suspect", "last", "link", "node", "number", "parent",
+    __slots__ = ("classes", "depth", "end", "first", "hint", "holds", "is_firm", "is_out", "is_suspect", "last", "link", "node", "number", "parent",
                  "potential", "size", "tag", "weight")  # fmt: skip
 
     def __init__(
@@ -76,6 +80,7 @@ class Box:
     ) -> None:
         self.node = node
         self.tag = tag
+        self.classes = ""
         self.parent = parent
         self.depth: int = parent.depth + 1 if parent else 0
         self.hint = False
@@ -94,13 +99,18 @@ class Box:
 
 
 class Layout:
-    """The boxes and blocks of one page, in document order."""
+    """The boxes and blocks of one page, in document order.
 
-    __slots__ = ("blocks", "boxes", "is_cjk")
+    Attributes:
+        marked: The elements of a schema.org property (``itemprop``).
+    """
 
-    def __init__(self, boxes: list[Box], blocks: list[Block]) -> None:
+    __slots__ = ("blocks", "boxes", "is_cjk", "marked")
+
+    def __init__(self, boxes: list[Box], blocks: list[Block], marked: list[etree._Element]) -> None:
         self.boxes = boxes
         self.blocks = blocks
+        self.marked = marked
         sample = "".join(block.text for block in blocks)[:20_000]
         self.is_cjk = len(CJK.findall(sample)) * 4 > len(sample)
 
@@ -120,18 +130,19 @@ def container_of(box: Box) -> Box:
     return box
 
 
-def is_hidden(node: etree._Element) -> bool:
-    """Return whether the element's own attributes hide it."""
-    style = node.get("style")
+def is_hidden(attributes: Mapping[str, str]) -> bool:
+    """Return whether the attributes of an element hide it."""
+    style = attributes.get("style")
     if style and _HIDDEN.search(style):
         return True
-    return node.get("hidden") is not None or node.get("aria-hidden") == "true"
+    return "hidden" in attributes or attributes.get("aria-hidden") == "true"
 
 
 def layout(root: etree._Element) -> Layout:
     """Return the blocks and boxes of a page, not yet weighed, in linear time."""
     boxes: list[Box] = []
     blocks: list[Block] = []
+    marked: list[etree._Element] = []
     walker = etree.iterwalk(root, events=("start", "end"))
     box = Box(root, "html", None, 0, 0)
     boxes.append(box)
@@ -153,42 +164,41 @@ def layout(root: etree._Element) -> Layout:
 
     for event, node in walker:
         tag = node.tag
-        if event == "start":
-            if (tag in SKIPPED and not _swallows(node, tag)) or not isinstance(tag, str):
-                walker.skip_subtree()
-                continue
-            if tag in BLOCKS:
-                flush()
-                box = Box(node, tag, box, len(blocks), len(boxes))
-                boxes.append(box)
-                _judge(box)
+        is_tail = event == "end"
+        if tag not in _NOTABLE:
+            if not is_tail and node.get("itemprop") is not None:
+                marked.append(node)
+        elif is_tail:
+            if node is box.node:  # a skipped dialog has no box
+                if pieces or is_line:
+                    flush()
+                box.last, box.end = len(blocks), len(boxes)
+                box = box.parent or box
             elif tag == "a":
-                links += 1
-            elif tag == "br":
-                flush(ends_line=True)
-            text = node.text
-            if text and (pieces or not text.isspace()):
-                pieces.append(text)
-                runs.append((node, False))
-                if links:
-                    link += len(text.strip())
+                links -= 1
+        elif tag in SKIPPED and not _swallows(node, tag):
+            walker.skip_subtree()
             continue
-        if tag in BLOCKS:
-            flush()
-            box.last, box.end = len(blocks), len(boxes)
-            if box.parent is not None:
-                box = box.parent
+        elif tag in BLOCKS:
+            if pieces or is_line:
+                flush()
+            box = Box(node, tag, box, len(blocks), len(boxes))
+            boxes.append(box)
+            if _judge(box).get("itemprop") is not None:
+                marked.append(node)
         elif tag == "a":
-            links -= 1
-        tail = node.tail
-        if tail and (pieces or not tail.isspace()):
-            pieces.append(tail)
-            runs.append((node, True))
+            links += 1
+        elif tag == "br":
+            flush(ends_line=True)
+        text = node.tail if is_tail else node.text
+        if text and (pieces or not text.isspace()):
+            pieces.append(text)
+            runs.append((node, is_tail))
             if links:
-                link += len(tail.strip())
+                link += len(text.strip())
     flush()
     boxes[0].last, boxes[0].end = len(blocks), len(boxes)
-    return Layout(boxes, blocks)
+    return Layout(boxes, blocks, marked)
 
 
 def _swallows(node: etree._Element, tag: str) -> bool:
@@ -198,25 +208,27 @@ def _swallows(node: etree._Element, tag: str) -> bool:
     return sum(1 for _ in itertools.islice(node.iter("p"), 5)) == 5
 
 
-def _judge(box: Box) -> None:
-    node, tag = box.node, box.tag
+def _judge(box: Box) -> dict[str, str]:
+    """Set what the tag and the attributes of a box mean; return the attributes."""
+    tag = box.tag
+    attributes = attributes_of(box.node)
+    box.classes = attributes.get("class", "")
     if tag in ("html", "body", "main"):
-        return
-    attributes = node.attrib
+        return attributes
+    is_aside = tag in SUSPECT_TAGS and not (tag == "figure" and _has_text(box.node))
     if not attributes:
-        box.is_suspect = tag in SUSPECT_TAGS and not (tag == "figure" and _has_text(node))
-        return
-    names = f"{attributes.get('class', '')} {attributes.get('id', '')}"
+        box.is_suspect = is_aside
+        return attributes
+    names = f"{box.classes} {attributes.get('id', '')}"
     verdict = class_hint(names) if len(names) > 1 else PLAIN
     if attributes.get("itemprop") == "articleBody":
         verdict = HINT
     box.hint = verdict == HINT
     box.holds |= box.hint
-    if tag == "article":
-        return
-    box.is_firm = is_hidden(node)
-    is_aside = tag in SUSPECT_TAGS and not (tag == "figure" and _has_text(node))
-    box.is_suspect = verdict == SUSPECT or is_aside or box.is_firm
+    if tag != "article":
+        box.is_firm = is_hidden(attributes)
+        box.is_suspect = verdict == SUSPECT or is_aside or box.is_firm
+    return attributes
 
 
 def _has_text(figure: etree._Element) -> bool:

@@ -93,7 +93,7 @@ def _without_teasers(page: Layout, box: Box) -> Box:
 
 def _hinted(page: Layout, hints: frozenset[str], weight: float) -> Box | None:
     for box in page.boxes:
-        names = {box.node.get("id") or "", *(box.node.get("class") or "").split()}
+        names = {box.node.get("id") or "", *box.classes.split()}
         if not hints.isdisjoint(names) and box.weight > 0.3 * weight:
             return box
     return None
@@ -173,9 +173,7 @@ def _lead(
         if block.is_suspect:
             continue
         for owner in (block.box, block.box.parent):
-            names = owner is not None and (owner.node.get("class") or "") + " " + (
-                owner.node.get("id") or ""
-            )
+            names = owner is not None and owner.classes + " " + (owner.node.get("id") or "")
             if (
                 names
                 and owner is not None
@@ -350,7 +348,7 @@ def _is_bold(block: Block) -> bool:
 
 
 def _kind(box: Box) -> tuple[str, str]:
-    return box.tag, box.node.get("class") or ""
+    return box.tag, box.classes
 
 
 def _tail(blocks: list[Block], weights: list[float], is_main: list[bool], end: int) -> int:
@@ -440,6 +438,10 @@ def _cut(page: Layout, box: Box, blocks: list[Block], keep: list[bool]) -> None:
     figures = kept_figures(page, box, keep)
     count = [0, *accumulate(keep)]
     gone: set[Box] = set()
+    boxed = {inner.node for inner in page.boxes_in(box)}
+    for dialog in list(box.node.iter("dialog")):
+        if dialog not in boxed:
+            remove(dialog)
     for inner in page.boxes_in(box):
         if inner.parent in gone:
             gone.add(inner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 
@@ -10,8 +11,9 @@ from lxml import etree
 
 from parsers.extract.blocks import Block, Box, Layout, is_hidden
 from parsers.extract.credits import bracketed_authors
+from parsers.extract.heuristics import HEADINGS
 from parsers.extract.structured import Structured, texts
-from parsers.extract.tree import fold, select, texts_of
+from parsers.extract.tree import attributes_of, fold, select, texts_of
 from parsers.model import Extracted
 from parsers.text.people import author_names
 
@@ -101,6 +103,7 @@ _ROLES = re.compile(
     re.I,
 )
 _MAX_NAMES = 6
+_MAX_BYLINE_BLOCKS = 6
 _BEHIND_NAME = re.compile(r"\s+(?:on|am|le|el|il|published|updated|posted)\s+|\s[|•·–—-]\s|\s\(")
 _BY_LABEL = re.compile(
     r"\b(?:by|von|par|por|da|di|av|af|door|author|auteur|autor\w*|автор\w*)\b|作者", re.I
@@ -110,11 +113,6 @@ _AUTHOR_METAS = (
     "dc.creator", "dcterms.creator", "dc.contributor.author", "cxenseparse:author",
     "twitter:data1", "citation_author",
 )  # fmt: skip
-_AUTHOR_PAGE = "//a[contains(@href,'/author/') or contains(@href,'/authors/')]"
-_AUTHORED = (
-    "//*[@rel='author' or @itemprop='author' or contains(@class,'author')"
-    " or contains(@class,'byline') or contains(@class,'writer') or contains(@id,'author')]"
-)
 _CLASS = re.compile(
     r"(?:\b|_)(?:author|byline|writer|creator|zuozhe|posted-by|contributor)|author[-_]?name|byline",
     re.I,
@@ -156,10 +154,14 @@ def authors(
         named = _clean(list(_bylines(page, box)), taboo)
         if named:
             return Extracted(named, "a byline beside the text")
-    named = _clean(list(_marked(page)), taboo)
+    named = _clean(list(_marked(page, box)), taboo)
     if named and (not institutions or all(map(_is_person, named))):
         return Extracted(named, "an element marked as author")
-    linked = dict.fromkeys(_pieces(link) for link in select(page.boxes[0].node, _AUTHOR_PAGE)[:40])
+    linked = dict.fromkeys(
+        _pieces(link)
+        for link in page.boxes[0].node.iter("a")
+        if "/author/" in (href := link.get("href") or "") or "/authors/" in href
+    )
     named = _clean([name for name in linked if name], taboo)
     if len(named) == 1 and " " in named[0]:
         return Extracted(named, "the only author's page it links to")
@@ -340,17 +342,52 @@ def _pieces(node: etree._Element) -> str:
     return " ".join(out.split()).strip(" |")
 
 
-def _marked(page: Layout) -> Iterator[str]:
-    """Yield the names in the first element that is marked as author."""
-    root = page.boxes[0].node
-    for node in select(root, _AUTHORED)[:40]:
+def _opening_size(page: Layout, box: Box | None) -> int:
+    """Return the number of blocks of the box up to its third block of sentences."""
+    sentences = 0
+    for number, block in enumerate(page.blocks_of(box) if box is not None else ()):
+        sentences += block.weight > 0
+        if sentences == 3:
+            return number
+    return 0
+
+
+def _elements_near(page: Layout, box: Box | None) -> Iterator[etree._Element]:
+    """Yield the elements around the lines near the text, the outer ones first."""
+    ahead = _near(page, box, before=60, inside=_opening_size(page, box), behind=0)
+    behind = itertools.takewhile(
+        # a linked heading begins a teaser of another article
+        lambda block: block.box.tag not in HEADINGS or not block.link,
+        _near(page, box, before=0, inside=0, behind=3),
+    )
+    seen: set[etree._Element] = set()
+    for block in itertools.chain(ahead, behind):
+        around: list[etree._Element] = []
+        for node, is_tail in block.runs:
+            inner = node.getparent() if is_tail else node
+            while inner is not None and inner is not block.box.node:
+                around.append(inner)
+                inner = inner.getparent()
+        owner: Box | None = block.box
+        while owner is not None and owner.last - owner.first <= _MAX_BYLINE_BLOCKS:
+            around.append(owner.node)
+            owner = owner.parent
+        for node in reversed(around):
+            if node not in seen:
+                seen.add(node)
+                yield node
+
+
+def _marked(page: Layout, box: Box | None) -> Iterator[str]:
+    """Yield the names in the first element near the text that is marked as author."""
+    for node in _elements_near(page, box):
         names = " ".join(
             filter(None, (node.get("class"), node.get("id"), node.get("itemprop"), node.get("rel")))
         )
         if (
             not _CLASS.search(names)
             or _NOT_CLASS.search(names)
-            or is_hidden(node)
+            or is_hidden(attributes_of(node))
             or node.tag in ("body", "meta", "link", "script", "img")
         ):
             continue

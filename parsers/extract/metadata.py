@@ -121,7 +121,7 @@ def _confirmed_line(page: Layout, box: Box | None, titles: list[str], names: fro
             continue
         if 0 not in at and not block.box.tag.startswith("h"):
             continue
-        name = (block.box.node.get("class") or "") + " " + (block.box.node.get("id") or "")
+        name = block.box.classes + " " + (block.box.node.get("id") or "")
         score = len(words) * (2.0 if block.box.tag[0] == "h" or _NAMED.search(name) else 1.0)
         score *= 0.3 if block.link * 2 > block.size else 1.0
         if score > best_score:

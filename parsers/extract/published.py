@@ -17,7 +17,7 @@ from lxml import etree
 
 from parsers.extract.blocks import Block, Box, Layout
 from parsers.extract.structured import Structured
-from parsers.extract.tree import select, text_of
+from parsers.extract.tree import text_of
 from parsers.model import Moment
 from parsers.text.dates import CHANGE, find_time_text, parse_time, unknown_time
 
@@ -45,6 +45,7 @@ _IN_URL = re.compile(
     r"/((?:19|20)\d\d)[-/_]?([01]\d)[-/_]?([0-3]\d)(?=[/_-]|\.|$|t)|/((?:19|20)\d\d)/(\d{1,2})/(\d{1,2})/|/t?((?:19|20)\d\d)([01]\d)([0-3]\d)_"
 )
 _MAX_LABEL = 30
+_MAX_MARKED = 3
 _LABEL = re.compile(
     r"publi|post(?:ed)?\b|written|gespeichert|veröffentlicht|erstellt|\bstand\b|verfasst|geschrieben|publicado|опубликован"
     r"|dodano|utworzono|发布|發布|发表|發佈|时间|時間|日期|作者|来源|來源|编辑",
@@ -121,7 +122,7 @@ def _changes(
     for raw, how in (declared.text("dateModified"), declared.meta(*_MODIFIED)):
         if raw:
             yield raw, how
-    for node in select(root, "//*[@itemprop='dateModified' and not(self::meta)]")[:3]:
+    for node in _of_property(page, "dateModified"):
         yield _time_of(node), "css:[itemprop=dateModified]"
     marked = [
         node
@@ -134,6 +135,10 @@ def _changes(
     for line in _lines(page, box):
         if found := CHANGE.search(line):
             yield line[found.end() :].strip(" :：|-–—"), "a line that names a change"
+
+
+def _of_property(page: Layout, name: str) -> list[etree._Element]:
+    return [node for node in page.marked if node.get("itemprop") == name][:_MAX_MARKED]
 
 
 def _label_of(node: etree._Element) -> str:
@@ -203,9 +208,9 @@ def _candidates(
             yield _time_of(node), "css:time, marked as published"
         elif _MODIFIED_MARK.search(names) or CHANGE.search(_label_of(node)):
             changes.add(node)
-    marked = "//*[@itemprop='datePublished' and not(self::meta) and not(self::time)]"
-    for node in select(root, marked)[:3]:
-        yield _time_of(node), "css:[itemprop=datePublished]"
+    for node in _of_property(page, "datePublished"):
+        if node.tag != "time":
+            yield _time_of(node), "css:[itemprop=datePublished]"
     for line in _lines(page, box):
         if day := _in_line(line):
             yield day, "a line beside the headline"
@@ -266,8 +271,8 @@ def _opening(page: Layout, box: Box) -> Iterator[Block]:
 
 def _names(box: Box) -> str:
     parent = box.parent
-    own = (box.node.get("class") or "") + " " + (box.node.get("id") or "")
-    return own + " " + ((parent.node.get("class") or "") if parent is not None else "")
+    own = box.classes + " " + (box.node.get("id") or "")
+    return own + " " + (parent.classes if parent is not None else "")
 
 
 def _in_line(line: str) -> str:

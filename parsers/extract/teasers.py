@@ -35,9 +35,11 @@ Kind = tuple[int, str, str]
 def repeated_boxes(page: Layout) -> list[Box]:
     """Return the boxes of teasers and comments on a page whose blocks are weighed."""
     siblings = Counter(
-        _kind(box)
-        for box in page.boxes
-        if box.tag in _ITEMS and box.last - box.first > 1 and box.size <= _MAX_ITEM
+        [
+            _kind(box)
+            for box in page.boxes
+            if box.tag in _ITEMS and box.last - box.first > 1 and box.size <= _MAX_ITEM
+        ]
     )
     if not siblings or max(siblings.values()) < _MIN_ITEMS:
         return []
@@ -86,5 +88,5 @@ def _is_time(block: Block) -> bool:
 
 def _kind(box: Box) -> Kind:
     # Later words are often the item's own: post-1234, category-news, first, last.
-    first, _, _ = (box.node.get("class") or "").strip().partition(" ")
+    first, _, _ = box.classes.lstrip().partition(" ")
     return (box.parent.number if box.parent else 0), box.tag, first

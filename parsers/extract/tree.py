@@ -7,6 +7,8 @@ of that depth is flattened first: tags below ``DEPTH`` are removed, their text i
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import cast
 
 from lxml import etree
 
@@ -17,9 +19,10 @@ DEPTH = 200
 
 MAX_CHARACTERS = 24_000_000
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
 _MAX_ATTRIBUTES = 2000
-_HUGE_TAG = re.compile(r"<([A-Za-z][A-Za-z0-9]*)\s[^>]{20000,}>")
+_HUGE = 20_000
+_HUGE_TAG = re.compile(rf"<([A-Za-z][A-Za-z0-9]*)\s[^>]{{{_HUGE},}}>")
 _FOLD = re.compile(r"[\W_]+")
 _TAGS = re.compile(
     r"<!--.*?-->|<(script|style|textarea|title)\b[^>]*>.*?</\1\s*>"
@@ -40,13 +43,23 @@ def parse_tree(text: str) -> etree._Element | None:
     """Return the root element of a page; ``None`` when it has no element."""
     if len(text) > MAX_CHARACTERS:
         text = text[:MAX_CHARACTERS]
-    if _CONTROLS.search(text):
-        text = _CONTROLS.sub("", text)
-    text = _HUGE_TAG.sub(_modest, without_early_ends(text))
+    text = without_early_ends(text)
+    if _has_huge_tag(text):
+        text = _HUGE_TAG.sub(_modest, text)
     root, is_complete = _parse(text)
     if not is_complete:
         root, _ = _parse(flatten(text))
     return root
+
+
+def _has_huge_tag(text: str) -> bool:
+    """Return whether more characters than of a usual tag follow each other without ``>``."""
+    start = 0
+    while start + _HUGE < len(text):
+        start = text.rfind(">", start, start + _HUGE) + 1
+        if not start:
+            return True
+    return False
 
 
 def _modest(tag: re.Match[str]) -> str:
@@ -55,7 +68,7 @@ def _modest(tag: re.Match[str]) -> str:
 
 
 def _parse(text: str) -> tuple[etree._Element | None, bool]:
-    body = text.encode("utf-8", "replace")
+    body = text.encode("utf-8", "replace").translate(None, _CONTROLS)
     if not body.strip():
         return None, True
     parser = etree.HTMLParser(
@@ -104,6 +117,11 @@ def select(node: etree._Element, xpath: str) -> list[etree._Element]:
     if not isinstance(selected, list):
         return []
     return [one for one in selected if isinstance(one, etree._Element)]
+
+
+def attributes_of(node: etree._Element) -> dict[str, str]:
+    """Return the attributes of a node; one call is faster than to get each."""
+    return dict(cast("Sequence[tuple[str, str]]", node.items()))
 
 
 def text_of(node: etree._Element) -> str:

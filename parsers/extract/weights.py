@@ -49,7 +49,7 @@ def weigh(page: Layout, *, trusting: bool = False) -> None:
             parent.link += box.link
             parent.holds |= box.holds
     for table in page.boxes:
-        if is_data(page, table):
+        if table.tag == "table" and is_data(page, table):
             for block in page.blocks_of(table):
                 block.weight = max(block.weight, 0.0)
     total = page.boxes[0].potential

@@ -149,7 +149,7 @@ def _publisher(title: str) -> Extracted[str] | None:
 
 PARSER = Parser(
     name="feed",
-    version="2",
+    version="3",
     options={
         "url": "",
         "full_text": False,

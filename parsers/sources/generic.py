@@ -258,7 +258,7 @@ def _zone(source: Source, host: Host) -> ZoneInfo | None:
 
 PARSER = Parser(
     name="generic",
-    version="2",
+    version="3",
     options={"time_zone": NO_ZONE, "language": AS_DECLARED, "select": ()},
     listings=listings,
     entries=entries,

@@ -19,6 +19,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from parsers.text.charset_detect import best_encoding, is_everyday
@@ -71,6 +72,8 @@ def decode(body: bytes, content_type: str | None = "") -> Decoded:
         labels = list(_labels(body, header))
         if "iso-2022-jp" in labels and _is_strict(body, "iso-2022-jp"):
             return _read(body, "iso-2022-jp")
+    with suppress(UnicodeDecodeError):
+        return Decoded(body.decode("utf-8"), "utf-8", 0)
     if _is_strict(body, "utf-8"):
         return _read(body, "utf-8")
     return _read(body, _choose(body, list(_labels(body, header))))

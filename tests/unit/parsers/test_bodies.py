@@ -223,6 +223,16 @@ def test_repeated_boxes_beside_the_article_are_not_in_the_text(item: str, sample
 
 
 @LANGUAGES
+def test_box_ends_where_its_element_ends_although_a_dialog_is_in_it(sample: SampleText):
+    dialog = "<dialog><p>Choose a language.</p></dialog>"
+    aside = f"<aside>{dialog}<p>{sample.short} {sample.sentences[3]}</p></aside>"
+
+    article = read(f"{sample.first}{dialog}{aside}<p>{sample.sentences[2]}</p>", sample)
+
+    assert lines(article) == list(sample.sentences[:3])
+
+
+@LANGUAGES
 def test_parts_of_one_class_are_one_article(sample: SampleText):
     parts = "".join(
         f"<section class='part'><p>{line} {line[:-1]}, {number}.</p></section>"

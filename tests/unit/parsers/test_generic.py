@@ -208,6 +208,7 @@ def test_title(head: str, title: str):
         ("", "<h4>Autor</h4><p>Ida Sample,</p>", ("Ida Sample",)),
         ("", "<p>Contributors: Ida Sample</p>", ("Ida Sample",)),
         ("", "<div class='text__author'>Ida Sample</div>", ("Ida Sample",)),
+        ("", "<h2><a href='/'>Harbour</a></h2><div class='author'>Ida Sample</div>", ("Ida Sample",)),
         (ld(author="Gazette staff"), "<p>by Ida Sample</p>", ("Ida Sample",)),
         (ld(author="Gazette staff"), "", ("Gazette staff",)),
         (ld(author={"@type": "Organization", "name": "Gazette"}) + '<meta property="og:site_name" content="Gazette">', "<div class='author'>Ida Sample</div>", ("Ida Sample",)),
@@ -220,6 +221,14 @@ def test_authors(head: str, before: str, authors: tuple[str, ...]):
 
     assert article.authors == authors
     assert article.provenance["authors"].startswith("absent") == (not authors)
+
+
+def test_author_of_a_teaser_is_not_its_author():
+    teasers = "".join(
+        f"<h3><a href='/{n}'>Report {n}</a></h3><p class='author'>Bo Sample</p>" for n in range(12)
+    )
+
+    assert read(page(after=f"<div>{teasers}</div>")).authors == ()
 
 
 def test_author_in_the_box_of_the_text_is_found_although_no_text():
