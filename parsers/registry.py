@@ -34,7 +34,7 @@ from parsers.model import (
     Source,
 )
 from parsers.plugins import ParserRegistry
-from parsers.sources import feed, finews, generic, ofweek, rsshub, sitemap, woshipm
+from parsers.sources import feed, finews, generic, listing, ofweek, rsshub, sitemap, woshipm
 
 T = TypeVar("T")
 
@@ -61,6 +61,7 @@ _REGISTERED = (
     rsshub.PARSER,
     feed.PARSER,
     sitemap.PARSER,
+    listing.PARSER,
     generic.PARSER,
 )
 
