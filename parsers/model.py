@@ -238,7 +238,10 @@ class Parser:
             default the ``entries`` alone. Raises BadListing.
         parse: The article of a page. Raises ParseError.
         entry_of: The entry of one article's URL. Raises UnknownUrl.
-        next_pages: The URLs of an article's following pages, given a page of it.
+        next_pages: The URLs of an article's following pages, given a page of it. It is called
+            again with the pages that were found, until it returns no new URL.
+        joins_incomplete: ``parse`` accepts an article of which a following page is missing,
+            and marks it as partial. Otherwise such an article is not stored.
         older_listing: The first, second, ... listing (counted from 1) beyond the last one
             of a channel; ``None`` when the publication has no more. It may repeat entries.
         daily_range: The normal number of articles a day.
@@ -262,6 +265,7 @@ class Parser:
     requires_full_html: bool = False
     read_listing: Callable[[Source, Listing, Page], ListingContent] | None = None
     accepts_any_url: bool = False
+    joins_incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

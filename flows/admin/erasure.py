@@ -26,11 +26,12 @@ from flows.callbacks import Notify, OnProgress
 from flows.errors import ConfigurationError
 from flows.fetch import decode_page
 from flows.pipeline import locks
+from flows.pipeline.next_pages import add_next_pages
 from flows.pipeline.restore import require_warehouse
 from flows.settings import Settings
 from flows.text import pluralize
-from parsers import registry
 from parsers.errors import ParseError
+from parsers.model import Page
 from parsers.text.characters import single_line
 from parsers.text.urls import is_http
 from warehouse import db
@@ -38,6 +39,7 @@ from warehouse.care import compact, snapshot
 from warehouse.care import erasure as rows
 from warehouse.care.erasure import ArchivedPageLocation, ErasedRows
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull
+from warehouse.read.archived_fetches import nearest_page
 from warehouse.records import suppression
 from warehouse.records.suppression import Suppression
 
@@ -232,7 +234,7 @@ def erase(
     with locks.acquire_all(settings, request.sources, flow="erase", run_id="on request"):
         with _connect(settings) as store:
             pages = rows.archived_pages(store, ids, source=source)
-            urls = [] if source else _next_page_urls(settings, pages)
+            urls = [] if source else _next_page_urls(settings, store, pages)
             if urls:
                 # Next pages go first: only the first page of an article leads to them.
                 more = rows.archived_pages(store, ids, urls=urls)
@@ -262,16 +264,35 @@ def erase(
     return result
 
 
-def _next_page_urls(settings: Settings, pages: Sequence[ArchivedPageLocation]) -> list[str]:
+def _next_page_urls(
+    settings: Settings, store: DuckDBPyConnection, pages: Sequence[ArchivedPageLocation]
+) -> list[str]:
     """The URLs of the articles' second and later pages; no row names their article."""
     urls: dict[str, None] = {}
     for one in pages:
         if one.source in settings.sources:
             with suppress(ArchiveError, ParseError, ValueError):
-                response = read_response(settings.archive.path, one.file, one.offset, one.url)
-                page = decode_page(response, None)
-                urls |= dict.fromkeys(registry.next_pages(settings.source(one.source), page))
+                urls |= dict.fromkeys(_urls_after(settings, store, one))
     return list(urls)
+
+
+def _urls_after(
+    settings: Settings, store: DuckDBPyConnection, location: ArchivedPageLocation
+) -> list[str]:
+    """The URLs of the pages that follow a page."""
+    folder, urls = settings.archive.path, []
+    first = read_response(folder, location.file, location.offset, location.url)
+
+    def archived(url: str) -> Page | None:
+        urls.append(url)
+        found = nearest_page(store, url, first.fetched_at)
+        if found is None:
+            return None
+        response = read_response(folder, found.archive_file, found.archive_offset, url)
+        return decode_page(response, None)
+
+    add_next_pages(settings.source(location.source), decode_page(first, None), archived)
+    return urls
 
 
 def _redact(

@@ -23,6 +23,7 @@ from flows.fetch import decode_page, stored_response
 from flows.pipeline import locks, steps
 from flows.pipeline import rows as mappers
 from flows.pipeline.batch import Batch, FetchedPage, FetchTarget
+from flows.pipeline.next_pages import add_next_pages
 from flows.pipeline.restore import require_warehouse
 from flows.pipeline.rows import IMPORT_CHANNEL
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
@@ -223,12 +224,15 @@ def _fetched_page(source: Source, failure: NewQuarantineEntry, entry: Entry) -> 
         entry.url, failure.page, content_type=failure.content_type, fetched_at=at
     )
     page = decode_page(response, entry)
-    if failure.page_more:
-        texts = [more.decode("utf-8", "surrogatepass") for more in failure.page_more]
-        pairs = zip(registry.next_pages(source, page), texts, strict=False)
-        more = tuple(Page(url=url, text=text, fetched_at=at) for url, text in pairs)
-        page = replace(page, next_pages=more)
-    return FetchedPage(entry, page, response)
+    texts = iter(failure.page_more)
+
+    def kept(url: str) -> Page | None:
+        text = next(texts, None)
+        if text is None:
+            return None
+        return Page(url=url, text=text.decode("utf-8", "surrogatepass"), fetched_at=at)
+
+    return FetchedPage(entry, add_next_pages(source, page, kept), response)
 
 
 def _replay_listing(

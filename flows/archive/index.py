@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,7 @@ def listing_entries(index: ArchiveIndex, location: RecordLocation) -> list[Entry
         ParseError: The listing cannot be parsed.
     """
     found = registry.entries(
-        index.source, index.listings[location.key], _read_page(index.folder, location)
+        index.source, index.listings[location.key], read_page(index.folder, location)
     )
     return [one for one in found if isinstance(one, Entry)]
 
@@ -220,10 +220,10 @@ def read_response(
     )
 
 
-def with_next_pages(page: Page, folder: Path, following: Sequence[RecordLocation]) -> Page:
-    """A page together with the archived pages that continue it."""
-    return replace(page, next_pages=tuple(_read_page(folder, one) for one in following))
+def read_page(folder: Path, location: RecordLocation) -> Page:
+    """Read an archived page, decoded.
 
-
-def _read_page(folder: Path, location: RecordLocation) -> Page:
+    Raises:
+        ArchiveError: There is no such record, or it is damaged.
+    """
     return decode_page(read_response(folder, location.file, location.offset, location.url), None)

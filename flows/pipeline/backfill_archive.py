@@ -7,15 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from flows.archive import ArchiveError
-from flows.archive.index import RecordLocation, listing_entries, read_response, with_next_pages
+from flows.archive.index import RecordLocation, listing_entries, read_page, read_response
 from flows.fetch import decode_page
 from flows.pipeline import steps
 from flows.pipeline.backfill_context import BackfillContext
 from flows.pipeline.batch import Batch, FetchedPage
 from flows.pipeline.checkpoint import READ_ARCHIVE, new_chunk
+from flows.pipeline.next_pages import add_next_pages
 from flows.text import pluralize
-from parsers import registry
 from parsers.errors import ParseError
+from parsers.model import Page
 from warehouse.read import archived_fetches
 from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
 
@@ -87,12 +88,15 @@ def pages_at(job: BackfillContext, location: RecordLocation) -> list[FetchedPage
     if location.key in index.listings:
         entries = [one for one in listing_entries(index, location) if one.content is not None]
         return [FetchedPage(entry, decode_page(response, entry)) for entry in entries]
+
+    def archived(url: str) -> Page | None:
+        found = index.nearest(url, location.at)
+        return read_page(index.folder, found) if found else None
+
     pages = []
     for entry in index.entries(location):
-        page = decode_page(response, entry)
-        urls = registry.next_pages(index.source, page)
-        following = [found for url in urls if (found := index.nearest(url, location.at))]
-        pages.append(FetchedPage(entry, with_next_pages(page, index.folder, following), response))
+        page = add_next_pages(index.source, decode_page(response, entry), archived)
+        pages.append(FetchedPage(entry, page, response))
     return pages
 
 

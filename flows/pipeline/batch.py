@@ -152,6 +152,11 @@ class DiscoveryResult:
         return batch
 
 
+def expected_body(source: Source) -> Expect:
+    """What the body of an article page of a source must look like."""
+    return "closed" if source.parser.requires_full_html else "any"
+
+
 def build_request(
     url: str,
     known: Validators | None,

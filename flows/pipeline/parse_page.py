@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import cast
 
 from flows.errors import ConfigurationError, RunFailed, UnusableParser
-from flows.fetch import Fetcher, decode_page, stored_response
+from flows.fetch import Fetcher, FetchError, decode_page, stored_response
 from flows.pipeline.article_json import article_json
 from flows.pipeline.batch import build_request
 from flows.pipeline.gunzip import gunzip
+from flows.pipeline.next_pages import add_next_pages
 from flows.pipeline.run import fetch_policy
 from flows.secrets.redact import redact_text
 from flows.secrets.urls import SECRETS
@@ -117,11 +118,17 @@ def _fetch_and_parse(settings: Settings, source: Source, url: str) -> Article:
     entry = source.parser.entry_of(source, url)
     with Fetcher(fetch_policy(settings.fetch, [source, *settings.usable_sources()])) as fetcher:
         page = decode_page(fetcher.fetch(build_request(entry.url, None)), entry)
-        more = [
-            decode_page(fetcher.fetch(build_request(one, None)), None)
-            for one in registry.next_pages(source, page)
-        ]
-    return registry.parse(source, replace(page, next_pages=tuple(more)))
+
+        def fetched(following: str) -> Page | None:
+            try:
+                return decode_page(fetcher.fetch(build_request(following, None)), None)
+            except FetchError:
+                if not source.parser.joins_incomplete:
+                    raise
+                return None  # the article is partial
+
+        page = add_next_pages(source, page, fetched)
+    return registry.parse(source, page)
 
 
 def _page_from_file(source: Source, name: str, url: str) -> Page:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from flows.fetch import FetchResponse, decode_page
 from flows.pipeline import locks, rows, steps
 from flows.pipeline.batch import Batch, FetchedPage
 from flows.pipeline.identity import settle_ids
+from flows.pipeline.next_pages import add_next_pages
 from flows.pipeline.parser_diff import FieldChanges
 from flows.pipeline.reparse_failures import ReparseFailures
 from flows.pipeline.restore import require_warehouse
@@ -228,16 +229,15 @@ class Reparser:
         return replace(carrying, url=page.url) if carrying else None
 
     def _with_next_pages(self, page: ArchivedPage, first: Page) -> Page:
-        urls: tuple[str, ...] = ()
-        with suppress(ParseError):  # ``parse`` meets the same error and reports it
-            urls = registry.next_pages(self.source, first)
-        if not urls:
-            return first
-        self._next_page_urls.update(urls)
-        with self.run.reading() as store:
-            found = archived_fetches.following_pages(store, urls, run_id=page.run_id)
-        more = [decode_page(self._response(found[url]), None) for url in urls if url in found]
-        return replace(first, next_pages=tuple(more))
+        def archived(url: str) -> Page | None:
+            self._next_page_urls.add(url)
+            with self.run.reading() as store:
+                found = archived_fetches.nearest_page(
+                    store, url, page.fetched_at, run_id=page.run_id
+                )
+            return decode_page(self._response(found), None) if found else None
+
+        return add_next_pages(self.source, first, archived)
 
     def _response(self, page: ArchivedPage) -> FetchResponse:
         response = read_response(

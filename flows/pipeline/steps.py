@@ -14,11 +14,19 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
-from flows.fetch import Cancelled, Expect, FetchFailure, FetchRequest, FetchResponse, decode_page
+from flows.fetch import (
+    Cancelled,
+    FetchFailure,
+    FetchResponse,
+    PermanentFetchError,
+    PolicyRefusal,
+    decode_page,
+)
 from flows.pipeline import rows
-from flows.pipeline.batch import Batch, FetchedPage, build_request
+from flows.pipeline.batch import Batch, FetchedPage, build_request, expected_body
 from flows.pipeline.gone import GoneEntries, is_gone
 from flows.pipeline.identity import settle_ids
+from flows.pipeline.next_pages import fetch_next_pages
 from flows.pipeline.repeated_pages import Parsed
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import SourceStats, fetch_problem, page_problem, upsert_counts
@@ -66,7 +74,7 @@ def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
             # One stored entry cannot stand for two, so their page is fetched whole.
             known.get(url) if len(entries) == 1 else None,
             entries[0],
-            expect=_expected(source),
+            expect=expected_body(source),
             trusted_since=run.trusted_since,
         )
         for url, entries in entries_at.items()
@@ -78,7 +86,7 @@ def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
             known_gone.record_live(entries, response.fetched_at, batch)
         _take_response(source, entries, response, batch, known.get(url), stats, known_gone)
     stats.add(fetched=len(batch.pages))
-    _fetch_next_pages(run, source, batch, known_gone)
+    _add_next_pages(run, source, batch, known_gone)
     return batch
 
 
@@ -97,10 +105,6 @@ def _known_validators(run: RunContext, urls: Iterable[str]) -> dict[str, Validat
         return {}
     with run.reading() as db:
         return fetches.validators(db, urls)
-
-
-def _expected(source: Source) -> Expect:
-    return "closed" if source.parser.requires_full_html else "any"
 
 
 def _take_response(
@@ -156,47 +160,60 @@ def _is_false_validator(known: Validators, response: FetchResponse) -> bool:
     )
 
 
-def _fetch_next_pages(
-    run: RunContext, source: Source, batch: Batch, known_gone: GoneEntries
-) -> None:
-    """Complete the articles of several pages; an incomplete article is not kept."""
-    stats = run.stats[source.slug]
-    wanted: dict[int, tuple[str, ...]] = {}
-    for number, one in enumerate(batch.pages):
-        if one.fetched is not None:
-            with suppress(ParseError):  # ``parse`` reports it
-                if urls := registry.next_pages(source, one.page):
-                    wanted[number] = urls
-    urls_of_all = dict.fromkeys(url for urls in wanted.values() for url in urls)
-    requests = [FetchRequest(url=url, expect=_expected(source)) for url in urls_of_all]
-    responses = {one.request.url: one for one in run.fetch_all(requests)}
-    incomplete: set[int] = set()
-    for number, urls in wanted.items():
-        one, channel = batch.pages[number], batch.pages[number].entry.channel
-        found = [responses[url] for url in urls if url in responses]
-        for response in found:
-            batch.record_fetch(source, channel, response)
-        pages = [response for response in found if isinstance(response, FetchResponse)]
-        if len(pages) == len(urls):
-            one.page = replace(
-                one.page, next_pages=tuple(decode_page(page, None) for page in pages)
-            )
-            continue
-        incomplete.add(number)
-        _count_incomplete(one, found, batch, stats, known_gone)
-        if not batch.permanent_failures.isdisjoint(urls):
-            batch.permanent_failures.add(one.entry.url)
-    batch.pages = [one for number, one in enumerate(batch.pages) if number not in incomplete]
+def _add_next_pages(run: RunContext, source: Source, batch: Batch, known_gone: GoneEntries) -> None:
+    """Complete the articles of several pages; drop those that cannot be stored without a page."""
+    incomplete = fetch_next_pages(run, source, batch)
+    dropped: set[int] = set()
+    for number, failures in incomplete.items():
+        one = batch.pages[number]
+        if not _is_kept_incomplete(run, source, one, failures):
+            dropped.add(number)
+            _count_incomplete(one, failures, batch, run.stats[source.slug], known_gone)
+            if any(failure.request.url in batch.permanent_failures for failure in failures):
+                batch.permanent_failures.add(one.entry.url)
+    batch.pages = [one for number, one in enumerate(batch.pages) if number not in dropped]
+
+
+def _is_kept_incomplete(
+    run: RunContext, source: Source, one: FetchedPage, failures: Sequence[FetchFailure]
+) -> bool:
+    """Whether an article is stored without a page; it then is partial.
+
+    A page that may arrive later never takes a part of a stored article away.
+    """
+    if not source.parser.joins_incomplete or not failures:
+        return False
+    stats, error = run.stats[source.slug], failures[0].error
+    if isinstance(error, Cancelled):
+        return False
+    if isinstance(error, PermanentFetchError | PolicyRefusal):
+        stats.warnings.append(f"{one.entry.link}: stored without a page of it: {error}")
+        return True
+    parsed = _parsed_or_none(source, one)
+    if parsed is None:
+        return True  # `parse` reports it
+    with run.reading() as db:
+        if not_modified.stored_ids(db, [parsed.row.article_id]):
+            return False
+    stats.warn(f"{one.entry.link}: stored without a page of it: {error}. The next run retries")
+    return True
+
+
+def _parsed_or_none(source: Source, one: FetchedPage) -> Observation | None:
+    with suppress(NotAnArticle):
+        parsed = parse_fetched_page(source, one)
+        if isinstance(parsed, Observation):
+            return parsed
+    return None
 
 
 def _count_incomplete(
     one: FetchedPage,
-    found: Iterable[FetchResponse | FetchFailure],
+    failures: Sequence[FetchFailure],
     batch: Batch,
     stats: SourceStats,
     known_gone: GoneEntries,
 ) -> None:
-    failures = [response for response in found if isinstance(response, FetchFailure)]
     if not failures or isinstance(failures[0].error, Cancelled):
         stats.add(skipped=1)
         return

@@ -143,6 +143,12 @@ def entry_of(_source: Source, url: str) -> Entry:
     return Entry(source_article_id=canonicalize(url), channel=CHANNEL, url=url, link=url)
 
 
+def next_pages(source: Source, page: Page) -> tuple[str, ...]:
+    """Return the URL of the next page of a linked article."""
+    is_linked = page.entry is None or page.entry.content is None
+    return generic.next_pages(source, page) if is_linked else ()
+
+
 def _publisher(title: str) -> Extracted[str] | None:
     return Extracted(title, "feed:channel title") if title else None
 
@@ -163,5 +169,7 @@ PARSER = Parser(
     entries=entries,
     parse=parse,
     entry_of=entry_of,
+    next_pages=next_pages,
+    joins_incomplete=True,
     accepts_any_url=True,
 )

@@ -7,6 +7,7 @@
   weight of the sentences decides.
 * A time without a time zone is in the zone of the option ``time_zone``, else of the
   publisher in ``parsers.extract.heuristics``, else in UTC.
+* The following pages of an article are joined (``parsers.extract.following``).
 * The option ``select`` names a CSS selector for any field (``parsers.extract.selected``).
 
 An article's id is its canonical URL. There are no listings: URLs name the pages.
@@ -18,22 +19,30 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bs4 import Tag
 from lxml import etree
 
 from parsers.compose import compose
-from parsers.errors import IncompleteArticle, OptionError, WrongPage
+from parsers.errors import IncompleteArticle, OptionError, ParseError, WrongPage
 from parsers.extract.blocks import Box, Layout, layout
 from parsers.extract.body import best_box, body_of
 from parsers.extract.byline import authors, publisher
-from parsers.extract.completeness import remove_offers, size_behind_wall, with_completeness
+from parsers.extract.completeness import (
+    mark_partial,
+    remove_offers,
+    size_behind_wall,
+    with_completeness,
+)
+from parsers.extract.following import MAX_PAGES, next_page
 from parsers.extract.heuristics import Host, host_facts
+from parsers.extract.join import join_bodies, repeats
 from parsers.extract.metadata import categories, headline, language_of, lead_image, tags
 from parsers.extract.published import published, updated
 from parsers.extract.selected import select_fields, selectors_of, without_removed
 from parsers.extract.structured import Structured, read_structured, texts
 from parsers.extract.tree import parse_tree, text_of
 from parsers.extract.wrong_page import listed_title, refuse_wrong_page, wrong_page
-from parsers.html.node import node_of
+from parsers.html.node import Node, node_of
 from parsers.identity import are_alike
 from parsers.model import (
     Article,
@@ -71,6 +80,23 @@ class _Read:
     delivered: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Following:
+    """The following pages of an article.
+
+    Attributes:
+        pages: The pages that continue it.
+        bodies: Their bodies.
+        end: Why the first page after them does not continue it; empty when there is none.
+        is_end: No further page belongs to the article.
+    """
+
+    pages: tuple[_Read, ...] = ()
+    bodies: tuple[etree._Element, ...] = ()
+    end: str = ""
+    is_end: bool = False
+
+
 def parse(source: Source, page: Page) -> Article:
     """Parse one article page.
 
@@ -100,6 +126,7 @@ def parse(source: Source, page: Page) -> Article:
     refuse_wrong_page(page, read.layout, read.declared, title.value or "", text)
     if chosen.missing:  # after that, because an error page has another layout, too
         raise chosen.missing
+    whole, rest = _joined(source, page, read, chosen.body or body, title.value or "")
     article = compose(
         source,
         page,
@@ -107,7 +134,7 @@ def parse(source: Source, page: Page) -> Article:
         url=page.final_url or page.url or read.address,
         canonical_url=read.address,
         title=title,
-        body=chosen.body or ("" if body is None else node_of(body)),
+        body=whole,
         published=moment,
         publisher=named,
         authors=writers,
@@ -121,7 +148,23 @@ def parse(source: Source, page: Page) -> Article:
     if chosen.body:
         provenance = {**article.provenance, "body_html": selectors["body"].provenance}
         article = replace(article, provenance=provenance)
-    return with_completeness(article, read.declared, read.delivered, _lines_behind(read))
+    last = rest.pages[-1] if rest.pages else read
+    delivered = sum(one.delivered for one in (read, *rest.pages))
+    article = with_completeness(article, read.declared, delivered, _lines_behind(last))
+    return mark_partial(article, rest.end) if rest.end else article
+
+
+def next_pages(source: Source, page: Page) -> tuple[str, ...]:
+    """Return the URL of the page after the last one of an article; none after ``MAX_PAGES``."""
+    url = next_page((page, *page.next_pages))
+    if url is None or len(page.next_pages) + 1 >= MAX_PAGES:
+        return ()
+    if page.next_pages:
+        read = _take_apart(page)
+        title = headline(read.root, read.declared, read.layout, read.box)
+        if _following(source, page, title.value or "", _body(read, title)).is_end:
+            return ()
+    return (url,)
 
 
 def listings(source: Source) -> tuple[Listing, ...]:
@@ -229,6 +272,74 @@ def _body(read: _Read, title: Extracted[str]) -> etree._Element | None:
     )
 
 
+def _joined(
+    source: Source, page: Page, read: _Read, body: etree._Element | Tag | str | None, title: str
+) -> tuple[Node | Tag | str, _Following]:
+    """Return the body of all pages, and what is known of the following ones."""
+    first = body if isinstance(body, etree._Element) else None
+    rest = _following(source, page, title, first)
+    if not rest.bodies:
+        whole = body if isinstance(body, Tag | str) else ""
+        return (whole if first is None else node_of(first)), rest
+    if first is None:
+        first = _fragment(str(body or ""))
+    bases = [one.base for one in (read, *rest.pages)]
+    return node_of(join_bodies([first, *rest.bodies], bases, title)), rest
+
+
+def _following(source: Source, page: Page, title: str, body: etree._Element | None) -> _Following:
+    """Take the following pages apart, up to the first one that does not continue the article."""
+    reads: list[_Read] = []
+    bodies: list[etree._Element] = []
+    for number, one in enumerate(page.next_pages, start=2):
+        try:
+            read, found = _continuation(source, one, title)
+        except ParseError as error:
+            end = f"page {number} of the article cannot be read: {error}"
+            return _Following(pages=tuple(reads), bodies=tuple(bodies), end=end, is_end=True)
+        if repeats(found, [*([body] if body is not None else []), *bodies]):
+            return _Following(pages=tuple(reads), bodies=tuple(bodies), is_end=True)
+        reads.append(read)
+        bodies.append(found)
+    end, url = "", next_page((page, *page.next_pages))
+    if url and len(page.next_pages) + 1 >= MAX_PAGES:
+        end = f"the article has more than {MAX_PAGES} pages"
+    elif url:
+        end = f"page {len(page.next_pages) + 2} of the article is missing: {url}"
+    return _Following(pages=tuple(reads), bodies=tuple(bodies), end=end)
+
+
+def _continuation(source: Source, page: Page, title: str) -> tuple[_Read, etree._Element]:
+    """Return a following page and its body.
+
+    Raises:
+        ParseError: It is another page, or has no text.
+    """
+    selectors = selectors_of(source.options)
+    page = without_removed(selectors, page)
+    read = _take_apart(page)
+    own = headline(read.root, read.declared, read.layout, read.box)
+    if "body" in selectors:
+        chosen = select_fields({"body": selectors["body"]}, page, read.base, None)
+        body = _fragment(str(chosen.body)) if chosen.body else None
+    else:
+        body = _body(read, Extracted(title or own.value, own.provenance))
+    text = "" if body is None else text_of(body)
+    refuse_wrong_page(page, read.layout, read.declared, own.value or "", text)
+    titles = (own.value or "", read.declared.page_title, read.declared.meta("og:title")[0])
+    if title and any(titles) and not any(are_alike(title, one) for one in titles):
+        raise wrong_page(WrongPage, page, f"a page with the title {titles[0] or titles[1]!r}")
+    if body is None or not text:
+        raise IncompleteArticle(f"{page.url}: expected a text, found none")
+    return read, body
+
+
+def _fragment(markup: str) -> etree._Element:
+    root = parse_tree(f"<div>{markup}</div>")
+    found = None if root is None else root.find(".//div")
+    return etree.Element("div") if found is None else found
+
+
 def _lines_behind(read: _Read) -> list[str]:
     """Return the lines after the last sentences, inside the box and just after it."""
     if read.box is None:
@@ -264,5 +375,7 @@ PARSER = Parser(
     entries=entries,
     parse=parse,
     entry_of=entry_of,
+    next_pages=next_pages,
+    joins_incomplete=True,
     accepts_any_url=True,
 )

@@ -127,12 +127,16 @@ def page_at(db: DuckDBPyConnection, url: str, at: datetime) -> ArchivedPage | No
     return found[0] if found else None
 
 
-def following_pages(
-    db: DuckDBPyConnection, urls: Iterable[str], *, run_id: str
-) -> dict[str, ArchivedPage]:
-    """Return the archived pages of those URLs that a run fetched."""
-    where = f"{_COMPLETE} AND run_id = ? AND list_contains(?::VARCHAR[], url)"
-    return {page.url: page for page in _pages(db, where, [run_id, list(urls)])}
+def nearest_page(
+    db: DuckDBPyConnection, url: str, at: datetime, *, run_id: str = ""
+) -> ArchivedPage | None:
+    """Return the archived page of a URL that a run fetched, else the one nearest to a time."""
+    where = (
+        f"{_COMPLETE} AND url_key = ? ORDER BY run_id = ? DESC, "
+        "abs(epoch_us(fetched_at) - epoch_us(?::TIMESTAMPTZ)) LIMIT 1"
+    )
+    found = _pages(db, where, [as_uuid(key_of(url)), run_id, at])
+    return found[0] if found else None
 
 
 def recorded_locations(
