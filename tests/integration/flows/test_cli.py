@@ -145,7 +145,11 @@ def test_sources_check_names_a_listing_none_of_whose_lines_can_be_read(run_cli, 
 
 
 @pytest.mark.e2e
-def test_sync_prints_counts_problems_and_the_documented_json(run_cli, project):
+def test_sync_prints_counts_problems_and_the_documented_json(
+    run_cli, project, prefect_server, monkeypatch
+):
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
+
     code, out, err = run_cli("sync", "finews", "--config", project.config)
 
     assert code == 3

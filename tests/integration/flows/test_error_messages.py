@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -62,46 +64,63 @@ def test_query_beyond_the_memory_is_no_error_of_usage():
 
 # Root without the capabilities to pass over permissions, because tests may run as root.
 NO_OVERRIDE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
-SYNC = """
-import sys
+# A sync and `doctor` of each configuration: their exit codes, the error and the messages.
+COMMANDS = """
+import json, sys
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
 from flows import settings
+from flows.admin.check import exit_code_of
+from flows.admin.doctor import check_installation
 from flows.cli.console import Console
 from flows.sync import sync_without_prefect
-from pathlib import Path
-try:
-    sync_without_prefect(settings.load(Path(sys.argv[1]), {}), ["ofweek"])
-except Exception as error:
-    sys.exit(Console().fail_with(error))
+for config in sys.argv[1:]:
+    chosen, printed, code = settings.load(Path(config), {}), StringIO(), 0
+    with redirect_stderr(printed):
+        try:
+            sync_without_prefect(chosen, ["ofweek"])
+        except Exception as error:
+            code = Console().fail_with(error)
+    checks = check_installation(chosen)
+    messages = [one.message for one in checks]
+    print(json.dumps([code, printed.getvalue(), exit_code_of(checks), messages]))
 """
+NAMES = ["", "archive", "locks", "copydesk.duckdb", "locks/ofweek.lock", "copydesk.duckdb.lock"]
 
 
-def as_a_user(*remedy: str) -> subprocess.CompletedProcess[str]:
-    """Run Python as a user that file permissions restrict."""
+@pytest.fixture(scope="module")
+def refused(synced, tmp_path_factory) -> dict[str, tuple[Path, list[Any]]]:
+    """By name: the path without permission, and what the commands of its project gave."""
     prefix = NO_OVERRIDE if os.geteuid() == 0 else []
     if prefix and not shutil.which(prefix[0]):
         pytest.skip("needs setpriv, or another user than root")
-    command = [*prefix, sys.executable, *remedy]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize(
-    "name", ["", "archive", "locks", "copydesk.duckdb", "locks/ofweek.lock", "copydesk.duckdb.lock"]
-)
-def test_missing_permission_names_the_path_and_a_remedy(project, name):
-    project.sync("ofweek", limit=1)
-    path = project.folder / name
-    mode = path.stat().st_mode
-    if name == "locks":
-        (path / "ofweek.lock").unlink()
-    path.chmod(0o555 if path.is_dir() else 0o444)
+    modes: dict[Path, int] = {}
+    configs: list[Path] = []
+    for name in NAMES:
+        folder = tmp_path_factory.mktemp("refused") / "project"
+        shutil.copytree(synced.folder, folder, symlinks=True)
+        configs.append(folder / "copydesk.toml")
+        path = folder / name
+        modes[path] = path.stat().st_mode
+        if name == "locks":
+            (path / "ofweek.lock").unlink()
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    command = [*prefix, sys.executable, "-c", COMMANDS, *map(str, configs)]
     try:
-        done = as_a_user("-c", SYNC, str(project.config))
-        checked = as_a_user("-m", "flows.cli", "doctor", "--json", "--config", str(project.config))
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     finally:
-        path.chmod(mode)
+        for path, mode in modes.items():
+            path.chmod(mode)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return dict(zip(NAMES, zip(modes, found, strict=True), strict=True))
 
-    found = [one["message"] for one in json.loads(checked.stdout)["checks"]]
-    assert done.returncode == checked.returncode == 1
-    assert str(path) in done.stderr
-    assert any(word in done.stderr for word in ("permission", "owner"))
-    assert any(str(path) in message and "owner" in message for message in found)
+
+@pytest.mark.parametrize("name", NAMES)
+def test_missing_permission_names_the_path_and_a_remedy(refused, name):
+    path, (code, error, exit_code, messages) = refused[name]
+
+    assert code == exit_code == 1
+    assert str(path) in error
+    assert any(word in error for word in ("permission", "owner"))
+    assert any(str(path) in message and "owner" in message for message in messages)
