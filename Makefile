@@ -1,12 +1,15 @@
 # `make demo` and `make test` work in a fresh clone. What they install or write stays in
 # this folder: .venv, .cache, build, dist, data.
 PYTHON ?= python3
-WORKERS ?= 2
+# Of two tests one waits, for a server, a deadline or the disk: twice as many workers as cores.
+WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
-PARALLEL := -n $(WORKERS) --dist loadfile
+# In the order of their names: the longest first, so that no worker is alone at the end.
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+LEVELS := tests/e2e tests/integration tests/security tests/unit
 PIP := $(BIN)/python -m pip
 PINNED := install --quiet --disable-pip-version-check --no-deps --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -48,7 +51,7 @@ check: install ## Run ruff and mypy
 	@$(BIN)/mypy
 
 test: check ## Run check, the unit tests and one end-to-end run (under 3 minutes)
-	@$(PYTEST) $(PARALLEL) tests/unit tests/e2e/test_demo.py
+	@$(PYTEST) $(PARALLEL) tests/e2e/test_demo.py tests/unit
 
 test-integration: install ## Run the tests against real DuckDB files, HTTP servers and Prefect
 	@$(PYTEST) $(PARALLEL) tests/integration
@@ -60,11 +63,11 @@ test-security: install ## Run the tests with hostile input
 	@$(PYTEST) $(PARALLEL) tests/security
 
 test-all: check ## Run check and every test that is not nightly, as CI does (under 10 minutes)
-	@$(PYTEST) $(PARALLEL) tests
+	@$(PYTEST) $(PARALLEL) $(LEVELS)
 
 nightly: install ## Run the nightly tests, and the property tests with many examples
 	@$(PYTEST) $(PARALLEL) -m "nightly or not nightly" --hypothesis-profile nightly \
-	    --ignore tests/integration/warehouse/test_ducklake.py tests
+	    --ignore tests/integration/warehouse/test_ducklake.py $(LEVELS)
 
 test-lake: .cache/lake/.installed ## Run the schema and the upsert on DuckLake (duckdb 1.5.5)
 	@.cache/lake/bin/python -m pytest -p no:cacheprovider -m "nightly or not nightly" \

@@ -74,12 +74,17 @@ def prefect_server() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def unchanged_environment() -> Iterator[None]:
-    """Restore the environment: our commands set variables of Prefect for their process."""
+    """Restore the environment: our commands set variables of Prefect for their process.
+
+    Variables that a fixture of a module or a session set stay: those are set up before.
+    """
     before = dict(os.environ)
     yield
-    if os.environ != before:
-        os.environ.clear()
-        os.environ.update(before)
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    for name, value in before.items():
+        if os.environ.get(name) != value and name != "PYTEST_CURRENT_TEST":
+            os.environ[name] = value
 
 
 @pytest.fixture
