@@ -19,7 +19,7 @@ class Killed(Exception):
     """Raised in place of a kill -9 between two transactions."""
 
 
-@pytest.mark.parametrize("stored", [1, 5])
+@pytest.mark.parametrize("stored", [1, pytest.param(5, marks=pytest.mark.nightly)])
 def test_gap_is_stored_although_its_run_is_killed_between_two_batches(
     tmp_path, monkeypatch, stored
 ):

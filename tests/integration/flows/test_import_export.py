@@ -212,12 +212,11 @@ def test_one_file_formats_hold_every_article_and_can_be_checked(project, tmp_pat
     "theirs",
     [b"name,price\r\n", b'{"name": 1}\n', b"[]\n", b"\xff\xfe\n", b'{"article_id": 1}\n'],
 )
-def test_foreign_file_is_not_overwritten(project, tmp_path, format_, theirs):
-    project.sync("ofweek")
+def test_foreign_file_is_not_overwritten(synced, tmp_path, format_, theirs):
     file = tmp_path / f"articles.{format_}"
     file.write_bytes(theirs)
 
-    done = export_articles(project.settings, tmp_path, format_)
+    done = export_articles(synced.settings, tmp_path, format_)
 
     assert file.read_bytes() == theirs
     assert done.exit_code == 3
@@ -241,9 +240,8 @@ def test_earlier_export_is_replaced_even_one_of_no_article(project, tmp_path, fo
     )
 
 
-def test_jsonl_has_the_documented_keys_in_order(project, tmp_path):
-    project.sync("ofweek")
-    export_articles(project.settings, tmp_path, "jsonl")
+def test_jsonl_has_the_documented_keys_in_order(synced, tmp_path):
+    export_articles(synced.settings, tmp_path, "jsonl")
 
     lines = (tmp_path / "articles.jsonl").read_text(encoding="utf-8").splitlines()
     keys = [
