@@ -10,7 +10,14 @@ from functools import cached_property
 from flows.archive.index import ArchiveIndex, build_index
 from flows.pipeline import steps
 from flows.pipeline.batch import Batch
-from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES, JobPlan
+from flows.pipeline.checkpoint import (
+    CLOSE_GAPS,
+    FETCH_ENTRIES,
+    LIST_PAGES,
+    READ_LISTING,
+    READ_NEXT_PAGE,
+    JobPlan,
+)
 from flows.pipeline.date_range import BackfillRequest, DateRange
 from flows.pipeline.rows import make_entry
 from flows.pipeline.run import RunContext
@@ -28,6 +35,8 @@ class BackfillContext:
         clock: A monotonic clock, in seconds.
         was_done: Whether an earlier run finished the plan, and nothing can be new since.
         oldest: The oldest article of each channel that this run parsed.
+        newest: The newest article of each channel since the last page of its listing.
+        listed: The addresses of the listings of the plan.
         planned: The ids of the articles that some chunk of the plan holds.
     """
 
@@ -46,6 +55,12 @@ class BackfillContext:
         if restart or (is_done and not self.was_done and not request.archive):
             self.plan.restart()
         self.oldest: dict[str, datetime] = {}
+        self.newest: dict[str, datetime] = {}
+        self.listed = {
+            json.loads(chunk.spec)["url"]
+            for chunk in self.plan.chunks
+            if chunk.kind in (READ_LISTING, READ_NEXT_PAGE)
+        }
         self.planned = {
             entry.source_article_id
             for chunk in self.plan.chunks
@@ -74,7 +89,7 @@ class BackfillContext:
             return False
         # The time of the listings counts, not that of the articles fetched after them.
         specs = (json.loads(c.spec) for c in self.plan.chunks if c.kind in (LIST_PAGES, CLOSE_GAPS))
-        listed = [parse_utc(spec["since"]) for spec in specs if spec["since"]]
+        listed = [parse_utc(spec["since"]) for spec in specs if spec.get("since")]
         return min(listed, default=ended) < days.end
 
     def load(self, batch: Batch) -> None:

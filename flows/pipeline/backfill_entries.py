@@ -150,3 +150,5 @@ def note_days(job: BackfillContext, batch: Batch) -> None:
         if row.published_at is not None:
             oldest = job.oldest.get(row.channel, row.published_at)
             job.oldest[row.channel] = min(oldest, row.published_at)
+            newest = job.newest.get(row.channel, row.published_at)
+            job.newest[row.channel] = max(newest, row.published_at)

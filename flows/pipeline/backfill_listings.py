@@ -19,7 +19,7 @@ from flows.pipeline.stats import Problem, fetch_problem
 from flows.text import pluralize
 from parsers import registry
 from parsers.errors import ParseError
-from parsers.model import BadEntry, Entry, Listing, Source
+from parsers.model import BadEntry, Entry, Listing, ListingContent, Source
 from warehouse.records import gaps, watermarks
 from warehouse.records.backfill_chunks import DONE, INCOMPLETE, Chunk, NewChunk
 from warehouse.rows import NewGap
@@ -79,39 +79,40 @@ def _read_page(job: BackfillContext, spec: dict[str, Any], batch: Batch) -> str 
         job.stats.add(discovered=1)
         job.stats.fail(str(result.error), fetch_problem("listing", channel, result.error))
         return INCOMPLETE
-    entries = _parse_listing(job, listing, result, batch)
-    if entries is None:
+    content = parse_listing(job, listing, result, batch)
+    if content is None:
         return INCOMPLETE
+    entries = [one for one in content.entries if isinstance(one, Entry)]
     spec["since"] = spec["since"] or result.fetched_at.isoformat()
     if turn == 0:
-        _detect_gap(job, listing, result.fetched_at, entries, batch)
-    _take_entries(job, listing, result, entries, batch)
+        detect_gap(job, listing, result.fetched_at, entries, batch)
+    take_entries(job, listing, result, entries, batch)
     _plan_next_page(job, listing, spec, entries)
     return DONE
 
 
-def _parse_listing(
+def parse_listing(
     job: BackfillContext, listing: Listing, response: FetchResponse, batch: Batch
-) -> list[Entry] | None:
-    """The good entries of a listing page; ``None`` when it cannot be parsed."""
+) -> ListingContent | None:
+    """The content of a listing page; ``None`` when it cannot be parsed."""
     try:
-        entries = registry.entries(job.source, listing, decode_page(response, None))
+        content = registry.read_listing(job.source, listing, decode_page(response, None))
     except ParseError as error:
         job.stats.add(discovered=1)
         job.stats.quarantine(str(error), Problem("listing", listing.channel))
         batch.failures.append(rows.listing_failure(job.source, listing.channel, response, error))
         return None
-    for entry in entries:
+    for entry in content.entries:
         if isinstance(entry, BadEntry):
             job.stats.add(discovered=1)
             job.stats.quarantine(str(entry.error), Problem("line", entry.channel))
             batch.failures.append(
                 rows.entry_failure(job.source, listing.url, entry, response.fetched_at)
             )
-    return [entry for entry in entries if isinstance(entry, Entry)]
+    return content
 
 
-def _detect_gap(
+def detect_gap(
     job: BackfillContext, listing: Listing, at: datetime, entries: list[Entry], batch: Batch
 ) -> None:
     """Record a gap that the next sync cannot detect, because this run stores these entries."""
@@ -136,7 +137,7 @@ def _detect_gap(
         )
 
 
-def _take_entries(
+def take_entries(
     job: BackfillContext,
     listing: Listing,
     response: FetchResponse,
@@ -148,7 +149,7 @@ def _take_entries(
     new = [
         entry
         for entry in entries
-        if days.contains(days.published_at(entry)) and entry.source_article_id not in job.planned
+        if days.may_contain(entry) and entry.source_article_id not in job.planned
     ]
     job.planned.update(entry.source_article_id for entry in new)
     carried = [entry for entry in new if entry.content is not None]

@@ -3,6 +3,8 @@
     list_pages      read one listing page, add its entries as chunks    backfill_listings.py
     fetch_entries   fetch, parse and load some articles                 backfill_entries.py
     read_archive    parse and load some archived pages                  backfill_archive.py
+    read_listing    read one file of a sitemap, or page of a list       backfill_tree.py
+    read_next_page  the same, after the articles of the page before     backfill_tree.py
     close_gaps      close the gaps of a channel that was covered        backfill_listings.py
 
 Watermarks stay as they are: they belong to the sync.
@@ -14,9 +16,21 @@ import time
 from collections.abc import Callable, Mapping
 
 from flows.callbacks import OnProgress, no_progress
-from flows.pipeline import backfill_archive, backfill_entries, backfill_listings
+from flows.pipeline import (
+    backfill_archive,
+    backfill_entries,
+    backfill_listings,
+    backfill_tree,
+)
 from flows.pipeline.backfill_context import BackfillContext
-from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES, READ_ARCHIVE
+from flows.pipeline.checkpoint import (
+    CLOSE_GAPS,
+    FETCH_ENTRIES,
+    LIST_PAGES,
+    READ_ARCHIVE,
+    READ_LISTING,
+    READ_NEXT_PAGE,
+)
 from flows.pipeline.date_range import BackfillRequest
 from flows.pipeline.run import RunContext
 from flows.text import pluralize
@@ -79,7 +93,9 @@ def plan_chunks(job: BackfillContext) -> None:
         job.plan.add(backfill_archive.plan_records(job))
     elif job.request.date_range:
         if not job.plan.chunks:
-            job.plan.add(backfill_listings.plan_channels(job.source))
+            is_tree = job.source.parser.read_listing is not None
+            planner = backfill_tree.plan_roots if is_tree else backfill_listings.plan_channels
+            job.plan.add(planner(job.source))
     else:
         chunks = backfill_entries.plan_urls(job)
         if job.plan.chunks:
@@ -93,9 +109,16 @@ def run_chunk(job: BackfillContext, chunk: Chunk) -> None:
     _STEPS[chunk.kind](job, chunk)
 
 
+def _close_gaps(job: BackfillContext, chunk: Chunk) -> None:
+    is_tree = job.source.parser.read_listing is not None
+    (backfill_tree if is_tree else backfill_listings).close_gaps(job, chunk)
+
+
 _STEPS: Mapping[str, Callable[[BackfillContext, Chunk], None]] = {
     LIST_PAGES: backfill_listings.list_pages,
+    READ_LISTING: backfill_tree.read_listing,
+    READ_NEXT_PAGE: backfill_tree.read_listing,
     FETCH_ENTRIES: backfill_entries.fetch_entries,
     READ_ARCHIVE: backfill_archive.read_archive,
-    CLOSE_GAPS: backfill_listings.close_gaps,
+    CLOSE_GAPS: _close_gaps,
 }

@@ -19,10 +19,15 @@ from warehouse.records import backfill_chunks
 from warehouse.records.backfill_chunks import DONE, WAITING, Chunk, NewChunk
 
 LIST_PAGES, FETCH_ENTRIES = "list_pages", "fetch_entries"
+READ_LISTING, READ_NEXT_PAGE = "read_listing", "read_next_page"
 READ_ARCHIVE, CLOSE_GAPS = "read_archive", "close_gaps"
 
-_PRIORITY = {LIST_PAGES: 0, FETCH_ENTRIES: 1, READ_ARCHIVE: 1, CLOSE_GAPS: 2}
-"""Listings come before their articles, so that the total is known early."""
+_PRIORITY = {
+    LIST_PAGES: 0, READ_LISTING: 0, FETCH_ENTRIES: 1, READ_NEXT_PAGE: 1, READ_ARCHIVE: 1,
+    CLOSE_GAPS: 2,
+}  # fmt: skip
+"""Listings come before their articles, so that the total is known early. A page that depends on
+the dates of articles comes after them."""
 
 
 class JobPlan:

@@ -50,6 +50,26 @@ class DateRange:
         """Whether a time is in the range; an unknown time may be."""
         return moment is None or self.start <= moment < self.end
 
+    def may_contain(self, entry: Entry) -> bool:
+        """Whether the article of an entry may be of the range.
+
+        The listing gives its time, or its address has its day. An article is never newer than
+        its last change.
+        """
+        if at := self.published_at(entry):
+            return self.contains(at)
+        if day := entry.facts.get("day", ""):
+            return self.first.isoformat() <= day <= self.last.isoformat()
+        changed = self.changed_at(entry)
+        return changed is None or changed >= self.start
+
+    def changed_at(self, entry: Entry) -> datetime | None:
+        """The latest time of the last change that the listing gives for an entry (UTC)."""
+        moment = parse_time(entry.facts.get("updated", ""), self.zone, "listing")
+        if moment.at is None or moment.precision != "day":
+            return moment.at
+        return moment.at + timedelta(days=1)
+
     def published_at(self, entry: Entry) -> datetime | None:
         """The time that the listing gives for an entry (UTC)."""
         return parse_time(entry.facts.get("published", ""), self.zone, "listing").at
