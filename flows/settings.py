@@ -30,6 +30,7 @@ from pydantic_core import ErrorDetails
 
 from flows import schedules
 from flows.addresses import check_url, host_and_port, parse_proxy
+from flows.alert_settings import AlertSettings
 from flows.errors import ConfigurationError, UnusableParser
 from flows.schedules import Schedule
 from flows.secrets.configuration import DEFAULT_INSTANCE, mask_secrets
@@ -181,6 +182,7 @@ class Settings(_Section):
     fetch: FetchSettings = FetchSettings()
     run: RunSettings = RunSettings()
     serve: ServeSettings = ServeSettings()
+    alerts: AlertSettings = AlertSettings()
     defaults: DefaultSettings = DefaultSettings()
     rsshub: RsshubSettings = RsshubSettings()
     sources: dict[str, SourceSettings] = Field(
@@ -489,9 +491,11 @@ def _problem(detail: ErrorDetails) -> str:
         return f"  {key}: this key must be given"
     if detail["type"] == "model_type":
         return f"  {key}: expected a section ([{key}]), found {detail['input']!r}"
-    if detail["type"] == "tuple_type":
+    if detail["type"] == "tuple_type" and location[:2] != ["alerts", "to"]:
         return f"  {key}: expected a list, found {detail['input']!r}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    if location[:2] == ["alerts", "to"]:
+        return f"  {key}: {message[:1].lower()}{message[1:]}"  # an address holds tokens
     return f"  {key}: {message[:1].lower()}{message[1:]}, found {detail['input']!r}"
 
 

@@ -25,6 +25,7 @@ The way of one page, from its schedule to its row:
     19  warehouse/upsert/insert.py     the row
     20  warehouse/records/             fetches, quarantine, gaps, watermarks, counters
     21  flows/pipeline/run.py          finish, publish: the state of the run, the read snapshot
+    22  flows/alerts/deliver.py        send_alerts: one message about what is new
 
 A listing, line or page that fails is counted, reported and kept, and the run continues. Only a
 warehouse that cannot be written ends it. Prefect retries and caches nothing: `flows.fetch`
@@ -48,6 +49,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
+from flows.alerts.deliver import send_alerts
 from flows.errors import ConfigurationError, RunFailed
 from flows.pipeline.run import RunContext, Trigger
 from flows.pipeline.stats import RunReport
@@ -114,6 +116,7 @@ def sync(
                 if run.alert_only_new:
                     run.mark_alerted(alerted)
                 run.publish()
+                send_alerts(run)
     create_run_artifacts(report, settings)
     return final_state(report)
 
@@ -142,6 +145,7 @@ def sync_without_prefect(
             report = run.finish()
             if not dry_run:
                 run.publish()
+                send_alerts(run)
     return report
 
 

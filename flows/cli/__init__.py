@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from flows.cli import (
+    alerts,
     backfill,
     compact,
     demo,
@@ -63,6 +64,7 @@ for _command in (
     query.query,
     quarantine.quarantine,
     gaps.gaps,
+    alerts.alerts,
     erase.erase,
     compact.compact,
     serve.serve,

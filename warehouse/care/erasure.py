@@ -217,8 +217,9 @@ def erase(
     at = at or datetime.now(UTC)
     if source:
         # Without watermarks it starts again, if its suppression is lifted.
-        for table in ("watermarks", "gaps", *_HEALTH):
+        for table in ("watermarks", "gaps", "source_outages", *_HEALTH):
             db.execute(f"DELETE FROM _store.{table} WHERE source = ?", [source])  # noqa: S608
+        db.execute("DELETE FROM _store.alert_deliveries WHERE subject = ?", [source])
         suppression.suppress(db, source=source, reason=reason, at=at)
     for one in article_ids:
         suppression.suppress(db, article_id=one, reason=reason, at=at)

@@ -17,9 +17,9 @@ from warehouse.rows import ArticleRow
 from warehouse.upsert.observations import observe
 
 TABLES = (
-    "article_records", "article_versions", "backfill_chunks", "channel_days", "channel_states",
+    "alert_deliveries", "article_records", "article_versions", "backfill_chunks", "channel_days", "channel_states",
     "contents", "fetches", "gaps", "gone", "health_findings", "migrations", "posts", "quarantine",
-    "runs", "sightings", "source_health", "suppressions", "watermarks", "write_sequence",
+    "runs", "sightings", "source_health", "source_outages", "suppressions", "watermarks", "write_sequence",
 )  # fmt: skip
 
 # Each counts violations.
@@ -39,6 +39,9 @@ _RULES = {
     "open health findings stored twice": """
         SELECT count(*) - count(DISTINCT (source, channel, kind, field))
         FROM _store.health_findings WHERE closed_at IS NULL""",
+    "open outages of a source stored twice": """
+        SELECT count(*) - count(DISTINCT source) FROM _store.source_outages
+        WHERE closed_at IS NULL""",
     "imported files stored twice": """
         SELECT count(*) - count(DISTINCT post_key) FROM _store.posts""",
     "runs stored twice": """

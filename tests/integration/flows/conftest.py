@@ -21,6 +21,7 @@ from flows.pipeline.stats import RunReport
 from flows.serve import run_local
 from flows.sync import sync, sync_without_prefect
 from tests import site
+from tests.integration.flows.press import Press, publishing
 from tests.site import Faults, NewsSite
 
 
@@ -119,6 +120,12 @@ def stored(synced: Project, tmp_path: Path) -> Project:
     folder = tmp_path / "project"
     shutil.copytree(synced.folder, folder, symlinks=True)
     return Project(folder, synced.news_site)
+
+
+@pytest.fixture
+def press(tmp_path: Path) -> Iterator[Press]:
+    with publishing(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,0 +1,9 @@
+"""Alerts: what a run sends to the addresses of ``[alerts]``.
+
+problems.py   sources that broke, went silent or recovered, each once
+digest.py     the rest, at most once a day
+queries.py    new rows of saved queries
+messages.py   one message for all of them
+send.py       the message through Apprise
+deliver.py    a run: collect, send, remember what was accepted
+"""

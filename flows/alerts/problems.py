@@ -1,0 +1,136 @@
+"""Problems that need a message at once: sources that broke or went silent, and their ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from duckdb import DuckDBPyConnection
+
+from flows.pipeline.stats import SourceStats
+from flows.secrets.redact import redact_text
+from flows.text import humanize_duration
+from parsers.text.characters import single_line
+from warehouse.records import deliveries, health, outages
+from warehouse.records.deliveries import Item
+from warehouse.records.health import ACCEPTED, StoredFinding
+from warehouse.records.outages import Outage
+
+URGENT = frozenset({"no_entries", "not_moving", "unreadable_listing", "unreadable_pages"})
+"""Kinds of findings that mean a source is broken or silent; the digest has the others."""
+
+CLOSED_WITHIN = timedelta(days=30)
+"""How long a delivery of the end of a problem is tried again."""
+
+_MAX_LINE = 500
+
+_KINDS = {
+    "no_entries": "its listing has no entries",
+    "not_moving": "it has no new article",
+    "unreadable_listing": "its listing cannot be parsed",
+    "unreadable_pages": "its pages cannot be parsed",
+    "wrong_pages": "its pages are no articles",
+    "field_missing": "its articles lack the field",
+    "short_bodies": "its texts are shorter than before",
+    "same_text": "different articles have the same text",
+    "same_canonical_url": "different articles have the same canonical URL",
+    "low_volume": "it has fewer new articles than before",
+    "high_volume": "it has more new articles than before",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a message, and the item that it reports."""
+
+    item: Item
+    text: str
+
+
+def record_outages(
+    db: DuckDBPyConnection, stats: Sequence[SourceStats], *, run_id: str, at: datetime
+) -> None:
+    """Open and close the outages of the sources of a run that has ended.
+
+    A source that another run has, or that was erased, is neither broken nor read.
+    """
+    for one in stats:
+        if one.is_locked:
+            continue
+        if one.is_stale and one.errors:
+            reason = redact_text(one.errors[0])
+            outages.record_failure(db, one.source, reason, run_id=run_id, at=at)
+        elif not one.is_stale:
+            outages.record_success(db, one.source, run_id=run_id, at=at)
+
+
+def pending_problems(
+    db: DuckDBPyConnection, address: str, *, at: datetime
+) -> tuple[list[Line], list[Line]]:
+    """Return the problems, and the ends of problems, that an address does not know yet.
+
+    The end of a problem is sent only to an address that got the problem.
+    """
+    since = at - CLOSED_WITHIN
+    opened: list[Line] = []
+    ended: list[Line] = []
+    for outage in outages.list_outages(db, closed_since=since):
+        (ended if outage.closed_at else opened).append(_outage_line(outage))
+    findings = health.list_findings(db)
+    closed = [
+        one
+        for one in health.list_findings(db, is_closed=True)
+        if one.closed_at and one.closed_at >= since and one.closed_by != ACCEPTED
+    ]
+    for finding in (*findings, *closed):
+        if finding.row.kind in URGENT:
+            (ended if finding.closed_at else opened).append(finding_line(finding))
+    return (
+        _unsent(db, opened, address),
+        _unsent(db, reported(db, ended, address), address),
+    )
+
+
+def reported(db: DuckDBPyConnection, lines: Sequence[Line], address: str) -> list[Line]:
+    """Return the lines about the ends of those problems that an address got."""
+    items = [Item(kind="opened", item_id=line.item.item_id) for line in lines]
+    unsent = {item.item_id for item in deliveries.unsent(db, items, address)}
+    return [line for line in lines if line.item.item_id not in unsent]
+
+
+def finding_line(finding: StoredFinding) -> Line:
+    """The line about a finding, or about its end."""
+    row = finding.row
+    channel = f" {row.channel}" if row.channel else ""
+    what = (
+        f"{_KINDS.get(row.kind, row.kind.replace('_', ' '))}{f' {row.field}' if row.field else ''}"
+    )
+    item_id = f"finding {finding.finding_id}"
+    if finding.closed_at:
+        text = f"{row.source}{channel}: normal again; before, {what}"
+        return _line("closed", item_id, row.source, text)
+    since = f", since {row.since:%Y-%m-%d %H:%M} UTC" if row.since else ""
+    text = f"{row.source}{channel}: {what} (expected {row.expected}, found {row.found}{since})"
+    return _line("opened", item_id, row.source, text)
+
+
+def _outage_line(outage: Outage) -> Line:
+    item_id = f"outage {outage.outage_id}"
+    if outage.closed_at:
+        lasted = humanize_duration((outage.closed_at - outage.opened_at).total_seconds())
+        text = f"{outage.source}: its listings can be read again, after {lasted}"
+        return _line("closed", item_id, outage.source, text)
+    text = f"{outage.source}: no listing can be read. {outage.reason}"
+    return _line("opened", item_id, outage.source, text)
+
+
+def _line(kind: deliveries.Kind, item_id: str, source: str, text: str) -> Line:
+    text = single_line(redact_text(text))
+    text = text if len(text) <= _MAX_LINE else f"{text[: _MAX_LINE - 1]}…"
+    return Line(item=Item(kind=kind, item_id=item_id, subject=source), text=text)
+
+
+def _unsent(db: DuckDBPyConnection, lines: Sequence[Line], address: str) -> list[Line]:
+    left = set(deliveries.unsent(db, [line.item for line in lines], address))
+    return [line for line in lines if line.item in left]
