@@ -148,6 +148,14 @@ class SourceSettings(BaseModel):
     time_zone: str = "UTC"
     secret_env: str | tuple[str, ...] = ()
     witness: str = ""
+    daily_range: tuple[int, int] | None = None
+
+    @field_validator("daily_range")
+    @classmethod
+    def _check_range(cls, given: tuple[int, int] | None) -> tuple[int, int] | None:
+        if given is not None and not 0 <= given[0] <= given[1]:
+            raise ValueError(f"expected the least and the most articles of a day, found {given}")
+        return given
 
 
 BUILT_IN_SOURCES: Mapping[str, Mapping[str, Any]] = {

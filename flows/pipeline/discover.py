@@ -61,6 +61,7 @@ class _Discovery:
         self.run = run
         self.source = source
         self.stats = run.stats[source.slug]
+        self.health = run.health[source.slug]
         self.result = DiscoveryResult()
         self.ids: dict[str, list[str]] = {}
         self.garbled: set[str] = set()
@@ -111,12 +112,14 @@ class _Discovery:
                 problem = fetch_problem("listing", channel, response.error)
                 self.stats.add(discovered=1)
                 self.stats.fail(str(response.error), problem)
+                self.health.listing_failed(channel)
                 batch.record_fetch(self.source, channel, response)
             return False
         keep_validators = True
         if response.not_modified:
             self.stats.add(discovered=1, not_modified=1)
             self.stats.has_listed = True
+            self.health.listing(channel, None)
             if known is not None:
                 unchanged = NotModified(channel=channel, at=response.fetched_at)
                 batch.listings_not_modified.append((unchanged, known.fetched_at))
@@ -129,6 +132,7 @@ class _Discovery:
                 batch.failures.append(failure)
                 self.stats.add(discovered=1)
                 self.run.quarantine(failure, str(error), Problem("listing", channel))
+                self.health.listing_failed(channel, str(error))
                 batch.record_fetch(self.source, channel, response)
                 return False
             self._add_lines(listing, page, content)
@@ -142,6 +146,7 @@ class _Discovery:
         channel, batch = listing.channel, self.result.listings
         lines = self.tree.take(listing, page, content)
         entries = [line for line in lines if isinstance(line, Entry)]
+        self._count_entries(channel, content)
         origin = slim(page) if listing.is_archive else page
         self.result.targets += [FetchTarget(entry, origin) for entry in entries]
         listed = [line for line in content.entries if isinstance(line, Entry)][:MAX_IDS]
@@ -159,6 +164,15 @@ class _Discovery:
                 self.stats.has_listed = True
                 self.garbled.add(channel)
                 self.run.quarantine(failure, str(line.error), Problem("line", line.channel))
+
+    def _count_entries(self, channel: str, content: ListingContent) -> None:
+        count = sum(isinstance(line, Entry) for line in content.entries)
+        if content.entries and not count:
+            self.health.listing_failed(channel, "no line that can be read")
+        elif count or not content.listings:
+            self.health.listing(channel, count)
+        else:  # an index of listings has no entries of its own
+            self.health.listing(channel, None)
 
     def detect_gaps(self, marks: Mapping[str, Watermark]) -> None:
         """Find channels that list nothing seen before: entries may have scrolled out unseen."""

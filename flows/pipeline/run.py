@@ -21,6 +21,7 @@ from flows.callbacks import Notify, OnProgress, no_progress
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
 from flows.fetch.ssrf import parse_target
+from flows.pipeline.health.collect import HealthCollector
 from flows.pipeline.repeated_pages import RepeatedPages
 from flows.pipeline.restore import restore_steps
 from flows.pipeline.run_log import logger
@@ -99,6 +100,7 @@ class RunContext:
         known_failures: Of each source, the failures in quarantine that a run has reported.
         dismissed: Of each source, the failures that an operator dismissed.
         repeated: Of each source, the texts of the pages that this run has parsed.
+        health: Of each source, what this run found for its health.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class RunContext:
         self.dismissed: dict[str, AlertedFailures] = {}
         self.repeated: dict[str, RepeatedPages] = defaultdict(RepeatedPages)
         default = RunEnvironment.of_schedule if trigger == "schedule" else RunEnvironment
+        self.health: dict[str, HealthCollector] = defaultdict(HealthCollector)
         self.environment = _ENVIRONMENT.get() or default()
         self._resources = ExitStack()
         self._one_writer = threading.Lock()
@@ -233,13 +236,15 @@ class RunContext:
                         stats.source,
                         state=run_state([stats], interrupted=is_cut),
                         counters=Counters(**stats.uncounted(), seconds=stats.seconds),
-                        messages=stats.errors,
+                        messages=[*stats.errors, *stats.health.warnings],
                     )
         self._is_finished = True
         stats_of_all = tuple(self.stats.values())
         report = RunReport(run_id=self.id, flow=self.flow, state=state, stats=stats_of_all)
         self.environment.reports.append(report)
-        for text in report.known_failures:
+        # The command line prints the warnings of the report itself.
+        messages = report.health_warnings if self.alert_only_new else ()
+        for text in (*messages, *report.known_failures):
             self.environment.notify(text)
         return report
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from flows.fetch.errors import FetchError
+from flows.pipeline.health.messages import RunHealth
 from flows.secrets.redact import redact_text
 from flows.text import pluralize
 from parsers.text.characters import single_line
@@ -124,6 +125,7 @@ class SourceStats:
         has_warning: There is an error that no counter shows.
         has_listed: A listing had entries or was not modified.
         is_done: Everything that was discovered was handled.
+        health: Deviations from the source's normal.
     """
 
     source: str
@@ -140,6 +142,7 @@ class SourceStats:
     has_warning: bool = False
     has_listed: bool = False
     is_done: bool = False
+    health: RunHealth = field(default_factory=RunHealth)
     _stored: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     _groups: dict[object, ProblemGroup] = field(default_factory=dict)
 
@@ -261,7 +264,7 @@ class SourceStats:
     def has_warnings(self) -> bool:
         """Whether something is wrong; in a scheduled run, something new."""
         is_wrong = self.new_failures or self.counts["failed"] or self.counts["gaps"]
-        return bool(self.is_broken or self.has_warning or is_wrong)
+        return bool(self.is_broken or self.has_warning or is_wrong or self.health.needs_attention)
 
     def known_failures_message(self) -> str:
         """How many known failures were met again; empty when there were none."""
@@ -298,11 +301,21 @@ class RunReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is worth knowing and needs no action, with its source."""
-        return self.known_failures + tuple(
+        """Deviations from the normal, and what needs no action; with their source."""
+        others = tuple(
             f"{one.source}: {single_line(redact_text(text))}"
             for one in self.stats
             for text in one.warnings
+        )
+        return self.health_warnings + self.known_failures + others
+
+    @property
+    def health_warnings(self) -> tuple[str, ...]:
+        """Deviations of the sources from their normal, each with its source."""
+        return tuple(
+            f"{one.source}: {single_line(redact_text(text))}"
+            for one in self.stats
+            for text in one.health.warnings
         )
 
     @property

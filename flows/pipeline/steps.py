@@ -255,7 +255,9 @@ def parse(
         except NotAnArticle as error:
             stats.add(skipped=1)
             errors[one.page.url] = f"not an article: {error}"
-    for one, parsed in run.repeated[source.slug].refuse(source, pages):
+    refused = run.repeated[source.slug].refuse(source, pages)
+    run.health[source.slug].repeated(pages, refused)
+    for one, parsed in refused:
         if isinstance(parsed, NewQuarantineEntry):
             failed.add(one.page.url)
             batch.failures.append(parsed)
@@ -327,7 +329,10 @@ def load(
     stats = run.stats[source.slug]
     run.sync_archive()
     with run.writing() as db:
-        batch.observations = settle_ids(db, batch.observations)
+        parsed = batch.observations
+        batch.observations = settle_ids(db, parsed)
+        if run.flow == "sync":
+            run.health[source.slug].batch(db, batch, parsed)
         upserted = articles.upsert_articles(db, batch.observations, run_id=run.id)
         fetches.record(db, list(batch.fetches.values()), run_id=run.id)
         not_modified.record(db, batch.not_modified, run_id=run.id)

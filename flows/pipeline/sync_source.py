@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
+
+from duckdb import DuckDBPyConnection
 
 from flows.errors import Interrupted
 from flows.pipeline import locks, steps
 from flows.pipeline.batch import Batch, FetchTarget
 from flows.pipeline.discover import discover
 from flows.pipeline.gone import GoneEntries
+from flows.pipeline.health import record
 from flows.pipeline.run import RunContext
 from flows.pipeline.run_log import Stopwatch, logger
 from flows.text import pluralize
@@ -76,7 +80,8 @@ def _sync(run: RunContext, source: Source) -> None:
     batches, planned, done = found.batches(run.settings.run.batch_size), 0, 0
     for number, batch in enumerate(batches, 1):
         planned += len(batch.targets)
-        done += _sync_batch(run, source, batch, f"{slug} {number}/{len(batches)}")
+        is_last = number == len(batches)
+        done += _sync_batch(run, source, batch, f"{slug} {number}/{len(batches)}", is_last)
         run.environment.on_progress(slug, done, total)
         if run.is_stopping:
             stats.add(skipped=total - planned)
@@ -101,7 +106,7 @@ def _list_new(run: RunContext, source: Source, targets: Sequence[FetchTarget]) -
     stats.add(skipped=len(targets))
 
 
-def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str) -> int:
+def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str, is_last: bool) -> int:
     """Sync some entries; return how many were handled. Ctrl-C leaves some out."""
     stats, watch, planned = run.stats[source.slug], Stopwatch(), len(batch.targets)
     before = stats.counts["skipped"]
@@ -110,7 +115,9 @@ def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str) -> int
     entry_count, page_count, fetch_seconds = len(batch.targets), len(batch.pages), watch.lap()
     batch = steps.parse(run, source, batch)
     article_count, parse_seconds = len(batch.articles), watch.lap()
-    steps.load(run, source, batch)
+    steps.load(
+        run, source, batch, on_commit=partial(_record_health, run, source) if is_last else None
+    )
     if entry_count:
         logger.info(
             "%s: of %s %d fetched in %.1f s, %d parsed in %.1f s, stored in %.1f s",
@@ -118,3 +125,20 @@ def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str) -> int
             article_count, parse_seconds, watch.lap(),
         )  # fmt: skip
     return planned - left
+
+
+def _record_health(run: RunContext, source: Source, db: DuckDBPyConnection) -> None:
+    """Store the health of the source; an interrupted run has not seen all of it."""
+    if run.is_stopping:
+        return
+    stats, settings = run.stats[source.slug], run.settings.sources[source.slug]
+    stats.health = record.record(
+        db,
+        source,
+        run.health[source.slug],
+        run_id=run.id,
+        zone=settings.time_zone,
+        new_count=stats.counts["new"] + stats.counts["duplicate"],
+        daily_range=settings.daily_range,
+        alert_only_new=stats.alert_only_new,
+    )

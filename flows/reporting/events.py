@@ -1,8 +1,10 @@
 """Prefect events about what a run found, for automations.
 
-    copydesk.gap.detected    entries of a listing may have been missed
-    copydesk.parse.failed    pages, entries or listings that could not be parsed; once for each
-    copydesk.source.stale    a source yielded nothing, or could not be read
+    copydesk.gap.detected      entries of a listing may have been missed
+    copydesk.parse.failed      pages, entries or listings that could not be parsed; once for each
+    copydesk.source.stale      a source yielded nothing, or could not be read
+    copydesk.source.unhealthy  a source deviates from its normal; once for each deviation
+    copydesk.source.recovered  a deviation ended
 
 Their resource is ``copydesk.source.<slug>``.
 """
@@ -18,8 +20,10 @@ from prefect.events.schemas.events import Event
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
+from flows.pipeline.health.messages import finding_message
 from flows.pipeline.stats import RunReport
 from flows.secrets.redact import redact_url
+from warehouse.records.health import Finding
 
 MAX_ERRORS = 5
 
@@ -38,6 +42,25 @@ def events_of(report: RunReport) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield "copydesk.parse.failed", stats.source, payload
         if stats.is_stale:
             yield "copydesk.source.stale", stats.source, payload
+        health = stats.health
+        for name, findings in (
+            ("copydesk.source.unhealthy", health.opened),
+            ("copydesk.source.recovered", tuple(one.row for one in health.closed)),
+        ):
+            if findings:
+                found = [_finding(one) for one in findings]
+                yield name, stats.source, payload | {"health": health.state, "findings": found}
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {
+        "kind": finding.kind,
+        "channel": finding.channel,
+        "field": finding.field,
+        "expected": finding.expected,
+        "found": redact_url(finding.found),
+        "message": redact_url(finding_message(finding)),
+    }
 
 
 def send_events(report: RunReport) -> tuple[str, ...]:

@@ -44,8 +44,9 @@ def final_state(report: RunReport) -> State[Any]:
 
 
 def _message(report: RunReport) -> str:
-    errors = list(report.errors[:MAX_ERRORS])
-    if more := len(report.errors) - len(errors):
+    found = [*report.errors, *report.health_warnings]
+    errors = found[:MAX_ERRORS]
+    if more := len(found) - len(errors):
         errors.append(f"and {more} more, in the artifacts of the run")
     return "; ".join([*(errors or ["no errors"]), *report.known_failures])
 

@@ -32,10 +32,10 @@ def test_gap_is_stored_although_its_run_is_killed_between_two_batches(
         news_site.advance()  # market-38 drops something
         store, done = steps.load, []
 
-        def store_some(*args):
+        def store_some(*args, **options):
             if len(done) == stored:
                 raise Killed
-            done.append(store(*args))
+            done.append(store(*args, **options))
 
         monkeypatch.setattr(steps, "load", store_some)
         with pytest.raises(Killed):
