@@ -31,8 +31,13 @@ def reparse(
     """Parse the archived pages again with the current parsers, without network.
 
     Each page keeps its fetch time, so newer content stays. Exit code 3: a page cannot be
-    parsed, and neither can a later page of its article. Exit code 4: --diff found a regression.
+    parsed, and neither can a later page of its article.
+
+    --diff names article, field, old and new value of each change. Exit code 4: a change loses
+    something. A value is missing, a time is less precise, a list or a text is much shorter, or a
+    page fails that was parsed.
     """
+    from flows.pipeline.parser_diff import ParserDiff
     from flows.serve.run_local import run_reparse
 
     with show_progress(console) as on_progress:
@@ -47,4 +52,6 @@ def reparse(
             verbosity=console.verbosity,
         )
     console.print_lines(report.warnings)
+    if isinstance(report, ParserDiff):
+        console.print_lines(report.lines())
     return print_run(console, report)

@@ -19,9 +19,9 @@ from flows.errors import Interrupted
 from flows.fetch import FetchResponse, decode_page
 from flows.pipeline import locks, rows, steps
 from flows.pipeline.batch import Batch, FetchedPage
+from flows.pipeline.field_changes import FieldChanges
 from flows.pipeline.identity import settle_ids
 from flows.pipeline.next_pages import add_next_pages
-from flows.pipeline.parser_diff import FieldChanges
 from flows.pipeline.reparse_failures import ReparseFailures
 from flows.pipeline.restore import require_warehouse
 from flows.pipeline.run import RunContext
@@ -261,10 +261,11 @@ class Reparser:
                 is_same = row.content_hash == before["content_hash"]
                 self.stats.add(**{"unchanged" if is_same else "updated": 1})
             else:
+                self.changes.add_new(row)
                 self.stats.add(skipped=1)
         for number in sorted(lost):
             failure = batch.failures[number]
             message = failure.message.partition("\n")[0]
-            self.changes.add_regression(
-                failure.article_id or "", "", f"parsed before and fails now: {message}"
+            self.changes.add_failed(
+                failure.article_id or "", failure.url, message, failure.parser_version
             )
