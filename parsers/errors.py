@@ -3,6 +3,7 @@
 ParseError
 ├── NotAnArticle          the page is something else: counted, not quarantined
 ├── LayoutChanged         a selection or key is missing or ambiguous
+│   ├── LayoutExpired     the page has a layout that ended
 │   └── BadListing        a listing or feed that cannot be read as a whole
 ├── IncompleteArticle     the id, the title or the text is empty
 ├── WrongPage             another page in the place of the article
@@ -80,6 +81,12 @@ class LayoutChanged(ParseError):
     """A selection or key that the parser relies on is missing or ambiguous."""
 
     reason = "layout_changed"
+
+
+class LayoutExpired(LayoutChanged):
+    """The page has a layout that ended before it was fetched."""
+
+    reason = "layout_expired"
 
 
 class BadListing(LayoutChanged):
