@@ -4,7 +4,7 @@
 page and a draft of its expected result; ``python -m tests.record finews`` drafts every
 case of a parser again. The draft is the parser's current result: correct it by eye,
 because it becomes the specification. Cut a page to what the parser needs; the rights stay
-with its publisher.
+with its publisher. A changed article needs a new version of its parser.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ from tests.recorded import (
     Case,
     case_in,
     cases_of,
+    changed_results,
     outcome,
+    version_of,
+    versions_file,
 )
 
 TIMEOUT_SECONDS = 20
@@ -45,10 +48,30 @@ def main(arguments: list[str] | None = None) -> int:
         wanted = [case for case in cases_of(parser, folder) if options.case in {None, case.name}]
     else:
         wanted = [_saved(parser, folder, options)]
+    refuse_old_version(parser, folder)
     for case in wanted:
         write(case)
         print(f"{case.file}: {', '.join(name for name in OUTCOMES if name in outcome(case))}")
+    versions = json.dumps(version_of(parser, folder), indent=2)
+    versions_file(parser, folder).write_text(versions + "\n", encoding="utf-8")
     return 0 if wanted else 1
+
+
+def refuse_old_version(parser: Parser, folder: Path) -> None:
+    """Refuse to record changed articles under the version of the earlier ones.
+
+    Raises:
+        SystemExit: The version was not raised.
+    """
+    file = versions_file(parser, folder)
+    if not file.exists():
+        return
+    recorded = json.loads(file.read_text(encoding="utf-8"))
+    if changed := changed_results(recorded, version_of(parser, folder)):
+        raise SystemExit(
+            f"parser {parser.name!r}: the articles of {', '.join(changed)} changed, and the version "
+            f"is still {parser.version!r}: raise `version` in its PARSER, then record again"
+        )
 
 
 def write(case: Case) -> None:

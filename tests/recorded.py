@@ -15,6 +15,9 @@ and one of::
     article                  the whole article
     channel and entries      a listing of that channel, and all of its entries
     error                    {"type": ..., "expected": ..., "found": ...}
+
+``versions.json`` beside the cases has the parser's version and a digest of the article of each
+case. It shows a change of what ``parse`` returns under an old version.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +82,33 @@ def outcome(case: Case) -> dict[str, Any]:
     if isinstance(result, Article):
         return {"article": _plain(asdict(result))}
     return {"entries": [_line(line) for line in result]}
+
+
+def versions_file(parser: Parser, folder: Path | None = None) -> Path:
+    """The file with the parser's version and the digests of its articles."""
+    return (folder or FIXTURES / parser.name) / "versions.json"
+
+
+def version_of(parser: Parser, folder: Path | None = None) -> dict[str, Any]:
+    """What ``versions.json`` has to be: the version, and a digest of each case's article."""
+    results = {}
+    for case in cases_of(parser, folder):
+        if article := outcome(case).get("article"):
+            del article["parser_version"]
+            text = json.dumps(article, ensure_ascii=False, sort_keys=True)
+            results[case.name] = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return {"version": parser.version, "results": results}
+
+
+def changed_results(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The cases whose article changed although the version is the recorded one."""
+    if recorded["version"] != now["version"]:
+        return []
+    return [
+        name
+        for name, digest in recorded["results"].items()
+        if now["results"].get(name, digest) != digest
+    ]
 
 
 def parsed(case: Case) -> Article | tuple[Entry | BadEntry, ...]:

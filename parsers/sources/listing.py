@@ -257,5 +257,7 @@ PARSER = Parser(
     read_listing=read_listing,
     parse=parse,
     entry_of=entry_of,
+    next_pages=generic.next_pages,
+    joins_incomplete=True,
     accepts_any_url=True,
 )

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -86,6 +88,23 @@ def test_recording_again_keeps_the_address_and_replaces_the_rest_of_the_draft(ga
     record.main(["harbour_gazette", "--case", "gallery", "--folder", str(tmp_path)])
 
     assert json.loads(kept.read_text(encoding="utf-8")) == before
+
+
+def test_changed_article_is_recorded_under_a_new_version_only(gazette, tmp_path, monkeypatch):
+    line = ["harbour_gazette", "--folder", str(tmp_path)]
+    shutil.copytree(EXAMPLE, tmp_path / "harbour_gazette")
+    record.main(line)
+
+    def changed(source, page):
+        return replace(gazette.parse(source, page), language="fr")
+
+    for version, is_recorded in (("1", False), ("2", True)):
+        parser = replace(gazette, parse=changed, version=version)
+        monkeypatch.setattr(registry, "PARSERS", {parser.name: parser})
+        with nullcontext() if is_recorded else pytest.raises(SystemExit, match="ferry-returns"):
+            record.main(line)
+    drafted = json.loads((tmp_path / "harbour_gazette/ferry-returns.expected.json").read_text())
+    assert drafted["article"]["language"] == "fr"
 
 
 # --- the steps as written --------------------------------------------------------------------

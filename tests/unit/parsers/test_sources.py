@@ -7,8 +7,18 @@ import json
 import pytest
 
 from parsers import registry
-from tests.recorded import FIXTURES, OUTCOMES, Case, cases_of, outcome
+from tests.recorded import (
+    FIXTURES,
+    OUTCOMES,
+    Case,
+    cases_of,
+    changed_results,
+    outcome,
+    version_of,
+    versions_file,
+)
 
+NONE = FIXTURES / "no such folder"
 RECORDED = [
     pytest.param(case, id=f"{parser.name}/{case.name}")
     for parser in registry.PARSERS.values()
@@ -27,6 +37,25 @@ def test_recorded_page_reads_as_expected(case: Case):
 @pytest.mark.parametrize("name", registry.PARSERS)
 def test_every_parser_has_recorded_cases(name: str):
     assert cases_of(registry.PARSERS[name])
+
+
+@pytest.mark.parametrize("name", sorted({case.values[0].parser.name for case in RECORDED}))
+def test_parser_whose_articles_changed_has_a_new_version(name: str):
+    parser = registry.PARSERS[name]
+    file = versions_file(parser)
+    recorded = json.loads(file.read_text("utf-8")) if file.exists() else version_of(parser, NONE)
+    now = version_of(parser)
+
+    assert changed_results(recorded, now) == [], "raise `version`, then `make record ARGS=NAME`"
+    assert recorded == now, "run `make record ARGS=NAME`"
+
+
+def test_change_under_the_same_version_is_found():
+    recorded = {"version": "1", "results": {"page": "a", "removed": "b"}}
+
+    assert changed_results(recorded, {"version": "1", "results": {"page": "c"}}) == ["page"]
+    assert changed_results(recorded, {"version": "2", "results": {"page": "c"}}) == []
+    assert changed_results(recorded, {"version": "1", "results": {"page": "a", "new": "d"}}) == []
 
 
 def test_every_recorded_folder_belongs_to_a_parser():
