@@ -19,21 +19,19 @@ from urllib.parse import urlsplit
 
 import requests
 
-from parsers import registry
-from parsers.model import Parser
-from tests.recorded import (
-    FIXTURES,
+from flows.scaffold.cases import (
     OUTCOMES,
     PAGE_SUFFIXES,
     SUFFIX,
     Case,
     case_in,
-    cases_of,
     changed_results,
     outcome,
-    version_of,
-    versions_file,
+    write,
 )
+from parsers import registry
+from parsers.model import Parser
+from tests.recorded import FIXTURES, cases_of, version_of, versions_file
 
 TIMEOUT_SECONDS = 20
 MAX_BYTES = 20_000_000
@@ -72,13 +70,6 @@ def refuse_old_version(parser: Parser, folder: Path) -> None:
             f"parser {parser.name!r}: the articles of {', '.join(changed)} changed, and the version "
             f"is still {parser.version!r}: raise `version` in its PARSER, then record again"
         )
-
-
-def write(case: Case) -> None:
-    """Write the current result of the case's page as its expected result."""
-    kept = {name: value for name, value in case.expected.items() if name not in OUTCOMES}
-    text = json.dumps({**kept, **outcome(case)}, ensure_ascii=False, indent=2)
-    case.file.write_text(text + "\n", encoding="utf-8")
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

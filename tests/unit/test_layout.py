@@ -18,7 +18,7 @@ PACKAGES = ("flows", "parsers", "warehouse")
 FLOORS = (
     {"cli", "serve"},
     {"sync", "backfill", "reparse", "import_posts", "publish", "maintenance"},
-    {"admin", "alerts", "reporting", "publishing", "web"},
+    {"admin", "alerts", "reporting", "publishing", "scaffold", "web"},
     {"pipeline"},
     {"archive", "fetch"},
 )

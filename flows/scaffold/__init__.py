@@ -1,0 +1,1 @@
+"""Recorded cases of parsers, and drafts of new sources."""
