@@ -142,7 +142,10 @@ def _initialize() -> None:
 
 
 def parse_line(line: ManifestLine) -> str:
-    """Return the record of one page as JSON: an article, or ``error`` and ``ms``."""
+    """Return the record of one page as JSON: an article, or ``error`` and ``ms``.
+
+    ``date`` is the day of publication, else that of the last change.
+    """
     started = time.thread_time()
     try:
         with _time_limit(TIMEOUT_SECONDS):
@@ -157,7 +160,8 @@ def parse_line(line: ManifestLine) -> str:
         from flows.pipeline.article_json import article_json
 
         record = article_json(article)
-        record["date"] = record["published_on"]
+        changed = article.updated_at
+        record["date"] = record["published_on"] or (changed and str(changed.date()))
     record["ms"] = round((time.thread_time() - started) * 1000, 2)
     return json.dumps(record, ensure_ascii=False)
 

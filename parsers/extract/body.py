@@ -20,7 +20,7 @@ from parsers.extract.heuristics import (
 )
 from parsers.extract.tables import tables_and_lists
 from parsers.extract.tree import fold, remove
-from parsers.extract.weights import weigh
+from parsers.extract.weights import best_stretch, weigh
 from parsers.text.plain import BESIDE_TEXT
 
 _HINT_BONUS = 1.25
@@ -59,7 +59,19 @@ def best_box(page: Layout, hints: frozenset[str] = frozenset()) -> Box | None:
         if trusted is not None and trusted.weight > 3 * weight:
             return trusted
         weigh(page)
-    return best
+    return best or _around_stretch(page)
+
+
+def _around_stretch(page: Layout) -> Box | None:
+    """Return the innermost container of the best stretch of sentences.
+
+    On a page of one box, the links outweigh a short article.
+    """
+    first, last = best_stretch([block.weight for block in page.blocks])
+    around = [
+        box for box in page.boxes if box.tag in CONTAINERS and box.first <= first < last <= box.last
+    ]
+    return around[-1] if around else None
 
 
 def _without_teasers(page: Layout, box: Box) -> Box:
@@ -240,7 +252,7 @@ def kept(page: Layout, box: Box, title: str, known: str) -> list[bool]:
             blocks[i].is_listed = True
     weights = _judged(page, blocks, is_main, title)
     _trim_to_known(blocks, weights, is_main, known)
-    start, end = _segment(weights)
+    start, end = best_stretch(weights)
     start = _head(blocks, weights, is_main, start)
     end = _tail(blocks, weights, is_main, end)
     while end > start and (blocks[end - 1].box.tag in HEADINGS):
@@ -417,20 +429,6 @@ def _trim_to_known(
     for i, weight in enumerate(weights):
         if weight > 0 and not is_main[i] and not first <= i <= last:
             weights[i] = -10.0
-
-
-def _segment(weights: list[float]) -> tuple[int, int]:
-    """Return the slice with the greatest sum."""
-    best = total = 0.0
-    start = first = last = 0
-    for i, weight in enumerate(weights):
-        if total <= 0:
-            total = 0.0
-            start = i
-        total += weight
-        if total > best:
-            best, first, last = total, start, i + 1
-    return first, last
 
 
 def _cut(page: Layout, box: Box, blocks: list[Block], keep: list[bool]) -> None:

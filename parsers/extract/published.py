@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 from lxml import etree
 
-from parsers.extract.blocks import Block, Box, Layout
-from parsers.extract.structured import Structured
+from parsers.extract.blocks import Box, Layout
+from parsers.extract.structured import Structured, texts
 from parsers.extract.tree import text_of
+from parsers.extract.weights import stretch_of
 from parsers.model import Moment
 from parsers.text.dates import CHANGE, find_time_text, parse_time, unknown_time
 
@@ -26,11 +27,12 @@ _PUBLISHED = (
     "og:release_date", "parsely-pub-date", "sailthru.date", "pubdate", "publishdate", "publish-date", "publish_date",
     "publication_date", "cxenseparse:recs:publishtime", "dcterms.issued", "dc.date.issued", "dcterms.created",
     "dc.date", "dcterms.date", "apub:time", "dc.created", "originalpublicationdate", "article.published",
-    "date", "published", "published-date", "published_at", "published_time", "w-published-date", "dateupdate", "citation_publication_date", "article_date_original", "bt:pubdate", "weibo: article:create_at",
+    "date", "published", "published-date", "published_date", "published_at", "published_time", "published-time", "publishedat", "w-published-date", "citation_publication_date", "article_date_original", "bt:pubdate", "weibo: article:create_at",
 )  # fmt: skip
 _MODIFIED = (
     "article:modified_time", "datemodified", "og:updated_time", "og:modified_time", "dcterms.modified",
-    "last-modified", "lastmod", "weibo: article:update_at", "article.updated",
+    "last-modified", "lastmod", "weibo: article:update_at", "article.updated", "dateupdate", "dateupdated",
+    "date_modified", "updated", "updated-date", "updated_date", "updated_at", "updated_time", "revised",
 )  # fmt: skip
 _PUBLISHED_MARK = re.compile(r"publi|pubdate|entry-date|created", re.I)
 _MODIFIED_MARK = re.compile(r"modif|updat|revis|last[-_]?edit", re.I)
@@ -45,6 +47,10 @@ _IN_URL = re.compile(
     r"/((?:19|20)\d\d)[-/_]?([01]\d)[-/_]?([0-3]\d)(?=[/_-]|\.|$|t)|/((?:19|20)\d\d)/(\d{1,2})/(\d{1,2})/|/t?((?:19|20)\d\d)([01]\d)([0-3]\d)_"
 )
 _MAX_LABEL = 30
+_JUST_BEHIND = 3
+_MAX_LINE, _MAX_LINE_BEHIND = 160, 120
+_MAX_LINES_BEFORE = 30
+_MAX_LINES_BEHIND = 16
 _MAX_MARKED = 3
 _LABEL = re.compile(
     r"publi|post(?:ed)?\b|written|gespeichert|veröffentlicht|erstellt|\bstand\b|verfasst|geschrieben|publicado|опубликован"
@@ -56,7 +62,10 @@ _PUBLICATION = re.compile(
     re.I,
 )
 """A label of the time of publication; no part of it is in a label of a change."""
-_CLASS = re.compile(r"date|time|publi|posted|fabu|shijian", re.I)
+# Baidu's platform prints 发布时间：10-08 12:00, and declares the same minute as dateUpdate.
+_LABELLED_MINUTE = re.compile(
+    r"(?:发布|發布|发表|發表)(?:时间|時間)?\s*[:：]?\s*(?:\d\d-)?(\d\d-\d\d)\s*(\d\d:\d\d)(?!\d)"
+)
 
 
 def published(
@@ -91,7 +100,7 @@ def published(
             continue
         if moment.precision != "day" and moment.timezone_source != "none":
             return moment
-        if best.precision == "day":
+        if best.precision == "day" and moment.precision != "day":
             best = moment
     return best or unknown_time(
         first_raw, "no readable date in declarations, time elements, lines or address"
@@ -194,6 +203,13 @@ def _candidates(
         raw, how = declared.meta(name)
         if raw:
             yield raw, how
+    raw, how = declared.meta("dateupdate")
+    if raw and any(_repeats_minute(line, raw) for line in _lines(page, box)):
+        yield raw, f"{how}, which a line repeats as the publication"
+    if not declared.article:
+        # Plugins of blogs describe a page without an article by its WebPage.
+        for raw in texts(declared.web_page.get("datePublished")):
+            yield raw, "json-ld:WebPage datePublished"
     times = [
         node
         for node in root.iter("time", "abbr")
@@ -226,6 +242,11 @@ def _candidates(
         yield "-".join(parts), "the address"
 
 
+def _repeats_minute(line: str, raw: str) -> bool:
+    found = _LABELLED_MINUTE.search(line)
+    return found is not None and found[1] in raw and found[2] in raw
+
+
 def _is_beside(node: etree._Element, box: Box | None) -> bool:
     """Return whether an unmarked time is near the text; others belong to other articles."""
     around = box.node if box is not None else None
@@ -245,34 +266,52 @@ def _is_beside(node: etree._Element, box: Box | None) -> bool:
 
 
 def _lines(page: Layout, box: Box | None) -> Iterator[str]:
+    """Yield the lines near the text that may have a date, the likely ones first."""
     if box is None:
         return
-    start = max(0, box.first - 30)
-    ahead = page.blocks[start : box.first] + list(_opening(page, box))
-    marked = [b for b in ahead if b.size < 200 and _CLASS.search(_names(b.box))]
-    for block in (*marked, *ahead):
-        if block.size < 160:
-            yield block.text
-    for block in page.blocks[max(box.first, box.last - 12) : box.last + 20]:
+    start, end = stretch_of(page, box)
+    first = max(0, start - _MAX_LINES_BEFORE)
+    headings = [i for i in range(first, start) if page.blocks[i].box.tag == "h1"]
+    headline = headings[-1] if headings else start
+    # Lines before the headline belong to the menu or to other articles, the more the farther.
+    for i in (
+        *range(headline, start),
+        *reversed(range(first, headline)),
+        *range(start, _opening_end(page, start, end)),
+    ):
+        if page.blocks[i].size < _MAX_LINE:
+            yield _with_label(page, i)
+    for i in range(
+        max(start, end - _MAX_LINES_BEHIND), min(end + _MAX_LINES_BEHIND, len(page.blocks))
+    ):
         # After the text, other articles have dates too.
-        if block.size < 120 and _LABEL.search(block.text):
-            yield block.text
+        line = _with_label(page, i)
+        if len(line) < _MAX_LINE_BEHIND and (
+            _LABEL.search(line)
+            or CHANGE.search(line)
+            or (i < end + _JUST_BEHIND and _is_date(line))
+        ):
+            yield line
 
 
-def _opening(page: Layout, box: Box) -> Iterator[Block]:
-    """Yield the blocks of the body up to its third block of sentences."""
-    sentences = 0
-    for block in page.blocks_of(box)[:60]:
-        yield block
-        sentences += block.weight > 0
-        if sentences == 3:
-            return
+def _is_date(line: str) -> bool:
+    """Return whether a line is a date, and a weekday or a place at most."""
+    return len(line) <= _MAX_LABEL and len(find_time_text(line)) * 3 >= len(line) * 2 > 0
 
 
-def _names(box: Box) -> str:
-    parent = box.parent
-    own = box.classes + " " + (box.node.get("id") or "")
-    return own + " " + (parent.classes if parent is not None else "")
+def _opening_end(page: Layout, start: int, end: int) -> int:
+    """Return the place after the third block of sentences."""
+    sentences = [i for i in range(start, end) if page.blocks[i].weight > 0]
+    return sentences[2] + 1 if len(sentences) > 2 else end
+
+
+def _with_label(page: Layout, place: int) -> str:
+    """Return a line with the label of a change that is in a box of its own before it."""
+    line = page.blocks[place].text
+    label = page.blocks[place - 1].text if place else ""
+    if len(label) > _MAX_LABEL or any(map(str.isdigit, label)) or not CHANGE.search(label):
+        return line
+    return f"{label} {line}"
 
 
 def _in_line(line: str) -> str:

@@ -71,6 +71,26 @@ def weigh(page: Layout, *, trusting: bool = False) -> None:
             box.parent.weight += box.weight
 
 
+def best_stretch(weights: list[float]) -> tuple[int, int]:
+    """Return the slice with the greatest sum."""
+    best = total = 0.0
+    start = first = last = 0
+    for i, weight in enumerate(weights):
+        if total <= 0:
+            total = 0.0
+            start = i
+        total += weight
+        if total > best:
+            best, first, last = total, start, i + 1
+    return first, last
+
+
+def stretch_of(page: Layout, box: Box) -> tuple[int, int]:
+    """Return the first block of the sentences in a box, and the block after their last."""
+    first, last = best_stretch([block.weight for block in page.blocks_of(box)])
+    return box.first + first, box.first + last
+
+
 def _is_main(box: Box, total: float) -> bool:
     """Return whether a box with a suspect name or tag holds the article nevertheless."""
     if box.is_firm:

@@ -82,6 +82,15 @@ def test_the_record_is_the_article_json_in_its_order(folder: Path):
     assert record["published_at"] is None
 
 
+def test_the_day_of_a_page_that_names_only_its_last_change_is_that_of_the_change(tmp_path: Path):
+    file = tmp_path / "a.html"
+    file.write_text(page(head='<meta name="lastmod" content="2024-05-02T10:00:00Z">'), "utf-8")
+
+    record = json.loads(parse_line(ManifestLine(id="a", html=file, url="")))
+
+    assert (record["published_at"], record["date"]) == (None, "2024-05-02")
+
+
 @pytest.mark.parametrize(
     ("raw", "day"),
     [("2024-05-02T23:30:00-03:00", "2024-05-02"), ("2024-05-02T00:10:00+08:00", "2024-05-02")],

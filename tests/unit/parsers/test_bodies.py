@@ -233,6 +233,13 @@ def test_box_ends_where_its_element_ends_although_a_dialog_is_in_it(sample: Samp
 
 
 @LANGUAGES
+def test_short_article_in_one_box_with_many_links_is_found(sample: SampleText):
+    menu = "<ul>" + "<li><a href='/'>Islands and harbours</a></li>" * 70 + "</ul>"
+
+    assert lines(read(menu + sample.first + sample.last, sample)) == list(sample.sentences)
+
+
+@LANGUAGES
 def test_parts_of_one_class_are_one_article(sample: SampleText):
     parts = "".join(
         f"<section class='part'><p>{line} {line[:-1]}, {number}.</p></section>"

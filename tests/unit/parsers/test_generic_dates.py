@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 
 import pytest
 
-from tests.unit.parsers.generic_pages import ld, page, read
+from tests.unit.parsers.generic_pages import PARAGRAPHS, ld, page, read
+
+PAGE = {"@graph": [{"@type": "WebPage", "datePublished": "2024-05-02T10:00:00Z"}]}
 
 
 @pytest.mark.parametrize(
@@ -15,6 +18,10 @@ from tests.unit.parsers.generic_pages import ld, page, read
         (ld(datePublished="2024-05-02T23:30:00-03:00"), "", ("2024-05-03T02:30:00", "second", "value")),
         ('<meta property="article:published_time" content="2024-05-02T10:00Z">', "", ("2024-05-02T10:00:00", "minute", "value")),
         ("", '<time datetime="2024-05-02T10:00:00+02:00">today</time>', ("2024-05-02T08:00:00", "second", "value")),
+        (f'<script type="application/ld+json">{json.dumps(PAGE)}</script>', "", ("2024-05-02T10:00:00", "second", "value")),
+        ('<meta name="w-published-date" content="2024-05-02">', "", ("2024-05-02T00:00:00", "day", "none")),
+        ('<meta itemprop="dateUpdate" content="2024-05-02 12:00:57">', "<p>发布时间：05-0212:00</p>", ("2024-05-02T12:00:57", "second", "none")),
+        ('<meta itemprop="dateUpdate" content="2024-05-02 12:00:57">', "<p>发布时间：05-0112:00</p>", (None, "unknown", "none")),
         ("", "<p>2024-05-02 23:50</p>", ("2024-05-02T23:50:00", "minute", "none")),
         ("", "<p>May 2, 2024</p>", ("2024-05-02T00:00:00", "day", "none")),
         ("", "<p>2. Mai 2024</p>", ("2024-05-02T00:00:00", "day", "none")),
@@ -43,6 +50,8 @@ CHANGED = "2024-05-03T10:00:00+02:00"
     [
         (ld(dateModified=CHANGED), ""),
         (f'<meta property="og:updated_time" content="{CHANGED}">', ""),
+        (f'<meta itemprop="dateUpdate" content="{CHANGED}">', ""),
+        ("", "<div>Updated on</div><div>3 May 2024, 08:00 UTC</div>"),
         (f'<meta itemprop="dateModified" content="{CHANGED}">', ""),
         ("", f'<time itemprop="dateModified" datetime="{CHANGED}">yesterday</time>'),
         ("", f'<time class="updated" datetime="{CHANGED}">3 May</time>'),
@@ -58,6 +67,36 @@ def test_a_change_is_no_publication(head: str, before: str):
 
     assert (article.published_at, article.published_on) == (None, None)
     assert article.updated_at == datetime(2024, 5, 3, 8, tzinfo=UTC)
+
+
+def test_web_page_of_an_article_with_a_declaration_of_its_own_gives_no_date():
+    head = f'<script type="application/ld+json">{json.dumps(PAGE)}</script>'
+
+    assert (
+        read(page(ld(author="Ida Sample") + head), "https://gazette.example/a").published_at is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("html", "on"),
+    [
+        (page(before="<p>May 9, 2024</p><p>Harbour</p><p>May 2, 2024</p>"), date(2024, 5, 9)),
+        (page(after="<p>May 2, 2024</p><div><p>May 9, 2024</p></div>"), date(2024, 5, 2)),
+        (page(after="<p>The quay</p><p>Of 2023</p><p>Harbour</p><p>May 2, 2024</p>"), None),
+        (page(after="<p>The festival of May 2, 2024</p>"), None),
+        (page().replace("<h1>", "<p>May 9, 2024</p><h1>").replace("</h1>", "</h1><p>May 2, 2024</p>"), date(2024, 5, 2)),
+        (page().replace("<h1>", "<p>May 9, 2024</p><p>May 2, 2024</p><h1>"), date(2024, 5, 2)),
+        (page(body="<p>We sail, and we tell you, at length, where.</p><ul>" + "<li><a href='/'>Islands and harbours</a></li>" * 70 + "</ul><h1>Ferry returns</h1><p>May 2, 2024</p>" + PARAGRAPHS + PARAGRAPHS.replace("e", "é")), date(2024, 5, 2)),
+    ],
+)  # fmt: skip
+def test_date_of_the_nearest_line_without_a_label_counts(html: str, on: date | None):
+    assert read(html, "https://gazette.example/ferry").published_on == on
+
+
+def test_line_behind_the_text_names_the_change():
+    article = read(page(after="<p>Last updated: May 3, 2024</p>"), "https://gazette.example/ferry")
+
+    assert (article.published_on, article.updated_at) == (None, datetime(2024, 5, 3, tzinfo=UTC))
 
 
 def test_line_with_both_times_gives_both():
