@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,15 @@ def unchanged_environment() -> Iterator[None]:
     for name, value in before.items():
         if os.environ.get(name) != value and name != "PYTEST_CURRENT_TEST":
             os.environ[name] = value
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process retry at once, so that tests of failures do not wait."""
+    from flows.pipeline import run
+
+    policy = partial(run.FetchPolicy, backoff_seconds=0.02, backoff_floor_seconds=0.0)
+    monkeypatch.setattr(run, "FetchPolicy", policy)
 
 
 @pytest.fixture

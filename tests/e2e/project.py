@@ -125,12 +125,5 @@ def open_project(folder: Path) -> Iterator[Project]:
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
     with site.serve(faults=fault_of) as news_site:
-        config = demo_run.write_config(
-            folder, port=news_site.port, article_url=demo_run.ARTICLE_URL
-        )
-        text = config.read_text(encoding="utf-8")
-        # A test with faults does not wait for their end.
-        config.write_text(
-            text.replace("[fetch]", "[fetch]\ndeadline_seconds = 3"), encoding="utf-8"
-        )
+        demo_run.write_config(folder, port=news_site.port, article_url=demo_run.ARTICLE_URL)
         yield Project(folder, news_site, faults)

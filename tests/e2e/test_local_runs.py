@@ -30,7 +30,7 @@ path = "data/copydesk.duckdb"
 path = "data/archive"
 [fetch]
 allow_private_hosts = ["127.0.0.1:{port}"]
-deadline_seconds = 5
+deadline_seconds = 60
 [run]
 batch_size = 3
 [sources.ofweek]

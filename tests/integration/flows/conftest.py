@@ -87,19 +87,13 @@ def faults() -> dict[str, Any]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, faults: dict[str, Any]) -> Iterator[Project]:
+def project(tmp_path: Path, faults: dict[str, Any], quick_retries: None) -> Iterator[Project]:
     def fault_of(target: str, _turn: int) -> Any:
         return next((fault for start, fault in faults.items() if target.startswith(start)), None)
 
     hook: Faults = fault_of
     with site.serve(faults=hook) as news_site:
         demo_run.write_config(tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL)
-        config = tmp_path / "copydesk.toml"
-        # Tests of failures do not wait for the back-off.
-        text = config.read_text(encoding="utf-8").replace(
-            "[fetch]", "[fetch]\ndeadline_seconds = 3"
-        )
-        config.write_text(text, encoding="utf-8")
         yield Project(tmp_path, news_site)
 
 

@@ -20,7 +20,7 @@ from warehouse import connect, publish
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path, quick_retries: None) -> Iterator[Project]:
     with open_project(tmp_path) as made:
         yield made
 
