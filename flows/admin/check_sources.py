@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flows.fetch import Fetcher, FetchFailure, FetchRequest, decode_page, redact_url
+from flows.fetch import (
+    Fetcher,
+    FetchFailure,
+    FetchRequest,
+    FetchResponse,
+    decode_page,
+    redact_url,
+)
 from flows.pipeline.run import fetch_policy
 from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry
 from parsers.errors import BadListing, ParseError
-from parsers.model import BadEntry, Entry, Page, Source
+from parsers.model import Article, BadEntry, Entry, Listing, Page, Source
 from parsers.text.characters import single_line
+
+FIRST_ENTRIES = 5
+MAX_FILES = 6
+"""How many listings a check reads to find the entries of an index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +34,8 @@ class SourceCheck:
         entries: Readable entries of all listings; without listings, the configured addresses.
         bad_entries: Entries that cannot be read.
         sample: Title of one parsed article; empty when none of three could be parsed.
+        article: That article.
+        first_entries: The first readable entries.
         errors: One sentence each.
     """
 
@@ -33,6 +46,8 @@ class SourceCheck:
     bad_entries: int
     sample: str
     errors: tuple[str, ...]
+    article: Article | None = None
+    first_entries: tuple[Entry, ...] = ()
 
     @property
     def is_ok(self) -> bool:
@@ -116,64 +131,113 @@ def check_sources(settings: Settings, names: tuple[str, ...] = ()) -> list[Sourc
     """
     sources = settings.selected_sources(names)
     with Fetcher(fetch_policy(settings.fetch, settings.usable_sources())) as fetcher:
-        return [_check(fetcher, source) for source in sources]
+        return [check_source(fetcher, source) for source in sources]
 
 
-def _check(fetcher: Fetcher, source: Source) -> SourceCheck:
-    listings = {one.url: one for one in source.parser.listings(source)}
-    good: list[tuple[Entry, Page | None]] = []
-    bad_entries, errors = 0, []
-    for result in fetcher.fetch_all(FetchRequest(url=url) for url in listings):
-        listing = listings[result.request.url]
-        if isinstance(result, FetchFailure):
-            errors.append(f"{listing.channel}: {result.error}")
-            continue
-        page = decode_page(result, None)
-        try:
-            found = registry.entries(source, listing, page)
-        except ParseError as error:
-            errors.append(f"{listing.channel}: {error}")
-            continue
-        bad = [one for one in found if isinstance(one, BadEntry)]
-        entries = [one for one in found if isinstance(one, Entry)]
-        bad_entries += len(bad)
-        good += [(entry, page) for entry in entries]
-        if not found:
-            errors.append(f"{listing.channel}: the listing is empty: {listing.url}")
-        elif not entries or any(isinstance(one.error, BadListing) for one in bad):
-            errors.append(f"{listing.channel}: {bad[-1].error}")
+@dataclass(slots=True)
+class _Found:
+    """What the listings of a source have.
+
+    Attributes:
+        good: Entries, each with the page of its listing.
+    """
+
+    good: list[tuple[Entry, Page | None]] = field(default_factory=list)
+    bad_entries: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+def check_source(fetcher: Fetcher, source: Source) -> SourceCheck:
+    """Fetch each listing of a source and one article."""
+    listings, found = source.parser.listings(source), _Found()
+    pages = fetcher.fetch_all(FetchRequest(url=url) for url in {one.url for one in listings})
+    results = {result.request.url: result for result in pages}
+    for listing in listings:
+        if result := results.get(listing.url):
+            _read(fetcher, source, listing, result, found)
     if not listings:
         addresses = registry.article_url_entries(source)
-        good += [(entry, None) for entry in addresses if isinstance(entry, Entry)]
-    sample, sample_error = _parse_sample(fetcher, source, good)
+        found.good += [(entry, None) for entry in addresses if isinstance(entry, Entry)]
+    article, sample_error = _parse_sample(fetcher, source, found.good)
     return SourceCheck(
         source=source.slug,
         parser=source.parser.name,
         listings=len(listings),
-        entries=len(good),
-        bad_entries=bad_entries,
-        sample=sample,
-        errors=(*errors, *([sample_error] if sample_error else [])),
+        entries=len(found.good),
+        bad_entries=found.bad_entries,
+        sample=(article and article.title) or "",
+        errors=(*found.errors, *([sample_error] if sample_error else [])),
+        article=article,
+        first_entries=tuple(entry for entry, _ in found.good[:FIRST_ENTRIES]),
     )
+
+
+def _read(
+    fetcher: Fetcher,
+    source: Source,
+    listing: Listing,
+    result: FetchResponse | FetchFailure,
+    found: _Found,
+) -> None:
+    """Add the entries of a listing; of an index of sitemaps those of its newest files."""
+    waiting, seen = [listing], {listing.url}
+    count = len(found.good)
+    for number in range(MAX_FILES):
+        if not waiting:
+            break
+        one = waiting.pop(0)
+        if number:
+            next_result = next(iter(fetcher.fetch_all([FetchRequest(url=one.url)])), None)
+            if next_result is None:
+                return
+            result = next_result
+        if isinstance(result, FetchFailure):
+            found.errors.append(f"{one.channel}: {result.error}")
+            continue
+        files = _add_entries(source, one, decode_page(result, None), found)
+        if len(found.good) > count:
+            return
+        waiting += [file for file in files if file.is_archive and file.url not in seen]
+        seen.update(file.url for file in waiting)
+    if not found.errors:
+        found.errors.append(f"{listing.channel}: the listing is empty: {listing.url}")
+
+
+def _add_entries(
+    source: Source, listing: Listing, page: Page, found: _Found
+) -> tuple[Listing, ...]:
+    """Add the entries of one page; return the listings that it names."""
+    try:
+        content = registry.read_listing(source, listing, page)
+    except ParseError as error:
+        found.errors.append(f"{listing.channel}: {error}")
+        return ()
+    bad = [one for one in content.entries if isinstance(one, BadEntry)]
+    entries = [one for one in content.entries if isinstance(one, Entry)]
+    found.bad_entries += len(bad)
+    found.good += [(entry, page) for entry in entries]
+    if bad and (not entries or any(isinstance(one.error, BadListing) for one in bad)):
+        found.errors.append(f"{listing.channel}: {bad[-1].error}")
+    return content.listings
 
 
 def _parse_sample(
     fetcher: Fetcher, source: Source, good: list[tuple[Entry, Page | None]]
-) -> tuple[str, str | None]:
-    """The title of the first parsable article of three, and the error when none is."""
+) -> tuple[Article | None, str | None]:
+    """The first parsable article of three, and the error when none is."""
     message = None
     for entry, listing in good[:3]:
         try:
-            return _title(fetcher, source, entry, listing), None
+            return _article(fetcher, source, entry, listing), None
         except (ParseError, LookupError) as error:
             message = f"{entry.channel}: {error}"
-    return "", message
+    return None, message
 
 
-def _title(fetcher: Fetcher, source: Source, entry: Entry, listing: Page | None) -> str:
+def _article(fetcher: Fetcher, source: Source, entry: Entry, listing: Page | None) -> Article:
     if listing is not None and entry.content is not None:
-        return registry.parse(source, replace(listing, entry=entry)).title or ""
+        return registry.parse(source, replace(listing, entry=entry))
     result = next(fetcher.fetch_all([FetchRequest(url=entry.url)]), None)
     if result is None or isinstance(result, FetchFailure):
         raise LookupError(str(result.error) if result else "interrupted")
-    return registry.parse(source, decode_page(result, entry)).title or ""
+    return registry.parse(source, decode_page(result, entry))

@@ -49,7 +49,9 @@ full_text = true                        # fetch each article page, not only the 
 """
 
 
-def write_config(file: Path, *, contact: str, sources: Sequence[str]) -> Path:
+def write_config(
+    file: Path, *, contact: str, sources: Sequence[str], is_start: bool = False
+) -> Path:
     """Write a new configuration file that can be loaded; return its path.
 
     Args:
@@ -57,13 +59,16 @@ def write_config(file: Path, *, contact: str, sources: Sequence[str]) -> Path:
         contact: An http address or a mail address of the operator.
         sources: Names of built-in sources and addresses of feeds. ``NAME=URL`` names a feed;
             otherwise its host does.
+        is_start: The file may have no sources yet, because the caller adds them.
 
     Raises:
         ConfigurationError: The file exists, or a value cannot be used. Nothing is written.
     """
     if file.exists():
         raise _exists_error(file)
-    text = _HEAD.format(user_agent=_quoted(_user_agent(contact))) + _sections(sources)
+    text = _HEAD.format(user_agent=quoted(_user_agent(contact))) + _sections(
+        sources, may_be_empty=is_start
+    )
     try:
         with file.open("x", encoding="utf-8") as new:
             new.write(text)
@@ -121,7 +126,21 @@ def _user_agent(contact: str) -> str:
     return user_agent
 
 
-def _sections(sources: Sequence[str]) -> str:
+def split_sources(sources: Sequence[str]) -> tuple[list[str], list[tuple[str | None, str]]]:
+    """The names of built-in sources, and the addresses of others with their names."""
+    names, addresses = [], list[tuple[str | None, str]]()
+    for one in sources:
+        name, _, url = one.partition("=")
+        if not is_http(one) and is_http(url):
+            addresses.append((name, url))
+        elif is_http(one):
+            addresses.append((None, one))
+        else:
+            names.append(one)
+    return names, addresses
+
+
+def _sections(sources: Sequence[str], *, may_be_empty: bool) -> str:
     sections: dict[str, str] = {}
     for one in sources:
         name, _, url = one.partition("=")
@@ -131,8 +150,8 @@ def _sections(sources: Sequence[str]) -> str:
             name = one
             section = _BUILT_IN.format(slug=one, schedule=BUILT_IN_SOURCES[one]["schedule"])
         elif is_http(url):
-            name = name or _slug(url)
-            section = _FEED.format(slug=name, url=_quoted(url))
+            name = name or slug_of(url)
+            section = _FEED.format(slug=name, url=quoted(url))
         else:
             raise ConfigurationError(
                 f"expected a built-in source ({', '.join(BUILT_IN_SOURCES)}) or the address of a "
@@ -144,17 +163,18 @@ def _sections(sources: Sequence[str]) -> str:
                 f"{name}_2={url}"
             )
         sections[name] = section
-    if not sections:
+    if not sections and not may_be_empty:
         raise ConfigurationError("expected at least one source, found none")
     return "".join(sections.values())
 
 
-def _slug(url: str) -> str:
-    """The host of a feed as the name of a source."""
+def slug_of(url: str) -> str:
+    """The host of an address as the name of a source."""
     host = (urlsplit(url).hostname or "").removeprefix("www.")
-    return re.sub("[^a-z0-9]+", "_", host).strip("_") or "feed"
+    return re.sub("[^a-z0-9]+", "_", host).strip("_")[:60] or "source"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as a string of TOML."""
     # A basic string of TOML has the escapes of JSON.
     return json.dumps(text, ensure_ascii=False)

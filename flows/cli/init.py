@@ -9,7 +9,7 @@ from shlex import quote
 import click
 
 from flows.cli.console import Console, usage_error, with_global_options
-from flows.cli.exit_codes import OK
+from flows.cli.exit_codes import OK, WARNINGS
 
 
 @click.command(
@@ -24,17 +24,26 @@ from flows.cli.exit_codes import OK
     "sources",
     metavar="NAME|URL",
     multiple=True,
-    help="A built-in source, the address of a feed, or NAME=URL; repeatable.",
+    help="A built-in source, the address of a site or feed, or NAME=URL; repeatable.",
+)
+@click.option(
+    "--discover/--no-discover",
+    "discovers",
+    default=None,
+    help="Look at each address for its feed, sitemap or list of articles, as `sources add` does; "
+    "otherwise each is a feed. On a terminal the default is to look.",
 )
 @with_global_options
 @click.pass_obj
-def init(console: Console, contact: str | None, sources: tuple[str, ...]) -> int:
+def init(
+    console: Console, contact: str | None, sources: tuple[str, ...], *, discovers: bool | None
+) -> int:
     """Write a commented copydesk.toml, or the file that --config names.
 
     Asks for the contact and the sources on a terminal. The built-in sources are finews, woshipm
-    and ofweek. An existing file is never overwritten.
+    and ofweek. An existing file is never overwritten. Exit code 3: a site could not be added.
     """
-    from flows.admin.new_config import write_config
+    from flows.admin.new_config import split_sources, write_config
     from flows.settings import BUILT_IN_SOURCES, DEFAULT_FILE
 
     file = console.config or DEFAULT_FILE
@@ -45,15 +54,36 @@ def init(console: Console, contact: str | None, sources: tuple[str, ...]) -> int
         contact = click.prompt("Your contact for site owners (page or mail address)", err=True)
     if not sources:
         names = " ".join(BUILT_IN_SOURCES)
-        text = "Sources (built-in names and feed addresses, separated by spaces)"
+        text = "Sources (built-in names and addresses of sites or feeds, separated by spaces)"
         sources = tuple((click.prompt(text, default=names, err=True) if asks else names).split())
-    written = write_config(file, contact=contact or "", sources=sources)
+    looks = asks if discovers is None else discovers
+    built_in, addresses = split_sources(sources) if looks else (list(sources), [])
+    written = write_config(file, contact=contact or "", sources=built_in, is_start=bool(addresses))
+    failed = _add_all(console, file, addresses)
     option = f"--config {quote(str(file))} " if file != DEFAULT_FILE else ""
     console.print_result(
-        {"file": str(written), "sources": _names(written)},
+        {"file": str(written), "sources": _names(written), "errors": failed},
         f"{file} is written. Next: copydesk {option}sources check; copydesk {option}sync",
     )
-    return OK
+    return WARNINGS if failed else OK
+
+
+def _add_all(console: Console, file: Path, addresses: list[tuple[str | None, str]]) -> list[str]:
+    """Add the source of each address; return the errors of those that offer nothing."""
+    from flows import settings
+    from flows.admin.add_source import add_source
+    from flows.errors import FlowError
+
+    failed = []
+    for name, url in addresses:
+        try:
+            found = add_source(settings.load(file), file, url, name=name)
+        except FlowError as error:
+            failed.append(str(error))
+            console.notify(f"not added: {error}")
+        else:
+            console.notify(f"{found}")
+    return failed
 
 
 def _names(file: Path) -> list[str]:

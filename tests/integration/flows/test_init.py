@@ -39,13 +39,15 @@ def test_written_sources_can_be_checked(run_cli, elsewhere, project, monkeypatch
     assert (code, [one["ok"] for one in json.loads(out)["sources"]]) == (0, [True])
 
 
-def test_terminal_is_asked_for_contact_and_sources(run_cli, elsewhere, monkeypatch):
-    answers = iter([CONTACT, "finews https://harbour.test/feed"])
+def test_terminal_is_asked_for_contact_and_sources(run_cli, elsewhere, project, monkeypatch):
+    host = project.news_site.url.partition("//")[2]
+    monkeypatch.setenv("COPYDESK_FETCH__ALLOW_PRIVATE_HOSTS", f'["{host}"]')
+    answers = iter([CONTACT, f"finews {project.news_site.url}/woshipm/latest"])
     monkeypatch.setattr("click.prompt", lambda *_text, **_options: next(answers))
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
 
-    assert run_cli("init")[0] == 0
-    assert list(settings.load(None, {}).sources) == ["finews", "harbour_test"]
+    assert run_cli("init", "--config", "new.toml")[0] == 0
+    assert list(settings.load(elsewhere / "new.toml", {}).sources) == ["finews", "127_0_0_1"]
 
 
 def test_existing_file_is_kept(run_cli, elsewhere):
