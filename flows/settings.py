@@ -465,7 +465,7 @@ def _check_witness(slug: str, witness: str, settings: Settings) -> None:
     elif witness and (witness == slug or witness not in settings.sources):
         others = [name for name in settings.sources if name != slug]
         raise ConfigurationError(
-            f"sources.{slug}.witness: expected the address of a feed, or another source "
+            f"sources.{slug}.witness: expected the address of a feed or a sitemap, or another source "
             f"({', '.join(others) or 'there is none'}), found {witness!r}{_nearest(witness, others)}"
         )
 

@@ -120,6 +120,7 @@ class AuditReport:
             "undated": self.undated,
             "foreign": self.witness.foreign_count,
             "unreadable": self.witness.unreadable_count,
+            "notes": list(self.witness.notes),
             "gaps_opened": self.opened,
             "gaps_closed": self.closed,
         }
@@ -146,7 +147,7 @@ class AuditReport:
         return "\n".join(lines)
 
     def _notes(self) -> list[str]:
-        witness, notes = self.witness, []
+        witness, notes = self.witness, list(self.witness.notes)
         if self.window and self.undated:
             notes.append(f"{pluralize(self.undated, 'listed article')} without a time counted, too")
         if witness.foreign_count:
@@ -177,7 +178,7 @@ def audit(
         WarehouseError: The warehouse could not be written.
     """
     run = RunContext("audit", settings, [source.slug])
-    listed = [one for one in witness.articles if not window or window.contains(one.published_at)]
+    listed = [one for one in witness.articles if one.may_be_in(window)]
     with run:
         with run.writing() as db:
             comparison = _Comparison(db, source, listed)
@@ -222,7 +223,7 @@ class _Comparison:
         self.missing: list[MissingArticle] = []
         others: dict[str, list[str]] = {name: [] for name in OTHERS}
         for article, known in zip(listed, found, strict=True):
-            at = article.published_at
+            at = article.published_at or article.changed_at
             if known.state == "stored":
                 self.stored += 1
             elif known.state != "missing":

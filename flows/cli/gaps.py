@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--witness",
     metavar="URL|SOURCE",
-    help="Another witness than the configured one: a feed or a source.",
+    help="Another witness than the configured one: a feed, a sitemap or a source.",
 )
 @click.option(
     "--from", "first", type=DAY, help="First day of the audit, in the source's time zone."
@@ -51,8 +51,8 @@ def gaps(
 
     A backfill of these days closes them, where the source still lists so far back.
 
-    --audit compares the stored articles of a source with its witness: a second feed, or another
-    source that lists the same articles. It opens a gap for each day with missing articles, and
+    --audit compares the stored articles of a source with its witness: a feed, a sitemap or
+    another source that lists the same articles. It opens a gap for each day with missing articles, and
     closes the gaps of earlier audits whose articles are stored by now. Articles that were erased, are
     gone, are in quarantine or are newer than the last sync do not count as missing.
 
@@ -84,7 +84,7 @@ def _audit(
     fills: bool,
 ) -> int:
     from flows.admin.audit import audit
-    from flows.admin.witness import read_witness, witness_source
+    from flows.admin.witness import read_witness, witness_sources
     from flows.pipeline.date_range import parse_request
 
     settings = console.settings()
@@ -93,7 +93,8 @@ def _audit(
         days = (first.date() if first else None, last.date() if last else None)
         window = parse_request(settings, slug, first=days[0], last=days[1]).date_range
     with show_progress(console):
-        listed = read_witness(settings, source, witness_source(settings, source, witness))
+        witnesses = witness_sources(settings, source, witness)
+        listed = read_witness(settings, source, witnesses, window)
         found = audit(settings, source, listed, window)
     filled: RunReport | None = None
     if fills and found.addresses:

@@ -202,6 +202,53 @@ def test_another_source_can_be_the_witness(press, audit):
     assert (code, found["witness"], missing(found)) == (3, "wire", urls(press, 1, 2))
 
 
+def sitemap(
+    *entries: tuple[str, str], root: str = "urlset", item: str = "url"
+) -> tuple[int, str, str]:
+    """A sitemap of addresses and times of their last change."""
+    lines = "".join(
+        f"<{item}><loc>{url}</loc><lastmod>{at}</lastmod></{item}>" for url, at in entries
+    )
+    xmlns = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    return 200, "application/xml", f'<{root} xmlns="{xmlns}">{lines}</{root}>'
+
+
+def test_sitemap_index_is_a_witness_and_its_old_files_are_not_read(press, audit):
+    press.sync()
+    index = [(f"{press.url}/old.xml", "2026-02-01"), (f"{press.url}/new.xml", "2026-03-05")]
+    press.answers["/index.xml"] = sitemap(*index, root="sitemapindex", item="sitemap")
+    press.answers["/new.xml"] = sitemap(
+        *((url, f"2026-03-0{n}") for n, url in enumerate(urls(press, 1, 2, 3, 4, 5), 1))
+    )
+    days = ["--from", "2026-03-02", "--to", "2026-03-04"]
+
+    code, found, _ = audit("--witness", f"{press.url}/index.xml", *days)
+    whole, refused, _ = audit("--witness", f"{press.url}/index.xml")
+
+    assert (code, found["listed"], missing(found)) == (3, 4, urls(press, 2))
+    assert (whole, "/old.xml" in refused["error"]) == (1, True)  # without days it is needed
+
+
+def test_pages_of_a_listing_are_read_until_they_are_before_the_window(press, audit):
+    press.configure(
+        f'[sources.front]\nparser = "listing"\nurl = "{press.url}/page/1"\nlinks = "li a"\n'
+        f'date = "time"\nnext_page = "a.next"\n'
+    )
+    for page, number in enumerate((5, 4, 3, 2), 1):
+        press.answers[f"/page/{page}"] = (
+            200,
+            "text/html",
+            f'<ul><li><a href="/a{number}">The plan of the {number}th harbour</a> <time>2026-03-0'
+            f'{number}</time></li></ul><a class="next" href="/page/{page + 1}">older</a>',
+        )
+    press.sync()
+    days = ["--from", "2026-03-04", "--to", "2026-03-05"]
+
+    code, found, _ = audit("--witness", "front", *days)  # page 5 does not exist
+
+    assert (code, found["listed"], found["stored"]) == (0, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
