@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
+from flows.pipeline.health.messages import finding_message, subject
 from flows.pipeline.stats import SourceStats
 from flows.secrets.redact import redact_text
 from flows.text import humanize_duration
@@ -24,20 +25,6 @@ CLOSED_WITHIN = timedelta(days=30)
 """How long a delivery of the end of a problem is tried again."""
 
 _MAX_LINE = 500
-
-_KINDS = {
-    "no_entries": "its listing has no entries",
-    "not_moving": "it has no new article",
-    "unreadable_listing": "its listing cannot be parsed",
-    "unreadable_pages": "its pages cannot be parsed",
-    "wrong_pages": "its pages are no articles",
-    "field_missing": "its articles lack the field",
-    "short_bodies": "its texts are shorter than before",
-    "same_text": "different articles have the same text",
-    "same_canonical_url": "different articles have the same canonical URL",
-    "low_volume": "it has fewer new articles than before",
-    "high_volume": "it has more new articles than before",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +89,11 @@ def reported(db: DuckDBPyConnection, lines: Sequence[Line], address: str) -> lis
 def finding_line(finding: StoredFinding) -> Line:
     """The line about a finding, or about its end."""
     row = finding.row
-    channel = f" {row.channel}" if row.channel else ""
-    what = (
-        f"{_KINDS.get(row.kind, row.kind.replace('_', ' '))}{f' {row.field}' if row.field else ''}"
-    )
     item_id = f"finding {finding.finding_id}"
     if finding.closed_at:
-        text = f"{row.source}{channel}: normal again; before, {what}"
+        text = f"{row.source}: normal again: {subject(row)}"
         return _line("closed", item_id, row.source, text)
-    since = f", since {row.since:%Y-%m-%d %H:%M} UTC" if row.since else ""
-    text = f"{row.source}{channel}: {what} (expected {row.expected}, found {row.found}{since})"
-    return _line("opened", item_id, row.source, text)
+    return _line("opened", item_id, row.source, f"{row.source}: {finding_message(row)}")
 
 
 def _outage_line(outage: Outage) -> Line:

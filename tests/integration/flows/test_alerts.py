@@ -150,8 +150,11 @@ def test_silent_source_and_its_end_are_reported_once_each(desk, hook):
     end_run(desk)
 
     silent, again = hook.messages
-    assert "press feed: it has no new article (expected one in 2 hours, found none" in silent
-    assert "press feed: normal again" in again
+    assert (
+        "press: the listing stopped moving in channel feed: expected one in 2 hours, found"
+        in silent
+    )
+    assert "press: normal again: the listing stopped moving in channel feed" in again
 
 
 def test_finding_that_an_operator_accepted_ends_without_a_message(desk, hook):
@@ -198,7 +201,8 @@ def test_message_that_a_server_refused_is_sent_by_the_next_run(desk, hook):
 
 
 def test_message_that_a_server_refused_fails_no_run(desk, hook):
-    find(desk, "no_entries")
+    desk.sync()
+    open_gap(desk, "feed")
     hook.status = 500
 
     report = desk.sync()
@@ -315,7 +319,7 @@ def test_gaps_quarantine_and_other_findings_are_a_digest_once_a_day(desk, hook):
     assert "press: 1 page or entry new in quarantine" in first[0]
     assert same_day == []
     assert "press feed: entries from" in hook.messages[1]
-    assert "its articles lack the field authors" in hook.messages[1]
+    assert "press: articles have no authors: expected" in hook.messages[1]
     assert "quarantine (" not in hook.messages[1]
 
 
