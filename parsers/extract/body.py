@@ -32,6 +32,7 @@ _SECTION_TO_TEASER = 3
 _TAIL = frozenset({"p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5"})
 _TITLE_MARKS = 20
 _MAX_HEADING = 80
+_MAX_META = 120
 # A line like "Related" ends the article when so few of its sentences follow: in all of the
 # box, and in the container of the article, where such lines also stand between paragraphs.
 _LATE, _AFTER, _LAST = 0.3, 0.1, 0.02
@@ -307,7 +308,8 @@ def _noise(block: Block, length: float, is_title: bool, is_late: bool) -> float:
         return -30.0
     if text[0] in "{[" and text[-1] in "}]" and '":' in text:
         return -30.0
-    if is_title or (length < 120 and META.search(text)):
+    size = length if END.search(text[-2:]) else block.size  # a sentence needs more characters
+    if is_title or (size < _MAX_META and META.search(text)):
         return -10.0
     return block.weight
 

@@ -21,6 +21,16 @@ _SHARE_OF_ARTICLE = 0.55
 _SHARE_WITH_HINT = 0.4
 
 
+# A list of headlines prints the time behind each link.
+_TIME_BEHIND = re.compile(
+    r"\s*[(（\[]?(?:\d{2,4}[-/.年])?\d{1,2}[-/.月]\d{1,2}日?(?:\s\d\d?:\d\d(?::\d\d)?)?[)）\]]?$"
+)
+_MIN_LISTED = 0.3
+# A row of keywords has separators, but no comma and no end of a sentence.
+_SEPARATED = re.compile(r"[、|·/]")
+_MAX_KEYWORD = 12
+
+
 def weigh(page: Layout, *, trusting: bool = False) -> None:
     """Weigh every block, and sum the weights in every box.
 
@@ -116,8 +126,10 @@ def is_no_prose(text: str, *, has_marks: bool) -> bool:
 
 def _plain_weight(block: Block, density: float, trusting: bool) -> float:
     length = block.size * density
-    share = min(1.0, block.link / block.size)
     text = block.text
+    share = min(1.0, block.link / block.size)
+    if share > _MIN_LISTED and (time := _TIME_BEHIND.search(text)):
+        share = min(1.0, block.link / max(1, time.start()))
     if share > 0.6:
         if not trusting or length < 200 or END.search(text) is None:
             return -(4.0 + min(length, 120.0) * 0.25)
@@ -137,7 +149,8 @@ def _plain_weight(block: Block, density: float, trusting: bool) -> float:
     if length >= 40 and (ends or commas >= 2):
         return body
     if length >= 100:
-        return body * 0.5
+        is_keywords = not commas and len(_SEPARATED.findall(text)) * _MAX_KEYWORD > block.size
+        return -10.0 if is_keywords else body * 0.5
     if length < 25 and not ends and not block.is_line:
         return _SHORT.get(block.box.tag, -3.0)
     return 0.0

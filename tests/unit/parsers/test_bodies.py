@@ -259,6 +259,44 @@ def test_legal_notice_and_style_sheet_are_no_article():
     assert lines(article) == list(ENGLISH.sentences[:2])
 
 
+HEADLINES = "".join(
+    f"<tr><td><a href='/{n}'>Lighthouse number {n} on the quay is painted again.</a> (2024-5-{n} 11:08)</td></tr>"
+    for n in range(1, 7)
+)
+
+
+@LANGUAGES
+@pytest.mark.parametrize(
+    "after",
+    [
+        f"<table>{HEADLINES}</table>",
+        "<p>" + " 、 ".join(f"<a href='/{n}'>渡轮{n}号</a> 码头" for n in range(30)) + "</p>",
+        "<p>" + " | ".join(f"Ferry {n}" for n in range(30)) + "</p>",
+        "<p>欢迎加入本报Facebook專頁，讓你即時掌握本地新聞，與朋友分享！</p>",
+        "<div>https://gazette.example/news/2024/ 2024-05-02 17:45 来源： 示例日报 网友评论 (0) 字号 大 中 小</div>",
+    ],
+    ids=["headlines", "linked keywords", "keywords", "promotion", "source"],
+)
+def test_lines_that_are_no_sentences_are_not_in_the_text(after: str, sample: SampleText):
+    article = read(f"<div>{sample.first}{sample.last}{after}</div>", sample)
+
+    assert lines(article) == list(sample.sentences)
+
+
+@LANGUAGES
+@pytest.mark.parametrize(
+    "line",
+    [
+        "The harbour names its ferries Alma | Bella | Clara | Dora | Edda, and paints them red.",
+        "港口的渡轮叫做阿尔玛、贝拉、克拉拉、多拉、埃达、弗里达、格蕾塔、海蒂、伊达、约翰娜，都漆成红色。",
+        "The timetable of the ferry was printed for the first time on 2 May 2024.",
+        "2011年港口管理处的编辑把渡轮的时刻表第一次印成小册子，作者是一位老船长，当年在码头上卖了三千本。",
+    ],
+)
+def test_sentence_with_separators_or_a_date_is_kept(line: str, sample: SampleText):
+    assert lines(read(f"{sample.first}<p>{line}</p>{sample.last}", sample))[2] == line
+
+
 @LANGUAGES
 def test_line_that_could_end_the_article_needs_little_text_after_it(sample: SampleText):
     heading = "相关新闻" if sample is CHINESE else "Share this"
