@@ -68,7 +68,8 @@ def refuse_old_version(parser: Parser, folder: Path) -> None:
     if changed := changed_results(recorded, version_of(parser, folder)):
         raise SystemExit(
             f"parser {parser.name!r}: the articles of {', '.join(changed)} changed, and the version "
-            f"is still {parser.version!r}: raise `version` in its PARSER, then record again"
+            f"is still {parser.version!r}: raise `version` in its PARSER, then record again. If no "
+            f"article of this version was ever stored, delete {file} instead"
         )
 
 

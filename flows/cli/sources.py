@@ -8,6 +8,7 @@ import click
 
 from flows.cli.console import Console, with_global_options
 from flows.cli.exit_codes import OK
+from flows.cli.new_source import new
 from flows.cli.progress import show_progress
 
 
@@ -91,3 +92,6 @@ def add(
     if found.file and not console.json:
         console.notify(f"{file} has the source {found.slug}. Next: copydesk sync {found.slug}")
     return OK
+
+
+sources.add_command(new)
