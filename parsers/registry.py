@@ -34,7 +34,16 @@ from parsers.model import (
     Source,
 )
 from parsers.plugins import ParserRegistry
-from parsers.sources import feed, finews, generic, listing, ofweek, rsshub, sitemap, woshipm
+from parsers.sources import (
+    feed,
+    finews,
+    generic,
+    listing,
+    ofweek,
+    rsshub,
+    sitemap,
+    woshipm,
+)
 
 T = TypeVar("T")
 

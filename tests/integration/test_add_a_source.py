@@ -177,7 +177,7 @@ def test_steps_of_contributing_pass_in_a_copy_of_the_tree(tmp_path):
 
 
 FEED = """<rss version="2.0"><channel><title>Gazette</title><item><title>The ferry returns</title>
-<link>https://example.org/ferry</link><description>The ferry sails again on Monday.</description>
+<link>/ferry</link><description>The ferry sails again on Monday.</description>
 </item></channel></rss>"""
 
 
@@ -188,6 +188,7 @@ def without_prefect(*_values, **_options):
 def test_first_source_of_the_readme_can_be_checked_and_synced(elsewhere, monkeypatch):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (init,) = re.findall(r"^ {4}copydesk (init .*)$", readme, re.MULTILINE)
+    (add,) = re.findall(r"^ {4}copydesk (sources add .*)$", readme, re.MULTILINE)
     then = re.findall(r"`copydesk ((?:sources check|sync) gazette)`", readme)
     (elsewhere / "feed.xml").write_text(FEED, encoding="utf-8")
     monkeypatch.setattr(run_local, "run_flow", without_prefect)
@@ -195,11 +196,9 @@ def test_first_source_of_the_readme_can_be_checked_and_synced(elsewhere, monkeyp
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         host = f"127.0.0.1:{server.server_port}"
-        # A feed at another address, which holds the text of its articles.
-        monkeypatch.setenv("COPYDESK_SOURCES__GAZETTE__URL", f"http://{host}/feed.xml")
-        monkeypatch.setenv("COPYDESK_SOURCES__GAZETTE__FULL_TEXT", "false")
         monkeypatch.setenv("COPYDESK_FETCH__ALLOW_PRIVATE_HOSTS", f'["{host}"]')
         assert cli.run(init.split()) == 0
+        assert cli.run(re.sub(r"https://\S+", f"http://{host}/feed.xml", add).split()) == 0
         codes = [cli.run(line.split()) for line in then]
         server.shutdown()
 

@@ -53,8 +53,8 @@ def test_first_source_of_the_readme_is_a_valid_configuration(tmp_path):
 
     source = settings.load(tmp_path / "copydesk.toml").source("gazette")
 
-    assert source.parser.name == "feed"
-    assert source.options["url"] == "https://example.org/feed.xml"
+    assert source.parser.name == "sitemap"
+    assert source.options["url"] == "https://example.org/robots.txt"
 
 
 def test_readme_has_at_most_150_lines():
