@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,7 +24,9 @@ URGENT = frozenset({"no_entries", "not_moving", "unreadable_listing", "unreadabl
 CLOSED_WITHIN = timedelta(days=30)
 """How long a delivery of the end of a problem is tried again."""
 
+_OF_LISTINGS = frozenset({"no_entries", "not_moving", "unreadable_listing"})
 _MAX_LINE = 500
+_SAME_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,23 +62,46 @@ def pending_problems(
     The end of a problem is sent only to an address that got the problem.
     """
     since = at - CLOSED_WITHIN
-    opened: list[Line] = []
-    ended: list[Line] = []
-    for outage in outages.list_outages(db, closed_since=since):
-        (ended if outage.closed_at else opened).append(_outage_line(outage))
-    findings = health.list_findings(db)
-    closed = [
-        one
-        for one in health.list_findings(db, is_closed=True)
-        if one.closed_at and one.closed_at >= since and one.closed_by != ACCEPTED
+    found = outages.list_outages(db, closed_since=since)
+    findings = [one for one in health.list_findings(db) if one.row.kind in URGENT]
+    broken = {one.source for one in found if not one.closed_at}
+    opened = [
+        *(_outage_line(one) for one in found if not one.closed_at),
+        *(finding_line(one) for one in findings if not _is_implied(one, broken)),
     ]
-    for finding in (*findings, *closed):
-        if finding.row.kind in URGENT:
-            (ended if finding.closed_at else opened).append(finding_line(finding))
+    ended = [
+        *(_outage_line(one) for one in found if one.closed_at),
+        *(
+            finding_line(one)
+            for one in health.list_findings(db, is_closed=True)
+            if one.row.kind in URGENT and one.closed_by != ACCEPTED
+            if one.closed_at and one.closed_at >= since
+        ),
+    ]
+    known = {line.item.item_id for line in reported(db, list(map(finding_line, findings)), address)}
+    same = {
+        _outage_id(outage)
+        for outage in found
+        for one in findings
+        if _finding_id(one) in known and _is_same(one, outage)
+    }
+    opened = [line for line in opened if line.item.item_id not in same]
     return (
         _unsent(db, opened, address),
         _unsent(db, reported(db, ended, address), address),
     )
+
+
+def _is_implied(finding: StoredFinding, broken: Collection[str]) -> bool:
+    """Whether the outage of its source explains a finding."""
+    return finding.row.source in broken and finding.row.kind in _OF_LISTINGS
+
+
+def _is_same(finding: StoredFinding, outage: Outage) -> bool:
+    """Whether an outage has the error of a finding: the only listing cannot be parsed."""
+    row = finding.row
+    is_listing = row.kind == "unreadable_listing" and row.source == outage.source
+    return is_listing and row.found[:_SAME_LENGTH] in outage.reason
 
 
 def reported(db: DuckDBPyConnection, lines: Sequence[Line], address: str) -> list[Line]:
@@ -89,7 +114,7 @@ def reported(db: DuckDBPyConnection, lines: Sequence[Line], address: str) -> lis
 def finding_line(finding: StoredFinding) -> Line:
     """The line about a finding, or about its end."""
     row = finding.row
-    item_id = f"finding {finding.finding_id}"
+    item_id = _finding_id(finding)
     if finding.closed_at:
         text = f"{row.source}: normal again: {subject(row)}"
         return _line("closed", item_id, row.source, text)
@@ -97,13 +122,21 @@ def finding_line(finding: StoredFinding) -> Line:
 
 
 def _outage_line(outage: Outage) -> Line:
-    item_id = f"outage {outage.outage_id}"
+    item_id = _outage_id(outage)
     if outage.closed_at:
         lasted = humanize_duration((outage.closed_at - outage.opened_at).total_seconds())
         text = f"{outage.source}: its listings can be read again, after {lasted}"
         return _line("closed", item_id, outage.source, text)
     text = f"{outage.source}: no listing can be read. {outage.reason}"
     return _line("opened", item_id, outage.source, text)
+
+
+def _finding_id(finding: StoredFinding) -> str:
+    return f"finding {finding.finding_id}"
+
+
+def _outage_id(outage: Outage) -> str:
+    return f"outage {outage.outage_id}"
 
 
 def _line(kind: deliveries.Kind, item_id: str, source: str, text: str) -> Line:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from flows import sync as flows_sync
 from flows.alerts import queries, send
 from flows.alerts.deliver import send_alerts
 from flows.pipeline import locks
@@ -20,6 +21,7 @@ from warehouse import connect
 from warehouse.records import gaps, health
 from warehouse.rows import NewGap
 
+BROKEN = "expected a feed, found an HTML page"
 WIRE = '[sources.wire]\nparser = "feed"\nurl = "{url}/all.xml"\n'
 
 
@@ -69,7 +71,7 @@ def end_run(desk: Press, *broken: str, sources: tuple[str, ...] = ("press",)) ->
             stats.has_listed = slug not in broken
             if slug in broken:
                 stats.is_broken = True
-                stats.fail("expected 200, the server answered 404 Not Found")
+                stats.fail(BROKEN)
         run.finish()
         send_alerts(run)
     return messages
@@ -91,9 +93,8 @@ def age(desk: Press, **past: float) -> None:
 
 def find(desk: Press, kind: str, **values: str) -> None:
     """Open a finding about the source."""
-    row = health.Finding(
-        source="press", kind=kind, expected="one in 2 hours", found="none for 9 hours", **values
-    )
+    texts = {"expected": "one in 2 hours", "found": "none for 9 hours"} | values
+    row = health.Finding(source="press", kind=kind, **texts)
     with connect(desk.settings.warehouse.path) as db:
         health.open_finding(db, row, run_id="run", at=datetime.now(UTC))
 
@@ -174,6 +175,26 @@ def test_problems_of_several_sources_are_one_message(press, hook):
     assert message.splitlines()[0] == "copydesk: 2 sources have problems"
     assert "- press: " in message
     assert "- wire: " in message
+
+
+def test_listing_that_cannot_be_parsed_is_one_problem_and_not_two(desk, hook):
+    end_run(desk)
+    find(desk, "unreadable_listing", channel="feed", found=BROKEN)
+    end_run(desk, "press")
+    end_run(desk, "press")
+
+    (message,) = hook.messages
+    assert "the listing cannot be read in channel feed" in message
+    assert desk.rows("SELECT count(*) FROM _store.source_outages") == [(1,)]
+
+
+def test_outage_explains_what_health_finds_meanwhile(desk, hook):
+    end_run(desk, "press")
+    find(desk, "not_moving", channel="feed")
+    end_run(desk, "press")
+
+    (message,) = hook.messages
+    assert "no listing can be read" in message
 
 
 def test_source_that_another_run_has_is_no_outage(desk, hook):
@@ -282,6 +303,16 @@ def test_token_of_an_address_is_in_no_message_no_log_and_no_file(desk, hook, cap
     assert TOKEN not in caplog.text + "".join(messages) + "".join(hook.messages)
     assert [file.name for file in kept if TOKEN.encode() in file.read_bytes()] == []
     assert TOKEN not in repr(desk.settings)
+
+
+def test_run_of_prefect_sends_alerts_too(desk, hook, prefect_server):
+    desk.answers["/feed.xml"] = (404, "text/plain", "none")
+    config = str(desk.folder / "copydesk.toml")
+
+    state = flows_sync.sync(["press"], config=config, return_state=True)
+
+    assert state.name == "Failed"
+    assert "press: no listing can be read" in hook.messages[0]
 
 
 def test_dry_run_and_run_without_an_address_keep_and_send_nothing(press, hook):
