@@ -159,10 +159,11 @@ def next_pages(source: Source, page: Page) -> tuple[str, ...]:
     url = next_page((page, *page.next_pages))
     if url is None or len(page.next_pages) + 1 >= MAX_PAGES:
         return ()
-    if page.next_pages:
+    if page.next_pages:  # one that repeats the first page, or is another page, is the end
         read = _take_apart(page)
         title = headline(read.root, read.declared, read.layout, read.box)
-        if _following(source, page, title.value or "", _body(read, title)).is_end:
+        last = replace(page, next_pages=page.next_pages[-1:])
+        if _following(source, last, title.value or "", _body(read, title)).is_end:
             return ()
     return (url,)
 
