@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,9 @@ EXPECTED = (
     "expected cron ('*/5 * * * *'), an interval ('every 10 minutes') "
     "or an rrule ('FREQ=DAILY;BYHOUR=7')"
 )
+EXPECTED_DURATION = "expected a number and m, h, d or w ('90m', '1h', '7d')"
+_DURATION = re.compile(r"(\d{1,4})([mhdw])")
+_DURATION_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 _INTERVAL = re.compile(r"every(?:\s+(\d{1,6}))?\s+(second|minute|hour|day|week)s?")
 _CRON = re.compile(r"(?:[\d*,/ -]|[a-z]{3})+", re.IGNORECASE)
@@ -29,6 +32,18 @@ _TIMES = ("BYHOUR", "BYMINUTE", "BYSECOND")
 # dateutil searches to the end of the year 9999. A search from here ends soon, and 40 years hold
 # every weekday of every day of the year.
 _LATE = datetime(9960, 1, 1, tzinfo=UTC)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration such as ``90m``, ``1h``, ``7d`` or ``2w``.
+
+    Raises:
+        ValueError: It is none, or zero.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or int(found[1]) == 0:
+        raise ValueError(EXPECTED_DURATION)
+    return timedelta(**{_DURATION_UNITS[found[2]]: int(found[1])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -44,6 +45,8 @@ DEFAULT_FILE = Path("copydesk.toml")
 PREFIX = "COPYDESK_"
 RESERVED_NAMES = frozenset({"all", "import", "maintenance", "reparse"})
 """Names of deployments and locks that are not a source's."""
+
+DEFAULT_REVISIT = ("1h", "1d", "7d")
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -110,6 +113,7 @@ class RunSettings(_Section):
 
     batch_size: int = Field(default=200, ge=1, le=5000)
     snapshot_every_batches: int = Field(default=20, ge=1, le=100_000)
+    max_revisits: int = Field(default=100, ge=0, le=100_000)
 
 
 class ServeSettings(_Section):
@@ -125,11 +129,22 @@ class ServeSettings(_Section):
     maintenance_schedule: str = "30 4 * * *"
 
 
+def _check_durations(given: tuple[str, ...]) -> tuple[str, ...]:
+    for text in given:
+        schedules.parse_duration(text)
+    return given
+
+
+Durations = Annotated[tuple[str, ...], AfterValidator(_check_durations)]
+"""Texts that ``schedules.parse_duration`` reads."""
+
+
 class DefaultSettings(_Section):
     """``[defaults]``: keys of every source that sets none."""
 
     schedule: str = ""
     time_zone: str = "UTC"
+    revisit: Durations = DEFAULT_REVISIT
 
 
 class RsshubSettings(_Section):
@@ -146,6 +161,7 @@ class SourceSettings(BaseModel):
     parser: str
     schedule: str = ""
     time_zone: str = "UTC"
+    revisit: Durations = DEFAULT_REVISIT
     secret_env: str | tuple[str, ...] = ()
     witness: str = ""
     daily_range: tuple[int, int] | None = None

@@ -30,6 +30,7 @@ TAG = pa.uint32()
 LONG_TAG = pa.uint64()
 MOMENT = pa.timestamp("us", tz="UTC")
 DAY = pa.date32()
+FLAG = pa.bool_()
 _KEY = pa.binary(16)
 _TYPES = {
     "str": TEXT,

@@ -70,6 +70,7 @@ class FetchAttemptState:
         attempts: Every HTTP request so far.
         outcome: Outcome of the last one for its host.
         started: Time of the first one, on the clock.
+        redirects: Responses that the caller archives later.
     """
 
     request: FetchRequest
@@ -80,6 +81,7 @@ class FetchAttemptState:
     attempts: list[Attempt] = field(default_factory=list)
     outcome: Outcome = "cancelled"
     started: float | None = None
+    redirects: list[HttpResponse] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -372,7 +374,9 @@ class Fetcher:
             raise BadRedirect(
                 f"expected at most {self.policy.max_redirects} redirects", status=status
             )
-        if self._archive is not None:
+        if state.request.archive_later:
+            state.redirects.append(response)
+        elif self._archive is not None:
             self._archive.write(response)
         state.visited.add(target.url)
         state.target = target
@@ -380,7 +384,8 @@ class Fetcher:
 
     def _response(self, state: FetchAttemptState, response: HttpResponse) -> FetchResponse:
         file, offset = None, None
-        if self._archive is not None:
+        unarchived = (*state.redirects, response) if state.request.archive_later else ()
+        if self._archive is not None and not unarchived:
             file, offset = self._archive.write(response, known=state.request.archived)
         headers = response.headers
         vary = headers.get("Vary", "")
@@ -407,6 +412,7 @@ class Fetcher:
             seconds=self._clock() - (state.started or 0.0),
             archive_file=file,
             archive_offset=offset,
+            unarchived=unarchived,
         )
 
     def fail(self, state: FetchAttemptState, error: FetchError) -> FetchFailure:

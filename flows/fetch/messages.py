@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from flows.fetch.errors import Attempt, FetchError
 from parsers.model import Entry, Page
 from parsers.text.charset import decode
+
+if TYPE_CHECKING:
+    from flows.fetch.client import HttpResponse
 
 Expect = Literal["any", "closed", "html", "json", "xml"]
 
@@ -28,6 +31,7 @@ class FetchRequest:
             detected by the first bytes.
         archived: ``(file, offset)`` of the archived copy; an unchanged body is archived as
             a reference to it.
+        archive_later: The caller decides whether the response is archived.
     """
 
     url: str
@@ -36,6 +40,7 @@ class FetchRequest:
     validators_for: str = ""
     expect: Expect = "any"
     archived: tuple[str, int] | None = None
+    archive_later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,7 @@ class FetchResponse:
         seconds: From the first request to the last byte, waits included.
         archive_file: Archive file with the record, or ``None``.
         archive_offset: Offset of the record in it.
+        unarchived: With ``archive_later``, the redirects and the response to archive.
     """
 
     request: FetchRequest
@@ -78,6 +84,7 @@ class FetchResponse:
     seconds: float
     archive_file: str | None = None
     archive_offset: int | None = None
+    unarchived: tuple[HttpResponse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

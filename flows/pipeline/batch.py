@@ -21,13 +21,21 @@ from warehouse.records.not_modified import NotModified
 from warehouse.rows import ArticleRow, FetchRow, NewGap, NewQuarantineEntry, Validators
 from warehouse.upsert.observations import Observation
 
+REVISIT_CHANNEL = "revisit"
+"""The channel of an article that no listing had when it was fetched again."""
+
 
 @dataclass(frozen=True, slots=True)
 class FetchTarget:
-    """An entry to fetch, and the page of its listing, if it has one."""
+    """An entry to fetch, and the page of its listing, if it has one.
+
+    Attributes:
+        is_revisit: No listing has the entry now.
+    """
 
     entry: Entry
     listing: Page | None
+    is_revisit: bool = False
 
 
 @dataclass(slots=True)
@@ -37,12 +45,35 @@ class FetchedPage:
     Attributes:
         fetched: ``None`` when the listing contained the article.
         is_trusted: False when the page changed and its validators did not.
+        is_revisit: No listing had the entry at that time.
     """
 
     entry: Entry
     page: Page
     fetched: FetchResponse | None = None
     is_trusted: bool = True
+    is_revisit: bool = False
+
+    @property
+    def channel(self) -> str:
+        """The channel of the sighting."""
+        return REVISIT_CHANNEL if self.is_revisit else self.entry.channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryAnswer:
+    """An entry whose page answered.
+
+    Attributes:
+        at: When, aware UTC.
+        observation: The article of the page, if the page was parsed.
+        keeps_article: The answer had no page: 304, 404 or 410.
+    """
+
+    entry: Entry
+    at: datetime
+    observation: Observation | None = None
+    keeps_article: bool = False
 
 
 class Batch:
@@ -61,10 +92,19 @@ class Batch:
         listings_read: Addresses of listings; their open failures are resolved.
         failed_urls: Addresses whose page did not arrive.
         permanent_failures: Those of them that fail again at every attempt: gone, or not allowed.
+        seen: Articles of unchanged entries, by key.
+        answers: Entries whose pages answered.
+        failed_entries: Entries whose pages did not arrive.
+        open_channels: Channels with an entry that the next run has to ask for again.
     """
 
     def __init__(self, targets: Iterable[FetchTarget] = ()) -> None:
         self.targets = list(targets)
+        self.revisited = {one.entry.source_article_id for one in self.targets if one.is_revisit}
+        self.seen: list[tuple[bytes, NotModified]] = []
+        self.answers: list[EntryAnswer] = []
+        self.failed_entries: list[Entry] = []
+        self.open_channels: set[str] = set()
         self.pages: list[FetchedPage] = []
         self.not_modified: dict[str, NotModified] = {}
         self.listings_not_modified: list[tuple[NotModified, datetime]] = []
@@ -78,6 +118,24 @@ class Batch:
         self.listings_read: list[str] = []
         self.failed_urls: set[str] = set()
         self.permanent_failures: set[str] = set()
+
+    def channel_of(self, entry: Entry) -> str:
+        """The channel of a sighting of an entry's article."""
+        return REVISIT_CHANNEL if self.is_revisit(entry) else entry.channel
+
+    def is_revisit(self, entry: Entry) -> bool:
+        """Whether no listing has the entry now."""
+        return entry.source_article_id in self.revisited
+
+    def drop_listing_validators(self) -> None:
+        """Let the next run fetch the listings of the open channels whole.
+
+        "Not modified" promises that every entry of the listing was handled.
+        """
+        for url in self.listings_read:
+            row = self.fetches.get(url)
+            if row is not None and row.channel in self.open_channels:
+                self.fetches[url] = replace(row, etag=None, last_modified=None)
 
     @property
     def articles(self) -> list[ArticleRow]:
@@ -106,6 +164,11 @@ class Batch:
     def merge(self, other: Batch) -> None:
         """Store another batch of the same source in the same transaction."""
         self.targets += other.targets
+        self.revisited |= other.revisited
+        self.seen += other.seen
+        self.answers += other.answers
+        self.failed_entries += other.failed_entries
+        self.open_channels |= other.open_channels
         self.not_modified |= other.not_modified
         self.listings_not_modified += other.listings_not_modified
         self.gone |= other.gone
@@ -125,6 +188,8 @@ class DiscoveryResult:
 
     Attributes:
         targets: The entries to fetch, in the order of their listings.
+        listed_count: How many entries the listings have.
+        late_count: Due articles that are left to the next run.
         unread_count: How many listings did not arrive, or could not be parsed.
         gaps: Stored with the first batch. A later run finds its entries, and no gap.
         listings: Fetches, failures and watermarks of the listings. Stored with the last batch,
@@ -133,6 +198,8 @@ class DiscoveryResult:
 
     def __init__(self) -> None:
         self.targets: list[FetchTarget] = []
+        self.listed_count = 0
+        self.late_count = 0
         self.unread_count = 0
         self.gaps: list[NewGap] = []
         self.listings = Batch()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from flows.fetch import Cancelled, FetchFailure, FetchResponse, decode_page
 from flows.pipeline import rows
 from flows.pipeline.batch import DiscoveryResult, FetchTarget, build_request
 from flows.pipeline.listing_tree import ListingTree, slim
+from flows.pipeline.revisit import VisitPlan, plan_visits
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import Problem, fetch_problem
 from parsers import registry
@@ -19,6 +21,9 @@ from warehouse.rows import Gap, NewGap, Validators, Watermark
 
 MAX_IDS = 5000
 """How many entries of one listing are compared with earlier ones, to find gaps."""
+
+MAX_HELD_BYTES = 64_000_000
+"""How many bytes of listings wait in memory for the decision to archive them."""
 
 
 def discover(run: RunContext, source: Source) -> DiscoveryResult:
@@ -45,7 +50,29 @@ def discover(run: RunContext, source: Source) -> DiscoveryResult:
     targets, result.targets = result.targets, result.targets[: run.limit]
     stats.add(discovered=len(targets), skipped=len(targets) - len(result.targets))
     stats.has_listed |= bool(targets) or not listings
+    plan = plan_visits(run, source, result.targets)
+    discovery.record_listings(plan)
+    result.targets = plan.targets
+    result.listings.seen += plan.seen
+    result.listings.open_channels |= plan.open_channels
+    result.listed_count, result.late_count = len(targets), plan.late_count
     return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReadListing:
+    """A listing that arrived, and the lines that this run handles.
+
+    Attributes:
+        is_stale: Its last recorded fetch is too old for conditional requests.
+        may_be_unmodified: A later 304 tells everything: it names no other listings.
+    """
+
+    listing: Listing
+    response: FetchResponse
+    lines: tuple[Entry | BadEntry, ...]
+    is_stale: bool
+    may_be_unmodified: bool
 
 
 class _Discovery:
@@ -55,6 +82,7 @@ class _Discovery:
         ids: The article ids of each channel that may list only a part of its entries.
         garbled: Channels with lines that could not be read.
         unreported: Open gaps of runs that were killed.
+        read: The listings that arrived and could be parsed.
     """
 
     def __init__(self, run: RunContext, source: Source) -> None:
@@ -66,6 +94,8 @@ class _Discovery:
         self.ids: dict[str, list[str]] = {}
         self.garbled: set[str] = set()
         self.unreported: list[Gap] = []
+        self.read: list[_ReadListing] = []
+        self._held_bytes = 0
         self.tree = ListingTree(run, source, source.parser.listings(source))
 
     def stored_state(self, listings: Sequence[Listing]) -> dict[str, Watermark]:
@@ -74,23 +104,29 @@ class _Discovery:
         with run.reading() as db:
             if not run.is_dry:
                 run.known_failures[slug] = alerts.alerted_failures(db, slug)
+                run.open_failures[slug] = alerts.open_failures(db, slug)
                 run.dismissed[slug] = alerts.dismissed_failures(db, slug)
                 self.unreported = gaps.unreported_gaps(db, slug)
             marks = {one.channel: watermarks.get(db, slug, one.channel) for one in listings}
         return {channel: mark for channel, mark in marks.items() if mark is not None}
 
     def _validators(self, listings: Sequence[Listing]) -> dict[str, Validators]:
-        # A listing without content may stay the same while an article behind it changes, so it
-        # is never asked for conditionally.
         with self.run.reading() as db:
-            return fetches.validators(db, [one.url for one in listings if one.has_content])
+            return fetches.validators(db, [one.url for one in listings])
 
     def read_listings(self, listings: Sequence[Listing], marks: Mapping[str, Watermark]) -> None:
         """Fetch the listings and those that they name; add their entries in their order."""
         self.tree.marks = marks
         while wave := self.tree.next_wave():
             validators = self._validators(wave)
-            requests = [build_request(one.url, validators.get(one.url)) for one in wave]
+            since = self.run.trusted_since
+            requests = [
+                replace(
+                    build_request(one.url, validators.get(one.url), trusted_since=since),
+                    archive_later=True,
+                )
+                for one in wave
+            ]
             responses = {one.request.url: one for one in self.run.fetch_all(requests)}
             for listing in wave:
                 response = responses.get(listing.url)
@@ -115,7 +151,6 @@ class _Discovery:
                 self.health.listing_failed(channel)
                 batch.record_fetch(self.source, channel, response)
             return False
-        keep_validators = True
         if response.not_modified:
             self.stats.add(discovered=1, not_modified=1)
             self.stats.has_listed = True
@@ -128,6 +163,7 @@ class _Discovery:
             try:
                 content = registry.read_listing(self.source, listing, page)
             except ParseError as error:
+                response = self.run.archive(response)
                 failure = rows.listing_failure(self.source, channel, response, error)
                 batch.failures.append(failure)
                 self.stats.add(discovered=1)
@@ -135,14 +171,58 @@ class _Discovery:
                 self.health.listing_failed(channel, str(error))
                 batch.record_fetch(self.source, channel, response)
                 return False
-            self._add_lines(listing, page, content)
-            is_whole = channel not in self.garbled and self.run.limit is None
-            keep_validators = listing.has_content and is_whole
-        batch.record_fetch(self.source, channel, response, keep_validators=keep_validators)
+            read = _ReadListing(
+                listing=listing,
+                response=response,
+                lines=self._add_lines(listing, page, content),
+                is_stale=known is not None and known.fetched_at < self.run.trusted_since,
+                may_be_unmodified=not content.listings,
+            )
+            self._held_bytes += len(response.body)
+            if self._held_bytes > MAX_HELD_BYTES:
+                self._record(read)  # recorded once, so that its body can go
+                read = replace(read, response=replace(response, body=b"", unarchived=()))
+            self.read.append(read)
         batch.listings_read.append(listing.url)
         return True
 
-    def _add_lines(self, listing: Listing, page: Page, content: ListingContent) -> None:
+    def record_listings(self, plan: VisitPlan) -> None:
+        """Archive and record the listings with news; an unchanged one leaves no trace.
+
+        A file for each run of each source would be 100,000 files a year.
+        """
+        batch = self.result.listings
+        for read in self.read:
+            bad = [line for line in read.lines if isinstance(line, BadEntry)]
+            failures = [
+                rows.entry_failure(self.source, read.listing.url, line, read.response.fetched_at)
+                for line in bad
+            ]
+            for failure, line in zip(failures, bad, strict=True):
+                self.stats.add(discovered=1)
+                self.run.quarantine(failure, str(line.error), Problem("line", line.channel))
+            if (
+                read.is_stale
+                or self.run.limit is not None
+                or plan.is_news(read.lines)
+                or not all(map(self.run.is_reported, failures))
+            ):
+                # A replay of a line needs the listing of its last failure.
+                batch.failures += failures
+                self._record(read)
+
+    def _record(self, read: _ReadListing) -> None:
+        channel, url = read.listing.channel, read.listing.url
+        is_whole = channel not in self.garbled and self.run.limit is None
+        is_handled = read.may_be_unmodified and url not in self.tree.incomplete
+        response = self.run.archive(read.response)
+        self.result.listings.record_fetch(
+            self.source, channel, response, keep_validators=is_whole and is_handled
+        )
+
+    def _add_lines(
+        self, listing: Listing, page: Page, content: ListingContent
+    ) -> tuple[Entry | BadEntry, ...]:
         channel, batch = listing.channel, self.result.listings
         lines = self.tree.take(listing, page, content)
         entries = [line for line in lines if isinstance(line, Entry)]
@@ -158,12 +238,9 @@ class _Discovery:
             self.ids.setdefault(channel, []).extend(ids)
         for line in lines:
             if isinstance(line, BadEntry):
-                failure = rows.entry_failure(self.source, listing.url, line, page.fetched_at)
-                batch.failures.append(failure)
-                self.stats.add(discovered=1)
                 self.stats.has_listed = True
                 self.garbled.add(channel)
-                self.run.quarantine(failure, str(line.error), Problem("line", line.channel))
+        return lines
 
     def _count_entries(self, channel: str, content: ListingContent) -> None:
         count = sum(isinstance(line, Entry) for line in content.entries)

@@ -11,7 +11,7 @@ from flows.pipeline.batch import Batch, FetchTarget
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import fetch_problem
 from parsers.model import Entry, Source
-from warehouse.records import fetches, gone
+from warehouse.records import fetches, gone, not_modified
 from warehouse.records.gone import GoneAnswer
 
 STATUSES = (404, 410)
@@ -30,6 +30,7 @@ class GoneEntries:
     """
 
     def __init__(self, run: RunContext, source: Source, targets: Sequence[FetchTarget]) -> None:
+        self._run = run
         self._source = source
         self._stats = run.stats[source.slug]
         self._is_sync = run.flow == "sync"
@@ -38,6 +39,10 @@ class GoneEntries:
             urls = [one.url for one in self._known.values()]
             self._asked = fetches.last_entries(db, urls, statuses=STATUSES)
         self.due = [one for one in targets if self._is_due(one.entry)]
+
+    def is_known(self, entry: Entry) -> bool:
+        """Whether the page of an entry answered 404 or 410."""
+        return self._id(entry) in self._known
 
     def record_live(self, entries: Sequence[Entry], at: datetime, batch: Batch) -> None:
         """Record that the pages of some entries arrived, if they were gone before."""
@@ -60,9 +65,17 @@ class GoneEntries:
             )
             if self._is_sync and article_id in self._known:
                 self._stats.add(skipped=1)
+            elif self._is_sync and self._is_stored(article_id):
+                # Publishers remove articles. The state of the article shows it.
+                self._stats.add(skipped=1)
+                self._stats.warnings.append(f"{message}; the stored article is gone")
             else:
                 problem = fetch_problem("page", entry.source_article_id, failure.error)
                 self._stats.fail(f"{message}; copydesk asks again later", problem)
+
+    def _is_stored(self, article_id: str) -> bool:
+        with self._run.reading() as db:
+            return bool(not_modified.stored_ids(db, [article_id]))
 
     def _is_due(self, entry: Entry) -> bool:
         found = self._known.get(self._id(entry))

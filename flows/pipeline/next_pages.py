@@ -75,7 +75,7 @@ def fetch_next_pages(
             one = batch.pages[number]
             found = [results[url] for url in urls if url in results]
             for result in found:
-                batch.record_fetch(source, one.entry.channel, result)
+                batch.record_fetch(source, one.channel, result)
             pages = [decode_page(each, None) for each in found if isinstance(each, FetchResponse)]
             one.page = replace(one.page, next_pages=(*one.page.next_pages, *pages))
             if len(pages) < len(urls):

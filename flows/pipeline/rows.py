@@ -77,12 +77,17 @@ def make_entry(fields: Mapping[str, Any]) -> Entry:
     return Entry(**{**fields, "other_ids": tuple(fields.get("other_ids", ()))})
 
 
+def without_other_ids(entry: Entry) -> Entry:
+    """The entry as its item of the listing gives it; other ids depend on the other items."""
+    return replace(entry, other_ids=())
+
+
 def is_same_entry(text: str, entry: Entry | None) -> bool:
     """Whether a text of ``entry_json`` is of an entry with the same values."""
     known = entry_from_json(text)
     if known is None or entry is None:
         return known is entry
-    return replace(known, other_ids=()) == replace(entry, other_ids=())
+    return without_other_ids(known) == without_other_ids(entry)
 
 
 def fetch_row(

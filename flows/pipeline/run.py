@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -98,6 +98,7 @@ class RunContext:
         stats: The counters of each source.
         suppressed: Articles and sources that were erased on request. They are not fetched.
         known_failures: Of each source, the failures in quarantine that a run has reported.
+        open_failures: Of each source, the failures in quarantine.
         dismissed: Of each source, the failures that an operator dismissed.
         repeated: Of each source, the texts of the pages that this run has parsed.
         health: Of each source, what this run found for its health.
@@ -122,6 +123,7 @@ class RunContext:
         self.stats: dict[str, SourceStats] = {}
         self.suppressed = SuppressionList()
         self.known_failures: dict[str, AlertedFailures] = {}
+        self.open_failures: dict[str, AlertedFailures] = {}
         self.dismissed: dict[str, AlertedFailures] = {}
         self.repeated: dict[str, RepeatedPages] = defaultdict(RepeatedPages)
         default = RunEnvironment.of_schedule if trigger == "schedule" else RunEnvironment
@@ -204,6 +206,16 @@ class RunContext:
         is_known = alerts.is_alerted(self.known_failures.get(failure.source, none), failure)
         stats.quarantine(text, problem, is_known=is_known)
 
+    def is_reported(self, failure: NewQuarantineEntry) -> bool:
+        """Whether a failure is in quarantine and needs no report of this run.
+
+        A scheduled run reports what no alert was sent for; a person's run reports all it meets.
+        """
+        none = AlertedFailures()
+        known = self.known_failures if self.alert_only_new else self.open_failures
+        dismissed = self.dismissed.get(failure.source, none)
+        return alerts.is_alerted(known.get(failure.source, none) | dismissed, failure)
+
     # --- the row of the run ---
 
     def begin_sources(self, db: DuckDBPyConnection) -> None:
@@ -284,6 +296,16 @@ class RunContext:
         """Fetch each, whole or not at all; results in the order they are done."""
         requests = list(requests)
         return self._fetcher.fetch_all(requests) if requests else iter(())
+
+    def archive(self, response: FetchResponse) -> FetchResponse:
+        """Archive a response that was fetched with ``archive_later``."""
+        if self._archive is None or not response.unarchived:
+            return response
+        file, offset = response.archive_file, response.archive_offset
+        for one in response.unarchived:
+            known = response.request.archived if one.kind == "page" else None
+            file, offset = self._archive.write(one, known=known)
+        return replace(response, archive_file=file, archive_offset=offset, unarchived=())
 
     def sync_archive(self) -> None:
         """Flush the raw pages to disk, before rows that point to them are committed."""

@@ -29,7 +29,8 @@ COUNTERS = (
 """In the order of the run's JSON.
 
 ``discovered`` counts the entries of listings, and each listing that had no entries to count
-because it failed, could not be parsed or was not modified. ``fetched`` counts article pages that
+because it failed, could not be parsed or was not modified, and each revisit of an article that no
+listing has. ``unchanged`` counts entries that are known and not due, too. ``fetched`` counts article pages that
 arrived whole, or complete inside a feed. ``skipped`` counts entries beyond ``--limit`` or after an
 interruption, entries that are still gone (404, 410), and pages that are no articles.
 """

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
@@ -23,7 +23,8 @@ from flows.fetch import (
     decode_page,
 )
 from flows.pipeline import rows
-from flows.pipeline.batch import Batch, FetchedPage, build_request, expected_body
+from flows.pipeline.batch import Batch, EntryAnswer, FetchedPage, build_request, expected_body
+from flows.pipeline.entry_names import entry_name, fetched_entries
 from flows.pipeline.gone import GoneEntries, is_gone
 from flows.pipeline.identity import settle_ids
 from flows.pipeline.next_pages import fetch_next_pages
@@ -35,6 +36,9 @@ from parsers import registry
 from parsers.errors import NotAnArticle, ParseError
 from parsers.model import Entry, Source
 from warehouse.errors import BadRow
+from warehouse.records import (
+    entries as entry_records,
+)
 from warehouse.records import (
     fetches,
     gaps,
@@ -55,6 +59,8 @@ from warehouse.upsert.observations import Observation, observe
 def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
     """Fetch the pages of a batch's entries; an article that its listing carried needs no fetch."""
     stats = run.stats[source.slug]
+    if not batch.targets:
+        return batch
     _drop_suppressed(run, source, batch)
     known_gone = GoneEntries(run, source, batch.targets)
     stats.add(skipped=len(batch.targets) - len(known_gone.due))
@@ -122,20 +128,31 @@ def _take_response(
         isinstance(response, FetchFailure) and isinstance(response.error, Cancelled)
     ):
         stats.add(skipped=len(entries))
+        batch.open_channels |= {entry.channel for entry in entries}
     elif isinstance(response, FetchFailure):
+        batch.open_channels |= {entry.channel for entry in entries}
         if is_gone(response):
             known_gone.record_gone(entries, response, batch, str(response.error))
+            batch.answers += [
+                EntryAnswer(entry=entry, at=response.fetched_at, keeps_article=True)
+                for entry in entries
+                if batch.is_revisit(entry)
+            ]
         for entry in () if is_gone(response) else entries:
             problem = fetch_problem("page", entry.source_article_id, response.error)
             stats.fail(str(response.error), problem)
-        batch.record_fetch(source, first.channel, response, entry=first)
+            batch.failed_entries.append(entry)
+        batch.record_fetch(source, batch.channel_of(first), response, entry=first)
     elif response.not_modified:
         stats.add(not_modified=len(entries))
         for entry in entries:
             article_id = f"{source.slug}:{entry.source_article_id}"
-            confirmed = NotModified(channel=entry.channel, at=response.fetched_at)
+            confirmed = NotModified(channel=batch.channel_of(entry), at=response.fetched_at)
             batch.not_modified[article_id] = confirmed
-        batch.record_fetch(source, first.channel, response, entry=first, keep_validators=True)
+            answer = EntryAnswer(entry=entry, at=response.fetched_at, keeps_article=True)
+            batch.answers.append(answer)
+        channel = batch.channel_of(first)
+        batch.record_fetch(source, channel, response, entry=first, keep_validators=True)
     else:
         is_trusted = known is None or not _is_false_validator(known, response)
         if not is_trusted:
@@ -144,7 +161,9 @@ def _take_response(
                 "it is fetched whole from now on"
             )
         batch.pages += [
-            FetchedPage(entry, decode_page(response, entry), response, is_trusted)
+            FetchedPage(
+                entry, decode_page(response, entry), response, is_trusted, batch.is_revisit(entry)
+            )
             for entry in entries
         ]
 
@@ -171,6 +190,9 @@ def _add_next_pages(run: RunContext, source: Source, batch: Batch, known_gone: G
             _count_incomplete(one, failures, batch, run.stats[source.slug], known_gone)
             if any(failure.request.url in batch.permanent_failures for failure in failures):
                 batch.permanent_failures.add(one.entry.url)
+        elif not all(failure.request.url in batch.permanent_failures for failure in failures):
+            batch.failed_entries.append(one.entry)  # the next run asks for its missing page
+            batch.open_channels.add(one.entry.channel)
     batch.pages = [one for number, one in enumerate(batch.pages) if number not in dropped]
 
 
@@ -214,6 +236,7 @@ def _count_incomplete(
     stats: SourceStats,
     known_gone: GoneEntries,
 ) -> None:
+    batch.open_channels.add(one.entry.channel)
     if not failures or isinstance(failures[0].error, Cancelled):
         stats.add(skipped=1)
         return
@@ -223,6 +246,7 @@ def _count_incomplete(
         known_gone.record_gone([one.entry], failures[0], batch, message)
     else:
         stats.fail(message)
+        batch.failed_entries.append(one.entry)
 
 
 # --- parse -----------------------------------------------------------------------------
@@ -255,12 +279,16 @@ def parse(
         except NotAnArticle as error:
             stats.add(skipped=1)
             errors[one.page.url] = f"not an article: {error}"
+            batch.answers.append(EntryAnswer(entry=one.entry, at=one.page.fetched_at))
+    incomplete = {id(entry) for entry in batch.failed_entries}
     refused = run.repeated[source.slug].refuse(source, pages)
     run.health[source.slug].repeated(pages, refused)
     for one, parsed in refused:
         if isinstance(parsed, NewQuarantineEntry):
             failed.add(one.page.url)
             batch.failures.append(parsed)
+            batch.open_channels.add(one.entry.channel)
+            batch.failed_entries.append(one.entry)
             if on_failure is not None:
                 on_failure(parsed)
                 continue
@@ -269,6 +297,9 @@ def parse(
             run.quarantine(parsed, text, problem)
         else:
             batch.observations.append(parsed)
+            if id(one.entry) not in incomplete:
+                answer = EntryAnswer(entry=one.entry, at=one.page.fetched_at, observation=parsed)
+                batch.answers.append(answer)
     for one in {one.page.url: one for one in reversed(batch.pages)}.values():
         if one.fetched is None:
             continue
@@ -277,7 +308,7 @@ def parse(
         keep = reason is None and one.page.url not in failed and not one.page.next_pages
         batch.record_fetch(
             source,
-            one.entry.channel,
+            one.channel,
             one.fetched,
             entry=one.entry,
             keep_validators=keep,
@@ -297,7 +328,7 @@ def parse_fetched_page(source: Source, one: FetchedPage) -> Observation | NewQua
         article = registry.parse(source, one.page)
         row = rows.article_row(
             article,
-            channel=one.entry.channel,
+            channel=one.channel,
             seen_at=one.page.fetched_at,
             other_ids=rows.other_ids(article, one.entry),
         )
@@ -333,11 +364,22 @@ def load(
         batch.observations = settle_ids(db, parsed)
         if run.flow == "sync":
             run.health[source.slug].batch(db, batch, parsed)
+        ids = {
+            id(one): new.row.article_id for one, new in zip(parsed, batch.observations, strict=True)
+        }
+        answered = fetched_entries(source, batch.answers, ids)
         upserted = articles.upsert_articles(db, batch.observations, run_id=run.id)
+        if run.flow == "sync":
+            fetches.forget_listing_validators(db, source.slug, batch.open_channels)
         fetches.record(db, list(batch.fetches.values()), run_id=run.id)
         not_modified.record(db, batch.not_modified, run_id=run.id)
         for listing, sent_at in batch.listings_not_modified:
             not_modified.record_listing(db, source.slug, listing, sent_at=sent_at, run_id=run.id)
+        not_modified.record_keys(db, batch.seen, run_id=run.id)
+        if run.flow == "sync":
+            entry_records.record_fetched(db, answered, run_id=run.id)
+            failed = [entry_name(source, one) for one in batch.failed_entries]
+            entry_records.record_failed(db, failed, at=datetime.now(UTC))
         gone.record_live(db, batch.live)
         gone.record_gone(db, list(batch.gone.values()), run_id=run.id)
         superseded = len(quarantine.superseded(db, batch.failures))

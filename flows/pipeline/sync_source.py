@@ -70,18 +70,21 @@ def _sync(run: RunContext, source: Source) -> None:
     total = len(found.targets)
     unchanged = stats.counts["not_modified"]
     logger.info(
-        "%s: %s listed in %.1f s; %s not modified, %d could not be read",
-        slug, pluralize(total, "entry", "entries"), watch.lap(),
-        pluralize(unchanged, "listing"), found.unread_count,
+        "%s: %s listed in %.1f s; %s not modified, %d could not be read; %d to fetch, %d later",
+        slug, pluralize(found.listed_count, "entry", "entries"), watch.lap(),
+        pluralize(unchanged, "listing"), found.unread_count, total, found.late_count,
     )  # fmt: skip
     if run.is_dry:
         _list_new(run, source, found.targets)
         return
     batches, planned, done = found.batches(run.settings.run.batch_size), 0, 0
+    still_open: set[str] = set()
     for number, batch in enumerate(batches, 1):
         planned += len(batch.targets)
         is_last = number == len(batches)
+        batch.open_channels |= still_open
         done += _sync_batch(run, source, batch, f"{slug} {number}/{len(batches)}", is_last)
+        still_open |= batch.open_channels
         run.environment.on_progress(slug, done, total)
         if run.is_stopping:
             stats.add(skipped=total - planned)
@@ -102,7 +105,7 @@ def _list_new(run: RunContext, source: Source, targets: Sequence[FetchTarget]) -
         if article_id not in known and id(target) in is_due:
             stats.warnings.append(f"would fetch {target.entry.url}")
     if known:
-        stats.warnings.append(f"would ask for changes of {pluralize(len(known), 'stored article')}")
+        stats.warnings.append(f"would fetch again {pluralize(len(known), 'stored article')}")
     stats.add(skipped=len(targets))
 
 
@@ -115,6 +118,7 @@ def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str, is_las
     entry_count, page_count, fetch_seconds = len(batch.targets), len(batch.pages), watch.lap()
     batch = steps.parse(run, source, batch)
     article_count, parse_seconds = len(batch.articles), watch.lap()
+    batch.drop_listing_validators()
     steps.load(
         run, source, batch, on_commit=partial(_record_health, run, source) if is_last else None
     )

@@ -90,6 +90,13 @@ _ROWS = {
     "gone": """
         CASE WHEN ? THEN source = ?
              ELSE article_key IN (SELECT article_key::UUID FROM copydesk_named) END""",
+    "entries": """
+        CASE WHEN ? THEN source = ?
+             ELSE article_key IN (SELECT article_key::UUID FROM copydesk_named)
+                  OR (source, url) IN (SELECT (source, url) FROM copydesk_gone_urls)
+                  OR source || ':' || json_extract_string(
+                         nullif(listing_entry, ''), '$.source_article_id')
+                     IN (SELECT article_id FROM copydesk_named) END""",
     "article_versions": "article_key IN (SELECT article_key FROM copydesk_gone)",
     "article_records": "article_key IN (SELECT article_key FROM copydesk_gone)",
 }

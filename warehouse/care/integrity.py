@@ -18,7 +18,7 @@ from warehouse.upsert.observations import observe
 
 TABLES = (
     "alert_deliveries", "article_records", "article_versions", "backfill_chunks", "channel_days", "channel_states",
-    "contents", "fetches", "gaps", "gone", "health_findings", "migrations", "posts", "quarantine",
+    "contents", "entries", "fetches", "gaps", "gone", "health_findings", "migrations", "posts", "quarantine",
     "runs", "sightings", "source_health", "source_outages", "suppressions", "watermarks", "write_sequence",
 )  # fmt: skip
 
@@ -78,6 +78,8 @@ _RULES = {
         SEMI JOIN _store.suppressions t
                ON t.article_key = r.article_key OR (t.article_key IS NULL AND t.source = r.source)
     """,
+    "entries stored twice": """
+        SELECT count(*) - count(DISTINCT entry_key) FROM _store.entries""",
     "articles gone twice at the same time": """
         SELECT count(*) - count(DISTINCT article_key) FROM _store.gone WHERE live_at IS NULL""",
     "sightings that end before they start": """

@@ -15,6 +15,10 @@ _ALERTED = """
     SELECT CAST(quarantine_key AS VARCHAR), reason FROM _store.quarantine
     WHERE source = ? AND resolved_at IS NULL AND alerted_at IS NOT NULL
 """
+_OPEN = """
+    SELECT CAST(quarantine_key AS VARCHAR), reason FROM _store.quarantine
+    WHERE source = ? AND resolved_at IS NULL
+"""
 _DISMISSED = """
     SELECT CAST(quarantine_key AS VARCHAR), reason FROM _store.quarantine
     WHERE source = ? AND resolved_by = ?
@@ -32,6 +36,11 @@ AlertedFailures = frozenset[tuple[str, str]]
 def alerted_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:
     """Return the open entries of a source that an alert was sent for."""
     return frozenset(db.execute(_ALERTED, [source]).fetchall())
+
+
+def open_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:
+    """Return the open entries of a source."""
+    return frozenset(db.execute(_OPEN, [source]).fetchall())
 
 
 def dismissed_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:

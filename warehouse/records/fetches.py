@@ -26,6 +26,12 @@ VALIDATORS = """
     SELECT * FROM last WHERE etag IS NOT NULL OR last_modified IS NOT NULL
 """
 
+FORGET = """
+    UPDATE _store.fetches SET etag = NULL, last_modified = NULL
+    WHERE source = ? AND list_contains(?::VARCHAR[], channel) AND listing_entry = ''
+      AND (etag IS NOT NULL OR last_modified IS NOT NULL)
+"""
+
 LAST_ENTRIES = """
     SELECT k.i, max_by(f.listing_entry, f.fetched_at) AS listing_entry,
            max(f.fetched_at) AS fetched_at
@@ -56,6 +62,12 @@ def validators(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, Validat
     with stage.staged(db, "copydesk_urls", stage.keyed(names)):
         found = stage.select(db, VALIDATORS)
     return {names[row.pop("i")]: Validators(**row) for row in found}
+
+
+def forget_listing_validators(db: DuckDBPyConnection, source: str, channels: Iterable[str]) -> None:
+    """Let the next run fetch the listings of some channels whole. The caller owns the transaction."""
+    if names := list(channels):
+        db.execute(FORGET, [source, names])
 
 
 def last_entries(

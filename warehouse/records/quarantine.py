@@ -136,6 +136,22 @@ def open_failures(
     )
 
 
+def failures_of(
+    db: DuckDBPyConnection, source: str, article_ids: Iterable[str]
+) -> list[QuarantineEntry]:
+    """Return the open and the dismissed entries of some articles, without their pages."""
+    names = list(article_ids)
+    if not names:
+        return []
+    return _select(
+        db,
+        "source = ? AND (resolved_at IS NULL OR resolved_by = ?) "
+        "AND list_contains(?::VARCHAR[], article_id)",
+        [source, DISMISSED, names],
+        without_pages=True,
+    )
+
+
 def get(db: DuckDBPyConnection, quarantine_id: str) -> QuarantineEntry:
     """Return one entry by its id or the beginning of it.
 
@@ -270,10 +286,16 @@ def _with_valid_unicode(row: NewQuarantineEntry) -> NewQuarantineEntry:
     )
 
 
-def _select(db: DuckDBPyConnection, where: str, values: list[Any]) -> list[QuarantineEntry]:
+def _select(
+    db: DuckDBPyConnection, where: str, values: list[Any], *, without_pages: bool = False
+) -> list[QuarantineEntry]:
+    columns = dict.fromkeys(_COLUMNS, "")
+    if without_pages:
+        columns |= {"page": "''::BLOB AS ", "page_more": "[]::BLOB[] AS "}
+    names = ", ".join(f"{value}{name}" for name, value in columns.items())
     found = stage.select(
         db,
-        f"SELECT CAST(quarantine_key AS VARCHAR) AS quarantine_id, {', '.join(_COLUMNS)}, attempts, "  # noqa: S608
+        f"SELECT CAST(quarantine_key AS VARCHAR) AS quarantine_id, {names}, attempts, "  # noqa: S608
         "first_failed_at, last_failed_at, resolved_at, resolved_by, run_id "
         f"FROM _store.quarantine WHERE {where} ORDER BY first_failed_at, quarantine_key",
         values,

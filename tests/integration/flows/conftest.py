@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from flows.sync import sync, sync_without_prefect
 from tests import site
 from tests.integration.flows.press import Press, publishing
 from tests.site import Faults, NewsSite
+from warehouse import connect
 
 
 @dataclass
@@ -73,6 +75,15 @@ class Project:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return query(self.settings, sql, live=False, notify=self.messages.append).rows
+
+    def age(self, **past: int) -> None:
+        """Move the answers of all pages into the past, so that revisits become due."""
+        with connect(self.settings.warehouse.path) as db:
+            db.execute(
+                "UPDATE _store.entries SET first_fetched_at = first_fetched_at - $1, "
+                "last_fetched_at = last_fetched_at - $1, failed_at = failed_at - $1",
+                [timedelta(**past)],
+            )
 
     def counts(self, report: RunReport, *names: str) -> dict[str, dict[str, int]]:
         return {

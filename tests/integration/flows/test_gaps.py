@@ -19,7 +19,7 @@ class Killed(Exception):
     """Raised in place of a kill -9 between two transactions."""
 
 
-@pytest.mark.parametrize("stored", [1, pytest.param(5, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("stored", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_gap_is_stored_although_its_run_is_killed_between_two_batches(
     tmp_path, monkeypatch, stored
 ):
@@ -27,7 +27,7 @@ def test_gap_is_stored_although_its_run_is_killed_between_two_batches(
         config = demo_run.write_config(
             tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL
         )
-        chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "9"})
+        chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "3"})
         sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
         news_site.advance()  # market-38 drops something
         store, done = steps.load, []

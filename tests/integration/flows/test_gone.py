@@ -23,6 +23,7 @@ def gone_page(project, faults):
         "where source = 'ofweek' order by url limit 1"
     )
     faults[path] = Fault(status=404)
+    project.age(hours=2)
     return path
 
 
@@ -47,7 +48,8 @@ def age(project, **past: int) -> None:
 def test_gone_page_is_reported_once_and_the_article_stays_with_its_state(project, gone_page):
     first, *later = [project.sync("ofweek") for _ in range(3)]
 
-    assert outcome(first) == (3, 1, 0)
+    assert outcome(first) == (0, 0, 1)
+    assert "gone" in " ".join(first.warnings)
     assert [outcome(one) for one in later] == [(0, 0, 1)] * 2
     assert states(project) == {"gone": 1, "live": 10}
 

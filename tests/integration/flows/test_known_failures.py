@@ -15,6 +15,7 @@ from tests.site import Fault
 from warehouse import connect
 from warehouse.records import alerts, quarantine
 
+LATER = "UPDATE _store.quarantine SET last_failed_at = last_failed_at - INTERVAL 1 DAY"
 BUSY = Fault(body=b"<html><body>busy</body></html>")
 
 
@@ -40,7 +41,10 @@ def change(project, sql):
 
 
 def test_only_the_first_run_reports_a_failure_and_later_ones_count_it(project):
-    runs = [scheduled(project) for _ in range(3)]
+    runs = [scheduled(project)]
+    for _ in range(2):
+        change(project, LATER)
+        runs.append(scheduled(project))
 
     assert [outcome(one) for one in runs] == [(3, 3, 3), (0, 3, 0), (0, 3, 0)]
     assert [one.state for one in runs] == ["completed_with_warnings", "completed", "completed"]
@@ -49,7 +53,21 @@ def test_only_the_first_run_reports_a_failure_and_later_ones_count_it(project):
     assert "3 known failures" in (final_state(runs[1]).message or "")
     with connect(project.settings.warehouse.path) as db:
         failures = quarantine.open_failures(db)
-    assert [one.attempts for one in failures] == [3, 3, 3]
+    # A line of an unchanged listing is no other attempt.
+    assert sorted(one.attempts for one in failures) == [1, 3, 3]
+
+
+def test_page_in_quarantine_waits_longer_after_each_failure(project):
+    scheduled(project)
+    asked = len(project.news_site.requests)
+
+    again = scheduled(project)
+
+    assert outcome(again) == (0, 3, 0)
+    assert not [one for one in project.news_site.requests[asked:] if "GetNewsText" in one.target]
+    with connect(project.settings.warehouse.path) as db:
+        pages = [one for one in quarantine.open_failures(db) if one.row.article_id]
+    assert [one.attempts for one in pages] == [1, 1]
 
 
 def test_person_learns_of_every_open_failure(project):
@@ -89,6 +107,7 @@ def test_new_failure_is_reported_beside_known_ones(project, faults):
 def test_failure_with_another_reason_or_after_its_resolution_is_new(project, sql, unalerted):
     scheduled(project)
     change(project, sql)
+    change(project, LATER)
 
     assert outcome(scheduled(project)) == (3 if unalerted else 0, 3, unalerted)
 

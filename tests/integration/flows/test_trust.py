@@ -34,6 +34,7 @@ def asked_conditionally(project):
 
 def test_validators_are_sent_while_they_are_trusted(project):
     project.sync("finews")
+    project.age(hours=2)
     project.sync("finews")
 
     assert len(asked_conditionally(project)) == 1
@@ -41,6 +42,7 @@ def test_validators_are_sent_while_they_are_trusted(project):
 
 def test_page_is_fetched_whole_once_its_validators_are_too_old(short_timeouts):
     short_timeouts.sync("finews")
+    short_timeouts.age(hours=2)
     short_timeouts.sync("finews")
 
     assert asked_conditionally(short_timeouts) == []
@@ -49,6 +51,7 @@ def test_page_is_fetched_whole_once_its_validators_are_too_old(short_timeouts):
 def test_page_that_changed_under_its_validators_is_stored_without_them(short_timeouts, faults):
     short_timeouts.sync("finews")
     faults[TEXT] = Fault(rename=("双碳".encode(), "三碳".encode()), has_validators=True)
+    short_timeouts.age(hours=2)
 
     report = short_timeouts.sync("finews")
 
