@@ -128,9 +128,10 @@ def test_limit_of_a_run_leaves_the_other_due_articles_to_the_next(read):
     read.config.write_text(f"{text}\n[run]\nmax_revisits = 8\n", encoding="utf-8")
     read.age(hours=2)
 
-    asked = [len(requests_of(read, lambda: read.sync("ofweek"))) for _ in range(3)]
+    asked = [requests_of(read, lambda: read.sync("ofweek")) for _ in range(3)]
 
-    assert asked == [11, 4, 1]
+    first_pages = [[one for one in run if PAGE in one and "_" not in one] for run in asked]
+    assert [len(one) for one in first_pages] == [8, 3, 0]
 
 
 def test_failed_revisit_waits_before_the_next_attempt(read, faults):
