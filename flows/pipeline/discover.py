@@ -65,7 +65,7 @@ class _ReadListing:
 
     Attributes:
         is_stale: Its last recorded fetch is too old for conditional requests.
-        may_be_unmodified: A later 304 tells everything: it names no other listings.
+        may_be_unmodified: It names no other listings, which a later 304 would hide.
     """
 
     listing: Listing
