@@ -126,7 +126,7 @@ class FetchedEntry:
 
     Attributes:
         article_id: The article of the page; ``None`` if the page has none.
-        keeps_article: The answer says nothing about the article (304, 404, 410): a stored
+        keeps_article: The answer has no page (304, 404, 410): a stored
             article stays.
         digest: Of the values of the entry, 16 bytes.
         listing_entry: JSON of the entry; empty when its listing carries the article.
