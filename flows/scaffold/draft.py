@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -14,13 +14,15 @@ from bs4 import BeautifulSoup, Tag
 from parsers import registry
 from parsers.html import select
 from parsers.model import Article, Page
-from parsers.text.dates import parse_time
+from parsers.text.dates import find_time_text, parse_time
 from parsers.text.people import author_names
 from parsers.text.urls import absolute, is_http
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _MADE_BY_A_BUILD = re.compile(r"\d{3,}|__|--|[A-Z].*[a-z].*\d|^(?:css|sc|jsx|svelte)-")
 _BOXES = ("article", "main", "section", "div", "td", "body")
+_META_NAME = re.compile(r"[\w.:-]+")
+_MAX_LINE = 80
 _MIN_SHARE = 0.9
 _FEED = re.compile(r"application/(?:rss|atom|feed)\+(?:xml|json)|application/json", re.IGNORECASE)
 _TIMES = (
@@ -41,10 +43,16 @@ _AUTHORS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """A CSS selector with one match, and the attribute that has the value; empty for its text."""
+    """A CSS selector with one match.
+
+    Attributes:
+        attribute: The attribute that has the value; empty for its text.
+        is_line: The value is a time in a line with other words.
+    """
 
     css: str
     attribute: str = ""
+    is_line: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,8 +160,23 @@ def _published(soup: BeautifulSoup, article: Article, zone: ZoneInfo) -> Selecto
     def is_it(text: str) -> bool:
         return bool(text) and parse_time(text, zone, "").at == wanted
 
-    raw = article.published_raw
-    return _first(soup, _TIMES, is_it) or _by_text(soup, lambda text: raw in text, is_it, len(raw))
+    def has_it(text: str) -> bool:
+        return is_it(find_time_text(text))
+
+    raw, names = article.published_raw, [*_TIMES, *_metas(soup)]
+    if found := _first(soup, names, is_it) or _by_text(
+        soup, lambda text: raw in text, is_it, len(raw)
+    ):
+        return found
+    line = _by_text(soup, lambda text: raw in text, has_it, len(raw) + _MAX_LINE)
+    return None if line is None else replace(line, is_line=True)
+
+
+def _metas(soup: BeautifulSoup) -> Iterator[tuple[str, str]]:
+    for node in soup.select("meta[content]"):
+        for key in ("property", "name", "itemprop"):
+            if (value := str(node.get(key) or "")) and _META_NAME.fullmatch(value):
+                yield f'meta[{key}="{value}"]', "content"
 
 
 def _authors(soup: BeautifulSoup, article: Article) -> Selector | None:
@@ -188,11 +211,11 @@ def _by_text(
 ) -> Selector | None:
     """Return a selector of the shortest element with a text; elements with much more are left out."""
     found = []
-    for node in soup.find_all(True):
+    for place, node in enumerate(soup.find_all(True)):
         text = " ".join(node.get_text(" ").split())
         if len(text) <= length + 40 and may_be(text) and is_it(select.text_of(node)):
-            found.append((len(text), node))
-    for _, node in sorted(found, key=lambda one: one[0]):
+            found.append((len(text), -place, node))  # the inner one of equals
+    for _, _, node in sorted(found, key=lambda one: one[:2]):
         if css := _unique(soup, node):
             return Selector(css=css)
     return None

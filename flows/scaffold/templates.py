@@ -207,6 +207,7 @@ def readme_text(slug: str, module: str, case: str, url: str, draft: Draft) -> st
 
 def _imports(draft: Draft) -> str:
     times = "parse_time" if draft.published else "unknown_time"
+    times = f"find_time_text, {times}" if draft.published and draft.published.is_line else times
     lines = [
         ("from functools import partial\n", bool(draft.feed)),
         ("from parsers.compose import compose", True),
@@ -270,7 +271,8 @@ def _value(selector: Selector) -> str:
     one = f"select.select_one(soup, {_quoted(selector.css)})"
     if selector.attribute:
         return f"str({one}[{_quoted(selector.attribute)}])"
-    return f"select.text_of({one})"
+    text = f"select.text_of({one})"
+    return f"find_time_text({text})" if selector.is_line else text
 
 
 def _quoted(text: str) -> str:

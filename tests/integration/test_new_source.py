@@ -9,11 +9,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flows import cli
-from flows.scaffold.draft import draft_of
+from flows.scaffold.draft import Selector, draft_of
+from flows.scaffold.templates import module_text
 from parsers import registry
 from parsers.model import Page
 from parsers.plugins import ParserRegistry
@@ -208,20 +210,56 @@ def registered(file: Path) -> list[str]:
     return names
 
 
-def test_time_and_author_without_a_name_of_their_own_are_found_by_their_text():
+TIME = '<time datetime="2026-05-01T08:30:00+02:00">1 May</time>'
+
+
+@pytest.mark.parametrize(
+    ("time", "selector"),
+    [
+        (TIME, Selector(css="time[datetime]", attribute="datetime")),
+        ('<span class="when">1 May 2026, 08:30</span>', Selector(css="span.when")),
+        (
+            '<span class="when">2026-05-01 08:30 Source: Gazette</span>',
+            Selector(css="span.when", is_line=True),
+        ),
+        ("", None),
+    ],
+)
+def test_selectors_of_time_and_author_give_what_the_page_has(time, selector):
     page = Page(
         url="https://gazette.example/2026/ferry",
-        text=html(*LINES)
-        .decode()
-        .replace(
-            '<time datetime="2026-05-01T08:30:00+02:00">1 May</time>',
-            '<span class="when">1 May 2026, 08:30</span>',
-        ),
+        text=html(*LINES).decode().replace(TIME, time),
         fetched_at=datetime(2026, 5, 2, tzinfo=UTC),
     )
     draft = draft_of(page)
+    names: dict[str, Any] = {}
+    exec(compile(module_text("gazette", page.url, draft), "drafted", "exec"), names)  # noqa: S102
+    article = registry.parse(registry.make_source("gazette", names["PARSER"], {}), page)
 
-    assert draft.published is not None
-    assert draft.published.css == "span.when"
-    assert draft.authors is not None
-    assert draft.authors.css == "span.by"
+    assert draft.published == selector
+    assert draft.authors == Selector(css="span.by")
+    assert draft.body == Selector(css="div.story-text")
+    assert article.published_at == draft.article.published_at
+    assert article.authors == ("Mara Quill",)
+
+
+def test_name_that_a_build_made_is_no_selector():
+    text = html(*LINES).decode().replace('class="story-text"', 'class="css-1x2y3z9"')
+    page = Page(
+        url="https://gazette.example/1", text=text, fetched_at=datetime(2026, 5, 2, tzinfo=UTC)
+    )
+
+    assert "css-1x2y3z9" not in draft_of(page).body.css
+
+
+def test_quotes_of_a_page_cannot_leave_the_drafted_text():
+    site = '<meta property="og:site_name" content="Gazette &quot;&quot;&quot; + boom() \\">'
+    page = Page(
+        url="https://gazette.example/1",
+        text=html(*LINES, head=site).decode(),
+        fetched_at=datetime(2026, 5, 2, tzinfo=UTC),
+    )
+    module = ast.parse(module_text("gazette", page.url, draft_of(page)))
+
+    called = {ast.unparse(one.func) for one in ast.walk(module) if isinstance(one, ast.Call)}
+    assert "boom" not in called
