@@ -207,10 +207,8 @@ def test_query_answers_in_every_format(run_cli, project, tmp_path):
         ("select * from read_csv('/etc/passwd')", "disabled"),
     ],
 )
-def test_refused_query_prints_the_reason(run_cli, project, sql, message):
-    run_cli("import", SEEDS, "--config", project.config, "-q")
-
-    code, out, err = run_cli("query", sql, "--config", project.config)
+def test_refused_query_prints_the_reason(run_cli, synced, sql, message):
+    code, out, err = run_cli("query", sql, "--config", synced.config)
 
     assert (code, out) == (2, "")
     assert message in err
