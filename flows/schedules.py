@@ -115,6 +115,21 @@ def parse_schedule(text: str, zone: str) -> Schedule:
     raise ValueError(f"{EXPECTED}, found {text!r}")
 
 
+def next_time(schedule: Schedule, after: datetime) -> datetime | None:
+    """The first time of a schedule after a moment (aware UTC); ``None`` if there is none."""
+    from cronsim import CronSim
+    from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # it ships no types
+
+    if schedule.kind == "interval":
+        return after + timedelta(seconds=float(schedule.value))
+    local = after.astimezone(ZoneInfo(schedule.zone))
+    if schedule.kind == "cron":
+        found: datetime | None = next(CronSim(schedule.value, local), None)
+    else:
+        found = rrulestr(schedule.value, dtstart=local).after(local)
+    return None if found is None else found.astimezone(UTC)
+
+
 def _check_cron(text: str) -> None:
     from cronsim import CronSim, CronSimError
 
@@ -130,7 +145,7 @@ def _check_cron(text: str) -> None:
 
 
 def _check_rule(rule: str) -> None:
-    from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # it ships no types
+    from dateutil.rrule import rrulestr
 
     try:
         dates = iter(rrulestr(rule, dtstart=datetime(2026, 1, 1, tzinfo=UTC)))

@@ -7,7 +7,7 @@ row, except the first run of a day.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -216,6 +216,26 @@ def put_day(db: DuckDBPyConnection, row: ChannelDay, before: ChannelDay | None) 
 def put_source(db: DuckDBPyConnection, row: SourceHealth, before: SourceHealth | None) -> None:
     """Store the health of a source (``before``: the stored one)."""
     _put(db, "source_health", ("source",), row, before)
+
+
+def accept(db: DuckDBPyConnection, source: str, *, at: datetime, day: date) -> None:
+    """Close the findings of a source, and let its past begin at a time.
+
+    Args:
+        db: The warehouse, in the caller's transaction.
+        source: The source.
+        at: Aware UTC.
+        day: The same in the time zone of the source. The row of this day mixes both values and
+            is deleted.
+    """
+    for finding in list_findings(db, source=source):
+        close_finding(db, finding.finding_id, closed_by=ACCEPTED, at=at)
+    stage.delete(db, "_store.channel_days", "source = ? AND day >= ?", [source, day])
+    for state in channel_states(db, source):
+        put_state(db, replace(state, since=at, recent="{}"), state)
+    if known := source_health(db, source):
+        learning = replace(known, state="learning", learning=("all values: more runs",))
+        put_source(db, learning, known)
 
 
 def delete_old_days(db: DuckDBPyConnection, *, before: date) -> int:

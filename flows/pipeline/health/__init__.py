@@ -3,10 +3,13 @@
     values.py      what one run found, and the history that it extends
     statistics.py  a run added to the history
     silence.py     how long a source may have no new article
-    rules.py       the deviations of a run, and what makes them normal again
+    comparison.py  the channels of a run, each with its past
+    listing_rules.py, page_rules.py, rules.py
+                   the deviations of a run, and what makes them normal again
     evaluate.py    findings, state, volume and coverage after a run
     collect.py     the pages of a run, counted while they are parsed
     record.py      a run evaluated and stored, in its last transaction
+    messages.py    what a run found, for people
 
-The first five modules are pure: they use no clock and no database.
+Only the last three know the pipeline. The others use no clock and no database.
 """

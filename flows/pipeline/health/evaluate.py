@@ -8,12 +8,9 @@ from datetime import timedelta
 from statistics import median
 
 from flows.pipeline.health import silence, statistics
-from flows.pipeline.health.rules import (
-    MIN_FIELD_PAGES,
-    MIN_LENGTH_PAGES,
-    MIN_READS,
-    Rules,
-)
+from flows.pipeline.health.listing_rules import MIN_READS
+from flows.pipeline.health.page_rules import MIN_FIELD_PAGES, MIN_LENGTH_PAGES
+from flows.pipeline.health.rules import Rules
 from flows.pipeline.health.values import ALL_CHANNELS, FIELDS, History, SourceRun, load_json
 from warehouse.records.health import Finding, SourceHealth, StoredFinding
 
@@ -67,7 +64,7 @@ def _without_drift(after: History, rules: Rules, closed: tuple[StoredFinding, ..
     """The history without the last pages of a drift that is over: they are no past."""
     over = {one.row.channel for one in closed if one.row.kind == "short_bodies"}
     states = dict(after.states)
-    for channel in rules.channels:
+    for channel in rules.pages.channels:
         if over & {channel.name, ALL_CHANNELS}:
             recent = replace(channel.after, pages=channel.pages)
             states[channel.name] = replace(states[channel.name], recent=recent.dump())
@@ -83,8 +80,8 @@ def _covers(known: Finding, found: Finding) -> bool:
 
 def _health(after: History, run: SourceRun, rules: Rules, findings: list[Finding]) -> SourceHealth:
     kinds = {one.kind for one in findings}
-    whole = rules.whole
-    known = rules.silence_of(whole)
+    whole = rules.listings.whole
+    known = rules.listings.silence_of(whole)
     needs = (*known.needs, *_needs(after, run))
     state = "learning" if needs else "ok"
     if kinds:

@@ -132,3 +132,18 @@ def test_schedule_counts_in_the_zone_of_its_source(text, zone, utc):
         assert minutes == ({15} if text.startswith("15") else {0, 30})
     else:
         assert [f"{one:%H:%M}" for one in found] == utc
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("*/30 * * * *", datetime(2026, 3, 28, 22, 30, tzinfo=UTC)),
+        ("0 7 * * *", datetime(2026, 3, 29, 5, 0, tzinfo=UTC)),  # summer time
+        ("every 90 seconds", SPRING + timedelta(seconds=90)),
+        ("FREQ=DAILY;BYHOUR=7;BYMINUTE=0;BYSECOND=0", datetime(2026, 3, 29, 5, 0, tzinfo=UTC)),
+    ],
+)
+def test_the_next_time_of_a_schedule_is_in_its_zone(text, expected):
+    schedule = schedules.parse_schedule(text, "Europe/Berlin")
+
+    assert schedules.next_time(schedule, SPRING) == expected
