@@ -169,7 +169,8 @@ def _report(
     last_success, last_state = run or (None, None)
     found = health.source_health(store, name)
     zone = ZoneInfo(settings.sources[name].time_zone)
-    from_day = now.astimezone(zone).date() - timedelta(days=COVERAGE_DAYS)
+    last = found.evaluated_at if found else now
+    from_day = last.astimezone(zone).date() - timedelta(days=COVERAGE_DAYS)
     return SourceReport(
         source=name,
         state=_state(settings, name, found, last_state, last_success, now),

@@ -246,8 +246,8 @@ def test_a_consent_page_in_the_place_of_the_listing_is_named_by_the_first_run(pr
 
 
 def test_a_listing_that_stops_moving_is_silent_until_it_moves(project, gazette, clock):
-    for _ in range(9):
-        clock.advance(days=2)
+    for _ in range(5):
+        clock.advance(days=3)
         gazette.publish(1)
         assert project.sync("gazette").warnings == ()
 
@@ -271,13 +271,12 @@ def test_a_declared_range_of_articles_a_day_is_kept(project, gazette, clock):
     text = project.config.read_text(encoding="utf-8")
     project.config.write_text(text + "daily_range = [2, 5]\n", encoding="utf-8")
     found = []
-    for count in (3, 3, 3, 7, 3, 1, 3, 3):
+    for count in (3, 7, 3, 1, 3):
         clock.advance(days=1)
         gazette.publish(count)
         found.append(findings(project.sync("gazette")))
 
-    assert found[:3] == [set()] * 3
-    assert found[3:] == [{("high_volume", "")}, set(), set(), {("low_volume", "")}, set()]
+    assert found == [set(), {("high_volume", "")}, set(), set(), {("low_volume", "")}]
 
 
 def test_a_new_source_is_learning_and_names_what_it_needs(project):
@@ -344,9 +343,8 @@ def test_health_has_a_row_for_each_source_with_its_normal(run_cli, project, gaze
     code, found = health_json(run_cli, project)
 
     assert code == 0
-    assert {name: one["state"] for name, one in found.items()} == {
-        "finews": "no_run", "woshipm": "no_run", "ofweek": "no_run", "gazette": "learning",
-    }  # fmt: skip
+    assert found["gazette"]["state"] == "learning"
+    assert {one["state"] for name, one in found.items() if name != "gazette"} == {"no_run"}
     assert found["gazette"]["coverage"]["authors"] == 1.0
     assert sum(found["gazette"]["provenance"]["authors"].values()) == 32
     assert found["gazette"]["new_articles_7_days"] == 32
@@ -394,7 +392,7 @@ def test_health_of_what_is_not_there_is_a_usage_error(run_cli, project, argument
 
 
 def test_a_source_whose_sync_failed_is_failing(run_cli, project, gazette):
-    gazette.faults["/gazette/feed.xml"] = Fault(status=404)
+    gazette.faults["/gazette/feed.xml"] = answer(CONSENT)
     project.sync("gazette")
 
     code, found = health_json(run_cli, project, "gazette")
