@@ -14,7 +14,7 @@ from flows.alert_settings import QuerySettings
 from flows.settings import Settings
 from parsers.text.characters import single_line
 from warehouse import connect_for_queries, current_snapshot, run_query
-from warehouse.errors import WarehouseError
+from warehouse.errors import WarehouseError, WarehouseMissing
 from warehouse.records.deliveries import Item
 from warehouse.rows import ResultSet
 
@@ -55,7 +55,10 @@ class SavedResult:
 
 
 def run_queries(settings: Settings) -> list[SavedResult]:
-    """Run every saved query on the snapshot; a query that fails is a result with an error."""
+    """Run every saved query on the snapshot; a query that fails is a result with an error.
+
+    Before the first run there is no snapshot, and no result.
+    """
     queries = settings.alerts.queries
     if not queries:
         return []
@@ -64,6 +67,8 @@ def run_queries(settings: Settings) -> list[SavedResult]:
         snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
         with connect_for_queries(snapshot.path) as db:
             return [_run(db, name, query) for name, query in queries.items()]
+    except WarehouseMissing:
+        return []
     except WarehouseError as error:
         return [
             SavedResult(name=name, start=_start(name, query), error=str(error))

@@ -23,6 +23,9 @@ from parsers.text.characters import single_line
 SEND_SECONDS = 30.0
 """How long the message may take to each address; they are sent at the same time."""
 
+READ_SECONDS = 20.0
+"""How long Apprise waits for an answer; its own 4 seconds make a slow server get messages twice."""
+
 APP = "copydesk"
 """The name of the sender, where a service shows one."""
 
@@ -135,6 +138,8 @@ def _send(url: str, message: Message) -> str:
         plugin = Apprise.instantiate(url, asset=asset)
         if plugin is None:
             return "it is no address that Apprise accepts; see the list of its services"
+        if "rto=" not in url:
+            plugin.socket_read_timeout = READ_SECONDS
         if "overflow=" not in url:
             plugin.overflow_mode = OverflowMode.SPLIT  # a long message is several ones
         sender = Apprise(asset=asset)
@@ -190,5 +195,5 @@ def _masked(text: str, url: str) -> str:
     }
     for part in sorted(parts, key=len, reverse=True):
         text = text.replace(part, "***")
-    text = single_line(text.strip())
+    text = single_line(text.strip().rstrip("."))
     return text if len(text) <= _MAX_REASON else f"{text[: _MAX_REASON - 1]}…"

@@ -443,7 +443,7 @@ def test_alerts_test_reports_each_address(press, hook, post, run_cli):
     assert out.splitlines() == [
         "address 1 (json): accepted",
         "address 2 (mailto): accepted",
-        "address 3 (json): A Connection error occurred sending JSON notification to ***.",
+        "address 3 (json): A Connection error occurred sending JSON notification to ***",
         "address 4 (nonsense): it is no address that Apprise accepts; see the list of its services",
         "query titles: 3 rows",
     ]
@@ -456,6 +456,14 @@ def test_alerts_test_without_an_address_is_a_usage_error(press, run_cli):
 
     assert code == 2
     assert "no address is configured" in err
+
+
+def test_alerts_test_runs_no_query_before_the_first_sync(press, hook, run_cli):
+    press.configure(alerts(hook.address, queries=SQL))
+
+    code, out, _ = run_cli("--config", press.folder / "copydesk.toml", "alerts", "test")
+
+    assert (code, out) == (0, "address 1 (json): accepted\n")
 
 
 def test_alerts_test_succeeds_when_every_address_accepts(press, hook, run_cli):
