@@ -125,14 +125,19 @@ def add_source(
         )
     slug = _free_slug(settings, name, url)
     masked = SECRETS.mask(url, owner=slug)
-    _refuse_known(settings, masked)
+    if owner := _source_at(settings, masked):
+        raise ConfigurationError(
+            f"{redact_url(masked)} is the address of the source {owner} already"
+        )
     visitor = registry.make_source(slug, "feed", {"url": masked})
     with Fetcher(fetch_policy(settings.fetch, [*settings.usable_sources(), visitor])) as fetcher:
         discovery = SiteDiscovery(fetcher, masked)
         candidates = discovery.candidates()
-        chosen, check, rejected = _choose(fetcher, slug, candidates, kind, masked)
-    notes = [*discovery.notes, *(f"not taken: {one}" for one in rejected)]
-    _refuse_known(settings, chosen.url)
+        known, new = _split_known(settings, candidates)
+        if known and not [one for one in new if not one.is_comments]:
+            raise ConfigurationError(known[0])
+        chosen, check, rejected = _choose(fetcher, slug, new, kind, masked)
+    notes = [*discovery.notes, *known, *(f"not taken: {one}" for one in rejected)]
     section = _section(slug, chosen, url if chosen.url == masked else chosen.url)
     if writes:
         notes += _append(file, section, slug)
@@ -172,13 +177,28 @@ def _free_slug(settings: Settings, name: str | None, url: str) -> str:
     return next(one for one in names if one not in taken)
 
 
-def _refuse_known(settings: Settings, url: str) -> None:
+def _source_at(settings: Settings, url: str) -> str:
+    """The source that has an address; empty when there is none."""
     for source in settings.usable_sources():
         own = source.options.get("url")
         if isinstance(own, str) and own and canonicalize(own) == canonicalize(url):
-            raise ConfigurationError(
-                f"{redact_url(url)} is the address of the source {source.slug} already"
+            return source.slug
+    return ""
+
+
+def _split_known(
+    settings: Settings, candidates: list[Candidate]
+) -> tuple[list[str], list[Candidate]]:
+    """Sentences about candidates that are sources already, and the other candidates."""
+    known, new = [], []
+    for candidate in candidates:
+        if owner := _source_at(settings, candidate.url):
+            known.append(
+                f"{redact_url(candidate.url)} is the address of the source {owner} already"
             )
+        else:
+            new.append(candidate)
+    return known, new
 
 
 # --- the choice ---
@@ -308,7 +328,7 @@ def _append(file: Path, section: str, slug: str) -> list[str]:
 
 def _article_lines(article: Article) -> list[str]:
     at = article.published_at.isoformat() if article.published_at else article.published_raw
-    text = single_line(article.text)
+    text = " ".join(article.text.split())
     fields = {
         "title": (article.title or "", article.provenance["title"]),
         "published": (at or "unknown", article.provenance["published_at"]),

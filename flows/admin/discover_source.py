@@ -95,7 +95,7 @@ class SiteDiscovery:
         """What the site offers, the best choice of each kind first.
 
         Raises:
-            RunFailed: The page cannot be fetched.
+            RunFailed: The page cannot be fetched, or is an empty sitemap.
         """
         page = self._first()
         if own := self._of_document(page):
@@ -129,7 +129,13 @@ class SiteDiscovery:
 
     def _of_document(self, page: Page) -> Candidate | None:
         """The candidate of an address that is a feed or a sitemap itself."""
-        return self._feed_of(page, "") or self._sitemap_of(page)
+        if candidate := self._feed_of(page, "") or self._sitemap_of(page):
+            return candidate
+        try:
+            parse_sitemap(page.text, page.final_url or page.url)
+        except ParseError:
+            return None
+        raise RunFailed(f"{redact_url(page.url)} is a sitemap without addresses")
 
     # --- feeds ---
 

@@ -201,6 +201,17 @@ def test_same_address_and_same_name_are_refused(site, config, run_cli):
     assert run_cli("sources", "add", address, "--name", "gazette")[0] == 2
 
 
+def test_candidate_that_is_a_source_already_is_left_out(site, config, run_cli):
+    offer(site, "feed")
+    run_cli("sources", "add", f"{site.url}/rss", "--name", "gazette")
+    address = site.url + offer(site, "listing")
+
+    code, out, _ = run_cli("sources", "add", address, "--json")
+
+    assert (code, json.loads(out)["chosen"]["parser"]) == (0, "listing")
+    assert any("gazette" in note for note in json.loads(out)["notes"])
+
+
 def test_without_a_file_nothing_is_written_where_no_contact_is(site, elsewhere, run_cli):
     assert run_cli("sources", "add", site.url)[0] == 2
     assert list(elsewhere.iterdir()) == []
