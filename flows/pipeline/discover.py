@@ -54,7 +54,7 @@ def discover(run: RunContext, source: Source) -> DiscoveryResult:
     discovery.record_listings(plan)
     result.targets = plan.targets
     result.listings.seen += plan.seen
-    result.listings.open_channels |= plan.open_channels
+    result.listings.open_channels |= plan.open_channels | discovery.tree.incomplete
     result.listed_count, result.late_count = len(targets), plan.late_count
     return result
 
@@ -112,7 +112,8 @@ class _Discovery:
 
     def _validators(self, listings: Sequence[Listing]) -> dict[str, Validators]:
         with self.run.reading() as db:
-            return fetches.validators(db, [one.url for one in listings])
+            urls = [one.url for one in listings]
+            return fetches.validators(db, urls, source=self.source.slug)
 
     def read_listings(self, listings: Sequence[Listing], marks: Mapping[str, Watermark]) -> None:
         """Fetch the listings and those that they name; add their entries in their order."""
@@ -154,6 +155,7 @@ class _Discovery:
         if response.not_modified:
             self.stats.add(discovered=1, not_modified=1)
             self.stats.has_listed = True
+            self.tree.unread_channels.add(channel)
             self.health.listing(channel, None)
             if known is not None:
                 unchanged = NotModified(channel=channel, at=response.fetched_at)

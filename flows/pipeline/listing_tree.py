@@ -46,9 +46,10 @@ class ListingTree:
     """The listings of one source in one sync.
 
     Attributes:
-        unread_channels: Channels with a listing that was left out because it is old. Their
-            entries continue earlier ones, so that they have no gap.
-        incomplete: Addresses of listings with entries that are left to the next run.
+        unread_channels: Channels with a listing that was left out because it is old, or that
+            was not modified. Their entries continue earlier ones, so that they have no gap.
+        incomplete: Channels with entries that are left to the next run, which therefore reads
+            their listings whole.
     """
 
     def __init__(self, run: RunContext, source: Source, roots: Sequence[Listing]) -> None:
@@ -93,14 +94,12 @@ class ListingTree:
         if listing.url in self._seen:
             return
         if len(self._seen) >= MAX_LISTINGS:
-            if listing.url not in self.incomplete:
-                self.incomplete.add(listing.url)
-                note = (
-                    f"more than {MAX_LISTINGS} listings; the others are not read: give the source "
-                    "the address of a smaller sitemap"
-                )
-                if note not in self.stats.warnings:
-                    self.stats.warnings.append(note)
+            note = (
+                f"more than {MAX_LISTINGS} listings; the others are not read: give the source "
+                "the address of a smaller sitemap"
+            )
+            if note not in self.stats.warnings:
+                self.stats.warnings.append(note)
             return
         self._seen.add(listing.url)
         self._waiting.append(listing)
@@ -153,7 +152,8 @@ class ListingTree:
         ages = {id(one): self._age(one, since) for one in lines if isinstance(one, Entry)}
         asked = [one for one in lines if isinstance(one, Entry) and ages[id(one)] != "old"]
         with self.run.reading() as db:
-            answers = fetches.last_answers(db, (one.url for one in asked), statuses=_ANSWERED)
+            urls = [one.url for one in asked]
+            answers = fetches.last_answers(db, urls, statuses=_ANSWERED, source=self.source.slug)
         kept: list[Line] = []
         left = 0
         for line in lines:
@@ -172,7 +172,7 @@ class ListingTree:
                     self._undated += age == "undated"
                     kept.append(line)
         if left:
-            self.incomplete.add(listing.url)
+            self.incomplete.add(listing.channel)
             self.stats.add(discovered=left, skipped=left)
             self.stats.warnings.append(
                 f"{listing.url}: {pluralize(left, 'entry', 'entries')} without a date are left to "

@@ -73,7 +73,7 @@ def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
         elif target.listing is not None:
             batch.pages.append(FetchedPage(entry, replace(target.listing, entry=entry)))
             known_gone.record_live([entry], target.listing.fetched_at, batch)
-    known = _known_validators(run, entries_at)
+    known = _known_validators(run, source, entries_at)
     requests = [
         build_request(
             url,
@@ -106,11 +106,13 @@ def _drop_suppressed(run: RunContext, source: Source, batch: Batch) -> None:
     batch.targets = kept
 
 
-def _known_validators(run: RunContext, urls: Iterable[str]) -> dict[str, Validators]:
+def _known_validators(
+    run: RunContext, source: Source, urls: Iterable[str]
+) -> dict[str, Validators]:
     if not (urls := list(urls)):
         return {}
     with run.reading() as db:
-        return fetches.validators(db, urls)
+        return fetches.validators(db, urls, source=source.slug)
 
 
 def _take_response(

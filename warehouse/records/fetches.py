@@ -20,7 +20,7 @@ VALIDATORS = """
         SELECT k.i, f.etag, f.last_modified, f.vary, f.fetched_at, f.archive_file,
                f.archive_offset, f.listing_entry, f.body_sha256, f.final_url
         FROM _store.fetches f JOIN copydesk_urls k ON f.url_key = k.key::UUID
-        WHERE f.status = 200
+        WHERE f.status = 200 AND f.source = coalesce(?, f.source)
         QUALIFY row_number() OVER (PARTITION BY k.i ORDER BY f.fetched_at DESC) = 1
     )
     SELECT * FROM last WHERE etag IS NOT NULL OR last_modified IS NOT NULL
@@ -36,7 +36,7 @@ LAST_ENTRIES = """
     SELECT k.i, max_by(f.listing_entry, f.fetched_at) AS listing_entry,
            max(f.fetched_at) AS fetched_at
     FROM _store.fetches f JOIN copydesk_urls k ON f.url_key = k.key::UUID
-    WHERE list_contains(?::INTEGER[], f.status)
+    WHERE list_contains(?::INTEGER[], f.status) AND f.source = coalesce(?, f.source)
     GROUP BY k.i
 """
 
@@ -54,13 +54,21 @@ def record(db: DuckDBPyConnection, rows: Sequence[FetchRow], *, run_id: str) -> 
         stage.insert(db, "_store.fetches", table)
 
 
-def validators(db: DuckDBPyConnection, urls: Iterable[str]) -> dict[str, Validators]:
-    """Return the validators of those URLs whose last complete answer had any."""
+def validators(
+    db: DuckDBPyConnection, urls: Iterable[str], *, source: str | None = None
+) -> dict[str, Validators]:
+    """Return the validators of those URLs whose last complete answer had any.
+
+    Args:
+        db: The warehouse.
+        urls: The URLs.
+        source: Only answers to this source: another one may have stored the page.
+    """
     names = list(dict.fromkeys(urls))
     if not names:
         return {}
     with stage.staged(db, "copydesk_urls", stage.keyed(names)):
-        found = stage.select(db, VALIDATORS)
+        found = stage.select(db, VALIDATORS, [source])
     return {names[row.pop("i")]: Validators(**row) for row in found}
 
 
@@ -79,14 +87,25 @@ def last_entries(
 
 
 def last_answers(
-    db: DuckDBPyConnection, urls: Iterable[str], *, statuses: Sequence[int]
+    db: DuckDBPyConnection,
+    urls: Iterable[str],
+    *,
+    statuses: Sequence[int],
+    source: str | None = None,
 ) -> dict[str, tuple[str, datetime]]:
-    """Return the entry (JSON) and the time of the last fetch of each URL with such a status."""
+    """Return the entry (JSON) and the time of the last fetch of each URL with such a status.
+
+    Args:
+        db: The warehouse.
+        urls: The URLs.
+        statuses: HTTP statuses.
+        source: Only answers to this source.
+    """
     names = list(dict.fromkeys(urls))
     if not names:
         return {}
     with stage.staged(db, "copydesk_urls", stage.keyed(names)):
-        found = stage.select(db, LAST_ENTRIES, [list(statuses)])
+        found = stage.select(db, LAST_ENTRIES, [list(statuses), source])
     return {names[row["i"]]: (row["listing_entry"], row["fetched_at"]) for row in found}
 
 

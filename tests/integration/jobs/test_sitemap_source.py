@@ -140,6 +140,19 @@ def test_entries_without_a_date_come_in_parts_of_a_bounded_size(site, make, monk
     assert numbers(project) == [100, 101, 102, 103, 104]
 
 
+def test_two_sources_with_one_sitemap_have_their_own_articles(site, make):
+    site.put(made := stories(HOUR, 2 * HOUR))
+    site.pages["/sitemap.xml"] = gazette.sitemap(made)
+    second = f'[sources.second]\nparser = "sitemap"\nurl = "{site.url}/sitemap.xml"'
+    project = make("/sitemap.xml", second)
+
+    project.sync("gazette")
+    project.sync("second")
+
+    rows = project.rows("SELECT source, count(*) FROM articles GROUP BY source ORDER BY source")
+    assert rows == [("gazette", 2), ("second", 2)]
+
+
 def test_ring_of_indexes_ends(site, make):
     made = stories(HOUR)
     site.put(made)
