@@ -93,9 +93,14 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 def _saved(parser: Parser, folder: Path, options: argparse.Namespace) -> Case:
     url, body, content_type = _page(options)
+    given = json.loads(options.options)
+    try:
+        registry.make_source(parser.name, parser, given)
+    except registry.OptionError as error:
+        raise SystemExit(f"--options: {error}") from None
     kept: dict[str, Any] = {"url": url, "fetched_at": datetime.now(UTC).isoformat()}
     kept |= {"content_type": content_type} if content_type else {}
-    kept |= {"options": found} if (found := json.loads(options.options)) else {}
+    kept |= {"options": given} if given else {}
     kept |= {"entry": json.loads(options.entry)} if options.entry else {}
     kept |= {"channel": options.channel} if options.channel else {}
     kept |= {"item": options.item} if options.item is not None else {}
