@@ -1,9 +1,11 @@
 """The maintenance flow: delete what is old, verify what is stored.
 
     maintenance
+    ├── rows           old fetches without a page, and old runs, deleted
     ├── snapshots      a new one published; old ones and files of killed processes deleted
     ├── warehouse      compacted, if much of it is unused
     ├── checkpoints    of backfills that ended long ago deleted
+    ├── files          of the archive joined, one for each past day
     ├── archive        closed files verified, each once
     └── old archive    moved to another folder, if one is given
 
@@ -30,6 +32,7 @@ from pydantic import Field
 
 from flows import settings as configuration
 from flows.admin import maintenance_tasks
+from flows.admin.join_archive import join_archive
 from flows.errors import Interrupted
 from flows.pipeline import locks
 from flows.pipeline.run import SHUTDOWN_SECONDS
@@ -142,6 +145,8 @@ def maintenance(
     runner = TaskRunner(result := MaintenanceResult(run_id=runs.new_run_id()))
     is_stopping = runner.stop.is_set
     tasks = _tasks(settings, fetch_retention_days)
+    if settings.warehouse.path.exists():
+        tasks["files"] = lambda: join_archive(settings, is_stopping=is_stopping)
     if verify_archive:
         tasks["archive"] = lambda: maintenance_tasks.verify_archive(
             settings, is_stopping=is_stopping
@@ -169,6 +174,7 @@ def maintenance(
 def _tasks(settings: Settings, fetch_retention_days: int | None) -> dict[str, Callable[[], str]]:
     checkpoint_days = max(settings.serve.run_retention_days, CHECKPOINT_DAYS)
     return {
+        "rows": lambda: maintenance_tasks.delete_old_rows(settings),
         "snapshots": lambda: maintenance_tasks.clean_snapshots(settings),
         "warehouse": lambda: maintenance_tasks.compact_warehouse(
             settings, fetch_retention_days=fetch_retention_days

@@ -116,6 +116,13 @@ class RunSettings(_Section):
     max_revisits: int = Field(default=100, ge=0, le=100_000)
 
 
+class RetentionSettings(_Section):
+    """``[retention]``: how long maintenance keeps rows that hold no content."""
+
+    fetches_days: int = Field(default=90, ge=1, le=36_500)
+    runs_days: int = Field(default=365, ge=1, le=36_500)
+
+
 class ServeSettings(_Section):
     """``[serve]``: the Prefect server and the schedules of ``copydesk serve``.
 
@@ -205,6 +212,7 @@ class Settings(_Section):
     archive: ArchiveSettings = ArchiveSettings()
     fetch: FetchSettings = FetchSettings()
     run: RunSettings = RunSettings()
+    retention: RetentionSettings = RetentionSettings()
     serve: ServeSettings = ServeSettings()
     alerts: AlertSettings = AlertSettings()
     defaults: DefaultSettings = DefaultSettings()

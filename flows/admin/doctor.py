@@ -15,6 +15,7 @@ import duckdb
 from flows import prefect_api
 from flows.admin.check import CheckResult
 from flows.admin.integrity import check_archive, check_blocks, check_hashes
+from flows.archive.files import locate
 from flows.callbacks import OnProgress, no_progress
 from flows.pipeline.restore import restore_steps
 from flows.pipeline.run import fetch_policy
@@ -143,7 +144,11 @@ def _check_archive(settings: Settings, *, verify: bool) -> Iterator[CheckResult]
     if verify and path.exists():
         return  # ``check_archive`` reads it
     named = _archive_files(settings)
-    missing = {name: count for name, count in named.items() if not (path / name).exists()}
+    missing = {
+        name: count
+        for name, count in named.items()
+        if not (path / locate(path, name, 0)[0]).exists()
+    }
     if missing:
         pages = pluralize(sum(missing.values()), "fetch names", "fetches name")
         yield CheckResult(

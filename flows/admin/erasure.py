@@ -19,6 +19,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from flows.admin.join_archive import finish_joins
 from flows.archive import ArchiveError
 from flows.archive.index import read_response
 from flows.archive.redact import redact_record
@@ -232,6 +233,7 @@ def erase(
     """
     ids, source = request.article_ids, request.source
     with locks.acquire_all(settings, request.sources, flow="erase", run_id="on request"):
+        finish_joins(settings)  # a page has one copy only
         with _connect(settings) as store:
             pages = rows.archived_pages(store, ids, source=source)
             urls = [] if source else _next_page_urls(settings, store, pages)

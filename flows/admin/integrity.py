@@ -22,6 +22,7 @@ from duckdb import DuckDBPyConnection
 
 from flows.admin.check import CheckResult, Status
 from flows.archive import ArchiveError, read_record
+from flows.archive.files import archive_files, locate
 from flows.archive.scan import CUT, ArchiveRecord, scan_records
 from flows.callbacks import OnProgress
 from flows.text import pluralize
@@ -177,15 +178,16 @@ class _Comparison:
         left = dict(fetches)
         pages = 0
         for record in scan_records(path):
-            pages += self._compare_record(path, record, left.pop(record.offset, []))
+            pages += self._compare_record(name, record, left.pop(record.offset, []))
         for offset, missing in left.items():
             self.mismatched.add(f"{missing[0].url}: {path} has no record at offset {offset}")
         self.pages += pages
         if pages and not fetches and path.stat().st_mtime < self._snapshot_time:
             self.unnamed.add(f"{path} ({pluralize(pages, 'page')})")
 
-    def _compare_record(self, path: Path, record: ArchiveRecord, fetches: list[Fetch]) -> bool:
+    def _compare_record(self, name: str, record: ArchiveRecord, fetches: list[Fetch]) -> bool:
         """Compare one record with the fetches that name it; return whether it is a page."""
+        path = self._folder / name
         if record.kind == CUT:
             self.cut.add(f"{path} at offset {record.offset}")
         elif record.wrong:
@@ -193,7 +195,7 @@ class _Comparison:
         else:
             self.records += 1
         if record.digest is not None:
-            self._digests[path.name, record.offset] = record.digest
+            self._digests[name, record.offset] = record.digest
             if len(self._digests) > _MAX_DIGESTS:
                 self._digests.popitem(last=False)
         for fetch in fetches:
@@ -219,7 +221,7 @@ class _Comparison:
     def _digest(self, record: ArchiveRecord) -> str | None:
         if record.origin is None:
             return record.digest
-        if found := self._digests.get(record.origin):
+        if found := self._digests.get(locate(self._folder, *record.origin)):
             return found
         with suppress(ArchiveError):
             return sha256(read_record(self._folder, *record.origin).body).hexdigest()
@@ -261,16 +263,20 @@ def _fetches_by_file(
     folder: Path, snapshot: Path | None
 ) -> Iterator[tuple[str, int, dict[int, list[Fetch]]]]:
     """Each file that exists or that a fetch names, the number of files, and its fetches by offset."""
-    names = {file.name for file in folder.glob("*.warc.gz")}
+    names = set(archive_files(folder))
     if snapshot is None:
         yield from ((name, len(names), {}) for name in sorted(names))
         return
     with connect_read_only(snapshot) as db:
-        names.update(name for (name,) in db.execute(_FILES).fetchall())
+        named = [name for (name,) in db.execute(_FILES).fetchall()]
+        # An older snapshot names the parts of a joined file.
+        places = {name: locate(folder, name, 0) for name in named}
+        names.update(name for name, _ in places.values())
         for name in sorted(names):
             fetches: dict[int, list[Fetch]] = {}
-            for row in db.execute(_FETCHES, [name]).fetchall():
-                fetches.setdefault(row[0], []).append(Fetch(*row))
+            for part, (joined, begin) in places.items():
+                for row in db.execute(_FETCHES, [part]).fetchall() if joined == name else ():
+                    fetches.setdefault(row[0] + begin, []).append(Fetch(*row))
             yield name, len(names), fetches
 
 

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from flows.archive import ArchiveError
+from flows.archive.files import archive_files
 from flows.archive.scan import scan_records
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.pipeline.restore import require_warehouse
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import db
-from warehouse.care import compact, snapshot
+from warehouse.care import compact, retention, snapshot
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseLost, WarehouseMissing
 from warehouse.records import backfill_chunks
 
@@ -131,6 +132,24 @@ def delete_old_checkpoints(settings: Settings, *, days: int) -> str:
     return f"{count} chunks of backfills older than {days} days deleted"
 
 
+def delete_old_rows(settings: Settings) -> str:
+    """Delete fetches without a page and runs that are older than their retention."""
+    warehouse, days = settings.warehouse, settings.retention
+    if not _has_warehouse(settings):
+        return _NO_WAREHOUSE
+    seconds, now = warehouse.lock_timeout_seconds, datetime.now(UTC)
+    with (
+        db.connect(warehouse.path, wait_seconds=seconds) as store,
+        db.transaction(store, wait_seconds=seconds),
+    ):
+        before = now - timedelta(days=days.fetches_days)
+        fetch_count = retention.delete_old_fetches(store, before=before)
+        before = now - timedelta(days=days.runs_days)
+        run_count = retention.delete_old_runs(store, before=before)
+    fetches = pluralize(fetch_count, "fetch without a page", "fetches without a page")
+    return f"{fetches} and {pluralize(run_count, 'row')} of runs deleted"
+
+
 def verify_archive(settings: Settings, *, is_stopping: IsStopping) -> str:
     """Read the archive files that changed since they were last verified.
 
@@ -139,15 +158,16 @@ def verify_archive(settings: Settings, *, is_stopping: IsStopping) -> str:
         Interrupted: ``is_stopping`` was true; verified files are not read again.
     """
     folder = settings.archive.path
-    files = [file for file in sorted(folder.glob("*.warc.gz")) if _is_closed(file)]
+    names = [name for name in archive_files(folder) if _is_closed(folder / name)]
     verified = {name: state for name, state in _load(folder).items() if (folder / name).exists()}
-    changed = [file for file in files if verified.get(file.name) != _state(file)]
+    changed = [name for name in names if verified.get(name) != _state(folder / name)]
     if not changed:
-        return f"{pluralize(len(files), 'closed file')}, all verified before"
+        return f"{pluralize(len(names), 'closed file')}, all verified before"
     records, read, damaged = 0, 0, []
     save_at = time.monotonic() + _SAVE_SECONDS
     try:
-        for file in changed:
+        for name in changed:
+            file = folder / name
             if is_stopping():
                 raise Interrupted(f"{read} of {pluralize(len(changed), 'file')} verified")
             state = _state(file)
@@ -159,7 +179,7 @@ def verify_archive(settings: Settings, *, is_stopping: IsStopping) -> str:
             damaged += wrong
             read += 1
             if not wrong:
-                verified[file.name] = state
+                verified[name] = state
             if time.monotonic() > save_at:
                 _save(folder, verified)
                 save_at = time.monotonic() + _SAVE_SECONDS
@@ -172,7 +192,7 @@ def verify_archive(settings: Settings, *, is_stopping: IsStopping) -> str:
         )
     return (
         f"{pluralize(records, 'record')} in {pluralize(len(changed), 'file')} verified, "
-        f"{len(files) - len(changed)} before"
+        f"{len(names) - len(changed)} before"
     )
 
 
@@ -209,7 +229,8 @@ def move_archive(settings: Settings, target: Path, *, days: int, is_stopping: Is
     target.mkdir(parents=True, exist_ok=True)
     before = time.time() - days * 86_400
     moved = 0
-    for file in sorted(settings.archive.path.glob("*.warc.gz")):
+    for name in archive_files(settings.archive.path):
+        file = settings.archive.path / name
         if not file.is_symlink() and file.stat().st_mtime < before:
             if is_stopping():
                 raise Interrupted(_moved(moved, days, target))

@@ -18,6 +18,7 @@ from requests.structures import CaseInsensitiveDict
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
+from flows.archive.files import archive_files
 from flows.archive.reader import ArchiveError, read_record
 from flows.fetch import FetchRequest, FetchResponse, decode_page
 from flows.fetch.ssrf import without_credentials
@@ -103,11 +104,11 @@ def build_index(folder: Path, source: Source) -> ArchiveIndex:
         if isinstance(entry, Entry):
             index.entries_by_key[without_credentials(entry.url)].append((_BEFORE_ALL, entry))
     locations: list[RecordLocation] = []
-    for file in sorted(folder.glob("*.warc.gz")):
+    for name in archive_files(folder):
         try:
-            locations += _locations(file, index.damaged)
+            locations += _locations(folder, name, index.damaged)
         except (ArchiveLoadFailed, OSError, ValueError, EOFError, zlib.error) as error:
-            index.damaged.append(f"{file.name} cannot be read to its end: {error}")
+            index.damaged.append(f"{name} cannot be read to its end: {error}")
     locations.sort(key=lambda one: one.at)
     for location in locations:
         index.by_key[location.key].append(location)
@@ -132,18 +133,18 @@ def listing_pages(source: Source) -> dict[str, Listing]:
     return found
 
 
-def _locations(file: Path, damaged: list[str]) -> Iterator[RecordLocation]:
+def _locations(folder: Path, name: str, damaged: list[str]) -> Iterator[RecordLocation]:
     """Yield the pages of a file; a record without URL or date goes to ``damaged``."""
-    with file.open("rb") as stream:
+    with (folder / name).open("rb") as stream:
         # warcio's own HTTP parsing fails at a record without a URL.
         records = ArchiveIterator(stream, no_record_parse=True)
         for record in records:
             if record.rec_type in ("response", "revisit") and _is_page(record):
                 offset = records.get_record_offset()
                 try:
-                    yield _location(file.name, offset, record.rec_headers)
+                    yield _location(name, offset, record.rec_headers)
                 except ValueError as error:
-                    damaged.append(f"{file.name}: record at {offset} cannot be used: {error}")
+                    damaged.append(f"{name}: record at {offset} cannot be used: {error}")
 
 
 def _is_page(record: Any) -> bool:

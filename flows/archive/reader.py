@@ -14,6 +14,7 @@ from typing import IO, Any
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
+from flows.archive.files import is_name, locate
 from flows.archive.warc import sha1
 from flows.fetch.body import inflate_all
 from flows.fetch.errors import FetchError
@@ -51,7 +52,7 @@ class ArchivedResponse:
 
 
 def _open(path: str | Path, file: str) -> IO[bytes]:
-    if Path(file).name != file:
+    if not is_name(file):
         raise ArchiveError(f"expected the name of a file in {path}, found {file!r}")
     try:
         return (Path(path) / file).open("rb")
@@ -85,6 +86,7 @@ def read_record(path: str | Path, file: str, offset: int) -> ArchivedResponse:
     Raises:
         ArchiveError: There is no such record, or it is damaged.
     """
+    file, offset = locate(path, file, offset)
     with _open(path, file) as stream:
         record = _record_at(stream, path, file, offset)
         if record.rec_type == "metadata":
@@ -159,6 +161,7 @@ class WarcHeaderReader:
         Raises:
             ArchiveError: There is no such record, or it is damaged.
         """
+        file, offset = locate(self._path, file, offset)
         version, *lines = self._header_block(file, offset).split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines if ": " in line)
         if not version.startswith("WARC/1.") or "WARC-Date" not in headers:

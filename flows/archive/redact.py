@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from flows.archive.files import locate
 from flows.archive.reader import ArchiveError, read_warc_headers
 
 _BLOCK_BYTES = 1 << 16
@@ -28,6 +29,7 @@ def redact_record(path: str | Path, file: str, offset: int) -> bool:
     Raises:
         ArchiveError: There is no such record, it is damaged, or the file may not be written.
     """
+    file, offset = locate(path, file, offset)
     headers = read_warc_headers(path, file, offset)
     if headers.get("WARC-Type") == "metadata":
         return False

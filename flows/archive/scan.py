@@ -14,6 +14,7 @@ from typing import IO
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
+from flows.archive.files import archive_files
 from flows.archive.reader import digest_problem, referred_to
 from flows.fetch.body import inflate_all
 from flows.fetch.errors import FetchError
@@ -68,7 +69,7 @@ class VerifyResult:
 
 def verify(path: Path) -> VerifyResult:
     """Read every record of an archive file, or of a folder of them, and check its digest."""
-    files = [path] if path.is_file() else sorted(path.glob("*.warc.gz"))
+    files = [path] if path.is_file() else [path / name for name in archive_files(path)]
     count = 0
     cut: list[tuple[str, int]] = []
     damaged: list[str] = []

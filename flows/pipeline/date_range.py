@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from flows.archive.files import archive_files
 from flows.errors import ConfigurationError
 from flows.secrets.urls import SECRETS
 from flows.settings import Settings
@@ -212,7 +213,7 @@ def _date_range(first: date | None, last: date | None, zone: ZoneInfo) -> DateRa
 
 def _folder(archive: str | Path) -> Path:
     folder = Path(archive).expanduser().absolute()
-    if not any(folder.glob("*.warc.gz")):
+    if not archive_files(folder):
         raise InvalidBackfillRequest(
             f"expected a folder with *.warc.gz files, found none in {folder}"
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from flows.archive.files import archive_files
 from flows.errors import ConfigurationError
 from flows.settings import Settings
 from warehouse import connect, connect_read_only, migrate
@@ -98,4 +99,4 @@ def _snapshot_files(link: Path) -> list[Path]:
 
 
 def _has_files(archive: Path) -> bool:
-    return next(archive.glob("*.warc.gz"), None) is not None
+    return bool(archive_files(archive))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from duckdb import DuckDBPyConnection
@@ -26,6 +27,12 @@ VALIDATORS = """
     SELECT * FROM last WHERE etag IS NOT NULL OR last_modified IS NOT NULL
 """
 
+MOVE = """
+    UPDATE _store.fetches AS f
+    SET archive_file = k.joined, archive_offset = f.archive_offset + k."offset"
+    FROM copydesk_parts k WHERE f.archive_file = k.file
+"""
+
 FORGET = """
     UPDATE _store.fetches SET etag = NULL, last_modified = NULL
     WHERE source = ? AND list_contains(?::VARCHAR[], channel) AND listing_entry = ''
@@ -41,6 +48,36 @@ LAST_ENTRIES = """
 """
 
 _COLUMNS = stage.columns(FetchRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivePart:
+    """An archive file that became a part of another one.
+
+    Attributes:
+        offset: Where it begins in the joined file.
+    """
+
+    file: str
+    joined: str
+    offset: int
+
+
+def move_to_joined(db: DuckDBPyConnection, parts: Sequence[ArchivePart]) -> None:
+    """Let the fetches of archive files name the joined file. The caller owns the transaction."""
+    rows = stage.table(
+        file=([one.file for one in parts], stage.TEXT),
+        joined=([one.joined for one in parts], stage.TEXT),
+        offset=([one.offset for one in parts], stage.WHOLE),
+    )
+    with stage.staged(db, "copydesk_parts", rows):
+        db.execute(MOVE)
+
+
+def names_file(db: DuckDBPyConnection, file: str) -> bool:
+    """Whether a fetch names an archive file."""
+    sql = "SELECT 1 FROM _store.fetches WHERE archive_file = ? LIMIT 1"
+    return bool(db.execute(sql, [file]).fetchall())
 
 
 def record(db: DuckDBPyConnection, rows: Sequence[FetchRow], *, run_id: str) -> None:
