@@ -14,6 +14,7 @@ import psutil
 import pytest
 import requests
 
+from flows import cli
 from flows.cli.demo_run import free_port
 from flows.serve.prefect_server import SERVER_MODULE
 from tests import site
@@ -149,23 +150,32 @@ def test_killed_run_leaves_no_server_and_the_next_one_completes_it(
     assert stored(folder) == (["crashed", "completed"], ALL)
 
 
-def test_server_that_does_not_answer_costs_a_line_and_no_article(folder):
-    process = start(folder, "sync", PREFECT_API_URL="http://127.0.0.1:9/api")
-    _, err = process.communicate(timeout=120)
+@pytest.fixture
+def silent_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a Prefect server that does not answer; the test runs in the folder."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    return "http://127.0.0.1:9/api"
 
-    assert process.returncode == 0, err
-    assert "http://127.0.0.1:9/api" in err
+
+def test_server_that_does_not_answer_costs_a_line_and_no_article(folder, silent_server, capfd):
+    code = cli.run(["sync"])
+
+    err = capfd.readouterr().err
+    assert code == 0, err
+    assert silent_server in err
     assert stored(folder) == (["completed"], ALL)
     assert "Traceback" not in err
 
 
-def test_command_that_needs_prefect_fails_with_a_message_where_its_server_is_away(folder):
-    arguments = ("backfill", "ofweek", "--from", "2022-03-11", "--to", "2022-03-13")
-    process = start(folder, *arguments, PREFECT_API_URL="http://127.0.0.1:9/api")
-    _, err = process.communicate(timeout=120)
+def test_command_that_needs_prefect_fails_with_a_message_where_its_server_is_away(
+    silent_server, capfd
+):
+    code = cli.run(["backfill", "ofweek", "--from", "2022-03-11", "--to", "2022-03-13"])
 
-    assert process.returncode == 1
-    assert "http://127.0.0.1:9/api" in err
+    err = capfd.readouterr().err
+    assert code == 1
+    assert silent_server in err
     assert "Traceback" not in err
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.serving import OFWEEK, WOSHIPM, Serving, bare_environment, serving_at
+from tests.e2e.serving import OFWEEK, Serving, bare_environment, serving_at
 
 pytestmark = pytest.mark.e2e
 
@@ -26,7 +26,7 @@ ENVIRON = {
 def serving(tmp_path_factory: pytest.TempPathFactory, prepared: Any) -> Iterator[Serving]:
     folder = tmp_path_factory.mktemp("auth")
     prepared(folder / "prefect")
-    with serving_at(folder, WOSHIPM, OFWEEK, auth=AUTH, **ENVIRON) as one:
+    with serving_at(folder, OFWEEK, auth=AUTH, **ENVIRON) as one:
         one.start()
         yield one
 
@@ -40,7 +40,7 @@ class TestServerWithAPassword:
     """In this order: each test continues where the one before ended."""
 
     def test_runs_work_and_requests_without_the_password_are_refused(self, serving):
-        serving.wait("a run", lambda: serving.completed("sync woshipm"))
+        serving.wait_for_state(serving.ask("ofweek"), "COMPLETED")
 
         with serving.session() as session:
             for auth in (None, ("project", "wrong")):
@@ -54,7 +54,7 @@ class TestServerWithAPassword:
         assert f"{serving.api} answers" in found.stdout
         assert done.returncode == 0, done.stderr
         assert f"using the Prefect server of `copydesk serve` at {serving.api}" in done.stderr
-        assert serving.completed("sync ofweek") == 1
+        assert serving.completed("sync ofweek") == 2
 
     def test_command_with_a_wrong_password_is_reported_which_setting_is_wrong(self, serving):
         environ = bare_environment() | {
@@ -83,7 +83,7 @@ class TestServerWithAPassword:
 
 def test_database_address_of_the_server_is_in_no_message(tmp_path):
     secret = "postgresql+asyncpg://project:planted-database@127.0.0.1:9/prefect"
-    with serving_at(tmp_path, WOSHIPM, PREFECT_API_DATABASE_CONNECTION_URL=secret) as serving:
+    with serving_at(tmp_path, OFWEEK, PREFECT_API_DATABASE_CONNECTION_URL=secret) as serving:
         done = serving.run("serve", seconds=200)
 
     assert done.returncode == 1
