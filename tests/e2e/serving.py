@@ -95,7 +95,7 @@ class Serving:
     def command(self, *arguments: str) -> list[str]:
         return [*COPYDESK, "--config", str(self.config), *arguments]
 
-    def run(self, *arguments: str, seconds: float = 120, **environ: str) -> Any:
+    def run(self, *arguments: str, seconds: float = 300, **environ: str) -> Any:
         """Another command beside it, to its end."""
         return subprocess.run(
             self.command(*arguments), env=self.environ | environ,
