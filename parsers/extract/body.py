@@ -8,7 +8,7 @@ from itertools import accumulate
 from lxml import etree
 
 from parsers.extract.blocks import END, Block, Box, Layout, container_of
-from parsers.extract.figures import MEDIA, is_caption, kept_figures, lead_figures
+from parsers.extract.figures import is_caption, kept_figures, lead_figures
 from parsers.extract.heuristics import (
     ASIDE,
     CONTAINERS,
@@ -18,6 +18,7 @@ from parsers.extract.heuristics import (
     NOISE,
     is_rights_notice,
 )
+from parsers.extract.prune import prune
 from parsers.extract.tables import tables_and_lists
 from parsers.extract.tree import fold, remove
 from parsers.extract.weights import best_stretch, weigh
@@ -145,7 +146,7 @@ def body_of(
     for figure in reversed(figures):
         figure.tail, box.node.text = box.node.text, None
         box.node.insert(0, figure)
-    _lighten(box.node)
+    prune(box.node)
     for figure in figures:
         figure.set("class", BESIDE_TEXT)
     if lead is not None:
@@ -382,36 +383,6 @@ def _tail(blocks: list[Block], weights: list[float], is_main: list[bool], end: i
             if patience <= 0:
                 break
     return end
-
-
-_KEPT_ATTRIBUTES = frozenset(
-    {
-        "href", "src", "alt", "title", "style", "hidden", "aria-hidden", "colspan", "rowspan",
-        "datetime", "start", "type", "lang",
-    }
-)  # fmt: skip
-
-
-def _lighten(node: etree._Element) -> None:
-    """Remove what the cleaner would drop, because the cleaner is much slower."""
-    etree.strip_elements(node, *_UNSEEN, with_tail=False)
-    for element in node.iter("*"):
-        attributes = element.attrib
-        if element.tag == "figcaption":
-            attributes.clear()
-            attributes["class"] = BESIDE_TEXT
-        elif element.tag not in _WITH_ATTRIBUTES:
-            for name in [name for name in attributes if name not in _KEPT_ATTRIBUTES]:
-                del attributes[name]
-        if element.tag in ("span", "font") and not attributes and element is not node:
-            element.tag = "gone"
-    etree.strip_tags(node, "gone")
-
-
-_WITH_ATTRIBUTES = ("pre", "code", "source", "param", *MEDIA)
-_UNSEEN = (
-    "script", "style", "template", "svg", "input", "select", "textarea", "link", "meta",
-)  # fmt: skip
 
 
 def _trim_to_known(

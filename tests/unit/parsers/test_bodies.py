@@ -259,6 +259,26 @@ def test_legal_notice_and_style_sheet_are_no_article():
     assert lines(article) == list(ENGLISH.sentences[:2])
 
 
+@LANGUAGES
+@pytest.mark.parametrize(
+    ("span", "is_kept"),
+    [
+        ("<span class='link-visually-hidden'>, opens new tab</span>", False),
+        ("<span class='sr-only'>, opens new tab</span>", False),
+        ("<span style='clip:rect(0 0 0 0);height:1px;position:absolute'>, opens new tab</span>", False),
+        ("<span style='height:1px'>, opens new tab</span>", True),
+        ("<span class='visually-striking'>, opens new tab</span>", True),
+    ],
+)  # fmt: skip
+def test_text_for_screen_readers_is_not_in_the_text(span: str, is_kept: bool, sample: SampleText):
+    article = read(
+        f"<p><a href='/x'>{sample.short}{span}</a> {sample.sentences[0]}</p>" + sample.last, sample
+    )
+
+    assert ("opens new tab" in article.text) == is_kept
+    assert lines(article)[1:] == list(sample.sentences[2:])
+
+
 HEADLINES = "".join(
     f"<tr><td><a href='/{n}'>Lighthouse number {n} on the quay is painted again.</a> (2024-5-{n} 11:08)</td></tr>"
     for n in range(1, 7)
