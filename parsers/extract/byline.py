@@ -12,9 +12,13 @@ from lxml import etree
 from parsers.extract.blocks import Block, Box, Layout, is_hidden
 from parsers.extract.credits import bracketed_authors
 from parsers.extract.heuristics import HEADINGS
+from parsers.extract.metadata import site_names
+from parsers.extract.names import NO_NAME, PARTICLES, clean_names, is_person, split_names
 from parsers.extract.structured import Structured, texts
 from parsers.extract.tree import attributes_of, fold, select, texts_of
+from parsers.extract.weights import stretch_of
 from parsers.model import Extracted
+from parsers.text.dates import find_time_text
 from parsers.text.people import author_names
 
 _ROLE = r"(?:(?:本报|本网|本社|本刊|特约|实习|见习|首席|驻\S{1,8}?|全媒体|融媒体|新华社|[\u4e00-\u9fff]{2,8}?(?:报|网|社|新闻|客户端|台))?(?:记者|記者|通讯员|特派员|撰稿人?|评论员))"
@@ -50,53 +54,8 @@ _LABEL = re.compile(
 )
 # Declared in place of the person whom the page prints.
 _STAFF = re.compile(
-    r"\b(?:staff|team|desk|newsroom|redaktion|rédaction|redacción|redazione|editors|editorial)\b|^no author$|\.(?:com|net|org|de|fr|ru|co\.uk)$",
+    r"\b(?:staff|team|desk|newsroom|redaktion|rédaction|redacción|redazione|editors|editorial)\b|\.(?:com|net|org|de|fr|ru|co\.uk)$",
     re.I,
-)
-_SPLIT = re.compile(
-    r"\s*(?:[;、，；|/]|,\s(?!(?:[JS]r|M\.?D|Ph\.?D|II+|[A-Z.]{2,8})\b))\s*|\s+(?:and|und|et|y|e|och|og|und|&|и|i)\s+",
-    re.I,
-)
-_PREFIX = re.compile(
-    r"^(?:(?:written |posted |story |reported |words )?by\b|von\b|par\b|por\b|di\b|text(?:e)?\s*:|author\s*:|autor\s*:|автор\s*:|作者|撰文|文|记者|記者|原创)\s*[:：/]?\s*(?=\S)",
-    re.I,
-)
-_SUFFIX = re.compile(
-    r"\s*(?:[,|–—(/•·]|\s-\s|\bfor\b|\bin\b|\bat\b|\b(?:avec|mit|con|with)\b)\s*(?:(?:the )?(?:staff|senior|special|political|science|health|business|sports?|chief|associate|contributing|guest|news|digital|deputy)\b.*|reporter|writer|editor|correspondent|author|columnist|journalist|contributor|reuters|ap|afp|dpa|apa|efe|ansa|bbc.*|cnn.*|opinion.*|[\w.]+@[\w.]+.*)\)?$",
-    re.I,
-)
-_BAD = re.compile(
-    r"https?:|www\.|@|^\d+$|^(?:admin|administrator|editor|root|user|null|none|undefined|guest|author|unknown|anonymous|staff|web ?master|name|by|网易|新浪网?|腾讯网?|搜狐网?|凤凰网|百度|佚名|未知|匿名|本站|原创|编辑|小编|转载|网络|互联网)$",
-    re.I,
-)
-_PARTICLES = frozenset(
-    [
-        "and",
-        "und",
-        "et",
-        "y",
-        "e",
-        "och",
-        "og",
-        "&",
-        "de",
-        "del",
-        "della",
-        "da",
-        "di",
-        "du",
-        "la",
-        "le",
-        "van",
-        "von",
-        "der",
-        "den",
-        "zu",
-        "al",
-        "el",
-        "bin",
-        "ter",
-    ]
 )
 _ROLES = re.compile(
     r"^(?:author|autor|writer|written|posted|von|by|text|words|former|senior|staff|editor|reporter|follow|view|read|more|see|all|profile|share|connect|marketing)\b|\bat\s|(?:writer|editor|reporter|engineer|correspondent|consultant|gardener|astrologer|redakteur\w*|redaktion)$",
@@ -104,6 +63,13 @@ _ROLES = re.compile(
 )
 _MAX_NAMES = 6
 _MAX_BYLINE_BLOCKS = 6
+_MAX_LINES_BEFORE = 30
+_MAX_DATE_LINE = 60
+# Labels that have the form of a name.
+_LABELS = re.compile(
+    r"\b(?:news|press|images?|issue|latest|next|reviewed|tools?|print|copy|link|comments?|article|story|save|listen|video|photos?|home|blog|email)\b",
+    re.I,
+)
 _BEHIND_NAME = re.compile(r"\s+(?:on|am|le|el|il|published|updated|posted)\s+|\s[|•·–—-]\s|\s\(")
 _BY_LABEL = re.compile(
     r"\b(?:by|von|par|por|da|di|av|af|door|author|auteur|autor\w*|автор\w*)\b|作者", re.I
@@ -121,13 +87,6 @@ _NOT_CLASS = re.compile(
     r"bio|desc|info-text|avatar|image|img|social|follow|title|job|role|comment|related|date|time",
     re.I,
 )
-_DATE = re.compile(
-    r"\d{4}\s?[-/.年]\s?\d{1,2}|\d{1,2}[:：]\d{2}|\b(?:19|20)\d\d\b|编辑|責編|责编|校对|责任|编审"
-    r"|^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?$"
-    r"|^(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b(?!\s[a-z])"
-    r"|\b(?:article|written|posted|published|updated|minutes?|min read) ?(?:by|on|read)?$",
-    re.I,
-)
 
 
 def authors(
@@ -137,11 +96,11 @@ def authors(
 
     An editor (责任编辑) is not an author, nor is a name equal to the publisher's.
     """
-    taboo = {fold(publisher), *(fold(v) for v in declared.metas.get("og:site_name", ()))} - {""}
+    taboo = (site_names(declared) | {fold(publisher)}) - {""}
     from_lines = _chinese(page, box) if page.is_cjk else ()
     institutions: list[Extracted[tuple[str, ...]]] = []
     for names, how in _declared(declared, is_cjk=page.is_cjk):
-        if not (named := _clean(names, taboo if page.is_cjk else set())):
+        if not (named := clean_names(names, taboo if page.is_cjk else set())):
             continue
         if not any(_STAFF.search(name) or fold(name) in taboo for name in named):
             if how.startswith("meta") and from_lines:
@@ -151,34 +110,25 @@ def authors(
     if from_lines:
         return Extracted(from_lines, "a byline beside the text")
     if not page.is_cjk:
-        named = _clean(list(_bylines(page, box)), taboo)
+        named = clean_names(list(_bylines(page, box)), taboo)
         if named:
             return Extracted(named, "a byline beside the text")
-    named = _clean(list(_marked(page, box)), taboo)
-    if named and (not institutions or all(map(_is_person, named))):
+    named = clean_names(list(_marked(page, box)), taboo)
+    if named and (not institutions or all(map(is_person, named))):
         return Extracted(named, "an element marked as author")
+    if name := _beside_date(page, box):
+        return Extracted(clean_names([name], taboo), "a name beside the date")
     linked = dict.fromkeys(
         _pieces(link)
         for link in page.boxes[0].node.iter("a")
         if "/author/" in (href := link.get("href") or "") or "/authors/" in href
     )
-    named = _clean([name for name in linked if name], taboo)
+    named = clean_names([name for name in linked if name], taboo)
     if len(named) == 1 and " " in named[0]:
         return Extracted(named, "the only author's page it links to")
     if institutions:
         return institutions[0]
     return Extracted((), "absent: no declaration, byline or author element names one")
-
-
-def _is_person(name: str) -> bool:
-    """Return whether a name is two to four capitalized words, or two to four Chinese letters."""
-    words = name.split()
-    return re.fullmatch(_NAME, name) is not None or (
-        1 < len(words) < 5
-        and words[0].casefold() != "the"
-        and name.replace(" ", "").replace("-", "").replace("'", "").replace(".", "").isalpha()
-        and all(word[0].isupper() or word.casefold() in _PARTICLES for word in words)
-    )
 
 
 def _declared(declared: Structured, *, is_cjk: bool) -> Iterator[tuple[list[str], str]]:
@@ -191,8 +141,8 @@ def _declared(declared: Structured, *, is_cjk: bool) -> Iterator[tuple[list[str]
         ):
             continue
         values = [_without_mail(value) for value in declared.metas.get(key, ())]
-        values = [value for value in values if not _BAD.search(value)]
-        names = [name for value in values for name in _split(html.unescape(value))]
+        values = [value for value in values if not NO_NAME.search(value)]
+        names = [name for value in values for name in split_names(html.unescape(value))]
         # The end of a Chinese page's title names the site.
         yield [n for n in names if not (is_cjk and fold(n) in title_end)], f"meta:{key}"
 
@@ -208,7 +158,7 @@ def publisher(declared: Structured, page: Layout, box: Box | None) -> Extracted[
             "source", "contentsource", "article:source", "og:article:source", "mediaid"
         )
         value = re.sub(r"^(?:来源|來源)\s*[:：]\s*", "", value).split(" ")[0]
-        if value and not value.isdigit() and not _BAD.search(value):
+        if value and not value.isdigit() and not NO_NAME.search(value):
             return Extracted(value, how)
     node = declared.resolved(declared.article.get("publisher"))
     for item in node if isinstance(node, list) else [node]:
@@ -231,36 +181,16 @@ def _of_json_ld(declared: Structured) -> list[str]:
             item = declared.resolved(item)
             if isinstance(item, Mapping):
                 for name in texts(item.get("name")):
-                    found.extend(_split(name))
+                    found.extend(split_names(name))
             elif isinstance(item, str):
-                found.extend(_split(html.unescape(item)))
+                found.extend(split_names(html.unescape(item)))
         if found:
             break
     return found
 
 
-def _split(value: str) -> list[str]:
-    value = _PREFIX.sub("", value.strip())
-    parts = [part for part in _SPLIT.split(value) if part]
-    names = [name for part in parts for name in part.split(", ")]
-    return names if len(parts) > 1 and all(map(_is_person, names)) else parts
-
-
 def _without_mail(value: str) -> str:
     return "; ".join(author_names([value])) if "@" in value else value
-
-
-def _clean(names: list[str], taboo: set[str]) -> tuple[str, ...]:
-    kept: list[str] = []
-    for name in names:
-        name = _SUFFIX.sub("", _PREFIX.sub("", " ".join(name.split()))).strip(" ,.;:|-–—·•()[]")
-        if not 2 <= len(name) <= 60 or _BAD.search(name) or _DATE.search(name):
-            continue
-        if len(name.split()) > 7 or fold(name) in taboo or not fold(name):
-            continue
-        if fold(name) not in {fold(other) for other in kept}:
-            kept.append(name)
-    return tuple(kept)
 
 
 def _near(
@@ -307,7 +237,7 @@ def _people(names: str, *, is_labelled: bool) -> tuple[str, ...]:
     for part in parts:
         if part.endswith(("记者", "通讯员", "实习生")):
             continue
-        if part == "整合" or _BAD.search(part) or (not is_labelled and _NOT_NAMES.search(part)):
+        if part == "整合" or NO_NAME.search(part) or (not is_labelled and _NOT_NAMES.search(part)):
             break
         kept.append(part)
     return tuple(dict.fromkeys(kept))
@@ -321,10 +251,15 @@ def _bylines(page: Layout, box: Box | None) -> Iterator[str]:
         if len(line) < 110 and (found := _BY.match(line)):
             words = _BEHIND_NAME.split(found["names"])[0].strip()
             is_whole = len(words.split()) > 1 or len(words) + 4 > len(found[0]) or "·" in line
-            if is_whole and all(
-                word[:1].isupper() or word.casefold() in _PARTICLES for word in words.split()
+            # An account may be in lower case; "By subject" is an entry of a menu.
+            is_account = line.casefold() == f"by {words}" and words.isalpha() and not block.link
+            if is_account or (
+                is_whole
+                and all(
+                    word[:1].isupper() or word.casefold() in PARTICLES for word in words.split()
+                )
             ):
-                yield from _split(words)
+                yield from split_names(words)
                 return
 
 
@@ -340,6 +275,33 @@ def _pieces(node: etree._Element) -> str:
     if "\n" in out.strip():
         out = re.sub(r"\s*\n\s*", " | ", out.strip())
     return " ".join(out.split()).strip(" |")
+
+
+def _beside_date(page: Layout, box: Box | None) -> str:
+    """Return the only name beside the date below the headline, or none.
+
+    Two names are links to other articles, or labels of buttons.
+    """
+    if box is None:
+        return ""
+    start, _ = stretch_of(page, box)
+    first = max(0, start - _MAX_LINES_BEFORE)
+    headings = [i for i in range(first, start) if page.blocks[i].box.tag == "h1"]
+    below = page.blocks[headings[-1] + 1 : start] if headings else []
+    names = [
+        block.text
+        for before, block, after in zip([None, *below], below, [*below[1:], None], strict=False)
+        if block.box.tag not in HEADINGS
+        and is_person(block.text)
+        and not _ROLES.search(block.text)
+        and not _LABELS.search(block.text)
+        and any(
+            near.size <= _MAX_DATE_LINE and find_time_text(near.text)
+            for near in (before, after)
+            if near is not None
+        )
+    ]
+    return names[0] if len(names) == 1 else ""
 
 
 def _opening_size(page: Layout, box: Box | None) -> int:
@@ -388,17 +350,17 @@ def _marked(page: Layout, box: Box | None) -> Iterator[str]:
             not _CLASS.search(names)
             or _NOT_CLASS.search(names)
             or is_hidden(attributes_of(node))
-            or node.tag in ("body", "meta", "link", "script", "img")
+            or node.tag in ("body", "meta", "link", "script", "img", "h1")
         ):
             continue
         named = select(node, ".//*[@itemprop='name']")
-        words = _pieces(named[0] if named else node)
+        words = " | ".join(dict.fromkeys(map(_pieces, named or [node])))
         words = re.split(
             r"\s+(?:on|am|le|published|updated|posted)\s+|\s[•·–—-]\s|\s\(|[,，]?\s+(?=\d)", words
         )[0]
         if not 2 <= len(words) <= 120 or (page.is_cjk and (len(words) > 16 or "【" in words)):
             continue
-        parts = [p for p in _split(words) if not _ROLES.search(p)]
-        if len(parts) <= _MAX_NAMES and _clean(parts, set()):
+        parts = [p for p in split_names(words) if not _ROLES.search(p)]
+        if len(parts) <= _MAX_NAMES and clean_names(parts, set()):
             yield from parts
             return

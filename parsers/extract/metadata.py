@@ -56,14 +56,23 @@ def headline(
     if ld and fold(ld) not in names and (not og or fold(ld) != fold(declared.page_title)):
         return Extracted(ld, ld_how)
     unique = list(dict.fromkeys(h for h in headings if fold(h) not in names))
-    if len(unique) == 1 and _is_alike(unique[0], og or declared.page_title):
+    later = {fold(part) for part in parts_of_title(declared.page_title)[1:]}
+    if (
+        len(unique) == 1
+        and fold(unique[0]) not in later
+        and _is_alike(unique[0], og or declared.page_title)
+    ):
         return Extracted(unique[0], "css:h1, the only one, much as the page's title")
     if line := _confirmed_line(page, box, declared_titles, names):
         return Extracted(line, "a line that the page's title repeats")
     if og:
         cut = _without_site(og, names)
         return Extracted(cut, og_how)
-    if len(unique) == 1 and not _is_site_heading(unique[0], declared.page_title):
+    if (
+        len(unique) == 1
+        and fold(unique[0]) not in later
+        and not _is_site_heading(unique[0], declared.page_title)
+    ):
         return Extracted(unique[0], "css:h1, the only one")
     if declared.page_title:
         return Extracted(
@@ -143,11 +152,14 @@ def _parts(*titles: str) -> frozenset[str]:
 
 
 def _heading(node: etree._Element, parts: frozenset[str]) -> str:
-    """Return the text of a heading, or of its child that is the title beside a kicker."""
+    """Return the text of a heading, or its line that is the title beside a kicker."""
     words = text_of(node)
     if fold(words) not in parts:
-        for child in node:
-            line = text_of(child)
+        lines = [
+            node.text or "",
+            *(line for child in node for line in (text_of(child), child.tail or "")),
+        ]
+        for line in (" ".join(line.split()) for line in lines):
             if len(fold(line)) >= _MIN_TITLE and fold(line) in parts:
                 return line
     return words

@@ -107,8 +107,16 @@ def flatten(text: str, depth: int = DEPTH) -> str:
 
 
 def texts_of(node: etree._Element) -> list[str]:
-    """Return the pieces of text in a node, in order."""
-    return [str(piece) for piece in node.itertext(with_tail=False)]
+    """Return the pieces of text in a node, in order; a forced break is a space."""
+    if node.find(".//br") is None:
+        return [str(piece) for piece in node.itertext()]
+    pieces: list[str] = []
+    for event, element in etree.iterwalk(node, events=("start", "end")):
+        if event == "start":
+            pieces.append(" " if element.tag == "br" else element.text or "")
+        elif element is not node:
+            pieces.append(element.tail or "")
+    return pieces
 
 
 def select(node: etree._Element, xpath: str) -> list[etree._Element]:

@@ -161,6 +161,17 @@ def test_text_without_markup_keeps_its_words():
     assert text_of(root) == "abc"
 
 
+def test_text_behind_an_inner_element_belongs_to_the_text_of_the_outer_one():
+    html = page().replace(
+        "<h1>Ferry returns</h1>", "<h1>Ferry <em>Alma</em> returns<br>to port</h1>"
+    )
+
+    assert (
+        read(html.replace("<title>Ferry", "<title>Ferry Alma")).title
+        == "Ferry Alma returns to port"
+    )
+
+
 # -- title --------------------------------------------------------------------------------
 
 
@@ -177,6 +188,8 @@ def test_text_without_markup_keeps_its_words():
         ('<title>Ferry returns | Gazette News</title><link rel="canonical" href="https://www.gazette.example/1"><meta property="og:title" content="Ferry returns | Gazette News"><script type="application/ld+json">{"@type":"NewsArticle","headline":"Ferry returns | Gazette News"}</script>', "Ferry returns"),
         ('<title>Ferry returns to port - Gazette</title><h1><span>Harbour</span><span>Ferry returns to port</span></h1>', "Ferry returns to port"),
         ('<title>Gazette</title><meta property="og:site_name" content="Gazette"><meta property="og:title" content="Ferry returns - Gazette">', "Ferry returns"),
+        ('<title>Ferry returns to port - Gazette</title><h1>News of the harbour<br>Ferry returns to port</h1>', "Ferry returns to port"),
+        ('<title>Ferry returns to port after nine long weeks of repairs : Harbour archive | Notes of a captain</title><h1>Harbour archive</h1>', "Ferry returns to port after nine long weeks of repairs"),
         ('<title>Gazette</title><script type="application/ld+json">{"@type":"NewsArticle","headline":"Ferry &amp; quay"}</script>', "Ferry & quay"),
         ('<title>Ferry returns to port - Gazette</title><h2 class="headline">Ferry returns to port</h2>', "Ferry returns to port"),
     ],
@@ -202,6 +215,19 @@ def test_title(head: str, title: str):
         ("", "<p>By Ida Sample</p>", ("Ida Sample",)),
         ("", "<p>Von Ida Sample · 3. Mai 2024</p>", ("Ida Sample",)),
         ("", "<span class='author'><a href='/ida'>Ida Sample</a></span>", ("Ida Sample",)),
+        ("", "<div class='authors'><img src='/i.jpg'> Ida Sample</div>", ("Ida Sample",)),
+        ("", "<h4 class='author'>vom Hafenblogger</h4>", ("Hafenblogger",)),
+        ("", "<p class='byline'><b itemprop='name'>Ida Sample</b> and <b itemprop='name'>Bo Sample</b></p>", ("Ida Sample", "Bo Sample")),
+        ("", "<p class='byline'>Ida Sample, RN, BSN</p>", ("Ida Sample",)),
+        (ld(author="Ida Sample (IS)"), "", ("Ida Sample",)),
+        (ld(author="No Author"), "", ()),
+        (ld(author="Staff Reporter"), "<p>by ibby</p>", ("ibby",)),
+        ("", "<p><a href='/s'>By subject</a></p>", ()),
+        ("", "<p>Ida Sample</p><p>May 2, 2024</p>", ("Ida Sample",)),
+        ("", "<p>May 2, 2024</p><p><a href='/ida'>Ida Sample</a></p>", ("Ida Sample",)),
+        ("", "<p>May 2, 2024</p><p>Latest News</p>", ()),
+        ("", "<p>Harbour Street</p><p>May 2, 2024</p><p>Ida Sample</p>", ()),
+        ("", "<p>Harbour Street</p><p>Ferries and boats</p>", ()),
         ("", "<p>By the end of the day</p>", ()),
         ("", "<p>by Ida · May 2, 2024</p>", ("Ida",)),
         ("", "<p>Written by</p><p>Ida Sample</p>", ("Ida Sample",)),
