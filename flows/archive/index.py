@@ -112,8 +112,13 @@ def build_index(folder: Path, source: Source) -> ArchiveIndex:
     locations.sort(key=lambda one: one.at)
     for location in locations:
         index.by_key[location.key].append(location)
-        if location.key in index.listings:
-            _add_listing(index, location)
+    waiting = list(index.listings)
+    while waiting:
+        for location in index.by_key.get(waiting.pop(0), ()):
+            waiting += _add_listing(index, location)
+    for found in index.entries_by_key.values():
+        found.sort(key=lambda one: one[0])
+    index.pages.sort(key=lambda one: one.at)
     index.pages += (
         one for one in locations if one.key not in index.listings and index.entries(one)
     )
@@ -166,16 +171,23 @@ def _location(file: str, offset: int, headers: Any) -> RecordLocation:
     return RecordLocation(file, offset, url, at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
-def _add_listing(index: ArchiveIndex, location: RecordLocation) -> None:
+def _add_listing(index: ArchiveIndex, location: RecordLocation) -> list[str]:
+    """Add the entries of a listing; return the keys of the listings that it names."""
     try:
-        entries = listing_entries(index, location)
+        page = read_page(index.folder, location)
+        content = registry.read_listing(index.source, index.listings[location.key], page)
     except (ArchiveError, ParseError) as error:
         index.damaged.append(f"listing {location.url} in {location.file}: {error}")
-        return
+        return []
+    entries = [one for one in content.entries if isinstance(one, Entry)]
     if any(entry.content is not None for entry in entries):
         index.pages.append(location)
     for entry in entries:
         index.entries_by_key[without_credentials(entry.url)].append((location.at, entry))
+    named = {without_credentials(one.url): one for one in content.listings}
+    new = [key for key in named if key not in index.listings]
+    index.listings |= {key: named[key] for key in new}
+    return new
 
 
 def listing_entries(index: ArchiveIndex, location: RecordLocation) -> list[Entry]:

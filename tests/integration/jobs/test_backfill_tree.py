@@ -153,6 +153,19 @@ def test_list_that_ends_within_the_range_is_reported_with_a_remedy(site, make):
     assert numbers(project) == [1, 2]
 
 
+def test_archive_brings_back_the_articles_of_every_sitemap(site, make):
+    lay_out_index(site)
+    project = make("/index.xml")
+    project.fill("gazette", **MARCH)
+    project.start_new_warehouse()
+    site.requests.clear()
+
+    report = project.fill("gazette", archive=project.settings.archive.path)
+
+    assert report.totals()["new"] == 3
+    assert site.requests == []
+
+
 def test_sitemap_that_cannot_be_read_is_tried_again(site, make):
     lay_out_index(site)
     good = site.pages["/2024-03.xml"]
