@@ -15,6 +15,7 @@ import duckdb
 from flows import prefect_api
 from flows.admin.check import CheckResult
 from flows.admin.integrity import check_archive, check_blocks, check_hashes
+from flows.alert_settings import FROM_ENVIRONMENT
 from flows.archive.files import locate
 from flows.callbacks import OnProgress, no_progress
 from flows.pipeline.restore import restore_steps
@@ -64,6 +65,7 @@ def check_installation(
         _check_versions,
         lambda: _check_fetch_policy(settings),
         lambda: _check_sources(settings),
+        lambda: _check_alerts(settings),
         lambda: _check_disk(settings),
         lambda: _check_archive(settings, verify=verify),
         lambda: _check_warehouse(settings, verify=verify),
@@ -91,6 +93,24 @@ def _check_versions() -> Iterator[CheckResult]:
         version("pytz")
     except PackageNotFoundError:
         yield CheckResult("pytz", "error", "not installed; DuckDB needs it to return times")
+
+
+def _check_alerts(settings: Settings) -> Iterator[CheckResult]:
+    """Check that the environment has the addresses of alerts; send nothing."""
+    names = [one.removeprefix(FROM_ENVIRONMENT) for one in settings.alerts.to if _is_variable(one)]
+    if unset := [name for name in names if not os.environ.get(name)]:
+        message = (
+            f"{', '.join(unset)} of [alerts] is not set in this environment: set it for the runs, "
+            "then `copydesk alerts test`"
+        )
+        yield CheckResult("alerts", "warning", message)
+    elif settings.alerts.to:
+        count = pluralize(len(settings.alerts.to), "address", "addresses")
+        yield CheckResult("alerts", "ok", f"{count}; `copydesk alerts test` sends a message")
+
+
+def _is_variable(address: str) -> bool:
+    return address.startswith(FROM_ENVIRONMENT)
 
 
 def _check_fetch_policy(settings: Settings) -> Iterator[CheckResult]:

@@ -32,6 +32,9 @@ path = "data/archive"                   # raw pages as fetched, WARC
 user_agent = {user_agent}  # a site owner can reach you there
 # allow_private_hosts = ["127.0.0.1:8765"]  # other private hosts are refused
 
+[alerts]
+# to = ["env:DESK_MAIL"]                # gets a message when a source breaks: copydesk alerts test
+
 [defaults]                              # of every source that does not set them
 schedule = "*/30 * * * *"               # for `copydesk serve`; "" for never
 # time_zone = "Europe/Berlin"           # of times without a zone; UTC unless declared

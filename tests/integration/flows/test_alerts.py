@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flows import sync as flows_sync
+from flows.admin import doctor
 from flows.alerts import queries, send
 from flows.alerts.deliver import send_alerts
 from flows.pipeline import locks
@@ -473,3 +474,19 @@ def test_alerts_test_succeeds_when_every_address_accepts(press, hook, run_cli):
 
     assert code == 0
     assert '"accepted": true' in out
+
+
+def test_doctor_names_the_variable_of_an_address_that_is_not_set(press, monkeypatch):
+    press.configure(alerts("env:DESK_HOOK"))
+
+    def found() -> tuple[str, str]:
+        checks = doctor.check_installation(press.settings)
+        (check,) = [one for one in checks if one.name == "alerts"]
+        return check.status, check.message
+
+    unset = found()
+    monkeypatch.setenv("DESK_HOOK", "json://desk.example/hook")
+
+    assert unset[0] == "warning"
+    assert unset[1].startswith("DESK_HOOK of [alerts] is not set in this environment")
+    assert found() == ("ok", "1 address; `copydesk alerts test` sends a message")
