@@ -226,8 +226,13 @@ def _freshness(one: SourceHealth, now: datetime) -> str:
     if seconds is None:
         return ""
     normal = one.silence_limit_seconds
-    limit = "unknown" if normal is None else humanize_duration(normal)
-    return f"{humanize_duration(seconds)} (normal: {limit})"
+    limit = "unknown" if normal is None else _duration(normal)
+    return f"{_duration(seconds)} (normal: {limit})"
+
+
+def _duration(seconds: float) -> str:
+    days = seconds / 86_400
+    return f"{days:.0f} days" if days >= 2 else humanize_duration(seconds)
 
 
 def _volume(one: SourceHealth) -> str:

@@ -26,7 +26,7 @@ from flows.text import pluralize
 from warehouse import db
 from warehouse.care import compact, retention, snapshot
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseLost, WarehouseMissing
-from warehouse.records import backfill_chunks
+from warehouse.records import backfill_chunks, health
 
 EXPECTED_ERRORS = (WarehouseError, ArchiveError, ConfigurationError, RunFailed, OSError)
 """Errors of one task that do not stop the others."""
@@ -35,6 +35,7 @@ IsStopping = Callable[[], bool]
 
 _LEFTOVER_SECONDS = 3600.0
 _SAVE_SECONDS = 5.0
+_KEPT_HEALTH_DAYS = 800
 _MIN_COMPACT_BYTES = 64 * 1024 * 1024
 _MIN_UNUSED_SHARE = 0.3
 _COMPACT_WAIT_SECONDS = 60.0
@@ -118,7 +119,7 @@ def _unused_share(store: Any) -> float:
 
 
 def delete_old_checkpoints(settings: Settings, *, days: int) -> str:
-    """Delete the chunks of backfills that ended long ago."""
+    """Delete the chunks of backfills that ended long ago, and the days beyond the past of health."""
     warehouse = settings.warehouse
     if not _has_warehouse(settings):
         return _NO_WAREHOUSE
@@ -129,7 +130,10 @@ def delete_old_checkpoints(settings: Settings, *, days: int) -> str:
     ):
         before = datetime.now(UTC) - timedelta(days=days)
         count = backfill_chunks.delete_old_plans(store, before=before)
-    return f"{count} chunks of backfills older than {days} days deleted"
+        oldest = datetime.now(UTC).date() - timedelta(days=_KEPT_HEALTH_DAYS)
+        rows = health.delete_old_days(store, before=oldest)
+    text = f"{count} chunks of backfills older than {days} days deleted"
+    return f"{text}; {rows} old days of channels deleted" if rows else text
 
 
 def delete_old_rows(settings: Settings) -> str:

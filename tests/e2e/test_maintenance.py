@@ -134,6 +134,21 @@ def test_old_backfill_checkpoints_are_deleted(project):
         assert [plan.plan for plan in backfill_chunks.list_plans(db)] == ["new"]
 
 
+def test_days_of_health_beyond_its_past_are_deleted(project):
+    project.sync("ofweek")
+    with connect(project.settings.warehouse.path) as db, transaction(db):
+        db.execute(
+            "INSERT INTO _store.channel_days "
+            "SELECT * REPLACE (day - 900 AS day) FROM _store.channel_days"
+        )
+
+    done = maintenance_tasks.delete_old_checkpoints(project.settings, days=30)
+
+    assert "1 old days" in done
+    with connect(project.settings.warehouse.path) as db:
+        assert db.execute("SELECT count(*) FROM channel_days").fetchall() == [(1,)]
+
+
 def test_moved_archive_files_can_still_be_read(project, tmp_path):
     from flows.archive import verify
 

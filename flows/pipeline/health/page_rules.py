@@ -19,6 +19,9 @@ MIN_FIELD_PAGES = 10
 MIN_LENGTH_PAGES = 20
 MIN_STREAK = 3
 _UNLIKELY = log(1e-7)
+_UNLIKELY_WITH_GAPS = log(1e-9)
+"""Of a field that some articles lack: they come in groups, which chance underestimates."""
+
 _SHORT_DEVIATIONS = 5.0
 _SHORT_SHARE = 0.5
 _MIN_DEVIATION = 0.1
@@ -234,7 +237,8 @@ def _is_unlikely(streak: int, past: FieldPast) -> bool:
     if streak < MIN_STREAK or past.count < MIN_FIELD_PAGES or past.present < past.missing:
         return False
     rate = (past.missing + 1) / (past.count + 2)
-    return streak * log(rate) <= _UNLIKELY and streak > 2 * past.longest_streak
+    limit = _UNLIKELY_WITH_GAPS if past.missing else _UNLIKELY
+    return streak * log(rate) <= limit and streak > 2 * past.longest_streak
 
 
 def _is_short(last: Sequence[float], count: int, past: LengthPast) -> bool:

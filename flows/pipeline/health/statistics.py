@@ -230,7 +230,7 @@ class FieldPast:
         return FieldPast(
             present=self.present + other.present,
             missing=self.missing + other.missing,
-            longest_streak=max(self.longest_streak, other.longest_streak),
+            longest_streak=self.longest_streak + other.longest_streak,
         )
 
 
