@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 # In the order of their names: the longest first, so that no worker is alone at the end.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-LEVELS := tests/e2e tests/integration tests/security tests/unit
+SLOW := tests/e2e tests/integration tests/security
 PIP := $(BIN)/python -m pip
 PINNED := install --quiet --disable-pip-version-check --no-deps --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -19,7 +19,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install debian demo check test test-integration test-e2e test-security test-lake test-all
+.PHONY: help install debian demo check test test-integration test-e2e test-security test-slow test-lake test-all
 .PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-orchestration record pins package clean
 
 help: ## List the targets
@@ -62,12 +62,14 @@ test-e2e: install ## Run the tests of the command line and of `copydesk serve`
 test-security: install ## Run the tests with hostile input
 	@$(PYTEST) $(PARALLEL) tests/security
 
-test-all: check ## Run check and every test that is not nightly, as CI does (under 10 minutes)
-	@$(PYTEST) $(PARALLEL) $(LEVELS)
+test-slow: install ## Run the e2e, integration and security tests in one run, so that no level waits for another
+	@$(PYTEST) $(PARALLEL) $(SLOW)
+
+test-all: test test-slow ## Run every test that is not nightly, as CI does (under 10 minutes)
 
 nightly: install ## Run the nightly tests, and the property tests with many examples
 	@$(PYTEST) $(PARALLEL) -m "nightly or not nightly" --hypothesis-profile nightly \
-	    --ignore tests/integration/warehouse/test_ducklake.py $(LEVELS)
+	    --ignore tests/integration/warehouse/test_ducklake.py $(SLOW) tests/unit
 
 test-lake: .cache/lake/.installed ## Run the schema and the upsert on DuckLake (duckdb 1.5.5)
 	@.cache/lake/bin/python -m pytest -p no:cacheprovider -m "nightly or not nightly" \
