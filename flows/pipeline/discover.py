@@ -65,7 +65,8 @@ class _ReadListing:
 
     Attributes:
         is_stale: Its last recorded fetch is too old for conditional requests.
-        may_be_unmodified: It names no other listings, which a later 304 would hide.
+        may_be_unmodified: It names no other listings and has no older entries, which a later
+            304 would hide.
     """
 
     listing: Listing
@@ -178,7 +179,7 @@ class _Discovery:
                 response=response,
                 lines=self._add_lines(listing, page, content),
                 is_stale=known is not None and known.fetched_at < self.run.trusted_since,
-                may_be_unmodified=not content.listings,
+                may_be_unmodified=not content.listings and not listing.is_archive,
             )
             self._held_bytes += len(response.body)
             if self._held_bytes > MAX_HELD_BYTES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from flows.settings import Settings
 from flows.sync import sync_without_prefect
 from tests import site
 from tests.site import Fault, NewsSite
-from warehouse import connect_read_only
+from warehouse import connect, connect_read_only
 from warehouse.records.backfill_chunks import Chunk
 
 
@@ -47,6 +47,15 @@ class Project:
     @property
     def settings(self) -> Settings:
         return settings.load(self.config, self.environment)
+
+    def age(self, **past: int) -> None:
+        """Move the answers of all pages into the past, so that revisits become due."""
+        with connect(self.settings.warehouse.path) as db:
+            db.execute(
+                "UPDATE _store.entries SET first_fetched_at = first_fetched_at - $1, "
+                "last_fetched_at = last_fetched_at - $1, failed_at = failed_at - $1",
+                [timedelta(**past)],
+            )
 
     def sync(self, *sources: str) -> RunReport:
         return sync_without_prefect(self.settings, list(sources), limit=None, dry_run=False)

@@ -106,6 +106,7 @@ def test_page_that_today_cannot_be_read_is_worse_and_the_stored_article_stays(
 def test_older_page_read_again_does_not_replace_newer_content(project):
     project.sync("finews")
     project.news_site.edition = 2
+    project.age(hours=2)
     assert project.sync("finews").totals()["updated"] == 2
     before = project.rows(
         "SELECT article_id, content_hash, revision_count FROM articles ORDER BY ALL"
@@ -178,6 +179,7 @@ def test_page_that_fails_as_often_as_it_was_fetched_is_one_failure(project, faul
 @pytest.mark.parametrize("merged", [False, True], ids=["apart", "merged"])
 def test_page_that_never_could_be_read_did_not_get_worse(project, faults, merged):
     project.sync("ofweek")
+    project.age(hours=2)
     for body in (b"<html>busy</html>", b"<html>still busy</html>"):
         faults[f"/2021-05/ART-260009-8420-{MANY_PAGES}.html"] = Fault(body=body)
         project.sync("ofweek")
