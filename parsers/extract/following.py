@@ -92,15 +92,25 @@ def page_number(url: str, addresses: Iterable[SplitResult]) -> int | None:
 def _may_link(text: str, own: str, addresses: Sequence[SplitResult], wanted: set[int]) -> bool:
     """Return whether some link has such an address; this is much faster than a tree."""
     has_base = "<base" in text or "<BASE" in text  # it may change every address
+    names = [_file_name(address) for address in addresses]
     # A pattern that begins with one literal is several times as fast.
     links = (_HREF_IN_CAPITALS if "HREF" in text else _HREF).finditer(text)
     for found in islice(links, _MAX_LINKS):
         href = found[1] or found[2] or found[3] or ""
+        if href.startswith(("/", "http")) and not any(name in href for name in names):
+            continue  # a whole path of another article; resolving each is what takes long
         if any(int(one or other) in wanted for one, other in _NUMBERED.findall(href)):
             url = absolute(own, html.unescape(href.strip()))
             if has_base or _numbers(url, addresses) & wanted:
                 return True
     return False
+
+
+def _file_name(address: SplitResult) -> str:
+    """Return the last part of the path without its type; empty if a link may spell it otherwise."""
+    path = _STEM.fullmatch(address.path)
+    name = path["stem"].rpartition("/")[2] if path else ""
+    return "" if "%" in name else name
 
 
 def _link(page: Page, addresses: Sequence[SplitResult], wanted: set[int], place: int) -> str | None:
