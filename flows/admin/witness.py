@@ -176,6 +176,7 @@ class _Reading:
     window: DateRange | None
     zone: ZoneInfo
     articles: dict[str, ListedArticle] = field(default_factory=dict)
+    entry_count: int = 0
     unreadable_count: int = 0
     foreign_count: int = 0
     notes: dict[str, None] = field(default_factory=dict)
@@ -202,7 +203,7 @@ class _Reading:
 
     def result(self) -> Witness:
         """What the witness lists."""
-        if not self.articles and not self.foreign_count:
+        if not self.entry_count:
             raise self._unreadable("it lists no article")
         return Witness(
             name=self.name,
@@ -241,17 +242,21 @@ class _Reading:
         for entry in content.entries:
             if not isinstance(entry, Entry):
                 self.unreadable_count += 1
-            elif names := self._names(entry):
-                key = canonicalize(entry.link or entry.url)
-                self.articles.setdefault(key, _listed(entry, names, self.zone))
+                continue
+            self.entry_count += 1
+            if names := self._names(entry):
+                article = _listed(entry, names, self.zone)
+                if article.may_be_in(self.window):
+                    self.articles.setdefault(canonicalize(article.url), article)
             else:
                 self.foreign_count += 1
 
     def _names(self, entry: Entry) -> frozenset[str]:
-        names = names_at(self.source, entry.link or entry.url)
+        link = entry.link or entry.url
+        names = names_at(self.source, link)
         if not names:
             return names
-        if is_http(entry.url):
+        if entry.url != link and is_http(entry.url):
             names |= {entry.url, canonicalize(entry.url)}
         if self.witnesses[0].parser.name == self.source.parser.name:  # their ids are made alike
             names |= {entry.source_article_id, *entry.other_ids}
@@ -309,5 +314,6 @@ def _listed(entry: Entry, names: Iterable[str], zone: ZoneInfo) -> ListedArticle
 
 def _time(entry: Entry, zone: ZoneInfo, *facts: str) -> datetime | None:
     """The first time among some facts (UTC)."""
-    times = (parse_time(entry.facts.get(name, ""), zone, "listing").at for name in facts)
+    texts = filter(None, (entry.facts.get(name, "") for name in facts))
+    times = (parse_time(text, zone, "listing").at for text in texts)
     return next((at for at in times if at is not None), None)

@@ -124,6 +124,14 @@ def test_window_limits_an_audit_to_its_days(press, audit):
     assert (found["from"], found["to"]) == ("2026-03-02", "2026-03-04")
 
 
+def test_window_in_which_nothing_is_listed_misses_nothing(press, audit):
+    press.sync()
+
+    code, found, _ = audit("--from", "2026-02-01", "--to", "2026-02-02")
+
+    assert (code, found["listed"], found["missing"]) == (0, 0, [])
+
+
 def test_article_under_another_address_is_not_missing(press, audit):
     press.write(count=3)
     press.answers["/moved/3"] = (302, "text/plain", f"{press.url}/a3")
