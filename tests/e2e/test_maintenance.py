@@ -48,7 +48,9 @@ def test_every_task_runs_and_the_corpus_stays(project):
     state, found = run(project)
 
     assert state.is_completed()
-    assert set(found.done) == {"snapshots", "warehouse", "checkpoints", "archive"}
+    assert set(found.done) == {
+        "rows", "snapshots", "warehouse", "checkpoints", "files", "archive"
+    }  # fmt: skip
     assert "not compacted" in found.done["warehouse"]
     assert "records in 1 file verified" in found.done["archive"]
     assert project.rows("SELECT * FROM articles ORDER BY article_id") == before
@@ -95,6 +97,7 @@ def test_old_snapshots_and_leftovers_of_killed_processes_go(project):
 
 def test_compacting_removes_old_fetches_and_keeps_every_article(project):
     project.sync("ofweek")
+    project.age(hours=2)
     project.sync("ofweek")
     before = project.rows("SELECT * FROM articles ORDER BY article_id")
     with connect(project.settings.warehouse.path) as db, transaction(db):
