@@ -15,6 +15,7 @@ from warehouse.care.integrity import fingerprint
 from warehouse.db import STORAGE_VERSION, connect, resolve_path, transaction
 from warehouse.duckdb_errors import translate_errors
 from warehouse.errors import WarehouseBusy, WarehouseError
+from warehouse.search import index, runs
 
 # Sightings of one content in one channel with no other content between them become one row:
 # no view needs more than the first and the last of them.
@@ -35,6 +36,8 @@ _MERGED = """
     GROUP BY article_key, content_key, channel, island
     ORDER BY last_seen_at
 """
+
+_INDEXED_EACH = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,24 @@ def remove_fetches(db: DuckDBPyConnection, *, before: datetime) -> int:
     return stage.delete(db, "_store.fetches", where, [before])
 
 
+def complete_index(db: DuckDBPyConnection, *, notify: Callable[[str], None] | None = None) -> None:
+    """Index every content that the search index misses, in transactions of their own."""
+    while missing := index.count(db).missing:
+        if notify:
+            notify(f"search index: {missing:,} contents are left to index")
+        with transaction(db):
+            index.index_missing(db, limit=_INDEXED_EACH)
+
+
+def merge_index(db: DuckDBPyConnection) -> None:
+    """Sort the postings of the search index, in one transaction per segment."""
+    with transaction(db):
+        runs.flush(db)
+    for segment in runs.unmerged_segments(db):
+        with transaction(db):
+            runs.merge(db, segment)
+
+
 def compact(
     path: Path | str,
     *,
@@ -79,7 +100,7 @@ def compact(
     wait_seconds: float = 30.0,
     notify: Callable[[str], None] | None = None,
 ) -> CompactResult:
-    """Merge sightings, then rewrite the file without the space of deleted rows.
+    """Merge sightings and the search index, then rewrite the file without deleted rows.
 
     The new file replaces the old one only when it has the same rows; a killed process leaves
     the old file. Needs space for both.
@@ -98,6 +119,8 @@ def compact(
         with transaction(db):
             sightings = merge_sightings(db)
             removed = remove_fetches(db, before=fetches_before) if fetches_before else 0
+        complete_index(db, notify=notify)
+        merge_index(db)
         db.execute("CHECKPOINT")
         fresh = path.with_name(path.name + ".compacting")
         with translate_errors(path):

@@ -15,6 +15,7 @@ from warehouse import stage
 from warehouse.errors import WarehouseError
 from warehouse.keys import key_of
 from warehouse.records import gaps, suppression
+from warehouse.search import index
 
 # The selection as temporary tables: the articles to erase, those that stay, the URLs of the
 # erased ones alone, and the fetches of their own pages. The first page of an article has its
@@ -100,6 +101,15 @@ _ROWS = {
     "article_versions": "article_key IN (SELECT article_key FROM copydesk_gone)",
     "article_records": "article_key IN (SELECT article_key FROM copydesk_gone)",
 }
+
+# The index of a content has the title of its first record, which may be of an erased article. A
+# content that another article has is indexed again.
+_GONE_CONTENTS = """
+    content_key IN (SELECT content_key FROM _store.article_records
+                    WHERE article_key IN (SELECT article_key FROM copydesk_gone))"""
+_SHARED_CONTENTS = f"""
+    SELECT DISTINCT content_key FROM _store.article_records
+    WHERE article_key NOT IN (SELECT article_key FROM copydesk_gone) AND {_GONE_CONTENTS}"""  # noqa: S608
 
 _ARCHIVED = """
     SELECT DISTINCT source, archive_file, archive_offset, url,
@@ -217,9 +227,12 @@ def erase(
     """
     with _chosen(db, article_ids, source, urls, left) as whole:
         found = _count(db, whole)
+        shared = [key.bytes for (key,) in db.execute(_SHARED_CONTENTS).fetchall()]
+        index.remove_contents(db, _GONE_CONTENTS)
         for table, where in _ROWS.items():
             db.execute(f"DELETE FROM _store.{table} WHERE {where}", whole * (where.count("?") // 2))  # noqa: S608
         db.execute(f"DELETE FROM _store.backfill_chunks WHERE {_PLANS}", whole)  # noqa: S608
+        index.index_stored(db, shared)
         gaps.remove_addresses(db, set(db.execute(_ADDRESSES).fetchall()))
     at = at or datetime.now(UTC)
     if source:

@@ -14,12 +14,14 @@ from warehouse.errors import BadRow
 from warehouse.keys import as_uuid
 from warehouse.read.articles import RECORD_COLUMNS, article_row
 from warehouse.rows import ArticleRow
+from warehouse.search.rules import INDEX_RULES
 from warehouse.upsert.observations import observe
 
 TABLES = (
     "alert_deliveries", "article_records", "article_versions", "backfill_chunks", "channel_days", "channel_states",
     "contents", "entries", "fetches", "gaps", "gone", "health_findings", "migrations", "posts", "quarantine",
-    "runs", "sightings", "source_health", "source_outages", "suppressions", "watermarks", "write_sequence",
+    "runs", "search_articles", "search_docs", "search_fresh", "search_postings", "search_runs", "sightings",
+    "source_health", "source_outages", "suppressions", "watermarks", "write_sequence",
 )  # fmt: skip
 
 # Each counts violations.
@@ -80,6 +82,7 @@ _RULES = {
     """,
     "entries stored twice": """
         SELECT count(*) - count(DISTINCT entry_key) FROM _store.entries""",
+    **INDEX_RULES,
     "articles gone twice at the same time": """
         SELECT count(*) - count(DISTINCT article_key) FROM _store.gone WHERE live_at IS NULL""",
     "sightings that end before they start": """

@@ -29,6 +29,7 @@ from warehouse import lock, wal
 from warehouse.db import STORAGE_VERSION, file_of, read_sequence
 from warehouse.duckdb_errors import missing_error, translate_error, translate_errors
 from warehouse.errors import WarehouseError, WrongSnapshot
+from warehouse.search.query import DEFAULTS
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _NAME = re.compile(r"\.(?:([0-9a-f]{8})-([0-9a-f]{8})\.)?(\d{8}T\d{6}\.\d{6}Z)")
@@ -229,7 +230,11 @@ def _set_home(copy: Path, link: Path) -> None:
         ).fetchall()
         name = link.name.partition(".")[0].replace("'", "''")
         for function, parameters, body in macros:
-            given = ", ".join(one for one in parameters if one != "home")
+            given = ", ".join(
+                f"{one} := {default}" if (default := DEFAULTS.get(one)) else one
+                for one in parameters
+                if one != "home"
+            )
             db.execute(
                 f"CREATE OR REPLACE MACRO {function}({given}, home := '{name}') AS TABLE {body}"
             )

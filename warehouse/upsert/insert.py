@@ -15,6 +15,7 @@ from warehouse import stage
 from warehouse.db import write_through
 from warehouse.keys import key_of
 from warehouse.rows import ArticleRow, StoredPost
+from warehouse.search import index
 from warehouse.upsert.history import Version
 from warehouse.upsert.lookup import numbered
 from warehouse.upsert.observations import Observation, body_key
@@ -47,12 +48,14 @@ class PendingInserts:
         contents: By content key, the first observation that has it.
         records: By record key, the first observation that has it.
         versions: Article, content and record key, and the time.
+        changed: The articles that had a version before, or get several.
         sightings: One row each.
     """
 
     contents: dict[bytes, Observation] = field(default_factory=dict)
     records: dict[bytes, Observation] = field(default_factory=dict)
     versions: list[tuple[bytes, bytes, bytes, int]] = field(default_factory=list)
+    changed: set[bytes] = field(default_factory=set)
     sightings: list[Observation] = field(default_factory=list)
 
     def add_first(self, seen: Observation, *, is_content_new: bool) -> None:
@@ -63,6 +66,7 @@ class PendingInserts:
 
     def add_version(self, article: bytes, version: Version) -> None:
         """Add a version of an article."""
+        self.changed.add(article)
         self.versions.append((article, version.content, version.record, version.at))
 
     def add_record(self, seen: Observation, *, is_content_new: bool) -> None:
@@ -85,14 +89,30 @@ class PendingInserts:
         if _is_bulk(db, len(self.contents)):
             write_through(db)
         first = seq
+        docs: dict[bytes, int] = {}
         for contents in _parts(self.contents.values()):
             stage.insert(db, "_store.contents", _contents(contents, first, run_id))
+            docs |= index.add_contents(db, _indexable(contents, first))
             first += len(contents)
         for records in _parts(self.records.values()):
             own = [self._has_own_body(seen, bodies) for seen in records]
             stage.insert(db, "_store.article_records", _records(records, own, run_id))
         stage.insert(db, "_store.article_versions", _versions(self.versions, seq, run_id))
         stage.insert(db, "_store.sightings", _sightings(self.sightings, run_id))
+        self._index_articles(db, docs)
+
+    def _index_articles(self, db: DuckDBPyConnection, docs: dict[bytes, int]) -> None:
+        """Let a search find the articles of the new versions, and no longer the old contents."""
+        firsts = [
+            (article, self.records[record])
+            for article, _, record, _ in self.versions
+            if article not in self.changed
+        ]
+        known = {seen.content_key for _, seen in firsts if seen.content_key not in docs}
+        docs |= index.docs_of(db, list(known))
+        found = [(docs[seen.content_key], seen) for _, seen in firsts if seen.content_key in docs]
+        stage.insert(db, "_store.search_articles", _search_articles(found))
+        index.refresh_articles(db, list(self.changed))
 
     def _has_own_body(self, seen: Observation, bodies: Mapping[bytes, bytes]) -> bool:
         """Return whether its body differs from the one stored with its content."""
@@ -133,6 +153,25 @@ def _contents(batch: Sequence[Observation], seq: int, run_id: str) -> pa.Table:
         first_seen_at=([seen.at for seen in batch], stage.MOMENT),
         seq=(range(seq, seq + len(batch)), stage.WHOLE),
         run_id=stage.same(run_id, len(batch)),
+    )
+
+
+def _indexable(batch: Sequence[Observation], seq: int) -> list[index.Content]:
+    return [
+        index.Content(
+            key=seen.content_key, seq=number, title=seen.row.title or "", text=seen.row.text
+        )
+        for number, seen in enumerate(batch, seq)
+    ]
+
+
+def _search_articles(found: Sequence[tuple[int, Observation]]) -> pa.Table:
+    return stage.table(
+        doc=([doc for doc, _ in found], stage.LONG_TAG),
+        article_key=stage.keys([seen.article_key for _, seen in found]),
+        record_key=stage.keys([seen.record_key for _, seen in found]),
+        source=([seen.row.source for _, seen in found], stage.TEXT),
+        published_at=([seen.row.published_at for _, seen in found], stage.MOMENT),
     )
 
 
