@@ -69,7 +69,7 @@ def query(settings: Settings, sql: str, *, live: bool, notify: Notify) -> QueryR
         WarehouseMissing: No snapshot was published yet.
         BadQuery: The statement is refused or fails.
     """
-    with connect_for_queries(_file(settings, live=live, notify=notify)) as db:
+    with connect_for_queries(file_to_read(settings, live=live, notify=notify)) as db:
         return QueryResult(run_query(db, sql))
 
 
@@ -79,14 +79,15 @@ def query_to_parquet(
     """Write the result of a query as a Parquet file; return its number of rows."""
     import pyarrow.parquet
 
-    with connect_for_queries(_file(settings, live=live, notify=notify)) as db:
+    with connect_for_queries(file_to_read(settings, live=live, notify=notify)) as db:
         found = run_query_arrow(db, sql)
     pyarrow.parquet.write_table(found, file, compression="zstd")
     count: int = found.num_rows
     return count
 
 
-def _file(settings: Settings, *, live: bool, notify: Notify) -> Path:
+def file_to_read(settings: Settings, *, live: bool, notify: Notify) -> Path:
+    """Return the snapshot, or the warehouse itself; notify when the snapshot is old."""
     if live:
         require_warehouse(settings)
         return settings.warehouse.path
