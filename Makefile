@@ -20,7 +20,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
 .PHONY: help install debian demo check test test-integration test-e2e test-security test-slow test-lake test-all
-.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-orchestration record pins package clean
+.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-orchestration record pins package clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 28
@@ -104,6 +104,9 @@ bench-import: install ## Measure import and export of 37,000 posts: time, memory
 
 bench-year: install ## Measure a year of five-minute runs from 2,000 of them
 	@$(BIN)/python tests/bench/year.py
+
+bench-search: install .cache/peers/.installed ## Compare the search with SQLite FTS5 and tantivy (100,000 articles)
+	@$(BIN)/python tests/bench/search.py --peers .cache/peers/bin/python
 
 bench-orchestration: install ## Measure what Prefect costs a run
 	@$(BIN)/python tests/bench/orchestration.py
