@@ -15,7 +15,7 @@ from flows.sync import sync_without_prefect
 RUNBOOK = Path(__file__).parents[3] / "deploy" / "RUNBOOK.md"
 CHECKED = (
     "sync", "sources check", "quarantine list", "gaps", "quarantine show", "quarantine dismiss",
-    "query", "export", "doctor",
+    "query", "revisions", "export", "doctor",
 )  # fmt: skip
 
 
@@ -145,6 +145,8 @@ SCENARIOS: dict[tuple[str, int], Callable[..., int]] = {
     ("quarantine dismiss", 3): command("quarantine", "dismiss", "--reason", "unheard_of"),
     ("query", 1): before_the_first_run("query", "select 1"),
     ("query", 2): command("query", "select nothing from articles"),
+    ("revisions", 1): before_the_first_run("revisions", "finews:NW1"),
+    ("revisions", 2): command("revisions", "finews:NW1"),
     ("export", 1): export(before=put_file_for_folder),
     ("export", 2): export("--source", "finew"),
     ("export", 3): export(before=put_foreign_file),
