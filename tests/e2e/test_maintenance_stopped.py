@@ -12,20 +12,22 @@ import time
 import pytest
 
 from flows import maintenance as module
-from flows.admin import maintenance_tasks
+from flows.admin import join_archive, maintenance_tasks
 from flows.maintenance import maintenance
 from tests.e2e.serving import bare_environment
 from warehouse import connect, transaction
-from warehouse.care import compact, snapshot
+from warehouse.care import compact, retention, snapshot
 from warehouse.records import backfill_chunks
 from warehouse.records.backfill_chunks import NewChunk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("prefect_server")]
 
 DAY = 86_400
-TASKS = ("snapshots", "warehouse", "checkpoints", "archive", "old archive")
+TASKS = ("rows", "snapshots", "warehouse", "checkpoints", "files", "archive", "old archive")
 FILE_BY_FILE = ("archive", "old archive")
 IN_THE_MIDDLE = {
+    "rows": (retention, "delete_old_fetches"),
+    "files": (join_archive, "finish_joins"),
     "snapshots": (snapshot, "publish"),
     "warehouse": (compact, "_rewrite"),
     "checkpoints": (backfill_chunks, "delete_old_plans"),
@@ -130,7 +132,7 @@ def test_task_that_takes_too_long_is_cut_and_the_warehouse_is_unchanged(due, mon
         state, found = due.maintain()
 
     assert state.is_cancelled(), state
-    assert found.remaining == ["warehouse", "checkpoints", "archive", "old archive"]
+    assert found.remaining == ["warehouse", "checkpoints", "files", "archive", "old archive"]
     assert not [*due.folder.glob("*.compacting*")]
     assert due.rows("SELECT * FROM articles ORDER BY article_id") == before
     assert due.rows("SELECT count(*) FROM fetches") == pages
