@@ -10,6 +10,7 @@ from flows.cli.console import Console, with_global_options
 from flows.cli.exit_codes import OK
 from flows.cli.new_source import new
 from flows.cli.progress import show_progress
+from flows.cli.repair_source import repair
 
 
 @click.group(
@@ -95,3 +96,4 @@ def add(
 
 
 sources.add_command(new)
+sources.add_command(repair)

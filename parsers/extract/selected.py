@@ -119,7 +119,14 @@ def select_fields(
     """
     if not selectors.keys() - {"remove"}:
         return Selected()
-    reader = _Reader(document(page.text), selectors)
+    return read_fields(selectors, document(page.text), base, zone)
+
+
+def read_fields(
+    selectors: Mapping[str, Selector], soup: BeautifulSoup, base: str, zone: ZoneInfo | None
+) -> Selected:
+    """Apply the selectors of a source to the tree of a page; the rest is as in select_fields."""
+    reader = _Reader(soup, selectors)
     body = reader.elements("body")
     image = reader.image(base)
     return Selected(
