@@ -25,7 +25,7 @@ from flows.text import pluralize
 from parsers import registry
 from parsers.errors import NotAnArticle, ParseError, WrongPage
 from parsers.model import Entry, Page, Source
-from parsers.repair import Example, FieldRepair, LinksRepair, Repair, propose, repair_links
+from parsers.repair import Example, FieldRepair, LinksRepair, Repair, repair_fields, repair_links
 from warehouse.read.repair_articles import StoredArticle, article_ids, recent_articles
 from warehouse.rows import ArticleRow
 
@@ -215,7 +215,7 @@ class _Repairer:
             run_id=self.run.id,
             training=len(training),
             held_back=len(held_back),
-            repair=propose(self.source, training, held_back),
+            repair=repair_fields(self.source, training, held_back),
             links=links,
             notes=tuple(self.notes),
         )

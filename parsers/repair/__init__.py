@@ -1,7 +1,7 @@
 """Propose new CSS selectors for a source whose pages changed, from articles that are known."""
 
+from parsers.repair.fields import FieldRepair, Repair, repair_fields
 from parsers.repair.links import LinksRepair, repair_links
-from parsers.repair.propose import FieldRepair, Repair, propose
 from parsers.repair.score import Example, Share
 
 __all__ = [
@@ -10,6 +10,6 @@ __all__ = [
     "LinksRepair",
     "Repair",
     "Share",
-    "propose",
+    "repair_fields",
     "repair_links",
 ]

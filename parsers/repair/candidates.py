@@ -54,12 +54,10 @@ def candidates(field: str, soup: BeautifulSoup, known: Article) -> set[str]:
 def rank(css: str) -> float:
     """Return how little a selector promises to outlast the next change; less is better."""
     total = 0.0
-    parts = css.partition("::attr")[0].split()
+    parts = css.partition("::attr")[0].replace(" > ", " ").split()
     for part in parts:
         name = part.partition(".")[0].partition("[")[0]
-        if part == ">":
-            total += 0.2
-        elif "[itemprop" in part:
+        if "[itemprop" in part:
             total += 0.5
         elif name == "meta" or "[rel" in part or part in _SEMANTIC:
             total += 1.2
@@ -68,7 +66,8 @@ def rank(css: str) -> float:
         elif "#" in part or "[" in part:
             total += 2.0
         else:
-            total += 6.0 if part in _PLAIN and len(parts) == 1 else 2.0
+            is_paragraph = part == "p" and len(parts) > 1
+            total += 0.8 if is_paragraph else 6.0 if part in _PLAIN and len(parts) == 1 else 2.0
     return total + 0.6 * (len(parts) - 1)
 
 
@@ -194,7 +193,7 @@ def _of_body(soup: BeautifulSoup, text: str) -> Iterator[str]:
         if recall(text, words) >= MIN_BODY:
             wide.append((len(words), box))
     for _, box in sorted(wide, key=lambda one: one[0])[:3]:
-        for css in steps(box):
+        for css in (one for one in steps(box) if one not in _PLAIN):
             yield from (f"{css} > p", f"{css} p")
             for child in box.find_all("p", limit=3):
                 yield from (f"{css} {step}" for step in steps(child) if "." in step)

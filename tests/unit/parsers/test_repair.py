@@ -11,7 +11,7 @@ import pytest
 from parsers import registry
 from parsers.model import Listing, Source
 from parsers.model import Page as FetchedPage
-from parsers.repair import Example, Repair, propose, repair_links
+from parsers.repair import Example, Repair, repair_fields, repair_links
 from parsers.repair.candidates import is_stable, rank
 from parsers.repair.score import Time, score, text_score
 from tests.site import gazette, redesign
@@ -44,7 +44,7 @@ def proposed(
     for number, one in enumerate(STORIES):
         now = replace(one, note="The office corrects.") if number < corrected else one
         examples.append(example(one, make(now)))
-    return propose(source(select), examples[::2], examples[1::2])
+    return repair_fields(source(select), examples[::2], examples[1::2])
 
 
 def after_redesign(story: Story) -> Page:

@@ -45,7 +45,7 @@ from parsers.repair.score import (
 )
 from parsers.text.urls import host_of
 
-MAX_CANDIDATES = 40
+MAX_CANDIDATES = 50
 _MIN_VOTES = 0.3
 _MAJORITY = 0.5
 """Values may have been corrected since; the held-back pages decide whether a selector is right."""
@@ -82,8 +82,9 @@ class FieldRepair:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the field is required and stays below its limit."""
-        return self.field in REQUIRED and not self.is_right
+        """Whether the field is required, and has no selector that reaches the limit."""
+        is_stale = bool(self.old) and not self.new
+        return self.field in REQUIRED and (is_stale or not self.is_right)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,9 @@ class _Read:
     bare: Article | None
 
 
-def propose(source: Source, training: Sequence[Example], held_back: Sequence[Example]) -> Repair:
+def repair_fields(
+    source: Source, training: Sequence[Example], held_back: Sequence[Example]
+) -> Repair:
     """Return new selectors for the broken fields of a source.
 
     Args:
@@ -206,7 +209,7 @@ class _Candidate:
 
     Attributes:
         right: The numbers of the pages on which it is right.
-        quality: The share of right pages, the mean score, the stability: more is better.
+        quality: The share of right pages, their mean score, the stability: more is better.
     """
 
     selector: Selector
@@ -225,11 +228,12 @@ def _candidate(field: str, selector: Selector, reads: Sequence[_Read]) -> _Candi
     is_single = field in {"title", "published", "updated", "publisher", "language"}
     repeated = min(matches - 1, 4.0) if is_single and matches > 1 else 0.0
     promise = -rank(selector.text) - repeated
+    mean = fmean(one if one >= MIN_RIGHT else 0.0 for one in scores)
     share, length = share_of(scores).ratio, len(selector.text)
     return _Candidate(
         selector=selector,
         right=frozenset(number for number, one in enumerate(scores) if one >= MIN_RIGHT),
-        quality=(share, round(fmean(scores), 2), promise, -length, selector.text),
+        quality=(share, round(mean, 2), promise, -length, selector.text),
     )
 
 
