@@ -261,7 +261,7 @@ class _Repairer:
         return examples
 
     def _entry(self, stored: StoredArticle) -> Entry:
-        """The entry that led to the page, without the words of the listing that may be old."""
+        """The entry that led to the page; for an article without a fetch, that of its address."""
         entry = rows.entry_from_json(stored.entry)
         return entry or self.source.parser.entry_of(self.source, _url(stored.row))
 

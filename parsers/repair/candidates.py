@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from bs4 import BeautifulSoup, Tag
 from bs4.element import NavigableString
 
+from parsers.extract.published import moment_of
 from parsers.html.select import text_of
 from parsers.model import Article
 from parsers.repair.score import Time, article_value, recall, text_score
@@ -21,6 +24,8 @@ MIN_BODY = 0.8
 MAX_STRINGS = 400
 MAX_LINE = 200
 
+_UTC = ZoneInfo("UTC")
+_MIN_PART = 3
 _NAME = re.compile(r"[A-Za-z][A-Za-z_-]{1,40}")
 _BUILT = re.compile(
     r"__|--|^(?:css|sc|jsx|svelte|styled|is|has|js|wp-block)-|(?:[a-z][A-Z].*){3}", re.ASCII
@@ -130,13 +135,16 @@ def _nodes(field: str, soup: BeautifulSoup, value: object) -> Iterator[Tag]:
 def _tests(field: str, value: object) -> tuple[Callable[[str], bool], Callable[[str], bool]]:
     """Return whether a string may be a part of a value, and whether a text may be the value."""
     if isinstance(value, Time):
-        return (lambda words: len(words) < MAX_LINE and any(map(str.isdigit, words))), _is_text
+        has_digits = lambda words: len(words) < MAX_LINE and any(map(str.isdigit, words))  # noqa: E731
+        return has_digits, lambda text: _is_near(text, value)
     if isinstance(value, tuple):
         names = [name.casefold() for name in value]
 
         def has_name(words: str) -> bool:
             folded = words.casefold()
-            return any(name in folded or folded in name for name in names)
+            return any(
+                name in folded or (len(folded) >= _MIN_PART and folded in name) for name in names
+            )
 
         def has_names(text: str) -> bool:
             found = author_names([text]) if field == "authors" else (text,)
@@ -144,11 +152,19 @@ def _tests(field: str, value: object) -> tuple[Callable[[str], bool], Callable[[
 
         return has_name, has_names
     wanted = " ".join(str(value or "").split())
-    return (lambda words: words in wanted), (lambda text: text == wanted)
+    least = len(wanted) / 4  # a title may be in several elements
+    return (
+        lambda words: len(words) >= least and words in wanted,
+        lambda text: text == wanted,
+    )
 
 
-def _is_text(text: str) -> bool:
-    return bool(text)
+def _is_near(text: str, time: Time) -> bool:
+    """Whether a text has a time that may be the known one in another time zone."""
+    found = moment_of(text, _UTC, "")
+    if found.at is None or time.at is None:
+        return False
+    return abs(found.at - time.at) <= timedelta(hours=26)
 
 
 def _of_attributes(field: str, soup: BeautifulSoup, value: object) -> Iterator[str]:
@@ -157,7 +173,7 @@ def _of_attributes(field: str, soup: BeautifulSoup, value: object) -> Iterator[s
     names = {one.casefold() for one in value} if isinstance(value, tuple) else set()
     for node in soup.find_all("meta", content=True):
         content = " ".join(str(node["content"]).split())
-        is_time = isinstance(value, Time) and len(content) < 40 and _has_year(content)
+        is_time = isinstance(value, Time) and _has_year(content) and _is_near(content, value)
         is_image = field == "lead_image" and "image" in f"{node.get('property')}{node.get('name')}"
         if is_time or is_image or content == wanted or content.casefold() in names:
             for key in ("property", "name", "itemprop"):
@@ -167,6 +183,8 @@ def _of_attributes(field: str, soup: BeautifulSoup, value: object) -> Iterator[s
         for node in soup.find_all(True):
             for name, raw in node.attrs.items():
                 if name == "content" or not _TIME_NAME.search(name) or not _has_year(str(raw)):
+                    continue
+                if not _is_near(str(raw), value):
                     continue
                 mark = "" if (node.name, name) == ("time", "datetime") else f"::attr({name})"
                 yield from (f"{css}{mark}" for css in _paths(node))

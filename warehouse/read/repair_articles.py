@@ -20,7 +20,7 @@ _ARTICLES = f"""
       AND NOT EXISTS (SELECT 1 FROM _store.gone g
                       WHERE g.article_id = a.article_id AND g.live_at IS NULL)
     ORDER BY a.completeness = 'full' DESC,
-             len(list_filter($marks::VARCHAR[], mark -> contains(a.provenance, mark))) DESC,
+             len([mark FOR mark IN $marks::VARCHAR[] IF contains(a.provenance, mark)]) DESC,
              coalesce(a.first_seen_at < $before, true) DESC,
              coalesce(a.published_at, a.first_seen_at) DESC, a.article_id
     LIMIT $limit

@@ -105,7 +105,7 @@ def test_pages_of_the_old_and_the_new_layout_get_a_selector_of_both():
 
     assert found.failed == ()
     assert found.changes["title"] == 'article h1, [itemprop="headline"]'
-    assert found.changes["body"] == ".story, div.post-body > p"
+    assert found.changes["body"] == "div.post-body > p, div.story"
 
 
 def test_optional_selector_stays_optional():
