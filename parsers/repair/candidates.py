@@ -114,10 +114,13 @@ def _paths(node: Tag) -> Iterator[str]:
 def _nodes(field: str, soup: BeautifulSoup, value: object) -> Iterator[Tag]:
     """Yield elements whose text may be the value: those around a string of it."""
     may_be, is_it = _tests(field, value)
+    is_time, tested = isinstance(value, Time), set[int]()
     count = 0
     for string in soup.find_all(string=True):
+        if type(string) is not NavigableString or len(string) > MAX_LINE * 2:
+            continue
         words = " ".join(str(string).split())
-        if type(string) is not NavigableString or not words or not may_be(words):
+        if not words or not may_be(words):
             continue
         count += 1
         if count > MAX_STRINGS:
@@ -125,18 +128,25 @@ def _nodes(field: str, soup: BeautifulSoup, value: object) -> Iterator[Tag]:
         for parent in list(string.parents)[:4]:
             if parent.name in {"body", "html", "[document]", "script", "style"}:
                 break
-            text = text_of(parent)
+            if id(parent) in tested:
+                continue
+            tested.add(id(parent))
+            text = " ".join(parent.get_text(" ").split())
             if len(text) > MAX_LINE + len(words):
                 break
-            if is_it(text):
+            if is_time or is_it(text_of(parent)):
                 yield parent
 
 
 def _tests(field: str, value: object) -> tuple[Callable[[str], bool], Callable[[str], bool]]:
     """Return whether a string may be a part of a value, and whether a text may be the value."""
     if isinstance(value, Time):
-        has_digits = lambda words: len(words) < MAX_LINE and any(map(str.isdigit, words))  # noqa: E731
-        return has_digits, lambda text: _is_near(text, value)
+
+        def has_time(words: str) -> bool:
+            has_digits = len(words) < MAX_LINE and any(map(str.isdigit, words))
+            return has_digits and _is_near(words, value)
+
+        return has_time, bool
     if isinstance(value, tuple):
         names = [name.casefold() for name in value]
 

@@ -14,6 +14,7 @@ from statistics import fmean
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import soupsieve
 from bs4 import BeautifulSoup
 
 from parsers import registry
@@ -46,6 +47,14 @@ from parsers.repair.score import (
 from parsers.text.urls import host_of
 
 MAX_CANDIDATES = 50
+MAX_MATCHES = 40
+MAX_PARAGRAPHS = 400
+"""A selector with more matches on one page is that of teasers or comments."""
+
+MAX_TRIALS = 4
+"""Training pages that each candidate is tried on; the best ones are tried on all."""
+
+_BEST = 8
 _MIN_VOTES = 0.3
 _MAJORITY = 0.5
 """Values may have been corrected since; the held-back pages decide whether a selector is right."""
@@ -188,7 +197,12 @@ def _best(field: str, old: Selector | None, reads: Sequence[_Read]) -> Selector 
     wanted = max(1, round(_MIN_VOTES * len(reads)))
     names = [css for css, count in votes.items() if count >= wanted]
     names.sort(key=lambda css: (-min(votes[css], len(reads)), rank(css), len(css), css))
-    found = [_candidate(field, _selector(field, css, old), reads) for css in names[:MAX_CANDIDATES]]
+    trials = reads[:: max(1, len(reads) // MAX_TRIALS)][:MAX_TRIALS]
+    tried = [
+        _candidate(field, _selector(field, css, old), trials) for css in names[:MAX_CANDIDATES]
+    ]
+    tried.sort(key=lambda one: one.quality, reverse=True)
+    found = [_candidate(field, one.selector, reads) for one in _promising(tried)]
     if not found:
         return None
     best = max(found, key=lambda one: one.quality)
@@ -217,6 +231,13 @@ class _Candidate:
     quality: tuple[float, float, float, int, str]
 
 
+def _promising(tried: list[_Candidate]) -> list[_Candidate]:
+    """Return the best candidates, and the best ones for pages on which the first is wrong."""
+    chosen = tried[:_BEST]
+    others = [one for one in tried[_BEST:] if chosen and one.right - chosen[0].right]
+    return chosen + others[:_BEST]
+
+
 def _share(one: _Candidate) -> float:
     return one.quality[0]
 
@@ -224,10 +245,10 @@ def _share(one: _Candidate) -> float:
 def _candidate(field: str, selector: Selector, reads: Sequence[_Read]) -> _Candidate:
     has_rules = selector.is_optional or field not in MUST_MATCH
     scores = _scores(field, selector, reads, has_rules=has_rules)
-    matches = fmean(len(selector.elements(one.soup)) for one in reads)
     is_single = field in {"title", "published", "updated", "publisher", "language"}
-    repeated = min(matches - 1, 4.0) if is_single and matches > 1 else 0.0
-    promise = -rank(selector.text) - repeated
+    sample = reads[:MAX_TRIALS] if is_single else ()
+    repeated = max((len(selector.elements(one.soup)) - 1 for one in sample), default=0)
+    promise = -rank(selector.text) - min(max(repeated, 0), 4)
     mean = fmean(one if one >= MIN_RIGHT else 0.0 for one in scores)
     share, length = share_of(scores).ratio, len(selector.text)
     return _Candidate(
@@ -249,10 +270,15 @@ def _scores(
         has_rules: The generic rules take its place on pages without a match.
     """
     optional = replace(selector, is_optional=True)
+    most = MAX_PARAGRAPHS if field == "body" else MAX_MATCHES
     scores = []
     for one in reads:
         known = one.example.known
-        if _is_known(field, known):
+        if not _is_known(field, known):
+            continue
+        if len(soupsieve.compile(selector.css).select(one.soup, limit=most + 1)) > most:
+            scores.append(0.0)
+        else:
             found = read_fields({field: optional}, one.soup, one.base, one.zone)
             value = _cleaned(one, found) if field == "body" else selected_value(field, found)
             if not value and has_rules and one.bare:
