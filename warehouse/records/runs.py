@@ -62,7 +62,7 @@ def start_run(
 
     Args:
         db: The warehouse, in the caller's transaction.
-        flow: ``sync``, ``backfill``, ``import``, ``reparse`` or ``replay``.
+        flow: ``sync``, ``backfill``, ``import``, ``reparse``, ``replay`` or ``repair``.
         sources: Which sources it runs.
         code_version: The version of copydesk.
         parsers: Name and version of each source's parser.
