@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import IO
 from flows.pipeline.article_json import ARTICLE_KEYS, article_json
 from parsers.model import Article
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+# With leading apostrophes, too: a reader that removes one from such a cell gets every exact value.
+_FORMULA = re.compile("'*[=+\\-@＝＋－＠\t\r\n]")
 # Every version of copydesk begins a file with them.
 _FIRST_KEYS = ARTICLE_KEYS[:5]
 _LONGEST_LINE = 256 * 1024 * 1024
@@ -36,7 +38,9 @@ def write_csv(articles: Iterable[Article], file: Path) -> int:
 
     The file is for spreadsheets: lists and provenance are JSON in their cell, and ``'``
     precedes a cell that a spreadsheet would run as a formula (it begins with ``= + - @`` in
-    either width, tab, return or a line end). JSON lines and Parquet hold the exact data.
+    either width, tab, return or a line end), and a cell that already begins with ``'`` and such
+    a sign. A reader that removes one ``'`` from such a cell gets the exact value; JSON lines and
+    Parquet hold the exact data as it is.
     """
     number = 0
     with atomic_file(file) as out:
@@ -86,4 +90,4 @@ def _cell(value: object) -> str:
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False)
     text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -8,8 +8,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows.pipeline.article_json import ARTICLE_KEYS
+from flows.publishing import documents
 from flows.publishing.documents import write_csv, write_jsonl
 from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts
 from flows.publishing.write_files import JOURNAL
@@ -250,6 +253,16 @@ def test_a_disk_that_fails_leaves_no_half_file(
     exported = write_posts([(make_article(), None)], tmp_path, "jekyll")
     assert "No space left" in str(exported.failed)
     assert files_of(tmp_path).keys() == {JOURNAL}
+
+
+@given(st.text(alphabet="'=+-@\t ab＝", max_size=6), st.text(alphabet="'=+-@\t ab＝", max_size=6))
+def test_cells_of_different_values_differ_and_one_apostrophe_less_is_the_value(
+    one: str, other: str
+) -> None:
+    cells = [documents._cell(value) for value in (one, other)]
+
+    assert (cells[0] == cells[1]) == (one == other)
+    assert cells[0] in (one, f"'{one}")
 
 
 def test_json_lines_hold_the_article_json(tmp_path: Path) -> None:
