@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from flows.cli.console import Console, with_global_options
+from flows.cli.console import Console, usage_error, with_global_options
 from flows.cli.parameters import MOMENT
 
 FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv", "parquet")
@@ -26,6 +26,12 @@ FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv", "parquet")
     "--since", type=MOMENT, help="Only articles published at or after this time (default UTC)."
 )
 @click.option("--check", is_flag=True, help="Compare with DIR, write nothing; 4 if different.")
+@click.option(
+    "--partition", is_flag=True, help="parquet: a file for each source and month of publication."
+)
+@click.option(
+    "--allow-empty", is_flag=True, help="Replace a full file although no article is selected."
+)
 @with_global_options
 @click.pass_obj
 def export(
@@ -36,22 +42,39 @@ def export(
     since: datetime | None,
     *,
     check: bool,
+    partition: bool,
+    allow_empty: bool,
 ) -> int:
     """Write articles as posts (jekyll, hexo, hugo), one file (jsonl, csv) or tables (parquet).
 
     An unchanged imported article is written as the bytes it came from, with its copies and
     earlier versions. DIR is the folder that was imported, or the parent of several. A file
-    that copydesk did not write is never overwritten. Posts that belong to no exported article
+    that copydesk did not write is never overwritten, and a full file is never replaced by an empty
+    one (exit code 3) without --allow-empty. Posts that belong to no exported article
     are listed and left alone; --check does not count them as differences.
     """
+    from flows.publishing.export_partitions import export_partitions
     from flows.publishing.export_posts import export_articles
     from flows.publishing.export_tables import export_tables
 
+    if partition and format_ != "parquet":
+        usage_error("--partition needs --format parquet")
     settings = console.settings()
     if format_ == "parquet":
-        tables = export_tables(settings, directory, source=source, since=since, check=check)
+        write_tables = export_partitions if partition else export_tables
+        tables = write_tables(
+            settings, directory, source=source, since=since, check=check, allow_empty=allow_empty
+        )
         console.print_result(tables.as_json(), tables.message())
         return tables.exit_code
-    posts = export_articles(settings, directory, format_, source=source, since=since, check=check)
+    posts = export_articles(
+        settings,
+        directory,
+        format_,
+        source=source,
+        since=since,
+        check=check,
+        allow_empty=allow_empty,
+    )
     console.print_result(posts.as_json(), posts.message())
     return posts.exit_code

@@ -35,6 +35,7 @@ from warehouse.records.posts import ArticleInfo, StoredFile
 
 ONE_FILE = {"jsonl": write_jsonl, "csv": write_csv}
 NOT_OURS = "copydesk did not write it; move it away"
+NOT_EMPTIED = "no article is selected, and it holds some; --allow-empty replaces it"
 _MAX_NAMES = 10
 
 
@@ -84,6 +85,8 @@ class ExportReport:
         )
         files = f"; files: {counts}" if counts else ""
         lines = [f"{self.directory}: {pluralize(self.articles, 'article')}{files}"]
+        if not self.articles:
+            lines.append("no article is selected: check --source and --since")
         lines += [f"! {path} differs: {why}" for path, why in found.differences.items()]
         lines += [f"! {path} is missing" for path in found.missing]
         lines += [f"! {path} could not be written: {why}" for path, why in found.failed.items()]
@@ -107,6 +110,7 @@ def export_articles(
     source: str | None = None,
     since: datetime | None = None,
     check: bool = False,
+    allow_empty: bool = False,
 ) -> ExportReport:
     """Write the current articles, or with ``check`` compare the files in the folder.
 
@@ -117,6 +121,7 @@ def export_articles(
         source: Only articles of this source.
         since: Only articles published then or later; without zone it is UTC.
         check: Compare, write nothing.
+        allow_empty: Replace a file with articles although no article is selected.
 
     Raises:
         WarehouseError: There is no snapshot yet, or it cannot be read.
@@ -131,7 +136,8 @@ def export_articles(
         count = count_selected(db, settings, source=source, since=since)
         selection = _Selection(db=db, source=source, since=since)
         if format_ in ONE_FILE:
-            exported = _one_file(selection, directory, format_, check=check)
+            may_replace = bool(count) or allow_empty
+            exported = _one_file(selection, directory, format_, may_replace, check=check)
         else:
             exported = _posts(selection, directory, cast("Dialect", format_), check=check)
     return ExportReport(articles=count, exported=exported, directory=directory, is_check=check)
@@ -165,7 +171,9 @@ def in_utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and is_naive else moment
 
 
-def _one_file(selection: _Selection, directory: Path, format_: str, *, check: bool) -> ExportResult:
+def _one_file(
+    selection: _Selection, directory: Path, format_: str, may_replace: bool, *, check: bool
+) -> ExportResult:
     exported, name = ExportResult(), f"articles.{format_}"
     file = directory / name
     with tempfile.TemporaryDirectory() as scratch:
@@ -181,6 +189,9 @@ def _one_file(selection: _Selection, directory: Path, format_: str, *, check: bo
             exported.differences[name] = "its articles differ from the snapshot"
         elif check:
             exported.missing.append(name)
+        elif file.exists() and not may_replace:
+            exported.changed.append(name)
+            exported.differences[name] = NOT_EMPTIED
         else:
             (exported.updated if file.exists() else exported.written).append(name)
             ONE_FILE[format_](selection.articles(), file)

@@ -1,6 +1,6 @@
 """Export tables as typed Parquet files: ``copydesk export DIR --format parquet``.
 
-One file for each of articles, revisions and sightings. DuckDB writes them directly from the
+One sorted file for each of articles, revisions and sightings; equal rows give equal bytes. DuckDB writes them directly from the
 snapshot, so that memory does not grow with the corpus. A file appears when it is complete.
 """
 
@@ -12,14 +12,26 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from flows.publishing.export_posts import NOT_OURS, ExportReport, count_selected, in_utc, no_folder
+from flows.publishing.export_posts import (
+    NOT_EMPTIED,
+    NOT_OURS,
+    ExportReport,
+    count_selected,
+    in_utc,
+    no_folder,
+)
 from flows.publishing.write_files import ExportResult
 from flows.settings import Settings
 from warehouse import connect_read_only, current_snapshot
 from warehouse.duckdb_errors import translate_errors
 
-TABLES = ("articles", "revisions", "sightings")
-_MARK = "copydesk"
+# The order of the rows of each table. Its columns make a key, so that equal rows give equal bytes.
+TABLES = {
+    "articles": "source, published_at, article_id",
+    "revisions": "source, article_id, revision",
+    "sightings": "source, article_id, content_hash",
+}
+MARK = "copydesk"
 
 # Which articles; revisions and sightings are those of the chosen articles.
 _CHOSEN = """
@@ -39,6 +51,7 @@ def export_tables(
     source: str | None = None,
     since: datetime | None = None,
     check: bool = False,
+    allow_empty: bool = False,
 ) -> ExportReport:
     """Write the tables, or with ``check`` compare the files in the folder row by row.
 
@@ -49,6 +62,7 @@ def export_tables(
         source: Only articles of this source.
         since: Only articles published then or later; without zone it is UTC.
         check: Compare, write nothing.
+        allow_empty: Replace files with rows although no article is selected.
 
     Raises:
         WarehouseError: There is no snapshot yet, or there is no room.
@@ -67,12 +81,19 @@ def export_tables(
         for table in TABLES:
             rows = f"FROM {table}" + ("" if is_all else " SEMI JOIN chosen USING (article_id)")
             with translate_errors(directory / f"{table}.parquet"):
-                _one(db, rows, directory / f"{table}.parquet", exported, check=check)
+                file = directory / f"{table}.parquet"
+                _one(db, rows, file, exported, may_replace=bool(count) or allow_empty, check=check)
     return ExportReport(articles=count, exported=exported, directory=directory, is_check=check)
 
 
 def _one(
-    db: DuckDBPyConnection, rows: str, file: Path, exported: ExportResult, *, check: bool
+    db: DuckDBPyConnection,
+    rows: str,
+    file: Path,
+    exported: ExportResult,
+    *,
+    may_replace: bool,
+    check: bool,
 ) -> None:
     if not file.exists():
         if check:
@@ -80,14 +101,17 @@ def _one(
         else:
             _write(db, rows, file)
             exported.written.append(file.name)
-    elif not _is_ours(db, file):
+    elif not is_ours(db, file):
         exported.changed.append(file.name)
         exported.differences[file.name] = NOT_OURS
-    elif _sum(db, rows) == _sum(db, f"FROM read_parquet({_quoted(file)})"):
+    elif _sum(db, rows) == _sum(db, f"FROM read_parquet({quoted(file)})"):
         exported.identical.append(file.name)
     elif check:
         exported.changed.append(file.name)
         exported.differences[file.name] = "its rows differ from the snapshot"
+    elif not may_replace:
+        exported.changed.append(file.name)
+        exported.differences[file.name] = NOT_EMPTIED
     else:
         _write(db, rows, file)
         exported.updated.append(file.name)
@@ -99,8 +123,8 @@ def _write(db: DuckDBPyConnection, rows: str, file: Path) -> None:
     part = file.with_name(f".{file.name}.part")
     try:
         db.execute(
-            f"COPY ({rows}) TO {_quoted(part)} "
-            f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{_MARK}: '{file.stem}'}})"
+            f"COPY ({rows} ORDER BY {TABLES[file.stem]}) TO {quoted(part)} "
+            f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{MARK}: '{file.stem}'}})"
         )
         with part.open("rb") as written:
             os.fsync(written.fileno())
@@ -109,14 +133,14 @@ def _write(db: DuckDBPyConnection, rows: str, file: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _is_ours(db: DuckDBPyConnection, file: Path) -> bool:
+def is_ours(db: DuckDBPyConnection, file: Path) -> bool:
     """Whether copydesk wrote a Parquet file, by its metadata."""
     with file.open("rb") as stream:
         if stream.read(4) != b"PAR1":
             return False
     found = db.execute(
-        f"SELECT count(*) FROM parquet_kv_metadata({_quoted(file)}) "  # noqa: S608
-        f"WHERE decode(key) = '{_MARK}' AND decode(value) = '{file.stem}'"
+        f"SELECT count(*) FROM parquet_kv_metadata({quoted(file)}) "  # noqa: S608
+        f"WHERE decode(key) = '{MARK}' AND decode(value) = '{file.stem}'"
     ).fetchall()
     return bool(found[0][0])
 
@@ -126,5 +150,6 @@ def _sum(db: DuckDBPyConnection, rows: str) -> tuple[int, str]:
     return int(count), str(total)
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """A path as a SQL string."""
     return "'" + str(path).replace("'", "''") + "'"

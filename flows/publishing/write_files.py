@@ -32,6 +32,7 @@ class ExportResult:
         identical: Existing files with the same bytes.
         written: New files.
         updated: Replaced files of an earlier export.
+        removed: Files of an earlier export without articles today.
         changed: Files that differ and were left alone, because copydesk did not write them
             or they were edited since; with ``check`` all that differ.
         missing: With ``check``: files that do not exist.
@@ -43,6 +44,7 @@ class ExportResult:
     identical: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
@@ -56,7 +58,16 @@ class ExportResult:
 
     def counts(self) -> dict[str, int]:
         """Number of files of each kind."""
-        kinds = ("identical", "written", "updated", "changed", "missing", "extra", "failed")
+        kinds = (
+            "identical",
+            "written",
+            "updated",
+            "removed",
+            "changed",
+            "missing",
+            "extra",
+            "failed",
+        )
         return {kind: len(getattr(self, kind)) for kind in kinds}
 
 

@@ -141,3 +141,34 @@ def test_parquet_as_typed(stored, tmp_path, capfd):
     assert cli.run([*arguments, "--check"]) == 0
     assert cli.run([*arguments, "--check", "--source", "ofweek"]) == 4
     assert "articles.parquet differs: its rows" in capfd.readouterr().out
+
+
+def test_rows_are_sorted_and_a_second_export_has_the_same_bytes(stored, tmp_path):
+    for folder in ("first", "second"):
+        export_tables(stored.settings, tmp_path / folder)
+
+    for table, order in TABLES.items():
+        one, other = (tmp_path / name / f"{table}.parquet" for name in ("first", "second"))
+        assert one.read_bytes() == other.read_bytes()
+        with duckdb.connect() as db:
+            keys = db.execute(f"SELECT {order} FROM read_parquet('{one}')").fetchall()
+            ordered = db.execute(f"SELECT {order} FROM '{one}' ORDER BY {order}").fetchall()
+        assert keys == ordered
+        assert len(set(keys)) == len(keys)
+
+
+def test_empty_selection_replaces_a_full_file_only_when_allowed(stored, tmp_path):
+    export_tables(stored.settings, tmp_path)
+    before = (tmp_path / "articles.parquet").read_bytes()
+    future = datetime(2100, 1, 1, tzinfo=UTC)
+
+    refused = export_tables(stored.settings, tmp_path, since=future)
+
+    assert (tmp_path / "articles.parquet").read_bytes() == before
+    assert (refused.exit_code, len(refused.exported.changed), refused.articles) == (3, 3, 0)
+    assert "no article is selected: check --source and --since" in refused.message()
+    assert "--allow-empty replaces it" in refused.message()
+
+    allowed = export_tables(stored.settings, tmp_path, since=future, allow_empty=True)
+    assert (allowed.exit_code, len(allowed.exported.updated)) == (0, 3)
+    assert pyarrow.parquet.read_table(tmp_path / "articles.parquet").num_rows == 0

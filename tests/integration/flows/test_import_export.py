@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -48,7 +48,8 @@ def test_all_five_seeds_survive_import_and_export_check_byte_for_byte(seeded, di
     checked = export_articles(seeded.settings, SEEDS, dialect, check=True)
 
     assert checked.exported.counts() == {
-        "identical": 5, "written": 0, "updated": 0, "changed": 0, "missing": 0, "extra": 0, "failed": 0,
+        "identical": 5, "written": 0, "updated": 0, "removed": 0, "changed": 0,
+        "missing": 0, "extra": 0, "failed": 0,
     }  # fmt: skip
     assert checked.exit_code == 0
 
@@ -338,3 +339,20 @@ def test_a_post_edited_after_the_export_is_a_revision_with_the_time_of_the_edit(
         "WHERE r.revision = 2 AND r.source = 'ofweek'"
     )
     assert first_seen_at < valid_from
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "csv"])
+def test_empty_selection_replaces_a_full_file_only_when_allowed(synced, tmp_path, format_):
+    export_articles(synced.settings, tmp_path, format_)
+    file = tmp_path / f"articles.{format_}"
+    before, future = file.read_bytes(), datetime(2100, 1, 1, tzinfo=UTC)
+
+    refused = export_articles(synced.settings, tmp_path, format_, since=future)
+    assert (refused.exit_code, refused.exported.changed) == (3, [file.name])
+    assert file.read_bytes() == before
+    assert "no article is selected: check --source and --since" in refused.message()
+
+    export_articles(synced.settings, tmp_path, format_, since=future, allow_empty=True)
+    assert file.read_bytes() != before
+    again = export_articles(synced.settings, tmp_path, format_, since=future)
+    assert (again.exit_code, again.exported.identical) == (0, [file.name])
