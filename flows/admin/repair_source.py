@@ -93,7 +93,7 @@ class SourceRepair:
             {
                 "key": f"select.{one.field}",
                 "old": one.old or "(generic rules)",
-                "new": one.new if one.is_changed else ("-" if one.is_right else "none"),
+                "new": _shown(one),
                 "before": str(one.before),
                 "after": str(one.after),
             }
@@ -295,8 +295,22 @@ def _url(row: ArticleRow) -> str:
 
 
 def _failure(one: FieldRepair) -> str:
-    reached = f"{one.new!r} gives the known value on" if one.new else "no selector was found:"
-    return f"{one.field}: {reached} {one.after} held-back pages, and {one.limit:.0%} of them are needed"
+    needed = f"and {one.limit:.0%} of them are needed"
+    if one.new:
+        return f"{one.field}: {one.new!r} is right on {one.after} held-back pages, {needed}"
+    kept = repr(one.old) if one.old else "the generic rules"
+    verb = "is" if one.old else "are"
+    return (
+        f"{one.field}: no selector was found; {kept} {verb} right on {one.before} held-back pages, "
+        f"{needed}"
+    )
+
+
+def _shown(one: FieldRepair) -> str:
+    """The new selector for the table; ``-`` where nothing changes."""
+    if one.has_failed:
+        return one.new or "none"
+    return one.new if one.is_changed else "-"
 
 
 def _field_json(one: FieldRepair) -> dict[str, Any]:
