@@ -23,7 +23,7 @@ from flows.cli.demo_run import free_port
 from flows.serve.prefect_server import PrefectServer
 from tests import site
 from tests.site import Fault, NewsSite
-from warehouse import connect_read_only
+from warehouse import connect, connect_read_only
 from warehouse.errors import WarehouseError
 from warehouse.process import process_exists
 
@@ -248,6 +248,12 @@ class Serving:
 
         before = received()
         self.wait(f"{count} requests", lambda: received() >= before + count)
+
+    def fetch_again(self, start: str, fault: Fault) -> None:
+        """Answer these paths with a fault, and let all stored entries count as changed."""
+        self.faults[start] = fault
+        with connect(self.settings.warehouse.path) as db:
+            db.execute("UPDATE _store.entries SET digest = gen_random_uuid()")
 
     def cancel(self, run: dict[str, Any]) -> None:
         """Cancel a run, as the button in the UI does."""

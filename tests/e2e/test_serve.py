@@ -119,7 +119,7 @@ class TestServe:
         assert serving.articles("ofweek") == set()
 
     def test_cancelled_run_stores_its_batch(self, serving):
-        serving.faults[ARTICLES_OF_OFWEEK] = SLOW
+        serving.fetch_again(ARTICLES_OF_OFWEEK, SLOW)
         run = serving.ask("ofweek")
         serving.wait_for_state(run, "RUNNING")
         serving.wait_for_requests(4, ARTICLES_OF_OFWEEK)
@@ -154,7 +154,7 @@ class TestServe:
         assert serving.articles("ofweek") == set(site.oracle(1).of("ofweek", "direct"))
 
     def test_run_of_a_killed_command_is_crashed(self, serving):
-        serving.faults[ARTICLES_OF_OFWEEK] = SLOW
+        serving.fetch_again(ARTICLES_OF_OFWEEK, SLOW)
         with subprocess.Popen(serving.command("sync", "ofweek"), env=serving.environ) as command:
             serving.wait_for_requests(1, ARTICLES_OF_OFWEEK)
             command.kill()
@@ -164,7 +164,7 @@ class TestServe:
 
     @pytest.mark.nightly
     def test_run_of_another_worker_that_is_stopped_is_crashed_and_its_source_is_free(self, serving):
-        serving.faults[ARTICLES_OF_OFWEEK] = SLOW
+        serving.fetch_again(ARTICLES_OF_OFWEEK, SLOW)
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "copydesk"]
         environ = serving.environ | {"PREFECT_API_URL": serving.api}
         own = serving.child_pid("prefect")
@@ -194,7 +194,7 @@ class TestServe:
         with serving.session() as session:
             path = f"/deployments/{maintenance}/pause_deployment"
             assert session.post(serving.api + path, timeout=10).ok
-        serving.faults[ARTICLES_OF_OFWEEK] = SLOW
+        serving.fetch_again(ARTICLES_OF_OFWEEK, SLOW)
         serving.wait_for_state(serving.ask("ofweek"), "RUNNING")
         serving.wait_for_requests(2, ARTICLES_OF_OFWEEK)
 
@@ -237,7 +237,7 @@ class TestServe:
         assert serving.runs_due("woshipm", stopped, late, "SCHEDULED", "RUNNING", "PENDING") == []
 
     def test_after_a_kill_of_everything_the_run_is_crashed_and_the_next_one_runs(self, serving):
-        serving.faults[ARTICLES_OF_OFWEEK] = SLOW
+        serving.fetch_again(ARTICLES_OF_OFWEEK, SLOW)
         run = serving.ask("renamed")
         serving.wait_for_state(run, "RUNNING")
         serving.wait_for_requests(1, ARTICLES_OF_OFWEEK)
