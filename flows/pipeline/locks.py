@@ -97,7 +97,8 @@ def acquire(
         since = datetime.now(UTC).isoformat(timespec="seconds")
         owner = LockOwner(flow=flow, run_id=run_id, since=since, process=this_process())
         os.ftruncate(lock, 0)
-        os.pwrite(lock, json.dumps(asdict(owner)).encode(), 0)
+        with suppress(OSError):  # a full disk: only messages of other runs need the owner
+            os.pwrite(lock, json.dumps(asdict(owner)).encode(), 0)
         try:
             yield
         finally:

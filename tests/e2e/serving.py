@@ -250,9 +250,10 @@ class Serving:
         self.wait(f"{count} requests", lambda: received() >= before + count)
 
     def fetch_again(self, start: str, fault: Fault) -> None:
-        """Answer these paths with a fault, and let all stored entries count as changed."""
+        """Answer these paths with a fault, and let all listings and entries count as changed."""
         self.faults[start] = fault
         with connect(self.settings.warehouse.path) as db:
+            db.execute("UPDATE _store.fetches SET etag = NULL, last_modified = NULL")
             db.execute("UPDATE _store.entries SET digest = gen_random_uuid()")
 
     def cancel(self, run: dict[str, Any]) -> None:

