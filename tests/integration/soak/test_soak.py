@@ -52,9 +52,13 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
         config = demo_run.write_config(
             folder, port=news_site.port, article_url=demo_run.ARTICLE_URL
         )
+        with config.open("a", encoding="utf-8") as file:
+            file.write(f"\n[defaults]\nrevisit = {[f'{hour}h' for hour in range(1, LAST)]}\n")
         chosen = settings.load(config, {})
         for edition in range(1, LAST + 1):
             news_site.edition, began = edition, datetime.now(UTC)
+            if edition > 1:
+                change(chosen.warehouse.path, AN_HOUR_PASSES)
             sync_without_prefect(chosen, list(chosen.sources), limit=None, dry_run=False)
             windows.append(Window(edition=edition, began=began, ended=datetime.now(UTC)))
     return Read(chosen.warehouse.path, site.oracle(LAST), windows)
@@ -81,6 +85,11 @@ def key(article: str) -> str:
     return f"(SELECT article_key FROM _store.article_records WHERE source || ':' || source_article_id = '{article}' LIMIT 1)"
 
 
+# Corrections of a page alone are found by revisits only.
+AN_HOUR_PASSES = (
+    "UPDATE _store.entries SET first_fetched_at = first_fetched_at - INTERVAL 61 MINUTE, "
+    "last_fetched_at = last_fetched_at - INTERVAL 61 MINUTE"
+)
 REWRITTEN = "finews:NW202203142308110113"
 ONCE = "woshipm:5364101"
 
