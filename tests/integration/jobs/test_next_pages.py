@@ -83,6 +83,7 @@ def test_pages_become_one_article_and_the_same_sync_changes_nothing(ferry):
 def test_correction_on_a_later_page_is_a_revision(ferry):
     ferry.sync("gazette")
     ferry.faults["/ferry/3"] = page("Third and last")
+    ferry.age(hours=2)
 
     assert ferry.sync("gazette").totals()["updated"] == 1
 
@@ -118,6 +119,7 @@ def test_new_article_is_stored_without_a_page_that_fails_now_and_completed_by_th
 def test_stored_article_never_loses_a_page_that_fails_now(ferry):
     ferry.sync("gazette")
     ferry.faults["/ferry/2"] = Fault(status=503)
+    ferry.age(hours=2)
 
     report = ferry.sync("gazette")
 

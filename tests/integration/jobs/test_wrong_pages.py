@@ -124,6 +124,7 @@ def test_stored_article_remains_and_its_failure_ends_with_the_fault(gazette, fau
     gazette.sync("gazette")
     whole = faults["/gazette/ferry"]
     faults["/gazette/ferry"] = answer("Sign in", "Please sign in to read the article.")
+    gazette.age(hours=2)
     gazette.sync("gazette")
     assert (len(titles(gazette)), reasons(gazette)) == (3, [("login_page", 1)])
 
