@@ -160,6 +160,8 @@ class AuditReport:
             notes.append(
                 f"{pluralize(self.opened, 'gap')} opened, {pluralize(self.closed, 'gap')} closed"
             )
+        if self.addresses:
+            notes.append(f"to fetch them: copydesk gaps --audit {self.source} --backfill")
         return notes
 
 

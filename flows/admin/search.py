@@ -10,6 +10,7 @@ from flows.admin.query import file_to_read
 from flows.callbacks import Notify
 from flows.settings import Settings
 from warehouse import connect_for_queries
+from warehouse.read.articles import count_articles
 from warehouse.search.query import SearchHit, SearchResult, search
 
 
@@ -69,9 +70,12 @@ def search_articles(
         WarehouseMissing: No snapshot was published yet.
         WarehouseTooOld: An earlier copydesk published it.
         BadQuery: The query is not valid text.
+        ConfigurationError: The source is not configured, and no article is of it.
     """
     with connect_for_queries(file_to_read(settings, live=live, notify=notify)) as db:
         found = search(db, query, source=source, since=since, until=until, limit=limit)
+        if source and not found.hits and not count_articles(db, source=source):
+            settings.source(source)
     return SearchReport(query=query, result=found)
 
 

@@ -61,6 +61,4 @@ def search(
     console.print_result(report.as_json(), report.message())
     if warning := report.warning():
         console.notify(warning)
-    if not report.result.hits:
-        console.warn_unknown_source(source)
     return OK

@@ -85,9 +85,12 @@ class NewSource:
                 f"Next: correct {next(one for one in self.files if one.endswith(cases.SUFFIX))} by "
                 f"eye, then the selectors, until `{test}` passes there.",
                 *(
-                    [f"Then: pip install -e {self.folder}, and a section [sources.{self.parser}]"]
+                    [
+                        f'Then: pip install -e {self.folder}, and parser = "{self.parser}" in a '
+                        "section of copydesk.toml"
+                    ]
                     if self.is_package
-                    else [f"Then: a section [sources.{self.parser}] in copydesk.toml"]
+                    else [f'Then: parser = "{self.parser}" in a section of copydesk.toml']
                 ),
             ]
         )

@@ -36,7 +36,7 @@ COMMENT ON COLUMN sources.health IS 'Health after its last sync: ok, learning, w
 COMMENT ON COLUMN sources.learning IS 'What copydesk still needs to know its normal values; empty when they are known';
 COMMENT ON COLUMN sources.health_at IS 'When its health was evaluated, UTC';
 COMMENT ON COLUMN sources.normal_silence_hours IS 'Hours without a new article that are still normal; null while copydesk learns them';
-COMMENT ON COLUMN sources.new_articles_7_days IS 'New articles of its channels in the 7 days before health_at';
+COMMENT ON COLUMN sources.new_articles_7_days IS 'New articles of its channels in the 7 days before health_at; those before copydesk health --accept do not count';
 COMMENT ON COLUMN sources.normal_articles_7_days IS 'Median of the same number in its past; null while copydesk learns it';
 COMMENT ON COLUMN sources.field_coverage IS 'JSON: share of its last articles that have each field';
 COMMENT ON COLUMN sources.open_finding_count IS 'Number of its health findings that are not closed';

@@ -50,6 +50,12 @@ def test_filters_limit_and_json(searched):
     assert len(found("碳中和", "--limit", "1")) == 1
 
 
+def test_source_that_is_neither_configured_nor_stored_is_a_usage_error(searched):
+    code, _, err = searched("碳中和", "--source", "ofwek")
+
+    assert (code, "ofweek" in err) == (2, True)
+
+
 def test_partial_matches_are_marked(searched):
     code, out, _ = searched("碳中和", "量子计算")
 
