@@ -66,6 +66,8 @@ class Project:
             text = text.replace(f"[sources.{slug}]\n", f'[sources.{slug}]\nschedule = "{when}"\n')
         # Several transactions a run, so that a kill can come between two of them.
         text += f"\n[run]\nbatch_size = 9\n\n[serve]\nport = {self.port}\n"
+        # Corrections of a page alone are found by revisits only.
+        text += f"\n[defaults]\nrevisit = {[f'{minute}m' for minute in range(1, 91)]}\n"
         self.config.write_text(text, encoding="utf-8")
         name, _, value = self.mark.partition("=")
         self.environ = {
