@@ -7,7 +7,7 @@
   weight of the sentences decides.
 * A time without a time zone is in the zone of the option ``time_zone``, else of the
   publisher in ``parsers.extract.heuristics``, else in UTC.
-* The following pages of an article are joined (``parsers.extract.following``).
+* The following pages of an article are joined (``parsers.extract.pagination``).
 * The option ``select`` names a CSS selector for any field (``parsers.extract.selected``).
 
 An article's id is its canonical URL. There are no listings: URLs name the pages.
@@ -33,10 +33,10 @@ from parsers.extract.completeness import (
     size_behind_wall,
     with_completeness,
 )
-from parsers.extract.following import MAX_PAGES, next_page
 from parsers.extract.heuristics import Host, host_facts
 from parsers.extract.join import join_bodies, repeats
 from parsers.extract.metadata import categories, headline, language_of, lead_image, tags
+from parsers.extract.pagination import MAX_PAGES, next_page
 from parsers.extract.published import published, updated
 from parsers.extract.selected import select_fields, selectors_of, without_removed
 from parsers.extract.structured import Structured, read_structured, texts

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from parsers import registry
-from parsers.extract.following import MAX_PAGES, next_page
+from parsers.extract.pagination import MAX_PAGES, next_page
 from parsers.model import Article, Entry, Page
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
