@@ -255,8 +255,9 @@ class TestServe:
         serving.process.kill()
         serving.process.wait(10)
 
-        # A run that has just begun may look for its server some minutes longer.
-        serving.wait("every child ended", lambda: not children & serving.alive(), 60)
+        serving.wait("server and worker ended", lambda: not children & serving.alive(), 60)
+        # A run that has just begun looks for its server for up to five minutes.
+        serving.wait("every process ended", lambda: not serving.alive(), 330)
 
     def test_nothing_was_lost_or_doubled_by_all_that(self, serving):
         with connect_read_only(serving.settings.warehouse.path) as db:

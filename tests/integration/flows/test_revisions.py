@@ -11,7 +11,7 @@ from flows.cli import revisions as command
 from tests.unit.warehouse.factories import HOUR, NOON, article, fetched_later, hash_of, upsert
 from warehouse import connect, publish
 
-OLD = "央行宣布降准0.5个百分点。\n\n第二段没有变化。\n\nThe bank said so."
+OLD = "央行宣布降准0.5个百分点。\n\n第二段没有变化。\n\nThe bank gave no reason."
 NEW = "央行今日宣布降准0.25个百分点。\n\n第二段没有变化。\n\nThe bank confirmed it."
 
 
