@@ -28,6 +28,7 @@ _UPGRADE = f"upgrade_from_{FIRST_VERSION - 1:04}.sql"
 _CHECKSUM_BEFORE = "e363db27885ce0ce79e1135b4e44d9eafd9fecf55c4198d1827b95c2e5ed15ff"
 
 _COMPRESSION = " USING COMPRESSION zstd"
+_COLUMN_COMMENT = re.compile(r"^COMMENT ON COLUMN .*;$", re.MULTILINE)
 _LEDGER = """
     CREATE SCHEMA IF NOT EXISTS _store;
     CREATE TABLE IF NOT EXISTS _store.migrations (
@@ -138,8 +139,8 @@ def apply(db: DuckDBPyConnection, todo: Sequence[Migration], *, is_lake: bool = 
             db.execute(_LEDGER)
             if not is_lake:
                 db.execute(one.sql)
-            elif not one.name.endswith("column_comments"):
-                db.execute(one.sql.replace(_COMPRESSION, ""))
+            elif sql := _COLUMN_COMMENT.sub("", one.sql.replace(_COMPRESSION, "")):
+                db.execute(sql)
             db.execute(
                 "INSERT INTO _store.migrations VALUES (?, ?, ?, now())",
                 [one.version, one.name, one.checksum],

@@ -21,7 +21,8 @@ TABLES = (
     "alert_deliveries", "article_records", "article_versions", "backfill_chunks", "channel_days", "channel_states",
     "contents", "entries", "fetches", "gaps", "gone", "health_findings", "migrations", "posts", "quarantine",
     "runs", "search_articles", "search_docs", "search_fresh", "search_postings", "search_runs", "sightings",
-    "source_health", "source_outages", "suppressions", "watermarks", "write_sequence",
+    "source_health", "source_outages", "suppressions", "syndication_common", "syndication_docs",
+    "syndication_pairs", "syndication_prints", "watermarks", "write_sequence",
 )  # fmt: skip
 
 # Each counts violations.

@@ -34,6 +34,7 @@ VIEWS = {
     "quarantine": ("reason", "expected", "found", "page", "listing_entry", "attempts", "alerted_at", "resolved_at"),
     "gaps": ("source", "channel", "from_at", "to_at", "detected_by", "detected_at", "closed_by"),
     "sources": ("source", "last_success_at", "last_new_article_at", "article_count", "open_quarantine_count", "open_gap_count", "health", "learning", "health_at", "normal_silence_hours", "new_articles_7_days", "normal_articles_7_days", "field_coverage", "open_finding_count"),
+    "syndication": ("article_id", "other_article_id", "source", "other_source", "kind", "jaccard", "containment", "title", "other_title", "publisher", "other_publisher", "published_at", "other_published_at", "published_first", "first_seen_at", "other_first_seen_at", "seen_first", "declared_origin", "declared_by", "origin_article_id"),
     "search_index": ("content_count", "indexed_count"),
     "health_findings": ("finding_id", "source", "channel", "kind", "field", "expected", "found", "since", "opened_at", "run_id", "closed_at", "closed_by"),
     "channel_days": ("source", "channel", "day", "run_count", "read_count", "new_count", "parsed_count", "failed_count", "fields"),
