@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -54,6 +55,7 @@ class Migration:
     checksum: str
 
 
+@cache
 def migrations(folder: Traversable | None = None) -> tuple[Migration, ...]:
     """Read every migration of this copydesk, in order.
 

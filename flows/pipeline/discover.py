@@ -37,21 +37,24 @@ def discover(run: RunContext, source: Source) -> DiscoveryResult:
         return DiscoveryResult()
     discovery = _Discovery(run, source)
     listings = source.parser.listings(source)
-    marks = discovery.stored_state(listings)
+    with run.reading():
+        marks = discovery.stored_state(listings)
+        discovery.read_validators(listings)
     discovery.read_listings(listings, marks)
     result = discovery.result
     stats.is_broken = 0 < len(listings) == result.unread_count and not run.is_stopping
-    if run.limit is None:
-        discovery.detect_gaps(marks)
-    else:
-        result.listings.watermarks.clear()  # entries beyond the limit are not handled
-    discovery.report_earlier_gaps()
-    discovery.add_article_urls()
-    targets, result.targets = result.targets, result.targets[: run.limit]
-    stats.add(discovered=len(targets), skipped=len(targets) - len(result.targets))
-    stats.has_listed |= bool(targets) or not listings
-    plan = plan_visits(run, source, result.targets)
-    discovery.record_listings(plan)
+    with run.reading():  # opened once for what follows
+        if run.limit is None:
+            discovery.detect_gaps(marks)
+        else:
+            result.listings.watermarks.clear()  # entries beyond the limit are not handled
+        discovery.report_earlier_gaps()
+        discovery.add_article_urls()
+        targets, result.targets = result.targets, result.targets[: run.limit]
+        stats.add(discovered=len(targets), skipped=len(targets) - len(result.targets))
+        stats.has_listed |= bool(targets) or not listings
+        plan = plan_visits(run, source, result.targets)
+        discovery.record_listings(plan)
     result.targets = plan.targets
     result.listings.seen += plan.seen
     result.listings.open_channels |= plan.open_channels | discovery.tree.incomplete
@@ -84,6 +87,7 @@ class _Discovery:
         garbled: Channels with lines that could not be read.
         unreported: Open gaps of runs that were killed.
         read: The listings that arrived and could be parsed.
+        validators: Of the listings that this run asks for, by address.
     """
 
     def __init__(self, run: RunContext, source: Source) -> None:
@@ -96,6 +100,7 @@ class _Discovery:
         self.garbled: set[str] = set()
         self.unreported: list[Gap] = []
         self.read: list[_ReadListing] = []
+        self.validators: dict[str, Validators | None] = {}
         self._held_bytes = 0
         self.tree = ListingTree(run, source, source.parser.listings(source))
 
@@ -111,20 +116,24 @@ class _Discovery:
             marks = {one.channel: watermarks.get(db, slug, one.channel) for one in listings}
         return {channel: mark for channel, mark in marks.items() if mark is not None}
 
-    def _validators(self, listings: Sequence[Listing]) -> dict[str, Validators]:
+    def read_validators(self, listings: Sequence[Listing]) -> None:
+        """Read the validators of listings that were not asked for yet."""
+        urls = [one.url for one in listings if one.url not in self.validators]
+        if not urls:
+            return
         with self.run.reading() as db:
-            urls = [one.url for one in listings]
-            return fetches.validators(db, urls, source=self.source.slug)
+            found = fetches.validators(db, urls, source=self.source.slug)
+        self.validators |= {url: found.get(url) for url in urls}
 
     def read_listings(self, listings: Sequence[Listing], marks: Mapping[str, Watermark]) -> None:
         """Fetch the listings and those that they name; add their entries in their order."""
         self.tree.marks = marks
         while wave := self.tree.next_wave():
-            validators = self._validators(wave)
+            self.read_validators(wave)
             since = self.run.trusted_since
             requests = [
                 replace(
-                    build_request(one.url, validators.get(one.url), trusted_since=since),
+                    build_request(one.url, self.validators[one.url], trusted_since=since),
                     archive_later=True,
                 )
                 for one in wave
@@ -132,7 +141,7 @@ class _Discovery:
             responses = {one.request.url: one for one in self.run.fetch_all(requests)}
             for listing in wave:
                 response = responses.get(listing.url)
-                known = validators.get(listing.url)
+                known = self.validators[listing.url]
                 is_read = response is not None and self._read_listing(listing, response, known)
                 if not is_read and listing in listings:
                     self.result.unread_count += 1

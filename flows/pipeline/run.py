@@ -25,6 +25,7 @@ from flows.pipeline.health.collect import HealthCollector
 from flows.pipeline.repeated_pages import RepeatedPages
 from flows.pipeline.restore import restore_steps
 from flows.pipeline.run_log import logger
+from flows.pipeline.shared_connection import SharedConnection
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
 from flows.settings import FetchSettings, Settings
@@ -130,7 +131,8 @@ class RunContext:
         self.health: dict[str, HealthCollector] = defaultdict(HealthCollector)
         self.environment = _ENVIRONMENT.get() or default()
         self._resources = ExitStack()
-        self._one_writer = threading.Lock()
+        self._shared = SharedConnection(self._connect)
+        self._counting = threading.Lock()
         self._archive: ArchiveWriter | None = None  # opened with the fetcher
         self._started: set[str] = set()
         self._batch_count = 0
@@ -322,23 +324,23 @@ class RunContext:
     @contextmanager
     def reading(self) -> Iterator[DuckDBPyConnection]:
         """The warehouse, to read. A dry run without a warehouse reads an empty one in memory."""
-        config, notify = self.settings.warehouse, self.environment.notify
-        is_missing = self.is_dry and not config.path.exists()
-        path = warehouse.MEMORY if is_missing else config.path
-        wait = config.lock_timeout_seconds
-        steps = partial(restore_steps, self.settings)
         try:
-            with (
-                self._one_writer,
-                warehouse.connect(
-                    path, wait_seconds=wait, notify=notify, restore_steps=steps
-                ) as db,
-            ):
+            with self._shared.use() as db:
                 yield db
         except (WarehouseMissing, WarehouseDamaged) as error:
-            if isinstance(error, WarehouseLost) or not (found := steps()):
+            if isinstance(error, WarehouseLost) or not (found := restore_steps(self.settings)):
                 raise
             raise type(error)(f"{error}. {found}") from error
+
+    def _connect(self) -> AbstractContextManager[DuckDBPyConnection]:
+        config = self.settings.warehouse
+        is_missing = self.is_dry and not config.path.exists()
+        return warehouse.connect(
+            warehouse.MEMORY if is_missing else config.path,
+            wait_seconds=config.lock_timeout_seconds,
+            notify=self.environment.notify,
+            restore_steps=partial(restore_steps, self.settings),
+        )
 
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
@@ -355,7 +357,7 @@ class RunContext:
 
     def publish_periodically(self) -> None:
         """Publish the snapshot after every so many batches, so that readers follow a long run."""
-        with self._one_writer:
+        with self._counting:
             self._batch_count += 1
             is_due = self._batch_count % self.settings.run.snapshot_every_batches == 0
         if is_due:
