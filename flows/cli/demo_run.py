@@ -74,7 +74,13 @@ def run_demo(
         config = write_config(folder, port=port, article_url=ARTICLE_URL)
         chosen = settings.load(config)
         report = run_sync(
-            chosen, (), config=config, notify=notify, progress=on_progress, verbosity=verbosity
+            chosen,
+            (),
+            config=config,
+            notify=notify,
+            progress=on_progress,
+            verbosity=verbosity,
+            start_server=True,
         )
         parts = [_query_text(chosen, sql, notify) for sql in (_ARTICLE_COUNTS, _ARTICLES)]
         broken = demo_site.BROKEN_ENTRIES

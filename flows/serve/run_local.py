@@ -1,8 +1,9 @@
 """A flow in the process of a command, with Prefect's record of it.
 
 The run uses, in this order: the server of PREFECT_API_URL, the server of a running
-``copydesk serve`` of this warehouse, or a server of its own that ends with the command. Prefect
-is imported only here, after its settings were prepared: it takes a second.
+``copydesk serve`` of this warehouse, or a server of its own that ends with the command. A sync
+starts none of its own: that would cost three times the CPU of a run that finds nothing new.
+Prefect is imported only here, after its settings were prepared: it takes a second.
 """
 
 from __future__ import annotations
@@ -46,8 +47,20 @@ def run_sync(
     notify: Notify,
     progress: OnProgress,
     verbosity: int = 0,
+    start_server: bool = False,
 ) -> RunReport:
-    """Run one sync; without Prefect if its server cannot be used.
+    """Run one sync; without Prefect if there is no server, or it cannot be used.
+
+    Args:
+        settings: The configuration.
+        sources: Slugs of sources; all of them when empty.
+        config: The configuration file.
+        limit: At most this many entries of each source.
+        dry_run: List what would be fetched; store nothing.
+        notify: Called with messages.
+        progress: Called after each batch.
+        verbosity: 1 shows Prefect's log on the terminal.
+        start_server: Start a Prefect server for this run if none is there.
 
     Raises:
         ConfigurationError: A source is unknown.
@@ -62,8 +75,10 @@ def run_sync(
         "config": _path(resolve_config_file(config)),
     }
     options: dict[str, Any] = {"settings": settings, "notify": notify, "progress": progress}
+    has_server = prefect_api.configured_server(os.environ) or prefect_api.find_server(settings)
     try:
-        return run_flow("flows.sync.sync", parameters, verbosity=verbosity, **options)
+        if start_server or has_server:
+            return run_flow("flows.sync.sync", parameters, verbosity=verbosity, **options)
     except ServerNotStarted as error:
         notify(f"{error}\nThis run continues without Prefect; `copydesk doctor` checks the server")
     from flows.sync import sync_without_prefect

@@ -38,6 +38,7 @@ batch_size = 3
 parser = "ofweek"
 base_url = "http://127.0.0.1:{port}"
 """
+BACKFILL = ["backfill", "ofweek", "--from", "2022-03-11", "--to", "2022-03-13"]
 PASSWORD = "project:planted-password"
 ALL = len(site.oracle(1).of("ofweek", "direct"))
 
@@ -111,7 +112,7 @@ def test_signal_to_the_process_group_stores_the_batch_and_exits_130(
     if number == signal.SIGTERM:  # the other server starts with an empty folder, as for a new user
         prepared(folder / "data" / "prefect")
     faults["/"] = Fault(delay_seconds=0.5)
-    process = start(folder, "sync")
+    process = start(folder, *BACKFILL)
     wait_for_requests(news_site, 6, process)
     (server,) = servers_of(folder)
     api = f"http://127.0.0.1:{server.cmdline()[-1]}/api"
@@ -122,7 +123,7 @@ def test_signal_to_the_process_group_stores_the_batch_and_exits_130(
     out, err = process.communicate(timeout=90)
 
     assert process.returncode == 130, err
-    assert "sync interrupted" in out
+    assert "backfill interrupted" in out
     assert "Traceback" not in err
     assert servers_of(folder) == []
     states, count = stored(folder)
@@ -136,7 +137,7 @@ def test_killed_run_leaves_no_server_and_the_next_one_completes_it(
 ):
     prepared(folder / "data" / "prefect")
     faults["/"] = Fault(delay_seconds=0.5)
-    process = start(folder, "sync")
+    process = start(folder, *BACKFILL)
     wait_for_requests(news_site, 6, process)
     process.kill()
     process.communicate(timeout=30)
@@ -144,10 +145,21 @@ def test_killed_run_leaves_no_server_and_the_next_one_completes_it(
     assert left == []
     faults.clear()
 
-    _, err = (again := start(folder, "sync")).communicate(timeout=120)
+    _, err = (again := start(folder, *BACKFILL)).communicate(timeout=120)
 
     assert again.returncode == 0, err
     assert stored(folder) == (["crashed", "completed"], ALL)
+
+
+def test_sync_without_a_server_starts_none(folder, monkeypatch, capfd):
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+
+    code = cli.run(["sync"])
+
+    assert code == 0, capfd.readouterr().err
+    assert stored(folder) == (["completed"], ALL)
+    assert not (folder / "data" / "prefect").exists()
 
 
 @pytest.fixture
@@ -171,7 +183,7 @@ def test_server_that_does_not_answer_costs_a_line_and_no_article(folder, silent_
 def test_command_that_needs_prefect_fails_with_a_message_where_its_server_is_away(
     silent_server, capfd
 ):
-    code = cli.run(["backfill", "ofweek", "--from", "2022-03-11", "--to", "2022-03-13"])
+    code = cli.run(BACKFILL)
 
     err = capfd.readouterr().err
     assert code == 1

@@ -91,7 +91,8 @@ def asked(monkeypatch):
     return given
 
 
-def test_flows_get_the_absolute_path_of_the_default_file(elsewhere, asked):
+def test_flows_get_the_absolute_path_of_the_default_file(elsewhere, asked, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     file = elsewhere / "copydesk.toml"
     file.write_text(SOURCE.format(slug="ofweek"), encoding="utf-8")
     chosen = settings.load()
