@@ -44,8 +44,8 @@ SYMBOL_RANGES = (
     (0x20AC, 0x20AC), (0x2600, 0x27BF), (0x1F000, 0x1FAFF),
 )  # fmt: skip
 
-_LAST = 0x10FFFF
-_DELETED = _LAST + 1
+LAST = 0x10FFFF
+_DELETED = LAST + 1
 
 
 @cache
@@ -61,10 +61,9 @@ def folding() -> tuple[str, str]:
 
 
 def fold(codes: Codes) -> Codes:
-    """Return folded code points, without those that folding deletes."""
+    """Return folded code points; those that folding deletes are beyond ``LAST``."""
     folded: Codes = _fold_table()[codes]
-    kept: Codes = folded[folded != _DELETED]
-    return kept
+    return folded
 
 
 def classes(codes: Codes) -> NDArray[np.uint8]:
@@ -84,7 +83,7 @@ def regex_class(ranges: tuple[tuple[int, int], ...]) -> str:
 @cache
 def _fold_table() -> Codes:
     sources, targets = folding()
-    table = np.arange(_LAST + 1, dtype=np.uint32)
+    table = np.arange(LAST + 1, dtype=np.uint32)
     table[_codes(sources)] = _DELETED
     table[_codes(sources)[: len(targets)]] = _codes(targets)
     return table
@@ -92,7 +91,7 @@ def _fold_table() -> Codes:
 
 @cache
 def _class_table() -> NDArray[np.uint8]:
-    table = np.zeros(_LAST + 1, np.uint8)
+    table = np.zeros(LAST + 1, np.uint8)
     for kind, ranges in (
         (BIGRAM, BIGRAM_RANGES),
         (WORD, WORD_RANGES),

@@ -24,6 +24,11 @@ _COUNTS = """
            (SELECT count(*) FILTER (slot = doc) FROM _store.search_docs)
 """
 
+_SPACE = """
+    SELECT (SELECT coalesce(max(slot), 0) + 1 FROM _store.search_docs),
+           (SELECT count(*) FROM _store.search_fresh)
+"""
+
 _MISSING = """
     SELECT c.content_key
     FROM _store.contents c ANTI JOIN _store.search_docs d ON d.content_key = c.content_key
@@ -114,7 +119,7 @@ def add_contents(db: DuckDBPyConnection, contents: Sequence[Content]) -> dict[by
     """Index contents that the index does not have; return the document number of each."""
     if not contents:
         return {}
-    first = stage.count(db, "SELECT coalesce(max(slot), 0) + 1 FROM _store.search_docs")
+    first, fresh_count = db.execute(_SPACE).fetchall()[0]
     titles = tokenize([one.title for one in contents])
     texts = tokenize([one.text for one in contents])
     layout = lay_out(titles, texts, first)
@@ -130,10 +135,7 @@ def add_contents(db: DuckDBPyConnection, contents: Sequence[Content]) -> dict[by
         }
     )
     stage.insert(db, "_store.search_docs", docs)
-    stage.insert(
-        db, "_store.search_fresh", pa.table({"token": layout.tokens, "gpos": layout.positions})
-    )
-    runs.flush(db, at_least=runs.FLUSH_ROWS)
+    runs.append(db, layout.tokens, layout.positions, fresh_count=fresh_count)
     first_slots: list[int] = layout.first_slots.tolist()
     return dict(zip((one.key for one in contents), first_slots, strict=True))
 

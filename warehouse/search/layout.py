@@ -31,8 +31,8 @@ class Layout:
         first_slots: The first slot of each content.
         slot_counts: How many slots it has.
         token_counts: How many tokens its title and text have.
-        tokens: One posting each, in the order of token and position.
-        positions: The position of each in the index.
+        tokens: One posting each.
+        positions: The position of each in the index, ascending within title and text.
     """
 
     first_slots: Numbers
@@ -55,12 +55,10 @@ def lay_out(titles: TokenBatch, texts: TokenBatch, first_slot: int) -> Layout:
             np.repeat(starts + text_starts, texts.counts) + texts.positions(),
         ]
     )
-    tokens = np.concatenate([titles.tokens, texts.tokens])
-    order = np.lexsort((positions, tokens))
     return Layout(
         first_slots=first_slots,
         slot_counts=slot_counts,
         token_counts=titles.counts + texts.counts,
-        tokens=tokens[order],
-        positions=positions[order].astype(np.uint64),
+        tokens=np.concatenate([titles.tokens, texts.tokens]),
+        positions=positions.astype(np.uint64),
     )

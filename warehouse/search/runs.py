@@ -1,43 +1,72 @@
 """Sorted runs of postings: what keeps a search fast while articles arrive.
 
-New postings go to ``_store.search_fresh``, which a search reads as a whole. When it is large, it is
-moved to ``_store.search_postings`` as one sorted run per segment. A search reads one or two row groups of
-each run. ``merge`` makes one run of each segment; full segments then never change again.
+A few postings go to ``_store.search_fresh``, which a search reads as a whole. Many are written to
+``_store.search_postings`` as one sorted run per segment, with the fresh ones. A search reads one or two
+row groups of each run. ``merge`` makes one run of each segment; full segments then never change again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from warehouse import stage
 from warehouse.db import write_through
 from warehouse.search.layout import SEGMENT_BITS
+from warehouse.search.tokens import Tokens
 
-FLUSH_ROWS = 1 << 21
+RUN_ROWS = 1 << 18
+"""So many postings become a run: two row groups, about 500 articles."""
 
-_FLUSH = f"""
-    INSERT INTO _store.search_postings BY NAME
-    SELECT token, gpos FROM _store.search_fresh ORDER BY gpos >> {SEGMENT_BITS}, token, gpos
-"""  # noqa: S608
-_RUNS = f"""
-    INSERT INTO _store.search_runs BY NAME
-    SELECT DISTINCT (gpos >> {SEGMENT_BITS})::BIGINT AS segment FROM _store.search_fresh
-"""  # noqa: S608
+_FRESH = "SELECT token, gpos FROM _store.search_fresh"
 _UNMERGED = (
     "SELECT segment FROM _store.search_runs GROUP BY segment HAVING count(*) > 1 ORDER BY segment"
 )
 
 
-def flush(db: DuckDBPyConnection, *, at_least: int = 1) -> None:
-    """Move the fresh postings into a sorted run, if there are ``at_least`` so many."""
-    if stage.count(db, "SELECT count(*) FROM _store.search_fresh") < at_least:
+def append(db: DuckDBPyConnection, tokens: Tokens, positions: Tokens, *, fresh_count: int) -> None:
+    """Append postings in any order.
+
+    Args:
+        db: The warehouse.
+        tokens: The token of each.
+        positions: Its position in the index.
+        fresh_count: How many rows ``_store.search_fresh`` has.
+    """
+    if fresh_count + len(tokens) < RUN_ROWS:
+        stage.insert(db, "_store.search_fresh", _table(tokens, positions))
         return
-    write_through(db)
-    db.execute(_FLUSH)
-    db.execute(_RUNS)
+    if fresh_count:
+        fresh = db.execute(_FRESH).fetchnumpy()
+        db.execute("DELETE FROM _store.search_fresh")
+        tokens = np.concatenate([fresh["token"], tokens])
+        positions = np.concatenate([fresh["gpos"], positions])
+    _write_runs(db, tokens, positions)
+
+
+def flush(db: DuckDBPyConnection) -> None:
+    """Move the fresh postings into sorted runs."""
+    fresh = db.execute(_FRESH).fetchnumpy()
     db.execute("DELETE FROM _store.search_fresh")
+    _write_runs(db, fresh["token"], fresh["gpos"])
+
+
+def _write_runs(db: DuckDBPyConnection, tokens: Tokens, positions: Tokens) -> None:
+    if not len(tokens):
+        return
+    segments = positions >> np.uint64(SEGMENT_BITS)
+    for segment in range(int(segments.min()), int(segments.max()) + 1):
+        selected = np.flatnonzero(segments == segment)
+        order = selected[np.argsort(tokens[selected])]
+        stage.insert(db, "_store.search_postings", _table(tokens[order], positions[order]))
+        db.execute(f"INSERT INTO _store.search_runs VALUES ({segment})")  # noqa: S608
+
+
+def _table(tokens: Tokens, positions: Tokens) -> pa.Table:
+    return pa.table({"token": tokens, "gpos": positions})
 
 
 def unmerged_segments(db: DuckDBPyConnection) -> Sequence[int]:

@@ -22,7 +22,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.search.characters import BIGRAM, SYMBOL, WORD, classes, fold
+from warehouse.search.characters import BIGRAM, LAST, WORD, Codes, classes, fold
 
 Tokens: TypeAlias = NDArray[np.uint64]
 Numbers: TypeAlias = NDArray[np.int64]
@@ -51,38 +51,40 @@ class TokenBatch:
 
 def tokenize(texts: Sequence[str]) -> TokenBatch:
     """Return the tokens of texts without lone surrogates."""
-    parts = [fold(np.frombuffer(text.encode("utf-32-le"), np.uint32)) for text in texts]
-    separator = np.zeros(1, np.uint32)
-    codes = np.concatenate([*(one for part in parts for one in (part, separator)), separator])
-    kinds = classes(codes)
+    codes, kinds, text_ends = _characters(texts)
     before = np.concatenate([np.zeros(1, np.uint8), kinds[:-1]])
     starts = np.flatnonzero((kinds != 0) & ((kinds != WORD) | (before != WORD)))
     tokens = codes[starts].astype(np.uint64)
     kinds_of = kinds[starts]
-    pairs = kinds_of == BIGRAM
     following = np.where(kinds[starts + 1] == BIGRAM, codes[starts + 1], 0)
-    tokens[pairs] = (tokens[pairs] << _SHIFT) | following[pairs]
-    words = kinds_of == WORD
-    ends = np.flatnonzero((kinds != WORD) & (before == WORD))
-    tokens[words] = _word_tokens(codes, starts[words], ends)
-    text_ends = np.cumsum([len(part) + 1 for part in parts])
+    np.copyto(tokens, (tokens << _SHIFT) | following, where=kinds_of == BIGRAM)
+    if (words := kinds_of == WORD).any():
+        tokens[words] = _word_tokens(codes, kinds, before)
     until = np.searchsorted(starts, text_ends)
     return TokenBatch(tokens=tokens, counts=np.diff(until, prepend=0))
 
 
-def _word_tokens(codes: NDArray[np.uint32], starts: Numbers, ends: Numbers) -> Tokens:
-    text = codes.tobytes().decode("utf-32-le")
-    return np.fromiter(
-        (_word_token(text[a:b]) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)),
-        np.uint64,
-        len(starts),
-    )
+def _characters(texts: Sequence[str]) -> tuple[Codes, NDArray[np.uint8], Numbers]:
+    """Return the folded characters of all texts, the class of each, and where each text ends.
+
+    A character without a class follows each text, and two follow the last.
+    """
+    raw = np.frombuffer(("\n".join(texts) + "\n\n").encode("utf-32-le"), np.uint32)
+    text_ends = np.cumsum([len(text) + 1 for text in texts])
+    folded = fold(raw)
+    if len(kept := np.flatnonzero(folded <= LAST)) < len(folded):
+        folded, text_ends = folded[kept], np.searchsorted(kept, text_ends)
+    return folded, classes(folded), text_ends
+
+
+def _word_tokens(codes: Codes, kinds: NDArray[np.uint8], before: NDArray[np.uint8]) -> Tokens:
+    in_word = kinds == WORD
+    spaced = np.where(in_word, codes, ord(" "))[in_word | (before == WORD)]
+    words = spaced.tobytes().decode("utf-32-le").split()
+    return np.fromiter(map(_word_token, words), np.uint64, len(words))
 
 
 @lru_cache(maxsize=1 << 16)
 def _word_token(word: str) -> int:
     digest = md5(word.encode(), usedforsecurity=False).digest()
     return (int.from_bytes(digest[8:], "little") >> 2) | _WORD_BIT
-
-
-__all__ = ["SYMBOL", "TokenBatch", "tokenize"]

@@ -62,7 +62,7 @@ def test_after_any_history_the_index_equals_a_rebuilt_one(
     db: DuckDBPyConnection, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = random.Random(seed)  # noqa: S311
-    monkeypatch.setattr(runs, "FLUSH_ROWS", 40)
+    monkeypatch.setattr(runs, "RUN_ROWS", 40)
     for step in range(12):
         rows = []
         for _ in range(rng.randint(1, 4)):
@@ -96,8 +96,8 @@ def test_contents_of_an_earlier_copydesk_are_indexed_with_the_next_batches(
     empty = search(db, "降准")
     upsert(db, article(6, "加息"))
     some = search(db, "降准")
-    upsert(db, article(6, "加息"))
-    upsert(db, article(6, "加息"))
+    upsert(db, article(7, "降息"))
+    upsert(db, article(8, "升息"))
 
     assert (empty.hits, empty.content_count, empty.indexed_count) == ((), 5, 0)
     assert (len(some.hits), some.content_count, some.indexed_count) == (2, 6, 3)
@@ -174,7 +174,7 @@ def test_a_content_that_another_article_has_loses_the_title_of_the_erased_one(
 def test_a_merge_makes_one_sorted_run_and_changes_no_posting(
     db: DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "FLUSH_ROWS", 1)
+    monkeypatch.setattr(runs, "RUN_ROWS", 1)
     for i in range(4):
         upsert(db, article(i, f"降准消息{i}"))
     before = indexed(db)
