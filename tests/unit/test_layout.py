@@ -160,3 +160,15 @@ def test_importing_the_pipeline_loads_no_prefect():
 
     assert modules
     assert run.stdout == "[]\n"
+
+
+def test_a_process_that_only_reads_posts_loads_no_duckdb():
+    code = (
+        "import sys, flows.publishing.read_posts\n"
+        "print(sorted({'duckdb', 'pyarrow', 'numpy'} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert run.stdout == "[]\n"
