@@ -160,6 +160,8 @@ class FetchRow:
     Attributes:
         url: The requested URL.
         status: The HTTP status; ``None`` when no server answered.
+        seconds: Time that its requests took, without the waits between them; ``None`` when
+            no request was sent.
         bytes: Size of the decoded body.
         vary: The Vary header: with it a validator may belong to another representation.
         archive_file, archive_offset: The place of the page in the archive.
@@ -177,6 +179,7 @@ class FetchRow:
     final_url: str = ""
     status: int | None
     attempt_count: int = 1
+    seconds: float | None = None
     bytes: int = 0
     etag: str | None = None
     last_modified: str | None = None

@@ -36,6 +36,7 @@ _TYPES = {
     "str": TEXT,
     "tuple[str, ...]": TEXTS,
     "int": WHOLE,
+    "float": pa.float64(),
     "bytes": BYTES,
     "tuple[bytes, ...]": BYTES_LIST,
     "datetime": MOMENT,

@@ -115,6 +115,7 @@ def fetch_row(
             url=fetched.url,
             status=fetched.error.status,
             attempt_count=len(fetched.attempts),
+            seconds=_seconds(fetched),
             fetched_at=fetched.fetched_at,
             listing_entry=entry_json(entry),
             error=str(fetched.error),
@@ -128,6 +129,7 @@ def fetch_row(
         final_url=fetched.final_url,
         status=fetched.status,
         attempt_count=len(fetched.attempts),
+        seconds=_seconds(fetched),
         bytes=len(fetched.body),
         etag=fetched.etag if keep_validators else None,
         last_modified=fetched.last_modified if keep_validators else None,
@@ -151,6 +153,13 @@ def _attempt_results(fetched: FetchResponse | FetchFailure) -> tuple[str, ...]:
     return tuple(
         f"{one.reason} {one.status}" if one.status else one.reason for one in fetched.attempts
     )
+
+
+def _seconds(fetched: FetchResponse | FetchFailure) -> float | None:
+    """The time of all requests, to the millisecond; waits and robots.txt do not count."""
+    if not fetched.attempts:
+        return None
+    return round(sum(one.seconds for one in fetched.attempts), 3)
 
 
 def page_failure(

@@ -243,12 +243,13 @@ def test_host_that_asked_for_patience_is_known_until_it_is_over(db: DuckDBPyConn
 def test_what_came_of_each_request_is_recorded(db: DuckDBPyConnection) -> None:
     with transaction(db):
         fetches.record(
-            db, [replace(PAGE, attempt_results=("unexpected_answer 503", "ok 200"))], run_id="run"
+            db,
+            [replace(PAGE, attempt_results=("unexpected_answer 503", "ok 200"), seconds=0.25)],
+            run_id="run",
         )
 
-    assert db.execute("SELECT attempt_results, body_sha256 FROM fetches").fetchall() == [
-        (["unexpected_answer 503", "ok 200"], "d" * 64)
-    ]
+    found = db.execute("SELECT attempt_results, seconds, body_sha256 FROM fetches").fetchall()
+    assert found == [(["unexpected_answer 503", "ok 200"], 0.25, "d" * 64)]
 
 
 def test_an_answer_that_dropped_its_validators_leaves_none(db: DuckDBPyConnection) -> None:

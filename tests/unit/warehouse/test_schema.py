@@ -29,7 +29,7 @@ VIEWS = {
     "articles": (*ARTICLE_COLUMNS, "first_seen_at", "last_seen_at", "revision_count", "duplicate_count", "state"),
     "revisions": ("article_id", "content_hash", "valid_from", "valid_to"),
     "sightings": ("article_id", "content_hash", "source", "channels", "url", "first_seen_at", "last_seen_at"),
-    "fetches": ("url", "final_url", "status", "attempt_count", "bytes", "etag", "last_modified", "fetched_at", "archive_file", "archive_offset", "error"),
+    "fetches": ("url", "final_url", "status", "attempt_count", "seconds", "bytes", "etag", "last_modified", "fetched_at", "archive_file", "archive_offset", "error"),
     "runs": ("run_id", "source", "started_at", "ended_at", "state", "messages", "code_version", "parser_version", *(one.name for one in fields(Counters))),
     "quarantine": ("reason", "expected", "found", "page", "listing_entry", "attempts", "alerted_at", "resolved_at"),
     "gaps": ("source", "channel", "from_at", "to_at", "detected_by", "detected_at", "closed_by"),
