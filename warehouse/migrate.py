@@ -14,6 +14,7 @@ from functools import cache
 from hashlib import sha256
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -122,6 +123,20 @@ def pending(db: DuckDBPyConnection, path: str, known: Sequence[Migration]) -> tu
                 "that wrote the file"
             )
     return tuple(known[len(applied) :])
+
+
+def check_version(db: DuckDBPyConnection, path: Path | str) -> None:
+    """Check that a file has every table and view of this copydesk; for readers that need all.
+
+    Raises:
+        WarehouseTooOld: It lacks some; the next run adds them.
+        WarehouseTooNew: A newer copydesk wrote it.
+    """
+    if pending(db, str(path), migrations()):
+        raise WarehouseTooOld(
+            f"{path}: has schema {version(db)} of an earlier copydesk; the next run upgrades it "
+            "(`copydesk sync`)"
+        )
 
 
 def apply(db: DuckDBPyConnection, todo: Sequence[Migration], *, is_lake: bool = False) -> None:

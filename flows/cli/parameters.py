@@ -45,10 +45,15 @@ class Moment(click.DateTime):
 
 
 class OutFile(click.Path):
-    """A file to write: its folder must exist."""
+    """A file to write: its folder must exist.
 
-    def __init__(self) -> None:
+    Args:
+        regular_only: Refuse devices and pipes, because the file is replaced as a whole.
+    """
+
+    def __init__(self, *, regular_only: bool = False) -> None:
         super().__init__(path_type=Path, dir_okay=False)
+        self._regular_only = regular_only
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path of the file."""
@@ -60,6 +65,8 @@ class OutFile(click.Path):
                 param,
                 ctx,
             )
+        if self._regular_only and file.exists() and not file.is_file():
+            self.fail(f"{file} is no regular file: name a new file.", param, ctx)
         return file
 
 

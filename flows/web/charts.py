@@ -128,15 +128,27 @@ class Box:
     tooltip: str = ""
 
 
-def day_axis(days: Sequence[date], name: str = "Day") -> Axis:
-    """An axis of days, or of periods by their first day, in order."""
-    step = max(1, math.ceil(len(days) / _MAX_TICKS))
+def day_axis(days: Sequence[date]) -> Axis:
+    """An axis of days, in order."""
+    step = _step(days)
     return Axis(
-        name=name,
+        name="Day",
         labels=tuple(map(formats.day, days)),
         ticks=tuple(
-            Tick(at=(i + 0.5) / len(days), text=_tick_text(days, i, step))
+            Tick(at=(i + 0.5) / len(days), text=_day_text(days, i, step))
             for i in range(0, len(days), step)
+        ),
+    )
+
+
+def period_axis(name: str, periods: Sequence[str]) -> Axis:
+    """An axis of named periods, in order: months, years."""
+    return Axis(
+        name=name,
+        labels=tuple(periods),
+        ticks=tuple(
+            Tick(at=(i + 0.5) / len(periods), text=periods[i])
+            for i in range(0, len(periods), _step(periods))
         ),
     )
 
@@ -185,7 +197,11 @@ def _render(macro: str, chart: Chart, **geometry: object) -> Markup:
     return Markup(getattr(module, macro)(chart, **geometry))  # noqa: S704  # the template escapes
 
 
-def _tick_text(days: Sequence[date], i: int, step: int) -> str:
+def _step(buckets: Sequence[object]) -> int:
+    return max(1, math.ceil(len(buckets) / _MAX_TICKS))
+
+
+def _day_text(days: Sequence[date], i: int, step: int) -> str:
     day = days[i]
     is_new_year = i == 0 or days[i - step].year != day.year
     return f"{day.day} {day:%b}{f' {day.year}' if is_new_year else ''}"

@@ -29,9 +29,9 @@ def percent(share: float | None) -> str:
     """A share of 0 to 1 in percent; only 1 itself is 100%, and only 0 itself is 0%."""
     if share is None:
         return NOTHING
-    if 0 < share < 0.01:
-        return "<1%"
-    return f"{int(share * 100 + 1e-9)}%"
+    if 0 < share < 0.001:
+        return "<0.1%"
+    return f"{_short(share * 100) if share < 0.0995 else int(share * 100 + 1e-9)}%"
 
 
 def duration(seconds: float | None) -> str:

@@ -41,7 +41,8 @@ def test_text_of_others_has_its_language_and_its_direction_ends_with_it():
         (formats.percent(1), "100%"),
         (formats.percent(0.9999), "99%"),
         (formats.percent(0.29), "29%"),
-        (formats.percent(0.001), "<1%"),
+        (formats.percent(0.0168), "1.7%"),
+        (formats.percent(0.0001), "<0.1%"),
         (formats.percent(0), "0%"),
         (formats.duration(0.42), "0.4 s"),
         (formats.duration(119), "119 s"),
@@ -91,6 +92,7 @@ TEXTS = [
     for ground in ("paper", "card")
     for text in ("ink", "muted", "accent", "link", "good", "warn", "bad")
 ] + [(text, f"{kind}-tint") for kind in ("good", "warn", "bad") for text in (kind, "ink")]
+TEXTS += [("ink", f"share-{i}") for i in (1, 2, 3)]
 GRAPHICS = [f"series-{i + 1}" for i in range(charts.MAX_SERIES)]
 
 

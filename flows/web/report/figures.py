@@ -1,0 +1,187 @@
+"""The charts of the report, made of its rows; ``None`` where there is nothing to draw."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+from markupsafe import Markup
+
+from flows.web.charts import (
+    MAX_SERIES,
+    Axis,
+    Chart,
+    Series,
+    bars,
+    day_axis,
+    heat_rows,
+    lines,
+    period_axis,
+    range_axis,
+)
+from flows.web.format import duration, number
+from flows.web.report.rows import (
+    ACTIVITY_DAYS,
+    DELAY_EDGES,
+    DayCount,
+    FetchDay,
+    ReportRows,
+    RunDay,
+)
+
+OTHERS = "other sources"
+MAX_MONTHS = 120
+MAX_ACTIVITY = 20
+"""How many sources have a row of days."""
+
+
+def volume(rows: Sequence[DayCount]) -> Markup | None:
+    """Articles by day of publication and source."""
+    days = _days([row.day for row in rows])
+    return _by_source("volume", "Articles by day of publication", days, day_axis(days), rows)
+
+
+def volume_by_period(rows: Sequence[DayCount]) -> Markup | None:
+    """All articles by month or year; none when the chart by day has nearly all of them."""
+    months = _months([row.day for row in rows])
+    if len(months) < 4:
+        return None
+    if len(months) <= MAX_MONTHS:
+        axis = period_axis("Month", [f"{day:%b} {day.year}" for day in months])
+        return _by_source("months", "All articles by month of publication", months, axis, rows)
+    years = [date(year, 1, 1) for year in range(months[0].year, months[-1].year + 1)]
+    rows = [replace(row, day=row.day.replace(month=1)) for row in rows]
+    axis = period_axis("Year", [str(day.year) for day in years])
+    return _by_source("months", "All articles by year of publication", years, axis, rows)
+
+
+def delays(ranges: Mapping[int, int]) -> Markup | None:
+    """How long after its publication an article was fetched."""
+    axis = range_axis("Delay", list(DELAY_EDGES.values()))
+    values = [ranges.get(place, 0) for place in range(len(axis.labels))]
+    return _bars("delays", "Articles by delay", axis, [Series(name="articles", values=values)])
+
+
+def changes(rows: Sequence[RunDay]) -> Markup | None:
+    """New, modified and duplicate articles by day of the run."""
+    days = _days([row.day for row in rows])
+    found = {row.day: row for row in rows}
+    series = [
+        Series(
+            name=name, values=[getattr(found[day], key) if day in found else None for day in days]
+        )
+        for name, key in (("new", "new"), ("modified", "updated"), ("duplicate", "duplicate"))
+    ]
+    return _bars("changes", "Articles by day of the run", day_axis(days), series)
+
+
+def activity(rows: ReportRows) -> Markup | None:
+    """New articles of each source by day; a day without a listing is marked."""
+    counts = {(row.source, row.day): row.count for row in rows.activity}
+    days = _days([row.day for row in rows.activity])[-ACTIVITY_DAYS:]
+    known = {row.source for row in rows.activity}
+    names = [row.source for row in rows.sources if row.source in known][:MAX_ACTIVITY]
+    if not names:
+        return None
+    series = tuple(
+        Series(name=name, values=[counts.get((name, day)) for day in days]) for name in names
+    )
+    return heat_rows(
+        Chart(
+            key="activity",
+            title="New articles by source and day",
+            description=f"New articles of {len(names)} sources on {len(days)} days",
+            axis=day_axis(days),
+            series=series,
+        )
+    )
+
+
+def failed_fetches(rows: Sequence[FetchDay]) -> Markup | None:
+    """Failed fetches by day and kind."""
+    days = _days([row.day for row in rows])
+    found = {row.day: row for row in rows}
+    kinds = (
+        ("gone (404, 410)", "gone"),
+        ("server error (5xx)", "server_error"),
+        ("no answer", "no_answer"),
+        ("other", "other"),
+    )
+    series = [
+        Series(
+            name=name, values=[getattr(found[day], key) if day in found else None for day in days]
+        )
+        for name, key in kinds
+    ]
+    return _bars("failures", "Failed fetches by day", day_axis(days), series)
+
+
+def fetch_durations(rows: Sequence[FetchDay]) -> Markup | None:
+    """How long a fetch took, by day."""
+    days = _days([row.day for row in rows])
+    found = {row.day: row for row in rows}
+    chart = Chart(
+        key="durations",
+        title="Duration of a fetch by day",
+        description="Seconds of the requests of a fetch, for half and for 95% of the fetches.",
+        axis=day_axis(days),
+        series=tuple(
+            Series(
+                name=name,
+                values=[getattr(found[day], key) if day in found else None for day in days],
+            )
+            for name, key in (("median", "median"), ("95%", "slow"))
+        ),
+        form=duration,
+    )
+    return lines(chart) if chart.buckets else None
+
+
+def _by_source(
+    key: str, title: str, days: Sequence[date], axis: Axis, rows: Sequence[DayCount]
+) -> Markup | None:
+    """Stacked bars of the largest sources; all others are one series."""
+    totals: Counter[str] = Counter()
+    counts: Counter[tuple[str, date]] = Counter()
+    for row in rows:
+        totals[row.source] += row.count or 0
+    names = [name for name, _ in totals.most_common()]
+    if len(names) > MAX_SERIES:
+        names = [*names[: MAX_SERIES - 1], OTHERS]
+    for row in rows:
+        counts[row.source if row.source in names else OTHERS, row.day] += row.count or 0
+    series = [Series(name=name, values=[counts[name, day] for day in days]) for name in names]
+    return _bars(key, title, axis, series)
+
+
+def _bars(key: str, title: str, axis: Axis, series: Sequence[Series]) -> Markup | None:
+    chart = Chart(key=key, title=title, description="", axis=axis, series=tuple(series))
+    if not chart.buckets:
+        return None
+    return bars(replace(chart, description=_peak(chart)))
+
+
+def _peak(chart: Chart) -> str:
+    """The main result, as a sentence."""
+    label, values = max(chart.buckets, key=lambda bucket: sum(filter(None, bucket[1])))
+    return f"The highest value is {number(sum(filter(None, values)))}: {label}."
+
+
+def _days(found: Sequence[date]) -> list[date]:
+    """Every day from the first to the last."""
+    if not found:
+        return []
+    first, last = min(found), max(found)
+    return [first + timedelta(days=i) for i in range((last - first).days + 1)]
+
+
+def _months(found: Sequence[date]) -> list[date]:
+    """The first day of every month from the first to the last."""
+    if not found:
+        return []
+    first, last = min(found), max(found)
+    count = (last.year - first.year) * 12 + last.month - first.month + 1
+    months = [first.month - 1 + i for i in range(count)]
+    return [date(first.year + month // 12, month % 12 + 1, 1) for month in months]
