@@ -1,4 +1,4 @@
-"""Extract the body of an article: the heaviest box, without its boilerplate."""
+"""Extract the body of an article from its box, without boilerplate."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from itertools import accumulate
 
 from lxml import etree
 
+from parsers.extract.article_box import main_container
 from parsers.extract.blocks import END, Block, Box, Layout, container_of
 from parsers.extract.figures import is_caption, kept_figures, lead_figures
 from parsers.extract.heuristics import (
     ASIDE,
-    CONTAINERS,
     END_MATTER,
     HEADINGS,
     META,
@@ -21,15 +21,9 @@ from parsers.extract.heuristics import (
 from parsers.extract.prune import prune
 from parsers.extract.tables import tables_and_lists
 from parsers.extract.tree import fold, remove
-from parsers.extract.weights import best_stretch, weigh
+from parsers.extract.weights import best_stretch
 from parsers.text.plain import BESIDE_TEXT
 
-_HINT_BONUS = 1.25
-# One container among small ones is the article beside its teasers when its share of the
-# box lies between these: a smaller one is a section of a long article, a larger one needs no cut.
-_MIN_SECTION, _MAX_SECTION = 0.45, 0.7
-_MIN_TEASERS = 4
-_SECTION_TO_TEASER = 3
 _TAIL = frozenset({"p", "li", "td", "th", "dd", "pre", "h2", "h3", "h4", "h5"})
 _TITLE_MARKS = 20
 _MAX_HEADING = 80
@@ -39,90 +33,6 @@ _MAX_META = 120
 _LATE, _AFTER, _LAST = 0.3, 0.1, 0.02
 _CLOCK = re.compile(r"\D{0,10}\d{1,2}[:.]\d\d\D{0,10}$")
 _SUBHEADINGS = HEADINGS - {"h1"}
-
-
-def best_box(page: Layout, hints: frozenset[str] = frozenset()) -> Box | None:
-    """Return the box of the article, or ``None`` when the page has no sentences.
-
-    Args:
-        page: The page. The function weighs it.
-        hints: Known ids and class names of this publisher's article bodies.
-    """
-    weigh(page)
-    best = _heaviest(page)
-    if best is not None:
-        best = _without_teasers(page, best)
-    if best is not None and hints:
-        best = _hinted(page, hints, best.weight) or best
-    if best is None or best.weight < 250:
-        weight = best.weight if best is not None else 0.0
-        weigh(page, trusting=True)
-        trusted = _heaviest(page)
-        if trusted is not None and trusted.weight > 3 * weight:
-            return trusted
-        weigh(page)
-    return best or _around_stretch(page)
-
-
-def _around_stretch(page: Layout) -> Box | None:
-    """Return the innermost container of the best stretch of sentences.
-
-    On a page of one box, the links outweigh a short article.
-    """
-    first, last = best_stretch([block.weight for block in page.blocks])
-    around = [
-        box for box in page.boxes if box.tag in CONTAINERS and box.first <= first < last <= box.last
-    ]
-    return around[-1] if around else None
-
-
-def _without_teasers(page: Layout, box: Box) -> Box:
-    """Return the container of most sentences when the others are small and many.
-
-    Teasers of other articles are many small boxes of one or two sentences; the parts of
-    one article are few and large, or have the same class.
-    """
-    main = _main(page.blocks_of(box))
-    rest: dict[int, float] = {}
-    for block in page.blocks_of(box):
-        owner = container_of(block.box)
-        if block.weight > 0 and not main.first <= owner.first < main.last:
-            rest[id(owner)] = rest.get(id(owner), 0.0) + block.weight
-            if _kind(owner) == _kind(main) and _kind(main)[1]:
-                return box
-    if (
-        not _MIN_SECTION * box.weight < main.weight < _MAX_SECTION * box.weight
-        or len(rest) < _MIN_TEASERS
-        or main.weight < _SECTION_TO_TEASER * max(rest.values())
-    ):
-        return box
-    while (
-        main.parent is not None
-        and main.parent is not box
-        and main.parent.weight < 1.1 * main.weight
-    ):
-        main = main.parent
-    return main
-
-
-def _hinted(page: Layout, hints: frozenset[str], weight: float) -> Box | None:
-    for box in page.boxes:
-        names = {box.node.get("id") or "", *box.classes.split()}
-        if not hints.isdisjoint(names) and box.weight > 0.3 * weight:
-            return box
-    return None
-
-
-def _heaviest(page: Layout) -> Box | None:
-    best: Box | None = None
-    top = 0.0
-    for box in page.boxes:
-        if box.tag not in CONTAINERS:
-            continue
-        score = box.weight * (_HINT_BONUS if box.hint else 1.0)
-        if score > 0 and score >= top:
-            best, top = box, score
-    return best
 
 
 def body_of(
@@ -201,7 +111,7 @@ def _lead(
 
 def _judge_teasers(page: Layout, box: Box, blocks: list[Block]) -> None:
     """Mark small boxes with a linked heading as suspect: they are teasers of other articles."""
-    main = _main(blocks)
+    main = main_container(blocks)
     limit = 0.15 * box.size
     found: dict[int, Box] = {}
     for block in blocks:
@@ -223,18 +133,6 @@ def _judge_teasers(page: Layout, box: Box, blocks: list[Block]) -> None:
             block.weight = min(block.weight, -4.0)
 
 
-def _main(blocks: list[Block]) -> Box:
-    """Return the container with most sentences of its own."""
-    direct: dict[int, float] = {}
-    boxes: dict[int, Box] = {}
-    for block in blocks:
-        if block.weight > 0:
-            owner = container_of(block.box)
-            direct[id(owner)] = direct.get(id(owner), 0.0) + block.weight
-            boxes[id(owner)] = owner
-    return boxes[max(direct, key=lambda key: direct[key])]
-
-
 def kept(page: Layout, box: Box, title: str, known: str) -> list[bool]:
     """Return for each block whether it belongs to the article.
 
@@ -245,7 +143,7 @@ def kept(page: Layout, box: Box, title: str, known: str) -> list[bool]:
         known: The article's text in the structured data, folded; may be empty.
     """
     blocks = page.blocks_of(box)
-    main = _main(blocks)
+    main = main_container(blocks)
     is_main = [container_of(block.box) is main for block in blocks]
     for table in tables_and_lists(page, box):
         is_inside = table.parent is not None and container_of(table.parent) is main

@@ -24,8 +24,9 @@ from lxml import etree
 
 from parsers.compose import compose
 from parsers.errors import IncompleteArticle, OptionError, ParseError, WrongPage
+from parsers.extract.article_box import best_box
 from parsers.extract.blocks import Box, Layout, layout
-from parsers.extract.body import best_box, body_of
+from parsers.extract.body import body_of
 from parsers.extract.byline import authors, publisher
 from parsers.extract.completeness import (
     mark_partial,
