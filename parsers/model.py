@@ -46,10 +46,11 @@ class Moment:
     Attributes:
         at: Aware, UTC. The first instant of the day in the source's time zone when the
             precision is ``day``; ``None`` when unknown.
-        on: The day in ``timezone``; ``None`` when unknown.
+        on: The day in ``timezone``, without one the day as printed; ``None`` when unknown.
         raw: The text as found; empty when there was none.
         precision: The smallest unit given.
-        timezone: The zone that the source declares, else that of the text, else UTC.
+        timezone: The zone that the source declares, else that of the text, else UTC; ``None``
+            when ``at`` is in UTC and the page prints another day for it.
         timezone_source: ``value`` when the text names its time zone, ``source`` when the
             source's declared zone was used, ``none`` when neither gives one and
             UTC was taken.
@@ -184,7 +185,8 @@ class Article:
         article_id: ``<source>:<source_article_id>``.
         title: Plain text on one line; ``None`` when the publisher gives none.
         published_at: Aware, UTC; ``None`` when unknown.
-        published_on: The day of publication in ``published_timezone``.
+        published_on: The day of publication in ``published_timezone``; without one the day
+            that the page prints.
         published_timezone: The time zone of ``published_on``; ``None`` when unknown.
         body_html: Sanitized HTML of the article only.
         text: The visible text of ``body_html``; a blank line separates paragraphs.

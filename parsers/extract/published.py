@@ -3,6 +3,9 @@
 Publication comes from declarations, time elements, lines and the URL. What a page marks as
 the time of a change (``dateModified``, "Updated:") is never a publication time. A time
 without a zone, for a source that declares none, gives way to one that names its zone.
+
+A page that declares its time in UTC may print the day before or after. That is the day of
+publication where it was published.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from lxml import etree
@@ -35,7 +39,8 @@ _MODIFIED = (
     "date_modified", "updated", "updated-date", "updated_date", "updated_at", "updated_time", "revised",
 )  # fmt: skip
 _PUBLISHED_MARK = re.compile(r"publi|pubdate|entry-date|created", re.I)
-_MODIFIED_MARK = re.compile(r"modif|updat|revis|last[-_]?edit", re.I)
+# Drupal names the box of a changed time "field--name-changed".
+_MODIFIED_MARK = re.compile(r"modif|updat|revis|last[-_]?edit|name-changed", re.I)
 _SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(?:19|20)\d\d(?![\d/])")
 _DAY_FIRST = re.compile(
     r"(?:bg|ca|cs|da|de|el|es|fi|fr|hr|id|it|nb|nl|no|pl|pt|ro|ru|sk|sl|sr|tr|uk|vi)\b"
@@ -46,12 +51,24 @@ _DAY_FIRST = re.compile(
 _IN_URL = re.compile(
     r"/((?:19|20)\d\d)[-/_]?([01]\d)[-/_]?([0-3]\d)(?=[/_-]|\.|$|t)|/((?:19|20)\d\d)/(\d{1,2})/(\d{1,2})/|/t?((?:19|20)\d\d)([01]\d)([0-3]\d)_"
 )
+# A label such as "Last updated on" in a box of its own.
 _MAX_LABEL = 30
+# Blogs print the date alone as the last line.
 _JUST_BEHIND = 3
+# A line with author, source, place and date; behind the text also a label.
 _MAX_LINE, _MAX_LINE_BEHIND = 160, 120
+# News sites print a byline, buttons and a caption between headline and text.
 _MAX_LINES_BEFORE = 30
+# Rows of keywords and buttons stand before the date at the end of Chinese and German pages.
 _MAX_LINES_BEHIND = 16
-_MAX_MARKED = 3
+_MAX_MARKED, _MAX_TIMES = 3, 40
+_OPENING_SENTENCES = 3
+_DATE_SHARE = 2 / 3
+# A day and a time of it may differ by the offset of any zone (UTC-12 to UTC+14).
+_OFFSETS = (timedelta(hours=-12), timedelta(hours=14))
+_SAME_DAY = timedelta(days=1) + _OFFSETS[1]
+# JSON-LD and the time element of one page differ by the seconds of saving it.
+_SAME_TIME = timedelta(minutes=1)
 _LABEL = re.compile(
     r"publi|post(?:ed)?\b|written|gespeichert|veröffentlicht|erstellt|\bstand\b|verfasst|geschrieben|publicado|опубликован"
     r"|dodano|utworzono|发布|發布|发表|發佈|时间|時間|日期|作者|来源|來源|编辑",
@@ -88,7 +105,8 @@ def published(
     """
     best: Moment | None = None
     first_raw = ""
-    for raw, how in _candidates(root, declared, page, box, url):
+    times = _times(root)
+    for raw, how in _candidates(times, declared, page, box, url):
         day_first = _is_day_first(root, page) if _SLASHED.search(raw) else None
         moment = moment_of(raw, zone, how, day_first)
         first_raw = first_raw or raw
@@ -99,12 +117,28 @@ def published(
         elif not _is_near(best, moment):
             continue
         if moment.precision != "day" and moment.timezone_source != "none":
-            return moment
+            return moment if zone else _on_printed_day(moment, times)
         if best.precision == "day" and moment.precision != "day":
             best = moment
     return best or unknown_time(
         first_raw, "no readable date in declarations, time elements, lines or address"
     )
+
+
+def _on_printed_day(moment: Moment, times: list[etree._Element]) -> Moment:
+    """Return a time in UTC on the day that a time element prints for it."""
+    if moment.at is None or moment.timezone != "UTC":
+        return moment
+    for node in times:
+        same = parse_time(node.get("datetime") or "", None, "css:time")
+        if same.timezone != "UTC" or same.at is None or abs(same.at - moment.at) > _SAME_TIME:
+            continue
+        day = parse_time(find_time_text(text_of(node)), None, "css:time").on
+        earliest, latest = (moment.at + offset for offset in _OFFSETS)
+        if day and day != moment.on and earliest.date() <= day <= latest.date():
+            how = f"{moment.provenance}; the page prints {day}"
+            return replace(moment, on=day, timezone=None, provenance=how)
+    return moment
 
 
 def updated(
@@ -136,7 +170,7 @@ def _changes(
     marked = [
         node
         for node in root.iter("time")
-        if _MODIFIED_MARK.search(node.get("class") or "") or CHANGE.search(_label_of(node))
+        if _MODIFIED_MARK.search(_names_of(node)) or CHANGE.search(_label_of(node))
     ]
     for node in marked:
         if len(marked) == 1 or _is_beside(node, box):
@@ -148,6 +182,22 @@ def _changes(
 
 def _of_property(page: Layout, name: str) -> list[etree._Element]:
     return [node for node in page.marked if node.get("itemprop") == name][:_MAX_MARKED]
+
+
+def _times(root: etree._Element) -> list[etree._Element]:
+    found = (
+        node
+        for node in root.iter("time", "abbr")
+        if node.get("datetime") or node.get("title") or node.tag == "time"
+    )
+    return list(itertools.islice(found, _MAX_TIMES))
+
+
+def _names_of(node: etree._Element) -> str:
+    """Return the names of an element, and of the one that holds nothing else."""
+    around = node.getparent()
+    nodes = (node, around) if around is not None and len(around) == 1 else (node,)
+    return " ".join(each.get(name) or "" for each in nodes for name in ("itemprop", "class"))
 
 
 def _label_of(node: etree._Element) -> str:
@@ -189,11 +239,11 @@ def _is_day_first(root: etree._Element, page: Layout) -> bool | None:
 def _is_near(day: Moment, moment: Moment) -> bool:
     if day.at is None or moment.at is None:
         return False
-    return abs((moment.at - day.at).total_seconds()) <= 38 * 3600
+    return abs(moment.at - day.at) <= _SAME_DAY
 
 
 def _candidates(
-    root: etree._Element, declared: Structured, page: Layout, box: Box | None, url: str
+    times: list[etree._Element], declared: Structured, page: Layout, box: Box | None, url: str
 ) -> Iterator[tuple[str, str]]:
     for key in ("datePublished", "dateCreated", "uploadDate"):
         raw, how = declared.text(key)
@@ -210,14 +260,9 @@ def _candidates(
         # Plugins of blogs describe a page without an article by its WebPage.
         for raw in texts(declared.web_page.get("datePublished")):
             yield raw, "json-ld:WebPage datePublished"
-    times = [
-        node
-        for node in root.iter("time", "abbr")
-        if node.get("datetime") or node.get("title") or node.tag == "time"
-    ][:40]
     changes: set[etree._Element] = set()
     for node in times:
-        names = f"{node.get('itemprop') or ''} {node.get('class') or ''}"
+        names = _names_of(node)
         if "dateModified" in names and "datePublished" not in names:
             changes.add(node)
         elif node.get("pubdate") is not None or _PUBLISHED_MARK.search(names):
@@ -296,13 +341,14 @@ def _lines(page: Layout, box: Box | None) -> Iterator[str]:
 
 def _is_date(line: str) -> bool:
     """Return whether a line is a date, and a weekday or a place at most."""
-    return len(line) <= _MAX_LABEL and len(find_time_text(line)) * 3 >= len(line) * 2 > 0
+    return len(line) <= _MAX_LABEL and len(find_time_text(line)) >= len(line) * _DATE_SHARE > 0
 
 
 def _opening_end(page: Layout, start: int, end: int) -> int:
-    """Return the place after the third block of sentences."""
+    """Return the place after the first blocks of sentences."""
     sentences = [i for i in range(start, end) if page.blocks[i].weight > 0]
-    return sentences[2] + 1 if len(sentences) > 2 else end
+    opening = sentences[:_OPENING_SENTENCES]
+    return opening[-1] + 1 if len(opening) == _OPENING_SENTENCES else end
 
 
 def _with_label(page: Layout, place: int) -> str:

@@ -155,7 +155,7 @@ def _publisher(title: str) -> Extracted[str] | None:
 
 PARSER = Parser(
     name="feed",
-    version="3",
+    version="4",
     options={
         "url": "",
         "full_text": False,

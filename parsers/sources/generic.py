@@ -371,7 +371,7 @@ def _zone(source: Source, host: Host) -> ZoneInfo | None:
 
 PARSER = Parser(
     name="generic",
-    version="3",
+    version="4",
     options={"time_zone": NO_ZONE, "language": AS_DECLARED, "select": ()},
     listings=listings,
     entries=entries,

@@ -242,7 +242,7 @@ def _selector(source: Source, name: str) -> Selector | None:
 
 PARSER = Parser(
     name="listing",
-    version="1",
+    version="2",
     options={
         "url": "",
         "links": "",

@@ -172,7 +172,7 @@ def _age(listing: Listing) -> tuple[float, int]:
 
 PARSER = Parser(
     name="sitemap",
-    version="1",
+    version="2",
     options={"url": "", "max_age_days": 7, **OPTIONS},
     listings=listings,
     entries=entries,

@@ -59,6 +59,7 @@ CHANGED = "2024-05-03T10:00:00+02:00"
         ("", "<p>更新时间：2024-05-03 08:00:00 UTC</p>"),
         ("", "<p>编辑于 2024-05-03 08:00:00 UTC</p>"),
         ("", f"<p>Updated: <time datetime='{CHANGED}'>3 May</time></p>"),
+        ("", f"<p class='field--name-changed'><time datetime='{CHANGED}'>3 May</time></p>"),
         ("", f"<p><b>更新于</b> <span><time datetime='{CHANGED}'>5月3日</time></span></p>"),
     ],
 )
@@ -139,6 +140,32 @@ def test_other_dates_or_the_language_of_the_page_decide_on_day_and_month(
     html: str, on: date | None
 ):
     assert read(html).published_on == on
+
+
+@pytest.mark.parametrize(
+    ("instant", "printed", "expected"),
+    [
+        ("2024-05-03T04:13:00Z", "May 2, 2024", (date(2024, 5, 2), None)),
+        ("2024-05-02T22:13:00+00:00", "May 3, 2024", (date(2024, 5, 3), None)),
+        ("2024-05-03T14:13:00Z", "May 2, 2024", (date(2024, 5, 3), "UTC")),
+        ("2024-05-03T04:13:00Z", "yesterday", (date(2024, 5, 3), "UTC")),
+        ("2024-05-03T04:13:00-01:00", "May 2, 2024", (date(2024, 5, 3), "-01:00")),
+    ],
+)
+def test_time_in_utc_is_of_the_day_that_the_page_prints_for_it(
+    instant: str, printed: str, expected: tuple[date, str | None]
+):
+    article = read(page(ld(datePublished=instant), f"<time datetime='{instant}'>{printed}</time>"))
+
+    assert (article.published_on, article.published_timezone) == expected
+    assert article.published_at == datetime.fromisoformat(instant).astimezone(UTC)
+
+
+def test_printed_day_of_another_time_is_not_the_day_of_publication():
+    other = "<time datetime='2024-05-02T04:00:00Z'>May 1, 2024</time>"
+    article = read(page(ld(datePublished="2024-05-03T04:13:00Z"), other))
+
+    assert article.published_on == date(2024, 5, 3)
 
 
 def test_time_in_the_future_of_the_page_is_unknown():
