@@ -139,8 +139,9 @@ def _evidence(name: str) -> int:
 
 END_MATTER = re.compile(
     r"^[\W_]{0,4}(?:"
-    r"related\b|read (?:more|next|also|the full)|more (?:from|on|stories|news|in|about|articles|like)\b"
+    r"related\b|read (?:more|next|also|the full)|more (?:\w+ ){0,2}stories\b|more (?:from|on|news|in|about|articles|like)\b"
     r"|see also|also (?:read|see|on)\b|recommended|you (?:may|might) (?:also )?(?:like|be interested|enjoy)"
+    r"|(?:create|register|sign in|log in)\b.{0,30}\b(?:account|continue|unlock)|this (?:content|article|story) is (?:reserved|exclusive|for|only|free)"
     r"|\d*\s*comments?\b(?:\W|$)|leave a (?:reply|comment)|join (?:the|our) (?:conversation|discussion|comment)"
     r"|share (?:this|on|via|:|with)|about the author|latest (?:news|stories|posts|articles|from)"
     r"|(?:most )?(?:popular|read|viewed|shared)(?: (?:posts|stories|articles|news|now))?$|trending"
@@ -164,15 +165,6 @@ END_MATTER = re.compile(
     re.I,
 )
 """A short line that opens the part after the article."""
-
-ASIDE = re.compile(
-    r"^[\W_]{0,4}(?:read (?:more|next|also|the full)|see also|also (?:read|see|on)\b|more:|related:|recommended|advertisement$"
-    r"|sponsored|sign up|subscribe|newsletter|follow (?:us|me)|share\b|trending|lesen sie|lire aussi|leggi anche|lea también"
-    r"|leia|читайте также|czytaj|läs (?:mer|också|även)|baca juga|διαβάστε|mehr (?:zum|aus|von|zu)|teilen|partager|dela"
-    r"|分享|更多|(?:推荐|延伸)阅读)",
-    re.I,
-)
-"""An end-matter line that also occurs between paragraphs; alone it does not end the article."""
 
 RIGHTS = re.compile(
     r"(?:未经|未經|不得|严禁|嚴禁|禁止)\S{0,24}(?:转载|轉載|摘编|镜像|复制|使用)|版[权權]均?(?:属|归|屬|歸|所有)"

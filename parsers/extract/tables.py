@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from parsers.extract.blocks import END, Box, Layout
+from parsers.extract.blocks import Box, Layout
 from parsers.extract.heuristics import END_MATTER, HEADINGS, META
 
 _LISTS = ("ul", "ol", "dl")
@@ -16,7 +16,6 @@ _MAX_CELL = 300
 _MAX_MEAN_CELL = 100
 _MAX_LINK_SHARE = 0.8
 _MAX_LIST_SHARE = 0.5
-_MIN_WORDS = 8
 _COLONS = (":", "：")
 
 
@@ -33,7 +32,7 @@ def tables_and_lists(page: Layout, box: Box) -> list[Box]:
             or (
                 inner.tag in _LISTS
                 and inner.size < _MAX_LIST_SHARE * box.size
-                and (_is_announced(page, inner) or _is_prose(page, inner))
+                and _is_announced(page, inner)
             )
         )
     ]
@@ -77,12 +76,4 @@ def _is_announced(page: Layout, box: Box) -> bool:
         and before.box.tag not in HEADINGS
         and before.box.parent is box.parent
         and not END_MATTER.match(before.text)
-    )
-
-
-def _is_prose(page: Layout, box: Box) -> bool:
-    """Return whether every item of a list has words outside its links and ends as a sentence."""
-    return all(
-        block.size - block.link >= _MIN_WORDS and END.search(block.text[-2:])
-        for block in page.blocks_of(box)
     )

@@ -9,24 +9,50 @@ from parsers.extract.heuristics import HEADINGS, SUSPECT_TAGS, is_never_article,
 from parsers.extract.tables import is_data
 from parsers.extract.teasers import repeated_boxes
 
+CJK_DENSITY = 2.5
+"""Latin letters that say as much as one character of Chinese, Japanese or Korean."""
+
+FRAGMENT = -3.0
+"""The weight of a label or a part of a menu."""
+
+LEAST_LINK = -4.0
+"""The weight of the shortest link; each further character counts ``_LINKED_CHARACTER``."""
+
+# Link lists of front pages: one headline outweighs a teaser's sentence, a long one no more.
+_LINKED_CHARACTER, _MAX_LINKED = 0.25, 120.0
+# Menus and headlines are links as a whole; a sentence with linked names has words beside them.
+_MAX_LINK_SHARE = 0.6
+_MIN_WORDS_BESIDE = 8
+# Pages of one large link around the article: a sentence in it counts half.
+_MIN_LINKED_SENTENCE = 200
+_TRUSTED_SHARE = 0.5
+# Text of one paragraph, as news sites print it; a line of two commas is a sentence, too.
+_MIN_SENTENCE = 40
+_MIN_COMMAS = 2
+# Long lines without an end are titles, or sentences that a page breaks into blocks.
+_MIN_LINE, _LINE_SHARE = 100, 0.5
+_MAX_LABEL = 25
+# A text in a suspect box speaks against the box around it, less than a link does.
+_SUSPECT_SHARE = -0.1
+# Data, styles and rows of keywords take the place of two or three links.
+_DATA, _KEYWORDS = -20.0, -10.0
 _COMMA = re.compile(r"[,，;；。]\s?")
 _STYLE_RULE = re.compile(r"[\w.#-]\s*\{[^{}]{0,300}:[^{}]{0,300}\}")
 _SAMPLE = 2000
-_CAP = 1500.0
-_SHORT = {"li": -1.0, "p": -1.0, "td": -0.2, "th": -0.2, "dd": -0.5, "dt": -0.5, "pre": -0.2}
+# Encoded data: no text of this size is without punctuation, or without a space in 60 characters.
+_MIN_DATA, _SURELY_DATA, _MAX_WORD = 300, 3000, 60
+_MIN_CJK = 5
 # Shares of the page's sentences that a box named like an aside needs to hold the article:
 # templates name the text box "info", "share" or "intext-ad". With a heading or an article
 # element in the box, less is enough.
 _SHARE_OF_ARTICLE = 0.55
 _SHARE_WITH_HINT = 0.4
-
-
-# A list of headlines prints the time behind each link.
+# Chinese portals: a list of headlines prints the time behind each link.
 _TIME_BEHIND = re.compile(
     r"\s*[(（\[]?(?:\d{2,4}[-/.年])?\d{1,2}[-/.月]\d{1,2}日?(?:\s\d\d?:\d\d(?::\d\d)?)?[)）\]]?$"
 )
 _MIN_LISTED = 0.3
-# A row of keywords has separators, but no comma and no end of a sentence.
+# Chinese portals: a row of keywords has separators, but no comma and no end of a sentence.
 _SEPARATED = re.compile(r"[、|·/]")
 _MAX_KEYWORD = 12
 
@@ -42,7 +68,7 @@ def weigh(page: Layout, *, trusting: bool = False) -> None:
         trusting: Ignore class names and links, for pages whose article is in a box named
             comment or in one large link.
     """
-    density = 2.5 if page.is_cjk else 1.0
+    density = CJK_DENSITY if page.is_cjk else 1.0
     for box in page.boxes:
         box.weight = box.potential = box.size = box.link = 0.0
     for block in page.blocks:
@@ -74,7 +100,7 @@ def weigh(page: Layout, *, trusting: bool = False) -> None:
     for block in page.blocks:
         block.is_suspect = block.box.is_out
         if block.is_suspect and block.weight > 0:
-            block.weight = -0.1 * block.weight
+            block.weight *= _SUSPECT_SHARE
         block.box.weight += block.weight
     for box in reversed(page.boxes):
         if box.parent is not None:
@@ -117,11 +143,11 @@ def _is_main(box: Box, total: float) -> bool:
 
 def is_no_prose(text: str, *, has_marks: bool) -> bool:
     """Return whether a long text without spaces or punctuation is data, not sentences."""
-    if len(text) > 3000 and not has_marks:
+    if len(text) > _SURELY_DATA and not has_marks:
         return True
-    return text.count(" ") * 60 < len(text) and len(CJK.findall(text[:2000])) * 5 < min(
-        len(text), 2000
-    )
+    sample = text[:_SAMPLE]
+    is_word = text.count(" ") * _MAX_WORD < len(text)
+    return is_word and len(CJK.findall(sample)) * _MIN_CJK < len(sample)
 
 
 def _plain_weight(block: Block, density: float, trusting: bool) -> float:
@@ -130,27 +156,28 @@ def _plain_weight(block: Block, density: float, trusting: bool) -> float:
     share = min(1.0, block.link / block.size)
     if share > _MIN_LISTED and (time := _TIME_BEHIND.search(text)):
         share = min(1.0, block.link / max(1, time.start()))
-    if share > 0.6:
-        if not trusting or length < 200 or END.search(text) is None:
-            return -(4.0 + min(length, 120.0) * 0.25)
-        share = 0.5
+    ends = END.search(text) is not None
+    if share > _MAX_LINK_SHARE and (
+        block.size - block.link < _MIN_WORDS_BESIDE or not END.search(text[-2:])
+    ):
+        if not trusting or length < _MIN_LINKED_SENTENCE or not ends:
+            return LEAST_LINK - min(length, _MAX_LINKED) * _LINKED_CHARACTER
+        share = _TRUSTED_SHARE
     if block.box.tag in HEADINGS:
         return 0.0
     if density == 1.0 and is_rights_notice(text):
         # A legal notice in another box is longer than some articles.
         return 0.0
     if text.count("{") > 1 and len(_STYLE_RULE.findall(text[:_SAMPLE])) > 1:
-        return -20.0
-    ends = END.search(text) is not None
+        return _DATA
     commas = len(_COMMA.findall(text))
-    body = min(length, _CAP) * (1.0 - share)
-    if block.size > 300 and is_no_prose(text, has_marks=ends or commas > 0):
-        return -20.0
-    if length >= 40 and (ends or commas >= 2):
-        return body
-    if length >= 100:
+    if block.size > _MIN_DATA and is_no_prose(text, has_marks=ends or commas > 0):
+        return _DATA
+    if length >= _MIN_SENTENCE and (ends or commas >= _MIN_COMMAS):
+        return length * (1.0 - share)
+    if length >= _MIN_LINE:
         is_keywords = not commas and len(_SEPARATED.findall(text)) * _MAX_KEYWORD > block.size
-        return -10.0 if is_keywords else body * 0.5
-    if length < 25 and not ends and not block.is_line:
-        return _SHORT.get(block.box.tag, -3.0)
+        return _KEYWORDS if is_keywords else length * (1.0 - share) * _LINE_SHARE
+    if length < _MAX_LABEL and not ends and not block.is_line:
+        return FRAGMENT
     return 0.0

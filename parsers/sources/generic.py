@@ -270,7 +270,6 @@ def _body(read: _Read, title: Extracted[str]) -> etree._Element | None:
         read.box,
         title=title.value or "",
         description=read.declared.meta("description", "og:description")[0],
-        known=next(texts(read.declared.article.get("articleBody")), ""),
     )
 
 

@@ -45,6 +45,7 @@ from tests.unit.parsers.generic_pages import (
         "<p>© Gazette. All rights reserved.</p>",
         "<p>These words may not be republished without leave of the office, ever.</p>",
         f"<p>{SENTENCES[0]}</p>",
+        "<h3>More great Gazette stories</h3><ul><li><a href='/x'>The lighthouse</a> is red, they say.</li></ul>",
         "<p>" + "1/1/1/" * 20_000 + "</p>",
         "<p>" + "word " * 20_000 + "</p>",
     ],
@@ -118,6 +119,36 @@ def test_sentences_of_a_box_count_more_than_its_class_name(name: str):
     )
 
     assert read(html).text == f"{TEXT}\n\n{TEXT.replace('e', 'é')}"
+
+
+def test_offer_of_an_account_inside_the_article_ends_it():
+    offer = "<h3>Create a free account to continue reading</h3><div><p>Members read all of it, and pay nothing.</p></div>"
+
+    assert read(page(body=PARAGRAPHS + offer)).text == TEXT
+
+
+def test_question_that_an_interview_repeats_is_kept():
+    question = "<div class='q'><p>Which island do you like best, and why do you go there each year?</p></div>"
+    body = "".join(f"{question}<p>{text}</p>" for text in SENTENCES)
+
+    assert read(page(body=body)).text.count("Which island") == len(SENTENCES)
+
+
+def test_paragraphs_that_the_page_repeats_together_are_left_out():
+    again = "".join(f"<div><p>{text}</p></div>" for text in SENTENCES[:2])
+    end = "<p>The harbour office thanks all who waited, it said, and opens the quay at five.</p>"
+
+    found = read(page(body=f"{PARAGRAPHS}{again}{end}")).text
+
+    assert [found.count(text) for text in SENTENCES] == [1, 1, 1]
+
+
+def test_sentence_of_links_with_words_beside_them_is_kept():
+    sentence = "<p><a href='/a'>Ferries of the northern islands</a>, <a href='/b'>all of them</a>, sail again.</p>"
+
+    assert (
+        "sail again." in read(page(body=PARAGRAPHS + sentence + PARAGRAPHS.replace("e", "é"))).text
+    )
 
 
 def test_a_standfirst_that_the_description_repeats_is_the_first_paragraph():
