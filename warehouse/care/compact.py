@@ -16,6 +16,7 @@ from warehouse.db import STORAGE_VERSION, connect, resolve_path, transaction
 from warehouse.duckdb_errors import translate_errors
 from warehouse.errors import WarehouseBusy, WarehouseError
 from warehouse.search import index, runs
+from warehouse.syndication import index as fingerprints
 
 # Sightings of one content in one channel with no other content between them become one row:
 # no view needs more than the first and the last of them.
@@ -84,6 +85,18 @@ def complete_index(db: DuckDBPyConnection, *, notify: Callable[[str], None] | No
             index.index_missing(db, limit=_INDEXED_EACH)
 
 
+def complete_fingerprints(
+    db: DuckDBPyConnection, *, notify: Callable[[str], None] | None = None
+) -> None:
+    """Compare every content that is not compared yet, in transactions of their own."""
+    added = 1
+    while added and (missing := fingerprints.count_missing(db)):
+        if notify:
+            notify(f"duplicates: {missing:,} contents are left to compare")
+        with transaction(db):
+            added = fingerprints.add_missing(db, limit=_INDEXED_EACH)
+
+
 def merge_index(db: DuckDBPyConnection) -> None:
     """Sort the postings of the search index, in one transaction per segment."""
     with transaction(db):
@@ -120,6 +133,7 @@ def compact(
             sightings = merge_sightings(db)
             removed = remove_fetches(db, before=fetches_before) if fetches_before else 0
         complete_index(db, notify=notify)
+        complete_fingerprints(db, notify=notify)
         merge_index(db)
         db.execute("CHECKPOINT")
         fresh = path.with_name(path.name + ".compacting")

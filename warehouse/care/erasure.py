@@ -16,6 +16,7 @@ from warehouse.errors import WarehouseError
 from warehouse.keys import key_of
 from warehouse.records import gaps, suppression
 from warehouse.search import index
+from warehouse.syndication import index as fingerprints
 
 # The selection as temporary tables: the articles to erase, those that stay, the URLs of the
 # erased ones alone, and the fetches of their own pages. The first page of an article has its
@@ -229,6 +230,7 @@ def erase(
         found = _count(db, whole)
         shared = [key.bytes for (key,) in db.execute(_SHARED_CONTENTS).fetchall()]
         index.remove_contents(db, _GONE_CONTENTS)
+        fingerprints.remove_contents(db, _ROWS["contents"])
         for table, where in _ROWS.items():
             db.execute(f"DELETE FROM _store.{table} WHERE {where}", whole * (where.count("?") // 2))  # noqa: S608
         db.execute(f"DELETE FROM _store.backfill_chunks WHERE {_PLANS}", whole)  # noqa: S608

@@ -15,6 +15,7 @@ from warehouse.keys import as_uuid
 from warehouse.read.articles import RECORD_COLUMNS, article_row
 from warehouse.rows import ArticleRow
 from warehouse.search.rules import INDEX_RULES
+from warehouse.syndication.rules import SYNDICATION_RULES
 from warehouse.upsert.observations import observe
 
 TABLES = (
@@ -84,6 +85,7 @@ _RULES = {
     "entries stored twice": """
         SELECT count(*) - count(DISTINCT entry_key) FROM _store.entries""",
     **INDEX_RULES,
+    **SYNDICATION_RULES,
     "articles gone twice at the same time": """
         SELECT count(*) - count(DISTINCT article_key) FROM _store.gone WHERE live_at IS NULL""",
     "sightings that end before they start": """

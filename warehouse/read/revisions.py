@@ -88,6 +88,13 @@ def read_revisions(db: DuckDBPyConnection, article_id: str) -> list[Revision]:
     return [_revision(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 
+def has_article(db: DuckDBPyConnection, article_id: str) -> bool:
+    """Return whether an article with this id is stored."""
+    key = as_uuid(key_of(article_id))
+    found = db.execute("SELECT 1 FROM _store.article_versions WHERE article_key = ? LIMIT 1", [key])
+    return bool(found.fetchall())
+
+
 def nearest_article_id(db: DuckDBPyConnection, name: str) -> str | None:
     """Return the id of the article with this address or source id, or else the most similar id.
 

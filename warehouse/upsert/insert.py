@@ -100,6 +100,15 @@ class PendingInserts:
         stage.insert(db, "_store.article_versions", _versions(self.versions, seq, run_id))
         stage.insert(db, "_store.sightings", _sightings(self.sightings, run_id))
         self._index_articles(db, docs)
+        if self.contents:
+            # A run without new contents, nearly every one, does not import it.
+            from warehouse.syndication.pairs import Content, add_contents
+
+            added = [
+                Content(number, seen.content_key, seen.row.text)
+                for number, seen in enumerate(self.contents.values(), seq)
+            ]
+            add_contents(db, added)
 
     def _index_articles(self, db: DuckDBPyConnection, docs: dict[bytes, int]) -> None:
         """Let a search find the articles of the new versions, and no longer the old contents."""

@@ -147,6 +147,8 @@ def test_an_upgraded_warehouse_is_searched_after_compact_or_the_next_runs(
         patch.setattr("warehouse.upsert.insert.PendingInserts._index_articles", lambda *_: None)
         patch.setattr("warehouse.search.index.add_contents", lambda *_: {})
         patch.setattr("warehouse.upsert.articles.index_missing", lambda *_, **__: 0)
+        patch.setattr("warehouse.syndication.pairs.add_contents", lambda *_: None)
+        patch.setattr("warehouse.upsert.articles.add_missing", lambda *_, **__: 0)
         with connect(path) as db:
             upsert(db, *(article(i, f"碳中和{i}") for i in range(3)))
             with pytest.raises(WarehouseTooOld):
@@ -161,4 +163,5 @@ def test_an_upgraded_warehouse_is_searched_after_compact_or_the_next_runs(
         assert (upgraded.hits, upgraded.content_count, upgraded.indexed_count) == ((), 3, 0)
         assert len(search(db, "碳中和").hits) == 3
         assert "search index: 3 contents are left to index" in messages
+        assert "duplicates: 3 contents are left to compare" in messages
         assert verify(db).problems == ()
