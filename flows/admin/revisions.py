@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from duckdb import DuckDBPyConnection
+
 from flows.admin import word_diff
 from flows.admin.word_diff import Mark
 from flows.settings import Settings
@@ -88,7 +90,7 @@ def read_history(settings: Settings, article_id: str, *, has_diff: bool = False)
     with connect_read_only(snapshot.path) as db:
         found = read_revisions(db, article_id)
         if not found:
-            raise NotFound(_unknown(article_id, nearest_article_id(db, article_id)))
+            raise unknown_article(db, article_id)
     return RevisionHistory(article_id=article_id, revisions=tuple(found), has_diff=has_diff)
 
 
@@ -104,10 +106,13 @@ def is_other_parse(before: Revision | None, after: Revision) -> bool:
     return before is not None and before.valid_from == after.valid_from
 
 
-def _unknown(article_id: str, nearest: str | None) -> str:
-    if nearest:
-        return f"there is no article {article_id!r} in the snapshot, did you mean {nearest!r}?"
-    return f"there is no article {article_id!r} in the snapshot; {_HOW_TO_FIND}"
+def unknown_article(db: DuckDBPyConnection, article_id: str) -> NotFound:
+    """Return the error for an id that no article has; it names the nearest known one."""
+    if nearest := nearest_article_id(db, article_id):
+        return NotFound(
+            f"there is no article {article_id!r} in the snapshot, did you mean {nearest!r}?"
+        )
+    return NotFound(f"there is no article {article_id!r} in the snapshot; {_HOW_TO_FIND}")
 
 
 def _diff_json(before: Revision, after: Revision) -> dict[str, Any]:
