@@ -27,7 +27,8 @@ def demo(console: Console, output: Path | None) -> int:
     """Run the main job offline on the demo site.
 
     Serves the demo site on loopback, syncs every source once into a new warehouse, and
-    prints counters, sample queries and the path of the warehouse.
+    prints counters, sample queries and the path of the warehouse. With --output it also writes
+    report.html, the page of copydesk report.
     """
     from flows.cli.demo_run import run_demo
 

@@ -16,12 +16,16 @@ from shlex import quote
 from flows import demo_site, settings
 from flows.admin.query import query
 from flows.callbacks import Notify, OnProgress
+from flows.cli.report import write_report
 from flows.cli.tables import table
 from flows.errors import RunFailed
 from flows.pipeline.stats import RunReport
 from flows.serve.run_local import run_sync
 
 DEMO_SITE_PORT = 8765
+REPORT = "report.html"
+"""The name of the report in the folder of the demo."""
+
 # An article that no listing holds, found by a share link.
 ARTICLE_URL = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203082300310099"
 _ARTICLE_COUNTS = """
@@ -89,7 +93,11 @@ def run_demo(
         if is_expected:
             parts.append(f"{broken} entries are broken on purpose, to show the quarantine:")
             parts.append(_query_text(chosen, _QUARANTINE, notify))
-        parts.append(_places(chosen, config, port) if output else "(deleted; keep: --output DIR)")
+        if output:
+            write_report(chosen, folder / REPORT)
+            parts.append(_places(chosen, config, port))
+        else:
+            parts.append("(deleted; keep: --output DIR)")
         return DemoResult(
             report=report,
             text="\n\n".join(parts) + "\n",
@@ -181,6 +189,7 @@ def _places(chosen: settings.Settings, config: Path, port: int) -> str:
         ("warehouse", chosen.warehouse.path),
         ("snapshot", chosen.warehouse.snapshot),
         ("archive", chosen.archive.path),
+        ("report", config.with_name(REPORT)),
         ("query", f"{copydesk} query '{_QUERY}'"),
         ("next sync", f"copydesk demo-site --port {port} &"),
         ("", f"{copydesk} sync"),

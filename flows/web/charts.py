@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from flows.web import format as formats
 from flows.web.environment import environment
-from flows.web.format import clean, duration, number
+from flows.web.format import duration, number, shorten
 
 HEIGHT = 180
 """Of the area of a chart, in pixels, without its labels."""
@@ -32,7 +32,7 @@ _MAX_TICKS = 7
 _HEAT_LEVELS = 4
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _DURATION_STEPS = (
-    0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE,
+    0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE,
     20 * _MINUTE, 30 * _MINUTE, _HOUR, 2 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY,
 )  # fmt: skip
 
@@ -187,7 +187,8 @@ def lines(chart: Chart) -> Markup:
 def heat_rows(chart: Chart) -> Markup:
     """One row of cells for each series: the darker, the more of the row's own usual values.
 
-    A missing value has a mark of its own. The number of series is not limited.
+    A missing value has a mark of its own, and none before the first value of the row. The
+    number of series is not limited.
     """
     return _render("heat_rows", chart, rows=[_cells(chart, series) for series in chart.series])
 
@@ -252,7 +253,7 @@ def _frame(chart: Chart, scale: _Scale) -> dict[str, object]:
 
 def _tooltip(chart: Chart, label: str, values: Sequence[float | None]) -> str:
     texts = [
-        f"{clean(series.name)}: {chart.form(value)}"
+        f"{shorten(series.name, 40)}: {chart.form(value)}"
         for series, value in zip(chart.series, values, strict=True)
         if value
     ]
@@ -294,14 +295,16 @@ def _cells(chart: Chart, series: Series) -> list[Box]:
     count = len(series.values)
     usual = sorted(filter(None, series.values))
     high = usual[int(len(usual) * 0.9)] if usual else 1
+    first = next((at for at, value in enumerate(series.values) if value is not None), count)
     return [
         Box(
             x=_percent(at, count),
             width=_percent(0.9, count),
             kind="none" if value is None else f"h{_level(value, high)}",
-            tooltip=f"{label}\n{clean(series.name)}: {chart.form(value)}",
+            tooltip=f"{label}\n{shorten(series.name, 40)}: {chart.form(value)}",
         )
         for at, (label, value) in enumerate(zip(chart.axis.labels, series.values, strict=True))
+        if at >= first
     ]
 
 

@@ -16,6 +16,9 @@ _HANGUL = re.compile("[\uac00-\ud7af]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
 _LANGUAGE_TAG = re.compile("[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _BYTES = 1000.0
+_YEAR = 365.25 * 86_400
+# Below the limit, the unit in seconds and its name.
+_UNITS = ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h"), (2 * _YEAR, 86_400, "d"))
 
 
 def number(value: float | None) -> str:
@@ -35,18 +38,15 @@ def percent(share: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in their largest useful unit: ``0.4 s``, ``45 s``, ``12 min``, ``3.5 h``, ``2 d``."""
+    """Seconds in their largest useful unit: ``20 ms``, ``45 s``, ``12 min``, ``3.5 h``, ``2 d``, ``4 y``."""
     if seconds is None:
         return NOTHING
-    if seconds < 10:
-        return f"{_short(seconds)} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 172_800:
-        return f"{_short(seconds / 3600)} h"
-    return f"{_short(seconds / 86_400)} d"
+    if 0 < seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    for limit, unit, name in _UNITS:
+        if seconds < limit:
+            return f"{_short(seconds / unit)} {name}"
+    return f"{_short(seconds / _YEAR)} y"
 
 
 def file_size(count: float | None) -> str:
@@ -103,8 +103,8 @@ def language_of(text: str | None, tag: str | None = None) -> str:
 
 
 def _short(value: float) -> str:
-    """At most one digit after the point, and none that is zero."""
-    return f"{value:.1f}".removesuffix(".0") if value < 99.95 else f"{value:.0f}"
+    """Two digits or more: one after the point below 10, unless it is zero."""
+    return f"{value:.1f}".removesuffix(".0") if value < 9.95 else f"{value:.0f}"
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {

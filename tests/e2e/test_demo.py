@@ -43,3 +43,6 @@ def test_demo_fills_a_warehouse_from_every_source_and_quarantines_the_three_brok
     )  # fmt: skip
     assert json.loads(asked.stdout) == [{"n": 97}]
     assert [*(tmp_path / "demo" / "archive").glob("*.warc.gz")]
+    page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    assert "人人都是产品经理" in page
+    assert len(page.encode()) < 200_000

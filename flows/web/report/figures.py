@@ -32,6 +32,7 @@ from flows.web.report.rows import (
 )
 
 OTHERS = "other sources"
+MIN_DAYS = 30
 MAX_MONTHS = 120
 MAX_ACTIVITY = 20
 """How many sources have a row of days."""
@@ -170,10 +171,11 @@ def _peak(chart: Chart) -> str:
 
 
 def _days(found: Sequence[date]) -> list[date]:
-    """Every day from the first to the last."""
+    """Every day from the first to the last, and a month at least."""
     if not found:
         return []
-    first, last = min(found), max(found)
+    last = max(found)
+    first = min(*found, last - timedelta(days=MIN_DAYS - 1))
     return [first + timedelta(days=i) for i in range((last - first).days + 1)]
 
 

@@ -102,13 +102,13 @@ def test_a_histogram_has_one_bucket_more_than_edges():
 
 def test_a_heat_row_is_relative_to_its_own_values_and_marks_missing_ones():
     series = (
-        Series(name="small", values=(0, 1, 2, None)),
+        Series(name="small", values=(None, 0, 2, None)),
         Series(name="large", values=(0, 1000, 2000, 500)),
     )
     rows = drawn(heat_rows(replace(CHART, series=series))).select("table.heat tr")
 
     kinds = [[one.get("class") for one in row.select("rect")] for row in rows[:2]]
-    assert kinds == [["h0", "h2", "h4", "none"], ["h0", "h2", "h4", "h1"]]
+    assert kinds == [["h0", "h4", "none"], ["h0", "h2", "h4", "h1"]]
 
 
 @pytest.mark.parametrize("draw", [bars, lines, heat_rows])

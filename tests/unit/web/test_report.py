@@ -125,7 +125,7 @@ def test_fetches_have_durations_and_failures(page, newsroom):
         AND fetched_at > (SELECT max(fetched_at) FROM fetches) - INTERVAL 90 DAY
     """
     assert rows["finews"][2] == count(newsroom, sql)
-    assert all(row[-2].endswith("s") for row in rows.values())
+    assert all(row[-2].endswith(" ms") for row in rows.values())
     assert {cell for row in figures(page, "failures") for cell in row[1:]} >= {"0", "1"}
 
 
