@@ -28,6 +28,7 @@ MAX_SERIES = 8
 
 _TOP = 8
 _INTERVALS = 4
+_SMALLEST = 1e-6
 _MAX_TICKS = 7
 _HEAT_LEVELS = 4
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -224,7 +225,7 @@ class _Scale:
 
 
 def _scale(chart: Chart, highest: float) -> _Scale:
-    rough = (highest or _INTERVALS) / _INTERVALS
+    rough = (highest if highest > _SMALLEST else _INTERVALS) / _INTERVALS
     power = 10.0 ** math.floor(math.log10(rough))
     steps: list[float] = [unit * power for unit in (1, 2, 5, 10)]
     if chart.form is duration:

@@ -99,6 +99,7 @@ def test_the_page_refers_to_nothing_outside_itself(html):
 
 def test_no_control_character_is_written_and_long_text_is_cut(html):
     assert "\x07" not in html
+    assert "\u202e" not in html
     assert LONG[:201] not in html
 
 

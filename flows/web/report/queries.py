@@ -19,6 +19,7 @@ from flows.web.report.rows import (
     Direction,
     Failure,
     FetchDay,
+    FetchError,
     FetchSource,
     OpenFinding,
     OpenGap,
@@ -143,15 +144,23 @@ FROM fetches
 WHERE fetched_at > (SELECT max(fetched_at) FROM fetches) - to_days($days)
 GROUP BY source ORDER BY count(*) DESC, source LIMIT $limit
 """
+_ERRORS = """
+SELECT coalesce(attempt_results[-1], 'no request'), count(*), list_sort(list(DISTINCT source)),
+       max(fetched_at)
+FROM fetches
+WHERE error IS NOT NULL
+  AND fetched_at > (SELECT max(fetched_at) FROM fetches) - to_days($days)
+GROUP BY ALL ORDER BY count(*) DESC, max(fetched_at) DESC LIMIT $limit
+"""
 _PREPARE_PAIRS = """
 CREATE OR REPLACE TEMP TABLE report_pairs AS
-SELECT article_id, other_article_id, source, other_source, kind, title, publisher, other_publisher,
-       published_at
-FROM syndication
+SELECT p.article_id, p.other_article_id, p.source, p.other_source, p.kind, p.title, a.language,
+       p.publisher, p.other_publisher, p.published_at
+FROM syndication p JOIN report_articles a ON a.article_id = p.article_id
 """
 # The first article of a story has a pair with each of the others.
 _STORIES = """
-SELECT article_id, any_value(title), any_value(coalesce(publisher, source)),
+SELECT article_id, any_value(title), any_value(language), any_value(coalesce(publisher, source)),
        any_value(published_at), count(*),
        list_sort(list(DISTINCT coalesce(other_publisher, other_source)))
 FROM report_pairs
@@ -218,6 +227,7 @@ def read_rows(db: DuckDBPyConnection, scope: Scope) -> ReportRows:
         activity=rows(DayCount, _ACTIVITY, days=ACTIVITY_DAYS),
         fetch_days=rows(FetchDay, _FETCH_DAYS, zone=zone, days=MAX_DAYS),
         fetch_sources=rows(FetchSource, _FETCH_SOURCES, days=MAX_DAYS, limit=_MAX_SOURCES),
+        errors=rows(FetchError, _ERRORS, days=MAX_DAYS, limit=_MAX_ROWS),
         stories=rows(Story, _STORIES, limit=_MAX_ROWS),
         directions=rows(Direction, _DIRECTIONS, limit=_MAX_ROWS),
         open_gaps=rows(OpenGap, _OPEN_GAPS, limit=_MAX_ROWS),

@@ -175,11 +175,22 @@ class FetchSource:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchError:
+    """Failed fetches with the same last result; ``name`` as in ``attempt_results``."""
+
+    name: str
+    count: int
+    sources: Sequence[str]
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """The first article of a text that others have, too: ``copies`` names their publishers."""
 
     article_id: str
     title: str | None
+    language: str | None
     publisher: str
     published_at: datetime | None
     copy_count: int
@@ -262,6 +273,7 @@ class ReportRows:
     activity: Sequence[DayCount]
     fetch_days: Sequence[FetchDay]
     fetch_sources: Sequence[FetchSource]
+    errors: Sequence[FetchError]
     stories: Sequence[Story]
     directions: Sequence[Direction]
     open_gaps: Sequence[OpenGap]

@@ -126,6 +126,8 @@ def test_fetches_have_durations_and_failures(page, newsroom):
     """
     assert rows["finews"][2] == count(newsroom, sql)
     assert all(row[-2].endswith(" ms") for row in rows.values())
+    errors = [row[0] for row in table(page, "#fetches > .scroll ~ .scroll table")]
+    assert sorted(errors) == ["gone 404", "server error 503", "timeout"]
     assert {cell for row in figures(page, "failures") for cell in row[1:]} >= {"0", "1"}
 
 
