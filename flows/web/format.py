@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, tzinfo
 
+from flows.secrets.redact import redact_text
 from parsers.text.characters import visible
 
 NOTHING = "–"
@@ -122,5 +123,6 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "clean": clean,
     "shorten": shorten,
     "language_of": language_of,
+    "redact": redact_text,
 }
 """The filters of the templates, by name."""

@@ -24,6 +24,7 @@ SCRIPT = "<script>document.title='pwned'</script>"
 IMAGE = "<img src=http://evil.test/x onerror=\"document.title='pwned'\">"
 HOSTILE = f"\u202e\x07</svg></style></title></table>{SCRIPT}{IMAGE}{{{{ 7*7 }}}}"
 LONG = "言" * 3000
+SECRET = "https://desk:w0rd@example.org/feed?access_token=T0k3n.Value&page=2"
 QUOTES = "\" onmouseover=\"document.title='pwned'\" x='"
 ELEMENTS = {
     "a", "bdi", "body", "br", "caption", "circle", "dd", "desc", "details", "div", "dl", "dt", "figcaption",
@@ -44,32 +45,34 @@ def html() -> Iterator[str]:
             copy = article(number, text, source=f"copy of {text}", publisher=text, fetched_at=NOON + HOUR)  # fmt: skip
             upsert(db, row, copy)
             with transaction(db):
-                _record(db, text)
+                _record(db, text, text)
+        with transaction(db):
+            _record(db, "finews", SECRET)
         yield make_report(db, at=NOON + HOUR, zone=ZoneInfo("UTC")).html
 
 
-def _record(db, text: str) -> None:
+def _record(db, source: str, text: str) -> None:
     """Store one row of each kind around an article."""
-    runs.start_run(db, flow="sync", sources=[text], code_version="1", run_id="run", at=NOON)
+    runs.start_run(db, flow="sync", sources=[source], code_version="1", run_id="run", at=NOON)
     fetches.record(
         db,
-        [FetchRow(source=text, channel=text, url=text, status=500, error=text, seconds=1.0, fetched_at=NOON)],
+        [FetchRow(source=source, channel=source, url=text, status=500, error=text, seconds=1.0, fetched_at=NOON)],
         run_id="run",
     )  # fmt: skip
-    gap = NewGap(source=text, channel=text, from_at=NOON, to_at=None, detected_by=text)
+    gap = NewGap(source=source, channel=source, from_at=NOON, to_at=None, detected_by=text)
     gaps.open_gap(db, gap, run_id="run", at=NOON)
     failed = NewQuarantineEntry(
-        source=text, channel=text, url=text, reason=text, message=text, expected=text, found=text,
+        source=source, channel=source, url=text, reason=text, message=text, expected=text, found=text,
         page=b"", fetched_at=NOON, parser="p", parser_version="1",
     )  # fmt: skip
     quarantine.put(db, [failed], run_id="run", at=NOON)
     finding = Finding(
-        source=text, channel=text, kind="field_missing", field=text, expected=text, found=text
+        source=source, channel=source, kind="field_missing", field=source, expected=text, found=text
     )
     health.open_finding(db, finding, run_id="run", at=NOON)
-    state = SourceHealth(source=text, state=text, learning=(), evaluated_at=NOON, run_id="run")
+    state = SourceHealth(source=source, state=source, learning=(), evaluated_at=NOON, run_id="run")
     health.put_source(db, state, None)
-    day = ChannelDay(source=text, channel=text, day=NOON.date(), read_count=1, new_count=1)
+    day = ChannelDay(source=source, channel=source, day=NOON.date(), read_count=1, new_count=1)
     health.put_day(db, day, None)
 
 
@@ -101,6 +104,18 @@ def test_no_control_character_is_written_and_long_text_is_cut(html):
     assert "\x07" not in html
     assert "\u202e" not in html
     assert LONG[:201] not in html
+
+
+def test_addresses_of_failures_have_no_secrets(html):
+    page = BeautifulSoup(html, "lxml")
+
+    assert (
+        "https://***@example.org/feed?access_token=***&page=2"
+        in page.select_one(".failures").get_text()
+    )
+    assert "https://***@example.org" in page.select_one(".findings").get_text()
+    assert "w0rd" not in html
+    assert "T0k3n" not in html
 
 
 def test_a_browser_runs_no_script_and_sends_no_request(html, tmp_path: Path):

@@ -14,7 +14,7 @@ from flows.web.report import figures
 from flows.web.report.queries import read_rows
 from flows.web.report.rows import FIELDS, MAX_DAYS, ReportRows, Scope
 
-_HEALTH_KINDS = {"ok": "good", "learning": "", "warning": "warn", "silent": "bad"}
+_STATE_KINDS = {"ok": "good", "learning": "", "warning": "warn", "silent": "bad", "failing": "bad"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def make_report(db: DuckDBPyConnection, *, at: datetime, zone: ZoneInfo) -> Repo
         charts=_charts(rows),
         fields=FIELDS,
         max_days=MAX_DAYS,
-        health_kinds=_HEALTH_KINDS,
+        state_kinds=_STATE_KINDS,
     )
     return Report(html=html, article_count=rows.overview.article_count)
 

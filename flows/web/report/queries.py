@@ -17,6 +17,7 @@ from flows.web.report.rows import (
     DayCount,
     Delay,
     Direction,
+    FailedSync,
     Failure,
     FetchDay,
     FetchError,
@@ -77,7 +78,7 @@ FROM report_articles a
 JOIN revisions f ON f.article_id = a.article_id AND f.revision = 1
 SEMI JOIN (SELECT run_id, source FROM runs WHERE flow = 'sync') r
     ON r.run_id = f.run_id AND r.source = a.source
-WHERE a.published_precision IN ('second', 'minute')
+WHERE a.published_precision IN ('second', 'minute') AND a.first_seen_at > $at - to_days($days)
 """
 _DELAYS = """
 SELECT source, count(*) FILTER (seconds >= 0),
@@ -109,11 +110,28 @@ SELECT source, count(*), [avg(has_publisher::INT), avg(has_authors::INT), avg(ha
        avg(has_image::INT)]
 FROM report_articles GROUP BY source ORDER BY count(*) DESC, source LIMIT $limit
 """
+# As in `copydesk health`: after a sync that failed, the findings of an earlier one are no news.
+_PREPARE_SOURCES = """
+CREATE OR REPLACE TEMP TABLE report_sources AS
+WITH last_syncs AS (
+    SELECT source, max_by(state, started_at) AS state, max(started_at) AS started_at,
+           max_by(messages, started_at) AS messages
+    FROM runs WHERE flow = 'sync' AND state <> 'running' GROUP BY source
+)
+SELECT s.*, CASE WHEN l.state IN ('failed', 'crashed') THEN 'failing' ELSE s.health END AS state,
+       l.started_at, l.messages
+FROM sources s LEFT JOIN last_syncs l ON l.source = s.source
+"""
 _SOURCES = """
-SELECT source, article_count, health, last_success_at, last_new_article_at, new_articles_7_days,
+SELECT source, article_count, state, last_success_at, last_new_article_at, new_articles_7_days,
        normal_articles_7_days, open_finding_count, open_quarantine_count, open_gap_count
-FROM sources
-ORDER BY health IN ('warning', 'silent') DESC, article_count DESC, source LIMIT $limit
+FROM report_sources
+ORDER BY state IN ('failing', 'warning', 'silent') DESC, article_count DESC, source LIMIT $limit
+"""
+_FAILED_SYNCS = """
+SELECT source, started_at, coalesce(messages[1], 'the process ended without a message')
+FROM report_sources WHERE state = 'failing'
+ORDER BY started_at DESC, source LIMIT $limit
 """
 _FINDINGS = """
 SELECT source, channel, kind, field, expected, found, since, opened_at
@@ -180,6 +198,9 @@ ORDER BY detected_at DESC, source, channel LIMIT $limit
 _GAP_COUNTS = """
 SELECT count(*) FILTER (closed_at IS NULL), count(closed_at) FROM gaps
 """
+_QUARANTINE_COUNTS = """
+SELECT count(*) FILTER (resolved_at IS NULL), count(resolved_at) FROM quarantine
+"""
 _REASONS = """
 SELECT source, reason, count(*) FILTER (resolved_at IS NULL), count(resolved_at),
        max(last_failed_at)
@@ -205,12 +226,14 @@ def read_rows(db: DuckDBPyConnection, scope: Scope) -> ReportRows:
         return [kind(*row) for row in db.execute(sql, values).fetchall()]
 
     db.execute(_PREPARE)
-    db.execute(_PREPARE_DELAYS)
+    db.execute(_PREPARE_DELAYS, {"at": scope.at, "days": MAX_DAYS})
+    db.execute(_PREPARE_SOURCES)
     db.execute(_PREPARE_PAIRS)
     at, zone, last_day = scope.at, scope.zone, scope.last_day
     (overview,) = rows(Overview, _OVERVIEW, at=at, last_day=last_day)
     newest = overview.last_day or last_day
     (gap_counts,) = rows(Counts, _GAP_COUNTS)
+    (quarantine_counts,) = rows(Counts, _QUARANTINE_COUNTS)
     return ReportRows(
         overview=overview,
         volume=rows(
@@ -223,6 +246,7 @@ def read_rows(db: DuckDBPyConnection, scope: Scope) -> ReportRows:
         publishers=rows(Publisher, _PUBLISHERS, limit=_MAX_ROWS),
         coverage=rows(Coverage, _COVERAGE, limit=_MAX_SOURCES),
         sources=rows(SourceState, _SOURCES, limit=_MAX_SOURCES),
+        failed_syncs=rows(FailedSync, _FAILED_SYNCS, limit=_MAX_ROWS),
         findings=[_finding(*row) for row in db.execute(_FINDINGS, {"limit": _MAX_ROWS}).fetchall()],
         activity=rows(DayCount, _ACTIVITY, days=ACTIVITY_DAYS),
         fetch_days=rows(FetchDay, _FETCH_DAYS, zone=zone, days=MAX_DAYS),
@@ -232,6 +256,7 @@ def read_rows(db: DuckDBPyConnection, scope: Scope) -> ReportRows:
         directions=rows(Direction, _DIRECTIONS, limit=_MAX_ROWS),
         open_gaps=rows(OpenGap, _OPEN_GAPS, limit=_MAX_ROWS),
         gap_counts=gap_counts,
+        quarantine_counts=quarantine_counts,
         reasons=rows(Reason, _REASONS, limit=_MAX_ROWS),
         failures=rows(Failure, _FAILURES, limit=_MAX_ROWS),
     )

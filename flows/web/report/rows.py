@@ -117,11 +117,15 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """A source against its normal; ``health`` as in the view ``sources``."""
+    """A source against its normal.
+
+    Attributes:
+        state: As in the view ``sources``, or ``failing`` after a sync that failed.
+    """
 
     source: str
     article_count: int
-    health: str | None
+    state: str | None
     last_success_at: datetime | None
     last_new_article_at: datetime | None
     new_articles_7_days: int | None
@@ -129,6 +133,15 @@ class SourceState:
     open_finding_count: int
     open_quarantine_count: int
     open_gap_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedSync:
+    """The last sync of a source, if it failed; ``message`` is its first error."""
+
+    source: str
+    started_at: datetime
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +282,7 @@ class ReportRows:
     publishers: Sequence[Publisher]
     coverage: Sequence[Coverage]
     sources: Sequence[SourceState]
+    failed_syncs: Sequence[FailedSync]
     findings: Sequence[OpenFinding]
     activity: Sequence[DayCount]
     fetch_days: Sequence[FetchDay]
@@ -278,5 +292,6 @@ class ReportRows:
     directions: Sequence[Direction]
     open_gaps: Sequence[OpenGap]
     gap_counts: Counts
+    quarantine_counts: Counts
     reasons: Sequence[Reason]
     failures: Sequence[Failure]

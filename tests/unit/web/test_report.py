@@ -17,6 +17,7 @@ from tests.unit.warehouse.factories import HOUR, NOON, article, upsert
 from warehouse import connect, transaction
 from warehouse.records import runs
 
+UNHEALTHY = ["ofweek", "wanbao", "morgenblatt"]
 ZONE = ZoneInfo("Asia/Shanghai")
 SECTIONS = [
     "overview", "volume", "delay", "changes", "publishers", "sources", "coverage", "fetches",
@@ -110,7 +111,14 @@ def test_publishers_have_their_language_and_are_in_order_of_their_articles(page)
 
 
 def test_unhealthy_sources_come_first_and_their_findings_are_explained(page):
-    assert {row[0] for row in table(page, "#sources table")[:2]} == {"wanbao", "morgenblatt"}
+    rows = table(page, "#sources table")
+    states = {row[0]: row[1] for row in rows}
+    assert [row[0] for row in rows[: len(UNHEALTHY)]] == UNHEALTHY
+    assert [states[name] for name in UNHEALTHY] == ["failing", "warning", "silent"]
+    assert any(
+        "ofweek" in one.get_text() and "HTTP 503 after 3 attempts" in one.get_text()
+        for one in page.select(".findings li")
+    )
     assert any(
         "wanbao" in one.get_text()
         and "articles have no publisher in channel feed" in one.get_text()
