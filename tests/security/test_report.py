@@ -62,7 +62,7 @@ def _record(db, source: str, text: str) -> None:
     gap = NewGap(source=source, channel=source, from_at=NOON, to_at=None, detected_by=text)
     gaps.open_gap(db, gap, run_id="run", at=NOON)
     failed = NewQuarantineEntry(
-        source=source, channel=source, url=text, reason=text, message=text, expected=text, found=text,
+        source=source, channel=source, url=text, reason=source, message=text, expected=text, found=text,
         page=b"", fetched_at=NOON, parser="p", parser_version="1",
     )  # fmt: skip
     quarantine.put(db, [failed], run_id="run", at=NOON)
