@@ -67,15 +67,9 @@ def delays(ranges: Mapping[int, int]) -> Markup | None:
 
 def changes(rows: Sequence[RunDay]) -> Markup | None:
     """New, modified and duplicate articles by day of the run."""
-    days = _days([row.day for row in rows])
-    found = {row.day: row for row in rows}
-    series = [
-        Series(
-            name=name, values=[getattr(found[day], key) if day in found else None for day in days]
-        )
-        for name, key in (("new", "new"), ("modified", "updated"), ("duplicate", "duplicate"))
-    ]
-    return _bars("changes", "Articles by day of the run", day_axis(days), series)
+    kinds = {"new": "new", "modified": "updated", "duplicate": "duplicate"}
+    axis, series = _by_day(rows, kinds)
+    return _bars("changes", "Articles by day of the run", axis, series)
 
 
 def activity(rows: ReportRows) -> Markup | None:
@@ -86,13 +80,14 @@ def activity(rows: ReportRows) -> Markup | None:
     names = [row.source for row in rows.sources if row.source in known][:MAX_ACTIVITY]
     if not names:
         return None
+    part = f": {len(names)} of {len(known)} sources" if len(names) < len(known) else ""
     series = tuple(
         Series(name=name, values=[counts.get((name, day)) for day in days]) for name in names
     )
     return heat_rows(
         Chart(
             key="activity",
-            title="New articles by source and day",
+            title=f"New articles by source and day{part}",
             description=f"New articles of {len(names)} sources on {len(days)} days",
             axis=day_axis(days),
             series=series,
@@ -102,42 +97,41 @@ def activity(rows: ReportRows) -> Markup | None:
 
 def failed_fetches(rows: Sequence[FetchDay]) -> Markup | None:
     """Failed fetches by day and kind."""
-    days = _days([row.day for row in rows])
-    found = {row.day: row for row in rows}
-    kinds = (
-        ("gone (404, 410)", "gone"),
-        ("server error (5xx)", "server_error"),
-        ("no answer", "no_answer"),
-        ("other", "other"),
-    )
-    series = [
-        Series(
-            name=name, values=[getattr(found[day], key) if day in found else None for day in days]
-        )
-        for name, key in kinds
-    ]
-    return _bars("failures", "Failed fetches by day", day_axis(days), series)
+    kinds = {
+        "gone (404, 410)": "gone",
+        "server error (5xx)": "server_error",
+        "no answer": "no_answer",
+        "other": "other",
+    }
+    axis, series = _by_day(rows, kinds)
+    return _bars("failures", "Failed fetches by day", axis, series)
 
 
 def fetch_durations(rows: Sequence[FetchDay]) -> Markup | None:
     """How long a fetch took, by day."""
-    days = _days([row.day for row in rows])
-    found = {row.day: row for row in rows}
+    axis, series = _by_day(rows, {"median": "median", "95%": "slow"})
     chart = Chart(
         key="durations",
         title="Duration of a fetch by day",
         description="Seconds of the requests of a fetch, for half and for 95% of the fetches.",
-        axis=day_axis(days),
-        series=tuple(
-            Series(
-                name=name,
-                values=[getattr(found[day], key) if day in found else None for day in days],
-            )
-            for name, key in (("median", "median"), ("95%", "slow"))
-        ),
+        axis=axis,
+        series=series,
         form=duration,
     )
     return lines(chart) if chart.buckets else None
+
+
+def _by_day(
+    rows: Sequence[RunDay] | Sequence[FetchDay], kinds: Mapping[str, str]
+) -> tuple[Axis, tuple[Series, ...]]:
+    """An axis of days, and a series for each attribute of the rows, by its name in the chart."""
+    days = _days([row.day for row in rows])
+    found = {row.day: row for row in rows}
+    series = tuple(
+        Series(name=name, values=[getattr(found.get(day), attribute, None) for day in days])
+        for name, attribute in kinds.items()
+    )
+    return day_axis(days), series
 
 
 def _by_source(

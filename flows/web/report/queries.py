@@ -105,7 +105,7 @@ FROM report_articles WHERE publisher IS NOT NULL
 GROUP BY publisher ORDER BY count(*) DESC, publisher LIMIT $limit
 """
 _COVERAGE = """
-SELECT source, count(*), [avg(has_publisher::INT), avg(has_authors::INT), avg(has_time::INT),
+SELECT source, [avg(has_publisher::INT), avg(has_authors::INT), avg(has_time::INT),
        avg(has_text::INT), avg(has_language::INT), avg(has_categories::INT), avg(has_tags::INT),
        avg(has_image::INT)]
 FROM report_articles GROUP BY source ORDER BY count(*) DESC, source LIMIT $limit
@@ -134,7 +134,7 @@ FROM report_sources WHERE state = 'failing'
 ORDER BY started_at DESC, source LIMIT $limit
 """
 _FINDINGS = """
-SELECT source, channel, kind, field, expected, found, since, opened_at
+SELECT source, channel, kind, field, expected, found, opened_at
 FROM health_findings WHERE closed_at IS NULL
 ORDER BY opened_at DESC, source, kind, field LIMIT $limit
 """
@@ -145,7 +145,7 @@ WHERE day > (SELECT max(day) FROM channel_days) - $days
 GROUP BY ALL ORDER BY ALL
 """
 _FETCH_DAYS = """
-SELECT CAST(timezone($zone, fetched_at) AS DATE) AS day, count(*),
+SELECT CAST(timezone($zone, fetched_at) AS DATE) AS day,
        count(*) FILTER (status IN (404, 410)), count(*) FILTER (status >= 500),
        count(*) FILTER (status IS NULL),
        count(*) FILTER (error IS NOT NULL AND status < 500 AND status NOT IN (404, 410)),
@@ -191,7 +191,7 @@ FROM report_pairs WHERE source <> other_source
 GROUP BY ALL ORDER BY count(*) DESC, source, other_source LIMIT $limit
 """
 _OPEN_GAPS = """
-SELECT source, channel, from_at, to_at, detected_by, detected_at, len(missing_urls)
+SELECT source, channel, from_at, to_at, detected_by, len(missing_urls)
 FROM gaps WHERE closed_at IS NULL
 ORDER BY detected_at DESC, source, channel LIMIT $limit
 """
@@ -208,7 +208,7 @@ FROM quarantine GROUP BY ALL
 ORDER BY count(*) FILTER (resolved_at IS NULL) DESC, source, reason LIMIT $limit
 """
 _FAILURES = """
-SELECT source, channel, url, reason, expected, found, last_failed_at
+SELECT source, url, reason, expected, found, last_failed_at
 FROM quarantine WHERE resolved_at IS NULL
 ORDER BY last_failed_at DESC, source, url LIMIT $limit
 """
@@ -218,7 +218,7 @@ def read_rows(db: DuckDBPyConnection, scope: Scope) -> ReportRows:
     """Run every query of a report.
 
     Args:
-        db: The snapshot; a temporary table is made on this connection.
+        db: The snapshot; temporary tables are made on this connection.
         scope: What the report is about.
     """
 
@@ -263,8 +263,8 @@ def read_rows(db: DuckDBPyConnection, scope: Scope) -> ReportRows:
 
 
 def _finding(source: str, channel: str, kind: str, field: str, *rest: Any) -> OpenFinding:
-    expected, found, since, opened_at = rest
+    expected, found, opened_at = rest
     row = Finding(
         source=source, channel=channel, kind=kind, field=field, expected=expected, found=found
     )
-    return OpenFinding(source, subject(row), expected, found, since, opened_at)
+    return OpenFinding(source, subject(row), expected, found, opened_at)

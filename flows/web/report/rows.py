@@ -111,7 +111,6 @@ class Coverage:
     """The share of the articles of a source that have each of ``FIELDS``."""
 
     source: str
-    article_count: int
     shares: Sequence[float]
 
 
@@ -152,7 +151,6 @@ class OpenFinding:
     subject: str
     expected: str
     found: str
-    since: datetime | None
     opened_at: datetime
 
 
@@ -165,7 +163,6 @@ class FetchDay:
     """
 
     day: date
-    count: int
     gone: int
     server_error: int
     no_answer: int
@@ -229,7 +226,6 @@ class OpenGap:
     from_at: datetime | None
     to_at: datetime | None
     detected_by: str
-    detected_at: datetime
     missing_count: int
 
 
@@ -257,7 +253,6 @@ class Failure:
     """A page or entry in quarantine."""
 
     source: str
-    channel: str
     url: str
     reason: str
     expected: str

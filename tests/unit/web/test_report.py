@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -188,6 +188,17 @@ def test_implausible_days_of_publication_are_named_and_not_drawn(db):
     assert "1 without a day of publication, 1 with a day in the future" in note
 
 
+def test_many_years_are_drawn_by_year(db):
+    upsert(
+        db, article(1, published_on=date(1998, 5, 1)), article(2, "今天", published_on=NOON.date())
+    )
+
+    page = report(db)
+
+    assert figures(page, "months") == [["1998", "1"], ["2026", "1"]]
+    assert "Published from 1 May 1998 to 14 Mar 2026." in page.select_one("#overview").get_text()
+
+
 def test_the_smaller_of_many_sources_share_a_colour_and_the_page_stays_small(db):
     sources = [f"source-{i:03}" for i in range(150)]
     rows = [article(f"{s}-{i}", f"{s} {i}", source=s, published_on=NOON.date()) for i, s in enumerate(sources)]  # fmt: skip
@@ -203,6 +214,8 @@ def test_the_smaller_of_many_sources_share_a_colour_and_the_page_stays_small(db)
     heads = [one.get_text() for one in page.select("#chart-volume thead th")]
     assert (len(heads), heads[1], heads[-1]) == (9, "source-149", "other sources")
     assert len(str(page).encode()) < 1_000_000
+    assert "100 of 150 sources are shown." in page.select_one("#sources").get_text()
+    assert page.select_one("#chart-activity figcaption").get_text().endswith(": 20 of 150 sources")
 
 
 def test_a_syndicated_text_names_the_first_article_and_its_copies(db):
