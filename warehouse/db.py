@@ -295,7 +295,10 @@ def _open(
                 )
             _check_not_lost(path, steps)
             lock.clear_commit_log(held)
-        may_be_cut = path.is_file() and not lock.is_shared(path) and is_short(path)
+        is_first = path.is_file() and not lock.is_shared(path)
+        may_be_cut = is_first and is_short(path)
+        if is_first:
+            lock.open_log(held)
         db = _attach(path, wait_seconds, notify)
         try:
             if may_be_cut:
@@ -308,6 +311,7 @@ def _open(
                 _check_not_lost(path, steps)
                 migrate.apply(db, todo)
                 db.execute("CHECKPOINT")
+            lock.open_log(held)
             _check_commits(db, path, held)
         except BaseException:
             db.close()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import struct
+from contextlib import suppress
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-# DuckDB's storage format: the main header, then two database headers that take turns, each with a
-# checksum, its number, two pointers, the number of blocks and their size.
-_HEADER_BYTES = 4096
-_DATABASE_HEADER = struct.Struct("<QQQQQQ")
+from warehouse.block_file import HEAD_BYTES, UnknownLayout, newest_header
 
 _TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_store'"
 _LAST_BLOCK = """
@@ -26,12 +23,10 @@ def is_short(path: Path) -> bool:
     of this process may have the file open: closing it drops DuckDB's lock.
     """
     with path.open("rb") as file:
-        head = file.read(3 * _HEADER_BYTES)
-    if len(head) < 3 * _HEADER_BYTES:
-        return True
-    headers = [_DATABASE_HEADER.unpack_from(head, number * _HEADER_BYTES) for number in (1, 2)]
-    *_, block_count, block_bytes = max(headers, key=lambda header: int(header[1]))
-    return bool(path.stat().st_size < len(head) + block_count * block_bytes)
+        head = file.read(HEAD_BYTES)
+    with suppress(UnknownLayout):
+        return path.stat().st_size < newest_header(head).file_bytes
+    return True
 
 
 def missing_bytes(db: DuckDBPyConnection, path: Path) -> int:
@@ -42,4 +37,4 @@ def missing_bytes(db: DuckDBPyConnection, path: Path) -> int:
         "SELECT block_size FROM pragma_database_size() WHERE database_name = current_database()"
     ).fetchall()
     last = max((block for block in blocks if block is not None), default=-1)
-    return max(0, 3 * _HEADER_BYTES + (last + 1) * int(block_bytes) - path.stat().st_size)
+    return max(0, HEAD_BYTES + (last + 1) * int(block_bytes) - path.stat().st_size)

@@ -21,6 +21,7 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
+from warehouse.checkpoint_log import CheckpointLog
 from warehouse.duckdb_errors import busy_error, translate_errors
 
 _POLL_SECONDS = 0.05
@@ -34,6 +35,7 @@ class HeldLock:
     path: Path
     fd: int
     users: int = 1
+    checkpoints: CheckpointLog | None = None
 
 
 _held: dict[Path, HeldLock] = {}
@@ -81,6 +83,7 @@ def release(held: HeldLock) -> None:
         del _held[held.path]
         for key in [key for key, one in _by_warehouse.items() if one is held]:
             del _by_warehouse[key]
+        _close_log(held)
         _write(held.fd, {**_read(held.fd), "pid": None})
         os.close(held.fd)
 
@@ -170,10 +173,31 @@ def register(warehouse_id: UUID, held: HeldLock) -> None:
 
 
 def record_commit(warehouse_id: UUID, last_seq: int) -> None:
-    """Record a commit; nothing for a warehouse without a lock."""
+    """Record a commit, and its checkpoint; nothing for a warehouse without a lock."""
     with _mutex:
         if held := _by_warehouse.get(warehouse_id):
             write_commit(held, warehouse_id, last_seq)
+            if held.checkpoints:
+                held.checkpoints.record()
+
+
+def open_log(held: HeldLock) -> None:
+    """Open the log of checkpoints; again, where another file has taken the warehouse's place.
+
+    While DuckDB has the file open, it has to be open in the log, too.
+    """
+    with _mutex, suppress(OSError):
+        if held.checkpoints and held.checkpoints.is_of(held.path):
+            return
+        _close_log(held)
+        held.checkpoints = CheckpointLog(held.path)
+
+
+def checkpoints_of(path: Path) -> CheckpointLog | None:
+    """Return the log of checkpoints of a warehouse that this process holds."""
+    with _mutex:
+        held = _held.get(path)
+        return held.checkpoints if held else None
 
 
 def warehouse_of(path: Path) -> str | None:
@@ -182,6 +206,13 @@ def warehouse_of(path: Path) -> str | None:
         found = json.loads(lock_file(path).read_bytes()).get("warehouse_id")
         return found if isinstance(found, str) else None
     return None
+
+
+def _close_log(held: HeldLock) -> None:
+    if held.checkpoints:
+        held.checkpoints.record()
+        held.checkpoints.close()
+        held.checkpoints = None
 
 
 # --- the lock file ---------------------------------------------------------------------
