@@ -87,7 +87,8 @@ soak: install ## Run serve against a faulty test site, with kills: make soak MIN
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
 torture: install ## Kill the process that writes the warehouse at random points: make torture KILLS=200
-	@TORTURE_KILLS=$(or $(KILLS),200) $(PYTEST) tests/integration/warehouse/test_crashes.py -k killing
+	@TORTURE_KILLS=$(or $(KILLS),200) $(PYTEST) tests/integration/warehouse/test_crashes.py \
+		tests/integration/warehouse/test_snapshot_kills.py -k killing
 
 bench: install .cache/peers/.installed ## Compare the fetcher with requests, urllib3, aiohttp and Scrapy (needs nginx)
 	@$(BIN)/python tests/bench/fetch.py --peers .cache/peers/bin/python

@@ -330,7 +330,6 @@ def _rewrite(settings: Settings, notify: Notify) -> list[str]:
         )
     try:
         with _connect(settings) as store:
-            snapshot.remove_unfinished(warehouse.snapshot)
             published = snapshot.publish(store, warehouse.snapshot)
     except WarehouseError as error:
         return [

@@ -1,9 +1,10 @@
-"""The snapshot: a copy of the warehouse for readers, behind a symbolic link, never changed.
+"""The snapshot: a copy of the warehouse for readers, behind a symbolic link.
 
 Readers and a writer exclude each other across processes, so readers get a file of their own.
-Each publication is a new file: a process that has an old one open would get the old one again
-under the same name. The name also holds the path and the id of the warehouse, so that two
-warehouses with one snapshot path are noticed instead of replacing each other's.
+Each publication has a new name: a process that has an old one open would get the old one again
+under the same name. The content behind a name never changes. The name also holds the path and
+the id of the warehouse, so that two warehouses with one snapshot path are noticed instead of
+replacing each other's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import struct
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -26,13 +27,23 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from warehouse import lock, wal
-from warehouse.db import STORAGE_VERSION, file_of, read_sequence
+from warehouse.block_file import BlockFile
+from warehouse.care import macros
+from warehouse.care.snapshot_blocks import (
+    BlockComparison,
+    NotPatchable,
+    compare_blocks,
+    is_alone,
+    patch,
+)
+from warehouse.checkpoint_log import CheckpointLog
+from warehouse.db import file_of, read_sequence, resolve_path
 from warehouse.duckdb_errors import missing_error, translate_error, translate_errors
 from warehouse.errors import WarehouseError, WrongSnapshot
-from warehouse.search.query import DEFAULTS
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _NAME = re.compile(r"\.(?:([0-9a-f]{8})-([0-9a-f]{8})\.)?(\d{8}T\d{6}\.\d{6}Z)")
+_PART = ".part"
 _KEPT_SECONDS = 10.0
 _RETRY_SECONDS = 0.01
 
@@ -48,12 +59,14 @@ class Snapshot:
         published_at: Aware UTC: nothing committed later is in it.
         copy_of: The beginning of a hash of the warehouse's path; empty when unknown.
         warehouse: The beginning of the warehouse's id; empty when unknown.
+        written_bytes: What its publication wrote; ``None`` when unknown, or nothing changed.
     """
 
     path: Path
     published_at: datetime
     copy_of: str = ""
     warehouse: str = ""
+    written_bytes: int | None = field(default=None, compare=False)
 
     def age(self, now: datetime | None = None) -> timedelta:
         """Return how old it is."""
@@ -65,8 +78,12 @@ def publish(
 ) -> Snapshot:
     """Publish a snapshot of the warehouse of ``db`` behind the link ``snapshot``.
 
-    Other threads wait for the checkpoint only: while the file is copied, their commits go to
-    the write-ahead log. Old snapshots that no process has open are removed.
+    It costs what changed: an older snapshot that no process has open gets the blocks that
+    changed and a new name. Where there is none, or its difference is not known, the whole file
+    is copied. If nothing changed, the current snapshot stays.
+
+    Other threads wait for the checkpoint only: until the end their commits go to the
+    write-ahead log. Old snapshots that no process has open are removed, except the last one.
 
     Raises:
         WrongSnapshot: The snapshot there belongs to another warehouse; it stays.
@@ -81,13 +98,25 @@ def publish(
     with _publishing, translate_errors(link):
         _check_ours(link, live, tag)
         link.parent.mkdir(parents=True, exist_ok=True)
+        _remove_unfinished(link)
+        macros.set_home(db, _database_name(link), _database_name(live))
         with wal.no_checkpoints(db):
             _checkpoint(db, live, wait_seconds)
-            at = datetime.now(UTC)
-            published = _copied(live, _named(link, tag, at), link)
-        _swap(link, published)
-        _remove_old(link, keep=published)
-    return Snapshot(published, at, *tag)
+            log, at = lock.checkpoints_of(live), datetime.now(UTC)
+            found = log.record() if log else None
+            if log and found and log.iteration_of(link.resolve()) == found.header.iteration:
+                _remove_old(link, keep=link.resolve())
+                return _parse_name(link, link.resolve())
+            final = _named(link, tag, at)
+            written = _patched(link, final, log, found) if log and found else None
+            if written is None:
+                _remove_old(link, keep=link.resolve(), spares=0)
+                written = _copied(live, final, link)
+        if log and found:
+            log.record_publication(final, found.header.iteration)
+        _swap(link, final, log)
+        _remove_old(link, keep=final)
+    return Snapshot(final, at, *tag, written_bytes=written)
 
 
 def current_snapshot(snapshot: Path | str, *, of: Path | str | None = None) -> Snapshot:
@@ -110,6 +139,19 @@ def current_snapshot(snapshot: Path | str, *, of: Path | str | None = None) -> S
     return found
 
 
+def compare(snapshot: Path | str, of: Path | str) -> BlockComparison:
+    """Compare the blocks of the current snapshot with the warehouse's; writers wait.
+
+    Raises:
+        UnknownLayout: They cannot be compared.
+        WarehouseError: There is no snapshot, or a process writes the warehouse.
+    """
+    live = resolve_path(of)
+    current = current_snapshot(snapshot, of=live).path
+    with lock.shared_lock(live), translate_errors(live):
+        return compare_blocks(live, current)
+
+
 def remove_other_snapshots(snapshot: Path | str, keep: Path) -> list[Path]:
     """Remove every other snapshot now; return those that readers still have open.
 
@@ -121,15 +163,20 @@ def remove_other_snapshots(snapshot: Path | str, keep: Path) -> list[Path]:
     end = time.monotonic() + _KEPT_SECONDS + 1
     while any(_is_fresh(old) for old in others) and time.monotonic() < end:
         time.sleep(_RETRY_SECONDS)
-    _remove_old(link, keep=keep)
+    _remove_old(link, keep=keep, spares=0)
     return [old for old in others if old.exists()]
 
 
-def remove_unfinished(snapshot: Path | str) -> None:
+def _remove_unfinished(link: Path) -> None:
     """Remove what killed publications left; for a caller that holds the warehouse."""
-    link = Path(snapshot).absolute()
-    for part in link.parent.glob(f"{glob.escape(link.name)}.*.part*"):
+    for part in _unfinished(link):
         part.unlink(missing_ok=True)
+
+
+def other_files(snapshot: Path | str) -> list[Path]:
+    """Return the files beside the current snapshot: older ones, and what kills left."""
+    link = Path(snapshot).absolute()
+    return [one for one in (*list_snapshots(link), *_unfinished(link)) if one != link.resolve()]
 
 
 def list_snapshots(link: Path) -> list[Path]:
@@ -137,6 +184,15 @@ def list_snapshots(link: Path) -> list[Path]:
     found = link.parent.glob(f"{glob.escape(link.name)}.*Z")
     named = [one for one in found if _NAME.fullmatch(one.name.removeprefix(link.name))]
     return sorted(named, key=lambda one: _parse_name(link, one).published_at)
+
+
+def _unfinished(link: Path) -> list[Path]:
+    found = link.parent.glob(f"{glob.escape(link.name)}.*{_PART}")
+    return [
+        one
+        for one in found
+        if _NAME.fullmatch(one.name.removeprefix(link.name).removesuffix(_PART))
+    ]
 
 
 def _parse_name(link: Path, path: Path) -> Snapshot:
@@ -150,6 +206,11 @@ def _parse_name(link: Path, path: Path) -> Snapshot:
 
 def _named(link: Path, tag: tuple[str, str], at: datetime) -> Path:
     return link.with_name(f"{link.name}.{tag[0]}-{tag[1]}.{at.strftime(_STAMP)}")
+
+
+def _database_name(path: Path) -> str:
+    """Return the name that DuckDB gives the database in a file."""
+    return path.name.partition(".")[0]
 
 
 def _short(text: str) -> str:
@@ -196,9 +257,44 @@ def _checkpoint(db: DuckDBPyConnection, live: Path, wait_seconds: float) -> None
         time.sleep(_RETRY_SECONDS)
 
 
-def _copied(live: Path, final: Path, link: Path) -> Path:
-    """Copy the file to its final name and sync it to the disk."""
-    part = final.with_name(final.name + ".part")
+def _patched(link: Path, final: Path, log: CheckpointLog, found: BlockFile) -> int | None:
+    """Make an older snapshot the new one; return the number of bytes written.
+
+    Returns ``None`` where the whole file has to be copied. The older snapshot gets a private
+    name first: no reader can open it any more, and a kill leaves no half snapshot.
+    """
+    part = final.with_name(final.name + _PART)
+    for old in reversed(list_snapshots(link)):
+        rewritten = log.rewritten_since(old)
+        if rewritten is None or not _is_spare(link, old):
+            continue
+        old.rename(part)
+        try:
+            if not is_alone(part):
+                part.rename(old)
+                continue
+            part.chmod(0o644)
+            written = patch(part, log.fd, found, rewritten)
+            _finish(part, final)
+        except NotPatchable:
+            return None
+        finally:
+            part.unlink(missing_ok=True)
+        return written
+    return None
+
+
+def _is_spare(link: Path, path: Path) -> bool:
+    """Return whether no reader needs a snapshot, as far as its name and its lock show."""
+    try:
+        return path != link.resolve() and not _is_fresh(path) and not _is_open(path)
+    except OSError:
+        return False
+
+
+def _copied(live: Path, final: Path, link: Path) -> int:
+    """Copy the file to its final name; return the number of bytes."""
+    part = final.with_name(final.name + _PART)
     try:
         # A child copies: opening the file here would drop DuckDB's lock on it (see lock).
         done = subprocess.run(  # noqa: S603
@@ -209,41 +305,28 @@ def _copied(live: Path, final: Path, link: Path) -> Path:
         )
         if done.returncode:
             raise translate_error(duckdb.IOException(done.stderr.strip()), link)
-        _set_home(part, link)
-        part.chmod(0o444)  # a DuckDB that opens it for writing would lock out every reader
         with part.open("rb") as copy:
             os.fsync(copy.fileno())
-        part.rename(final)
+        _finish(part, final)
     finally:
         part.unlink(missing_ok=True)
-    return final
+    return final.stat().st_size
 
 
-def _set_home(copy: Path, link: Path) -> None:
-    """Let the macros find their tables from another database, too (see migration 0009)."""
-    with duckdb.connect(
-        str(copy), config={"storage_compatibility_version": STORAGE_VERSION, "threads": "1"}
-    ) as db:
-        macros = db.execute(
-            "SELECT function_name, parameters, macro_definition FROM duckdb_functions() "
-            "WHERE function_type = 'table_macro' AND list_contains(parameters, 'home')"
-        ).fetchall()
-        name = link.name.partition(".")[0].replace("'", "''")
-        for function, parameters, body in macros:
-            given = ", ".join(
-                f"{one} := {default}" if (default := DEFAULTS.get(one)) else one
-                for one in parameters
-                if one != "home"
-            )
-            db.execute(
-                f"CREATE OR REPLACE MACRO {function}({given}, home := '{name}') AS TABLE {body}"
-            )
+def _finish(part: Path, final: Path) -> None:
+    """Give a synced file its mode and its name."""
+    part.chmod(0o444)  # a DuckDB that opens it for writing would lock out every reader
+    part.rename(final)
 
 
-def _swap(link: Path, published: Path) -> None:
+def _swap(link: Path, published: Path, log: CheckpointLog | None) -> None:
     """Point the link at the new snapshot in one step; the old one's retention starts now."""
     with suppress(OSError):
-        os.utime(link.resolve(strict=True))
+        old = link.resolve(strict=True)
+        iteration = log.iteration_of(old) if log else None
+        os.utime(old)
+        if log and iteration is not None:
+            log.record_publication(old, iteration)
     fresh = link.with_name(f"{link.name}.link")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(published.name)
@@ -258,15 +341,19 @@ def _swap(link: Path, published: Path) -> None:
         os.close(folder)
 
 
-def _remove_old(link: Path, *, keep: Path) -> None:
-    """Remove the snapshots that no process has open.
+def _remove_old(link: Path, *, keep: Path, spares: int = 1) -> None:
+    """Remove the snapshots that no process has open, except one for the next publication.
 
     The one that was current stays for a moment, for readers that have followed the link and
     not opened the file yet: its modification time is when it was replaced.
     """
-    for old in list_snapshots(link):
+    for old in reversed(list_snapshots(link)):
         with suppress(OSError):
-            if old != keep and not _is_fresh(old) and not _is_open(old):
+            if old == keep or _is_fresh(old) or _is_open(old):
+                continue
+            if spares > 0:
+                spares -= 1
+            else:
                 old.unlink()
 
 

@@ -173,15 +173,16 @@ def fill_up(db: DuckDBPyConnection) -> int:
     return int(stored.value)
 
 
-def test_a_snapshot_that_does_not_fit_leaves_the_old_one(small_disk: Path) -> None:
-    path, link = small_disk / "project.duckdb", small_disk / "project.read.duckdb"
+def test_a_snapshot_that_does_not_fit_leaves_the_old_one(path: Path, small_disk: Path) -> None:
+    link = small_disk / "project.read.duckdb"
     with connect(path) as db:
         one_batch(db, 0)
         first = publish(db, link)
+        one_batch(db, 1)
         take_all_room(small_disk / "ballast")
         with pytest.raises(WarehouseFull):
             publish(db, link)
-        check_batches(db, 0)
+        check_batches(db, 1)
     assert link.resolve() == first.path
 
 

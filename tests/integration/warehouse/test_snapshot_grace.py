@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from tests.unit.warehouse.factories import article, upsert
 from warehouse import connect, connect_read_only, publish
 
 
@@ -17,6 +18,7 @@ def test_copy_that_was_current_until_now_is_left_for_its_readers(tmp_path):
     link = tmp_path / "read.duckdb"
     with connect(tmp_path / "copydesk.duckdb") as db:
         first = publish(db, link).path
+        upsert(db, article(1, "one"))
         an_hour_old(first)  # as between two runs of a quiet source
         followed = link.resolve()
 
@@ -25,6 +27,7 @@ def test_copy_that_was_current_until_now_is_left_for_its_readers(tmp_path):
         with connect_read_only(followed) as late:
             assert late.execute("SELECT count(*) FROM articles").fetchall() == [(0,)]
         an_hour_old(first)
+        upsert(db, article(2, "two"))
         third = publish(db, link).path
 
     assert link.resolve() == third

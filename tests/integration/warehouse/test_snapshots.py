@@ -40,6 +40,11 @@ def count(db: DuckDBPyConnection, table: str = "articles") -> object:
     return rows_of(db, f"SELECT count(*) FROM {table}")[0][0]
 
 
+def publish_change(db: DuckDBPyConnection, link: Path, number: int) -> Path:
+    upsert(db, article(number, f"text {number}"))
+    return publish(db, link).path
+
+
 @contextmanager
 def another_process(path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that has the file open for reading."""
@@ -84,7 +89,7 @@ def test_a_reader_keeps_its_snapshot_while_others_get_the_new_one(path: Path, li
             assert count(before) == 1
 
 
-def test_old_snapshots_are_removed_when_no_process_has_them_open(
+def test_old_snapshots_but_one_are_removed_when_no_process_has_them_open(
     path: Path, link: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "_KEPT_SECONDS", -1.0)
@@ -93,47 +98,50 @@ def test_old_snapshots_are_removed_when_no_process_has_them_open(
         return sorted(path.parent.glob("project.read.duckdb.*Z"))
 
     with connect(path) as db:
-        upsert(db, article())
-        first = publish(db, link).path
+        first = publish_change(db, link, 1)
         with another_process(first):
-            second = publish(db, link).path
-            third = publish(db, link).path
-            assert files() == [first, third]
+            second, third, fourth = (publish_change(db, link, number) for number in (2, 3, 4))
+            assert files() == [first, third, fourth]
         assert not second.exists()
-        fourth = publish(db, link).path
-        assert files() == [fourth]
+        fifth = publish_change(db, link, 5)
+        assert files() == [fourth, fifth]
 
 
 def test_snapshots_of_the_last_seconds_stay_for_readers_on_their_way(
     path: Path, link: Path
 ) -> None:
     with connect(path) as db:
-        first = publish(db, link).path
-        publish(db, link)
+        first = publish_change(db, link, 1)
+        publish_change(db, link, 2)
 
     assert first.exists()
 
 
-def test_other_threads_commit_while_a_snapshot_is_copied(
-    path: Path, link: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", ["_copied", "_patched"])
+def test_other_threads_commit_while_a_snapshot_is_written(
+    path: Path, link: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    copied = snapshot._copied
+    write = getattr(snapshot, step)
 
-    def commit_meanwhile(live: Path, final: Path, link: Path) -> Path:
-        thread = threading.Thread(target=lambda: upsert(db.cursor(), article(2)))
+    def commit_meanwhile(*arguments: Any) -> Any:
+        thread = threading.Thread(target=lambda: upsert(db.cursor(), article(3, "three")))
         thread.start()
         thread.join(timeout=30)
-        return copied(live, final, link)
+        return write(*arguments)
 
-    monkeypatch.setattr(snapshot, "_copied", commit_meanwhile)
+    monkeypatch.setattr(snapshot, "_KEPT_SECONDS", -1.0)
     with connect(path) as db:
-        upsert(db, article())
+        if step == "_patched":
+            publish_change(db, link, 0)
+        publish_change(db, link, 1)
+        upsert(db, article(2, "two"))
+        monkeypatch.setattr(snapshot, step, commit_meanwhile)
         db.execute("SET GLOBAL checkpoint_threshold = '1KB'")  # every commit would checkpoint
         before = rows_of(db, "SELECT current_setting('checkpoint_threshold')")
         publish(db, link)
         with connect_read_only(link) as reader:
-            assert count(reader) == 1
-        assert count(db) == 2
+            assert count(reader) == count(db) - 1  # type: ignore[operator]
+            assert verify(reader, is_deep=True).problems == ()
         assert rows_of(db, "SELECT current_setting('checkpoint_threshold')") == before
 
 
@@ -144,6 +152,7 @@ def test_a_large_commit_while_a_snapshot_is_copied_leaves_the_file_alone(
     run = subprocess.run
 
     def commit_first(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
+        before_head = path.read_bytes()[:12_288]
         rows = [article(f"large-{i}", f"{i}" + "字" * 900) for i in range(2000)]
         thread = threading.Thread(target=lambda: upsert(db.cursor(), *rows))
         thread.start()
@@ -154,8 +163,6 @@ def test_a_large_commit_while_a_snapshot_is_copied_leaves_the_file_alone(
 
     with connect(path) as db:
         upsert(db, article())
-        db.execute("CHECKPOINT")
-        before_head = path.read_bytes()[:12_288]
         monkeypatch.setattr(snapshot.subprocess, "run", commit_first)
         publish(db, link)
         assert count(db) == 2001
@@ -246,6 +253,7 @@ def test_a_copy_that_fails_leaves_the_snapshot_as_it_was(
     with connect(path) as db:
         upsert(db, article())
         before = publish(db, link)
+        upsert(db, article(2))
         monkeypatch.setattr(
             snapshot.subprocess, "run",
             lambda *_, **__: subprocess.CompletedProcess([], 1, "", "No space left on device"),
@@ -335,7 +343,7 @@ def test_all_other_copies_can_be_removed_at_once(
     path: Path, link: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with connect(path) as db:
-        published = [publish(db, link).path for _ in range(3)]
+        published = [publish_change(db, link, number) for number in range(3)]
     monkeypatch.setattr(snapshot, "_KEPT_SECONDS", 0.05)
     with another_process(published[1]):
         assert snapshot.remove_other_snapshots(link, published[2]) == [published[1]]
@@ -399,6 +407,29 @@ def test_macros_work_in_a_snapshot_opened_by_its_name(path: Path, link: Path) ->
             assert count(reader, "articles_as_of(now())") == 1
     with connect_for_queries(link) as reader:
         assert count(reader, "articles_as_of(now())") == 1
+
+
+@pytest.mark.parametrize("name", ["reader's copy", "news"])
+def test_macros_work_in_a_warehouse_that_is_called_otherwise_than_its_snapshot(
+    path: Path, name: str
+) -> None:
+    link = path.with_name(f"{name}.duckdb")
+    with connect(path) as db:
+        upsert(db, article())
+        first = publish(db, link)
+        assert publish(db, link) == first
+        assert count(db, "articles_as_of(now())") == 1
+
+    with duckdb.connect(str(link), read_only=True) as reader:
+        assert count(reader, "articles_as_of(now())") == 1
+    with duckdb.connect() as other:
+        other.execute("ATTACH ? AS news (READ_ONLY)", [str(link)])
+        assert count(other, "news.articles_as_of(now())") == 1
+    moved = path.with_name("moved.duckdb")
+    path.rename(moved)
+    with connect(moved) as db:
+        publish(db, link)
+        assert count(db, "articles_as_of(now())") == 1
 
 
 def test_a_snapshot_is_read_only_and_an_attempt_to_write_blocks_no_reader(
