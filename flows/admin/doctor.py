@@ -14,7 +14,7 @@ import duckdb
 
 from flows import prefect_api
 from flows.admin.check import CheckResult
-from flows.admin.integrity import check_archive, check_blocks, check_hashes
+from flows.admin.integrity import check_archive, check_blocks, check_hashes, check_snapshot
 from flows.alert_settings import FROM_ENVIRONMENT
 from flows.archive.files import locate
 from flows.callbacks import OnProgress, no_progress
@@ -25,6 +25,7 @@ from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry
 from warehouse import connect_read_only, current_snapshot, migrate
+from warehouse.care.snapshot import other_files
 from warehouse.db import check_size
 from warehouse.duckdb_errors import translate_error
 from warehouse.errors import (
@@ -244,7 +245,17 @@ def _check_snapshot(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult("snapshot", "error", f"{link}: {_snapshot_state(link)}. {_PUBLISH}")
     else:
         minutes = snapshot.age().total_seconds() / 60
-        yield CheckResult("snapshot", "ok", f"{warehouse.snapshot}: {minutes:.0f} minutes old")
+        message = f"{warehouse.snapshot}: {minutes:.0f} minutes old{_beside(warehouse.snapshot)}"
+        yield CheckResult("snapshot", "ok", message)
+
+
+def _beside(link: Path) -> str:
+    """Count the older snapshots, which take as much space as the current one."""
+    sizes = [file.stat().st_size for file in other_files(link)]
+    if not sizes:
+        return ""
+    older = pluralize(len(sizes), "other file", "other files")
+    return f"; {older} beside it, {sum(sizes) / 1e6:,.0f} MB, for the next run and for readers"
 
 
 def _snapshot_state(link: Path) -> str:
@@ -261,7 +272,7 @@ def _has_run(path: Path) -> bool:
 
 
 def _compare(settings: Settings, on_progress: OnProgress) -> Iterator[CheckResult]:
-    """Compare stored text and archive with the snapshot, so that writers do not wait."""
+    """Compare the snapshot with the warehouse, and stored text and archive with the snapshot."""
     path: Path | None = None
     with suppress(WarehouseMissing, WrongSnapshot):
         path = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path).path
@@ -271,6 +282,7 @@ def _compare(settings: Settings, on_progress: OnProgress) -> Iterator[CheckResul
                 is_older = bool(migrate.pending(db, str(path), migrate.migrations()))
             path = None if is_older else path
         if path is not None:
+            yield from check_snapshot(settings.warehouse.snapshot, settings.warehouse.path)
             yield from check_hashes(path, on_progress)
         if settings.archive.path.exists():
             yield from check_archive(settings.archive.path, path, on_progress)

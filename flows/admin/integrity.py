@@ -1,10 +1,11 @@
 """The checks of ``copydesk doctor --verify``.
 
     check_blocks     every block of the warehouse, and the rules of its tables; writers wait
+    check_snapshot   every block of the snapshot, compared with the warehouse; writers wait
     check_hashes     content hashes and keys, computed again from the stored text
     check_archive    every record of the archive, compared with the fetch that names it
 
-The last two read the snapshot, so that no run waits for them. All of them stream: memory does
+The last two read the snapshot alone, so that no run waits for them. All of them stream: memory does
 not grow with the corpus.
 """
 
@@ -28,7 +29,11 @@ from flows.callbacks import OnProgress
 from flows.text import pluralize
 from parsers.content_hash import PREFIX, content_hash
 from warehouse import connect_read_only
+from warehouse.block_file import UnknownLayout
 from warehouse.care.integrity import stored_records, verify
+from warehouse.care.snapshot import compare
+from warehouse.checkpoint_log import log_file
+from warehouse.errors import WarehouseError
 
 _MAX_EXAMPLES = 5
 _PROGRESS_RECORDS = 20_000
@@ -88,6 +93,34 @@ def check_blocks(path: Path, db: DuckDBPyConnection) -> Iterator[CheckResult]:
         "ok",
         f"every block of {len(found.rows)} tables is readable, every rule holds: {rows} rows, "
         f"{_speed(rows, started, 'rows')}",
+    )
+
+
+def check_snapshot(link: Path, path: Path) -> Iterator[CheckResult]:
+    """Compare every block of the snapshot with the warehouse, except those written since."""
+    started = time.monotonic()
+    try:
+        found = compare(link, of=path)
+    except UnknownLayout as error:
+        yield CheckResult(
+            "snapshot blocks", "ok", f"not compared: {error}; a run copies the whole file"
+        )
+        return
+    except WarehouseError as error:
+        yield CheckResult("snapshot blocks", "warning", f"not compared: {error}")
+        return
+    if found.different:
+        yield CheckResult(
+            "snapshot blocks",
+            "error",
+            f"{link}: {pluralize(found.different, 'block differs', 'blocks differ')} from the "
+            f"warehouse: delete {log_file(path)}, so that the next run (`copydesk sync`) copies "
+            "the whole file",
+        )
+        return
+    speed = _speed(found.compared, started, "blocks")
+    yield CheckResult(
+        "snapshot blocks", "ok", f"{found.compared} blocks equal the warehouse's, {speed}"
     )
 
 
