@@ -1,13 +1,15 @@
-"""Measures publishing: the costs of a read snapshot, and how long the writer waits.
+"""Measures publishing: what a snapshot costs, and how long the writer waits.
 
-    python tests/bench/publishing.py [--articles N] [--bytes N] [--rounds N] [--folder DIR]
+    python tests/bench/publishing.py [--articles N ...] [--bytes N] [--rounds N] [--folder DIR]
                                      [--json FILE]
 
-Makes a warehouse of ``--articles`` (a million by default) with ``--bytes`` of body each, HTML
-and text together, in words that do not compress well (1.8 GB of disk, and as much for each of
-two snapshots). Then, ``--rounds`` times: a batch of 1000 new articles, and a publication while
-another thread goes on committing batches of 20. The writer's longest commit, beside that of a
-quiet time and the time the checkpoint took, says how long publishing stopped it.
+For each number of articles (10,000, 100,000 and a million by default) it makes a warehouse with
+``--bytes`` of body each, HTML and text together, in words that do not compress well. A million
+takes 2 GB of disk, and as much for each of three snapshots. It publishes whole copies first.
+Then, ``--rounds`` times: a batch of 1000 new articles, and a publication of the changed blocks
+while another thread goes on committing batches of 20. The writer's longest commit, beside that
+of a quiet time and the time the checkpoint took, says how long publishing stopped it. At last a
+publication when nothing changed, and the comparison of the snapshot by ``doctor --verify``.
 """
 
 from __future__ import annotations
@@ -33,9 +35,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from warehouse import ArticleRow, connect, observe, publish, transaction, upsert_articles
 from warehouse.care import snapshot
+from warehouse.care.snapshot_blocks import compare_blocks
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 _EACH = 20_000
+_PAUSE_SECONDS = 0.02  # a checkpoint needs a moment between two commits
 _WORD = 26  # characters, three bytes each
 
 _FROM_BODIES = """
@@ -125,6 +129,7 @@ class Writer:
             with transaction(self._db):
                 upsert_articles(self._db, map(observe, rows), run_id="bench")
             self.commits.append((start, time.monotonic() - start))
+            self._stop.wait(_PAUSE_SECONDS)
 
     def __enter__(self) -> Writer:
         self._thread.start()
@@ -154,58 +159,90 @@ def timed(name: str, into: dict[str, float]) -> Iterator[None]:
         setattr(snapshot, name, step)
 
 
-def one_round(db: Any, link: Path, round_: int) -> dict[str, float]:
+def add_articles(db: Any, round_: int) -> None:
+    rows = [observe(article(i, 1000 + round_)) for i in range(1000)]
     with transaction(db):
-        upsert_articles(
-            db, [observe(article(i, 1000 + round_)) for i in range(1000)], run_id="bench"
-        )
-    steps: dict[str, float] = {}
-    with timed("_checkpoint", steps), timed("_copied", steps), Writer(db, round_) as writer:
-        time.sleep(1.0)
-        start = time.monotonic()
-        published = publish(db, link)
-        end = time.monotonic()
-        time.sleep(0.2)
+        upsert_articles(db, rows, run_id="bench")
+
+
+def one_round(path: Path, link: Path, round_: int) -> dict[str, float]:
+    with connect(path) as db:
+        add_articles(db, round_)
+        steps: dict[str, float] = {}
+        with timed("_checkpoint", steps), Writer(db, round_) as writer:
+            while len(writer.commits) < 5:
+                time.sleep(0.05)
+            start = time.monotonic()
+            published = publish(db, link)
+            end = time.monotonic()
+            time.sleep(0.2)
     during = [took for at, took in writer.commits if start <= at + took and at <= end]
     before = [took for at, took in writer.commits if at + took < start]
-    published.path.unlink()
     return {
         "publish_s": end - start,
         "checkpoint_s": steps["_checkpoint"],
-        "copy_s": steps["_copied"],
+        "written_mb": (published.written_bytes or 0) / 1e6,
         "commits_during": len(during),
         "longest_commit_s": max(during, default=0.0),
         "quiet_commit_s": statistics.median(before),
     }
 
 
+def alone(path: Path, link: Path, round_: int) -> dict[str, float]:
+    """The same without another thread: new articles, then nothing new."""
+    with connect(path) as db:
+        add_articles(db, 1000 + round_)
+        db.execute("CHECKPOINT")
+        cpu, start = time.process_time(), time.monotonic()
+        publish(db, link)
+        found = {"alone_s": time.monotonic() - start, "alone_cpu_s": time.process_time() - cpu}
+        start = time.monotonic()
+        publish(db, link)
+        return {**found, "unchanged_s": time.monotonic() - start}
+
+
+def measure(folder: Path, count: int, size: int, rounds: int) -> dict[str, float]:
+    path, link = folder / "copydesk.duckdb", folder / "copydesk.read.duckdb"
+    make(path, count, size)
+    copies = []
+    for round_ in range(2):
+        with connect(path) as db:
+            add_articles(db, 5000 + round_)
+            db.execute("CHECKPOINT")
+            start = time.monotonic()
+            publish(db, link)
+            copies.append(time.monotonic() - start)
+    found = [one_round(path, link, n) | alone(path, link, n) for n in range(rounds)]
+    start = time.monotonic()
+    different = compare_blocks(path, link).different
+    return {
+        "articles": count,
+        "file_mb": path.stat().st_size / 1e6,
+        "whole_copy_s": min(copies),
+        **{name: statistics.median(one[name] for one in found) for name in found[0]},
+        "compare_s": time.monotonic() - start,
+        "differing_blocks": different,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--articles", type=int, default=1_000_000)
+    parser.add_argument("--articles", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--bytes", type=int, default=2560)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="a folder on the disk to be measured")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder, prefix="publishing-") as folder:
-        path = Path(folder) / "copydesk.duckdb"
-        start = time.monotonic()
-        make(path, options.articles, options.bytes)
-        size = path.stat().st_size
-        print(
-            f"{options.articles} articles, bodies of {options.bytes} bytes: {size / 1e6:.0f} MB, "
-            f"made in {time.monotonic() - start:.0f} s"
-        )
-        with connect(path) as db:
-            rounds = [
-                one_round(db, path.with_name("read.duckdb"), n) for n in range(options.rounds)
-            ]
-    print("median of each; seconds of wall time but for commits_during")
-    medians = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
-    for name, value in medians.items():
-        print(f"  {name:<18}{value:>9.3f}")
+    snapshot._KEPT_SECONDS = -1.0  # rounds follow each other faster than readers need
+    found = []
+    for count in options.articles:
+        with tempfile.TemporaryDirectory(dir=options.folder, prefix="publishing-") as folder:
+            found.append(measure(Path(folder), count, options.bytes, options.rounds))
+    print("median of each; seconds of wall time, but for articles, MB and counts")
+    for name in found[0]:
+        print(f"  {name:<18}" + "".join(f"{one[name]:>14.3f}" for one in found))
     if options.json:
-        options.json.write_text(json.dumps({"file_bytes": size, **medians}, indent=1))
+        options.json.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":
