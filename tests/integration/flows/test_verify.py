@@ -10,6 +10,7 @@ import pytest
 from flows import cli
 from flows.admin import doctor
 from warehouse import connect, publish
+from warehouse.block_file import read_block_file
 
 pytestmark = pytest.mark.e2e
 
@@ -42,12 +43,31 @@ def test_sound_warehouse_and_archive_are_ok_with_their_speed(stored):
 
     for what, message in {
         "blocks": "every rule holds",
+        "snapshot blocks": "equal",
         "hashes": "records match",
         "archive": f"{count} fetches",
     }.items():
         bad, (good,) = verify_one(stored, what)
         assert (bad, message in good) == ([], True)
         assert "a second)" in good
+
+
+def test_damaged_block_of_the_snapshot_is_an_error_with_the_next_step(stored):
+    change(stored)
+    path = stored.settings.warehouse.snapshot.resolve()
+    with path.open("rb") as file:
+        found = read_block_file(file.fileno())
+    block = max(set(range(found.header.block_count)) - found.free - found.metadata)
+    path.chmod(0o644)
+    with path.open("r+b") as file:
+        file.seek(found.header.offset(block) + 1000)
+        file.write(b"damage")
+
+    (((level, message),), _) = verify_one(stored, "snapshot blocks")
+
+    assert level == "error"
+    assert "1 block differs" in message
+    assert f"{stored.settings.warehouse.path}.checkpoints" in message
 
 
 def test_revisits_are_compared_with_the_page_they_repeat(stored):
