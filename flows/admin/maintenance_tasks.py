@@ -38,6 +38,8 @@ _SAVE_SECONDS = 5.0
 _KEPT_HEALTH_DAYS = 800
 _MIN_COMPACT_BYTES = 64 * 1024 * 1024
 _MIN_UNUSED_SHARE = 0.3
+# Every search reads some row groups of each run; a segment holds about 30,000 articles.
+_MOST_RUNS = 8
 _COMPACT_WAIT_SECONDS = 60.0
 _NO_WAREHOUSE = "there is no warehouse yet"
 
@@ -85,15 +87,21 @@ def _delete_if_older(file: Path, seconds: float) -> bool:
 
 
 def compact_warehouse(settings: Settings, *, fetch_retention_days: int | None) -> str:
-    """Compact the warehouse if much of it is unused, or if old fetches are to be deleted."""
+    """Compact the warehouse if much of it is unused, or if old fetches are to be deleted.
+
+    Otherwise complete the search index, and sort the parts of it that have many runs.
+    """
     path = settings.warehouse.path
     if not _has_warehouse(settings):
         return _NO_WAREHOUSE
     size = path.stat().st_size
     with db.connect(path, wait_seconds=settings.warehouse.lock_timeout_seconds) as store:
         share = _unused_share(store)
-    is_worth = size >= _MIN_COMPACT_BYTES and share >= _MIN_UNUSED_SHARE
-    if fetch_retention_days is None and not is_worth:
+        is_worth = size >= _MIN_COMPACT_BYTES and share >= _MIN_UNUSED_SHARE
+        if is_kept := fetch_retention_days is None and not is_worth:
+            compact.complete_index(store)
+            compact.merge_segments(store, most_runs=_MOST_RUNS)
+    if is_kept:
         return f"{_megabytes(size)}, {share:.0%} of it unused: not compacted"
     before = (
         datetime.now(UTC) - timedelta(days=fetch_retention_days) if fetch_retention_days else None

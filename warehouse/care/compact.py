@@ -101,9 +101,19 @@ def merge_index(db: DuckDBPyConnection) -> None:
     """Sort the postings of the search index, in one transaction per segment."""
     with transaction(db):
         runs.flush(db)
-    for segment in runs.unmerged_segments(db):
+    merge_segments(db)
+
+
+def merge_segments(db: DuckDBPyConnection, *, most_runs: int = 1) -> int:
+    """Make one sorted run of each segment with more runs; return how many segments.
+
+    Each is a transaction of its own.
+    """
+    segments = runs.unmerged_segments(db, most_runs=most_runs)
+    for segment in segments:
         with transaction(db):
             runs.merge(db, segment)
+    return len(segments)
 
 
 def compact(

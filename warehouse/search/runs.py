@@ -22,9 +22,9 @@ RUN_ROWS = 1 << 18
 """So many postings become a run: two row groups, about 500 articles."""
 
 _FRESH = "SELECT token, gpos FROM _store.search_fresh"
-_UNMERGED = (
-    "SELECT segment FROM _store.search_runs GROUP BY segment HAVING count(*) > 1 ORDER BY segment"
-)
+_UNMERGED = """
+    SELECT segment FROM _store.search_runs GROUP BY segment HAVING count(*) > {most} ORDER BY segment
+"""
 
 
 def append(db: DuckDBPyConnection, tokens: Tokens, positions: Tokens, *, fresh_count: int) -> None:
@@ -69,9 +69,10 @@ def _table(tokens: Tokens, positions: Tokens) -> pa.Table:
     return pa.table({"token": tokens, "gpos": positions})
 
 
-def unmerged_segments(db: DuckDBPyConnection) -> Sequence[int]:
-    """Return the segments that have several runs."""
-    return [segment for (segment,) in db.execute(_UNMERGED).fetchall()]
+def unmerged_segments(db: DuckDBPyConnection, *, most_runs: int = 1) -> Sequence[int]:
+    """Return the segments that have more runs."""
+    found = db.execute(_UNMERGED.format(most=int(most_runs))).fetchall()
+    return [segment for (segment,) in found]
 
 
 def merge(db: DuckDBPyConnection, segment: int) -> None:

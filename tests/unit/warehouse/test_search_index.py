@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from tests.unit.warehouse.factories import (
     with_text,
 )
 from warehouse import transaction
-from warehouse.care.compact import complete_index, merge_index
+from warehouse.care.compact import complete_index, merge_index, merge_segments
 from warehouse.care.erasure import erase
 from warehouse.care.integrity import verify
 from warehouse.search import index, runs
@@ -187,6 +188,58 @@ def test_a_merge_makes_one_sorted_run_and_changes_no_posting(
     stored = rows_of(db, "FROM _store.search_postings")
     assert stored == sorted(stored)
     assert rows_of(db, "FROM _store.search_fresh") == []
+
+
+def test_only_segments_with_many_runs_are_merged(
+    db: DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "RUN_ROWS", 1)
+    for i in range(3):
+        upsert(db, article(i, f"降准{i}"))
+
+    kept = merge_segments(db, most_runs=3)
+    before = rows_of(db, "FROM _store.search_runs")
+    merged = merge_segments(db, most_runs=2)
+
+    assert (kept, len(before)) == (0, 3)
+    assert (merged, rows_of(db, "FROM _store.search_runs")) == (1, [(0,)])
+
+
+def test_fresh_postings_join_the_run_that_they_fill(
+    db: DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upsert(db, article(1, "降准"))
+    assert rows_of(db, "FROM _store.search_postings") == []
+    before = indexed(db)
+    monkeypatch.setattr(runs, "RUN_ROWS", 20)
+
+    upsert(db, article(2, "加息" * 10))
+
+    stored = [token for (token,) in rows_of(db, "SELECT token FROM _store.search_postings")]
+    assert stored == sorted(stored)
+    assert rows_of(db, "FROM _store.search_fresh") == []
+    assert set(before["postings"]) < set(indexed(db)["postings"])
+    assert problems(db) == ()
+
+
+def test_a_transaction_without_a_new_content_uses_no_index(
+    db: DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = article(1, "降准")
+    upsert(db, first)
+    for name in ("add_contents", "count", "docs_of", "refresh_articles"):
+        monkeypatch.setattr(index, name, _fail_if_given_anything)
+
+    counts = upsert(db, fetched_later(first))
+
+    assert counts["finews"].unchanged == 1
+
+
+def _fail_if_given_anything(
+    _db: DuckDBPyConnection, given: Sequence[object] = (0,)
+) -> dict[bytes, int]:
+    assert not given
+    return {}
 
 
 def test_postings_are_sorted_within_each_segment(
