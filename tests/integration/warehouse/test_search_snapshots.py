@@ -98,7 +98,7 @@ def test_compact_sorts_the_index_and_results_stay(path: Path) -> None:
     compact(path)
 
     with connect(path) as db:
-        stored = rows_of(db, "FROM _store.search_postings")
+        stored = [token for (token,) in rows_of(db, "SELECT token FROM _store.search_postings")]
         assert stored == sorted(stored)
         assert rows_of(db, "SELECT count(*) FROM _store.search_fresh") == [(0,)]
         assert search(db, "碳中和").hits == before

@@ -232,7 +232,7 @@ def test_a_transaction_without_a_new_content_uses_no_index(
 
     counts = upsert(db, fetched_later(first))
 
-    assert counts["finews"].unchanged == 1
+    assert counts.unchanged == 1
 
 
 def _fail_if_given_anything(
