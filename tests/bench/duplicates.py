@@ -1,6 +1,6 @@
 """Pairs of articles with the same text: precision, recall by kind, CPU and size.
 
-``python tests/bench/duplicates.py [--stories 2000] [--seed 2] [--background 0 100000 1000000]`` makes a
+``python tests/bench/duplicates.py [--stories 1000] [--seed 2] [--background 0 100000 1000000]`` makes a
 corpus with known pairs, stores it as runs do, and compares the view ``syndication`` with the truth. The
 background are fingerprints of random texts, written by SQL. Thresholds were chosen with seed 1.
 """
@@ -8,6 +8,7 @@ background are fingerprints of random texts, written by SQL. Thresholds were cho
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import tempfile
 import time
@@ -44,7 +45,7 @@ _PRINTS = """
 def main() -> None:
     """Run everything and print the tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--stories", type=int, default=2000)
+    parser.add_argument("--stories", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--background", type=int, nargs="*", default=[0, 100_000, 1_000_000])
     parser.add_argument("--batch", type=int, default=1000)
@@ -76,7 +77,8 @@ def _measure(folder: Path, documents: list[Document], background: int, batch: in
     print(
         f"\nbackground {background}: cpu {cpu:.3f} ms an article (batches of {batch}), view "
         f"{view * 1e3:.0f} ms cpu, {_bytes(path, folder) / docs:.0f} bytes an article, "
-        f"{common} frequent fingerprints"
+        f"{common} frequent fingerprints, "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
     )
     _print_quality(documents, found)
 

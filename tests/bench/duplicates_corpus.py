@@ -2,8 +2,8 @@
 
 Texts are composed by rules: sentence frames of business news with words from a vocabulary of random
 characters (Chinese) or syllables (English). So different articles share phrases, as real ones do. Each
-story has its original and one variant of each kind in other sources. Negatives are daily templates
-with other numbers and different articles with one long boilerplate.
+story has its original and one variant of each kind in other sources. Negatives are single articles, daily
+templates with other numbers, and different articles with one long boilerplate.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 SOURCES = ("harbour", "lantern", "meridian", "orchard", "quarry", "signal")
 FIRST_DAY = datetime(2025, 1, 6, tzinfo=UTC)
+SINGLES_EACH = 10
 TEMPLATES_EACH = 250
 BOILERPLATE = 400
 
@@ -155,6 +156,10 @@ def corpus(stories: int, seed: int) -> list[Document]:
             )  # fmt: skip
             number = original.number if kind == "correction" else None
             made.add(kind, source, later, title, text, story=original.story, number=number)
+    for _ in range(stories * SINGLES_EACH):
+        is_chinese = rng.random() < 0.85
+        text = text_of(writer.article(is_chinese), is_chinese)
+        made.add("single", rng.choice(SOURCES), made.moment(), writer.word(is_chinese) * 3, text)
     _add_templates(writer, made)
     for _ in range(BOILERPLATE):
         text = text_of(writer.article(True)[: rng.randint(1, 3)], True)

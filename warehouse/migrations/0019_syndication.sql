@@ -31,17 +31,23 @@ CREATE TABLE _store.syndication_pairs (
 );
 
 CREATE VIEW syndication AS
-WITH contents AS (
+WITH wanted AS (
+    -- The contents that several articles have, and those of stored pairs.
+    SELECT content_key FROM _store.article_versions
+    GROUP BY content_key
+    HAVING min(article_key) <> max(article_key)
+    UNION SELECT content_key FROM _store.syndication_pairs
+    UNION SELECT other_content_key FROM _store.syndication_pairs
+), contents AS (
     SELECT content_key, article_key, min(seen_at) AS seen_at
-    FROM _store.article_versions
+    FROM _store.article_versions SEMI JOIN wanted USING (content_key)
     GROUP BY content_key, article_key
-), shared AS (
-    -- The contents that several articles have.
-    SELECT content_key, article_key,
-           count(*) OVER (PARTITION BY content_key) AS article_count,
+), numbered AS (
+    SELECT content_key, article_key, count(*) OVER (PARTITION BY content_key) AS article_count,
            row_number() OVER (PARTITION BY content_key ORDER BY seen_at, article_key) AS place
     FROM contents
-    SEMI JOIN (SELECT content_key FROM contents GROUP BY content_key HAVING count(*) > 1) USING (content_key)
+), shared AS (
+    SELECT * FROM numbered WHERE article_count > 1
 ), matches AS (
     -- Of a content that very many articles have, the pairs with the first one only.
     SELECT a.article_key, b.article_key AS other_key, 'same' AS kind, 1.0::FLOAT AS jaccard, 1.0::FLOAT AS containment
@@ -77,43 +83,55 @@ WITH contents AS (
 ), articles AS (
     SELECT h.article_key, r.source || ':' || r.source_article_id AS article_id, r.source, r.title, r.publisher,
            r.url, r.canonical_url, r.published_at, r.published_on, r.published_precision, h.first_seen_at,
-           [regexp_replace(one, '^https?://|/$', '', 'g') FOR one IN [r.url, r.canonical_url]] AS addresses,
-           regexp_replace(r.original_url, '^https?://|/$', '', 'g') AS original_address,
            -- A link to itself is no origin.
-           CASE WHEN NOT list_contains(addresses, original_address) THEN r.original_url END AS original_url,
+           CASE WHEN r.original_url IS NOT NULL
+                 AND regexp_replace(r.original_url, '^https?://|/$', '', 'g') NOT IN (
+                    regexp_replace(r.url, '^https?://|/$', '', 'g'),
+                    regexp_replace(r.canonical_url, '^https?://|/$', '', 'g'))
+                THEN r.original_url END AS original_url,
            CASE WHEN o.publisher IS NULL THEN r.publisher END AS credit
     FROM heads h
     JOIN _store.article_records r ON r.record_key = h.record_key
     LEFT JOIN own_names o ON o.source = r.source AND o.publisher = r.publisher
-), ordered AS (
-    -- Each pair in both orders, with what precedes: -1 for a, 1 for b, null if unknown.
+), compared AS (
+    -- What precedes: -1 for a, 1 for b, null if unknown.
     SELECT a, b, p.kind, p.jaccard, p.containment,
-           CASE WHEN a.published_precision IN ('second', 'minute') AND b.published_precision IN ('second', 'minute')
-                THEN CASE WHEN 'minute' IN (a.published_precision, b.published_precision)
-                          THEN sign(epoch(date_trunc('minute', a.published_at))
-                                    - epoch(date_trunc('minute', b.published_at)))
-                          ELSE sign(epoch_us(a.published_at) - epoch_us(b.published_at)) END
-                WHEN 'unknown' NOT IN (a.published_precision, b.published_precision)
-                THEN sign(a.published_on - b.published_on)
-           END AS published_order,
-           sign(epoch_us(a.first_seen_at) - epoch_us(b.first_seen_at)) AS seen_order
-    FROM (
-        SELECT article_key, other_key, kind, jaccard, containment FROM pairs
-        UNION ALL
-        SELECT other_key, article_key, kind, jaccard, containment FROM pairs
-    ) p
+           nullif(CASE
+               WHEN a.published_precision IN ('second', 'minute') AND b.published_precision IN ('second', 'minute')
+               THEN CASE WHEN 'minute' IN (a.published_precision, b.published_precision)
+                         THEN sign(epoch(date_trunc('minute', a.published_at))
+                                   - epoch(date_trunc('minute', b.published_at)))
+                         ELSE sign(epoch_us(a.published_at) - epoch_us(b.published_at)) END
+               WHEN 'unknown' NOT IN (a.published_precision, b.published_precision)
+               THEN sign(a.published_on - b.published_on)
+           END, 0) AS published_order,
+           nullif(sign(epoch_us(a.first_seen_at) - epoch_us(b.first_seen_at)), 0) AS seen_order,
+           coalesce(published_order, seen_order, CASE WHEN a.article_id < b.article_id THEN -1 ELSE 1 END) AS order_of_both
+    FROM pairs p
     JOIN articles a ON a.article_key = p.article_key
     JOIN articles b ON b.article_key = p.other_key
+), ordered AS (
+    SELECT CASE WHEN order_of_both < 0 THEN a ELSE b END AS a,
+           CASE WHEN order_of_both < 0 THEN b ELSE a END AS b,
+           kind, jaccard, containment,
+           published_order IS NOT NULL AS is_published_order,
+           seen_order * order_of_both AS seen_order  -- 1: a was seen first
+    FROM compared
 ), declared AS (
     SELECT *,
-           list_contains(a.addresses, b.original_address) AS is_from_a,
-           list_contains(b.addresses, a.original_address) AS is_from_b,
+           CASE WHEN b.original_url IS NOT NULL
+                THEN regexp_replace(b.original_url, '^https?://|/$', '', 'g') IN (
+                    regexp_replace(a.url, '^https?://|/$', '', 'g'),
+                    regexp_replace(a.canonical_url, '^https?://|/$', '', 'g')) END AS is_from_a,
+           CASE WHEN a.original_url IS NOT NULL
+                THEN regexp_replace(a.original_url, '^https?://|/$', '', 'g') IN (
+                    regexp_replace(b.url, '^https?://|/$', '', 'g'),
+                    regexp_replace(b.canonical_url, '^https?://|/$', '', 'g')) END AS is_from_b,
            CASE WHEN is_from_b AND is_from_a IS DISTINCT FROM TRUE THEN a.original_url
                 ELSE coalesce(b.original_url, a.original_url) END AS original_link,
            CASE WHEN a.credit IS NULL OR b.credit IS NULL OR a.credit = b.credit
                 THEN coalesce(b.credit, a.credit) END AS credit_line
     FROM ordered
-    WHERE coalesce(nullif(published_order, 0), nullif(seen_order, 0), CASE WHEN a.article_id < b.article_id THEN -1 END) < 0
 )
 SELECT a.article_id AS article_id, b.article_id AS other_article_id,
        a.source AS source, b.source AS other_source,
@@ -121,9 +139,9 @@ SELECT a.article_id AS article_id, b.article_id AS other_article_id,
        a.title AS title, b.title AS other_title,
        a.publisher AS publisher, b.publisher AS other_publisher,
        a.published_at AS published_at, b.published_at AS other_published_at,
-       CASE WHEN published_order < 0 THEN a.article_id END AS published_first,
+       CASE WHEN is_published_order THEN a.article_id END AS published_first,
        a.first_seen_at AS first_seen_at, b.first_seen_at AS other_first_seen_at,
-       CASE WHEN seen_order < 0 THEN a.article_id WHEN seen_order > 0 THEN b.article_id END AS seen_first,
+       CASE WHEN seen_order > 0 THEN a.article_id WHEN seen_order < 0 THEN b.article_id END AS seen_first,
        coalesce(original_link, credit_line) AS declared_origin,
        CASE WHEN original_link IS NOT NULL THEN 'original_link'
             WHEN credit_line IS NOT NULL THEN 'credit_line' END AS declared_by,

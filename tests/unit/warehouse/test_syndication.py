@@ -216,6 +216,7 @@ NAMED = [article(i, story(20 + i), source="ofweek", publisher="OFweek") for i in
         ({}, {"publisher": None}, (None, None, None)),
         ({"publisher": "示例日报"}, {"publisher": "另一日报"}, (None, None, None)),
         ({"publisher": "示例日报"}, {"publisher": None}, ("示例日报", "credit_line", None)),
+        ({"original_url": "http://example.org/1/"}, {"publisher": None}, (None, None, None)),
         (
             {},
             {"original_url": "http://example.org/1/"},
