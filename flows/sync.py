@@ -34,10 +34,6 @@ retries, and pages stay in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +46,15 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import settings as configuration
 from flows.alerts.deliver import send_alerts
-from flows.errors import ConfigurationError, RunFailed
-from flows.pipeline.run import RunContext, Trigger
+from flows.errors import ConfigurationError
+from flows.pipeline.first_error import raising_first
+from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
-from flows.pipeline.sync_source import sync_source
+from flows.pipeline.sync_source import MAX_SOURCES_AT_ONCE, sync_source
 from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.events import send_events
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
-from flows.settings import Settings
-from warehouse.errors import WarehouseError
 
-MAX_SOURCES_AT_ONCE = 8
 _TASK_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_SOURCES_AT_ONCE)
 
 # One task run a source, none a page or a step: each costs the server's database 13 to 28 KB.
@@ -119,47 +113,3 @@ def sync(
                 send_alerts(run)
     create_run_artifacts(report, settings)
     return final_state(report)
-
-
-def sync_without_prefect(
-    settings: Settings,
-    slugs: list[str],
-    *,
-    trigger: Trigger = "person",
-    limit: int | None = None,
-    dry_run: bool = False,
-) -> RunReport:
-    """The same run without Prefect, when its server cannot be reached.
-
-    Raises:
-        WarehouseError: The warehouse could not be written.
-    """
-    run = RunContext("sync", settings, slugs, trigger=trigger, limit=limit, is_dry=dry_run)
-    with run:
-        with ThreadPoolExecutor(MAX_SOURCES_AT_ONCE, "copydesk-source") as pool:
-            # Each thread needs a context of its own, for the run environment.
-            futures = [pool.submit(copy_context().run, sync_source, run, slug) for slug in slugs]
-            found = [future.exception() for future in futures]
-            errors = [error for error in found if error is not None]
-        with raising_first(errors):
-            report = run.finish()
-            if not dry_run:
-                run.publish()
-                send_alerts(run)
-    return report
-
-
-@contextmanager
-def raising_first(errors: Sequence[BaseException]) -> Iterator[None]:
-    """Raise the first error of the sources after the block, or in place of the block's own.
-
-    The end of the run and the snapshot are stored where possible. On a full disk they fail, too,
-    and their error would hide that a source is not stored.
-    """
-    try:
-        yield
-    except (RunFailed, WarehouseError):
-        if not errors:
-            raise
-    if errors:
-        raise errors[0]

@@ -1,7 +1,7 @@
 """Open the warehouse, and run transactions.
 
-One process writes at a time; its threads use cursors of one connection, or several
-connections, which share one DuckDB instance. Other processes read the snapshot.
+One process writes at a time; the connections of its threads share one DuckDB instance. Other
+processes read the snapshot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uuid import UUID
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from warehouse import lock, migrate, wal
+from warehouse import instance, lock, migrate, wal
 from warehouse.duckdb_errors import (
     damaged_error,
     holder_of,
@@ -37,17 +37,9 @@ from warehouse.errors import (
     WriteConflict,
 )
 from warehouse.file_size import is_short, missing_bytes
+from warehouse.instance import CONFIG, MEMORY, NAME
 
-STORAGE_VERSION = "v1.5.0"
-"""Half the size of DuckDB's default, and the write-ahead log knows its file."""
-
-MEMORY = ":memory:"
-# A name in SQL is never a Python variable, and no file makes DuckDB fetch an extension (a file
-# of SQLite would).
-_CONFIG = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false"}
 _RETRY_SECONDS = 0.01
-# Batches are small: a second thread costs a third more CPU and gains no time.
-_THREADS = "1"
 
 _opening = Lock()
 
@@ -75,7 +67,7 @@ def connect(
         WarehouseError: One of its subclasses; the message names the file.
     """
     if str(path) == MEMORY:
-        with duckdb.connect(MEMORY, config=dict(_CONFIG)) as db, interruptible(db):
+        with duckdb.connect(MEMORY, config=dict(CONFIG)) as db, interruptible(db):
             _prepare(db)
             migrate.apply(db, migrate.migrations())
             yield db
@@ -89,7 +81,7 @@ def connect(
                 yield db
         finally:
             with translate_errors(path):
-                db.close()
+                instance.detach(db, path)
     finally:
         lock.release(held)
 
@@ -134,7 +126,7 @@ def opened(
             raise missing_error(path)
         path = path.resolve()
     with lock.shared_lock(path):
-        db = duckdb.connect(MEMORY, config={**_CONFIG, **(config or {})})
+        db = duckdb.connect(MEMORY, config={**CONFIG, **(config or {})})
         try:
             _prepare(db)
             with translate_errors(path):
@@ -161,8 +153,8 @@ def check_size(db: DuckDBPyConnection, path: Path) -> None:
 
 def _attach_for_reading(db: DuckDBPyConnection, path: Path) -> None:
     quoted = str(path).replace("'", "''")
-    db.execute(f"ATTACH '{quoted}' AS copydesk (READ_ONLY)")
-    db.execute("USE copydesk")
+    db.execute(f"ATTACH '{quoted}' AS {NAME} (READ_ONLY)")
+    db.execute(f"USE {NAME}")
     db.execute(f"SET temp_directory = '{quoted}.tmp'")
     if 0 < (found := migrate.version(db)) < migrate.FIRST_VERSION:
         raise WarehouseTooOld(
@@ -314,7 +306,7 @@ def _open(
             lock.open_log(held)
             _check_commits(db, path, held)
         except BaseException:
-            db.close()
+            instance.detach(db, path)
             raise
     return db
 
@@ -341,15 +333,7 @@ def _attach(
 
 
 def _connect(path: Path) -> DuckDBPyConnection:
-    db = duckdb.connect(
-        str(path),
-        config={
-            "storage_compatibility_version": STORAGE_VERSION,
-            "threads": _THREADS,
-            **_CONFIG,
-        },
-    )
-    _prepare(db)
+    db = instance.attach(path)
     wal.default_checkpoints(db)
     return db
 
@@ -396,7 +380,7 @@ def _upgrade(
             f"{before.name}"
         )
     db.execute("CHECKPOINT")
-    db.close()
+    instance.detach(db, path)
     for rest in (fresh, _wal(fresh), before):
         rest.unlink(missing_ok=True)
     _copy(path, fresh)
@@ -405,7 +389,7 @@ def _upgrade(
         migrate.apply(upgraded, todo)
         upgraded.execute("CHECKPOINT")
     finally:
-        upgraded.close()
+        instance.detach(upgraded, fresh)
     try:
         os.link(path, before)
     except OSError:  # a file system without links

@@ -95,11 +95,6 @@ def translate_error(error: duckdb.Error, path: Path | str) -> WarehouseError:
         return _a_folder(path)
     if "sqlite_scanner" in text:
         return WarehouseMissing(f"{path}: a file of SQLite, not of DuckDB: check [warehouse] path")
-    if "Ambiguous reference to catalog or schema" in text:
-        return WarehouseError(
-            f"{path}: DuckDB names the database after its file, and the warehouse has a schema of "
-            "that name: rename the file and set [warehouse] path to its new name"
-        )
     if any(part in text for part in _FULL):
         return WarehouseFull(
             f"{path}: no space left ({first}). The transaction was rolled back, earlier batches are "

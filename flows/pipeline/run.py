@@ -38,6 +38,7 @@ from warehouse.errors import (
     WarehouseLost,
     WarehouseMissing,
 )
+from warehouse.instance import MEMORY
 from warehouse.records import alerts, fetches, runs, suppression
 from warehouse.records.alerts import AlertedFailures
 from warehouse.records.suppression import SuppressionList
@@ -336,7 +337,7 @@ class RunContext:
         config = self.settings.warehouse
         is_missing = self.is_dry and not config.path.exists()
         return warehouse.connect(
-            warehouse.MEMORY if is_missing else config.path,
+            MEMORY if is_missing else config.path,
             wait_seconds=config.lock_timeout_seconds,
             notify=self.environment.notify,
             restore_steps=partial(restore_steps, self.settings),

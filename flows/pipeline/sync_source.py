@@ -20,6 +20,7 @@ from flows.text import pluralize
 from parsers.model import Source
 from warehouse.records import not_modified
 
+MAX_SOURCES_AT_ONCE = 8
 LOCK_TIMEOUT_SECONDS = 900.0
 """How long a sync waits for another run. A chunk of a backfill takes up to 300 seconds."""
 

@@ -13,6 +13,8 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import date, datetime
 from hashlib import sha256
 from importlib import import_module
@@ -30,7 +32,7 @@ from flows.serve.lost_runs import label_process
 from flows.settings import resolve_config_file
 
 if TYPE_CHECKING:
-    from flows.pipeline.run import RunEnvironment
+    from flows.pipeline.run import RunEnvironment, Trigger
     from flows.settings import Settings
 
 _CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
@@ -81,11 +83,42 @@ def run_sync(
             return run_flow("flows.sync.sync", parameters, verbosity=verbosity, **options)
     except ServerNotStarted as error:
         notify(f"{error}\nThis run continues without Prefect; `copydesk doctor` checks the server")
-    from flows.sync import sync_without_prefect
-
     environment, signals = _environment(notify, progress)
     with environment, signals:
         return sync_without_prefect(settings, slugs, limit=limit, dry_run=dry_run)
+
+
+def sync_without_prefect(
+    settings: Settings,
+    slugs: list[str],
+    *,
+    trigger: Trigger = "person",
+    limit: int | None = None,
+    dry_run: bool = False,
+) -> RunReport:
+    """Run the steps of the flow ``sync`` where there is no Prefect server.
+
+    Raises:
+        WarehouseError: The warehouse could not be written.
+    """
+    from flows.alerts.deliver import send_alerts
+    from flows.pipeline.first_error import raising_first
+    from flows.pipeline.run import RunContext
+    from flows.pipeline.sync_source import MAX_SOURCES_AT_ONCE, sync_source
+
+    run = RunContext("sync", settings, slugs, trigger=trigger, limit=limit, is_dry=dry_run)
+    with run:
+        with ThreadPoolExecutor(MAX_SOURCES_AT_ONCE, "copydesk-source") as pool:
+            # Each thread needs a context of its own, for the run environment.
+            futures = [pool.submit(copy_context().run, sync_source, run, slug) for slug in slugs]
+            found = [future.exception() for future in futures]
+            errors = [error for error in found if error is not None]
+        with raising_first(errors):
+            report = run.finish()
+            if not dry_run:
+                run.publish()
+                send_alerts(run)
+    return report
 
 
 def run_backfill(

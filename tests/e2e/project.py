@@ -21,8 +21,8 @@ from flows.pipeline.restore import start_new_warehouse
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
 from flows.publishing import import_files
+from flows.serve.run_local import sync_without_prefect
 from flows.settings import Settings
-from flows.sync import sync_without_prefect
 from tests import site
 from tests.site import Fault, NewsSite
 from warehouse import connect, connect_read_only

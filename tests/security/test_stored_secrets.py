@@ -21,7 +21,7 @@ from flows.pipeline.date_range import parse_request
 from flows.pipeline.parse_page import parse_page
 from flows.pipeline.run import RunEnvironment, use_environment
 from flows.publishing.export_posts import export_articles
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 from tests.integration.fetch.faultserver import FaultServer, Reply, Seen, reply
 
 PASSWORD, TOKEN, DECLARED = "w0rd/of-pass", "T0k3n.Value", "3nv/Secret"

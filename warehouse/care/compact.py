@@ -10,11 +10,12 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from warehouse import lock, stage
+from warehouse import instance, lock, stage
 from warehouse.care.integrity import fingerprint
-from warehouse.db import STORAGE_VERSION, connect, resolve_path, transaction
+from warehouse.db import connect, resolve_path, transaction
 from warehouse.duckdb_errors import translate_errors
 from warehouse.errors import WarehouseBusy, WarehouseError
+from warehouse.instance import STORAGE_VERSION
 from warehouse.search import index, runs
 from warehouse.syndication import index as fingerprints
 
@@ -151,7 +152,7 @@ def compact(
             try:
                 _rewrite(db, fresh)
                 # Replaced under the lock, after the old file is closed.
-                db.close()
+                instance.detach(db, path)
                 _replace(fresh, path)
             finally:
                 fresh.unlink(missing_ok=True)

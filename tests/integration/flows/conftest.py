@@ -20,7 +20,8 @@ from flows.pipeline.run import RunEnvironment, Trigger, use_environment
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import RunReport
 from flows.serve import run_local
-from flows.sync import sync, sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
+from flows.sync import sync
 from tests import site
 from tests.integration.flows.press import Press, publishing
 from tests.site import Faults, NewsSite

@@ -13,7 +13,7 @@ from typing import Any
 
 from flows import settings
 from flows.pipeline.stats import RunReport
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 from warehouse import connect, connect_read_only
 
 TOPICS = ("harbour", "railway", "orchard", "museum", "bakery", "theatre", "bridge", "reservoir")

@@ -15,7 +15,7 @@ from flows.alerts import queries, send
 from flows.alerts.deliver import send_alerts
 from flows.pipeline import locks
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 from tests.integration.flows.press import Press
 from tests.integration.flows.receivers import TOKEN, Mailbox, Webhook, mailbox, webhook
 from warehouse import connect

@@ -13,7 +13,7 @@ from flows.pipeline.stats import RunReport, SourceStats
 from flows.reporting import artifacts
 from flows.reporting.artifacts import Failure
 from flows.reporting.markdown import bullet_list, code_span
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 from flows.text import humanize_duration
 from tests import site
 

@@ -74,7 +74,7 @@ from flows import settings
 from flows.admin.check import exit_code_of
 from flows.admin.doctor import check_installation
 from flows.cli.console import Console
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 for config in sys.argv[1:]:
     chosen, printed, code = settings.load(Path(config), {}), StringIO(), 0
     with redirect_stderr(printed):

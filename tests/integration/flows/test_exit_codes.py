@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.pipeline.run import RunEnvironment, use_environment
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 
 RUNBOOK = Path(__file__).parents[3] / "deploy" / "RUNBOOK.md"
 CHECKED = (

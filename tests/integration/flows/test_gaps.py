@@ -10,7 +10,7 @@ from flows import settings
 from flows.cli import demo_run
 from flows.pipeline import steps
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 from tests import site
 from warehouse import connect, connect_read_only
 

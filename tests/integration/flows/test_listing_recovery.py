@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flows import settings
 from flows.cli import demo_run
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 from tests import site
 from tests.site import Fault
 from warehouse import connect_read_only

@@ -14,7 +14,7 @@ from flows.errors import Interrupted
 from flows.pipeline import locks
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
 from flows.pipeline.signals import graceful_shutdown
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 from tests.e2e.project import open_project
 
 # --- waiting for a lock ----------------------------------------------------------------

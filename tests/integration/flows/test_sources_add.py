@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows import settings
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 from tests.site import gazette
 from tests.site.gazette import GazetteSite, Story
 

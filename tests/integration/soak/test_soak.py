@@ -20,7 +20,7 @@ import pytest
 
 from flows import settings
 from flows.cli import demo_run
-from flows.sync import sync_without_prefect
+from flows.serve.run_local import sync_without_prefect
 from tests import site
 from tests.site import Oracle
 from tests.site.editions import CHANNELS, listed

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.factories import HOUR, article, rows_of, upsert
+from tests.unit.warehouse.factories import HOUR, article, cursor_of, rows_of, upsert
 from warehouse import connect, connect_for_queries, connect_read_only, current_snapshot, publish
 from warehouse.care import snapshot
 from warehouse.care.integrity import verify
@@ -124,7 +124,7 @@ def test_other_threads_commit_while_a_snapshot_is_written(
     write = getattr(snapshot, step)
 
     def commit_meanwhile(*arguments: Any) -> Any:
-        thread = threading.Thread(target=lambda: upsert(db.cursor(), article(3, "three")))
+        thread = threading.Thread(target=lambda: upsert(cursor_of(db), article(3, "three")))
         thread.start()
         thread.join(timeout=30)
         return write(*arguments)
@@ -154,7 +154,7 @@ def test_a_large_commit_while_a_snapshot_is_copied_leaves_the_file_alone(
     def commit_first(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
         before_head = path.read_bytes()[:12_288]
         rows = [article(f"large-{i}", f"{i}" + "字" * 900) for i in range(2000)]
-        thread = threading.Thread(target=lambda: upsert(db.cursor(), *rows))
+        thread = threading.Thread(target=lambda: upsert(cursor_of(db), *rows))
         thread.start()
         thread.join(timeout=60)
         assert path.with_name(path.name + ".wal").stat().st_size > 1_000_000

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.unit.warehouse.factories import article, rows_of, upsert
+from tests.unit.warehouse.factories import article, cursor_of, rows_of, upsert
 from warehouse import (
     UpsertCounts,
     connect,
@@ -138,7 +138,7 @@ def test_threads_with_the_same_articles_store_each_once(path: Path) -> None:
         )
 
     with connect(path) as db, connect(path) as other, ThreadPoolExecutor(3) as pool:
-        done = list(pool.map(add, [db.cursor(), db.cursor(), other]))
+        done = list(pool.map(add, [cursor_of(db), cursor_of(db), other]))
         assert sum(done, UpsertCounts()) == UpsertCounts(new=80, unchanged=160)
         assert rows_of(db, "SELECT count(*) FROM articles") == [(80,)]
         assert verify(db).problems == ()
@@ -156,7 +156,7 @@ def test_a_second_connection_of_this_process_shares_the_lock(path: Path) -> None
 
 def test_a_thread_that_waits_too_long_for_its_turn_is_reported(path: Path) -> None:
     with connect(path) as db, transaction(db):
-        other = db.cursor()
+        other = cursor_of(db)
         with pytest.raises(WriteConflict, match=r"project\.duckdb: another transaction"):
             transaction(other, wait_seconds=0.05).__enter__()
 
@@ -226,7 +226,7 @@ def test_waiting_ends_when_the_other_thread_is_done(path: Path) -> None:
         may_end = threading.Event()
 
         def hold_guard() -> None:
-            with transaction(db.cursor()):
+            with transaction(cursor_of(db)):
                 is_inside.set()
                 may_end.wait(30)
 
@@ -234,5 +234,5 @@ def test_waiting_ends_when_the_other_thread_is_done(path: Path) -> None:
             holding = pool.submit(hold_guard)
             assert is_inside.wait(30)
             threading.Timer(0.05, may_end.set).start()
-            assert upsert(db.cursor(), article()) == UpsertCounts(new=1)
+            assert upsert(cursor_of(db), article()) == UpsertCounts(new=1)
             holding.result(30)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from duckdb import DuckDBPyConnection
 
 from warehouse import ArticleRow, UpsertCounts, observe, transaction, upsert_articles
+from warehouse.instance import NAME
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -77,3 +78,10 @@ def everything(db: DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
     """All that readers see, for comparison."""
     views: Iterable[str] = ("articles", "revisions", "sightings")
     return {view: rows_of(db, f"SELECT * FROM {view} ORDER BY ALL") for view in views}
+
+
+def cursor_of(db: DuckDBPyConnection) -> DuckDBPyConnection:
+    """Another connection to the warehouse of a connection, for another thread."""
+    cursor = db.cursor()
+    cursor.execute(f"USE {NAME}")
+    return cursor
