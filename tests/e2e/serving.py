@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -60,7 +61,7 @@ class Serving:
     api: str
     auth: str = ""
     process: subprocess.Popen[bytes] | None = None
-    pids: set[int] = field(default_factory=set)
+    processes: set[psutil.Process] = field(default_factory=set)
 
     @property
     def log(self) -> Path:
@@ -122,7 +123,9 @@ class Serving:
     def note_processes(self) -> None:
         """Remember every process that this serve has started."""
         if self.process is not None:
-            self.pids |= {self.process.pid, *descendants(self.process.pid)}
+            for pid in {self.process.pid, *descendants(self.process.pid)}:
+                with suppress(psutil.NoSuchProcess):
+                    self.processes.add(psutil.Process(pid))
 
     def end(self, number: int = signal.SIGTERM, seconds: float = 90) -> int:
         assert self.process is not None
@@ -134,14 +137,15 @@ class Serving:
 
     def kill_everything(self) -> None:
         self.note_processes()
-        for pid in self.alive():
-            with_no_mercy(pid)
+        for process in self.processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()  # never another process with the same number
         if self.process is not None:
             self.process.wait(10)
             self.process = None
 
     def alive(self) -> set[int]:
-        return {pid for pid in self.pids if process_exists(pid)}
+        return {one.pid for one in self.processes if one.is_running() and process_exists(one.pid)}
 
     # --- its server ---
 
@@ -372,11 +376,3 @@ def descendants(pid: int) -> set[int]:
         except OSError:
             continue
     return found
-
-
-def with_no_mercy(pid: int) -> None:
-    """kill -9."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -79,7 +79,7 @@ def old(read_once, tmp_path):
     data = tmp_path / "old"
     shutil.copytree(read_once.config.parent, data, symlinks=True)
     (tmp_path / "backups").mkdir()
-    old = replace(read_once, config=data / "copydesk.toml", pids=set())
+    old = replace(read_once, config=data / "copydesk.toml", processes=set())
     yield old
     old.kill_everything()
 
@@ -98,7 +98,7 @@ def test_project_moved_to_another_machine_continues_there(old, tmp_path, prepare
         old,
         config=data / "copydesk.toml",
         environ=old.environ | {"HOME": str(new_home)},
-        pids=set(),
+        processes=set(),
     )
     try:
         output = follow(arrive, new, data)

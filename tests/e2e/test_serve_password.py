@@ -61,7 +61,7 @@ class TestServerWithAPassword:
         environ = bare_environment() | {
             "PREFECT_API_URL": serving.api, "PREFECT_API_AUTH_STRING": "project:wrong",
         }  # fmt: skip
-        found = replace(serving, environ=environ, pids=set()).run("doctor")
+        found = replace(serving, environ=environ, processes=set()).run("doctor")
 
         assert "PREFECT_API_AUTH_STRING" in found.stdout
 
