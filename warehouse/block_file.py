@@ -29,7 +29,7 @@ HEAD_BYTES = 3 * HEADER_BYTES
 CHECKSUM_BYTES = 8
 
 _MAGIC = b"DUCK"
-_KNOWN_VERSIONS = (68,)  # what db.STORAGE_VERSION makes
+_KNOWN_VERSIONS = (68,)  # what instance.STORAGE_VERSION makes
 _KNOWN_BLOCK_BYTES = (1 << 14, 1 << 15, 1 << 16, 1 << 17, 1 << 18)
 
 _FILE_HEADER = struct.Struct("<Q4sQ4Q")  # checksum, magic, version, flags

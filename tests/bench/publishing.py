@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from warehouse import ArticleRow, connect, observe, publish, transaction, upsert_articles
 from warehouse.care import snapshot
 from warehouse.care.snapshot_blocks import compare_blocks
+from warehouse.instance import NAME
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 _EACH = 20_000
@@ -116,6 +117,7 @@ class Writer:
 
     def __init__(self, db: Any, round_: int) -> None:
         self._db, self._round = db.cursor(), round_
+        self._db.execute(f"USE {NAME}")
         self._stop = threading.Event()
         self.commits: list[tuple[float, float]] = []
         self._thread = threading.Thread(target=self._write)
