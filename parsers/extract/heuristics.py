@@ -107,7 +107,7 @@ _MAX_NAMES = 300
 
 def is_never_article(names: str) -> bool:
     """Return whether class and id name comments, promotion or legal text, however long."""
-    return not _NEVER.isdisjoint(word.lower() for word in _WORD.findall(names[:300]))
+    return not _NEVER.isdisjoint(word.lower() for word in _WORD.findall(names[:_MAX_NAMES]))
 
 
 # Evidence of one class name, weakest first; the strongest in a list of names counts.
@@ -195,8 +195,8 @@ def is_rights_notice(text: str) -> bool:
 NOISE = re.compile(
     r"^[\W_]{0,4}(?:"
     r"(?:click|tap) (?:here|to)\b|sign up (?:for|to|here)|subscribe (?:to|now|for)|follow (?:us|me|\w+ on)\b|share this"
-    r"|(?:©|copyright\b|\(c\)\s)|all rights reserved|advertisement\b|this (?:article|story|post) (?:was|is|has|may|contains) .{0,60}(?:affiliate|commission)"
-    r"|(?:we|i) (?:may|might) (?:earn|receive|get) .{0,50}commission|enable javascript|your browser|this site uses"
+    r"|(?:©|copyright\W*(?:©|\(c\)|\d|by\b)|\(c\)\s)|all rights reserved|advertisement\W*\d*$|this (?:article|story|post) (?:was|is|has|may|contains) .{0,60}(?:affiliate|commission)"
+    r"|(?:we|i) (?:may|might) (?:earn|receive|get) .{0,50}commission|enable javascript|your browser (?:is (?:out|not supp)|does)|this site uses cookies"
     r"|download (?:our|the) .{0,20}app|watch(?: now)?:|related:|read more|read also|also read|see also|more:|story continues|continue reading|scroll (?:down|to)"
     r"|(?:lesen sie|lire aussi|leggi anche|lea también|leia também|читайте также|czytaj także|läs mer|läs också|baca juga|διαβάστε)\b"
     r"|(?:photo|image|picture|foto|bild|фото|credit|source|quelle|fot)s?\s*[:/©]"

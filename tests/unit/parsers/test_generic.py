@@ -121,6 +121,18 @@ def test_sentences_of_a_box_count_more_than_its_class_name(name: str):
     assert read(html).text == f"{TEXT}\n\n{TEXT.replace('e', 'é')}"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Copyright law protects the harbour's old maps, and their makers.",
+        "Advertisement of the crossing starts next week, the office said.",
+        "Your browser is not needed: the office prints the timetable, and posts it.",
+    ],
+)
+def test_sentence_that_begins_like_boilerplate_is_text(line: str):
+    assert line in read(page(body=f"{PARAGRAPHS}<p>{line}</p>" + PARAGRAPHS.replace("e", "é"))).text
+
+
 def test_offer_of_an_account_inside_the_article_ends_it():
     offer = "<h3>Create a free account to continue reading</h3><div><p>Members read all of it, and pay nothing.</p></div>"
 
