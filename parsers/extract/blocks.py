@@ -30,6 +30,10 @@ END = re.compile(r"[.!?…。！？；;:：][\"'”’»」』）)\]]*(?:\s|$)")
 CJK = re.compile(r"[぀-ヿ㐀-鿿豈-﫿가-힯]")
 _NOTABLE = BLOCKS | SKIPPED | {"a", "br"}
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+# Menus and scripts of Chinese and Japanese pages have many Latin letters.
+_SAMPLE, _CJK_SHARE = 20_000, 0.25
+# A blog and a shop without the end tag of a button; a dialog of fewer paragraphs is one.
+_MIN_SWALLOWED = 5
 
 Run = tuple[etree._Element, bool]
 """A piece of text: its element, and whether the text is the tail of the element."""
@@ -111,8 +115,8 @@ class Layout:
         self.boxes = boxes
         self.blocks = blocks
         self.marked = marked
-        sample = "".join(block.text for block in blocks)[:20_000]
-        self.is_cjk = len(CJK.findall(sample)) * 4 > len(sample)
+        sample = "".join(block.text for block in blocks)[:_SAMPLE]
+        self.is_cjk = len(CJK.findall(sample)) > _CJK_SHARE * len(sample)
 
     def blocks_of(self, box: Box) -> list[Block]:
         """Return the blocks inside a box, in document order."""
@@ -205,7 +209,7 @@ def _swallows(node: etree._Element, tag: str) -> bool:
     # An unclosed button contains the rest of the page.
     if tag not in ("button", "dialog", "map"):
         return False
-    return sum(1 for _ in itertools.islice(node.iter("p"), 5)) == 5
+    return next(itertools.islice(node.iter("p"), _MIN_SWALLOWED - 1, None), None) is not None
 
 
 def _judge(box: Box) -> dict[str, str]:

@@ -61,10 +61,17 @@ _ROLES = re.compile(
     r"^(?:author|autor|writer|written|posted|von|by|text|words|former|senior|staff|editor|reporter|follow|view|read|more|see|all|profile|share|connect|marketing)\b|\bat\s|(?:writer|editor|reporter|engineer|correspondent|consultant|gardener|astrologer|redakteur\w*|redaktion)$",
     re.I,
 )
-_MAX_NAMES = 6
-_MAX_BYLINE_BLOCKS = 6
-_MAX_LINES_BEFORE = 30
+# Menus, buttons and a caption are between these lines and the text, on news sites; Chinese
+# portals have the most, and print credits behind the text, too.
+_MAX_BYLINES_BEFORE, _MAX_LINES_BEFORE = 25, 30
+_MAX_CREDITS_BEFORE, _MAX_ELEMENTS_BEFORE = 40, 60
+# The longest lines: names with roles and a place, a source with a time, a name that is a link.
+_MAX_BYLINE, _MAX_CREDIT, _MAX_LINKED_NAME = 110, 150, 12
 _MAX_DATE_LINE = 60
+# An element named author of more text than names is a biography; Chinese names are shorter.
+_MAX_NAMES, _MAX_NAMES_SIZE = 6, {False: 120, True: 16}
+_MAX_BYLINE_BLOCKS = 6
+_OPENING_SENTENCES = 3
 # Labels that have the form of a name.
 _LABELS = re.compile(
     r"\b(?:news|press|images?|issue|latest|next|reviewed|tools?|print|copy|link|comments?|article|story|save|listen|video|photos?|home|blog|email)\b",
@@ -150,9 +157,9 @@ def _declared(declared: Structured, *, is_cjk: bool) -> Iterator[tuple[list[str]
 def publisher(declared: Structured, page: Layout, box: Box | None) -> Extracted[str] | None:
     """Return the publication of the credit line, else the declared one, else ``None``."""
     if page.is_cjk:
-        for block in _near(page, box, before=40, inside=3, behind=6):
+        for block in _near(page, box, before=_MAX_CREDITS_BEFORE, inside=3, behind=6):
             found = _SOURCE.search(block.text)
-            if found and block.size < 150:
+            if found and block.size < _MAX_CREDIT:
                 return Extracted(found["name"].strip("：: "), "the line 来源")
         value, how = declared.meta(
             "source", "contentsource", "article:source", "og:article:source", "mediaid"
@@ -209,9 +216,9 @@ def _near(
 
 def _chinese(page: Layout, box: Box | None) -> tuple[str, ...]:
     before: Block | None = None
-    for block in _near(page, box, before=40, inside=8, behind=12):
+    for block in _near(page, box, before=_MAX_CREDITS_BEFORE, inside=8, behind=12):
         text = block.text
-        if block.link * 2 > block.size and block.size > 12:
+        if block.link * 2 > block.size and block.size > _MAX_LINKED_NAME:
             continue
         if text.rstrip(")） ").endswith("摄"):  # of a photograph
             continue
@@ -245,12 +252,14 @@ def _people(names: str, *, is_labelled: bool) -> tuple[str, ...]:
 
 def _bylines(page: Layout, box: Box | None) -> Iterator[str]:
     label = ""
-    for block in _near(page, box, before=25, inside=2, behind=0):
+    for block in _near(page, box, before=_MAX_BYLINES_BEFORE, inside=2, behind=0):
         line = f"{label} {block.text}".strip()
         label = "by" if _LABEL.fullmatch(block.text) else ""
-        if len(line) < 110 and (found := _BY.match(line)):
+        if len(line) < _MAX_BYLINE and (found := _BY.match(line)):
             words = _BEHIND_NAME.split(found["names"])[0].strip()
-            is_whole = len(words.split()) > 1 or len(words) + 4 > len(found[0]) or "·" in line
+            is_whole = (
+                len(words.split()) > 1 or len(words) + len("by ") >= len(found[0]) or "·" in line
+            )
             # An account may be in lower case; "By subject" is an entry of a menu.
             is_account = line.casefold() == f"by {words}" and words.isalpha() and not block.link
             if is_account or (
@@ -309,18 +318,18 @@ def _opening_size(page: Layout, box: Box | None) -> int:
     sentences = 0
     for number, block in enumerate(page.blocks_of(box) if box is not None else ()):
         sentences += block.weight > 0
-        if sentences == 3:
+        if sentences == _OPENING_SENTENCES:
             return number
     return 0
 
 
 def _elements_near(page: Layout, box: Box | None) -> Iterator[etree._Element]:
     """Yield the elements around the lines near the text, the outer ones first."""
-    ahead = _near(page, box, before=60, inside=_opening_size(page, box), behind=0)
+    ahead = _near(page, box, before=_MAX_ELEMENTS_BEFORE, inside=_opening_size(page, box), behind=0)
     behind = itertools.takewhile(
         # a linked heading begins a teaser of another article
         lambda block: block.box.tag not in HEADINGS or not block.link,
-        _near(page, box, before=0, inside=0, behind=3),
+        _near(page, box, before=0, inside=0, behind=_OPENING_SENTENCES),
     )
     seen: set[etree._Element] = set()
     for block in itertools.chain(ahead, behind):
@@ -358,7 +367,7 @@ def _marked(page: Layout, box: Box | None) -> Iterator[str]:
         words = re.split(
             r"\s+(?:on|am|le|published|updated|posted)\s+|\s[•·–—-]\s|\s\(|[,，]?\s+(?=\d)", words
         )[0]
-        if not 2 <= len(words) <= 120 or (page.is_cjk and (len(words) > 16 or "【" in words)):
+        if not 2 <= len(words) <= _MAX_NAMES_SIZE[page.is_cjk] or (page.is_cjk and "【" in words):
             continue
         parts = [p for p in split_names(words) if not _ROLES.search(p)]
         if len(parts) <= _MAX_NAMES and clean_names(parts, set()):

@@ -27,6 +27,9 @@ SUMMARY_SIZE = 600
 """Characters of a description that is no more than a summary."""
 
 _MAX_OFFER = 800
+_MAX_CUT = 40
+# Publishers count captions and headings, too.
+_FULL, _PARTIAL = 0.8, 0.3
 _MAX_OFFER_LINE = 200
 _LAST_LINES = 3
 _TIERS = frozenset(
@@ -95,7 +98,7 @@ def with_feed_completeness(article: Article, *, is_summary: bool) -> Article:
     text = article.text
     if offer := _offer_at_end(text):
         return _marked(article, Extracted("teaser", f"the text ends with an offer: {offer!r}"))
-    if cut := _CUT.search(text.rstrip()[-40:]):
+    if cut := _CUT.search(text.rstrip()[-_MAX_CUT:]):
         kind: Completeness = "teaser" if is_summary else "partial"
         return _marked(article, Extracted(kind, f"feed: the text ends with {cut[0]!r}"))
     if is_summary and _size(text) < SUMMARY_SIZE:
@@ -159,7 +162,9 @@ def _behind(text: str, wall: str, declared: Structured, delivered: int) -> Extra
     words = len(_HAN.findall(text)) + len(_LATIN.findall(_HAN.sub(" ", text)))
     if isinstance(count, int | str) and str(count).isdigit() and int(count) > 0:
         share = words / int(count)
-        kind: Completeness = "full" if share >= 0.8 else "partial" if share >= 0.3 else "teaser"
+        kind: Completeness = (
+            "full" if share >= _FULL else "partial" if share >= _PARTIAL else "teaser"
+        )
         return Extracted(kind, f"{wall}; {words} of {count} words (json-ld:wordCount)")
     if delivered * 2 >= len(text) and _size(text) >= TEASER_SIZE:
         return Extracted("full", f"{wall}; the page has the part behind the paywall")

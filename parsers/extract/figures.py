@@ -32,7 +32,9 @@ _USUAL = re.compile(
 _POST = re.compile(
     r"instagram-media|tiktok-embed|twitter-(?:tweet|video)|bluesky-embed|fb-(?:video|post)\b"
 )
+# Captions of magazines; more text is an article in a figure.
 _MAX_CAPTION = 1000
+# A picture and a video; more figures before the text are teasers.
 _MAX_LEAD_FIGURES = 2
 
 

@@ -15,8 +15,15 @@ from parsers.model import Extracted
 from parsers.text.urls import absolute, host_of, is_http
 
 _SEPARATOR = re.compile(r"\s+[|\-–—·•»«:/~>]+\s+|\s*[|_]+\s*|\s+::\s+|--+|\s*[｜»«]\s*")
-_MIN_TITLE = 8
+_MIN_TITLE, _MAX_HEADING, _MAX_TITLE = 8, 400, 500
 _MIN_NAME = 4
+# Titles with the names of section and site; a line of the page may leave out a subtitle.
+_SHARE_OF_TITLE, _SHARE_OF_LINE = 0.4, 0.25
+# Chinese pages of 2012: the title is a line in the box of the text, and no link.
+_MAX_LINES_INSIDE, _LINKED_TITLE = 6, 0.3
+_MAX_TAGS = 50
+# News in Chinese, Japanese and Korean with Latin names and numbers.
+_SAMPLE, _SCRIPT_SHARE, _KANA_SHARE = 5000, 1 / 3, 0.1
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}|\d{2,}|[\u3400-\u9fff]{2}")
 _NAMED = re.compile(r"title|headline|\bhead\b|biaoti|subject|activity-name", re.I)
 _COMMA = re.compile(r"\s*[,;，；、|]\s*")
@@ -45,7 +52,9 @@ def headline(
     declared_titles = [fold(words) for words in (og, ld, declared.page_title) if words]
     names = site_names(declared)
     parts = _parts(og, ld, declared.page_title)
-    headings = [words for node in root.iter("h1") if 1 < len(words := _heading(node, parts)) < 400]
+    headings = [
+        words for node in root.iter("h1") if 1 < len(words := _heading(node, parts)) < _MAX_HEADING
+    ]
     if ld and fold(ld) == fold(og) and fold(ld) not in names:
         return Extracted(_without_names(ld, names, headings), f"{ld_how}, as og:title says")
     confirmed = [
@@ -101,8 +110,11 @@ def _is_confirmed(words: str, titles: list[str]) -> bool:
     return len(words) >= 2 and any(
         words == other
         or (
-            len(words) >= 4
-            and (other.startswith(words) or (words in other and len(words) * 5 >= len(other) * 2))
+            len(words) >= _MIN_NAME
+            and (
+                other.startswith(words)
+                or (words in other and len(words) >= _SHARE_OF_TITLE * len(other))
+            )
         )
         for other in titles
     )
@@ -110,7 +122,7 @@ def _is_confirmed(words: str, titles: list[str]) -> bool:
 
 def _is_alike(heading: str, title: str) -> bool:
     mine, other = (set(_LONG_WORD.findall(words.casefold())) for words in (heading, title))
-    return len(mine) >= 2 and len(mine & other) * 5 >= min(len(mine), len(other) or 1) * 2
+    return len(mine) >= 2 and len(mine & other) >= _SHARE_OF_TITLE * min(len(mine), len(other) or 1)
 
 
 def _is_site_heading(heading: str, title: str) -> bool:
@@ -119,11 +131,11 @@ def _is_site_heading(heading: str, title: str) -> bool:
 
 
 def _confirmed_line(page: Layout, box: Box | None, titles: list[str], names: frozenset[str]) -> str:
-    end = box.first + 6 if box is not None else len(page.blocks)
+    end = box.first + _MAX_LINES_INSIDE if box is not None else len(page.blocks)
     best, best_score = "", 0.0
     for block in page.blocks[:end]:
         words = fold(block.text)
-        if len(words) < 4 or block.size > 300 or words in names:
+        if len(words) < _MIN_NAME or block.size > _MAX_HEADING or words in names:
             continue
         at = [other.find(words) for other in titles]
         if all(place < 0 for place in at):
@@ -132,17 +144,17 @@ def _confirmed_line(page: Layout, box: Box | None, titles: list[str], names: fro
             continue
         name = block.box.classes + " " + (block.box.node.get("id") or "")
         score = len(words) * (2.0 if block.box.tag[0] == "h" or _NAMED.search(name) else 1.0)
-        score *= 0.3 if block.link * 2 > block.size else 1.0
+        score *= _LINKED_TITLE if block.link * 2 > block.size else 1.0
         if score > best_score:
             best, best_score = block.text, score
     longest = max((len(words) for words in titles), default=0)
     best = best.lstrip("》>»·•|:： ")
-    return best if len(fold(best)) * 4 >= longest else ""
+    return best if len(fold(best)) >= _SHARE_OF_LINE * longest else ""
 
 
 def parts_of_title(title: str) -> list[str]:
     """Return the parts of a title, of which one may be the name of the site."""
-    return [part for part in _SEPARATOR.split(title[:500]) if part]
+    return [part for part in _SEPARATOR.split(title[:_MAX_TITLE]) if part]
 
 
 def _parts(*titles: str) -> frozenset[str]:
@@ -167,7 +179,7 @@ def _heading(node: etree._Element, parts: frozenset[str]) -> str:
 
 def _without_names(title: str, names: frozenset[str], headings: list[str]) -> str:
     """Remove a name of the site, or what follows a separator behind the page's heading."""
-    for found in _SEPARATOR.finditer(title[:500]):
+    for found in _SEPARATOR.finditer(title[:_MAX_TITLE]):
         start, end = found.span()
         if _is_site(fold(title[end:]), names) or title[:start].strip() in headings:
             return title[:start].strip()
@@ -184,7 +196,7 @@ def _is_site(words: str, names: frozenset[str]) -> bool:
 
 
 def _without_site(title: str, names: frozenset[str]) -> str:
-    if len(title) > 500:
+    if len(title) > _MAX_TITLE:
         return title
     places = [(m.start(), m.end()) for m in _SEPARATOR.finditer(title)]
     if not places:
@@ -217,10 +229,10 @@ def tags(declared: Structured) -> Extracted[tuple[str, ...]]:
     ]
     found = tuple(dict.fromkeys(word for word in words if word))
     if found:
-        return Extracted(found[:50], "json-ld:keywords")
+        return Extracted(found[:_MAX_TAGS], "json-ld:keywords")
     for name in ("article:tag", "news_keywords", "keywords"):
         if found := _metas(declared, name, split=True):
-            return Extracted(found[:50], f"meta:{name}")
+            return Extracted(found[:_MAX_TAGS], f"meta:{name}")
     return Extracted((), "absent: the page declares no keywords")
 
 
@@ -282,10 +294,10 @@ def language_of(
 
 
 def _script(page: Layout) -> str:
-    sample = "".join(block.text for block in page.blocks if block.weight > 0)[:5000]
+    sample = "".join(block.text for block in page.blocks if block.weight > 0)[:_SAMPLE]
     han, kana, hangul = (len(form.findall(sample)) for form in (_HAN, _KANA, _HANGUL))
-    if hangul * 3 > len(sample):
+    if hangul > _SCRIPT_SHARE * len(sample):
         return "ko"
-    if kana * 10 > len(sample):
+    if kana > _KANA_SHARE * len(sample):
         return "ja"
-    return "zh" if han * 3 > len(sample) else ""
+    return "zh" if han > _SCRIPT_SHARE * len(sample) else ""

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Set
 
 from parsers.extract.tree import fold
 
+# Declared names with a role and a place; a longer value is a biography.
 _MAX_NAME = 300
+# Names of desks and agencies have more words than those of people.
+_MAX_SIZE, _MAX_WORDS, _MAX_PERSON_WORDS = 60, 7, 4
 _CHINESE_NAME = re.compile(r"[\u4e00-\u9fff·]{2,4}")
 _SPLIT = re.compile(
     r"\s*(?:[;、，；|/]|,\s(?!(?:[JS]r|M\.?D|Ph\.?D|II+|[A-Z.]{2,8})\b))\s*|\s+(?:and|und|et|y|e|och|og|und|&|и|i)\s+",
@@ -30,34 +33,11 @@ _BEHIND = re.compile(
     r"(?:\s*[(\[][^()\[\]]{0,40}[)\]]|(?:^|[,\s]+)(?:M\.?D|Ph\.?D|R\.?N|BSN|MSN|MPH|MBA|MSW|RDN?|LCSW|J\.?D|CPA|CFP|DVM|DO|Esq)\.?)+$"
 )
 PARTICLES = frozenset(
-    [
-        "and",
-        "und",
-        "et",
-        "y",
-        "e",
-        "och",
-        "og",
-        "&",
-        "de",
-        "del",
-        "della",
-        "da",
-        "di",
-        "du",
-        "la",
-        "le",
-        "van",
-        "von",
-        "der",
-        "den",
-        "zu",
-        "al",
-        "el",
-        "bin",
-        "ter",
-    ]
-)
+    {
+        "and", "und", "et", "y", "e", "och", "og", "&", "de", "del", "della", "da", "di", "du",
+        "la", "le", "van", "von", "der", "den", "zu", "al", "el", "bin", "ter",
+    }
+)  # fmt: skip
 _DATE = re.compile(
     r"\d{4}\s?[-/.年]\s?\d{1,2}|\d{1,2}[:：]\d{2}|\b(?:19|20)\d\d\b|编辑|責編|责编|校对|责任|编审"
     r"|^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?$"
@@ -71,7 +51,7 @@ def is_person(name: str) -> bool:
     """Return whether a name is two to four capitalized words, or two to four Chinese letters."""
     words = name.split()
     return _CHINESE_NAME.fullmatch(name) is not None or (
-        1 < len(words) < 5
+        1 < len(words) <= _MAX_PERSON_WORDS
         and words[0].casefold() != "the"
         and name.replace(" ", "").replace("-", "").replace("'", "").replace(".", "").isalpha()
         and all(word[0].isupper() or word.casefold() in PARTICLES for word in words)
@@ -99,9 +79,9 @@ def clean_names(names: Iterable[str], taboo: Set[str]) -> tuple[str, ...]:
             continue
         name = _BEHIND.sub("", _PREFIX.sub("", " ".join(name.split())))
         name = _BEHIND.sub("", _SUFFIX.sub("", name)).strip(" ,.;:|-–—·•()[]")
-        if not 2 <= len(name) <= 60 or NO_NAME.search(name) or _DATE.search(name):
+        if not 2 <= len(name) <= _MAX_SIZE or NO_NAME.search(name) or _DATE.search(name):
             continue
-        if len(name.split()) > 7 or fold(name) in taboo or not fold(name):
+        if len(name.split()) > _MAX_WORDS or fold(name) in taboo or not fold(name):
             continue
         if fold(name) not in {fold(other) for other in kept}:
             kept.append(name)

@@ -25,6 +25,9 @@ MAX_PAGES = 30
 """Pages of one article; a longer chain of links is cut there."""
 
 _MAX_LINKS = 5000
+_HEAD_SIZE = 200_000
+_MAX_LEVELS = 4
+_MAX_DIGITS = 3
 _PARAMETERS = frozenset(
     {"page", "pages", "paged", "pagenum", "pageno", "page_no", "pn", "pg", "p", "seite", "pagina"}
 )
@@ -73,7 +76,7 @@ def next_page(pages: Sequence[Page]) -> str | None:
 def article_addresses(page: Page) -> list[SplitResult]:
     """Return the addresses that an article's first page has or declares."""
     own = page.final_url or page.url
-    link = _CANONICAL.search(page.text[:200_000])
+    link = _CANONICAL.search(page.text[:_HEAD_SIZE])
     href = _HREF_IN_CAPITALS.search(link[0]) if link else None
     declared = html.unescape(href[1] or href[2] or href[3] or "") if href else ""
     urls = dict.fromkeys([own, page.url, *([absolute(own, declared)] if declared else [])])
@@ -147,7 +150,7 @@ def _is_of_comments(node: etree._Element) -> bool:
     if _COMMENTS.search((node.get("href") or "").partition("#")[2]):
         return True
     around: etree._Element | None = node
-    for _ in range(4):
+    for _ in range(_MAX_LEVELS):
         if around is None or around.tag in ("body", "html", "article", "main"):
             return False
         if _COMMENTS.search(f"{around.get('class', '')} {around.get('id', '')}"):
@@ -194,7 +197,7 @@ def _query_number(parts: SplitResult, address: SplitResult) -> int | None:
     if len(added) != 1 or len(removed) > 1:
         return None
     ((name, value),) = added
-    if name.lower() not in _PARAMETERS or not value.isdecimal() or len(value) > 3:
+    if name.lower() not in _PARAMETERS or not value.isdecimal() or len(value) > _MAX_DIGITS:
         return None
     if removed and (removed[0][0] != name or name.lower() in _AMBIGUOUS):
         return None
@@ -206,7 +209,11 @@ def _query_number(parts: SplitResult, address: SplitResult) -> int | None:
 def _own_number(url: str) -> int:
     """Return the page number in the query of an article's own URL; 0 without one."""
     for name, value in parse_qsl(url_parts(url).query):
-        if name.lower() in _PARAMETERS - _AMBIGUOUS and value.isdecimal() and len(value) <= 3:
+        if (
+            name.lower() in _PARAMETERS - _AMBIGUOUS
+            and value.isdecimal()
+            and len(value) <= _MAX_DIGITS
+        ):
             return int(value)
     return 0
 

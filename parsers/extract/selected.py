@@ -28,6 +28,7 @@ FIELDS = (
     "body", "title", "published", "updated", "authors", "publisher", "categories", "tags",
     "language", "lead_image", "remove",
 )  # fmt: skip
+_MAX_TIMES, _MAX_VALUES = 5, 50
 MUST_MATCH = frozenset({"body", "title", "published"})
 
 Names = Extracted[tuple[str, ...]]
@@ -167,11 +168,13 @@ class _Reader:
     def time(self, name: str, zone: ZoneInfo | None) -> Moment | None:
         values = self._values(name)
         self._note_missing(name, bool(values))
-        moments = [moment_of(one, zone, self.selectors[name].provenance) for one in values[:5]]
+        moments = [
+            moment_of(one, zone, self.selectors[name].provenance) for one in values[:_MAX_TIMES]
+        ]
         return next((one for one in moments if one.at), moments[0] if moments else None)
 
     def names(self, name: str) -> Names | None:
-        values = tuple(dict.fromkeys(self._values(name)))[:50]
+        values = tuple(dict.fromkeys(self._values(name)))[:_MAX_VALUES]
         return Extracted(values, self.selectors[name].provenance) if values else None
 
     def authors(self) -> Names | None:

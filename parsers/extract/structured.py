@@ -15,6 +15,7 @@ from parsers.extract.tree import fold, text_of
 
 _ARTICLE = re.compile(r"(?:Article|Posting|Report|Review|Recipe|HowTo)$|^(?:schema:)?NewsItem$")
 _MAX_NODES = 4000
+_MIN_TITLE = 8
 _MAX_SCRIPT = 3_000_000
 _TRAILING = re.compile(r",\s*([}\]])")
 _WRAPPED = re.compile(r"^\s*(?:<!--|//\s*<!\[CDATA\[|/\*.*?\*/)|(?:-->|//\s*\]\]>)\s*;?\s*$")
@@ -154,7 +155,7 @@ def _article(nodes: list[Node], title: str, root: etree._Element) -> Node:
         for headline in (*texts(node.get("headline")), *texts(node.get("name"))):
             folded = fold(headline)
             if folded and any(
-                folded in words or (len(words) > 8 and words in folded) for words in wanted
+                folded in words or (len(words) > _MIN_TITLE and words in folded) for words in wanted
             ):
                 return node
     # Several objects with other headlines are teasers of other articles.

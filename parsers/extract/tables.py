@@ -1,7 +1,7 @@
 """Which tables and lists belong to the sentences around them, whatever their links.
 
 A row of short cells or a list of links looks like navigation. The table has a shape that
-navigation has not, and a sentence with a colon announces the list, or its items are sentences.
+navigation has not, and a sentence with a colon announces the list.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from parsers.extract.blocks import Box, Layout
 from parsers.extract.heuristics import END_MATTER, HEADINGS, META
 
 _LISTS = ("ul", "ol", "dl")
-_MAX_CELL = 300
-_MAX_MEAN_CELL = 100
-_MAX_LINK_SHARE = 0.8
+# Old pages lay out columns of text and menus in tables; cells of data are short.
+_MAX_CELL, _MAX_MEAN_CELL, _MAX_LINK_SHARE = 300, 100, 0.8
+# A colon before half of the box announces the article itself, or all articles of a blog.
 _MAX_LIST_SHARE = 0.5
 _COLONS = (":", "：")
 

@@ -14,15 +14,17 @@ from parsers.extract.blocks import Block, Box, Layout, container_of
 
 # A row of fewer equal boxes is the layout of the page, not a list.
 _MIN_ITEMS = 3
+# Comments are the longest; a title or a time is a few boxes deep in its item.
 _MAX_ITEM = 1200.0
 _MAX_LEVELS = 4
 # Rows of a table are data more often than teasers.
 _ITEMS = frozenset({"article", "div", "li", "section"})
+# Lists mix teasers with advertisements, and comments with forms for a reply.
 _SHARE_OF_ITEMS = 0.75
 # The article has more sentences than the longest of its teasers or comments.
 _ARTICLE_TO_ITEM = 2.0
-_MIN_LINKED = 0.6
-_MIN_TITLE = 12
+# The linked line has a date or a section beside the link; the line of a comment a name.
+_MIN_LINKED, _MIN_TITLE = 0.6, 12
 _MAX_LINE = 60
 _TIME = re.compile(
     r"\d{1,2}[:.]\d\d\b|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\b20\d\d\b|\bago\b|前$|temu$|назад",

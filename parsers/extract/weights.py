@@ -165,6 +165,8 @@ def _plain_weight(block: Block, density: float, trusting: bool) -> float:
         share = _TRUSTED_SHARE
     if block.box.tag in HEADINGS:
         return 0.0
+    if length < _MIN_SENTENCE:
+        return FRAGMENT if length < _MAX_LABEL and not ends and not block.is_line else 0.0
     if density == 1.0 and is_rights_notice(text):
         # A legal notice in another box is longer than some articles.
         return 0.0
@@ -173,11 +175,9 @@ def _plain_weight(block: Block, density: float, trusting: bool) -> float:
     commas = len(_COMMA.findall(text))
     if block.size > _MIN_DATA and is_no_prose(text, has_marks=ends or commas > 0):
         return _DATA
-    if length >= _MIN_SENTENCE and (ends or commas >= _MIN_COMMAS):
+    if ends or commas >= _MIN_COMMAS:
         return length * (1.0 - share)
     if length >= _MIN_LINE:
         is_keywords = not commas and len(_SEPARATED.findall(text)) * _MAX_KEYWORD > block.size
         return _KEYWORDS if is_keywords else length * (1.0 - share) * _LINE_SHARE
-    if length < _MAX_LABEL and not ends and not block.is_line:
-        return FRAGMENT
     return 0.0

@@ -48,6 +48,8 @@ _READER = re.compile(
     re.IGNORECASE,
 )
 _MIN_WORDS = 3
+# Notes address their reader in each third sentence; an article repeats some words of its title.
+_MIN_READER_SHARE, _MIN_LISTED_SHARE = 1 / 3, 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +252,7 @@ def _addresses_reader(text: str) -> bool:
     """Return whether a text is a note, or addresses its reader in a third of its sentences."""
     sentences = [one for one in _SENTENCES.split(text) if one.strip()]
     count = sum(_READER.search(one) is not None for one in sentences)
-    return _size(text) < _MAX_NOTE or count * 3 >= len(sentences)
+    return _size(text) < _MAX_NOTE or count >= _MIN_READER_SHARE * len(sentences)
 
 
 def _size(text: str) -> int:
@@ -264,7 +266,7 @@ def is_mentioned(listed: str, text: str, site: str) -> bool:
     """
     words = {word for word in words_of(listed) if len(word) > 3 or not word.isascii()}
     words -= words_of(site)
-    return len(words) < _MIN_WORDS or len(words & words_of(text)) * 5 >= len(words)
+    return len(words) < _MIN_WORDS or len(words & words_of(text)) >= _MIN_LISTED_SHARE * len(words)
 
 
 def wrong_page(error: type[WrongPage], page: Page, found: str) -> WrongPage:
