@@ -98,7 +98,7 @@ bench-warehouse: install .cache/peers/.installed ## Compare the warehouse with d
 	@$(BIN)/python tests/bench/publishing.py
 
 bench-extraction: install .cache/peers/.installed ## Compare the extraction with trafilatura, on pages in $$EXTRACTION_CORPUS
-	@$(BIN)/python tests/bench/extraction.py --peers .cache/peers/bin/python
+	@$(BIN)/python tests/bench/extraction.py --peers .cache/peers/bin/python $(ARGS)
 
 bench-import: install ## Measure import and export of 37,000 posts: time, memory, size
 	@$(BIN)/python tests/bench/importing.py

@@ -1,12 +1,14 @@
 """Measures the articles of the generic parser against trafilatura's, on pages with known articles.
 
     EXTRACTION_CORPUS=DIR python tests/bench/extraction.py [--sets A,B] [--peers PYTHON]
+    EXTRACTION_CORPUS=DIR python tests/bench/extraction.py --by-publisher body,weights
 
 DIR holds ``score.py``, and for each set ``gt.json`` and ``html/ID.html.gz``. The pages belong
 to their publishers, so that they are not part of the project. ``score.py`` prints precision,
 recall and F1 of the body, the shares of right titles, dates and authors, and milliseconds of
 CPU a page. ``--peers`` names a Python that has trafilatura. The costs of copydesk follow: an
-idle import, and one page of prose of 100 KB and of 5 MB.
+idle import, and one page of prose of 100 KB and of 5 MB. ``--by-publisher`` scores the pages
+without each rule and with other values of each number instead.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.bench.extraction_rules import compare_rules
 
 VARIABLE = "EXTRACTION_CORPUS"
 TRAFILATURA = textwrap.dedent(
@@ -78,6 +83,10 @@ def main() -> int:
     if not (corpus / "score.py").is_file():
         print(f"Skipped: {VARIABLE} names no folder with score.py and the pages.")
         return 0
+    if options.by_publisher is not None:
+        modules = set(filter(None, options.by_publisher.split(",")))
+        compare_rules(corpus, _folders(corpus, options.sets), modules)
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder, "manifest.jsonl")
         pages = [page for each in _folders(corpus, options.sets) for page in _pages(each)]
@@ -125,6 +134,13 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--sets", default="", help="the sets to score, separated by commas")
     parser.add_argument("--peers", default=sys.executable, help="a Python with trafilatura")
+    parser.add_argument(
+        "--by-publisher",
+        nargs="?",
+        const="",
+        metavar="MODULES",
+        help="score each rule and number of these modules of parsers.extract (default: all)",
+    )
     return parser.parse_args()
 
 
