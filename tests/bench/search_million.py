@@ -10,6 +10,8 @@ from pathlib import Path
 
 import duckdb
 
+from warehouse import connect
+from warehouse.care.compact import merge_index
 from warehouse.search.layout import SEGMENT_BITS, SLOT_BITS
 
 _SLOTS = 1 << (SEGMENT_BITS - SLOT_BITS)
@@ -47,7 +49,9 @@ _TABLES = {
 
 
 def multiply(path: Path, copies: int) -> None:
-    """Add copies to a warehouse that ``compact`` has sorted, so that each is sorted as well."""
+    """Sort the index of a warehouse, and add copies, which are then sorted as well."""
+    with connect(path) as db:
+        merge_index(db)
     with duckdb.connect(str(path), config={"storage_compatibility_version": "v1.5.0"}) as db:
         (slots,) = db.execute("SELECT max(slot) + 1 FROM _store.search_docs").fetchall()[0]
         (seqs,) = db.execute("SELECT max(seq) + 1 FROM _store.contents").fetchall()[0]
