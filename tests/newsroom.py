@@ -157,7 +157,7 @@ def articles(count: int, *, text_length: int = 400, seed: int = 7) -> Iterator[A
         source, language, _, publishers = rng.choices(SOURCES, [one[2] for one in SOURCES])[0]
         script = language[:2]
         title = f"{rng.choice(_SUBJECTS[script])}{'' if script == 'zh' else ' '}{rng.choice(_VERBS[script])}"
-        title, text = f"{title} ({number})", f"{number} {title}。" * (text_length // 12)
+        title, text = f"{title} ({number})", f"{title}。{_words(rng, text_length)}"
         if before and rng.random() < 0.05:
             title, text = rng.choice(before[-50:])
         before.append((title, text))
@@ -186,6 +186,11 @@ def articles(count: int, *, text_length: int = 400, seed: int = 7) -> Iterator[A
             channel="feed",
             fetched_at=published_at + timedelta(minutes=rng.lognormvariate(3, 1.2)),
         )
+
+
+def _words(rng: random.Random, length: int) -> str:
+    """Characters that no other text has in this order."""
+    return "".join(map(chr, rng.choices(range(0x4E00, 0x5E00), k=length)))
 
 
 def _time(rng: random.Random) -> datetime:
