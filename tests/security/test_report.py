@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -97,7 +99,8 @@ def test_the_page_refers_to_nothing_outside_itself(html):
     assert "url(" not in page.style.get_text()
     assert "@import" not in page.style.get_text()
     (policy,) = page.find_all("meta", attrs={"http-equiv": "Content-Security-Policy"})
-    assert policy["content"].startswith("default-src 'none'; style-src 'sha256-")
+    digest = base64.b64encode(sha256(page.style.string.encode()).digest()).decode()
+    assert policy["content"].startswith(f"default-src 'none'; style-src 'sha256-{digest}'; ")
 
 
 def test_no_control_character_is_written_and_long_text_is_cut(html):

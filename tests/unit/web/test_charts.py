@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 from bs4 import BeautifulSoup
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -129,6 +129,7 @@ def test_a_chart_of_zeros_is_drawn(draw):
     assert tree.select(".hits rect, tbody tr td:nth-child(2) td") == []
 
 
+@example(highest=1.0, form=charts.number)
 @given(
     highest=st.floats(min_value=0, max_value=1e9),
     form=st.sampled_from([charts.number, duration]),
