@@ -16,7 +16,11 @@ from warehouse.syndication.sample import Sample, sample
 from warehouse.syndication.shingles import Hashes, ShingleBatch, shingle
 from warehouse.syndication.similarity import ShingledText, Similarity, compare, shingled
 
-_EACH = 1024
+# Of one part the shingles take some 50 bytes a character while they are made.
+_PART_TEXTS = 1024
+_PART_CHARACTERS = 2_000_000
+_MAX_CHARACTERS = 1_000_000
+"""Only the beginning of a longer text is compared."""
 
 _KEYS = """
     SELECT c.seq, c.content_key FROM _store.contents c JOIN copydesk_seqs k ON c.seq = k.seq
@@ -50,9 +54,11 @@ class _Texts:
 
     def read(self, db: DuckDBPyConnection, seqs: Sequence[int]) -> None:
         """Read those contents whose shingles are not known."""
-        stored = texts_of(db, [one for one in seqs if one not in self._sequences])
-        if stored:
-            self.add(list(stored), shingle(list(stored.values())))
+        unknown = [one for one in seqs if one not in self._sequences]
+        for start in range(0, len(unknown), _PART_TEXTS):
+            stored = texts_of(db, unknown[start : start + _PART_TEXTS])
+            for part in _parts([Content(seq, b"", text) for seq, text in stored.items()]):
+                self.add([one.seq for one in part], _shingle(part))
 
     def __contains__(self, seq: int) -> bool:
         return seq in self._sequences
@@ -67,9 +73,26 @@ def add_contents(db: DuckDBPyConnection, contents: Sequence[Content]) -> None:
     """Store contents that are new, or were missing; the caller owns the transaction."""
     texts = _Texts()
     keys = {one.seq: one.key for one in contents}
-    for start in range(0, len(contents), _EACH):
-        alike = _alike(_candidates(db, contents[start : start + _EACH], texts), texts)
+    for part in _parts(contents):
+        alike = _alike(_candidates(db, part, texts), texts)
         _store_pairs(db, list(alike), keys)
+
+
+def _parts(contents: Sequence[Content]) -> Iterator[list[Content]]:
+    part: list[Content] = []
+    size = 0
+    for one in contents:
+        if part and (len(part) >= _PART_TEXTS or size + len(one.text) > _PART_CHARACTERS):
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += len(one.text)
+    if part:
+        yield part
+
+
+def _shingle(contents: Sequence[Content]) -> ShingleBatch:
+    return shingle([one.text[:_MAX_CHARACTERS] for one in contents])
 
 
 def _candidates(
@@ -77,7 +100,7 @@ def _candidates(
 ) -> list[tuple[int, int]]:
     """Store fingerprints; return which contents to compare, by sequence number."""
     first = stage.count(db, "SELECT coalesce(max(doc), 0) + 1 FROM _store.syndication_docs")
-    batch = shingle([one.text for one in contents])
+    batch = _shingle(contents)
     found = sample(batch)
     prints = _rare_prints(db, found, first)
     docs = _docs(contents, found, prints, first)

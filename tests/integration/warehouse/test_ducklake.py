@@ -26,6 +26,12 @@ from tests.unit.warehouse.test_history import (  # noqa: F401
     test_the_corpus_as_of_a_time_knows_nothing_later,
 )
 from tests.unit.warehouse.test_lookups import test_known_new_and_repeated_rows_mixed_in_one_batch  # noqa: F401
+from tests.unit.warehouse.test_syndication import (  # noqa: F401
+    test_a_correction_is_no_pair_with_its_own_article,
+)
+from tests.unit.warehouse.test_syndication_index import (  # noqa: F401
+    test_an_erased_article_leaves_no_fingerprint_and_no_pair,
+)
 from tests.unit.warehouse.test_upsert import (  # noqa: F401
     test_keys_repeated_inside_a_batch,
     test_second_upsert,

@@ -17,7 +17,7 @@ from warehouse import transaction
 from warehouse.care.compact import complete_fingerprints
 from warehouse.care.erasure import erase
 from warehouse.care.integrity import verify
-from warehouse.syndication import candidates, index
+from warehouse.syndication import candidates, index, pairs
 from warehouse.syndication.query import find_pairs
 from warehouse.upsert import articles
 
@@ -129,6 +129,24 @@ def test_a_frequent_fingerprint_is_stored_no_longer_and_copies_are_found_without
         ("b:101", "finews:3")
     ]
     assert verify(db).problems == ()
+
+
+def test_long_texts_are_compared_in_parts_with_the_same_result(
+    db: DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upsert(db, *(article(i, story(i % 2)[: 480 - i]) for i in range(8)))
+    before = stored(db)
+    clear(db)
+    monkeypatch.setattr(pairs, "_PART_CHARACTERS", 1000)
+    monkeypatch.setattr(pairs, "_PART_TEXTS", 3)
+    parts: list[int] = []
+    shingle = pairs.shingle
+    monkeypatch.setattr(pairs, "shingle", lambda texts: parts.append(len(texts)) or shingle(texts))
+
+    complete_fingerprints(db)
+
+    assert stored(db) == before
+    assert max(parts) == 2
 
 
 def test_texts_far_apart_in_the_file_are_read_one_by_one(
