@@ -1,4 +1,4 @@
-"""The requests that the Prefect server answers and refuses."""
+"""The requests that a server on loopback answers and refuses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 
-from flows.serve.server_app import SameOriginMiddleware, refusal
+from flows.web.same_origin import SameOriginMiddleware, refusal
 
 OWN = ("http://127.0.0.1:4200", "http://localhost:4200", "https://desk.example.org")
 
@@ -81,7 +81,7 @@ def answer(kind: str, *allowed: str, **headers: str) -> list[dict[str, object]]:
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
 
-    app = SameOriginMiddleware(PlainTextResponse("the app"), allowed_origins=allowed)
+    app = SameOriginMiddleware(PlainTextResponse("the app"), allowed_origins=allowed, advice="")
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     asyncio.run(app({"type": kind, "headers": raw}, receive, send))  # type: ignore[arg-type]
     return sent
