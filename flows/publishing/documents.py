@@ -6,17 +6,15 @@ import csv
 import io
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from flows.csv_cells import safe_cell
 from flows.pipeline.article_json import ARTICLE_KEYS, article_json
 from parsers.model import Article
 
-# With leading apostrophes, too: a reader that removes one from such a cell gets every exact value.
-_FORMULA = re.compile("'*[=+\\-@＝＋－＠\t\r\n]")
 # Every version of copydesk begins a file with them.
 _FIRST_KEYS = ARTICLE_KEYS[:5]
 _LONGEST_LINE = 256 * 1024 * 1024
@@ -36,11 +34,8 @@ def write_jsonl(articles: Iterable[Article], file: Path) -> int:
 def write_csv(articles: Iterable[Article], file: Path) -> int:
     """Write one article a row, UTF-8 with a byte order mark; return the number of rows.
 
-    The file is for spreadsheets: lists and provenance are JSON in their cell, and ``'``
-    precedes a cell that a spreadsheet would run as a formula (it begins with ``= + - @`` in
-    either width, tab, return or a line end), and a cell that already begins with ``'`` and such
-    a sign. A reader that removes one ``'`` from such a cell gets the exact value; JSON lines and
-    Parquet hold the exact data as it is.
+    The file is for spreadsheets; see ``safe_cell``. JSON lines and Parquet hold the exact data as
+    it is.
     """
     number = 0
     with atomic_file(file) as out:
@@ -48,7 +43,7 @@ def write_csv(articles: Iterable[Article], file: Path) -> int:
         table = csv.writer(text, lineterminator="\r\n")
         table.writerow(ARTICLE_KEYS)
         for article in articles:
-            table.writerow([_cell(value) for value in article_json(article).values()])
+            table.writerow([safe_cell(value) for value in article_json(article).values()])
             number += 1
         text.detach()  # flushes it; the file is closed with ``out``
     return number
@@ -82,12 +77,3 @@ def atomic_file(file: Path) -> Iterator[IO[bytes]]:
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, (list, dict)):
-        return json.dumps(value, ensure_ascii=False)
-    text = str(value)
-    return f"'{text}" if _FORMULA.match(text) else text

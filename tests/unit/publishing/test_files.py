@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.csv_cells import safe_cell
 from flows.pipeline.article_json import ARTICLE_KEYS
-from flows.publishing import documents
 from flows.publishing.documents import write_csv, write_jsonl
 from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts
 from flows.publishing.write_files import JOURNAL
@@ -259,7 +259,7 @@ def test_a_disk_that_fails_leaves_no_half_file(
 def test_cells_of_different_values_differ_and_one_apostrophe_less_is_the_value(
     one: str, other: str
 ) -> None:
-    cells = [documents._cell(value) for value in (one, other)]
+    cells = [safe_cell(value) for value in (one, other)]
 
     assert (cells[0] == cells[1]) == (one == other)
     assert cells[0] in (one, f"'{one}")

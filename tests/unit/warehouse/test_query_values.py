@@ -11,8 +11,8 @@ import pyarrow.parquet
 import pytest
 from duckdb import DuckDBPyConnection
 
-from flows.admin.query import QueryResult
 from flows.cli.tables import table
+from flows.query_result import QueryResult
 from warehouse.errors import BadQuery
 from warehouse.read.query import run_query, run_query_arrow
 
