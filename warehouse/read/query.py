@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -44,15 +44,21 @@ _FINITE = {"DATE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", *_TIMES}
 
 
 @contextmanager
-def connect_for_queries(path: Path | str) -> Iterator[DuckDBPyConnection]:
+def connect_for_queries(
+    path: Path | str, limits: Mapping[str, str] | None = None
+) -> Iterator[DuckDBPyConnection]:
     """Open a snapshot, or a warehouse without a writer, for SQL from outside.
+
+    Args:
+        path: The file.
+        limits: Settings of DuckDB, such as ``memory_limit``; no statement can change them.
 
     Raises:
         WarehouseMissing: There is none.
         WarehouseTooOld: The next run upgrades it.
         WarehouseBusy: A writer holds it.
     """
-    with opened(path, _HARDENED, is_sealed=True) as db:
+    with opened(path, {**_HARDENED, **(limits or {})}, is_sealed=True) as db:
         yield db
 
 
