@@ -146,10 +146,11 @@ def insert(db: DuckDBPyConnection, into: str, rows: pa.Table) -> None:
 
 
 def select(
-    db: DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
+    db: DuckDBPyConnection, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
 ) -> list[dict[str, Any]]:
     """Return the rows of a query as dicts, with datetimes in UTC and lists as tuples."""
-    cursor = db.execute(sql, list(parameters))
+    values = parameters if isinstance(parameters, Mapping) else list(parameters)
+    cursor = db.execute(sql, values)
     names = [one[0] for one in cursor.description]
     return [dict(zip(names, map(_plain, row), strict=True)) for row in cursor.fetchall()]
 

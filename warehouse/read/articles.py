@@ -38,7 +38,9 @@ _EXPRESSIONS = {
     "body_html": "coalesce(r.body_html, c.body_html)",
     "text": "coalesce(r.text, c.text)",
 }
-RECORD_COLUMNS = ", ".join(_EXPRESSIONS.get(name, f"r.{name}") for name in ARTICLE_COLUMNS)
+RECORD_COLUMNS = ", ".join(
+    f"{_EXPRESSIONS.get(name, f'r.{name}')} AS {name}" for name in ARTICLE_COLUMNS
+)
 """``ARTICLE_COLUMNS`` of a record ``r`` and its content ``c``."""
 
 _RECORDS = f"""

@@ -93,9 +93,15 @@ def search(
             "the file has no search index: an earlier copydesk wrote it. The next run "
             "(`copydesk sync`) upgrades the warehouse and publishes a new snapshot"
         ) from error
-    content_count, indexed_count = db.execute(_INDEX).fetchall()[0]
+    content_count, indexed_count = index_counts(db)
     return SearchResult(
         hits=tuple(SearchHit(**one) for one in found),
         content_count=content_count,
         indexed_count=indexed_count,
     )
+
+
+def index_counts(db: DuckDBPyConnection) -> tuple[int, int]:
+    """Return how many contents are stored, and how many of them the index holds."""
+    ((content_count, indexed_count),) = db.execute(_INDEX).fetchall()
+    return content_count, indexed_count
