@@ -19,7 +19,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install debian demo check test test-integration test-e2e test-security test-slow test-lake test-all
+.PHONY: help install debian axe demo check test test-integration test-e2e test-security test-slow test-lake test-all
 .PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-orchestration record pins package clean
 
 help: ## List the targets
@@ -40,6 +40,9 @@ debian: ## Install the system packages that some tests use (needs root): Postgre
 	command -v systemd-analyze >/dev/null || set -- "$$@" systemd; \
 	command -v chromium >/dev/null || command -v google-chrome >/dev/null || set -- "$$@" chromium; \
 	[ $$# = 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@"; }
+
+axe: ## Install axe-core into .cache/axe: a test of the pages in Chromium uses it (needs npm)
+	@npm install --silent --no-save --no-audit --no-fund --prefix .cache/axe axe-core@4.14.1
 
 demo: install ## Run the main job offline into build/demo: test site, Prefect, DuckDB
 	@rm -rf build/demo

@@ -124,13 +124,24 @@ def report(
         ConfigurationError: There is no such source.
         WarehouseMissing: No snapshot was published yet.
     """
-    now = now or datetime.now(UTC)
     names = [one.slug for one in settings.selected_sources((source,) if source else ())]
     warehouse = settings.warehouse
     path = current_snapshot(warehouse.snapshot, of=warehouse.path).path
     with connect_read_only(path) as store:
-        runs = {name: (at, state) for name, at, state in store.execute(_RUNS).fetchall()}
-        return [_report(store, settings, name, runs.get(name), now) for name in names]
+        return report_of(store, settings, names, now=now)
+
+
+def report_of(
+    store: DuckDBPyConnection,
+    settings: Settings,
+    names: Sequence[str],
+    *,
+    now: datetime | None = None,
+) -> list[SourceReport]:
+    """Each of some configured sources against its normal, from an open snapshot."""
+    now = now or datetime.now(UTC)
+    runs = {name: (at, state) for name, at, state in store.execute(_RUNS).fetchall()}
+    return [_report(store, settings, name, runs.get(name), now) for name in names]
 
 
 def accept(settings: Settings, source: str, *, notify: Notify) -> list[StoredFinding]:

@@ -15,6 +15,7 @@ import click
 from flows.cli import (
     alerts,
     backfill,
+    browse,
     compact,
     demo,
     demo_site,
@@ -69,6 +70,7 @@ for _command in (
     query.query,
     search.search,
     revisions.revisions,
+    browse.browse,
     report.report,
     dupes.dupes,
     quarantine.quarantine,

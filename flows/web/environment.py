@@ -11,12 +11,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flows.web import format as formats
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; "
-    "form-action 'none'"
-)
-"""Of a page in one file: no script, no request, no style but its own."""
-
 
 def render(template: str, **values: object) -> str:
     """Render a template of ``flows/web/templates``.
@@ -45,13 +39,26 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(formats.FILTERS)
+    made.globals.update(style=style_sheet(), content_security_policy=content_security_policy())
+    return made
+
+
+def content_security_policy(*more: str, forms: str = "'none'") -> str:
+    """The policy of a page: no script, no request, no style but its own.
+
+    Args:
+        more: Further directives; some are valid in a header only.
+        forms: Where a form may lead to.
+    """
     # The hash covers what the browser finds between the tags.
     digest = base64.b64encode(sha256(style_sheet().encode()).digest()).decode()
-    made.globals.update(
-        style=style_sheet(),
-        content_security_policy=CONTENT_SECURITY_POLICY.format(style=digest),
+    return "; ".join(
+        [
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'",
+            f"form-action {forms}",
+            *more,
+        ]
     )
-    return made
 
 
 @cache

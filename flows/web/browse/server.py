@@ -1,0 +1,77 @@
+"""Listen on loopback until asked to stop."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from flows.errors import RunFailed
+from flows.settings import Settings
+from flows.web.browse.app import Browse, make_app
+
+HOST = "127.0.0.1"
+_CHECK_SECONDS = 0.2
+
+
+def run_server(
+    settings: Settings, *, port: int, stop: threading.Event, on_ready: Callable[[str], None]
+) -> None:
+    """Answer requests until ``stop`` is set; then end what is running at once.
+
+    Args:
+        settings: Which snapshot, and the sources of the configuration.
+        port: On 127.0.0.1; 0 takes a free one.
+        stop: Ends it.
+        on_ready: Called with the address once it answers.
+
+    Raises:
+        RunFailed: The port cannot be used.
+        WarehouseMissing: No snapshot was published yet.
+        WarehouseTooOld: An earlier copydesk published it.
+    """
+    browse = Browse(settings)
+    browse.pool.refresh()
+    try:
+        with _listen(port) as listener:
+            port = listener.getsockname()[1]
+            config = uvicorn.Config(
+                make_app(browse, port=port),
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=1,
+            )
+            server = uvicorn.Server(config)
+            # In the main thread uvicorn would handle signals itself, and wait for requests.
+            thread = threading.Thread(target=server.run, args=([listener],), name="browse")
+            thread.start()
+            try:
+                while not server.started and thread.is_alive():
+                    stop.wait(0.01)
+                on_ready(f"http://{HOST}:{port}/")
+                while thread.is_alive() and not stop.wait(_CHECK_SECONDS):
+                    pass
+            finally:
+                server.should_exit = True
+                browse.close()
+                thread.join()
+    finally:
+        browse.close()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise RunFailed(
+            f"port {port} on {HOST} cannot be used: {error.strerror}. Name another one with --port; "
+            "0 takes a free one"
+        ) from error
+    return listener

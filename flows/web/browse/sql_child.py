@@ -1,0 +1,66 @@
+"""The process that runs the statements of the SQL page: ``python -m flows.web.browse.sql_child``.
+
+Each line of stdin is a request ``{"path", "sql", "seconds"}``; each line of stdout an answer ``{"columns",
+"rows"}`` or ``{"error"}``. The kernel ends the process when a statement takes too long or needs
+too much memory: DuckDB cannot be interrupted inside a single function, and its own limit does not
+count every allocation.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import sys
+from typing import Any
+
+from flows.query_result import QueryResult
+from warehouse import WarehouseError, connect_for_queries, run_query
+
+MAX_ROWS = 1000
+MAX_RESULT_BYTES = 8_000_000
+MEMORY_LIMIT = "256MB"
+MAX_PROCESS_BYTES = 1_000_000_000
+_LIMITS = {"memory_limit": MEMORY_LIMIT, "threads": "2", "max_temp_directory_size": "1GB"}
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_PROCESS_BYTES, MAX_PROCESS_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for line in sys.stdin:
+        request = json.loads(line)
+        signal.setitimer(signal.ITIMER_REAL, request["seconds"])
+        answer = _answer(request["path"], request["sql"])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+
+
+def _answer(path: str, sql: str) -> str:
+    try:
+        with connect_for_queries(path, _LIMITS) as db:
+            result = QueryResult(run_query(db, sql, limit=MAX_ROWS + 1))
+        rows = [list(row.values()) for row in result.as_json()]
+        answer = _dump({"columns": result.columns, "rows": rows})
+    except (WarehouseError, MemoryError) as error:
+        return _dump({"error": str(error) or "out of memory"})
+    if len(answer) > MAX_RESULT_BYTES:
+        size = f"{MAX_RESULT_BYTES // 1_000_000} MB"
+        return _dump({"error": f"the result is larger than {size}: select fewer rows or columns"})
+    return answer
+
+
+def _dump(document: dict[str, Any]) -> str:
+    return json.dumps(document, default=_encode)  # ASCII: a text cannot end the line
+
+
+def _encode(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+
+
+if __name__ == "__main__":
+    main()

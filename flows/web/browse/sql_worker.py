@@ -1,0 +1,155 @@
+"""Run SQL of the user in a process of its own, which can be ended at any time."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.web.browse.sql_child import MAX_ROWS
+from warehouse.errors import BadQuery
+
+IDLE_SECONDS = 60.0
+MAX_SECONDS = 10.0
+_COMMAND = (sys.executable, "-m", "flows.web.browse.sql_child")
+_STOPPING = "copydesk browse is stopping"
+_TOO_LARGE = (
+    "the statement needed more memory than it may have, and was ended: select fewer rows or "
+    "columns. `copydesk query` has no such limit"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlResult:
+    """The result of a statement.
+
+    Attributes:
+        columns: Their names, each once.
+        rows: At most ``MAX_ROWS``, of JSON values.
+        is_cut: Whether there were more.
+        seconds: How long it took.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[list[Any]]
+    is_cut: bool
+    seconds: float
+
+
+class SqlWorker:
+    """A process for statements; it is started when needed and ends when idle."""
+
+    def __init__(self, *, max_seconds: float = MAX_SECONDS) -> None:
+        self._max_seconds = max_seconds
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._used_at = 0.0
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Start the process in the background, unless it runs: so a statement need not wait."""
+        if self._turn.acquire(blocking=False):
+            try:
+                self._running()
+            finally:
+                self._turn.release()
+
+    def run(self, snapshot: Path, sql: str) -> SqlResult:
+        """Run one read-only statement; others wait for it.
+
+        Raises:
+            BadQuery: It is not one, fails, takes too long, or needs too much memory.
+        """
+        with self._turn:
+            process, began = self._running(), time.monotonic()
+            answer = _ask(
+                process, {"path": str(snapshot), "sql": sql, "seconds": self._max_seconds}
+            )
+            self._used_at = time.monotonic()
+            if answer is None:
+                code = process.wait()
+                self._end()
+                raise BadQuery(self._reason(code))
+        if "error" in answer:
+            raise BadQuery(answer["error"])
+        rows = answer["rows"]
+        return SqlResult(
+            columns=tuple(answer["columns"]),
+            rows=rows[:MAX_ROWS],
+            is_cut=len(rows) > MAX_ROWS,
+            seconds=time.monotonic() - began,
+        )
+
+    def stop_idle(self) -> None:
+        """End the process if no statement ran for ``IDLE_SECONDS``."""
+        if self._turn.acquire(blocking=False):
+            try:
+                if time.monotonic() - self._used_at > IDLE_SECONDS:
+                    self._end()
+            finally:
+                self._turn.release()
+
+    def stop(self) -> None:
+        """End the process now, and start no other one."""
+        self._stopped.set()
+        if process := self._process:
+            process.kill()  # the statement of another thread ends with it
+        with self._turn:
+            self._end()
+
+    def _reason(self, code: int) -> str:
+        if self._stopped.is_set():
+            return _STOPPING
+        if code == -signal.SIGALRM:
+            return (
+                f"the statement took longer than {self._max_seconds:g} seconds and was ended. "
+                "`copydesk query` has no such limit"
+            )
+        if code > 0:
+            return f"the process for statements ended with code {code}: see the output of browse"
+        return _TOO_LARGE
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._stopped.is_set():
+            raise BadQuery(_STOPPING)
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            self._process = subprocess.Popen(  # noqa: S603  # our own module
+                _COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # Ctrl-C in a terminal does not reach it
+            )
+            self._used_at = time.monotonic()
+        if self._stopped.is_set():
+            self._process.kill()
+        return self._process
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    pipe.close()
+
+
+def _ask(process: subprocess.Popen[str], request: dict[str, object]) -> dict[str, Any] | None:
+    """Send a request; return its answer, ``None`` if the process ended."""
+    assert process.stdin is not None  # noqa: S101  # both are pipes
+    assert process.stdout is not None  # noqa: S101
+    with suppress(OSError, ValueError):
+        process.stdin.write(f"{json.dumps(request)}\n")
+        process.stdin.flush()
+        if line := process.stdout.readline():
+            return dict(json.loads(line))
+    return None
