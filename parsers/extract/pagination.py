@@ -94,19 +94,21 @@ def page_number(url: str, addresses: Iterable[SplitResult]) -> int | None:
 
 def _may_link(text: str, own: str, addresses: Sequence[SplitResult], wanted: set[int]) -> bool:
     """Return whether some link has such an address; this is much faster than a tree."""
-    has_base = "<base" in text or "<BASE" in text  # it may change every address
     names = [_file_name(address) for address in addresses]
+    has_number = False
     # A pattern that begins with one literal is several times as fast.
-    links = (_HREF_IN_CAPITALS if "HREF" in text else _HREF).finditer(text)
-    for found in islice(links, _MAX_LINKS):
-        href = found[1] or found[2] or found[3] or ""
+    links = (_HREF_IN_CAPITALS if "HREF" in text else _HREF).findall(text)
+    for quoted, single, bare in islice(links, _MAX_LINKS):
+        href = quoted or single or bare
         if href.startswith(("/", "http")) and not any(name in href for name in names):
             continue  # a whole path of another article; resolving each is what takes long
         if any(int(one or other) in wanted for one, other in _NUMBERED.findall(href)):
             url = absolute(own, html.unescape(href.strip()))
-            if has_base or _numbers(url, addresses) & wanted:
+            if _numbers(url, addresses) & wanted:
                 return True
-    return False
+            has_number = True
+    # A base may change every address. To look for it costs as much as to find the links.
+    return has_number and ("<base" in text or "<BASE" in text)
 
 
 def _file_name(address: SplitResult) -> str:

@@ -36,19 +36,18 @@ Kind = tuple[int, str, str]
 
 def repeated_boxes(page: Layout) -> list[Box]:
     """Return the boxes of teasers and comments on a page whose blocks are weighed."""
-    siblings = Counter(
-        [
-            _kind(box)
-            for box in page.boxes
-            if box.tag in _ITEMS and box.last - box.first > 1 and box.size <= _MAX_ITEM
-        ]
-    )
+    kinds = {
+        box.number: _kind(box)
+        for box in page.boxes
+        if box.tag in _ITEMS and box.last - box.first > 1 and box.size <= _MAX_ITEM
+    }
+    siblings = Counter(kinds.values())
     if not siblings or max(siblings.values()) < _MIN_ITEMS:
         return []
     items: dict[Kind, dict[int, Box]] = defaultdict(dict)
     for block in page.blocks:
-        if (_is_title(block) or _is_time(block)) and (item := _item(block.box, siblings)):
-            items[_kind(item)][item.number] = item
+        if (_is_title(block) or _is_time(block)) and (item := _item(block.box, kinds, siblings)):
+            items[kinds[item.number]][item.number] = item
     lists = [
         list(found.values())
         for kind, found in items.items()
@@ -70,11 +69,12 @@ def _has_article_beside(found: list[Box], owned: dict[int, float]) -> bool:
     return 0 < _ARTICLE_TO_ITEM * longest <= article
 
 
-def _item(box: Box, siblings: Counter[Kind]) -> Box | None:
+def _item(box: Box, kinds: dict[int, Kind], siblings: Counter[Kind]) -> Box | None:
     for _ in range(_MAX_LEVELS):
         if box.parent is None or box.size > _MAX_ITEM:
             return None
-        if box.tag in _ITEMS and siblings.get(_kind(box), 0) >= _MIN_ITEMS:
+        kind = kinds.get(box.number)
+        if kind is not None and siblings[kind] >= _MIN_ITEMS:
             return box
         box = box.parent
     return None

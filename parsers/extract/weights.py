@@ -51,6 +51,7 @@ _SHARE_WITH_HINT = 0.4
 _TIME_BEHIND = re.compile(
     r"\s*[(（\[]?(?:\d{2,4}[-/.年])?\d{1,2}[-/.月]\d{1,2}日?(?:\s\d\d?:\d\d(?::\d\d)?)?[)）\]]?$"
 )
+_TIME_ENDS = "0123456789)）]日"
 _MIN_LISTED = 0.3
 # Chinese portals: a row of keywords has separators, but no comma and no end of a sentence.
 _SEPARATED = re.compile(r"[、|·/]")
@@ -133,11 +134,10 @@ def _is_main(box: Box, total: float) -> bool:
         return False
     if box.holds and box.potential > _SHARE_WITH_HINT * total:
         return True
-    names = f"{box.node.get('class') or ''} {box.node.get('id') or ''}"
     return (
         box.tag not in SUSPECT_TAGS
         and box.potential > _SHARE_OF_ARTICLE * total
-        and not is_never_article(names)
+        and not is_never_article(f"{box.classes} {box.node.get('id') or ''}")
     )
 
 
@@ -154,7 +154,7 @@ def _plain_weight(block: Block, density: float, trusting: bool) -> float:
     length = block.size * density
     text = block.text
     share = min(1.0, block.link / block.size)
-    if share > _MIN_LISTED and (time := _TIME_BEHIND.search(text)):
+    if share > _MIN_LISTED and text[-1] in _TIME_ENDS and (time := _TIME_BEHIND.search(text)):
         share = min(1.0, block.link / max(1, time.start()))
     ends = END.search(text) is not None
     if share > _MAX_LINK_SHARE and (

@@ -18,7 +18,8 @@ MAX_CHARACTERS = 20_000_000
 MAX_TAGS = 300_000
 MAX_DEPTH = 400
 
-_EARLY_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
+# Without IGNORECASE, re looks for the characters "</" first, which takes half the time.
+_EARLY_END = re.compile(r"</(?:[bB][oO][dD][yY]|[hH][tT][mM][lL])\s*>")
 
 
 class _BoundedSoup(BeautifulSoup):
