@@ -45,6 +45,8 @@ _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _NAME = re.compile(r"\.(?:([0-9a-f]{8})-([0-9a-f]{8})\.)?(\d{8}T\d{6}\.\d{6}Z)")
 _PART = ".part"
 _KEPT_SECONDS = 10.0
+_SPARES = 3
+_SPARE_SECONDS = 2 * 3600.0
 _RETRY_SECONDS = 0.01
 
 _publishing = Lock()
@@ -83,7 +85,8 @@ def publish(
     is copied. If nothing changed, the current snapshot stays.
 
     Other threads wait for the checkpoint only: until the end their commits go to the
-    write-ahead log. Old snapshots that no process has open are removed, except the last one.
+    write-ahead log. Old snapshots that no process has open are removed, except the last one and
+    two others of the last hours: several runs may end at the same time.
 
     Raises:
         WrongSnapshot: The snapshot there belongs to another warehouse; it stays.
@@ -110,6 +113,7 @@ def publish(
             final = _named(link, tag, at)
             written = _patched(link, final, log, found) if log and found else None
             if written is None:
+                # No idle one is of use: its space is for the copy.
                 _remove_old(link, keep=link.resolve(), spares=0)
                 written = _copied(live, final, link)
         if log and found:
@@ -341,27 +345,30 @@ def _swap(link: Path, published: Path, log: CheckpointLog | None) -> None:
         os.close(folder)
 
 
-def _remove_old(link: Path, *, keep: Path, spares: int = 1) -> None:
-    """Remove the snapshots that no process has open, except one for the next publication.
+def _remove_old(link: Path, *, keep: Path, spares: int = _SPARES) -> None:
+    """Remove the snapshots that no process has open, except some for the next publications.
 
     The one that was current stays for a moment, for readers that have followed the link and
     not opened the file yet: its modification time is when it was replaced.
     """
+    kept = 0
     for old in reversed(list_snapshots(link)):
         with suppress(OSError):
             if old == keep or _is_fresh(old) or _is_open(old):
                 continue
-            if spares > 0:
-                spares -= 1
+            if kept < spares and (not kept or _is_fresh(old, _SPARE_SECONDS)):
+                kept += 1
             else:
                 old.unlink()
 
 
-def _is_fresh(path: Path) -> bool:
+def _is_fresh(path: Path, seconds: float | None = None) -> bool:
+    """Return whether a snapshot was replaced so many seconds ago or less."""
     try:
-        return time.time() - path.stat().st_mtime < _KEPT_SECONDS
+        age = time.time() - path.stat().st_mtime
     except OSError:
         return False
+    return age < (_KEPT_SECONDS if seconds is None else seconds)
 
 
 def _is_open(path: Path) -> bool:

@@ -19,7 +19,7 @@ from warehouse.block_file import (
 )
 from warehouse.checkpoint_log import Rewritten, knows, log_file, rewritten_since
 
-_SAMPLE = 1024
+_SAMPLE = 256
 
 
 class NotPatchable(Exception):

@@ -93,6 +93,7 @@ def test_old_snapshots_but_one_are_removed_when_no_process_has_them_open(
     path: Path, link: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "_KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(snapshot, "_SPARE_SECONDS", -1.0)
 
     def files() -> list[Path]:
         return sorted(path.parent.glob("project.read.duckdb.*Z"))
@@ -105,6 +106,28 @@ def test_old_snapshots_but_one_are_removed_when_no_process_has_them_open(
         assert not second.exists()
         fifth = publish_change(db, link, 5)
         assert files() == [fourth, fifth]
+
+
+def test_three_runs_that_end_together_write_only_changed_blocks_the_third_time(
+    path: Path, link: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A snapshot replaced a moment ago is not written: its readers may be on their way."""
+    replaced: set[Path] = set()
+    monkeypatch.setattr(
+        snapshot, "_is_fresh", lambda one, seconds=None: seconds is not None or one in replaced
+    )
+    is_whole = []
+    with connect(path) as db:
+        for number in range(9):
+            if number % 3 == 0:
+                replaced.clear()
+            current = link.resolve()
+            upsert(db, article(number, f"text {number}"))
+            published = publish(db, link)
+            is_whole.append(published.written_bytes == published.path.stat().st_size)
+            replaced.add(current)
+
+    assert is_whole == [True] * 3 + [False, False, True] + [False] * 3
 
 
 def test_snapshots_of_the_last_seconds_stay_for_readers_on_their_way(
