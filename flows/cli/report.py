@@ -32,6 +32,7 @@ def report(console: Console, out: Path) -> int:
     syndications, gaps and quarantine. Days and times are those of the time zone of [defaults].
 
     The page is one file without scripts: it loads nothing, and any browser opens and prints it.
+    With --json: path, bytes and articles (their number).
     """
     page = write_report(console.settings(), out)
     size = len(page.html.encode())
