@@ -1,7 +1,7 @@
 """Measures the report of a synthetic newsroom: time and size.
 
 ``python tests/bench/report.py [--articles 100000] [--rounds 3]`` makes eight sources with 180 days of
-articles of 1,700 characters, their runs, fetches and failures, and reports on the snapshot.
+articles of 400 characters, their runs, fetches and failures, and reports on the snapshot.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         with connect(Path(folder) / "bench.duckdb") as db:
-            fill(db, given.articles, text_length=1700)
+            fill(db, given.articles)
             path = publish(db, Path(folder) / "bench.read.duckdb").path
         seconds = []
         for _ in range(given.rounds):
