@@ -139,9 +139,9 @@ def _evidence(name: str) -> int:
 
 END_MATTER = re.compile(
     r"^[\W_]{0,4}(?:"
-    r"related\b|read (?:more|next|also|the full)|more (?:\w+ ){0,2}stories\b|more (?:from|on|news|in|about|articles|like)\b"
+    r"related\b|read (?:more|next|also|the full)|more (?:\w+ ){1,2}stories\W*$|more (?:from|on|stories|news|in|about|articles|like)\b"
     r"|see also|also (?:read|see|on)\b|recommended|you (?:may|might) (?:also )?(?:like|be interested|enjoy)"
-    r"|(?:create|register|sign in|log in)\b.{0,30}\b(?:account|continue|unlock)|this (?:content|article|story) is (?:reserved|exclusive|for|only|free)"
+    r"|(?:create|register|sign in|log in)\b.{0,40}\bto (?:continue|unlock|read)\b|this (?:content|article|story) is (?:(?:reserved |exclusive |only )*(?:for|to) (?:subscribers|members)|free to read)"
     r"|\d*\s*comments?\b(?:\W|$)|leave a (?:reply|comment)|join (?:the|our) (?:conversation|discussion|comment)"
     r"|share (?:this|on|via|:|with)|about the author|latest (?:news|stories|posts|articles|from)"
     r"|(?:most )?(?:popular|read|viewed|shared)(?: (?:posts|stories|articles|news|now))?$|trending"

@@ -127,6 +127,9 @@ def test_sentences_of_a_box_count_more_than_its_class_name(name: str):
         "Copyright law protects the harbour's old maps, and their makers.",
         "Advertisement of the crossing starts next week, the office said.",
         "Your browser is not needed: the office prints the timetable, and posts it.",
+        "Log in to your account at the harbour office, and choose a crossing.",
+        "More than two stories of the hotel burned, the harbour office said.",
+        "This article is for passengers who cross more than once a week.",
     ],
 )
 def test_sentence_that_begins_like_boilerplate_is_text(line: str):
