@@ -17,7 +17,7 @@ from warehouse.syndication.shingles import Hashes, ShingleBatch, shingle
 from warehouse.syndication.similarity import ShingledText, Similarity, compare, shingled
 
 # Of one part the shingles take some 50 bytes a character while they are made.
-_PART_TEXTS = 1024
+_PART_TEXTS = 4096
 _PART_CHARACTERS = 2_000_000
 _MAX_CHARACTERS = 1_000_000
 """Only the beginning of a longer text is compared."""
