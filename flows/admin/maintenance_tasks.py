@@ -89,7 +89,7 @@ def _delete_if_older(file: Path, seconds: float) -> bool:
 def compact_warehouse(settings: Settings, *, fetch_retention_days: int | None) -> str:
     """Compact the warehouse if much of it is unused, or if old fetches are to be deleted.
 
-    Otherwise complete the search index, and sort the parts of it that have many runs.
+    Otherwise complete the search index and the pairs of articles with the same text, and sort the parts of it that have many runs.
     """
     path = settings.warehouse.path
     if not _has_warehouse(settings):
@@ -100,6 +100,7 @@ def compact_warehouse(settings: Settings, *, fetch_retention_days: int | None) -
         is_worth = size >= _MIN_COMPACT_BYTES and share >= _MIN_UNUSED_SHARE
         if is_kept := fetch_retention_days is None and not is_worth:
             compact.complete_index(store)
+            compact.complete_fingerprints(store)
             compact.merge_segments(store, most_runs=_MOST_RUNS)
     if is_kept:
         return f"{_megabytes(size)}, {share:.0%} of it unused: not compacted"
