@@ -89,7 +89,8 @@ def _delete_if_older(file: Path, seconds: float) -> bool:
 def compact_warehouse(settings: Settings, *, fetch_retention_days: int | None) -> str:
     """Compact the warehouse if much of it is unused, or if old fetches are to be deleted.
 
-    Otherwise complete the search index and the pairs of articles with the same text, and sort the parts of it that have many runs.
+    Otherwise compare the texts that are not compared yet, complete the search index, and sort the
+    parts of it that have many runs.
     """
     path = settings.warehouse.path
     if not _has_warehouse(settings):

@@ -18,8 +18,8 @@ MAX_DOCS = 64
 # How many contents one content is compared with; those that share most come first.
 _MAX_CANDIDATES = 32
 
-# Texts are compared from an estimated share of 0.25 on: 0.52 at least is exact, and the estimate
-# of a short text is coarse. Numbers: 0.5 at least is exact.
+# The estimates of a short text are coarse. So texts are compared from an estimated containment of
+# 0.25 on, although a pair has 0.52 at least, and from 0.35 of the numbers, although it has 0.5.
 _HITS = """
     CREATE OR REPLACE TEMP TABLE copydesk_hits AS
     SELECT p.print, p.doc

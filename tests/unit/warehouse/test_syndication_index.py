@@ -89,6 +89,18 @@ def test_contents_of_an_earlier_copydesk_are_compared_with_the_next_batches(
     assert (stored(db), find_pairs(db, limit=10).missing_count) == (before, 0)
 
 
+def test_a_missing_content_is_compared_with_one_of_the_same_transaction(
+    db: DuckDBPyConnection,
+) -> None:
+    upsert(db, article(1, story(1)))
+    clear(db)
+
+    upsert(db, article(2, story(1)[:300], source="b"))
+
+    (pair,) = find_pairs(db, limit=10).pairs
+    assert (pair.article_id, pair.other_article_id) == ("b:2", "finews:1")
+
+
 def test_compact_compares_everything_and_reports_progress(db: DuckDBPyConnection) -> None:
     upsert(db, *(article(i, story(i)) for i in range(3)))
     before = stored(db)
