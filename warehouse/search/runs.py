@@ -60,6 +60,8 @@ def _write_runs(db: DuckDBPyConnection, tokens: Tokens, positions: Tokens) -> No
     segments = positions >> np.uint64(SEGMENT_BITS)
     for segment in range(int(segments.min()), int(segments.max()) + 1):
         selected = np.flatnonzero(segments == segment)
+        if not len(selected):
+            continue
         order = selected[np.argsort(tokens[selected])]
         stage.insert(db, "_store.search_postings", _table(tokens[order], positions[order]))
         db.execute(f"INSERT INTO _store.search_runs VALUES ({segment})")  # noqa: S608
