@@ -26,6 +26,7 @@ from flows.text import pluralize
 from parsers import registry
 from warehouse import connect_read_only, current_snapshot, migrate
 from warehouse.care.snapshot import other_files
+from warehouse.checkpoint_log import log_file
 from warehouse.db import check_size
 from warehouse.duckdb_errors import translate_error
 from warehouse.errors import (
@@ -153,7 +154,14 @@ def _written_files(settings: Settings) -> list[Path]:
     warehouse = settings.warehouse.path
     locks = warehouse.parent / "locks"
     lock = warehouse.with_name(f"{warehouse.name}.lock")
-    return [warehouse, lock, settings.archive.path, locks, *sorted(locks.glob("*.lock"))]
+    return [
+        warehouse,
+        lock,
+        log_file(warehouse),
+        settings.archive.path,
+        locks,
+        *sorted(locks.glob("*.lock")),
+    ]
 
 
 def _existing(folder: Path) -> Path:

@@ -90,7 +90,9 @@ def _is_sound(path: Path) -> bool:
 
 def _warehouse_files(path: Path) -> list[Path]:
     return [
-        one for end in ("", ".wal", ".lock") if (one := path.with_name(path.name + end)).exists()
+        one
+        for end in ("", ".wal", ".lock", ".checkpoints")
+        if (one := path.with_name(path.name + end)).exists()
     ]
 
 

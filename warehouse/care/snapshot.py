@@ -105,19 +105,13 @@ def publish(
         macros.set_home(db, _database_name(link), _database_name(live))
         with wal.no_checkpoints(db):
             _checkpoint(db, live, wait_seconds)
-            log, at = lock.checkpoints_of(live), datetime.now(UTC)
+            log, at, current = lock.checkpoints_of(live), datetime.now(UTC), link.resolve()
             found = log.record() if log else None
-            if log and found and log.iteration_of(link.resolve()) == found.header.iteration:
-                _remove_old(link, keep=link.resolve())
-                return _parse_name(link, link.resolve())
+            if log and found and log.iteration_of(current) == found.header.iteration:
+                _remove_old(link, keep=current)
+                return _parse_name(link, current)
             final = _named(link, tag, at)
-            written = _patched(link, final, log, found) if log and found else None
-            if written is None:
-                # No idle one is of use: its space is for the copy.
-                _remove_old(link, keep=link.resolve(), spares=0)
-                written = _copied(live, final, link)
-        if log and found:
-            log.record_publication(final, found.header.iteration)
+            written = _written(live, link, final, log, found)
         _swap(link, final, log)
         _remove_old(link, keep=final)
     return Snapshot(final, at, *tag, written_bytes=written)
@@ -259,6 +253,20 @@ def _checkpoint(db: DuckDBPyConnection, live: Path, wait_seconds: float) -> None
         else:
             return
         time.sleep(_RETRY_SECONDS)
+
+
+def _written(
+    live: Path, link: Path, final: Path, log: CheckpointLog | None, found: BlockFile | None
+) -> int:
+    """Write the file of a new snapshot; return the number of bytes written."""
+    written = _patched(link, final, log, found) if log and found else None
+    if written is None:
+        # No idle snapshot is of use: its space is for the copy.
+        _remove_old(link, keep=link.resolve(), spares=0)
+        written = _copied(live, final, link)
+    if log and found:
+        log.record_publication(final, found.header.iteration)
+    return written
 
 
 def _patched(link: Path, final: Path, log: CheckpointLog, found: BlockFile) -> int | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from warehouse import connect_read_only
 from warehouse.care import snapshot
 from warehouse.errors import WarehouseError
 
@@ -51,3 +52,24 @@ def test_run_continues_when_a_snapshot_fails_on_the_way(small_batches, monkeypat
     assert report.state == "completed"
     assert len(tried) > 2
     assert any("the disk is full" in message for message in small_batches.messages)
+
+
+def test_run_without_new_articles_publishes_few_blocks(stored, monkeypatch):
+    published = []
+    publish = snapshot.publish
+    monkeypatch.setattr(snapshot, "_KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(
+        snapshot, "publish", lambda store, path: published.append(publish(store, path))
+    )
+    stored.age(hours=2)
+    stored.sync("finews")
+    stored.sync("finews")
+    ((before,),) = stored.rows("SELECT count(*) FROM runs")
+
+    report = stored.sync("finews")
+
+    size = stored.settings.warehouse.snapshot.stat().st_size
+    assert report.totals()["new"] == 0
+    assert published[-1].written_bytes < size
+    with connect_read_only(stored.settings.warehouse.snapshot) as db:
+        assert db.execute("SELECT count(*) FROM runs").fetchall() == [(before + 1,)]
