@@ -1,4 +1,4 @@
-"""One article by its id: its current revision, its sightings and its pairs.
+"""One article by its id: its current revision and its sightings.
 
 The views compute all articles before they select one; these queries read one key.
 """
@@ -49,20 +49,6 @@ _SIGHTINGS = """
     JOIN _store.contents c ON c.content_key = p.content_key
     ORDER BY p.first_seen_at, c.content_hash
 """
-_PAIRS = """
-    SELECT kind, jaccard, containment, declared_origin,
-           CASE WHEN is_first THEN other_article_id ELSE article_id END AS other_id,
-           CASE WHEN is_first THEN other_title ELSE title END AS title,
-           CASE WHEN is_first THEN other_source ELSE source END AS source,
-           CASE WHEN is_first THEN other_publisher ELSE publisher END AS publisher,
-           CASE WHEN is_first THEN other_published_at ELSE published_at END AS published_at,
-           CASE WHEN is_first THEN other_first_seen_at ELSE first_seen_at END AS first_seen_at,
-           published_first, seen_first
-    FROM (SELECT *, article_id = $id AS is_first FROM syndication
-          WHERE $id IN (article_id, other_article_id))
-    ORDER BY published_at, other_id
-    LIMIT $limit
-"""
 
 
 def read_article(db: DuckDBPyConnection, article_id: str) -> dict[str, Any] | None:
@@ -74,18 +60,6 @@ def read_article(db: DuckDBPyConnection, article_id: str) -> dict[str, Any] | No
 def read_sightings(db: DuckDBPyConnection, article_id: str) -> list[dict[str, Any]]:
     """Return the rows of the view ``sightings`` for one article, the earliest first."""
     return _rows(db, _SIGHTINGS, key=as_uuid(key_of(article_id)))
-
-
-def read_pairs(
-    db: DuckDBPyConnection, article_id: str, *, limit: int = 100
-) -> list[dict[str, Any]]:
-    """Return the articles with the same or nearly the same text, the earliest first.
-
-    Each has its ``kind``, ``jaccard`` and ``containment`` with this article, its own ``other_id``,
-    ``title``, ``source``, ``publisher`` and times, the id of the article that was published and
-    seen first, and the declared origin.
-    """
-    return _rows(db, _PAIRS, id=article_id, limit=limit)
 
 
 def _rows(db: DuckDBPyConnection, sql: str, **values: object) -> list[dict[str, Any]]:

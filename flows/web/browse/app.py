@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BeforeValidator
@@ -31,6 +32,8 @@ from warehouse.read.article import read_article
 from warehouse.read.revisions import read_revisions
 
 REFRESH_SECONDS = 2.0
+MAX_THREADS = 8
+"""More requests at once wait: each thread keeps memory of its own."""
 _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -81,7 +84,7 @@ class Browse:
         with self.pool.reader() as reader:
             if chosen.query and _suffix(request) == ".atom":
                 return pages.search_feed(reader.db, chosen, self.zone)
-            return pages.articles_page(reader.db, chosen, self.zone)
+            return pages.articles_page(reader, chosen, self.zone)
 
     def article(self, id: Text) -> Page:  # the name of the parameter
         """One article."""
@@ -106,12 +109,12 @@ class Browse:
     def sources(self) -> Page:
         """All sources."""
         with self.pool.reader() as reader:
-            return pages.sources_page(reader.db, self.settings)
+            return pages.sources_page(reader, self.settings)
 
     def source(self, name: Text) -> Page:
         """One source."""
         with self.pool.reader() as reader:
-            return pages.source_page(reader.db, self.settings, name)
+            return pages.source_page(reader, self.settings, name)
 
     def quarantine(self, source: Text = "", state: State = "open", page: Number = 1) -> Page:
         """Failures, open or resolved."""
@@ -262,6 +265,7 @@ async def _upkeep(browse: Browse) -> AsyncIterator[None]:
                 await asyncio.to_thread(browse.pool.refresh)
             await asyncio.to_thread(browse.sql.stop_idle)
 
+    current_default_thread_limiter().total_tokens = MAX_THREADS
     task = asyncio.create_task(repeat())
     try:
         yield

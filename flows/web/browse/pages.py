@@ -12,22 +12,26 @@ from duckdb import DuckDBPyConnection
 from markupsafe import Markup
 
 from flows.admin.health import SourceReport, report_of
-from flows.admin.revisions import changed_fields, is_other_parse
+from flows.admin.revisions import changed_fields, is_other_parse, unknown_article
 from flows.admin.word_diff import Operation, diff
 from flows.settings import Settings
 from flows.web.browse import queries
+from flows.web.browse.pool import Reader
 from flows.web.browse.response import FeedEntry, Page
 from flows.web.report import figures
 from flows.web.report.rows import DayCount
 from warehouse.errors import NotFound
-from warehouse.read.article import read_article, read_pairs, read_sightings
-from warehouse.read.revisions import Revision, nearest_article_id, read_revisions
+from warehouse.read.article import read_article, read_sightings
+from warehouse.read.latest import read_latest
+from warehouse.read.revisions import Revision, read_revisions
 from warehouse.search.query import index_counts
+from warehouse.syndication.query import find_pairs
 
 HITS_EACH = 10
 ROWS_EACH = 50
 MAX_PAGES = 100
 FEED_LENGTH = 30
+PAIRS_SHOWN = 100
 PAGE_BYTES = 20_000
 """How much of a quarantined page is shown."""
 
@@ -62,6 +66,14 @@ class Filter:
     until: date | None = None
     number: int = 1
 
+    def holds(self, counted: DayCount) -> bool:
+        """Whether a number of articles of a day is about articles of the list."""
+        return (
+            self.source in ("", counted.source)
+            and (self.since is None or self.since <= counted.day)
+            and (self.until is None or counted.day <= self.until)
+        )
+
     def times(self, zone: ZoneInfo) -> dict[str, Any]:
         """The values of a search; days are those of the zone."""
         until = self.until and self.until + timedelta(days=1)
@@ -83,7 +95,7 @@ class RevisionView:
     text: tuple[Operation, ...] = ()
 
 
-def articles_page(db: DuckDBPyConnection, chosen: Filter, zone: ZoneInfo) -> Page:
+def articles_page(reader: Reader, chosen: Filter, zone: ZoneInfo) -> Page:
     """The articles that a search finds, or all of them, with a chart of their days.
 
     Raises:
@@ -91,11 +103,17 @@ def articles_page(db: DuckDBPyConnection, chosen: Filter, zone: ZoneInfo) -> Pag
         WarehouseTooOld: The file has no search index.
     """
     if chosen.query:
-        return _search_page(db, chosen, zone)
-    days = {"since": chosen.since, "until": chosen.until}
-    counts = queries.volume(db, source=chosen.source, **days)
+        return _search_page(reader.db, chosen, zone)
+    counts = [one for one in reader.remember(queries.volume) if chosen.holds(one)]
     offset = (chosen.number - 1) * ROWS_EACH
-    rows = queries.latest_articles(db, source=chosen.source, **days, limit=ROWS_EACH, offset=offset)
+    rows = read_latest(
+        reader.db,
+        source=chosen.source,
+        since=chosen.since,
+        until=chosen.until,
+        limit=ROWS_EACH,
+        offset=offset,
+    )
     return Page(
         title="Articles",
         template="articles.html",
@@ -132,9 +150,10 @@ def article_page(db: DuckDBPyConnection, article_id: str) -> Page:
     """
     row = read_article(db, article_id)
     if row is None:
-        raise _unknown(article_id, nearest_article_id(db, article_id))
+        raise unknown_article(db, article_id)
     revisions = _revisions(read_revisions(db, article_id))
-    sightings, pairs = read_sightings(db, article_id), read_pairs(db, article_id)
+    sightings = read_sightings(db, article_id)
+    found = find_pairs(db, article_id=article_id, limit=PAIRS_SHOWN)
     table = [_revision_row(one) for one in revisions]
     return Page(
         title=row["title"] or "(no title)",
@@ -146,16 +165,17 @@ def article_page(db: DuckDBPyConnection, article_id: str) -> Page:
                 {**one, **_diff_json(view)} for one, view in zip(table, revisions, strict=True)
             ],
             "sightings": sightings,
-            "duplicates": pairs,
+            "duplicates": [asdict(pair) for pair in found.pairs],
+            "duplicate_count": found.pair_count,
         },
-        values={"row": row, "revisions": revisions, "sightings": sightings, "pairs": pairs},
+        values={"row": row, "revisions": revisions, "sightings": sightings, "found": found},
     )
 
 
-def sources_page(db: DuckDBPyConnection, settings: Settings) -> Page:
+def sources_page(reader: Reader, settings: Settings) -> Page:
     """Every source of the configuration and of the warehouse, with its health."""
-    stored = {row["source"]: row for row in queries.sources(db)}
-    reports = {one.source: one for one in report_of(db, settings, list(settings.sources))}
+    stored = {row["source"]: row for row in reader.remember(queries.sources)}
+    reports = {one.source: one for one in report_of(reader.db, settings, list(settings.sources))}
     names = sorted({*stored, *reports})
     rows = [_source_row(name, stored.get(name, {}), reports.get(name)) for name in names]
     findings = [line for one in reports.values() for line in one.lines()]
@@ -167,21 +187,22 @@ def sources_page(db: DuckDBPyConnection, settings: Settings) -> Page:
     )
 
 
-def source_page(db: DuckDBPyConnection, settings: Settings, name: str) -> Page:
+def source_page(reader: Reader, settings: Settings, name: str) -> Page:
     """One source: health, channels, volume and latest articles.
 
     Raises:
         NotFound: It is neither configured nor in the warehouse.
     """
-    stored = {row["source"]: row for row in queries.sources(db)}
+    db = reader.db
+    stored = {row["source"]: row for row in reader.remember(queries.sources)}
     if name not in stored and name not in settings.sources:
         raise NotFound(f"there is no source {name!r}: the page Sources lists all of them")
     is_configured = name in settings.sources
     (report,) = report_of(db, settings, [name]) if is_configured else (None,)
-    rows = queries.latest_articles(db, source=name, limit=FEED_LENGTH)
-    days = [row["published_on"] for row in rows if row["published_on"]]
-    since = max(days) - timedelta(days=_SOURCE_DAYS) if days else None
-    counts = queries.volume(db, source=name, since=since, until=max(days, default=None))
+    rows = read_latest(db, source=name, limit=FEED_LENGTH)
+    counts = [one for one in reader.remember(queries.volume) if one.source == name]
+    last = max((one.day for one in counts), default=date.min)
+    recent = [one for one in counts if (last - one.day).days < _SOURCE_DAYS]
     row = _source_row(name, stored.get(name, {}), report)
     channels = queries.channels(db, name)
     return Page(
@@ -194,7 +215,7 @@ def source_page(db: DuckDBPyConnection, settings: Settings, name: str) -> Page:
             "row": row,
             "lines": report.lines() if report else [],
             "channels": channels,
-            "chart": _chart(counts),
+            "chart": _chart(recent),
             "articles": rows,
             "kinds": HEALTH_KINDS,
         },
@@ -309,11 +330,6 @@ def _entry(row: Mapping[str, Any]) -> FeedEntry:
         published_at=published,
         updated_at=published or row.get("first_seen_at") or _UNKNOWN,
     )
-
-
-def _unknown(article_id: str, nearest: str | None) -> NotFound:
-    hint = f", did you mean {nearest!r}?" if nearest else ": search its title"
-    return NotFound(f"there is no article {article_id!r} in the snapshot{hint}")
 
 
 def _revisions(found: Sequence[Revision]) -> list[RevisionView]:

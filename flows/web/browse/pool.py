@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from duckdb import DuckDBPyConnection
 
@@ -16,7 +17,9 @@ from warehouse.db import opened
 from warehouse.duckdb_errors import translate_errors
 from warehouse.migrate import check_version
 
-LIMITS = {"memory_limit": "128MB", "threads": "2"}
+Result = TypeVar("Result")
+
+LIMITS = {"memory_limit": "96MB", "threads": "2"}
 """Of DuckDB, for all requests together."""
 
 MAX_READERS = 4
@@ -28,6 +31,15 @@ class Reader:
 
     db: DuckDBPyConnection
     snapshot: Snapshot
+    _remembered: dict[str, Any] = field(default_factory=dict)
+
+    def remember(self, read: Callable[[DuckDBPyConnection], Result]) -> Result:
+        """Return what a function reads; once only, because a snapshot never changes."""
+        name = read.__qualname__
+        if name not in self._remembered:
+            self._remembered[name] = read(self.db)
+        found: Result = self._remembered[name]
+        return found
 
 
 class SnapshotPool:
@@ -68,7 +80,7 @@ class SnapshotPool:
                 with translate_errors(used.snapshot.path):
                     db.execute("USE copydesk")
                     db.execute("SET TimeZone = 'UTC'")
-                    yield Reader(db, used.snapshot)
+                    yield Reader(db, used.snapshot, used.remembered)
             finally:
                 with self._mutex:
                     self._readers.discard(db)
@@ -137,6 +149,7 @@ class _Opened:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.users = 0
+        self.remembered: dict[str, Any] = {}
         with ExitStack() as stack:
             self.db = stack.enter_context(opened(snapshot.path, LIMITS))
             check_version(self.db, snapshot.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -12,25 +12,11 @@ from warehouse.stage import select
 
 Row = dict[str, Any]
 
-_ARTICLE_COLUMNS = """
-    article_id, source, title, publisher, language, published_at, published_on, url,
-    revision_count, duplicate_count, state, first_seen_at
-"""
-_SELECTED = """
-    WHERE ($source = '' OR source = $source)
-      AND ($since::DATE IS NULL OR published_on >= $since)
-      AND ($until::DATE IS NULL OR published_on <= $until)
-"""
-# Column names and conditions, no values.
-_LATEST = f"""
-    SELECT {_ARTICLE_COLUMNS} FROM articles {_SELECTED}
-    ORDER BY published_at DESC NULLS LAST, article_id LIMIT $limit OFFSET $offset
-"""  # noqa: S608
-_VOLUME = f"""
-    SELECT published_on AS day, source, count(*) AS count FROM articles {_SELECTED}
-      AND published_on IS NOT NULL
+_VOLUME = """
+    SELECT published_on AS day, source, count(*) AS count FROM articles
+    WHERE published_on IS NOT NULL
     GROUP BY ALL ORDER BY ALL
-"""  # noqa: S608
+"""
 _SEARCH = "search($query, source := $source, since := $since, until := $until, top := $top)"
 _HITS = f"""
     SELECT rank, article_id, source, title, published_at, url, snippet, score, matched
@@ -91,25 +77,9 @@ _VIEWS = """
 """
 
 
-def latest_articles(
-    db: DuckDBPyConnection,
-    *,
-    source: str = "",
-    since: date | None = None,
-    until: date | None = None,
-    limit: int,
-    offset: int = 0,
-) -> list[Row]:
-    """Current articles, the newest publication first; days are those of the source."""
-    values = {"source": source, "since": since, "until": until, "limit": limit, "offset": offset}
-    return select(db, _LATEST, values)
-
-
-def volume(
-    db: DuckDBPyConnection, *, source: str = "", since: date | None, until: date | None
-) -> list[DayCount]:
+def volume(db: DuckDBPyConnection) -> list[DayCount]:
     """How many articles were published, by day and source."""
-    return _counts(db, _VOLUME, source=source, since=since, until=until)
+    return _counts(db, _VOLUME)
 
 
 def search_page(

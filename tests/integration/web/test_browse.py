@@ -13,7 +13,8 @@ from bs4 import BeautifulSoup
 from flows.web.browse.pages import HITS_EACH, ROWS_EACH
 from tests.integration.web.conftest import CORRECTED, EVIL, HOSTILE, NEW, ORIGIN
 from warehouse import connect_read_only
-from warehouse.read.article import read_article, read_pairs, read_sightings
+from warehouse.read.article import read_article, read_sightings
+from warehouse.read.latest import read_latest
 
 PAGES = {
     "/articles": {},
@@ -110,7 +111,7 @@ def test_article_page_has_text_revisions_sightings_and_duplicates(desk):
     assert {one["content_hash"] for one in found["sightings"]} == {
         before["content_hash"], after["content_hash"],
     }  # fmt: skip
-    assert [(one["other_id"], one["kind"]) for one in found["duplicates"]] == [
+    assert [(one["other_article_id"], one["kind"]) for one in found["duplicates"]] == [
         ("gazette:copy", "same")
     ]
     page = BeautifulSoup(desk.get("/article", id=CORRECTED).text, "lxml")
@@ -142,7 +143,19 @@ def test_article_by_its_key_is_the_row_of_the_views(desk):
                 for one in read_sightings(db, article_id)
             ] == sightings
         assert read_article(db, "finews:unknown") is None
-        assert read_pairs(db, "finews:unknown") == []
+
+
+def test_latest_articles_are_rows_of_the_view(desk):
+    sql = """
+        SELECT article_id, source, title, publisher, language, published_at, published_on, url,
+               revision_count, duplicate_count, state, first_seen_at
+        FROM articles
+    """
+    with connect_read_only(desk.browse.settings.warehouse.snapshot) as db:
+        rows = [tuple(one.values()) for one in read_latest(db, limit=1000)]
+
+        assert sorted(rows) == sorted(db.execute(sql).fetchall())
+    assert max(one[8] for one in rows) == max(one[9] for one in rows) + 1 == 2
 
 
 def test_source_page_has_its_health_and_articles(desk):
