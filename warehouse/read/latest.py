@@ -13,36 +13,41 @@ from warehouse import stage
 # times the CPU. Here the part that is shown is chosen first.
 _LATEST = """
     WITH heads AS (
-        SELECT article_key, max_by(record_key, (seen_at, seq)) AS record_key,
-               max_by(content_key, (seen_at, seq)) AS content_key, min(seen_at) AS first_seen_at
+        SELECT max_by(record_key, (seen_at, seq)) AS record_key
         FROM _store.article_versions
         GROUP BY article_key
     ), chosen AS MATERIALIZED (
-        SELECT h.*, r.source, r.source_article_id, r.title, r.publisher, r.language, r.published_at,
-               r.published_on, r.url
-        FROM heads h
-        JOIN _store.article_records r ON r.record_key = h.record_key
-        WHERE ($source = '' OR r.source = $source)
-          AND ($since::DATE IS NULL OR r.published_on >= $since)
-          AND ($until::DATE IS NULL OR r.published_on <= $until)
-        ORDER BY r.published_at DESC NULLS LAST, r.source, r.source_article_id
+        SELECT record_key, article_key, content_key, source, source_article_id, title, publisher,
+               language, published_at, published_on, url
+        FROM _store.article_records
+        SEMI JOIN heads USING (record_key)
+        WHERE ($source = '' OR source = $source)
+          AND ($since::DATE IS NULL OR published_on >= $since)
+          AND ($until::DATE IS NULL OR published_on <= $until)
+        ORDER BY published_at DESC NULLS LAST, source, source_article_id
         LIMIT $limit OFFSET $offset
     ), changes AS (
-        SELECT article_key, content_key IS DISTINCT FROM lag(content_key)
+        SELECT article_key, seen_at, content_key IS DISTINCT FROM lag(content_key)
                    OVER (PARTITION BY article_key ORDER BY seen_at, seq) AS is_change
         FROM _store.article_versions
         SEMI JOIN chosen USING (article_key)
     ), revisions AS (
-        SELECT article_key, count(*) FILTER (is_change) AS revision_count
+        SELECT article_key, min(seen_at) AS first_seen_at,
+               count(*) FILTER (is_change) AS revision_count
         FROM changes GROUP BY article_key
+    ), holders AS (
+        -- Articles that had the content at some time: those that have it now are copies.
+        SELECT DISTINCT article_key FROM _store.article_versions SEMI JOIN chosen USING (content_key)
     ), copies AS (
         SELECT content_key, count(*) - 1 AS duplicate_count
-        FROM heads SEMI JOIN chosen USING (content_key)
+        FROM (SELECT max_by(content_key, (seen_at, seq)) AS content_key
+              FROM _store.article_versions SEMI JOIN holders USING (article_key)
+              GROUP BY article_key)
         GROUP BY content_key
     )
     SELECT c.source || ':' || c.source_article_id AS article_id, c.source, c.title, c.publisher,
            c.language, c.published_at, c.published_on, c.url, r.revision_count, d.duplicate_count,
-           CASE WHEN g.article_key IS NULL THEN 'live' ELSE 'gone' END AS state, c.first_seen_at
+           CASE WHEN g.article_key IS NULL THEN 'live' ELSE 'gone' END AS state, r.first_seen_at
     FROM chosen c
     JOIN revisions r ON r.article_key = c.article_key
     JOIN copies d ON d.content_key = c.content_key
