@@ -10,15 +10,17 @@ from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from warehouse.db import opened
 from warehouse.errors import BadQuery, WarehouseError
 from warehouse.rows import ResultSet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # No file, no network, no Python variable, no extension; and no way to change that.
 _HARDENED = {
