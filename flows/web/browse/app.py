@@ -51,6 +51,7 @@ _SECTIONS = (
 )
 
 Text = Annotated[str, Query(max_length=1000)]
+Id = Annotated[str, Query(max_length=8000)]  # some are addresses
 Day = Annotated[date | None, BeforeValidator(lambda value: value or None)]  # an empty field
 Number = Annotated[int, Query(ge=1, le=MAX_PAGES)]
 State = Literal["open", "closed"]
@@ -86,12 +87,12 @@ class Browse:
                 return pages.search_feed(reader.db, chosen, self.zone)
             return pages.articles_page(reader, chosen, self.zone)
 
-    def article(self, id: Text) -> Page:  # the name of the parameter
+    def article(self, id: Id) -> Page:  # the name of the parameter
         """One article."""
         with self.pool.reader() as reader:
             return pages.article_page(reader.db, id)
 
-    def body(self, id: Text, revision: Annotated[int | None, Query(ge=1)] = None) -> Response:
+    def body(self, id: Id, revision: Annotated[int | None, Query(ge=1)] = None) -> Response:
         """The text of an article, for the frame of its page."""
         with self.pool.reader() as reader:
             article = read_article(reader.db, id)
@@ -123,7 +124,7 @@ class Browse:
                 reader.db, source=source, is_open=state == "open", number=page
             )
 
-    def failure(self, id: Text) -> Page:
+    def failure(self, id: Id) -> Page:
         """One failure."""
         with self.pool.reader() as reader:
             return pages.failure_page(reader.db, id)

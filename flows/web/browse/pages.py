@@ -32,10 +32,12 @@ ROWS_EACH = 50
 MAX_PAGES = 100
 FEED_LENGTH = 30
 PAIRS_SHOWN = 100
+REVISIONS_SHOWN = 100
 PAGE_BYTES = 20_000
 """How much of a quarantined page is shown."""
 
 _DAYS_CHART = 400
+_EARLIEST, _LATEST = date(1000, 1, 1), date(9000, 1, 1)
 _SOURCE_DAYS = 180
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 HEALTH_KINDS = {
@@ -76,10 +78,11 @@ class Filter:
 
     def times(self, zone: ZoneInfo) -> dict[str, Any]:
         """The values of a search; days are those of the zone."""
-        until = self.until and self.until + timedelta(days=1)
+        since = self.since if self.since and self.since > _EARLIEST else None
+        until = self.until + timedelta(days=1) if self.until and self.until < _LATEST else None
         return {
             "source": self.source,
-            "since": self.since and datetime.combine(self.since, time(), zone),
+            "since": since and datetime.combine(since, time(), zone),
             "until": until and datetime.combine(until, time(), zone),
         }
 
@@ -115,7 +118,7 @@ def articles_page(reader: Reader, chosen: Filter, zone: ZoneInfo) -> Page:
         offset=offset,
     )
     return Page(
-        title="Articles",
+        title=f"Articles of {chosen.source}" if chosen.source else "Articles",
         template="articles.html",
         rows=rows,
         document={**_filter_json(chosen), "articles": rows, "days": _days_json(counts)},
@@ -168,7 +171,13 @@ def article_page(db: DuckDBPyConnection, article_id: str) -> Page:
             "duplicates": [asdict(pair) for pair in found.pairs],
             "duplicate_count": found.pair_count,
         },
-        values={"row": row, "revisions": revisions, "sightings": sightings, "found": found},
+        values={
+            "row": row,
+            "revisions": revisions,
+            "sightings": sightings,
+            "found": found,
+            "revisions_shown": REVISIONS_SHOWN,
+        },
     )
 
 
@@ -334,7 +343,8 @@ def _entry(row: Mapping[str, Any]) -> FeedEntry:
 
 def _revisions(found: Sequence[Revision]) -> list[RevisionView]:
     views = []
-    for before, one in zip((None, *found), found, strict=False):
+    pairs = list(zip((None, *found), found, strict=False))
+    for before, one in pairs[-REVISIONS_SHOWN:]:
         views.append(
             RevisionView(
                 revision=one,

@@ -11,6 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from flows.web.browse.pages import HITS_EACH, ROWS_EACH
+from flows.web.browse.pool import SnapshotPool
 from tests.integration.web.conftest import CORRECTED, EVIL, HOSTILE, NEW, ORIGIN
 from warehouse import connect_read_only
 from warehouse.read.article import read_article, read_sightings
@@ -206,6 +207,29 @@ def test_feed_of_a_search_is_the_newest_first_whatever_the_port(desk):
 
     assert times == sorted(times, reverse=True)
     assert feedparser.parse(one.content).feed.id == feedparser.parse(other.content).feed.id
+
+
+@pytest.mark.parametrize("q", ["", "央行"])
+def test_days_outside_of_all_calendars_are_no_filter(desk, q):
+    found = desk.json("/articles", q=q, since="0001-01-01", until="9999-12-31")
+
+    assert found["articles"] == desk.json("/articles", q=q)["articles"]
+
+
+@pytest.mark.parametrize(
+    "q", ['"', '""', "%", "'; drop", "\\", "\x00", "𠀀", "' '", "*:*", "\u202e"]
+)
+def test_any_search_has_an_answer(desk, q):
+    desk.get("/articles", q=q)
+    desk.get("/article", 404, id=q)
+
+
+def test_missing_snapshot_is_a_page_that_names_the_step(desk, tmp_path, monkeypatch):
+    link = tmp_path / "w.read.duckdb"
+    monkeypatch.setattr(desk.browse, "pool", SnapshotPool(link, tmp_path / "w.duckdb"))
+
+    assert "copydesk sync" in desk.get("/articles", 503).text
+    assert "copydesk sync" in desk.json("/sources", 503)["error"]
 
 
 def test_form_without_values_lists_all(desk):
