@@ -7,12 +7,27 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from warehouse import connect
+from warehouse.care.integrity import TABLES
 
 
 @pytest.fixture
 def db() -> Iterator[DuckDBPyConnection]:
     with connect(":memory:") as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[DuckDBPyConnection]:
+    with connect(":memory:") as connection:
+        yield connection
+
+
+@pytest.fixture
+def emptied(shared: DuckDBPyConnection) -> Iterator[DuckDBPyConnection]:
+    """An empty warehouse that a module shares: to make one takes longer than to empty it."""
+    yield shared
+    for table in set(TABLES) - {"migrations", "write_sequence"}:
+        shared.execute(f"DELETE FROM _store.{table}")
 
 
 @pytest.fixture

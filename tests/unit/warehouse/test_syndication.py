@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,8 +13,6 @@ from hypothesis import strategies as st
 
 from tests.unit.warehouse.factories import HOUR, NOON, article, hash_of, upsert, with_text
 from tests.unit.warehouse.syndication_texts import NOTICE, pledge_notice, sentences, story
-from warehouse import connect
-from warehouse.care.integrity import TABLES
 from warehouse.syndication.query import Pair, find_pairs
 from warehouse.syndication.sample import sample
 from warehouse.syndication.shingles import shingle
@@ -24,18 +21,9 @@ TEXT = story(1)
 OTHERS = sentences(2)
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[DuckDBPyConnection]:
-    with connect(":memory:") as connection:
-        yield connection
-
-
 @pytest.fixture
-def db(shared: DuckDBPyConnection) -> Iterator[DuckDBPyConnection]:
-    """An empty warehouse; to make one takes longer than to empty it."""
-    yield shared
-    for table in set(TABLES) - {"migrations", "write_sequence"}:
-        shared.execute(f"DELETE FROM _store.{table}")
+def db(emptied: DuckDBPyConnection) -> DuckDBPyConnection:
+    return emptied
 
 
 def pairs(db: DuckDBPyConnection, **wanted: object) -> dict[tuple[str, str], Pair]:

@@ -24,6 +24,11 @@ from warehouse.upsert import articles
 TABLES = ("prints", "common", "docs", "pairs")
 
 
+@pytest.fixture
+def db(emptied: DuckDBPyConnection) -> DuckDBPyConnection:
+    return emptied
+
+
 def stored(db: DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
     """Fingerprints and pairs without the numbering of documents and the order of pairs."""
     return {
