@@ -1,6 +1,6 @@
 """Publications that are killed: readers always have a whole snapshot.
 
-``TORTURE_KILLS`` is the number of kills (`make torture`: 200), 6 by default.
+``TORTURE_KILLS`` is the number of kills (`make torture`: 200), 3 by default.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from warehouse.care.integrity import verify
 from warehouse.care.snapshot_blocks import compare_blocks
 
 ROOT = Path(__file__).parents[3]
-KILLS = int(os.environ.get("TORTURE_KILLS", "6"))
+KILLS = int(os.environ.get("TORTURE_KILLS", "3"))
 NEVER = 10_000
 
 
