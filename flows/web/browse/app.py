@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flows.settings import Settings
-from flows.web.browse import pages, queries
+from flows.web.browse import pages
 from flows.web.browse.article_body import FRAME_POLICY, render_body
 from flows.web.browse.pages import MAX_PAGES, Filter
 from flows.web.browse.pool import SnapshotPool
@@ -29,6 +29,7 @@ from flows.web.browse.sql_worker import SqlWorker
 from flows.web.same_origin import SameOriginMiddleware
 from warehouse.errors import BadQuery, NotFound, WarehouseError
 from warehouse.read.article import read_article
+from warehouse.read.catalog import read_views
 from warehouse.read.revisions import read_revisions
 
 REFRESH_SECONDS = 2.0
@@ -143,7 +144,7 @@ class Browse:
         """The result of a statement; a link of another site only shows the statement."""
         is_foreign = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
         with self.pool.reader() as reader:
-            snapshot, views = reader.snapshot.path, queries.views(reader.db)
+            snapshot, views = reader.snapshot.path, read_views(reader.db)
         values = {"sql": sql, "views": views, "result": None, "error": "", "is_foreign": is_foreign}
         page = Page(title="SQL", template="sql.html", values=values)
         if not sql.strip() or is_foreign:

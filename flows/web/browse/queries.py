@@ -67,14 +67,6 @@ _RUNS = """
     WHERE ($source = '' OR source = $source)
     ORDER BY started_at DESC, run_id, source LIMIT $limit OFFSET $offset
 """
-_VIEWS = """
-    SELECT c.table_name AS view, any_value(v.comment) AS comment,
-           list({'name': c.column_name, 'comment': c.comment} ORDER BY c.column_index) AS columns
-    FROM duckdb_columns() c
-    JOIN duckdb_views() v ON v.view_oid = c.table_oid AND v.database_name = c.database_name
-    WHERE v.database_name = current_database() AND v.schema_name = 'main' AND NOT v.internal
-    GROUP BY c.table_name ORDER BY c.table_name
-"""
 
 
 def volume(db: DuckDBPyConnection) -> list[DayCount]:
@@ -158,11 +150,6 @@ def gaps(
 def runs(db: DuckDBPyConnection, *, source: str, limit: int, offset: int) -> list[Row]:
     """Runs, one row per source, the newest first."""
     return select(db, _RUNS, {"source": source, "limit": limit, "offset": offset})
-
-
-def views(db: DuckDBPyConnection) -> list[Row]:
-    """Each view with its comment and its columns."""
-    return select(db, _VIEWS)
 
 
 def _listed(
