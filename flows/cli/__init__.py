@@ -36,6 +36,7 @@ from flows.cli import (
     revisions,
     search,
     serve,
+    shell,
     sources,
     sync,
 )
@@ -68,6 +69,7 @@ for _command in (
     export.export,
     parse.parse,
     query.query,
+    shell.shell,
     search.search,
     revisions.revisions,
     browse.browse,
