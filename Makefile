@@ -20,7 +20,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
 .PHONY: help install debian axe demo check test test-integration test-e2e test-security test-slow test-lake test-all
-.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-orchestration record pins package clean
+.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-orchestration record pins package clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 28
@@ -117,6 +117,9 @@ bench-dupes: install ## Measure the pairs of articles with the same text: precis
 
 bench-report: install ## Measure the report of 100,000 articles: time and size
 	@$(BIN)/python tests/bench/report.py
+
+bench-browse: install ## Measure the pages of browse at 100,000 articles while snapshots are published
+	@$(BIN)/python tests/bench/browse.py
 
 bench-orchestration: install ## Measure what Prefect costs a run
 	@$(BIN)/python tests/bench/orchestration.py
