@@ -23,7 +23,7 @@ from flows.pipeline.stats import RunReport
 from flows.publishing import import_files
 from flows.serve.run_local import sync_without_prefect
 from flows.settings import Settings
-from tests import site
+from tests import empty_warehouse, site
 from tests.site import Fault, NewsSite
 from warehouse import connect, connect_read_only
 from warehouse.records.backfill_chunks import Chunk
@@ -135,4 +135,6 @@ def open_project(folder: Path) -> Iterator[Project]:
 
     with site.serve(faults=fault_of) as news_site:
         demo_run.write_config(folder, port=news_site.port, article_url=demo_run.ARTICLE_URL)
-        yield Project(folder, news_site, faults)
+        made = Project(folder, news_site, faults)
+        empty_warehouse.place(made.settings.warehouse.path)
+        yield made

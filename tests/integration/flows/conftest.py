@@ -22,7 +22,7 @@ from flows.pipeline.stats import RunReport
 from flows.serve import run_local
 from flows.serve.run_local import sync_without_prefect
 from flows.sync import sync
-from tests import site
+from tests import empty_warehouse, site
 from tests.integration.flows.press import Press, publishing
 from tests.site import Faults, NewsSite
 from warehouse import connect
@@ -106,7 +106,9 @@ def project(tmp_path: Path, faults: dict[str, Any], quick_retries: None) -> Iter
     hook: Faults = fault_of
     with site.serve(faults=hook) as news_site:
         demo_run.write_config(tmp_path, port=news_site.port, article_url=demo_run.ARTICLE_URL)
-        yield Project(tmp_path, news_site)
+        made = Project(tmp_path, news_site)
+        empty_warehouse.place(made.settings.warehouse.path)
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from typing import Any
 from flows import settings
 from flows.pipeline.stats import RunReport
 from flows.serve.run_local import sync_without_prefect
+from tests import empty_warehouse
 from warehouse import connect, connect_read_only
 
 TOPICS = ("harbour", "railway", "orchard", "museum", "bakery", "theatre", "bridge", "reservoir")
@@ -110,6 +111,7 @@ def publishing(folder: Path) -> Iterator[Press]:
         thread.start()
         made.url = f"http://127.0.0.1:{server.server_port}"
         made.configure()
+        empty_warehouse.place(made.settings.warehouse.path)
         made.write()
         yield made
         server.shutdown()

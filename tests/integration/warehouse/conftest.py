@@ -1,3 +1,3 @@
-from tests.unit.warehouse.conftest import db, path
+from tests.unit.warehouse.conftest import db, new_path, path
 
-__all__ = ["db", "path"]
+__all__ = ["db", "new_path", "path"]

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from duckdb import DuckDBPyConnection
 
+from tests import empty_warehouse
 from warehouse import connect
 from warehouse.care.integrity import TABLES
 
 
 @pytest.fixture
-def db() -> Iterator[DuckDBPyConnection]:
-    with connect(":memory:") as connection:
+def db(path: Path) -> Iterator[DuckDBPyConnection]:
+    with connect(path) as connection:
         yield connection
 
 
@@ -32,4 +33,11 @@ def emptied(shared: DuckDBPyConnection) -> Iterator[DuckDBPyConnection]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """Of an empty warehouse."""
+    return empty_warehouse.place(tmp_path / "project.duckdb")
+
+
+@pytest.fixture
+def new_path(tmp_path: Path) -> Path:
+    """Of a warehouse that is not made yet."""
     return tmp_path / "project.duckdb"

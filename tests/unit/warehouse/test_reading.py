@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.unit.warehouse.factories import HOUR, NOON, article, rows_of, upsert
+from tests.unit.warehouse.factories import HOUR, NOON, article, cursor_of, rows_of, upsert
 from warehouse import (
     StoredPost,
     connect,
@@ -152,7 +152,7 @@ def test_files_come_back_with_what_became_of_their_article(db: DuckDBPyConnectio
 def test_reading_may_continue_while_writing_through_a_cursor(db: DuckDBPyConnection) -> None:
     upsert(db, *(article(number, str(number)) for number in range(5)))
 
-    for row in read_articles(db.cursor(), rows_each=2):
+    for row in read_articles(cursor_of(db), rows_each=2):
         with transaction(db):
             db.execute(
                 "INSERT INTO _store.suppressions VALUES (NULL, ?, 'x', '', now())", [row.title]

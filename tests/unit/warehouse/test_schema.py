@@ -98,8 +98,8 @@ def test_the_ledger_names_every_migration_with_its_checksum(path: Path) -> None:
     assert found == [(one.version, one.name, one.checksum) for one in migrations()]
 
 
-def test_a_file_is_made_with_the_storage_version_that_both_duckdbs_read(path: Path) -> None:
-    with connect(path) as db:
+def test_a_file_is_made_with_the_storage_version_that_both_duckdbs_read(new_path: Path) -> None:
+    with connect(new_path) as db:
         tags = rows_of(
             db, "SELECT tags FROM duckdb_databases() WHERE database_name = current_database()"
         )
@@ -169,20 +169,20 @@ def test_migrations_with_a_hole_are_a_broken_installation(tmp_path: Path) -> Non
         migrations(tmp_path)
 
 
-def test_foreign_file_is_refused(path: Path) -> None:
-    with duckdb.connect(str(path)) as other:
+def test_foreign_file_is_refused(new_path: Path) -> None:
+    with duckdb.connect(str(new_path)) as other:
         other.execute("CREATE TABLE customers (n INTEGER)")
 
     with pytest.raises(WarehouseMissing, match=r"other tables \(customers\)"):
-        connect(path).__enter__()
+        connect(new_path).__enter__()
 
 
-def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
-    path.write_text("notes\n" * 5000)
+def test_a_file_that_is_no_database_is_refused(new_path: Path) -> None:
+    new_path.write_text("notes\n" * 5000)
 
     with pytest.raises(WarehouseMissing, match="not a DuckDB file"):
-        connect(path).__enter__()
-    assert path.read_text().startswith("notes")
+        connect(new_path).__enter__()
+    assert new_path.read_text().startswith("notes")
 
 
 @pytest.mark.parametrize(
@@ -197,14 +197,14 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
 )
 @pytest.mark.parametrize("opens", [connect, connect_read_only])
 def test_a_file_that_is_no_warehouse_is_refused_and_left_unchanged(
-    path: Path, make: Callable[[Path], object], problem: str, opens: Callable[[Path], Any]
+    new_path: Path, make: Callable[[Path], object], problem: str, opens: Callable[[Path], Any]
 ) -> None:
-    make(path)
-    before = path.is_dir() or path.read_bytes()
+    make(new_path)
+    before = new_path.is_dir() or new_path.read_bytes()
 
     with pytest.raises(WarehouseMissing, match=rf"project\.duckdb: {problem}.*\[warehouse\] path"):
-        opens(path).__enter__()
-    assert (path.is_dir() or path.read_bytes()) == before
+        opens(new_path).__enter__()
+    assert (new_path.is_dir() or new_path.read_bytes()) == before
 
 
 def sqlite(path: Path) -> None:
