@@ -11,8 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +26,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from flows import schedules
 from flows.addresses import check_url, host_and_port, parse_proxy
@@ -36,6 +34,7 @@ from flows.errors import ConfigurationError, UnusableParser
 from flows.schedules import Schedule
 from flows.secrets.configuration import DEFAULT_INSTANCE, mask_secrets
 from flows.secrets.redact import redact_text
+from flows.settings_file import did_you_mean, explain, parse_value, read_file
 from flows.text import DEFAULT_USER_AGENT
 from parsers import registry
 from parsers.model import BadEntry, Source
@@ -233,7 +232,7 @@ class Settings(_Section):
             settings = self.sources[slug]
         except KeyError:
             raise ConfigurationError(
-                f"there is no source {slug!r}{_nearest(slug, self.sources)}; "
+                f"there is no source {slug!r}{did_you_mean(slug, self.sources)}; "
                 f"configured are: {', '.join(self.sources) or 'none'}"
             ) from None
         return _source(slug, settings, self.rsshub.instances[0])
@@ -295,18 +294,21 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     Raises:
         ConfigurationError: The file is missing or unreadable, or a key is unknown or wrong.
     """
-    given = _read(file or DEFAULT_FILE, must_exist=file is not None)
+    given = read_file(file or DEFAULT_FILE, must_exist=file is not None)
     file = file or DEFAULT_FILE
     environ = os.environ if environ is None else environ
     for name, text in sorted(environ.items()):
         if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
-            _put(given, name.removeprefix(PREFIX).lower().split("__"), _toml_value(text))
+            _put(given, name.removeprefix(PREFIX).lower().split("__"), parse_value(text))
     _complete_sources(given)
     mask_secrets(given, environ)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
-        lines = [f"{file} and the environment hold wrong keys:", *map(_problem, error.errors())]
+        lines = [
+            f"{file} and the environment hold wrong keys:",
+            *(explain(one, Settings) for one in error.errors()),
+        ]
         raise ConfigurationError(redact_text("\n".join(lines))) from None
     try:
         _check_zone("defaults.time_zone", settings.defaults.time_zone)
@@ -366,31 +368,6 @@ def _check_zone(key: str, zone: str) -> None:
         ) from None
 
 
-def _read(file: Path, *, must_exist: bool) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if must_exist:
-            raise ConfigurationError(
-                f"there is no configuration file {file}; "
-                "`copydesk --config FILE init` writes one, or leave --config out"
-            ) from None
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file} is not TOML: {error}") from None
-    except RecursionError:
-        raise ConfigurationError(f"{file} cannot be read: values nested too deep") from None
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return text
-
-
 def _put(given: dict[str, Any], path: list[str], value: Any) -> None:
     *sections, key = path
     if sections[:1] == ["sources"] and "sources" not in given:
@@ -439,7 +416,7 @@ def _source(slug: str, settings: SourceSettings, rsshub: str) -> Source:
     if parser is None:
         raise ConfigurationError(
             f"sources.{slug}.parser: there is no parser {settings.parser!r}"
-            f"{_nearest(settings.parser, registry.PARSERS)}; "
+            f"{did_you_mean(settings.parser, registry.PARSERS)}; "
             f"there are: {', '.join(registry.PARSERS)}; a parser of another package needs that "
             "package in this environment"
         )
@@ -490,7 +467,7 @@ def _check_witness(slug: str, witness: str, settings: Settings) -> None:
         others = [name for name in settings.sources if name != slug]
         raise ConfigurationError(
             f"sources.{slug}.witness: expected the address of a feed or a sitemap, or another source "
-            f"({', '.join(others) or 'there is none'}), found {witness!r}{_nearest(witness, others)}"
+            f"({', '.join(others) or 'there is none'}), found {witness!r}{did_you_mean(witness, others)}"
         )
 
 
@@ -511,36 +488,3 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         "archive": absolute(settings.archive, "path"),
     }
     return settings.model_copy(update=sections)
-
-
-def _problem(detail: ErrorDetails) -> str:
-    location = [str(part) for part in detail["loc"]]
-    key = ".".join(location)
-    if detail["type"] == "extra_forbidden":
-        known = [".".join([*location[:-1], name]) for name in _known_keys(location[:-1])]
-        return f"  {key}: unknown key{_nearest(key, known)}"
-    if detail["type"] == "missing":
-        return f"  {key}: this key must be given"
-    if detail["type"] == "model_type":
-        return f"  {key}: expected a section ([{key}]), found {detail['input']!r}"
-    if detail["type"] == "tuple_type" and location[:2] != ["alerts", "to"]:
-        return f"  {key}: expected a list, found {detail['input']!r}"
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    if location[:2] == ["alerts", "to"]:
-        return f"  {key}: {message[:1].lower()}{message[1:]}"  # an address holds tokens
-    return f"  {key}: {message[:1].lower()}{message[1:]}, found {detail['input']!r}"
-
-
-def _known_keys(sections: list[str]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for section in sections:
-        inner = model.model_fields[section].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f", did you mean {close[0]!r}?" if close else ""
