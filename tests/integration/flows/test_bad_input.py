@@ -178,7 +178,8 @@ def test_unknown_source_is_refused_before_anything_runs(project):
 
     assert exit_code_of(caught.value) == 2
     assert project.news_site.requests == ()
-    assert not project.settings.warehouse.path.exists()
+    with connect(project.settings.warehouse.path) as db:
+        assert db.execute("SELECT count(*) FROM runs").fetchall() == [(0,)]
 
 
 def test_source_that_is_down_fails_alone(project, faults):

@@ -89,6 +89,7 @@ def test_sources_are_shown_with_a_line_for_each_listing(run_cli, elsewhere):
 
 @pytest.mark.e2e
 def test_sources_check_prints_one_line_a_source(run_cli, project):
+    project.settings.warehouse.path.unlink()
     code, out, _ = run_cli("sources", "check", "--config", project.config)
 
     lines = out.splitlines()

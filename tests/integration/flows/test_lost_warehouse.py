@@ -130,6 +130,7 @@ def test_a_sound_warehouse_is_not_replaced_by_a_new_one(stored: Project) -> None
 
 
 def test_where_nothing_was_stored_nothing_is_lost(project: Project) -> None:
+    project.settings.warehouse.path.unlink()
     assert restore_steps(project.settings) == ""
     assert is_sound(project)
     assert start_new_warehouse(project.settings) is None

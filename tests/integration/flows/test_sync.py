@@ -299,6 +299,7 @@ def test_small_batches_give_the_same_corpus(project):
 
 
 def test_dry_run_fetches_listings_and_stores_nothing(project):
+    project.settings.warehouse.path.unlink()
     report = project.sync("finews", dry_run=True)
 
     assert unaccounted(report) == {}

@@ -99,6 +99,7 @@ def test_range_that_is_not_over_is_read_again(project):
 
 
 def test_dry_run_reports_what_it_would_fetch_and_stores_nothing(project):
+    project.settings.warehouse.path.unlink()
     report = project.fill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
     would = [message for message in report.warnings if "would fetch" in message]

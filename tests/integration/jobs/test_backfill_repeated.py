@@ -254,6 +254,7 @@ def test_gap_that_a_backfill_finds_is_counted(project):
 
 
 def test_dry_run_leaves_no_file(project):
+    project.settings.warehouse.path.unlink()
     report, _ = project.backfill("finews", dry_run=True, **window("2022-03-11", "2022-03-13"))
 
     assert report.totals()["discovered"] > 0

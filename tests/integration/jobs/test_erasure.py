@@ -213,6 +213,7 @@ def test_source_with_a_run_is_locked(stored):
 
 
 def test_erasure_without_a_warehouse_makes_none(project):
+    project.settings.warehouse.path.unlink()
     with pytest.raises(WarehouseError, match="no such warehouse"):
         erase(project, ID)
     assert not project.settings.warehouse.path.exists()
@@ -323,5 +324,6 @@ def test_compact_reports_sizes_and_damages_nothing(stored):
 
 
 def test_compact_needs_a_warehouse(project):
+    project.settings.warehouse.path.unlink()
     with pytest.raises(WarehouseMissing):
         compact(project)

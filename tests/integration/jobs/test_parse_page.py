@@ -20,6 +20,7 @@ FERRY = (
 
 @pytest.mark.e2e
 def test_parse_reads_one_page_and_stores_nothing(run_cli, project):
+    project.settings.warehouse.path.unlink()
     link = "https://finance.eastmoney.com/a/202203142308441556.html"
     page = f"{project.news_site.url}/a/202203142308441556.html"
 

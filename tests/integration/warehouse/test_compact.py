@@ -43,7 +43,7 @@ def test_compacting_merges_sightings_and_changes_nothing_that_is_read(path: Path
             db, "SELECT count(*), max(last_seen_at) FROM articles_as_of(?)", NOON + 5.5 * HOUR
         ) == [(51, NOON + 5.5 * HOUR)]
         assert rows_of(
-            db, "SELECT tags FROM duckdb_databases() WHERE database_name = 'project'"
+            db, "SELECT tags FROM duckdb_databases() WHERE database_name = current_database()"
         ) == [({"storage_version": "v1.5.0+"},)]
         assert verify(db, is_deep=True).problems == ()
         assert upsert(db, article(1, "1")) == UpsertCounts(unchanged=1)

@@ -138,7 +138,7 @@ def test_an_erased_text_is_in_no_byte_of_the_index_after_compact(path: Path, lin
 
 
 def test_an_upgraded_warehouse_is_searched_after_compact_or_the_next_runs(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    new_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = migrate.migrations()
     last = next(one.version for one in known if one.name == "search") - migrate.FIRST_VERSION
@@ -149,17 +149,17 @@ def test_an_upgraded_warehouse_is_searched_after_compact_or_the_next_runs(
         patch.setattr("warehouse.upsert.articles.index_missing", lambda *_, **__: 0)
         patch.setattr("warehouse.syndication.pairs.add_contents", lambda *_: None)
         patch.setattr("warehouse.upsert.articles.add_missing", lambda *_, **__: 0)
-        with connect(path) as db:
+        with connect(new_path) as db:
             upsert(db, *(article(i, f"碳中和{i}") for i in range(3)))
             with pytest.raises(WarehouseTooOld):
                 search(db, "碳中和")
 
-    with connect(path) as db:
+    with connect(new_path) as db:
         upgraded = search(db, "碳中和")
     messages: list[str] = []
-    compact(path, notify=messages.append)
+    compact(new_path, notify=messages.append)
 
-    with connect(path) as db:
+    with connect(new_path) as db:
         assert (upgraded.hits, upgraded.content_count, upgraded.indexed_count) == ((), 3, 0)
         assert len(search(db, "碳中和").hits) == 3
         assert "search index: 3 contents are left to index" in messages
