@@ -270,6 +270,7 @@ def test_page_whose_following_pages_cannot_be_reported_is_quarantined_and_worse(
 
 
 def test_without_a_warehouse_there_is_nothing_to_reparse(project):
+    project.settings.warehouse.path.unlink()
     with pytest.raises(WarehouseMissing, match="backfill SOURCE --archive"):
         require_pages(project.settings)
     assert not project.settings.warehouse.path.exists()
@@ -407,6 +408,7 @@ def test_replay_of_an_imported_post(project, tmp_path):
 
 
 def test_replay_without_a_warehouse_makes_none(project):
+    project.settings.warehouse.path.unlink()
     with pytest.raises(WarehouseMissing, match="no such warehouse"):
         project.replay()
     assert not project.settings.warehouse.path.exists()

@@ -375,8 +375,8 @@ def test_all_other_copies_can_be_removed_at_once(
     assert snapshot.list_snapshots(link) == [published[2]]
 
 
-def test_a_warehouse_in_memory_has_no_snapshot(db: DuckDBPyConnection, link: Path) -> None:
-    with pytest.raises(WarehouseError, match="in memory"):
+def test_a_warehouse_in_memory_has_no_snapshot(link: Path) -> None:
+    with connect(":memory:") as db, pytest.raises(WarehouseError, match="in memory"):
         publish(db, link)
 
 
