@@ -15,6 +15,7 @@ pytestmark = pytest.mark.e2e
 def test_flow_itself_refuses_what_a_form_cannot(project):
     from flows.backfill import backfill
 
+    project.settings.warehouse.path.unlink()
     config = str(project.config)
     reversed_days = {"from_date": date(2022, 3, 13), "to_date": date(2022, 3, 11)}
     state = backfill.fn(source="finews", **reversed_days, config=config)

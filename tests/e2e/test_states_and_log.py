@@ -47,6 +47,7 @@ REVERSED = {"source": "finews", "from_date": "2022-03-13", "to_date": "2022-03-1
 def test_invalid_request_of_a_deployment_fails_with_a_message(
     project, monkeypatch, flow, given, expected
 ):
+    project.settings.warehouse.path.unlink()
     for module in (parameters, states):
         monkeypatch.setattr(module, "run_trigger", lambda: "schedule")
 
