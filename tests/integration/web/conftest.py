@@ -14,8 +14,8 @@ from httpx import ASGITransport, AsyncClient, Response
 from starlette.types import ASGIApp
 
 from flows import settings
+from flows.admin.sql_worker import SqlWorker
 from flows.web.browse.app import Browse, make_app
-from flows.web.browse.sql_worker import SqlWorker
 from tests import newsroom
 from tests.unit.warehouse.factories import HOUR, NOON, article, fetched_later, upsert, with_text
 from warehouse import connect, publish, transaction

@@ -9,10 +9,10 @@ import time
 import psutil
 import pytest
 
-from flows.web.browse import sql_worker
+from flows.admin import sql_worker
+from flows.admin.sql_child import MAX_PROCESS_BYTES, MAX_ROWS
+from flows.admin.sql_worker import SqlWorker
 from flows.web.browse.pool import MAX_READERS, SnapshotPool
-from flows.web.browse.sql_child import MAX_PROCESS_BYTES, MAX_ROWS
-from flows.web.browse.sql_worker import SqlWorker
 from tests.unit.warehouse.factories import article, upsert
 from warehouse import connect, publish
 from warehouse.errors import BadQuery, WarehouseMissing, WarehouseTooOld

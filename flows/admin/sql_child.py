@@ -1,4 +1,4 @@
-"""The process that runs the statements of the SQL page: ``python -m flows.web.browse.sql_child``.
+"""The process that runs the statements of the SQL page: ``python -m flows.admin.sql_child``.
 
 Each line of stdin is a request ``{"path", "sql", "seconds"}``; each line of stdout an answer ``{"columns",
 "rows"}`` or ``{"error"}``. The kernel ends the process when a statement takes too long or needs

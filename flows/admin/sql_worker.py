@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.web.browse.sql_child import MAX_ROWS
+from flows.admin.sql_child import MAX_ROWS
 from warehouse.errors import BadQuery
 
 IDLE_SECONDS = 60.0
 MAX_SECONDS = 10.0
-_COMMAND = (sys.executable, "-m", "flows.web.browse.sql_child")
+_COMMAND = (sys.executable, "-m", "flows.admin.sql_child")
 _STOPPING = "copydesk browse is stopping"
 _TOO_LARGE = (
     "the statement needed more memory than it may have, and was ended: select fewer rows or "
