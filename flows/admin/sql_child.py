@@ -1,7 +1,7 @@
-"""The process that runs the statements of the SQL page: ``python -m flows.admin.sql_child``.
+"""The process that runs statements of users: ``python -m flows.admin.sql_child``.
 
-Each line of stdin is a request ``{"path", "sql", "seconds"}``; each line of stdout an answer ``{"columns",
-"rows"}`` or ``{"error"}``. The kernel ends the process when a statement takes too long or needs
+Each line of stdin is a request ``{"path", "sql", "seconds", "rows", "bytes"}``; each line of stdout
+an answer ``{"columns", "rows"}``, with at most that many rows, or ``{"error"}``. The kernel ends the process when a statement takes too long or needs
 too much memory: DuckDB cannot be interrupted inside a single function, and its own limit does not
 count every allocation.
 """
@@ -17,8 +17,6 @@ from typing import Any
 from flows.query_result import QueryResult
 from warehouse import WarehouseError, connect_for_queries, run_query
 
-MAX_ROWS = 1000
-MAX_RESULT_BYTES = 8_000_000
 MEMORY_LIMIT = "256MB"
 MAX_PROCESS_BYTES = 1_000_000_000
 _LIMITS = {"memory_limit": MEMORY_LIMIT, "threads": "2", "max_temp_directory_size": "1GB"}
@@ -32,22 +30,22 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
-        answer = _answer(request["path"], request["sql"])
+        answer = _answer(request)
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
 
 
-def _answer(path: str, sql: str) -> str:
+def _answer(request: dict[str, Any]) -> str:
     try:
-        with connect_for_queries(path, _LIMITS) as db:
-            result = QueryResult(run_query(db, sql, limit=MAX_ROWS + 1))
+        with connect_for_queries(request["path"], _LIMITS) as db:
+            result = QueryResult(run_query(db, request["sql"], limit=request["rows"]))
         rows = [list(row.values()) for row in result.as_json()]
         answer = _dump({"columns": result.columns, "rows": rows})
     except (WarehouseError, MemoryError) as error:
         return _dump({"error": str(error) or "out of memory"})
-    if len(answer) > MAX_RESULT_BYTES:
-        size = f"{MAX_RESULT_BYTES // 1_000_000} MB"
+    if len(answer) > request["bytes"]:
+        size = f"{request['bytes'] // 1000:,} kB"
         return _dump({"error": f"the result is larger than {size}: select fewer rows or columns"})
     return answer
 

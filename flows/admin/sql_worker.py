@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.admin.sql_child import MAX_ROWS
 from warehouse.errors import BadQuery
 
 IDLE_SECONDS = 60.0
 MAX_SECONDS = 10.0
+MAX_ROWS = 1000
+MAX_RESULT_BYTES = 8_000_000
 _COMMAND = (sys.executable, "-m", "flows.admin.sql_child")
-_STOPPING = "copydesk browse is stopping"
+_STOPPING = "copydesk is stopping"
 _TOO_LARGE = (
     "the statement needed more memory than it may have, and was ended: select fewer rows or "
     "columns. `copydesk query` has no such limit"
@@ -32,7 +33,7 @@ class SqlResult:
 
     Attributes:
         columns: Their names, each once.
-        rows: At most ``MAX_ROWS``, of JSON values.
+        rows: At most as many as the worker allows, of JSON values.
         is_cut: Whether there were more.
         seconds: How long it took.
     """
@@ -46,8 +47,23 @@ class SqlResult:
 class SqlWorker:
     """A process for statements; it is started when needed and ends when idle."""
 
-    def __init__(self, *, max_seconds: float = MAX_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        max_seconds: float = MAX_SECONDS,
+        max_rows: int = MAX_ROWS,
+        max_bytes: int = MAX_RESULT_BYTES,
+    ) -> None:
+        """Start no process yet.
+
+        Args:
+            max_seconds: A statement that takes longer is ended.
+            max_rows: Of a result; the rest is left out.
+            max_bytes: Of a result as JSON; a larger one is refused.
+        """
         self._max_seconds = max_seconds
+        self._max_rows = max_rows
+        self._max_bytes = max_bytes
         self._turn = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._used_at = 0.0
@@ -70,7 +86,14 @@ class SqlWorker:
         with self._turn:
             process, began = self._running(), time.monotonic()
             answer = _ask(
-                process, {"path": str(snapshot), "sql": sql, "seconds": self._max_seconds}
+                process,
+                {
+                    "path": str(snapshot),
+                    "sql": sql,
+                    "seconds": self._max_seconds,
+                    "rows": self._max_rows + 1,
+                    "bytes": self._max_bytes,
+                },
             )
             self._used_at = time.monotonic()
             if answer is None:
@@ -82,8 +105,8 @@ class SqlWorker:
         rows = answer["rows"]
         return SqlResult(
             columns=tuple(answer["columns"]),
-            rows=rows[:MAX_ROWS],
-            is_cut=len(rows) > MAX_ROWS,
+            rows=rows[: self._max_rows],
+            is_cut=len(rows) > self._max_rows,
             seconds=time.monotonic() - began,
         )
 
@@ -113,7 +136,7 @@ class SqlWorker:
                 "`copydesk query` has no such limit"
             )
         if code > 0:
-            return f"the process for statements ended with code {code}: see the output of browse"
+            return f"the process for statements ended with code {code}: see its output"
         return _TOO_LARGE
 
     def _running(self) -> subprocess.Popen[str]:

@@ -19,13 +19,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from flows.admin.sql_worker import SqlWorker
 from flows.settings import Settings
 from flows.web.browse import pages
 from flows.web.browse.article_body import FRAME_POLICY, render_body
 from flows.web.browse.pages import MAX_PAGES, Filter
 from flows.web.browse.pool import SnapshotPool
 from flows.web.browse.response import MEDIA_TYPES, Address, Page, respond
-from flows.admin.sql_worker import SqlWorker
 from flows.web.same_origin import SameOriginMiddleware
 from warehouse.errors import BadQuery, NotFound, WarehouseError
 from warehouse.read.article import read_article

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from flows.admin import sql_worker
-from flows.admin.sql_child import MAX_PROCESS_BYTES, MAX_ROWS
-from flows.admin.sql_worker import SqlWorker
+from flows.admin.sql_child import MAX_PROCESS_BYTES
+from flows.admin.sql_worker import MAX_ROWS, SqlWorker
 from flows.web.browse.pool import MAX_READERS, SnapshotPool
 from tests.unit.warehouse.factories import article, upsert
 from warehouse import connect, publish
