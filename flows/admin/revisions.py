@@ -88,9 +88,20 @@ def read_history(settings: Settings, article_id: str, *, has_diff: bool = False)
     """
     snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
     with connect_read_only(snapshot.path) as db:
-        found = read_revisions(db, article_id)
-        if not found:
-            raise unknown_article(db, article_id)
+        return history_in(db, article_id, has_diff=has_diff)
+
+
+def history_in(
+    db: DuckDBPyConnection, article_id: str, *, has_diff: bool = False
+) -> RevisionHistory:
+    """Return the revisions of an article from an open snapshot.
+
+    Raises:
+        NotFound: As ``read_history``.
+    """
+    found = read_revisions(db, article_id)
+    if not found:
+        raise unknown_article(db, article_id)
     return RevisionHistory(article_id=article_id, revisions=tuple(found), has_diff=has_diff)
 
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from duckdb import DuckDBPyConnection
+
 from flows.admin.query import file_to_read
 from flows.callbacks import Notify
 from flows.settings import Settings
@@ -73,9 +75,28 @@ def search_articles(
         ConfigurationError: The source is not configured, and no article is of it.
     """
     with connect_for_queries(file_to_read(settings, live=live, notify=notify)) as db:
-        found = search(db, query, source=source, since=since, until=until, limit=limit)
-        if source and not found.hits and not count_articles(db, source=source):
-            settings.source(source)
+        return search_in(db, settings, query, source=source, since=since, until=until, limit=limit)
+
+
+def search_in(
+    db: DuckDBPyConnection,
+    settings: Settings,
+    query: str,
+    *,
+    source: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+) -> SearchReport:
+    """Search an open snapshot or warehouse.
+
+    Raises:
+        WarehouseError: As ``search_articles``.
+        ConfigurationError: The source is not configured, and no article is of it.
+    """
+    found = search(db, query, source=source, since=since, until=until, limit=limit)
+    if source and not found.hits and not count_articles(db, source=source):
+        settings.source(source)
     return SearchReport(query=query, result=found)
 
 
