@@ -54,10 +54,7 @@ def clean_snapshots(settings: Settings) -> str:
         snapshot.publish(store, warehouse.snapshot)
     deleted = len(before - set(_snapshots(warehouse.snapshot)))
     folder = warehouse.path.parent
-    leftovers = [
-        *warehouse.snapshot.parent.glob(f"{warehouse.snapshot.name}.*.part"),
-        *folder.glob(f"{warehouse.path.name}.compacting*"),
-    ]
+    leftovers = folder.glob(f"{warehouse.path.name}.compacting*")
     removed = sum(_delete_if_older(file, _LEFTOVER_SECONDS) for file in leftovers)
     removed += sum(_delete_if_older(file, 30 * 86_400) for file in folder.glob("backfills/*.urls"))
     return f"{deleted} old snapshots and {removed} leftovers deleted"

@@ -32,6 +32,7 @@ def age(file, days):
 
 
 def test_maintenance_of_nothing_is_done_at_once(project):
+    project.settings.warehouse.path.unlink()
     state, found = run(project)
 
     assert state.is_completed()
@@ -81,17 +82,18 @@ def test_old_snapshots_and_leftovers_of_killed_processes_go(project):
     project.sync("ofweek")
     link = project.settings.warehouse.snapshot
     old = link.with_name(f"{link.name}.20200101T000000.000000Z")
-    part = link.with_name(f"{link.name}.20200101T000000.000000Z.part")
-    fresh = link.with_name(f"{link.name}.20990101T000000.000000Z.part")
-    for file in (old, part, fresh):
+    part = link.with_name(f"{link.name}.20990101T000000.000000Z.part")
+    addresses = link.parent / "backfills" / "0123456789abcdef.urls"
+    addresses.parent.mkdir()
+    for file in (old, part, addresses):
         file.write_bytes(b"")
-    for file in (old, part):
-        age(file, 1)
+    for file in (old, addresses):
+        age(file, 31)
 
     _, found = run(project)
 
-    assert "1 leftovers deleted" in found.done["snapshots"]
-    assert [file.exists() for file in (old, part, fresh)] == [False, False, True]
+    assert found.errors == []
+    assert [file.exists() for file in (old, part, addresses)] == [False, False, False]
     assert project.rows("SELECT count(*) > 0 FROM articles") == [(True,)]
 
 
