@@ -65,8 +65,8 @@ test-e2e: install ## Run the tests of the command line and of `copydesk serve`
 test-security: install ## Run the tests with hostile input
 	@$(PYTEST) $(PARALLEL) tests/security
 
-test-slow: install ## Run the e2e, integration and security tests in one run, so that no level waits for another
-	@$(PYTEST) $(PARALLEL) $(SLOW)
+test-slow: install ## Run the e2e, integration and security tests in one run, except the one of `make test`
+	@$(PYTEST) $(PARALLEL) --ignore tests/e2e/test_demo.py $(SLOW)
 
 test-all: test test-slow ## Run every test that is not nightly, as CI does (under 10 minutes)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -51,6 +52,8 @@ def deployments(client, tmp_path_factory) -> Iterator[dict[str, UUID]]:
     config = write_config(tmp_path_factory.mktemp("lost"))
     done = register(client, settings.load(config, {}), config, POOL)
     ids = {one.name: client.read_deployment_by_name(one.name).id for one in done.deployments}
+    # Other tests kill runs of the command line at the same server.
+    end_lost_runs(client, POOL, WORKER, is_worker_running=True)
     yield ids
     for one in ids.values():
         client.delete_deployment(one)
@@ -107,9 +110,8 @@ def process() -> Iterator[Callable[[FlowRun], int]]:
 
 
 def dead_pid() -> int:
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    return process.pid
+    """A number that no process ever has: that of an ended one may be in use again."""
+    return int(Path("/proc/sys/kernel/pid_max").read_text())
 
 
 def state_of(client, run: FlowRun) -> str:
