@@ -19,7 +19,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install debian axe demo check test test-integration test-e2e test-security test-slow test-lake test-all
+.PHONY: help install debian axe demo check test test-integration test-e2e test-security test-slow test-lake test-frames test-all
 .PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-orchestration record pins package clean
 
 help: ## List the targets
@@ -84,6 +84,14 @@ test-lake: .cache/lake/.installed ## Run the schema and the upsert on DuckLake (
 	@$(PIP) --python .cache/lake/bin/python $(PINNED) deploy/lake.txt
 	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
 	    > "$$(.cache/lake/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/other-packages.pth"
+	@touch $@
+
+test-frames: .cache/frames/.installed ## Run the lines of the README for pandas, Polars, Arrow and Ibis
+	@PYTHONPATH=.cache/frames $(PYTEST) tests/integration/readers/test_frames.py
+
+.cache/frames/.installed: $(STAMP) tests/frames.txt
+	@echo "Installing pandas, Polars and Ibis into .cache/frames, for use with the packages of $(VENV)"
+	@rm -rf .cache/frames && $(PIP) install --quiet --disable-pip-version-check --no-deps --target .cache/frames -r tests/frames.txt
 	@touch $@
 
 soak: install ## Run serve against a faulty test site, with kills: make soak MINUTES=2

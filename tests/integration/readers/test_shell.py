@@ -202,4 +202,4 @@ def test_piped_statements_have_no_prompt_and_end_with_code_1_at_the_first_error(
     assert first == [{"title": "今日降准"}]
     assert json.loads(ended.stdout[end:])["exit_code"] == ended.returncode == 1
     assert PROMPT not in ended.stdout
-    assert not (desk.folder / "shell_history").exists()
+    assert not (desk.folder / "data" / "shell_history").exists()
