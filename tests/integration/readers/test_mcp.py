@@ -15,6 +15,7 @@ from flows import cli
 from flows.admin.mcp_server import MAX_BYTES, NOTICE, Tools, make_server
 from tests.integration.readers.conftest import CORRECTED, INJECTION, NEW, OLD
 from tests.unit.warehouse.factories import HOUR, NOON, article, upsert
+from warehouse import connect, transaction
 
 TOOLS = {"search", "article", "revisions", "as_of", "views", "query"}
 ROWS, SECONDS = 5, 1.5
@@ -197,6 +198,14 @@ def test_answer_that_is_too_large_is_an_error(desk, ask):
     desk.change(lambda db: upsert(db, article("long", text)))
 
     assert ask("article", article_id="finews:long").is_error  # its title alone
+
+
+def test_every_tool_reads_the_snapshot_while_a_run_writes(desk, found):
+    with connect(desk.settings.warehouse.path) as db, transaction(db):
+        assert found("query", sql="SELECT 1 AS a")["rows"] == [[1]]
+        assert found("search", query="zero")["hits"][0]["article_id"] == "finews:hostile"
+        assert found("as_of", at=NOON.isoformat(), article_id=CORRECTED)["articles"]
+        assert found("revisions", article_id=CORRECTED)["revisions"]
 
 
 def test_each_call_reads_the_newest_snapshot(desk, ask):

@@ -16,6 +16,7 @@ import pytest
 from flows.admin.shell import CONTINUED, PROMPT, Shell, split
 from tests.integration.readers.conftest import CORRECTED
 from tests.unit.warehouse.factories import article, upsert
+from warehouse import connect, transaction
 from warehouse.errors import BadQuery
 
 LONG = "SELECT count(*) FROM range(100000000000) a, range(1000) b WHERE a.range % 7 = b.range % 3;"
@@ -120,6 +121,14 @@ def test_a_newer_snapshot_is_read_by_the_next_statement(shell, desk):
     ((before,), (after,)) = shell("select count(*) as n from articles;", publish_another).rows
 
     assert after["n"] == before["n"] + 1
+
+
+def test_statements_read_the_snapshot_while_a_run_writes(shell, desk):
+    with connect(desk.settings.warehouse.path) as db, transaction(db):
+        db.execute("UPDATE _store.article_records SET title = 'not committed'")
+        typed = shell(f"select title from articles where article_id = '{CORRECTED}';")
+
+    assert typed.rows == [[{"title": "今日降准"}]]
 
 
 def test_ctrl_c_ends_the_running_statement_only(shell):
