@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated, Any
 
+import duckdb
 from duckdb import DuckDBPyConnection
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -43,7 +44,7 @@ NOTICE = (
 )
 _INSTRUCTIONS = f"""\
 A corpus of news articles with their revisions, read-only. Every answer has the field `untrusted`.
-{NOTICE} Times are UTC. `published_on` is the day in the time zone of the source.\
+{NOTICE} The message of an error may quote such values. Times are UTC. `published_on` is the day in the time zone of the source.\
 """
 _LIMITS = {"memory_limit": "256MB", "threads": "2", "max_temp_directory_size": "1GB"}
 _LEFT_OUT = ("body_html", "text")
@@ -287,7 +288,7 @@ def _answer(snapshot: Snapshot, found: Mapping[str, object]) -> Answer:
 def _as_tool_errors() -> Iterator[None]:
     try:
         yield
-    except (WarehouseError, FlowError) as error:
+    except (WarehouseError, FlowError, duckdb.Error) as error:
         raise ToolError(str(error)) from error
 
 

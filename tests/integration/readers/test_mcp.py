@@ -12,6 +12,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from flows import cli
+from flows.admin import mcp_server
 from flows.admin.mcp_server import MAX_BYTES, NOTICE, Tools, make_server
 from tests.integration.readers.conftest import CORRECTED, INJECTION, NEW, OLD
 from tests.unit.warehouse.factories import HOUR, NOON, article, upsert
@@ -187,6 +188,14 @@ def test_wrong_arguments_are_errors_that_the_client_sees(ask, tool, arguments):
 
     assert answer.is_error
     assert any(str(value) in answer.content[0].text for value in arguments.values())
+
+
+def test_call_without_enough_memory_is_an_error_with_its_cause(ask, monkeypatch):
+    monkeypatch.setitem(mcp_server._LIMITS, "memory_limit", "4MB")
+    answer = ask("as_of", at=NOON.isoformat())
+
+    assert answer.is_error
+    assert "memory" in answer.content[0].text
 
 
 def test_unknown_id_gets_the_nearest_one(ask):
