@@ -88,6 +88,21 @@ def test_connection_that_was_open_for_long_is_closed_for_other_processes(
     assert (opened.count, opened.open) == (2, 0)
 
 
+def test_other_processes_get_a_pause_when_the_connection_was_open_for_long(
+    shared, opened, monkeypatch
+):
+    pauses = []
+    monkeypatch.setattr(
+        shared_connection.time, "sleep", lambda seconds: pauses.append((seconds, opened.open))
+    )
+    hand_over(shared)
+    assert pauses == []
+
+    monkeypatch.setattr(shared_connection, "MAX_OPEN_SECONDS", -1.0)
+    hand_over(shared)
+    assert pauses == [(shared_connection.PAUSE_SECONDS, 0)]
+
+
 def test_error_inside_closes_the_connection(shared, opened):
     with pytest.raises(ValueError, match="inside"), shared.use():
         raise ValueError("inside")
