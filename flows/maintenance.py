@@ -144,7 +144,7 @@ def maintenance(
     settings = configuration.load(Path(config) if config else None)
     runner = TaskRunner(result := MaintenanceResult(run_id=runs.new_run_id()))
     is_stopping = runner.stop.is_set
-    tasks = _tasks(settings, fetch_retention_days)
+    tasks = _tasks(settings, fetch_retention_days, is_stopping)
     if settings.warehouse.path.exists():
         tasks["files"] = lambda: join_archive(settings, is_stopping=is_stopping)
     if verify_archive:
@@ -171,13 +171,15 @@ def maintenance(
     return _state(result)
 
 
-def _tasks(settings: Settings, fetch_retention_days: int | None) -> dict[str, Callable[[], str]]:
+def _tasks(
+    settings: Settings, fetch_retention_days: int | None, is_stopping: Callable[[], bool]
+) -> dict[str, Callable[[], str]]:
     checkpoint_days = max(settings.serve.run_retention_days, CHECKPOINT_DAYS)
     return {
         "rows": lambda: maintenance_tasks.delete_old_rows(settings),
         "snapshots": lambda: maintenance_tasks.clean_snapshots(settings),
         "warehouse": lambda: maintenance_tasks.compact_warehouse(
-            settings, fetch_retention_days=fetch_retention_days
+            settings, fetch_retention_days=fetch_retention_days, is_stopping=is_stopping
         ),
         "checkpoints": lambda: maintenance_tasks.delete_old_checkpoints(
             settings, days=checkpoint_days

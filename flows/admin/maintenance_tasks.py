@@ -41,6 +41,8 @@ _MIN_UNUSED_SHARE = 0.3
 # Every search reads some row groups of each run; a segment holds about 30,000 articles.
 _MOST_RUNS = 8
 _COMPACT_WAIT_SECONDS = 60.0
+# Other processes look for a free warehouse every 0.05 seconds.
+_PAUSE_SECONDS = 0.1
 _NO_WAREHOUSE = "there is no warehouse yet"
 
 
@@ -83,11 +85,18 @@ def _delete_if_older(file: Path, seconds: float) -> bool:
     return False
 
 
-def compact_warehouse(settings: Settings, *, fetch_retention_days: int | None) -> str:
+def compact_warehouse(
+    settings: Settings,
+    *,
+    fetch_retention_days: int | None,
+    is_stopping: IsStopping = lambda: False,
+) -> str:
     """Compact the warehouse if much of it is unused, or if old fetches are to be deleted.
 
-    Otherwise compare the texts that are not compared yet, complete the search index, and sort the
-    parts of it that have many runs.
+    Otherwise complete the search index and the comparison of texts, in parts.
+
+    Raises:
+        Interrupted: ``is_stopping`` was true between two parts.
     """
     path = settings.warehouse.path
     if not _has_warehouse(settings):
@@ -95,12 +104,9 @@ def compact_warehouse(settings: Settings, *, fetch_retention_days: int | None) -
     size = path.stat().st_size
     with db.connect(path, wait_seconds=settings.warehouse.lock_timeout_seconds) as store:
         share = _unused_share(store)
-        is_worth = size >= _MIN_COMPACT_BYTES and share >= _MIN_UNUSED_SHARE
-        if is_kept := fetch_retention_days is None and not is_worth:
-            compact.complete_index(store)
-            compact.complete_fingerprints(store)
-            compact.merge_segments(store, most_runs=_MOST_RUNS)
-    if is_kept:
+    is_worth = size >= _MIN_COMPACT_BYTES and share >= _MIN_UNUSED_SHARE
+    if fetch_retention_days is None and not is_worth:
+        _complete(settings, is_stopping)
         return f"{_megabytes(size)}, {share:.0%} of it unused: not compacted"
     before = (
         datetime.now(UTC) - timedelta(days=fetch_retention_days) if fetch_retention_days else None
@@ -114,6 +120,20 @@ def compact_warehouse(settings: Settings, *, fetch_retention_days: int | None) -
         f"{done.sightings_before} sightings became {done.sightings_after}, "
         f"{done.fetches_removed} fetches deleted"
     )
+
+
+def _complete(settings: Settings, is_stopping: IsStopping) -> None:
+    """Complete what searches and comparisons need; other processes get turns between parts."""
+    has_more = True
+    while has_more:
+        with db.connect(
+            settings.warehouse.path, wait_seconds=settings.warehouse.lock_timeout_seconds
+        ) as store:
+            has_more = compact.complete_part(store, most_runs=_MOST_RUNS)
+        if has_more:
+            if is_stopping():
+                raise Interrupted("stopped between two parts of the search index")
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _unused_share(store: Any) -> float:

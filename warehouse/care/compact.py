@@ -79,11 +79,12 @@ def remove_fetches(db: DuckDBPyConnection, *, before: datetime) -> int:
 
 def complete_index(db: DuckDBPyConnection, *, notify: Callable[[str], None] | None = None) -> None:
     """Index every content that the search index misses, in transactions of their own."""
-    while missing := index.count(db).missing:
+    added = 1
+    while added and (missing := index.count(db).missing):
         if notify:
             notify(f"search index: {missing:,} contents are left to index")
         with transaction(db):
-            index.index_missing(db, limit=_INDEXED_EACH)
+            added = index.index_missing(db, limit=_INDEXED_EACH)
 
 
 def complete_fingerprints(
@@ -102,19 +103,26 @@ def merge_index(db: DuckDBPyConnection) -> None:
     """Sort the postings of the search index, in one transaction per segment."""
     with transaction(db):
         runs.flush(db)
-    merge_segments(db)
-
-
-def merge_segments(db: DuckDBPyConnection, *, most_runs: int = 1) -> int:
-    """Make one sorted run of each segment with more runs; return how many segments.
-
-    Each is a transaction of its own.
-    """
-    segments = runs.unmerged_segments(db, most_runs=most_runs)
-    for segment in segments:
+    for segment in runs.unmerged_segments(db):
         with transaction(db):
             runs.merge(db, segment)
-    return len(segments)
+
+
+def complete_part(db: DuckDBPyConnection, *, most_runs: int) -> bool:
+    """Do a part of what an earlier copydesk and many small batches left, in one transaction.
+
+    A part indexes some contents, compares some contents, or sorts one segment of the search index
+    that has more than ``most_runs`` runs. Return whether there was anything to do.
+    """
+    segments = runs.unmerged_segments(db, most_runs=most_runs)
+    if not (segments or index.count(db).missing or fingerprints.count_missing(db)):
+        return False
+    with transaction(db):
+        added = index.index_missing(db, limit=_INDEXED_EACH)
+        added = added or fingerprints.add_missing(db, limit=_INDEXED_EACH)
+        if not added and segments:
+            runs.merge(db, segments[0])
+    return bool(added or segments)
 
 
 def compact(

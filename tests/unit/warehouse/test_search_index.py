@@ -18,9 +18,11 @@ from tests.unit.warehouse.factories import (
     with_text,
 )
 from warehouse import transaction
-from warehouse.care.compact import complete_index, merge_index, merge_segments
+from warehouse.care import compact
+from warehouse.care.compact import complete_index, complete_part, merge_index
 from warehouse.care.erasure import erase
 from warehouse.care.integrity import verify
+from warehouse.db import read_sequence
 from warehouse.search import index, runs
 from warehouse.search.layout import SEGMENT_BITS
 from warehouse.search.query import search
@@ -120,6 +122,24 @@ def test_compact_indexes_everything_and_reports_progress(db: DuckDBPyConnection)
     assert messages == ["search index: 3 contents are left to index"]
 
 
+def test_parts_complete_the_index_and_the_fingerprints(
+    db: DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compact, "_INDEXED_EACH", 2)
+    upsert(db, *(article(i, f"降准{i}") for i in range(3)))
+    before = indexed(db)
+    with transaction(db):
+        for table in TABLES:
+            db.execute(f"DELETE FROM _store.search_{table}")
+        db.execute("DELETE FROM _store.syndication_docs")
+
+    found = [complete_part(db, most_runs=8) for _ in range(5)]
+
+    assert found == [True, True, True, True, False]
+    assert indexed(db) == before
+    assert rows_of(db, "SELECT count(*) FROM _store.syndication_docs") == [(3,)]
+
+
 def test_an_update_of_an_article_before_its_content_is_indexed_is_found_later(
     db: DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,12 +217,15 @@ def test_only_segments_with_many_runs_are_merged(
     for i in range(3):
         upsert(db, article(i, f"降准{i}"))
 
-    kept = merge_segments(db, most_runs=3)
+    seq = read_sequence(db).last_seq
+    is_kept = not complete_part(db, most_runs=3)
     before = rows_of(db, "FROM _store.search_runs")
-    merged = merge_segments(db, most_runs=2)
+    written = read_sequence(db).last_seq - seq
+    is_merged = complete_part(db, most_runs=2)
 
-    assert (kept, len(before)) == (0, 3)
-    assert (merged, rows_of(db, "FROM _store.search_runs")) == (1, [(0,)])
+    assert (is_kept, len(before), written) == (True, 3, 0)
+    assert (is_merged, rows_of(db, "FROM _store.search_runs")) == (True, [(0,)])
+    assert not complete_part(db, most_runs=2)
 
 
 def test_fresh_postings_join_the_run_that_they_fill(
