@@ -43,20 +43,13 @@ _mutex = Lock()
 def attach(path: Path) -> DuckDBPyConnection:
     """Return a new connection to a DuckDB file, which is created if it is missing.
 
-    All connections of this process to a file share an instance. ``detach`` closes them.
+    All connections of this process to a file share an instance. ``detach`` closes one of them.
 
     Raises:
         duckdb.Error: Such as that of a file which another process holds.
     """
     with _mutex:
-        one = _instances.get(path) or _new(path)
-        if not one.connections:
-            try:
-                _attach(one, path)
-            except (duckdb.FatalException, duckdb.InternalException):
-                _drop(path)  # a fatal error of an earlier use ends the whole instance
-                one = _new(path)
-                _attach(one, path)
+        one = _attached(path)
         db = one.root.cursor()
         one.connections.append(db)
     try:
@@ -89,6 +82,25 @@ def detach(db: DuckDBPyConnection, path: Path) -> None:
         except BaseException:
             _drop(path)
             raise
+
+
+def _attached(path: Path) -> _Instance:
+    """Return the instance of a file, which is attached to it."""
+    one = _instances.get(path) or _new(path)
+    if one.connections:
+        return one
+    try:
+        _attach(one, path)
+    except duckdb.IOException:  # such as a file that another process holds
+        raise
+    except (duckdb.FatalException, duckdb.InternalException):
+        _drop(path)  # a fatal error of an earlier use ends the whole instance
+        one = _new(path)
+        _attach(one, path)
+    except BaseException:
+        _drop(path)  # Ctrl-C: the file may be attached all the same
+        raise
+    return one
 
 
 def _attach(one: _Instance, path: Path) -> None:
