@@ -376,7 +376,8 @@ def _is_fresh(path: Path, seconds: float | None = None) -> bool:
         age = time.time() - path.stat().st_mtime
     except OSError:
         return False
-    return age < (_KEPT_SECONDS if seconds is None else seconds)
+    # A time in the future is that of a clock that was ahead.
+    return abs(age) < (_KEPT_SECONDS if seconds is None else seconds)
 
 
 def _is_open(path: Path) -> bool:

@@ -33,3 +33,17 @@ def test_copy_that_was_current_until_now_is_left_for_its_readers(tmp_path):
     assert link.resolve() == third
     assert not first.exists()
     assert second.exists()
+
+
+def test_copy_of_a_clock_that_was_ahead_is_removed(tmp_path):
+    link = tmp_path / "read.duckdb"
+    with connect(tmp_path / "copydesk.duckdb") as db:
+        first = publish(db, link).path
+        upsert(db, article(1, "one"))
+        publish(db, link)
+        in_an_hour = time.time() + 3600
+        os.utime(first, (in_an_hour, in_an_hour))
+        upsert(db, article(2, "two"))
+        publish(db, link)
+
+    assert not first.exists()
