@@ -28,7 +28,7 @@ def run_server(
         on_ready: Called with the address once it answers.
 
     Raises:
-        RunFailed: The port cannot be used.
+        RunFailed: The port cannot be used, or the server ended by itself.
         WarehouseMissing: No snapshot was published yet.
         WarehouseTooOld: An earlier copydesk published it.
     """
@@ -51,9 +51,12 @@ def run_server(
             try:
                 while not server.started and thread.is_alive():
                     stop.wait(0.01)
-                on_ready(f"http://{HOST}:{port}/")
+                if server.started:
+                    on_ready(f"http://{HOST}:{port}/")
                 while thread.is_alive() and not stop.wait(_CHECK_SECONDS):
                     pass
+                if not stop.is_set():
+                    raise RunFailed("the server of the pages ended; its messages name the reason")
             finally:
                 server.should_exit = True
                 browse.close()
