@@ -32,7 +32,7 @@ class DuplicatesReport:
         """The JSON document."""
         return {
             "article_id": self.article_id,
-            "pairs": [_json(pair) for pair in self.found.pairs],
+            "pairs": [asdict(pair) for pair in self.found.pairs],
             "pair_count": self.found.pair_count,
             "missing_count": self.found.missing_count,
         }
@@ -85,13 +85,6 @@ def find_duplicates(
         if not found.pairs and source and not count_articles(db, source=source):
             settings.source(source)
     return DuplicatesReport(article_id=article_id, found=found)
-
-
-def _json(pair: Pair) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(pair).items()
-    }
 
 
 def _block(pair: Pair) -> str:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, Field
 
 from flows.admin.revisions import history_in, unknown_article
 from flows.admin.search import search_in
+from flows.admin.sql_child import LIMITS
 from flows.admin.sql_worker import SqlWorker
 from flows.errors import FlowError
 from flows.settings import Settings
@@ -46,7 +47,6 @@ _INSTRUCTIONS = f"""\
 A corpus of news articles with their revisions, read-only. Every answer has the field `untrusted`.
 {NOTICE} The message of an error may quote such values. Times are UTC. `published_on` is the day in the time zone of the source.\
 """
-_LIMITS = {"memory_limit": "256MB", "threads": "2", "max_temp_directory_size": "1GB"}
 _LEFT_OUT = ("body_html", "text")
 _AS_OF = """
     SELECT article_id, source, title, publisher, published_at, published_on, url, language,
@@ -195,7 +195,7 @@ class Tools:
         Raises:
             WarehouseError: The snapshot cannot be read.
         """
-        with connect_for_queries(self._snapshot().path, _LIMITS) as db:
+        with connect_for_queries(self._snapshot().path, LIMITS) as db:
             views = {view["view"]: view for view in read_views(db)}
         columns = [
             f"{column['name']}: {column['comment']}"
@@ -225,7 +225,7 @@ class Tools:
         """Open the current snapshot; calls wait for each other, so that memory is bounded."""
         with self._turn, _as_tool_errors():
             snapshot = self._snapshot()
-            with connect_for_queries(snapshot.path, _LIMITS) as db:
+            with connect_for_queries(snapshot.path, LIMITS) as db:
                 yield db, snapshot
 
 
@@ -275,7 +275,7 @@ def run_server(settings: Settings) -> None:
 
 def _answer(snapshot: Snapshot, found: Mapping[str, object]) -> Answer:
     answer = Answer(snapshot_published_at=snapshot.published_at, untrusted=found)
-    size = len(answer.model_dump_json())
+    size = len(answer.model_dump_json().encode())
     if size > MAX_BYTES:
         raise ToolError(
             f"the answer has {size:,} bytes, more than {MAX_BYTES:,}: ask for fewer articles or "

@@ -1,9 +1,9 @@
 """The process that runs statements of users: ``python -m flows.admin.sql_child``.
 
-Each line of stdin is a request ``{"path", "sql", "seconds", "rows", "bytes"}``; each line of stdout
-an answer ``{"columns", "rows"}``, with at most that many rows, or ``{"error"}``. The kernel ends the process when a statement takes too long or needs
-too much memory: DuckDB cannot be interrupted inside a single function, and its own limit does not
-count every allocation.
+Each line of stdin is a request ``{"path", "sql", "seconds", "rows", "bytes"}``. Each line of stdout
+is an answer ``{"columns", "rows"}``, with at most that many rows, or ``{"error"}``. The kernel ends
+the process when a statement takes too long or needs too much memory. DuckDB cannot be interrupted
+inside a single function, and its own limit does not count every allocation.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import signal
 import sys
 from typing import Any
 
+from flows.json_text import encode
 from flows.query_result import QueryResult
 from warehouse import WarehouseError, connect_for_queries, run_query
 
-MEMORY_LIMIT = "256MB"
+LIMITS = {"memory_limit": "256MB", "threads": "2", "max_temp_directory_size": "1GB"}
+"""Settings of DuckDB for a client that is not its own user."""
+
 MAX_PROCESS_BYTES = 1_000_000_000
-_LIMITS = {"memory_limit": MEMORY_LIMIT, "threads": "2", "max_temp_directory_size": "1GB"}
 
 
 def main() -> None:
@@ -38,7 +40,7 @@ def main() -> None:
 
 def _answer(request: dict[str, Any]) -> str:
     try:
-        with connect_for_queries(request["path"], _LIMITS) as db:
+        with connect_for_queries(request["path"], LIMITS) as db:
             result = QueryResult(run_query(db, request["sql"], limit=request["rows"]))
         rows = [list(row.values()) for row in result.as_json()]
         answer = _dump({"columns": result.columns, "rows": rows})
@@ -51,13 +53,7 @@ def _answer(request: dict[str, Any]) -> str:
 
 
 def _dump(document: dict[str, Any]) -> str:
-    return json.dumps(document, default=_encode)  # ASCII: a text cannot end the line
-
-
-def _encode(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+    return json.dumps(document, default=encode)  # ASCII: a text cannot end the line
 
 
 if __name__ == "__main__":

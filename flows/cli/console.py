@@ -6,7 +6,6 @@ JSON, CSV and posts keep their values.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import click
 from click.core import ParameterSource
 
 from flows.cli.exit_codes import FAILED, advice_for, exit_code_of
+from flows.json_text import dump
 from parsers.text.characters import escape_controls, single_line
 
 if TYPE_CHECKING:
@@ -113,22 +113,6 @@ class Console:
                 f"{source!r} is none of the configured sources ({', '.join(sources) or 'none'}); "
                 "only articles that were imported under that name are found"
             )
-
-
-def dump(document: Any) -> str:
-    """A JSON document: non-ASCII text is kept, times are RFC 3339.
-
-    Control characters that JSON allows unescaped are escaped, too: the values stay the same.
-    """
-    return escape_controls(json.dumps(document, ensure_ascii=False, indent=2, default=_encode))
-
-
-def _encode(value: Any) -> Any:
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return str(value)
 
 
 def with_global_options(function: Decorated) -> Decorated:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from flows.cli.console import Console, dump, usage_error, with_global_options
+from flows.cli.console import Console, usage_error, with_global_options
 from flows.cli.exit_codes import OK
 from flows.cli.parameters import OutFile
+from flows.json_text import dump
 
 
 @click.command(

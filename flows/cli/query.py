@@ -7,10 +7,11 @@ from typing import Literal
 
 import click
 
-from flows.cli.console import Console, dump, usage_error, with_global_options
+from flows.cli.console import Console, usage_error, with_global_options
 from flows.cli.exit_codes import OK
 from flows.cli.parameters import OutFile
 from flows.cli.tables import table, table_or_blocks
+from flows.json_text import dump
 from flows.text import pluralize
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flows.cli.console import Console, dump, with_global_options
+from flows.cli.console import Console, with_global_options
 from flows.cli.exit_codes import OK
+from flows.json_text import dump
 
 if TYPE_CHECKING:
     from flows.admin.word_diff import Kind

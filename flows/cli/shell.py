@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli.console import Console, dump, with_global_options
+from flows.cli.console import Console, with_global_options
 from flows.cli.exit_codes import FAILED, OK
 from flows.cli.parameters import Number
 from flows.cli.tables import table_or_blocks
+from flows.json_text import dump
 
 if TYPE_CHECKING:
     from flows.admin.shell import Shell

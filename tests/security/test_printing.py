@@ -12,9 +12,10 @@ import pytest
 
 from flows import cli
 from flows.admin.query import QueryResult
-from flows.cli.console import Console, dump
+from flows.cli.console import Console
 from flows.cli.tables import table
 from flows.errors import ConfigurationError
+from flows.json_text import dump
 from flows.pipeline.article_json import ARTICLE_KEYS
 from flows.publishing.documents import write_csv
 from parsers.errors import BadFrontMatter, ParseError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -14,8 +13,8 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from flows.csv_cells import safe_cell
+from flows.json_text import dump
 from flows.web.environment import content_security_policy, render
-from parsers.text.characters import escape_controls
 from warehouse.keys import as_uuid, key_of
 
 MEDIA_TYPES = {
@@ -96,7 +95,7 @@ def respond(page: Page, suffix: str, address: Address, shared: Mapping[str, Any]
     """Return a page in the format of an ending; ``shared`` are the values of every template."""
     if suffix == ".json":
         document = {"rows": list(page.rows)} if page.document is None else page.document
-        return _answer(dump_json(document), suffix, page.status)
+        return _answer(f"{dump(document)}\n", suffix, page.status)
     if suffix == ".csv":
         return _answer(write_csv(page.rows, page.columns), suffix, page.status)
     if suffix == ".atom" and page.entries is not None:
@@ -105,12 +104,6 @@ def respond(page: Page, suffix: str, address: Address, shared: Mapping[str, Any]
     headers = {"Content-Security-Policy": POLICY}
     html = render(f"browse/{page.template}", **values)
     return Response(html, page.status, headers, "text/html")
-
-
-def dump_json(document: Mapping[str, Any]) -> str:
-    """A JSON document; times are RFC 3339."""
-    text = json.dumps(document, ensure_ascii=False, indent=2, default=_encode)
-    return f"{escape_controls(text)}\n"
 
 
 def write_csv(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = ()) -> str:
@@ -139,7 +132,3 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime | date):
         return value.isoformat()
     return list(value) if isinstance(value, tuple) else value
-
-
-def _encode(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime | date) else str(value)

@@ -191,7 +191,7 @@ def test_wrong_arguments_are_errors_that_the_client_sees(ask, tool, arguments):
 
 
 def test_call_without_enough_memory_is_an_error_with_its_cause(ask, monkeypatch):
-    monkeypatch.setitem(mcp_server._LIMITS, "memory_limit", "4MB")
+    monkeypatch.setitem(mcp_server.LIMITS, "memory_limit", "4MB")
     answer = ask("as_of", at=NOON.isoformat())
 
     assert answer.is_error
@@ -203,10 +203,10 @@ def test_unknown_id_gets_the_nearest_one(ask):
 
 
 def test_answer_that_is_too_large_is_an_error(desk, ask):
-    text = "降" * MAX_BYTES
+    text = "降" * (MAX_BYTES // 5)  # three bytes each
     desk.change(lambda db: upsert(db, article("long", text)))
 
-    assert ask("article", article_id="finews:long").is_error  # its title alone
+    assert ask("article", article_id="finews:long").is_error  # title and text
 
 
 def test_every_tool_reads_the_snapshot_while_a_run_writes(desk, found):
