@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="List what may have been missed, or compare a source with its witness.",
+    short_help="List what may have been missed; compare with a witness.",
     epilog="Example: copydesk gaps --audit finews --from 2022-03-01 --to 2022-03-14",
 )
 @click.option("--source", metavar="SOURCE", help="Only gaps of this source.")
