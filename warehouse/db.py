@@ -409,8 +409,8 @@ def _copy(path: Path, copy: Path) -> None:
 
 def _check_commits(db: DuckDBPyConnection, path: Path, held: lock.HeldLock) -> None:
     """Compare the warehouse with the last commit that its lock file records."""
+    commit = lock.last_commit(held)  # read first: another thread may commit meanwhile
     sequence = read_sequence(db)
-    commit = lock.last_commit(held)
     if commit is None or commit[0] != str(sequence.warehouse_id):
         lock.write_commit(held, sequence.warehouse_id, sequence.last_seq)
     elif commit[1] > sequence.last_seq:

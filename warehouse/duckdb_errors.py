@@ -57,11 +57,16 @@ def translate_errors(path: Path | str) -> Iterator[None]:
 
     Raises:
         WarehouseError: Its fitting subclass, with the original as its cause.
+        KeyboardInterrupt: After Ctrl-C, where DuckDB raises RuntimeError.
     """
     try:
         yield
     except WarehouseError:
         raise
+    except RuntimeError as error:
+        if str(error) != _INTERRUPTED:
+            raise
+        raise KeyboardInterrupt from error
     except duckdb.Error as error:
         raise translate_error(error, path) from error
     except OSError as error:

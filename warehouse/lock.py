@@ -176,7 +176,9 @@ def record_commit(warehouse_id: UUID, last_seq: int) -> None:
     """Record a commit, and its checkpoint; nothing for a warehouse without a lock."""
     with _mutex:
         if held := _by_warehouse.get(warehouse_id):
-            write_commit(held, warehouse_id, last_seq)
+            known, last = last_commit(held) or ("", 0)
+            if known != str(warehouse_id) or last < last_seq:  # not a later one of another thread
+                write_commit(held, warehouse_id, last_seq)
             if held.checkpoints:
                 held.checkpoints.record()
 

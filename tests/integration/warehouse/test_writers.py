@@ -20,10 +20,12 @@ from warehouse import (
     UpsertCounts,
     connect,
     connect_read_only,
+    lock,
     observe,
     transaction,
     upsert_articles,
 )
+from warehouse import db as database
 from warehouse.care.integrity import verify
 from warehouse.errors import WarehouseBusy, WriteConflict
 
@@ -152,6 +154,42 @@ def test_a_second_connection_of_this_process_shares_the_lock(path: Path) -> None
         child = start("add", path, "other", 1)
         upsert(first, article(2, "加息"))
     assert child.communicate(timeout=60)[0] == "other 10 0\n"
+
+
+def test_a_commit_while_another_thread_opens_the_warehouse_is_no_damage(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_sequence = database.read_sequence
+    with connect(path) as first:
+
+        def read_and_commit(db: duckdb.DuckDBPyConnection) -> database.WriteSequence:
+            found = read_sequence(db)
+            if db is not first:
+                with transaction(first):
+                    pass
+            return found
+
+        monkeypatch.setattr(database, "read_sequence", read_and_commit)
+        with connect(path) as second:
+            monkeypatch.undo()
+            sequence = read_sequence(second)
+
+    with connect(path) as db:
+        lock.record_commit(sequence.warehouse_id, sequence.last_seq - 1)  # of a thread that is late
+        (held,) = lock._held.values()
+        assert lock.last_commit(held) == (str(sequence.warehouse_id), sequence.last_seq)
+        assert read_sequence(db) == sequence
+
+
+def test_an_interrupt_while_the_warehouse_is_opened_is_an_interrupt(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_path: Path) -> duckdb.DuckDBPyConnection:
+        raise RuntimeError("Query interrupted")  # as DuckDB does after Ctrl-C
+
+    monkeypatch.setattr(database.instance, "attach", interrupt)
+    with pytest.raises(KeyboardInterrupt), connect(path):
+        pass
 
 
 def test_a_thread_that_waits_too_long_for_its_turn_is_reported(path: Path) -> None:
