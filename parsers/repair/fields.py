@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import soupsieve
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 
 from parsers import registry
 from parsers.errors import ParseError
@@ -119,6 +118,7 @@ class _Read:
 
     Attributes:
         bare: The article that the generic rules find.
+        matches: The elements that each selector matches: to find them takes nearly all the time.
     """
 
     example: Example
@@ -126,6 +126,30 @@ class _Read:
     base: str
     zone: ZoneInfo | None
     bare: Article | None
+    matches: dict[str, list[Tag]] = field(default_factory=dict)
+
+    def selector(self, selector: Selector) -> Selector:
+        """Return the same selector, which need not match, for this page alone."""
+        return _SelectorOfPage(
+            text=selector.text,
+            css=selector.css,
+            attribute=selector.attribute,
+            is_optional=True,
+            matches=self.matches,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SelectorOfPage(Selector):
+    """A selector that remembers its matches in one page."""
+
+    matches: dict[str, list[Tag]]
+
+    def elements(self, node: Tag) -> list[Tag]:
+        """Return the matches; ``node`` is the tree of the page."""
+        if self.css not in self.matches:
+            self.matches[self.css] = Selector.elements(self, node)
+        return self.matches[self.css]
 
 
 def repair_fields(
@@ -147,28 +171,28 @@ def repair_fields(
     bare = [one.bare for one in tests]
     chosen = {name: one for name, one in selectors.items() if name == "remove"}
     before: dict[str, Share] = {}
-    for field in (one for one in FIELDS if one in selectors or one in REQUIRED):
-        own = selectors.get(field)
+    for name in (one for one in FIELDS if one in selectors or one in REQUIRED):
+        own = selectors.get(name)
         if own is None:
-            before[field] = _parsed_share(field, held_back, bare)
+            before[name] = _parsed_share(name, held_back, bare)
         else:
-            before[field] = share_of(_scores(field, own, tests))
-        is_broken = before[field].ratio < LIMITS[field]
-        new = _best(field, own, reads) if is_broken else own
+            before[name] = share_of(_scores(name, own, tests))
+        is_broken = before[name].ratio < LIMITS[name]
+        new = _best(name, own, reads) if is_broken else own
         if new is not None:
-            chosen[field] = new
+            chosen[name] = new
     after = _parsed(_with_select(source, chosen), held_back)
     return Repair(
         fields=tuple(
             FieldRepair(
-                field=field,
-                old=_text(selectors.get(field)),
-                new=_text(chosen.get(field)),
+                field=name,
+                old=_text(selectors.get(name)),
+                new=_text(chosen.get(name)),
                 before=share,
-                after=_parsed_share(field, held_back, after),
-                limit=LIMITS[field],
+                after=_parsed_share(name, held_back, after),
+                limit=LIMITS[name],
             )
-            for field, share in before.items()
+            for name, share in before.items()
         )
     )
 
@@ -247,7 +271,8 @@ def _candidate(field: str, selector: Selector, reads: Sequence[_Read]) -> _Candi
     scores = _scores(field, selector, reads, has_rules=has_rules)
     is_single = field in {"title", "published", "updated", "publisher", "language"}
     sample = reads[:MAX_TRIALS] if is_single else ()
-    repeated = max((len(selector.elements(one.soup)) - 1 for one in sample), default=0)
+    counts = [len(one.selector(selector).elements(one.soup)) for one in sample]
+    repeated = max(counts, default=1) - 1
     promise = -rank(selector.text) - min(max(repeated, 0), 4)
     mean = fmean(one if one >= MIN_RIGHT else 0.0 for one in scores)
     share, length = share_of(scores).ratio, len(selector.text)
@@ -269,14 +294,14 @@ def _scores(
         reads: The pages.
         has_rules: The generic rules take its place on pages without a match.
     """
-    optional = replace(selector, is_optional=True)
     most = MAX_PARAGRAPHS if field == "body" else MAX_MATCHES
     scores = []
     for one in reads:
         known = one.example.known
         if not _is_known(field, known):
             continue
-        if len(soupsieve.compile(selector.css).select(one.soup, limit=most + 1)) > most:
+        optional = one.selector(selector)
+        if len(optional.elements(one.soup)) > most:
             scores.append(0.0)
         else:
             found = read_fields({field: optional}, one.soup, one.base, one.zone)
