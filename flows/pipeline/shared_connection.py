@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,10 +11,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from duckdb import DuckDBPyConnection
 
 MAX_OPEN_SECONDS = 1.0
-"""Our threads hand the open warehouse on for this long at most; then others get a turn."""
+"""The warehouse is open for this long at most without a pause for other processes."""
 
 PAUSE_SECONDS = 0.1
-"""How long they leave it closed then: other processes look for it every 0.05 seconds."""
+"""A pause that other processes notice: they look for the warehouse every 0.05 seconds."""
 
 
 class SharedConnection:
@@ -30,7 +31,7 @@ class SharedConnection:
         self._waiting = 0
         self._opened = ExitStack()
         self._db: DuckDBPyConnection | None = None
-        self._opened_at = 0.0
+        self._closed_at = self._busy_since = -math.inf
 
     @contextmanager
     def use(self) -> Iterator[DuckDBPyConnection]:
@@ -41,19 +42,19 @@ class SharedConnection:
         Raises:
             WarehouseError: It cannot be opened.
         """
-        with self._next_turn():
+        with (
+            self._next_turn(),
             # An error inside closes the connection: nothing of a failed block is left in it.
-            with self._opened.pop_all() as opened:
-                if self._db is None:
-                    self._db = opened.enter_context(self._connect())
-                    opened.callback(self._forget)
-                    self._opened_at = time.monotonic()
-                yield self._db
-                is_due = time.monotonic() - self._opened_at > MAX_OPEN_SECONDS
-                if self._waiting and not is_due:
-                    self._opened = opened.pop_all()
-            if is_due:
+            self._opened.pop_all() as opened,
+        ):
+            if self._db is None:
                 self._pause()
+                opened.callback(self._forget)
+                self._db = opened.enter_context(self._connect())
+            yield self._db
+            is_due = time.monotonic() - self._busy_since > MAX_OPEN_SECONDS
+            if self._waiting and not is_due:
+                self._opened = opened.pop_all()
 
     @contextmanager
     def _next_turn(self) -> Iterator[None]:
@@ -70,9 +71,15 @@ class SharedConnection:
             self._turn.release()
 
     def _pause(self) -> None:
-        """Leave the warehouse closed for other processes, where it is closed and threads wait."""
-        if self._db is None and self._waiting:
-            time.sleep(PAUSE_SECONDS)
+        """Wait for the end of a pause, if the warehouse was open for long without one."""
+        began = time.monotonic()
+        rest = self._closed_at + PAUSE_SECONDS - began
+        if rest > 0 and began - self._busy_since <= MAX_OPEN_SECONDS:
+            return
+        if rest > 0:
+            time.sleep(rest)
+        self._busy_since = time.monotonic()
 
     def _forget(self) -> None:
         self._db = None
+        self._closed_at = time.monotonic()

@@ -40,7 +40,6 @@ from flows.publishing.read_posts import (
 )
 from flows.settings import Settings
 from parsers.frontmatter.read import POST_PARSER
-from warehouse import db
 from warehouse.records import not_modified, posts, quarantine, runs
 from warehouse.records.posts import KnownPost
 from warehouse.rows import Counters, UpsertCounts
@@ -198,7 +197,6 @@ class _OpenWarehouse:
 
     def _open(self) -> None:
         run = self._run
-        warehouse, notify = run.settings.warehouse, run.environment.notify
         self._stack.enter_context(
             locks.acquire_all(
                 run.settings,
@@ -206,13 +204,11 @@ class _OpenWarehouse:
                 flow="import",
                 run_id=run.id,
                 wait_seconds=locks.LONG_WAIT_SECONDS,
-                notify=notify,
+                notify=run.environment.notify,
                 stop=run.environment.stop,
             )
         )
-        self.connection = self._stack.enter_context(
-            db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds, notify=notify)
-        )
+        self.connection = self._stack.enter_context(run.reading())
         self._opened = time.monotonic()
 
 

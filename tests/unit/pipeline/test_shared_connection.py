@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from flows.pipeline import shared_connection
-from flows.pipeline.shared_connection import SharedConnection
+from flows.pipeline.shared_connection import PAUSE_SECONDS, SharedConnection
 
 
 class Opened:
@@ -88,19 +88,33 @@ def test_connection_that_was_open_for_long_is_closed_for_other_processes(
     assert (opened.count, opened.open) == (2, 0)
 
 
+def pauses_of(use, monkeypatch, opened: Opened) -> list[tuple[bool, int]]:
+    """Return, for each pause, whether it is as long as it may be, and how many were open."""
+    pauses = []
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            shared_connection.time,
+            "sleep",
+            lambda seconds: pauses.append((0 < seconds <= PAUSE_SECONDS, opened.open)),
+        )
+        use()
+    return pauses
+
+
 def test_other_processes_get_a_pause_when_the_connection_was_open_for_long(
     shared, opened, monkeypatch
 ):
-    pauses = []
-    monkeypatch.setattr(
-        shared_connection.time, "sleep", lambda seconds: pauses.append((seconds, opened.open))
-    )
-    hand_over(shared)
-    assert pauses == []
+    def use_twice() -> None:
+        for _ in range(2):
+            with shared.use():
+                pass
+
+    assert pauses_of(lambda: hand_over(shared), monkeypatch, opened) == []
+    assert pauses_of(use_twice, monkeypatch, opened) == []
 
     monkeypatch.setattr(shared_connection, "MAX_OPEN_SECONDS", -1.0)
-    hand_over(shared)
-    assert pauses == [(shared_connection.PAUSE_SECONDS, 0)]
+    assert pauses_of(lambda: hand_over(shared), monkeypatch, opened)[-1] == (True, 0)
+    assert pauses_of(use_twice, monkeypatch, opened)[-1] == (True, 0)
 
 
 def test_error_inside_closes_the_connection(shared, opened):
