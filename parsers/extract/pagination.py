@@ -1,8 +1,8 @@
 """Find the link to the next page of an article: ``rel=next``, and numbered links.
 
-A blog's ``rel=next`` often leads to the next post. So a link needs two signs: its address is
-that of the article with a page number (``?page=2``, ``/2/``, ``_2.html``, ``-p2``), and it is
-declared or worded as the next page, or its text is the page number.
+A blog's ``rel=next`` often leads to the next post, so a link needs two signs. Its address is that
+of the article with a page number (``?page=2``, ``/2/``, ``_2.html``, ``-p2``). And it is declared
+or worded as the next page, or its text is the page number.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ _MAX_KEYWORD = 12
 def weigh(page: Layout, *, trusting: bool = False) -> None:
     """Weigh every block, and sum the weights in every box.
 
-    Blocks in a box whose class names or tag mean an aside or a comment do not count,
-    unless the box contains most sentences of the page and a likely article.
+    Blocks in an aside or a comment, by class name or tag, do not count. They do if that box
+    contains most sentences of the page and a likely article.
 
     Args:
         page: The page; changed in place.
