@@ -178,7 +178,7 @@ def _tasks(
     return {
         "rows": lambda: maintenance_tasks.delete_old_rows(settings),
         "snapshots": lambda: maintenance_tasks.clean_snapshots(settings),
-        "warehouse": lambda: maintenance_tasks.compact_warehouse(
+        "warehouse": lambda: maintenance_tasks.compact_if_worth(
             settings, fetch_retention_days=fetch_retention_days, is_stopping=is_stopping
         ),
         "checkpoints": lambda: maintenance_tasks.delete_old_checkpoints(

@@ -85,7 +85,7 @@ def _delete_if_older(file: Path, seconds: float) -> bool:
     return False
 
 
-def compact_warehouse(
+def compact_if_worth(
     settings: Settings,
     *,
     fetch_retention_days: int | None,

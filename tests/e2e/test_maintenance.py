@@ -105,7 +105,7 @@ def test_compacting_removes_old_fetches_and_keeps_every_article(project):
     with connect(project.settings.warehouse.path) as db, transaction(db):
         db.execute("UPDATE _store.fetches SET fetched_at = fetched_at - INTERVAL 400 DAY")
 
-    done = maintenance_tasks.compact_warehouse(project.settings, fetch_retention_days=365)
+    done = maintenance_tasks.compact_if_worth(project.settings, fetch_retention_days=365)
 
     assert "became" in done
     assert "0 fetches deleted" not in done
@@ -118,7 +118,7 @@ def test_warehouse_in_use_is_left_for_the_next_time(project, monkeypatch):
     monkeypatch.setattr(maintenance_tasks, "_COMPACT_WAIT_SECONDS", 0.2)
 
     with connect(project.settings.warehouse.path):
-        done = maintenance_tasks.compact_warehouse(project.settings, fetch_retention_days=365)
+        done = maintenance_tasks.compact_if_worth(project.settings, fetch_retention_days=365)
 
     assert "not compacted" in done
 

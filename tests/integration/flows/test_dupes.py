@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from flows.admin.maintenance_tasks import compact_warehouse
+from flows.admin.maintenance_tasks import compact_if_worth
 from flows.errors import Interrupted
 from tests.unit.warehouse.factories import NOON, article, upsert
 from tests.unit.warehouse.syndication_texts import story
@@ -92,8 +92,8 @@ def test_texts_that_are_not_compared_yet_are_counted(stored, project):
 
     code, _, err = stored("ofweek:3")
     with pytest.raises(Interrupted):
-        compact_warehouse(project.settings, fetch_retention_days=None, is_stopping=lambda: True)
-    compact_warehouse(project.settings, fetch_retention_days=None)
+        compact_if_worth(project.settings, fetch_retention_days=None, is_stopping=lambda: True)
+    compact_if_worth(project.settings, fetch_retention_days=None)
     completed = json.loads(stored("--live", "--json")[1])
 
     assert (code, err.split()[0]) == (0, "1")
