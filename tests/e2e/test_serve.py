@@ -208,14 +208,14 @@ class TestServe:
         serving.faults.clear()
 
     def test_next_start_catches_up_once_keeps_the_pause_and_drops_removed_sources(self, serving):
-        stopped = datetime.now(UTC)
+        stopped = datetime.now(UTC) + timedelta(seconds=1)  # the filter takes whole seconds
         text = serving.config.read_text(encoding="utf-8")
         serving.config.write_text(text.replace("[sources.ofweek]", "[sources.renamed]"), "utf-8")
         threading.Event().wait(2 * WOSHIPM_SECONDS)
+        started = datetime.now(UTC)
 
         serving.start()
 
-        started = datetime.now(UTC)
         assert serving.runs("RUNNING", "CANCELLING", name="sync ofweek") == []
         ended = serving.runs("CANCELLED", "COMPLETED", "CRASHED", name="sync ofweek")
         assert max(ended, key=lambda run: run["start_time"])["state"]["type"] == "CANCELLED"
@@ -224,17 +224,15 @@ class TestServe:
         assert "ofweek" not in {one["name"] for one in deployments}
         assert "maintenance/maintenance" in serving.output().split("(paused in the UI)")[-2]
         # Of the runs that came due meanwhile the latest is done, or a later one that was sooner.
-        # The others are cancelled, and so is one that the old worker had taken.
-        late = stopped + timedelta(seconds=2 * WOSHIPM_SECONDS)
+        # The others are gone, and cancelled is one that the old worker had taken.
+        latest = started - timedelta(seconds=WOSHIPM_SECONDS)
         serving.wait(
             "a late run is done",
-            lambda: serving.runs_due("woshipm", late, datetime.now(UTC), "COMPLETED"),
+            lambda: serving.runs_due("woshipm", latest, datetime.now(UTC), "COMPLETED"),
         )
-        done = serving.runs_due("woshipm", stopped, started, "COMPLETED")
-        due = [datetime.fromisoformat(run["expected_start_time"]) for run in done]
-        assert [at for at in due if at < late] == []
-        assert len(due) <= 1
-        assert serving.runs_due("woshipm", stopped, late, "SCHEDULED", "RUNNING", "PENDING") == []
+        late = ("SCHEDULED", "PENDING", "RUNNING", "COMPLETED")
+        assert serving.runs_due("woshipm", stopped, latest, *late) == []
+        assert len(serving.runs_due("woshipm", latest, started, "COMPLETED")) <= 1
 
     def test_after_a_kill_of_everything_the_run_is_crashed_and_the_next_one_runs(self, serving):
         serving.fetch_again(ARTICLES_OF_OFWEEK, SLOW)
@@ -250,12 +248,10 @@ class TestServe:
         serving.wait_for_state(serving.ask("renamed"), "COMPLETED")
 
     def test_children_end_with_a_killed_supervisor(self, serving):
-        children = {serving.child_pid(SERVER_MODULE), serving.child_pid("prefect")}
         serving.note_processes()
         serving.process.kill()
         serving.process.wait(10)
 
-        serving.wait("server and worker ended", lambda: not children & serving.alive(), 60)
         # A run that has just begun looks for its server for up to five minutes.
         serving.wait("every process ended", lambda: not serving.alive(), 330)
 
