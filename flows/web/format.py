@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, tzinfo
 
 from flows.secrets.redact import redact_text
-from parsers.text.characters import visible
+from parsers.text.characters import display_line
 
 NOTHING = "–"
 """What a page shows for a value that is null."""
@@ -15,7 +15,6 @@ NOTHING = "–"
 _KANA = re.compile("[\u3040-\u30ff]")
 _HANGUL = re.compile("[\uac00-\ud7af]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
-_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LANGUAGE_TAG = re.compile("[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _BYTES = 1000.0
 _YEAR = 365.25 * 86_400
@@ -76,12 +75,8 @@ def moment(value: datetime | None, zone: tzinfo) -> str:
 
 
 def clean(text: str | None) -> str:
-    """Stored text on one line, white space collapsed.
-
-    Control characters are removed, and so are those that change the direction of a text: they
-    can show another text than the one that is stored. The browser finds the direction itself.
-    """
-    return NOTHING if text is None else " ".join(_DIRECTIONS.sub("", visible(text)).split())
+    """Stored text on one line; see ``display_line``."""
+    return NOTHING if text is None else display_line(text)
 
 
 def shorten(text: str | None, length: int = 200) -> str:

@@ -17,6 +17,8 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
 
 def escape_controls(text: str) -> str:
     r"""Escape characters that could act on a terminal as ``\u001b``; keep tabs and line feeds."""
@@ -37,3 +39,12 @@ def visible(text: str) -> str:
     """Remove the characters that a reader cannot see or a database cannot store."""
     # Form feed and next line are control characters that separate words, also in <pre>.
     return _INVISIBLE.sub("", text).replace("\x0c", " ").replace("\x85", " ")
+
+
+def display_line(text: str) -> str:
+    """Text on one line, white space collapsed.
+
+    Control characters are removed, and so are those that change the direction of a text: they
+    can show another text than the one that is stored. A reader finds the direction itself.
+    """
+    return " ".join(_DIRECTIONS.sub("", visible(text)).split())

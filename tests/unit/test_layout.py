@@ -25,8 +25,9 @@ FLOORS = (
 HEIGHTS = {name: len(FLOORS) + 1 - n for n, floor in enumerate(FLOORS) for name in floor}
 FLOWS = FLOORS[1]
 # One way only: the archive stores what the fetcher returns, `copydesk serve` is a command, the
-# replay of quarantined posts imports them again, and pages show what `admin` reports.
-SIDEWAYS = {("archive", "fetch"), ("cli", "serve"), ("admin", "publishing"), ("web", "admin")}
+# replay of quarantined posts imports them again, and pages show what `admin` reports and have feeds.
+SIDEWAYS = {("archive", "fetch"), ("cli", "serve"), ("admin", "publishing"), ("web", "admin"),
+            ("web", "publishing")}  # fmt: skip
 
 FOREIGN = {
     "parsers": {"flows", "warehouse", "requests", "urllib3", "prefect", "duckdb", "socket", "tenacity"},

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from duckdb import DuckDBPyConnection
@@ -14,10 +15,11 @@ from markupsafe import Markup
 from flows.admin.health import SourceReport, report_of
 from flows.admin.revisions import changed_fields, is_other_parse, unknown_article
 from flows.admin.word_diff import Operation, diff
+from flows.publishing.feeds.model import FeedEntry, urn_of
 from flows.settings import Settings
 from flows.web.browse import queries
 from flows.web.browse.pool import Reader
-from flows.web.browse.response import FeedEntry, Page
+from flows.web.browse.response import Page
 from flows.web.report import figures
 from flows.web.report.rows import DayCount
 from warehouse.errors import NotFound
@@ -330,12 +332,13 @@ def _days_json(counts: Sequence[DayCount]) -> list[dict[str, object]]:
 
 
 def _entry(row: Mapping[str, Any]) -> FeedEntry:
-    published = row["published_at"]
+    article_id, published = row["article_id"], row["published_at"]
     return FeedEntry(
-        article_id=row["article_id"],
+        id=urn_of(article_id),
         title=row["title"],
-        source=row["source"],
         url=row["url"],
+        related_url=f"/article?{urlencode({'id': article_id})}",
+        categories=(row["source"],),
         published_at=published,
         updated_at=published or row.get("first_seen_at") or _UNKNOWN,
     )

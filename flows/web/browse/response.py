@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,32 +14,16 @@ from starlette.responses import Response
 
 from flows.csv_cells import safe_cell
 from flows.json_text import dump
+from flows.publishing.feeds import atom
+from flows.publishing.feeds.model import Feed, FeedEntry, urn_of
 from flows.web.environment import content_security_policy, render
-from warehouse.keys import as_uuid, key_of
 
 MEDIA_TYPES = {
     ".json": "application/json",
     ".csv": "text/csv; charset=utf-8",
-    ".atom": "application/atom+xml",
+    ".atom": atom.MEDIA_TYPE,
 }
 POLICY = content_security_policy("frame-src 'self'", "frame-ancestors 'self'", forms="'self'")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedEntry:
-    """One article in an Atom feed; its text is not part of it."""
-
-    article_id: str
-    title: str | None
-    source: str
-    url: str
-    published_at: datetime | None
-    updated_at: datetime
-
-    @property
-    def urn(self) -> str:
-        """The same for every feed and every port."""
-        return as_uuid(key_of(self.article_id)).urn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +36,7 @@ class Page:
         rows: The rows of its CSV, with the same columns each.
         columns: Their names; those of the first row where it is empty.
         document: Its JSON; ``{"rows": rows}`` where it is ``None``.
-        entries: Its Atom feed; ``None`` where it has none.
+        entries: Its Atom feed; ``None`` where it has none. Related addresses are without origin.
         status: Of the answer.
     """
 
@@ -83,7 +67,7 @@ class Address:
     @property
     def urn(self) -> str:
         """The id of a feed: the same whatever port the server listens on."""
-        return as_uuid(key_of(self.to())).urn
+        return urn_of(self.to())
 
     def to(self, suffix: str = "", **changes: object) -> str:
         """The path and query of this page in a format, with other parameters."""
@@ -99,7 +83,8 @@ def respond(page: Page, suffix: str, address: Address, shared: Mapping[str, Any]
     if suffix == ".csv":
         return _answer(write_csv(page.rows, page.columns), suffix, page.status)
     if suffix == ".atom" and page.entries is not None:
-        return _answer(_atom(page, page.entries, address), suffix, page.status)
+        feed = atom.render_atom(_feed(page, page.entries, address))
+        return Response(feed, page.status, media_type=MEDIA_TYPES[suffix])
     values = {"title": page.title, "address": address, "page": page, **shared, **page.values}
     headers = {"Content-Security-Policy": POLICY}
     html = render(f"browse/{page.template}", **values)
@@ -121,10 +106,16 @@ def _answer(text: str, suffix: str, status: int) -> Response:
     return Response(text.encode("utf-8", "replace"), status, media_type=MEDIA_TYPES[suffix])
 
 
-def _atom(page: Page, entries: Sequence[FeedEntry], address: Address) -> str:
-    latest = max((one.updated_at for one in entries), default=datetime(1970, 1, 1, tzinfo=UTC))
-    return render(
-        "browse/feed.atom", title=page.title, address=address, entries=entries, latest=latest
+def _feed(page: Page, entries: Sequence[FeedEntry], address: Address) -> Feed:
+    """The feed of a page; each entry is related to its own page."""
+    return Feed(
+        id=address.urn,
+        title=page.title,
+        home_url=address.origin + address.to(),
+        feed_url=address.origin + address.to(".atom"),
+        entries=tuple(
+            replace(one, related_url=address.origin + one.related_url) for one in entries
+        ),
     )
 
 
