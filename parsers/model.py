@@ -225,7 +225,7 @@ class Article:
     original_url: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Parser:
     """How one kind of source is read; ``parsers.registry`` lists all parsers.
 

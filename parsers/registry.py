@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -185,10 +185,15 @@ def parser_for(url: str) -> Parser | None:
         if parser.accepts_any_url or _required(parser):
             continue
         with suppress(ParseError, BrokenPlugin):  # BrokenParser is a bug in another package
-            source = make_source(parser.name, parser, {})
+            source = _default_source(parser)
             _call(source, url, partial(parser.entry_of, source, url))
             return parser
     return None
+
+
+@lru_cache(maxsize=64)  # parser_for is asked for each page without a source
+def _default_source(parser: Parser) -> Source:
+    return make_source(parser.name, parser, {})
 
 
 def _call(source: Source, url: str, call: Callable[[], T]) -> T:
