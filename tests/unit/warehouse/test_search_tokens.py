@@ -97,7 +97,7 @@ def test_a_batch_has_the_tokens_of_its_texts(texts: list[str]) -> None:
 def tokens_in_sql() -> Iterator[DuckDBPyConnection]:
     """A connection with a macro that returns the tokens of a query, cut out of ``search``."""
     sql = next(one.sql for one in reversed(migrations()) if "MACRO search(" in one.sql)
-    head = sql[sql.index("WITH words AS") : sql.index("), postings AS")].replace("[:48]", "")
+    head = sql[sql.index("WITH words AS") : sql.index("), hits AS")].replace("[:48]", "")
     body = f"{head}) SELECT term, shift, token, is_single FROM tokens ORDER BY term, shift"
     with duckdb.connect() as db:
         db.execute(f"CREATE MACRO query_tokens(query) AS TABLE {body}")
