@@ -43,7 +43,7 @@ def query(
         BadQuery: The statement is refused or fails.
     """
     with connect_for_queries(file_to_read(settings, live=live, notify=notify)) as db:
-        return QueryResult(_interruptible(db, lambda: run_query(db, sql, limit=limit)))
+        return QueryResult(run_interruptible(db, lambda: run_query(db, sql, limit=limit)))
 
 
 def query_to_parquet(
@@ -53,7 +53,7 @@ def query_to_parquet(
     import pyarrow.parquet
 
     with connect_for_queries(file_to_read(settings, live=live, notify=notify)) as db:
-        found = _interruptible(db, lambda: run_query_arrow(db, sql))
+        found = run_interruptible(db, lambda: run_query_arrow(db, sql))
     pyarrow.parquet.write_table(found, file, compression="zstd")
     count: int = found.num_rows
     return count
@@ -73,7 +73,7 @@ def file_to_read(settings: Settings, *, live: bool, notify: Notify) -> Path:
     return snapshot.path
 
 
-def _interruptible(db: DuckDBPyConnection, run: Callable[[], Result]) -> Result:
+def run_interruptible(db: DuckDBPyConnection, run: Callable[[], Result]) -> Result:
     """Run statements of ``db`` in a thread: DuckDB 2 often misses Ctrl-C in the main thread.
 
     Raises:

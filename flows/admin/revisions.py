@@ -9,10 +9,10 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from flows.admin import word_diff
-from flows.admin.word_diff import Mark
+from flows import word_diff
 from flows.settings import Settings
 from flows.text import pluralize
+from flows.word_diff import Mark
 from parsers.text.characters import single_line
 from warehouse import connect_read_only, current_snapshot
 from warehouse.errors import NotFound

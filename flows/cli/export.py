@@ -10,11 +10,12 @@ import click
 from flows.cli.console import Console, usage_error, with_global_options
 from flows.cli.parameters import MOMENT
 
-FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv", "parquet")
+FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv", "parquet", "atom", "jsonfeed")
+FEEDS = ("atom", "jsonfeed")
 
 
 @click.command(
-    short_help="Write articles as posts, as one file, or as tables.",
+    short_help="Write articles as posts, as one file, as a feed, or as tables.",
     epilog="Example: copydesk export my-site --format jekyll --check",
 )
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
@@ -30,6 +31,18 @@ FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv", "parquet")
     "--partition", is_flag=True, help="parquet: a file for each source and month of publication."
 )
 @click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="atom, jsonfeed: at most the newest N entries; 0 for all.",
+    metavar="N",
+)
+@click.option(
+    "--corrections", is_flag=True,
+    help="atom, jsonfeed: an entry for each correction, with what it changed.",
+)  # fmt: skip
+@click.option(
     "--allow-empty", is_flag=True, help="Replace a full file although no article is selected."
 )
 @with_global_options
@@ -43,9 +56,11 @@ def export(
     *,
     check: bool,
     partition: bool,
+    limit: int,
+    corrections: bool,
     allow_empty: bool,
 ) -> int:
-    """Write articles as posts (jekyll, hexo, hugo), one file (jsonl, csv) or tables (parquet).
+    """Write articles as posts, as one file (jsonl, csv), as a feed, or as tables (parquet).
 
     An unchanged imported article is written as the bytes it came from, with its copies and
     earlier versions. DIR is the folder that was imported, or the parent of several. A file
@@ -59,7 +74,18 @@ def export(
 
     if partition and format_ != "parquet":
         usage_error("--partition needs --format parquet")
+    if corrections and format_ not in FEEDS:
+        usage_error("--corrections needs --format atom or jsonfeed")
     settings = console.settings()
+    if format_ in FEEDS:
+        from flows.publishing.export_feeds import export_feed
+
+        feed = export_feed(
+            settings, directory, format_, source=source, since=since, limit=limit or None,
+            has_corrections=corrections, check=check, allow_empty=allow_empty,
+        )  # fmt: skip
+        console.print_result(feed.as_json(), feed.message())
+        return feed.exit_code
     if format_ == "parquet":
         write_tables = export_partitions if partition else export_tables
         tables = write_tables(

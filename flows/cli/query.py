@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
@@ -14,6 +13,8 @@ from flows.cli.tables import table, table_or_blocks
 from flows.json_text import dump
 from flows.text import pluralize
 
+FORMATS = ("table", "json", "csv", "parquet", "atom", "jsonfeed")
+
 
 @click.command(
     short_help="Run one read-only SQL statement.",
@@ -21,8 +22,9 @@ from flows.text import pluralize
 )
 @click.argument("sql")
 @click.option(
-    "--format", "format_", type=click.Choice(("table", "json", "csv", "parquet")), default=None,
-    help="table (default), json (same as --json), csv, or parquet (needs --output).",
+    "--format", "format_", type=click.Choice(FORMATS), default=None,
+    help="table (default), json (same as --json), csv, parquet (needs --output), or a feed of the "
+    "articles that the column article_id names: atom, jsonfeed.",
 )  # fmt: skip
 @click.option("--output", type=OutFile(), help="Write to this file.")
 @click.option("--live", is_flag=True, help="Query the warehouse itself instead of the snapshot.")
@@ -31,7 +33,7 @@ from flows.text import pluralize
 def query(
     console: Console,
     sql: str,
-    format_: Literal["table", "json", "csv", "parquet"] | None,
+    format_: str | None,
     output: Path | None,
     *,
     live: bool,
@@ -53,6 +55,17 @@ def query(
             usage_error("--format parquet needs --output FILE")
         count = queries.query_to_parquet(settings, sql, output, live=live, notify=console.notify)
         console.notify(f"{pluralize(count, 'row')} written to {output}")
+        return OK
+    if format_ in ("atom", "jsonfeed"):
+        from flows.admin.query_feed import query_feed
+        from flows.publishing.documents import replace_if_changed
+
+        feed = query_feed(settings, sql, format_, live=live, notify=console.notify)
+        if output is None:
+            click.echo(feed, nl=False)
+        else:
+            state = "written" if replace_if_changed(output, feed) else "unchanged"
+            console.notify(f"{output} {state}")
         return OK
     result = queries.query(settings, sql, live=live, notify=console.notify)
     if format_ == "json":

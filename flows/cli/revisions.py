@@ -13,7 +13,7 @@ from flows.cli.exit_codes import OK
 from flows.json_text import dump
 
 if TYPE_CHECKING:
-    from flows.admin.word_diff import Kind
+    from flows.word_diff import Kind
 
 _COLOURS = {"delete": "red", "insert": "green"}
 
@@ -41,7 +41,7 @@ def revisions(console: Console, article_id: str, *, has_diff: bool) -> int:
     if console.json:
         click.echo(dump(history.as_json()))
         return OK
-    from flows.admin import word_diff
+    from flows import word_diff
 
     is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for line in history.lines(_coloured if is_coloured else word_diff.mark):
@@ -50,7 +50,7 @@ def revisions(console: Console, article_id: str, *, has_diff: bool) -> int:
 
 
 def _coloured(kind: Kind, text: str) -> str:
-    from flows.admin import word_diff
+    from flows import word_diff
 
     marked = word_diff.mark(kind, text)
     return click.style(marked, fg=_COLOURS[kind]) if kind in _COLOURS else marked

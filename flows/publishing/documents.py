@@ -77,3 +77,12 @@ def atomic_file(file: Path) -> Iterator[IO[bytes]]:
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace_if_changed(file: Path, data: bytes) -> bool:
+    """Write a file unless it has these bytes; return whether it was written."""
+    if file.exists() and file.read_bytes() == data:
+        return False
+    with atomic_file(file) as out:
+        out.write(data)
+    return True

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.admin import word_diff
-from flows.admin.word_diff import Operation, diff, render, words
+from flows import word_diff
+from flows.word_diff import Operation, diff, render, words
 
 TEXTS = st.text(alphabet="ab 天地。.,\n¶[-]{+}0é\u0301", max_size=60) | st.text(max_size=40)
 

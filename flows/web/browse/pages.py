@@ -14,7 +14,6 @@ from markupsafe import Markup
 
 from flows.admin.health import SourceReport, report_of
 from flows.admin.revisions import changed_fields, is_other_parse, unknown_article
-from flows.admin.word_diff import Operation, diff
 from flows.publishing.feeds.model import FeedEntry, urn_of
 from flows.settings import Settings
 from flows.web.browse import queries
@@ -22,6 +21,7 @@ from flows.web.browse.pool import Reader
 from flows.web.browse.response import Page
 from flows.web.report import figures
 from flows.web.report.rows import DayCount
+from flows.word_diff import Operation, diff
 from warehouse.errors import NotFound
 from warehouse.read.article import read_article, read_sightings
 from warehouse.read.latest import read_latest
