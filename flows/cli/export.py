@@ -10,8 +10,9 @@ import click
 from flows.cli.console import Console, usage_error, with_global_options
 from flows.cli.parameters import MOMENT
 
-FORMATS = ("jekyll", "hexo", "hugo", "jsonl", "csv", "parquet", "atom", "jsonfeed")
+POST_FORMATS = ("jekyll", "hexo", "hugo")
 FEEDS = ("atom", "jsonfeed")
+FORMATS = (*POST_FORMATS, "jsonl", "csv", "parquet", *FEEDS)
 
 
 @click.command(
@@ -45,6 +46,11 @@ FEEDS = ("atom", "jsonfeed")
 @click.option(
     "--allow-empty", is_flag=True, help="Replace a full file although no article is selected."
 )
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Replace posts that others wrote, and update them from now on.",
+)
 @with_global_options
 @click.pass_obj
 def export(
@@ -59,14 +65,18 @@ def export(
     limit: int,
     corrections: bool,
     allow_empty: bool,
+    take_over: bool,
 ) -> int:
     """Write articles as posts, as one file (jsonl, csv), as a feed, or as tables (parquet).
 
-    An unchanged imported article is written as the bytes it came from, with its copies and
-    earlier versions. DIR is the folder that was imported, or the parent of several. A file
-    that copydesk did not write is never overwritten, and a full file is never replaced by an empty
-    one (exit code 3) without --allow-empty. Posts that belong to no exported article
-    are listed and left alone; --check does not count them as differences.
+    DIR is the folder that was imported, or the parent of several. An imported article is written
+    as the bytes it came from, with its copies and earlier versions, as long as its content is the
+    same. If a source corrected it, its file is updated, unless the file was edited since the
+    import. A file that copydesk neither wrote nor imported is never overwritten without
+    --take-over (exit code 3). --take-over replaces it, and the post of an exported article
+    under another name; .copydesk-replaced has the bytes from before. A full file is never
+    replaced by an empty one (exit code 3) without --allow-empty. Posts that belong to no
+    exported article are listed and left alone; --check does not count them as differences.
     """
     from flows.publishing.export_partitions import export_partitions
     from flows.publishing.export_posts import export_articles
@@ -76,6 +86,8 @@ def export(
         usage_error("--partition needs --format parquet")
     if corrections and format_ not in FEEDS:
         usage_error("--corrections needs --format atom or jsonfeed")
+    if take_over and (check or format_ not in POST_FORMATS):
+        usage_error(f"--take-over writes posts: {', '.join(POST_FORMATS)}, without --check")
     settings = console.settings()
     if format_ in FEEDS:
         from flows.publishing.export_feeds import export_feed
@@ -101,6 +113,7 @@ def export(
         since=since,
         check=check,
         allow_empty=allow_empty,
+        take_over=take_over,
     )
     console.print_result(posts.as_json(), posts.message())
     return posts.exit_code

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,16 +15,17 @@ from duckdb import DuckDBPyConnection
 from flows.errors import ConfigurationError
 from flows.pipeline.rows import article_of
 from flows.publishing.documents import is_copydesk_file, write_csv, write_jsonl
-from flows.publishing.write_files import (
-    JOURNAL,
-    ExportResult,
-    PlannedFile,
-    file_exists,
-    write_files,
+from flows.publishing.export_journal import Journal
+from flows.publishing.plan_posts import (
+    PostPlan,
+    plan_posts,
+    posts_of_others,
+    with_other_paths,
 )
+from flows.publishing.write_files import ExportResult, file_exists, write_files
 from flows.settings import Settings
 from flows.text import pluralize
-from parsers.frontmatter import Dialect, post_path, write_post
+from parsers.frontmatter import Dialect, write_post
 from parsers.model import Article
 from parsers.text.characters import single_line
 from warehouse import connect_read_only, current_snapshot
@@ -81,7 +81,9 @@ class ExportReport:
         found = self.exported
         own = {} if self.is_check else {"changed": "left alone"}
         counts = ", ".join(
-            f"{count} {own.get(kind, kind)}" for kind, count in found.counts().items() if count
+            f"{count} {own.get(kind, kind.replace('_', ' '))}"
+            for kind, count in found.counts().items()
+            if count
         )
         files = f"; files: {counts}" if counts else ""
         lines = [f"{self.directory}: {pluralize(self.articles, 'article')}{files}"]
@@ -111,6 +113,7 @@ def export_articles(
     since: datetime | None = None,
     check: bool = False,
     allow_empty: bool = False,
+    take_over: bool = False,
 ) -> ExportReport:
     """Write the current articles, or with ``check`` compare the files in the folder.
 
@@ -122,6 +125,7 @@ def export_articles(
         since: Only articles published then or later; without zone it is UTC.
         check: Compare, write nothing.
         allow_empty: Replace a file with articles although no article is selected.
+        take_over: Replace posts that others wrote, and update them from now on.
 
     Raises:
         WarehouseError: There is no snapshot yet, or it cannot be read.
@@ -139,7 +143,9 @@ def export_articles(
             may_replace = bool(count) or allow_empty
             exported = _one_file(selection, directory, format_, may_replace, check=check)
         else:
-            exported = _posts(selection, directory, cast("Dialect", format_), check=check)
+            exported = _posts(
+                selection, directory, cast("Dialect", format_), check=check, take_over=take_over
+            )
     return ExportReport(articles=count, exported=exported, directory=directory, is_check=check)
 
 
@@ -199,53 +205,34 @@ def _one_file(
 
 
 def _posts(
-    selection: _Selection, directory: Path, dialect: Dialect, *, check: bool
+    selection: _Selection, directory: Path, dialect: Dialect, *, check: bool, take_over: bool
 ) -> ExportResult:
-    """Write the posts of a dialect.
-
-    1. An article that was imported and did not change since is written as the bytes it came
-       from, with its copies and earlier versions: into a fresh folder if it was imported in
-       this dialect, and into the folder that it came from for every file that exists there.
-    2. Any other article is written in the current form of the dialect.
-    """
+    """Write the posts of a dialect: see ``plan_posts``."""
     infos, files = selection.infos()
     inside = _part_of_site(directory, files) if check else ""
     if inside:
         directory = directory.absolute().parent
-    own = _imported_files(files, directory, dialect)
-    new = {one.article_id: one for one in infos if one.article_id not in own and not inside}
-    own = {key: one for key, one in own.items() if one.path.startswith(inside)}
-    plan = [PlannedFile(key=key, path=one.path, digest=one.digest) for key, one in own.items()]
-    plan += [PlannedFile(key=key, path=post_path(one, dialect)) for key, one in new.items()]
-    keys = {one.seq: key for key, one in own.items()}
-    contents = chain(
-        ((keys[seq], data) for seq, data in posts.file_data(selection.db, list(keys))),
-        (
-            (article.article_id, write_post(article, dialect).data)
-            for article in (selection.articles() if new else ())
-            if article.article_id in new
-        ),
+    plan = plan_posts(infos, files, directory, dialect, inside=inside)
+    plan.files = with_other_paths(plan.files, directory, Journal(directory).taken_over)
+    if take_over:
+        others = posts_of_others(plan.files, directory)
+        plan.files = with_other_paths(plan.files, directory, others)
+    return write_files(
+        plan.files,
+        _contents(selection, plan),
+        directory,
+        check=check,
+        inside=inside,
+        take_over=take_over,
     )
-    return write_files(plan, contents, directory, check=check, inside=inside)
 
 
-def _imported_files(
-    files: Sequence[StoredFile], directory: Path, dialect: Dialect
-) -> dict[str, StoredFile]:
-    """The files that are written as imported; the main file of an article by its id."""
-    existing = {one.seq for one in files if file_exists(directory, one.path)}
-    is_restored = not existing or (directory / JOURNAL).exists()
-    fit = [one for one in files if one.dialect == dialect or one.seq in existing]
-    fit.sort(key=lambda one: (one.is_current, one.seq in existing, one.seq))
-    main = {one.article_id: one for one in fit if one.is_current}
-    found: dict[str, StoredFile] = {}
-    for one in fit:
-        first = main.get(one.article_id)
-        if first is one:
-            found[one.article_id] = one
-        elif first is not None and (is_restored or one.seq in existing):
-            found[f"{one.article_id}\n{one.path}"] = one
-    return found
+def _contents(selection: _Selection, plan: PostPlan) -> Iterator[tuple[str, bytes]]:
+    for seq, data in posts.file_data(selection.db, list(plan.imported)):
+        yield plan.imported[seq], data
+    for article in selection.articles() if plan.dialects else ():
+        if dialect := plan.dialects.get(article.article_id):
+            yield article.article_id, write_post(article, dialect).data
 
 
 def _part_of_site(directory: Path, files: Sequence[StoredFile]) -> str:

@@ -1,27 +1,27 @@
 """Write or compare the files of an export.
 
-A file is replaced only if copydesk wrote it and it was not edited since; the journal
-``.copydesk-export.jsonl`` in the folder records what was written. Every file is written under
-a temporary name and renamed, and never through a link.
+A file is replaced only if copydesk wrote or imported it and it was not edited since; the
+journal ``.copydesk-export.jsonl`` in the folder records what was written. ``take_over`` replaces
+files of others, too, and keeps their bytes in ``.copydesk-replaced``. Every file is written
+under a temporary name and renamed, and never through a link.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from flows.publishing.documents import atomic_file
+from flows.publishing.export_journal import Journal, sha256_hex
 from flows.publishing.find_posts import EXTENSIONS
 from parsers.frontmatter import distinct_paths
 from parsers.frontmatter.file_names import is_inside
 
-JOURNAL = ".copydesk-export.jsonl"
+REPLACED = ".copydesk-replaced"
+"""The folder of the bytes that ``take_over`` replaced and nothing else holds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +31,9 @@ class ExportResult:
     Attributes:
         identical: Existing files with the same bytes.
         written: New files.
-        updated: Replaced files of an earlier export.
+        updated: Replaced files of an earlier export, or imported files of corrected articles.
+        rewritten: Imported files whose head was no YAML, written with a correct head.
+        taken_over: Replaced files of others; ``REPLACED`` has their bytes.
         removed: Files of an earlier export without articles today.
         changed: Files that differ and were left alone, because copydesk did not write them
             or they were edited since; with ``check`` all that differ.
@@ -44,6 +46,8 @@ class ExportResult:
     identical: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
+    rewritten: list[str] = field(default_factory=list)
+    taken_over: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -62,6 +66,8 @@ class ExportResult:
             "identical",
             "written",
             "updated",
+            "rewritten",
+            "taken_over",
             "removed",
             "changed",
             "missing",
@@ -78,12 +84,17 @@ class PlannedFile:
     Attributes:
         key: Unique; the article's id for its main file.
         path: Preferred path.
-        digest: SHA-256 of its bytes, in hex, if it is written as imported; else empty.
+        digest: SHA-256, in hex, of the imported file that it is or replaces; else empty.
+        is_corrected: The article changed since the import; otherwise other bytes than the
+            imported ones have a rewritten head.
+        article_id: Its article, if ``path`` is that of a file of others.
     """
 
     key: str
     path: str
     digest: str = ""
+    is_corrected: bool = False
+    article_id: str = ""
 
 
 def write_files(
@@ -93,6 +104,7 @@ def write_files(
     *,
     check: bool = False,
     inside: str = "",
+    take_over: bool = False,
 ) -> ExportResult:
     """Write or compare files.
 
@@ -102,19 +114,21 @@ def write_files(
         directory: The site's folder; made when missing, except with ``check``.
         check: Compare only, write nothing.
         inside: Report extra posts only below this part of ``directory``.
+        take_over: Replace files of others, too.
     """
     paths = _paths(plan, directory)
+    planned = {one.key: one for one in plan}
     exported = ExportResult()
     if not check:
         directory.mkdir(parents=True, exist_ok=True)
-    with _Journal(directory, is_read_only=check) as journal:
+    with Journal(directory, is_read_only=check) as journal:
+        target = _Target(directory, journal, exported, take_over=take_over)
         for key, data in contents:
-            path = paths[key]
             if check:
-                _compare(directory, path, data, exported)
+                target.compare(paths[key], data)
             else:
-                _write(directory, path, data, journal, exported)
-    exported.extra = sorted(_posts_in(directory, inside) - set(paths.values()))
+                target.write(paths[key], data, planned[key])
+    exported.extra = sorted(posts_in(directory, inside) - set(paths.values()))
     return exported
 
 
@@ -131,13 +145,9 @@ def _paths(plan: Sequence[PlannedFile], directory: Path) -> dict[str, str]:
 
 def _hash_of(directory: Path, path: str) -> str:
     try:
-        return _sha256(_inside(directory, path).read_bytes()) if is_inside(path) else ""
+        return sha256_hex(_inside(directory, path).read_bytes()) if is_inside(path) else ""
     except OSError:
         return ""
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def file_exists(directory: Path, path: str) -> bool:
@@ -149,60 +159,111 @@ def _inside(directory: Path, path: str) -> Path:
     return directory.joinpath(*path.split("/"))
 
 
-def _compare(directory: Path, path: str, data: bytes, exported: ExportResult) -> None:
-    existing = _existing(directory, path, exported)
-    if path in exported.failed:
-        return
-    if existing is None:
-        exported.missing.append(path)
-    elif existing == data:
-        exported.identical.append(path)
-    else:
-        exported.changed.append(path)
-        exported.differences[path] = _difference(existing, data)
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The folder of an export, and what becomes of its files."""
 
+    directory: Path
+    journal: Journal
+    exported: ExportResult
+    take_over: bool
 
-def _write(
-    directory: Path, path: str, data: bytes, journal: _Journal, exported: ExportResult
-) -> None:
-    existing = _existing(directory, path, exported)
-    if path in exported.failed:
-        return
-    if existing == data:
-        exported.identical.append(path)
-        return
-    if existing is not None and not journal.wrote(path, existing):
-        exported.changed.append(path)
-        exported.differences[path] = _difference(existing, data)
-        return
-    try:
-        file = _inside(directory, path)
+    def compare(self, path: str, data: bytes) -> None:
+        existing = self._existing(path)
+        if path in self.exported.failed:
+            return
+        if existing is None:
+            self.exported.missing.append(path)
+        elif existing == data:
+            self.exported.identical.append(path)
+        else:
+            self._differ(path, existing, data)
+
+    def write(self, path: str, data: bytes, planned: PlannedFile) -> None:
+        existing = self._existing(path)
+        if path in self.exported.failed:
+            return
+        is_foreign = existing is not None and not self._may_replace(path, existing, planned)
+        try:
+            if planned.article_id:
+                self.journal.take_over(planned.article_id, path)
+            if existing == data:
+                self._adopt(path, data)
+                self.exported.identical.append(path)
+                return
+            if existing is not None and is_foreign:
+                if not self.take_over:
+                    self._differ(path, existing, data)
+                    return
+                self._keep(path, existing)
+            rewritten = _is_rewritten(data, planned)
+            self._replace(path, data, rewritten=planned.digest if rewritten else "")
+        except OSError as error:
+            self.exported.failed[path] = str(error)
+            return
+        self._list(is_foreign, existing is None, rewritten).append(path)
+
+    def _may_replace(self, path: str, existing: bytes, planned: PlannedFile) -> bool:
+        # The warehouse has the bytes of an imported file.
+        is_imported = planned.digest != "" and sha256_hex(existing) == planned.digest
+        return is_imported or self.journal.wrote(path, existing)
+
+    def _adopt(self, path: str, data: bytes) -> None:
+        # Otherwise the next change would find a file of others.
+        if self.take_over and not self.journal.wrote(path, data):
+            self.journal.add(path, data)
+
+    def _keep(self, path: str, existing: bytes) -> None:
+        """Keep the bytes of a file of others beside the journal."""
+        name = f"{REPLACED}/{path}.{sha256_hex(existing)[:12]}"
+        self._require_no_link(name)
+        file = _inside(self.directory, name)
+        if not file.exists():
+            with atomic_file(file) as out:
+                out.write(existing)
+
+    def _replace(self, path: str, data: bytes, *, rewritten: str) -> None:
+        file = _inside(self.directory, path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        journal.add(path, data)
+        self.journal.add(path, data, rewritten=rewritten)
         with atomic_file(file) as out:
             out.write(data)
-    except OSError as error:
-        exported.failed[path] = str(error)
-    else:
-        (exported.written if existing is None else exported.updated).append(path)
 
+    def _list(self, is_foreign: bool, is_new: bool, is_rewritten: bool) -> list[str]:
+        found = self.exported
+        if is_foreign:
+            return found.taken_over
+        if is_rewritten:
+            return found.rewritten
+        return found.written if is_new else found.updated
 
-def _existing(directory: Path, path: str, exported: ExportResult) -> bytes | None:
-    """The bytes of an existing file; a path that leads through a link fails."""
-    file = _inside(directory, path)
-    try:
+    def _differ(self, path: str, existing: bytes, data: bytes) -> None:
+        self.exported.changed.append(path)
+        self.exported.differences[path] = _difference(existing, data)
+
+    def _existing(self, path: str) -> bytes | None:
+        """The bytes of an existing file; a path that leads through a link fails."""
+        try:
+            self._require_no_link(path)
+            return _inside(self.directory, path).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.exported.failed[path] = str(error)
+            return None
+
+    def _require_no_link(self, path: str) -> None:
+        file = _inside(self.directory, path)
         for part in (file, *file.parents):
-            if part == directory:
+            if part == self.directory:
                 break
             if part.is_symlink():
-                exported.failed[path] = f"{part} is a link, which copydesk does not follow"
-                return None
-        return file.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        exported.failed[path] = str(error)
-        return None
+                raise OSError(f"{part} is a link, which copydesk does not follow")
+
+
+def _is_rewritten(data: bytes, planned: PlannedFile) -> bool:
+    is_imported = planned.digest != "" and not planned.is_corrected
+    return is_imported and sha256_hex(data) != planned.digest
 
 
 def _difference(existing: bytes, wanted: bytes) -> str:
@@ -215,7 +276,8 @@ def _difference(existing: bytes, wanted: bytes) -> str:
     return f"line {at + 1}: expected {one!r}, found {other!r}"
 
 
-def _posts_in(directory: Path, inside: str) -> set[str]:
+def posts_in(directory: Path, inside: str = "") -> set[str]:
+    """The paths of all files in a folder that may be posts."""
     found: set[str] = set()
     for folder, folders, names in os.walk(directory / inside):
         folders[:] = [name for name in folders if name[0] != "."]
@@ -225,43 +287,3 @@ def _posts_in(directory: Path, inside: str) -> set[str]:
             if Path(name).suffix.casefold() in EXTENSIONS and name[0] != "."
         )
     return found
-
-
-class _Journal:
-    """Path and hash of every file that copydesk wrote into a folder, one JSON line each.
-
-    A line is written before its file, so that a killed export leaves no file without one.
-    """
-
-    def __init__(self, directory: Path, *, is_read_only: bool) -> None:
-        self._file = directory / JOURNAL
-        self._is_read_only = is_read_only
-        self._known: dict[str, set[str]] = {}
-        self._out: IO[str] | None = None
-
-    def __enter__(self) -> _Journal:
-        if self._file.is_symlink():
-            raise OSError(f"{self._file} is a link, which copydesk does not follow")
-        if self._is_read_only or not self._file.exists():
-            return self
-        for line in self._file.read_text("utf-8").splitlines():
-            try:
-                entry = json.loads(line)
-                self._known.setdefault(entry["path"], set()).add(entry["sha256"])
-            except (ValueError, KeyError, TypeError):
-                continue  # the torn last line of a killed export
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._out:
-            self._out.close()
-
-    def wrote(self, path: str, data: bytes) -> bool:
-        return _sha256(data) in self._known.get(path, set())
-
-    def add(self, path: str, data: bytes) -> None:
-        if self._out is None:
-            self._out = self._file.open("a", encoding="utf-8")
-        entry = {"path": path, "sha256": _sha256(data)}
-        self._out.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        self._out.flush()

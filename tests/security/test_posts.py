@@ -7,7 +7,7 @@ import json
 import pytest
 
 from flows.publishing.documents import write_jsonl
-from flows.publishing.write_files import JOURNAL
+from flows.publishing.export_journal import JOURNAL
 from parsers.errors import BadFrontMatter
 from parsers.frontmatter import distinct_paths, post_path, read_post
 from parsers.frontmatter.file_names import MAX_NAME_BYTES, folded

@@ -151,26 +151,24 @@ def resolved_failures(
 
 # --- files for the export --------------------------------------------------------------
 
-# The latest file of each path, of articles that still have the record of one of their files.
+# The latest file of each path, and whether its article still is what the file holds.
 FILES = """
     WITH heads AS (
-        SELECT article_key, max_by(record_key, (seen_at, seq)) AS record_key
+        SELECT article_key, max_by(record_key, (seen_at, seq)) AS record_key,
+               max_by(content_key, (seen_at, seq)) AS content_key
         FROM _store.article_versions GROUP BY article_key
     ), files AS (
-        SELECT p.seq, p.article_key, p.record_key, p.dialect, p.path, sha256(p.data) AS digest,
-               r.source || ':' || r.source_article_id AS article_id
+        SELECT p.seq, p.article_key, p.content_key, p.record_key, p.dialect, p.path,
+               sha256(p.data) AS digest, r.source || ':' || r.source_article_id AS article_id
         FROM _store.posts p JOIN _store.article_records r ON r.record_key = p.record_key
         WHERE ?::VARCHAR IS NULL OR r.source = ?
         QUALIFY row_number() OVER (
             PARTITION BY r.source, p.dialect, p.path ORDER BY p.seq DESC
         ) = 1
-    ), compared AS (
-        SELECT f.*, f.record_key = h.record_key AS is_current
-        FROM files f JOIN heads h ON h.article_key = f.article_key
     )
-    SELECT seq, article_id, dialect, path, digest, is_current
-    FROM compared
-    QUALIFY bool_or(is_current) OVER (PARTITION BY article_key)
+    SELECT f.seq, f.article_id, f.dialect, f.path, f.digest,
+           f.record_key = h.record_key AS has_record, f.content_key = h.content_key AS has_content
+    FROM files f JOIN heads h ON h.article_key = f.article_key
 """
 
 ARTICLES = """
@@ -188,12 +186,14 @@ DATA = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """An imported file of an article that has not changed since the import.
+    """An imported file.
 
     Attributes:
         seq: Its place in the warehouse; later files have larger ones.
         digest: SHA-256 of its bytes, in hex.
-        is_current: The article has the record of this file, not of another one.
+        has_record: The article has all values of this file.
+        has_content: The article has the content of this file; a source may have found other
+            values of it since.
     """
 
     seq: int
@@ -201,7 +201,8 @@ class StoredFile:
     dialect: str
     path: str
     digest: str
-    is_current: bool
+    has_record: bool
+    has_content: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +217,7 @@ class ArticleInfo:
 
 
 def stored_files(db: DuckDBPyConnection, *, source: str | None = None) -> list[StoredFile]:
-    """Return the files of all articles unchanged since their import, without the bytes."""
+    """Return the latest imported file of each path, without the bytes."""
     return [StoredFile(**one) for one in stage.select(db, FILES, [source, source])]
 
 

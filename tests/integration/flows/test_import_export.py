@@ -48,7 +48,7 @@ def test_all_five_seeds_survive_import_and_export_check_byte_for_byte(seeded, di
     checked = export_articles(seeded.settings, SEEDS, dialect, check=True)
 
     assert checked.exported.counts() == {
-        "identical": 5, "written": 0, "updated": 0, "removed": 0, "changed": 0,
+        "identical": 5, "written": 0, "updated": 0, "rewritten": 0, "taken_over": 0, "removed": 0, "changed": 0,
         "missing": 0, "extra": 0, "failed": 0,
     }  # fmt: skip
     assert checked.exit_code == 0

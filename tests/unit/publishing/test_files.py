@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from flows.csv_cells import safe_cell
 from flows.pipeline.article_json import ARTICLE_KEYS
 from flows.publishing.documents import write_csv, write_jsonl
+from flows.publishing.export_journal import JOURNAL
 from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts
-from flows.publishing.write_files import JOURNAL
 from parsers.errors import BadFrontMatter
 from parsers.frontmatter import Dialect, Post
 from parsers.model import Article

@@ -1,0 +1,102 @@
+"""The owner of a site of posts moves in: import, sync, corrections, files of others, broken heads."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from flows.publishing.export_posts import export_articles
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def their_site(synced, tmp_path_factory):
+    """A site whose generator wrote the posts of finews in a form of its own."""
+    site = tmp_path_factory.mktemp("site")
+    export_articles(synced.settings, site, "jekyll", source="finews")
+    (site / ".copydesk-export.jsonl").unlink()
+    posts = sorted(site.rglob("*.md"))
+    for number, post in enumerate(posts):
+        post.write_bytes(post.read_bytes().replace(b" +08:00\n", b" +0800\n", 1))
+        if number % 7 == 0:  # moved away and written again
+            (site / "old_post").mkdir(exist_ok=True)
+            shutil.copy(post, site / "old_post" / post.name)
+    return site
+
+
+@pytest.fixture
+def site(their_site: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(their_site, tmp_path / "site"))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and not file.relative_to(folder).as_posix().startswith(".copydesk")
+    }
+
+
+def changed(before: dict[str, bytes], folder: Path) -> dict[str, bytes]:
+    return {path: data for path, data in files_of(folder).items() if before.get(path) != data}
+
+
+def export(project, site, **options):
+    """The counts of an export of the imported source that are not zero."""
+    done = export_articles(project.settings, site, "jekyll", source="finews", **options)
+    return {kind: count for kind, count in done.exported.counts().items() if count}
+
+
+def test_posts_keep_their_bytes_until_a_source_corrects_their_article(project, site: Path) -> None:
+    before = files_of(site)
+    assert project.import_folder(site).totals()["quarantined"] == 0
+    ((articles,),) = project.rows("SELECT count(*) FROM articles")
+
+    assert project.sync("finews").totals()["updated"] == 0
+    ((read,),) = project.rows("SELECT count(*) FROM articles WHERE parser = 'finews'")
+    assert read > articles / 2
+    assert export(project, site) == {"identical": len(before)}
+    assert export(project, site, check=True) == {"identical": len(before)}
+    assert files_of(site) == before
+
+    project.news_site.edition = 2
+    totals = project.sync("finews").totals()
+    done = export(project, site)
+
+    assert totals["updated"] > 0
+    assert done["updated"] == totals["updated"]
+    assert changed(before, site).keys() - before.keys() == files_of(site).keys() - before.keys()
+    assert len(changed(before, site).keys() & before.keys()) == done["updated"]
+    assert "changed" not in done
+    after = files_of(site)
+    again = project.import_folder(site).totals()
+    assert again["unchanged"] == again["discovered"] == len(after)
+    assert export(project, site) == {"identical": len(after)}
+
+
+def test_files_of_others_are_updated_from_the_day_they_are_taken_over(project, site: Path) -> None:
+    project.sync("finews")
+    before = files_of(site)
+    renamed = site / "_posts" / "a-name-of-the-owner.md"
+    own = sorted((site / "_posts").glob("2022-03-1*.md"))[0]
+    article = own.stem
+    own.rename(renamed)
+    shutil.rmtree(site / "old_post")
+    (site / "about.md").write_text("no post")
+
+    left = export(project, site)
+    assert (left["changed"], left["written"]) == (len(before) - 8, 1)
+    next(site.rglob(f"{article}.md")).unlink()
+    taken = export(project, site, take_over=True)
+    assert taken == {"taken_over": left["changed"] + 1, "extra": 1}
+    again = export(project, site)
+
+    assert again == {"identical": taken["taken_over"], "extra": 1}
+    project.news_site.edition = 2
+    updated = project.sync("finews").totals()["updated"]
+    done = export(project, site)
+    assert (done["updated"], done["extra"]) == (updated, 1)
+    assert "changed" not in done
