@@ -124,7 +124,7 @@ def compose(
         language=declared.value,
         lead_image=image.value,
         body_html=cleaned.html,
-        text=cleaned.text,
+        text=cleaned.text or None,
         content_hash=content_hash(heading, cleaned.text),
         parser=source.parser.name,
         parser_version=source.parser.version,

@@ -8,6 +8,9 @@ The rule is frozen; a different rule is ``c2``:
 3. Apply Unicode NFKC, case folding, NFKC.
 4. Take the SHA-256 of ``c1``, a zero byte, the title, a unit separator, the text, in UTF-8.
 
+An article without a text has the canonical addresses of its media instead, sorted, each after
+a unit separator of its own: two pictures under one title are two articles.
+
 Step 2 comes before NFKC because little is left to normalize: that is three times faster.
 Characters whose NFKC form contains punctuation or space (``⒈`` is ``1.``) are normalized
 before.
@@ -18,8 +21,10 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from parsers.html.boilerplate import strip_text
+from parsers.media import media_address
 
 PREFIX = "c1:"
 
@@ -100,9 +105,18 @@ _HYPHEN = re.compile(f"[{_RANGE}−]")
 _BRACES = {"&#123;": "{", "&#125;": "}"}
 
 
-def content_hash(title: str | None, text: str) -> str:
-    """Return the content hash of an article: ``c1:`` and 64 hex digits."""
-    words = canonical(title or "", text).encode("utf-8", "surrogatepass")
+def content_hash(title: str | None, text: str | None, media: Iterable[str] = ()) -> str:
+    """Return the content hash of an article: ``c1:`` and 64 hex digits.
+
+    Args:
+        title: The title.
+        text: The text.
+        media: The URLs of pictures, videos and sounds; they count when there is no text.
+    """
+    content = canonical(title or "", text or "")
+    if not text:
+        content += "".join(f"{_SEPARATOR}{one}" for one in sorted(set(map(media_address, media))))
+    words = content.encode("utf-8", "surrogatepass")
     return PREFIX + hashlib.sha256(b"c1\0" + words).hexdigest()
 
 

@@ -16,6 +16,7 @@ CanonicalUrl = NewType("CanonicalUrl", str)
 Precision = Literal["second", "minute", "day", "unknown"]
 TimezoneSource = Literal["value", "source", "none"]
 Completeness = Literal["full", "partial", "teaser"]
+MediaKind = Literal["picture", "video", "audio"]
 OptionValue = str | bool | int | tuple[str, ...]
 
 T = TypeVar("T")
@@ -64,6 +65,25 @@ class Moment:
     timezone: str | None
     timezone_source: TimezoneSource
     provenance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """A picture, video or sound of an article.
+
+    Attributes:
+        url: Its absolute URL, or that of the page with its player. In an imported post that
+            names no address of its own, a URL relative to the site of the post.
+        type: MIME type as declared.
+        length: Size of the file in bytes, as declared.
+        duration: Seconds, as declared.
+    """
+
+    kind: MediaKind
+    url: str
+    type: str | None = None
+    length: int | None = None
+    duration: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,8 +208,11 @@ class Article:
         published_on: The day of publication in ``published_timezone``; without one the day
             that the page prints.
         published_timezone: The time zone of ``published_on``; ``None`` when unknown.
+        media: Its pictures, videos and sounds, each once: those that the entry of a feed
+            attaches, then those of the body.
         body_html: Sanitized HTML of the article only.
-        text: The visible text of ``body_html``; a blank line separates paragraphs.
+        text: The visible text of ``body_html``; a blank line separates paragraphs. ``None``
+            for an article of media alone.
         completeness: Whether ``text`` is all of the article, a part or a summary.
         content_hash: ``c1:`` and 64 hex digits; see ``parsers.content_hash``.
         provenance: For each field, how it was found or why it is absent.
@@ -215,8 +238,9 @@ class Article:
     tags: tuple[str, ...]
     language: str | None
     lead_image: str | None
+    media: tuple[Media, ...] = ()
     body_html: str
-    text: str
+    text: str | None
     completeness: Completeness = "full"
     content_hash: str
     parser: str

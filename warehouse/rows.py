@@ -26,11 +26,29 @@ class StoredPost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediaRow:
+    """A picture, video or sound of an article.
+
+    Attributes:
+        kind: ``picture``, ``video`` or ``audio``.
+        length: Bytes.
+        duration: Seconds.
+    """
+
+    kind: str
+    url: str
+    type: str | None = None
+    length: int | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleRow:
     """One article as one page showed it: the fields of the article JSON, then place and time.
 
     Attributes:
         published_on: The day in ``published_timezone``.
+        text: ``None`` for an article of media alone.
         completeness: ``full``, ``partial`` or ``teaser``.
         content_hash: ``c1:`` and 64 hex digits; equal texts have equal hashes.
         provenance: JSON text, for each field how it was found.
@@ -60,8 +78,9 @@ class ArticleRow:
     tags: tuple[str, ...] = ()
     language: str | None = None
     lead_image: str | None = None
+    media: tuple[MediaRow, ...] = ()
     body_html: str
-    text: str
+    text: str | None
     completeness: str = "full"
     content_hash: str
     parser: str

@@ -31,6 +31,11 @@ LONG_TAG = pa.uint64()
 MOMENT = pa.timestamp("us", tz="UTC")
 DAY = pa.date32()
 FLAG = pa.bool_()
+MEDIA = pa.list_(
+    pa.struct({"kind": TEXT, "url": TEXT, "type": TEXT, "length": WHOLE, "duration": pa.float64()})
+)
+"""The fields of a ``MediaRow``, in their order."""
+
 _KEY = pa.binary(16)
 _TYPES = {
     "str": TEXT,

@@ -33,6 +33,7 @@ from parsers.text.characters import single_line
 from parsers.text.urls import canonicalize
 
 _SAMPLE_SIZE = 300
+_SAMPLE_MEDIA = 3
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -328,7 +329,8 @@ def _append(file: Path, section: str, slug: str) -> list[str]:
 
 def _article_lines(article: Article) -> list[str]:
     at = article.published_at.isoformat() if article.published_at else article.published_raw
-    text = " ".join(article.text.split())
+    text = " ".join((article.text or "").split())
+    media = ", ".join(f"{one.kind} {one.url}" for one in article.media[:_SAMPLE_MEDIA])
     fields = {
         "title": (article.title or "", article.provenance["title"]),
         "published": (at or "unknown", article.provenance["published_at"]),
@@ -336,7 +338,9 @@ def _article_lines(article: Article) -> list[str]:
         "text": (
             f"{text[:_SAMPLE_SIZE]}... ({len(article.text)} characters)",
             article.completeness,
-        ),
+        )
+        if article.text
+        else (f"none; {media}", article.provenance["text"]),
     }
     return [
         f"    {name:<10}{single_line(value)}  [{single_line(how)}]"

@@ -135,7 +135,7 @@ def check_hashes(snapshot: Path, on_progress: OnProgress) -> Iterator[CheckResul
             if record.wrong:
                 keys.add(f"{row.article_id}: {record.wrong} does not match its columns")
             if row.content_hash.startswith(PREFIX) and row.content_hash != content_hash(
-                row.title, row.text
+                row.title, row.text, (one.url for one in row.media)
             ):
                 hashes.add(f"{row.article_id} ({(row.title or '')[:30]})")
             if count % _PROGRESS_RECORDS == 0:

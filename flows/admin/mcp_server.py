@@ -292,8 +292,10 @@ def _as_tool_errors() -> Iterator[None]:
         raise ToolError(str(error)) from error
 
 
-def _part(text: str, start: int, length: int) -> dict[str, object]:
+def _part(text: str | None, start: int, length: int) -> dict[str, object]:
     """Return a part of a text, and the length of all of it, in characters."""
+    if text is None:
+        return {"text": None, "text_start": 0, "text_length": 0}
     return {"text": text[start : start + length], "text_start": start, "text_length": len(text)}
 
 

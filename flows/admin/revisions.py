@@ -12,7 +12,7 @@ from duckdb import DuckDBPyConnection
 from flows import word_diff
 from flows.settings import Settings
 from flows.text import pluralize
-from flows.word_diff import Mark
+from flows.word_diff import Mark, Operation
 from parsers.text.characters import single_line
 from warehouse import connect_read_only, current_snapshot
 from warehouse.errors import NotFound
@@ -20,6 +20,7 @@ from warehouse.read.revisions import Revision, nearest_article_id, read_revision
 
 COMPARED_FIELDS = (
     "title", "text", "body_html", "published_at", "published_on", "updated_at", "completeness",
+    "media",
 )  # fmt: skip
 _SHORT_FIELDS = COMPARED_FIELDS[3:]
 _SHORT_HASH = 15
@@ -127,8 +128,14 @@ def unknown_article(db: DuckDBPyConnection, article_id: str) -> NotFound:
 
 
 def _diff_json(before: Revision, after: Revision) -> dict[str, Any]:
-    pairs = {"title": (before.title or "", after.title or ""), "text": (before.text, after.text)}
-    return {name: [asdict(one) for one in word_diff.diff(*pair)] for name, pair in pairs.items()}
+    return {
+        name: [asdict(one) for one in diff_of(before, after, name)] for name in ("title", "text")
+    }
+
+
+def diff_of(before: Revision, after: Revision, name: str) -> tuple[Operation, ...]:
+    """Return how a title or text changed; an absent one is as an empty one."""
+    return word_diff.diff(getattr(before, name) or "", getattr(after, name) or "")
 
 
 def _diff_lines(before: Revision, after: Revision, mark: Mark) -> Iterator[str]:
@@ -138,18 +145,19 @@ def _diff_lines(before: Revision, after: Revision, mark: Mark) -> Iterator[str]:
             old, new = _value(getattr(before, name)), _value(getattr(after, name))
             yield f"{name}: {mark('delete', old)}{mark('insert', new)}"
     if "title" in changed:
-        operations = word_diff.diff(before.title or "", after.title or "")
+        operations = diff_of(before, after, "title")
         yield from (f"title: {line}" for line in word_diff.render(operations, mark))
     if "text" in changed:
         yield "text:"
-        yield from (
-            f"  {line}" for line in word_diff.render(word_diff.diff(before.text, after.text), mark)
-        )
+        operations = diff_of(before, after, "text")
+        yield from (f"  {line}" for line in word_diff.render(operations, mark))
 
 
 def _value(value: object) -> str:
     if isinstance(value, datetime):
         return _time(value)
+    if isinstance(value, tuple):
+        return single_line(", ".join(one.url for one in value)) or "none"
     return "none" if value is None else single_line(str(value))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import date
 
 from parsers.model import Article
@@ -18,6 +18,8 @@ def article_json(article: Article) -> dict[str, object]:
         value = getattr(article, key)
         if isinstance(value, date):  # a datetime, too
             value = value.isoformat().replace("+00:00", "Z")
+        elif key == "media":
+            value = [asdict(one) for one in value]
         elif isinstance(value, tuple):
             value = list(value)
         elif isinstance(value, Mapping):

@@ -15,19 +15,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import takewhile
 from typing import Any, Literal
 
 from flows.text import pluralize
-from warehouse.rows import ArticleRow
+from warehouse.rows import ArticleRow, MediaRow
 
 Kind = Literal["regression", "improvement", "neutral"]
 
 COMPARED_FIELDS = (
     "title", "text", "body_html", "completeness", "publisher", "published_at", "published_on",
     "published_precision", "updated_at",
-    "authors", "categories", "tags", "language", "lead_image", "original_url", "url",
+    "authors", "categories", "tags", "language", "lead_image", "media", "original_url", "url",
     "canonical_url",
 )  # fmt: skip
 WHOLE_ARTICLE = "article"
@@ -225,7 +225,7 @@ def _shown(before: Any, now: Any) -> tuple[Any, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return list(value)
+        return [asdict(one) if isinstance(one, MediaRow) else one for one in value]
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

@@ -119,7 +119,7 @@ def _signs(columns: Mapping[str, str]) -> Signs:
         url=canonicalize(url) if is_http(url) else url,
         guid=guid_of(rule),
         title=columns["title"] or "",
-        text=columns["text"],
+        text=columns["text"] or columns["content_hash"],  # no text is like no other text
         content_hash=columns["content_hash"],
     )
 

@@ -58,14 +58,17 @@ class RepeatedPages:
             message = f"a redirect to {page.final_url}, where {same_target} articles lead"
             error = wrong_page(WrongPage, page, message)
         else:
-            message = f"a text that {same_text} addresses have: {row.text[:80]!r}"
+            content = f"text {row.text[:80]!r}" if row.text else f"picture {row.media[0].url!r}"
+            message = f"{same_text} addresses have the {content}"
             error = wrong_page(SoftNotFound, page, message)
         return rows.page_failure(source, one.entry, page, one.fetched, error)
 
 
 def _is_of_its_listing(page: Page, row: ArticleRow) -> bool:
     listed = listed_title(page)
-    return bool(listed) and (are_alike(listed, row.title or "") or are_alike(listed, row.text))
+    return bool(listed) and (
+        are_alike(listed, row.title or "") or are_alike(listed, row.text or "")
+    )
 
 
 def _is_unlisted(row: ArticleRow, count: int) -> bool:
@@ -77,7 +80,8 @@ def _is_unlisted(row: ArticleRow, count: int) -> bool:
 
 
 def _key(row: ArticleRow) -> bytes:
-    return sha256("".join(row.text.split()).encode("utf-8", "surrogatepass")).digest()[:16]
+    content = "".join(row.text.split()) if row.text else "\n".join(one.url for one in row.media)
+    return sha256(content.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 def _target(page: Page) -> str:

@@ -15,14 +15,14 @@ from typing import Any
 from flows.fetch import FetchFailure, FetchResponse
 from parsers.errors import ParseError
 from parsers.frontmatter.read import POST_PARSER
-from parsers.model import Article, BadEntry, Entry, Page, Parser, Source
+from parsers.model import Article, BadEntry, Entry, Media, Page, Parser, Source
 from parsers.text.urls import canonicalize, is_http
-from warehouse.rows import ArticleRow, FetchRow, NewQuarantineEntry, StoredPost
+from warehouse.rows import ArticleRow, FetchRow, MediaRow, NewQuarantineEntry, StoredPost
 
 IMPORT_CHANNEL = "import"
 """The channel of posts that a person imported."""
 
-_SAME = tuple(one.name for one in fields(Article) if one.name != "provenance")
+_SAME = tuple(one.name for one in fields(Article) if one.name not in {"provenance", "media"})
 
 
 def article_row(
@@ -36,6 +36,7 @@ def article_row(
     """The row of an article that was seen in a channel at a time (aware UTC)."""
     return ArticleRow(
         **{name: getattr(article, name) for name in _SAME},
+        media=tuple(MediaRow(**asdict(one)) for one in article.media),
         provenance=json.dumps(dict(article.provenance), ensure_ascii=False, sort_keys=True),
         channel=channel,
         fetched_at=seen_at,
@@ -59,7 +60,8 @@ def other_ids(article: Article, entry: Entry) -> tuple[str, ...]:
 def article_of(row: ArticleRow) -> Article:
     """The article of a stored row."""
     values = {name: getattr(row, name) for name in _SAME}
-    return Article(**values, provenance=json.loads(row.provenance))
+    media = tuple(Media(**asdict(one)) for one in row.media)
+    return Article(**values, media=media, provenance=json.loads(row.provenance))
 
 
 def entry_json(entry: Entry | None) -> str:

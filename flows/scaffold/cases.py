@@ -101,6 +101,8 @@ def version_of(parser: Parser, folder: Path) -> dict[str, Any]:
     for case in cases_in(parser, folder):
         if article := outcome(case).get("article"):
             del article["parser_version"]
+            if not article["media"]:  # such an article has the same digest as before the field
+                del article["media"]
             text = json.dumps(article, ensure_ascii=False, sort_keys=True)
             results[case.name] = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return {"version": parser.version, "results": results}

@@ -136,7 +136,7 @@ def _same(node: Tag, title: str) -> bool:
 
 def _body(soup: BeautifulSoup, article: Article) -> Tag:
     """Return the smallest box that holds nearly all paragraphs of the article."""
-    wanted = [_letters(line) for line in article.text.split("\n") if line.strip()]
+    wanted = [_letters(line) for line in (article.text or "").split("\n") if line.strip()]
     total = sum(map(len, wanted))
     best, least = soup.body or soup, -1
     for box in soup.find_all(_BOXES):

@@ -264,7 +264,7 @@ def _differences(draft: Draft, article: dict[str, Any]) -> list[str]:
     for name, (expected, found) in values.items():
         if expected != found:
             messages.append(f"{name}: the generic parser gives {expected!r}, the draft {found!r}")
-    if len(article["text"]) > 1.5 * len(model.text):
+    if len(article["text"] or "") > 1.5 * len(model.text or ""):
         messages.append("text: the draft has much more than the generic parser; narrow the body")
     if draft.published is None:
         messages.append("published: no selector gives a time")

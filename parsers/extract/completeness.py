@@ -79,11 +79,14 @@ def with_completeness(
         delivered: ``size_behind_wall`` of the page.
         behind: The lines of the page after its last sentences.
     """
+    text = article.text
+    if text is None:
+        return article
     if wall := _declared_wall(declared):
-        return _marked(article, _behind(article.text, wall, declared, delivered))
-    kind = _kind_by_size(article.text)
+        return _marked(article, _behind(text, wall, declared, delivered))
+    kind = _kind_by_size(text)
     offer = _offer_in(behind) if kind == "teaser" else ""
-    if offer := _offer_at_end(article.text) or offer:
+    if offer := _offer_at_end(text) or offer:
         return _marked(article, Extracted(kind, f"the text ends with an offer: {offer!r}"))
     return article
 
@@ -96,6 +99,8 @@ def with_feed_completeness(article: Article, *, is_summary: bool) -> Article:
         is_summary: The text is the description of the item, not its content.
     """
     text = article.text
+    if text is None:
+        return article
     if offer := _offer_at_end(text):
         return _marked(article, Extracted("teaser", f"the text ends with an offer: {offer!r}"))
     if cut := _CUT.search(text.rstrip()[-_MAX_CUT:]):

@@ -50,7 +50,7 @@ def candidates(field: str, soup: BeautifulSoup, known: Article) -> set[str]:
     The value is approximate here; the caller scores each selector on many pages.
     """
     if field == "body":
-        return set(_of_body(soup, known.text))
+        return set(_of_body(soup, known.text or ""))
     value = article_value(field, known)
     found = {css for node in _nodes(field, soup, value) for css in _paths(node)}
     return found | set(_of_attributes(field, soup, value))

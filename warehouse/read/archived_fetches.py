@@ -11,6 +11,7 @@ from duckdb import DuckDBPyConnection
 
 from warehouse import stage
 from warehouse.keys import as_uuid, key_of
+from warehouse.read.articles import media_rows
 from warehouse.rows import NewQuarantineEntry
 from warehouse.times import micros
 
@@ -33,8 +34,9 @@ _AS_OF = """
     SELECT h.i, r.url, r.canonical_url, r.title, r.authors, r.publisher, r.published_at,
            r.published_on, r.published_raw, r.published_precision, r.published_timezone,
            r.published_timezone_source, r.updated_at, r.categories, r.tags, r.language,
-           r.lead_image, coalesce(r.body_html, c.body_html) AS body_html,
-           coalesce(r.text, c.text) AS text, r.completeness, c.content_hash, r.parser,
+           r.lead_image, coalesce(r.media, []) AS media,
+           coalesce(r.body_html, c.body_html) AS body_html,
+           nullif(coalesce(r.text, c.text), '') AS text, r.completeness, c.content_hash, r.parser,
            r.parser_version, r.provenance, r.original_url
     FROM held h
     JOIN _store.article_records r ON r.record_key = h.record_key
@@ -185,7 +187,10 @@ def articles_as_of(
         at=([micros(at) for _, at in asked], stage.MOMENT),
     )
     with stage.staged(db, "copydesk_asked", rows):
-        return {asked[row.pop("i")]: row for row in stage.select(db, _AS_OF)}
+        found = {asked[row.pop("i")]: row for row in stage.select(db, _AS_OF)}
+    for row in found.values():
+        row["media"] = media_rows(row["media"])
+    return found
 
 
 def parsed_before(db: DuckDBPyConnection, failed: Sequence[NewQuarantineEntry]) -> set[int]:

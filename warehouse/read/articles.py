@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
 from warehouse import stage
-from warehouse.rows import ARTICLE_COLUMNS, ArticleRow
+from warehouse.rows import ARTICLE_COLUMNS, ArticleRow, MediaRow
 from warehouse.times import utc
 
 _SELECTED = """
@@ -36,7 +37,8 @@ _EXPRESSIONS = {
     "article_id": "r.source || ':' || r.source_article_id",
     "content_hash": "c.content_hash",
     "body_html": "coalesce(r.body_html, c.body_html)",
-    "text": "coalesce(r.text, c.text)",
+    "text": "nullif(coalesce(r.text, c.text), '')",
+    "media": "coalesce(r.media, [])",
 }
 RECORD_COLUMNS = ", ".join(
     f"{_EXPRESSIONS.get(name, f'r.{name}')} AS {name}" for name in ARTICLE_COLUMNS
@@ -79,11 +81,17 @@ def read_articles(
             yield article_row(values, last_seen_at)
 
 
+def media_rows(stored: Iterable[Mapping[str, Any]]) -> tuple[MediaRow, ...]:
+    """Make the rows of the structures that DuckDB returns."""
+    return tuple(MediaRow(**one) for one in stored)
+
+
 def article_row(values: list[object], fetched_at: datetime) -> ArticleRow:
     """Make a row of the values of ``ARTICLE_COLUMNS``."""
     named = dict(zip(ARTICLE_COLUMNS, values, strict=True))
     for name in ("authors", "categories", "tags"):
         named[name] = tuple(named[name])  # type: ignore[arg-type]
+    named["media"] = media_rows(named["media"])  # type: ignore[arg-type]
     for name in ("published_at", "updated_at"):
         named[name] = utc(named[name])  # type: ignore[arg-type]
     return ArticleRow(**named, channel="", fetched_at=fetched_at.astimezone(UTC))  # type: ignore[arg-type]

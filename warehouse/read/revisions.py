@@ -9,6 +9,8 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from warehouse.keys import as_uuid, key_of
+from warehouse.read.articles import media_rows
+from warehouse.rows import MediaRow
 from warehouse.times import utc
 
 
@@ -34,7 +36,8 @@ class Revision:
     updated_at: datetime | None
     completeness: str
     body_html: str
-    text: str
+    text: str | None
+    media: tuple[MediaRow, ...]
     run_id: str
 
 
@@ -56,8 +59,8 @@ _REVISIONS = """
     )
     SELECT i.revision, i.valid_from, lead(i.valid_from) OVER (ORDER BY i.revision) AS valid_to,
            c.content_hash, r.title, r.published_at, r.published_on, r.updated_at, r.completeness,
-           coalesce(r.body_html, c.body_html) AS body_html, coalesce(r.text, c.text) AS text,
-           i.run_id
+           coalesce(r.body_html, c.body_html) AS body_html,
+           nullif(coalesce(r.text, c.text), '') AS text, coalesce(r.media, []) AS media, i.run_id
     FROM islands i
     JOIN _store.article_records r ON r.record_key = i.record_key
     JOIN _store.contents c ON c.content_key = i.content_key
@@ -112,4 +115,5 @@ def nearest_article_id(db: DuckDBPyConnection, name: str) -> str | None:
 
 def _revision(row: dict[str, Any]) -> Revision:
     times = ("valid_from", "valid_to", "published_at", "updated_at")
-    return Revision(**{**row, **{name: utc(row[name]) for name in times}})
+    known = {name: utc(row[name]) for name in times}
+    return Revision(**{**row, **known, "media": media_rows(row["media"])})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from binascii import hexlify
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import TypeVar
 
@@ -34,7 +34,7 @@ _ROW_GROUP = 122_880
 # The columns of a record that are stored as the row has them.
 _COLUMNS = stage.columns(
     ArticleRow, "article_id", "body_html", "text", "content_hash", "channel", "fetched_at", "post",
-    "other_ids",
+    "other_ids", "media",
 )  # fmt: skip
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class PendingInserts:
             from warehouse.syndication.pairs import Content, add_contents
 
             added = [
-                Content(number, seen.content_key, seen.row.text)
+                Content(number, seen.content_key, seen.row.text or "")
                 for number, seen in enumerate(self.contents.values(), seq)
             ]
             add_contents(db, added)
@@ -150,7 +150,7 @@ def _parts(rows: Iterable[T]) -> Iterator[list[T]]:
 def _contents(batch: Sequence[Observation], seq: int, run_id: str) -> pa.Table:
     # Encoded once for the key and for the table: most of the cost of a new article.
     bodies = [seen.row.body_html.encode() for seen in batch]
-    texts = [seen.row.text.encode() for seen in batch]
+    texts = [(seen.row.text or "").encode() for seen in batch]
     keys = [seen.content_key for seen in batch]
     return stage.table(
         content_tag=stage.tags(keys),
@@ -168,7 +168,10 @@ def _contents(batch: Sequence[Observation], seq: int, run_id: str) -> pa.Table:
 def _indexable(batch: Sequence[Observation], seq: int) -> list[index.Content]:
     return [
         index.Content(
-            key=seen.content_key, seq=number, title=seen.row.title or "", text=seen.row.text
+            key=seen.content_key,
+            seq=number,
+            title=seen.row.title or "",
+            text=seen.row.text or "",
         )
         for number, seen in enumerate(batch, seq)
     ]
@@ -187,12 +190,13 @@ def _search_articles(found: Sequence[tuple[int, Observation]]) -> pa.Table:
 def _records(batch: Sequence[Observation], own: Sequence[bool], run_id: str) -> pa.Table:
     """Make the table of records; a body only where it differs from the content's."""
     bodies = [seen.row.body_html if o else None for seen, o in zip(batch, own, strict=True)]
-    texts = [seen.row.text if o else None for seen, o in zip(batch, own, strict=True)]
+    texts = [(seen.row.text or "") if o else None for seen, o in zip(batch, own, strict=True)]
     return stage.table(
         record_key=stage.keys([seen.record_key for seen in batch]),
         article_key=stage.keys([seen.article_key for seen in batch]),
         content_key=stage.keys([seen.content_key for seen in batch]),
         **stage.values([seen.row for seen in batch], _COLUMNS),
+        media=([list(map(asdict, seen.row.media)) for seen in batch], stage.MEDIA),
         body_html=(bodies, stage.TEXT),
         text=(texts, stage.TEXT),
         run_id=stage.same(run_id, len(batch)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from hashlib import sha256
 from operator import attrgetter
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from warehouse.errors import BadRow
 from warehouse.keys import content_key, key_of, wide_key_of
-from warehouse.rows import ArticleRow, StoredPost
+from warehouse.rows import ArticleRow, MediaRow, StoredPost
 from warehouse.times import EPOCH, MICROSECOND, micros
 
 
@@ -33,7 +34,7 @@ class Observation(NamedTuple):
     @property
     def body_key(self) -> bytes:
         """The key of exactly this markup and text; computed on each access."""
-        return body_key(self.row.body_html.encode(), self.row.text.encode())
+        return body_key(self.row.body_html.encode(), (self.row.text or "").encode())
 
 
 def body_key(body_html: bytes, text: bytes) -> bytes:
@@ -51,6 +52,7 @@ _FIELDS = attrgetter(
     "published_timezone_source", "updated_at", "language", "lead_image", "parser",
     "parser_version", "provenance", "original_url", "authors", "categories", "tags", "body_html",
     "text", "channel", "fetched_at", "post", "published_on", "published_timezone", "completeness",
+    "media",
 )  # fmt: skip
 
 
@@ -73,7 +75,7 @@ def observe(row: ArticleRow) -> Observation:
         article_id, source, own_id, content_hash, url, canonical_url, title, publisher, published,
         raw, precision, timezone_source, updated, language, lead_image, parser, parser_version,
         provenance, original_url, authors, categories, tags, body_html, text, channel, at, post,
-        published_on, published_timezone, completeness,
+        published_on, published_timezone, completeness, media,
     ) = _FIELDS(row)  # fmt: skip
     if not source or not own_id or article_id != f"{source}:{own_id}":
         raise _bad_id(row)
@@ -91,8 +93,9 @@ def observe(row: ArticleRow) -> Observation:
             parser, parser_version,
             provenance.replace(_PROVENANCE_KEY, _HASHED_PROVENANCE_KEY),
             "-" if original_url is None else "+" + original_url,
-            *authors, *categories, *tags, body_html, text,
+            *authors, *categories, *tags, body_html, text or "",
             *_added_parts(published, published_on, published_timezone, completeness),
+            *_media_parts(media),
         )  # fmt: skip
         channel.encode()
         if post:
@@ -127,6 +130,15 @@ def _added_parts(
     return (timezone or "", on.isoformat() if on else "", completeness)
 
 
+def _media_parts(media: Sequence[MediaRow]) -> Iterator[str]:
+    """Yield five parts of a record key for each; none for a row of an earlier schema."""
+    for one in media:
+        yield from (one.kind, one.url)
+        yield "-" if one.type is None else "+" + one.type
+        yield "-" if one.length is None else str(one.length)
+        yield "-" if one.duration is None else str(float(one.duration))
+
+
 def _bad_id(row: ArticleRow) -> BadRow:
     if not row.source or not row.source_article_id:
         return _bad(row, "source_article_id", "expected an id, found none")
@@ -147,6 +159,8 @@ def _lone_surrogate(row: ArticleRow) -> BadRow:
         value = getattr(row, name)
         if isinstance(value, StoredPost):
             value = (value.dialect, value.path)
+        if name == "media":
+            value = tuple(text for one in value for text in (one.kind, one.url, one.type))
         for text in value if isinstance(value, tuple) else (value,):
             try:
                 str(text).encode()

@@ -107,7 +107,7 @@ def page_result(row: ArticleRow, *, is_new: bool) -> PageResult:
     return PageResult(
         key=_key(row.url),
         is_new=is_new,
-        length=len(row.text),
+        length=len(row.text or ""),
         missing=missing,
         provenance={name: str(origins.get(name, "")) for name in FIELDS if name not in missing},
         text=_text_digest(row),
@@ -120,18 +120,20 @@ def failed_page(key: str, reason: str, row: ArticleRow | None) -> PageResult:
     return PageResult(
         key=key,
         failure=reason,
-        length=len(row.text) if row else 0,
+        length=len(row.text or "") if row else 0,
         text=_text_digest(row) if row else "",
         canonical=_key(row.canonical_url) if row else "",
     )
 
 
 def _has(row: ArticleRow, name: str) -> bool:
-    return row.completeness == "full" if name == "full_text" else bool(getattr(row, name))
+    if name == "full_text":
+        return row.text is not None and row.completeness == "full"
+    return bool(getattr(row, name))
 
 
 def _text_digest(row: ArticleRow) -> str:
-    return _key("".join(row.text.split()))
+    return _key("".join(row.text.split()) if row.text else "\n".join(m.url for m in row.media))
 
 
 def _key(text: str) -> str:

@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection
 from markupsafe import Markup
 
 from flows.admin.health import SourceReport, report_of
-from flows.admin.revisions import changed_fields, is_other_parse, unknown_article
+from flows.admin.revisions import changed_fields, diff_of, is_other_parse, unknown_article
 from flows.publishing.feeds.model import FeedEntry, urn_of
 from flows.settings import Settings
 from flows.web.browse import queries
@@ -21,7 +21,7 @@ from flows.web.browse.pool import Reader
 from flows.web.browse.response import Page
 from flows.web.report import figures
 from flows.web.report.rows import DayCount
-from flows.word_diff import Operation, diff
+from flows.word_diff import Operation
 from warehouse.errors import NotFound
 from warehouse.read.article import read_article, read_sightings
 from warehouse.read.latest import read_latest
@@ -353,8 +353,8 @@ def _revisions(found: Sequence[Revision]) -> list[RevisionView]:
                 revision=one,
                 changed=changed_fields(before, one),
                 is_other_parse=is_other_parse(before, one),
-                title=diff(before.title or "", one.title or "") if before else (),
-                text=diff(before.text, one.text) if before else (),
+                title=diff_of(before, one, "title") if before else (),
+                text=diff_of(before, one, "text") if before else (),
             )
         )
     return views

@@ -102,7 +102,7 @@ def test_article_has_the_extracted_values() -> None:
 
 def test_every_field_has_a_provenance() -> None:
     # The first two are found with published_at; a full text needs no reason.
-    without = {"published_on", "published_timezone", "completeness", "provenance"}
+    without = {"published_on", "published_timezone", "completeness", "media", "provenance"}
     names = {field.name for field in fields(Article)} - without
 
     assert set(article().provenance) == names

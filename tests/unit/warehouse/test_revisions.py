@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 from duckdb import DuckDBPyConnection
 
 from tests.unit.warehouse.factories import article, fetched_later, rows_of, upsert, with_text
 from warehouse.read.revisions import Revision, nearest_article_id, read_revisions
+from warehouse.rows import MediaRow
 
+AUDIO = MediaRow(kind="audio", url="https://example.org/1.mp3", length=9, duration=1.5)
 COLUMNS = ", ".join(Revision.__dataclass_fields__)
 
 
@@ -21,12 +23,18 @@ SEEN = (
 def test_revisions_of_one_article_are_those_of_the_view(db: DuckDBPyConnection) -> None:
     for number, contents in enumerate(SEEN):
         for text, hours in contents:
-            upsert(db, fetched_later(with_text(article(number), text), hours))
+            row = replace(article(number), media=(AUDIO, MediaRow(kind="picture", url="p")))
+            upsert(db, fetched_later(with_text(row, text), hours))
 
     for number in range(len(SEEN)):
         name = f"finews:{number}"
         sql = f"SELECT {COLUMNS} FROM revisions WHERE article_id = ? ORDER BY revision"
-        expected = rows_of(db, sql, name)
+        expected = [
+            tuple(
+                tuple(tuple(one.values()) for one in v) if isinstance(v, list) else v for v in row
+            )
+            for row in rows_of(db, sql, name)
+        ]
         assert list(map(astuple, read_revisions(db, name))) == expected
         assert len(expected) == len(SEEN[number])
 

@@ -18,11 +18,18 @@ from tests.unit.warehouse.factories import (
     with_text,
 )
 from warehouse import ArticleRow, StoredPost, UpsertCounts, transaction, upsert_articles
+from warehouse.care.integrity import verify
 from warehouse.errors import BadRow
 from warehouse.read.articles import read_articles
+from warehouse.rows import MediaRow
+from warehouse.search.query import search
 from warehouse.upsert.observations import observe
 
 ROW = article()
+PICTURE = MediaRow(kind="picture", url="https://example.org/a.jpg")
+AUDIO = MediaRow(
+    kind="audio", url="https://example.org/a.mp3", type="audio/mpeg", length=5_000, duration=90
+)
 
 
 # --- second batches ----------------------------------------------------------------------
@@ -65,6 +72,10 @@ def markup_is_cleaner(row: ArticleRow) -> ArticleRow:
     return replace(fetched_later(row), body_html="<p><b>降准</b></p>")
 
 
+def media_are_attached(row: ArticleRow) -> ArticleRow:
+    return replace(fetched_later(row), media=(PICTURE,))
+
+
 def older_page_is_replayed(row: ArticleRow) -> ArticleRow:
     return fetched_later(with_text(row, "传降准"), -1)
 
@@ -97,6 +108,7 @@ def other_article_says_something_else(row: ArticleRow) -> ArticleRow:
         (zone_becomes_known, UpsertCounts(unchanged=1)),
         (page_is_only_a_teaser, UpsertCounts(unchanged=1)),
         (markup_is_cleaner, UpsertCounts(unchanged=1)),
+        (media_are_attached, UpsertCounts(unchanged=1)),
         (older_page_is_replayed, UpsertCounts(unchanged=1)),
         (older_page_says_the_same, UpsertCounts(unchanged=1)),
         (other_article_says_the_same, UpsertCounts(duplicate=1)),
@@ -130,6 +142,41 @@ def test_new_columns_are_stored_and_a_title_may_be_missing(db: DuckDBPyConnectio
         (None, date(2026, 3, 14), "Europe/Paris", "partial", "live", "listing:title")
     ]
     assert next(read_articles(db)) == replace(row, channel="")
+
+
+def test_media_alone_are_an_article_whose_text_is_null(db: DuckDBPyConnection) -> None:
+    row = replace(ROW, text=None, body_html="", media=(AUDIO, PICTURE))
+
+    assert upsert(db, row) == UpsertCounts(new=1)
+
+    found = rows_of(
+        db, "SELECT text, media[1].kind, media[1].duration, media[2].length FROM articles"
+    )
+    assert found == [(None, "audio", 90.0, None)]
+    assert rows_of(db, "SELECT text, len(media) FROM revisions") == [(None, 2)]
+    assert next(read_articles(db)) == replace(row, channel="")
+    (hit,) = search(db, "降准").hits
+    assert (hit.article_id, hit.snippet) == (row.article_id, "")
+    assert verify(db, is_deep=True).problems == ()
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        (PICTURE, AUDIO),
+        (replace(AUDIO, kind="video"),),
+        (replace(AUDIO, type=None),),
+        (replace(AUDIO, length=None),),
+        (replace(AUDIO, duration=None),),
+        (),
+    ],
+)
+def test_other_media_are_another_record(media: tuple[MediaRow, ...]) -> None:
+    row = replace(ROW, media=(AUDIO,))
+
+    assert observe(replace(row, media=media)).record_key != observe(row).record_key
+    same = replace(AUDIO, duration=90.0)  # as DuckDB returns it
+    assert observe(replace(row, media=(same,))).record_key == observe(row).record_key
 
 
 @pytest.mark.parametrize(
@@ -244,6 +291,7 @@ def test_the_file_of_an_imported_article_is_kept_once_byte_for_byte(
         (replace(ROW, text="\udc80"), "text", "a lone surrogate at 0"),
         (replace(ROW, tags=("\udc80",)), "tags", "a lone surrogate"),
         (replace(ROW, channel="\udc80"), "channel", "a lone surrogate"),
+        (replace(ROW, media=(replace(PICTURE, url="\udc80"),)), "media", "a lone surrogate"),
         (
             replace(ROW, post=StoredPost(dialect="hexo", path="\udc80", data=b"")),
             "post",
