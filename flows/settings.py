@@ -31,6 +31,7 @@ from flows import schedules
 from flows.addresses import check_url, host_and_port, parse_proxy
 from flows.alert_settings import AlertSettings
 from flows.errors import ConfigurationError, UnusableParser
+from flows.publish_settings import Publications, publication_schedules, with_absolute_folders
 from flows.schedules import Schedule
 from flows.secrets.configuration import DEFAULT_INSTANCE, mask_secrets
 from flows.secrets.redact import redact_text
@@ -216,6 +217,7 @@ class Settings(_Section):
     alerts: AlertSettings = AlertSettings()
     defaults: DefaultSettings = DefaultSettings()
     rsshub: RsshubSettings = RsshubSettings()
+    publish: Publications = Field(default_factory=dict)
     sources: dict[str, SourceSettings] = Field(
         default_factory=lambda: {
             slug: SourceSettings.model_validate(source) for slug, source in BUILT_IN_SOURCES.items()
@@ -317,6 +319,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
             _check_witness(slug, source.witness, settings)
         source_schedules(settings)
         maintenance_schedule(settings)
+        publication_schedules(settings.publish, settings.defaults.time_zone)
     except ConfigurationError as error:
         message = f"{file} and the environment hold a wrong key:\n  {error}"
         raise ConfigurationError(redact_text(message)) from None
@@ -483,8 +486,9 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         paths = {name: folder / getattr(section, name).expanduser() for name in names}
         return section.model_copy(update=paths)
 
-    sections = {
+    sections: dict[str, Any] = {
         "warehouse": absolute(settings.warehouse, "path", "snapshot"),
         "archive": absolute(settings.archive, "path"),
     }
+    sections["publish"] = with_absolute_folders(settings.publish, folder)
     return settings.model_copy(update=sections)

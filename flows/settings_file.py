@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -65,8 +65,11 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _known_keys(model: type[BaseModel], sections: list[str]) -> list[str]:
-    for section in sections:
+    names = iter(sections)
+    for section in names:
         inner = model.model_fields[section].annotation
+        if get_origin(inner) is dict:  # sections with names of the user
+            inner, _ = get_args(inner)[1], next(names, None)
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
         model = inner
