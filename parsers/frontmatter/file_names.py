@@ -42,6 +42,11 @@ def file_name(source: str, source_article_id: str, day: str, extension: str) -> 
     return f"{front}{stem}_{digest}{extension}"
 
 
+def component(text: str, *, max_bytes: int = 100) -> str:
+    """Return a part of a file name that shows a text; it is not unique."""
+    return _cut(_speakable(text), max_bytes)
+
+
 def folded(path: str) -> str:
     """Return the form of a path on a disk that folds case and Unicode."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())

@@ -30,6 +30,7 @@ from parsers.frontmatter.yaml_quote import quoted, word, writable
 from parsers.model import Article
 from parsers.text.urls import is_http
 
+FINEWS_SITE = "//finews.withounder.com"
 CHINA = timezone(timedelta(hours=8))
 _LINE_STARTS = re.compile(r"\n\s+")
 _PRE = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL | re.IGNORECASE)
@@ -56,10 +57,13 @@ class PostFile:
     data: bytes
 
 
-def write_post(article: Article, dialect: Dialect) -> PostFile:
-    """Return the post of an article in a dialect."""
-    form = {"jekyll": _jekyll, "hexo": _hexo, "hugo": _hugo}[dialect]
-    return PostFile(path=post_path(article, dialect), data=form(article).encode("utf-8"))
+def write_post(article: Article, dialect: Dialect, *, site: str = FINEWS_SITE) -> PostFile:
+    """Return the post of an article in a dialect; the footer of a finews post links ``site``."""
+    if dialect == "jekyll":
+        text = _jekyll(article, site)
+    else:
+        text = _hexo(article) if dialect == "hexo" else _hugo(article)
+    return PostFile(path=post_path(article, dialect), data=text.encode("utf-8"))
 
 
 class PathFields(Protocol):
@@ -86,7 +90,7 @@ def post_path(article: PathFields, dialect: Dialect) -> str:
     return f"source/{folder}/{name}" if dialect == "hexo" else f"{folder}/{name}"
 
 
-def _jekyll(article: Article) -> str:
+def _jekyll(article: Article, site: str) -> str:
     lines = [
         "layout: post",
         f"title: {quoted(article.title or '')}",
@@ -105,7 +109,7 @@ def _jekyll(article: Article) -> str:
     if is_http(link):  # other text between < and > could be a tag
         parts.append(f"<{_LINK_UNSAFE.sub(_percent, link)}>")
     if is_finews:
-        parts.append(_footer(article))
+        parts.append(_footer(article, site))
     head = "\n".join(lines)
     return f"---\n{head}\n---\n" + "\n\n".join(parts)
 
@@ -212,11 +216,11 @@ def _day(article: PathFields) -> str:
     return local.date().isoformat()
 
 
-def _footer(article: Article) -> str:
+def _footer(article: Article, site: str) -> str:
     tag = re.sub(r"([\[\]\\`*_])", r"\\\1", " ".join(writable(article.tags[0]).split()))
     tag = _without_braces(html.escape(tag, quote=False))
     slug = _LINK_UNSAFE.sub(_percent, writable("".join(article.categories)))
-    return f"[返回{tag}](//finews.withounder.com/category/{slug}.html)｜[返回首页](//finews.withounder.com/)"
+    return f"[返回{tag}]({site}/category/{slug}.html)｜[返回首页]({site}/)"
 
 
 def _percent(found: re.Match[str]) -> str:

@@ -1,0 +1,409 @@
+"""Publish articles into the folder of a site, then run its command: ``[publish.<name>]``.
+
+The read snapshot is published, never the warehouse itself: every run publishes its snapshot
+before its publications, and a reader of the warehouse would make other runs wait.
+
+    1  lock         one publication of a name at a time
+    2  adopt        files of the folder that an import stored belong to the publication
+    3  plan         selection, window and path of each post, without reading a text
+    4  files        removed, moved, written; nothing is read or written for an unchanged post
+    5  command      if a file changed, or the command of an earlier run failed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from duckdb import DuckDBPyConnection
+
+from flows.errors import ConfigurationError, Interrupted, RunFailed
+from flows.pipeline import locks
+from flows.pipeline.rows import article_of
+from flows.publish_settings import POST_FORMATS, PublishSettings
+from flows.publishing.category_pages import KEY as PAGE
+from flows.publishing.category_pages import category_pages
+from flows.publishing.export_journal import Journal
+from flows.publishing.post_head import add_keys, meaning_of
+from flows.publishing.publication_command import CommandResult, run_command
+from flows.publishing.publication_files import FileChanges, PublicationFiles
+from flows.publishing.publication_paths import FOLDERS
+from flows.publishing.publication_plan import Plan, PlannedPost, plan_posts
+from flows.publishing.publication_state import Entry, PublicationState, sha256, state_file
+from flows.publishing.site_folder import SiteFolder
+from flows.settings import Settings
+from flows.settings_file import did_you_mean
+from flows.text import pluralize
+from parsers.frontmatter import Dialect, write_post
+from parsers.frontmatter.file_names import is_inside
+from parsers.frontmatter.write import FINEWS_SITE
+from parsers.text.characters import single_line
+from warehouse import connect_read_only, current_snapshot
+from warehouse.read.publication import (
+    ImportedFile,
+    PublishedArticle,
+    file_digests,
+    imported_files,
+    published_articles,
+    read_by_record,
+)
+from warehouse.records import posts
+from warehouse.records.suppression import SuppressionList, list_suppressions
+
+LOCK_SECONDS = 60.0
+"""How long a publication waits for another one of its name."""
+_MAX_LINES = 10
+
+
+@dataclass(slots=True, kw_only=True)
+class PublicationResult:
+    """The result of one publication, for people and as JSON.
+
+    Attributes:
+        vanished: Posts whose article the warehouse does not have; they are left alone.
+        commands: The commands that ran.
+        error: Why it failed; empty otherwise.
+    """
+
+    name: str
+    settings: PublishSettings
+    is_dry: bool = False
+    changes: FileChanges = field(default_factory=FileChanges)
+    vanished: list[str] = field(default_factory=list)
+    commands: list[CommandResult] = field(default_factory=list)
+    is_command_pending: bool = False
+    error: str = ""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything was done, or is to be done after a dry run, or went wrong."""
+        return bool(
+            self.changes
+            or self.is_command_pending
+            or self.commands
+            or self.changes.failed
+            or self.error
+        )
+
+    @property
+    def state(self) -> str:
+        """``failed``, ``dry_run``, ``published`` or ``unchanged``."""
+        if self.error:
+            return "failed"
+        if self.is_dry:
+            return "dry_run"
+        return "published" if self.changes or self.commands else "unchanged"
+
+    @property
+    def exit_code(self) -> int:
+        """1 after a failure, 3 for a file left alone or a post without article, else 0."""
+        if self.error:
+            return 1
+        return 3 if self.changes.left_alone or self.vanished else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts, paths and commands."""
+        return {
+            "name": self.name,
+            "format": self.settings.format,
+            "folder": str(self.settings.folder),
+            "state": self.state,
+            **self.changes.counts(),
+            **self.changes.as_json(),
+            "vanished_files": self.vanished,
+            "commands": [one.as_json() for one in self.commands],
+            "command_pending": self.is_command_pending,
+            "error": self.error,
+        }
+
+    def message(self) -> str:
+        """A line of counts, then a line for each file that needs attention."""
+        found = self.changes
+        counts = ", ".join(
+            f"{count} {kind.replace('_', ' ')}" for kind, count in found.counts().items() if count
+        )
+        state = self.state.replace("_", " ")
+        lines = [f"{self.name}: {state} in {self.settings.folder}: {counts or 'no file'}"]
+        if self.is_dry:
+            lines += [f"+ {path}" for path in found.written]
+            lines += [f"~ {path}" for path in found.updated]
+            lines += [f"> {path} to {to}" for path, to in found.moved.items()]
+            lines += [f"- {path}: {why}" for path, why in found.removed.items()]
+            if self.is_command_pending:
+                lines += [f"$ {' '.join(one)}" for one in self.settings.command]
+        lines += _cut([f"! {path} is left alone: {why}" for path, why in found.left_alone.items()])
+        if self.vanished:
+            lines.append(
+                f"! {pluralize(len(self.vanished), 'post')} of articles that the warehouse does "
+                f"not have any more, left alone, such as {self.vanished[0]}: remove them, or "
+                "restore the warehouse"
+            )
+        lines += [f"ran `{' '.join(one.arguments)}`" for one in self.commands if not one.error]
+        lines = list(map(single_line, lines))
+        return "\n".join([*lines, *(f"! {line}" for line in self.error.splitlines())])
+
+
+def _cut(lines: list[str]) -> list[str]:
+    more = len(lines) - _MAX_LINES
+    return lines[:_MAX_LINES] + ([f"! and {more} more (--json names all)"] if more > 0 else [])
+
+
+def select_publications(settings: Settings, names: Sequence[str] = ()) -> list[str]:
+    """The named publications in the order of the configuration; all of them if none is named.
+
+    Raises:
+        ConfigurationError: No publication has that name, or none is configured.
+    """
+    found = settings.publish
+    for name in names:
+        if name not in found:
+            raise ConfigurationError(
+                f"there is no publication {name!r}{did_you_mean(name, found)}; "
+                f"configured are: {', '.join(found) or 'none'}"
+            )
+    if not found:
+        raise ConfigurationError(
+            "no publication is configured; add a section, such as [publish.blog] with format = "
+            '"jekyll" and folder = "site"'
+        )
+    return [name for name in found if not names or name in names]
+
+
+def publish(
+    settings: Settings,
+    name: str,
+    *,
+    dry_run: bool = False,
+    is_stopping: Callable[[], bool] = lambda: False,
+    notify: Callable[[str], None] = lambda _text: None,
+) -> PublicationResult:
+    """Publish one publication.
+
+    Args:
+        settings: The configuration.
+        name: Of the publication.
+        dry_run: Change nothing; the result is what a run would do.
+        is_stopping: Ends the command when it returns true.
+        notify: Called when another run of this publication is waited for.
+
+    Raises:
+        ConfigurationError: A source is unknown, or the folder cannot be used.
+        RunFailed: Another run of this publication does not end.
+        WarehouseError: There is no snapshot yet, or it cannot be read.
+        Interrupted: ``is_stopping`` returned true; the next run continues.
+    """
+    one = settings.publish[name]
+    if one.format not in POST_FORMATS:
+        raise ConfigurationError(
+            f"publish.{name}.format: {one.format} cannot be published yet: use jekyll, hexo or hugo"
+        )
+    lock = locks.acquire(
+        settings,
+        f"publish-{name}",
+        flow="publish",
+        run_id=name,
+        wait_seconds=LOCK_SECONDS,
+        notify=notify,
+    )
+    try:
+        with lock:
+            return _Publisher(settings, name, dry_run=dry_run).run(is_stopping)
+    except locks.SourceLocked as error:
+        owner = locks.lock_owner(settings, f"publish-{name}")
+        process = f" (process {owner.process.pid}, since {owner.since})" if owner else ""
+        raise RunFailed(
+            f"{name}: another run publishes it{process}: wait for it, or stop it"
+        ) from error
+
+
+class _Publisher:
+    """The work of one publication."""
+
+    def __init__(self, settings: Settings, name: str, *, dry_run: bool) -> None:
+        self._settings = settings
+        self._one = settings.publish[name]
+        self._folder = SiteFolder(self._one.folder, is_read_only=dry_run)
+        self._result = PublicationResult(name=name, settings=self._one, is_dry=dry_run)
+
+    @cached_property
+    def _journal(self) -> Journal:
+        """What exports wrote into the folder."""
+        return Journal(self._folder.root, is_read_only=True)
+
+    def run(self, is_stopping: Callable[[], bool]) -> PublicationResult:
+        result, one = self._result, self._one
+        file = state_file(self._settings, result.name)
+        with PublicationState(file, one.folder, is_read_only=result.is_dry) as state:
+            files = PublicationFiles(
+                self._folder,
+                state,
+                is_known=lambda path, data: self._journal.wrote(path, data),
+                on_change=lambda: state.set_pending(0),
+            )
+            result.changes = files.changes
+            warehouse = self._settings.warehouse
+            snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
+            with connect_read_only(snapshot.path) as db:
+                self._publish_files(db, state, files, is_stopping)
+            if failed := result.changes.failed:
+                path, why = next(iter(failed.items()))
+                result.error = f"{pluralize(len(failed), 'file')} failed, such as {path}: {why}"
+            self._run_commands(state, is_stopping)
+        return result
+
+    def _publish_files(
+        self,
+        db: DuckDBPyConnection,
+        state: PublicationState,
+        files: PublicationFiles,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        articles = published_articles(db)
+        self._check_sources(articles)
+        imported = [one for one in imported_files(db) if one.dialect == self._one.format]
+        self._adopt(db, imported, state)
+        erased = SuppressionList(list_suppressions(db))
+        plan = plan_posts(
+            articles,
+            imported,
+            state.entries,
+            self._one,
+            today=datetime.now(ZoneInfo(self._settings.defaults.time_zone)).date(),
+            is_sticky=state.file_name == self._one.file_name,
+            is_erased=lambda article_id: article_id in erased,
+        )
+        self._result.vanished = sorted(state.entries[key].path for key in plan.vanished)
+        pages = {page.key: (page, data) for page, data in self._pages(plan)}
+        for key in [one for one in state.entries if one.startswith(PAGE) and one not in pages]:
+            plan.dropped[key] = "no post is in its category"
+        for key, reason in plan.dropped.items():
+            files.remove(key, reason)
+        due = [one for one in plan.posts.values() if files.place(one)]
+        for post, data in self._contents(db, due):
+            if is_stopping():
+                raise Interrupted(f"{self._result.name}: stopped; the next publication continues")
+            files.write(post, data)
+        for page, data in pages.values():
+            if files.place(page):
+                files.write(page, data, is_post=False)
+        state.set_options(self._one.front_matter, self._one.file_name)
+
+    def _pages(self, plan: Plan) -> Iterator[tuple[PlannedPost, bytes]]:
+        if self._one.category_pages:
+            yield from category_pages(plan.categories, self._one.category_pages)
+
+    def _adopt(
+        self, db: DuckDBPyConnection, imported: list[ImportedFile], state: PublicationState
+    ) -> None:
+        """Take over the files in the folder that an import stored, byte for byte.
+
+        A file that is the same as the stored one is safe to move and to correct.
+        """
+        for key, entry in list(state.entries.items()):
+            if "\n" in key.lstrip("\n") and not self._folder.has(entry.path):
+                state.remove(key)  # a copy that its owner removed
+        known = {one.path for one in state.entries.values()}
+        here = [
+            (one, path)
+            for one in imported
+            if (path := self._path_of(one)) not in known and path and self._folder.has(path)
+        ]
+        if not here:
+            return
+        digests = file_digests(db, [one.seq for one, _ in here])
+        for one, path in sorted(here, key=lambda each: (not each[0].is_current, -each[0].seq)):
+            try:
+                data = self._folder.read(path)
+            except OSError:
+                continue  # a link; writing there reports it
+            if data is None or not self._is_stored(path, data, digests[one.seq]):
+                continue
+            key = one.article_id
+            if key in state.entries:
+                key = f"{key}\n{path}"
+            state.put(
+                Entry(
+                    key=key,
+                    path=path,
+                    version=f"post:{one.seq}",
+                    sha256=sha256(data),
+                    meaning=meaning_of(data),
+                )
+            )
+
+    def _is_stored(self, path: str, data: bytes, digest: str) -> bool:
+        """Whether a file is as an import stored it, or as an export repaired its head."""
+        if sha256(data) == digest:
+            return True
+        journal = self._journal
+        return journal.rewritten.get(path) == digest and journal.wrote(path, data)
+
+    def _path_of(self, one: ImportedFile) -> str:
+        """The path of an imported file in the folder; the import may have been of a part of it."""
+        folders = FOLDERS[self._one.format]
+        folder, name = folders.split(one.path)
+        path = f"{folder or folders.posts}/{name}"
+        is_here = is_inside(one.path) and self._folder.has(one.path)
+        return one.path if is_here else path if is_inside(path) else ""
+
+    def _contents(
+        self, db: DuckDBPyConnection, due: list[PlannedPost]
+    ) -> Iterator[tuple[PlannedPost, bytes]]:
+        by_seq = {one.seq: one for one in due if one.seq is not None}
+        if by_seq:
+            with closing(cast("Any", posts.file_data(db, list(by_seq)))) as found:
+                for seq, data in found:
+                    yield by_seq[seq], data
+        by_id = {one.key: one for one in due if one.seq is None}
+        dialect = cast("Dialect", self._one.format)
+        if by_id:
+            for row in read_by_record(db, [one.record for one in by_id.values()]):
+                article = article_of(row)
+                data = write_post(article, dialect, site=self._one.footer or FINEWS_SITE).data
+                yield by_id[article.article_id], add_keys(data, self._one.front_matter)
+
+    def _check_sources(self, articles: list[PublishedArticle]) -> None:
+        known = {one.source for one in articles} | set(self._settings.sources)
+        for source in self._one.sources:
+            if source not in known:
+                raise ConfigurationError(
+                    f"publish.{self._result.name}.sources: there is no source {source!r}"
+                    f"{did_you_mean(source, known)}"
+                )
+
+    def _run_commands(self, state: PublicationState, is_stopping: Callable[[], bool]) -> None:
+        """Run the commands that are due; the next run begins with the one that failed."""
+        result, commands = self._result, self._one.command
+        start = state.pending
+        result.is_command_pending = start is not None and bool(commands)
+        if result.is_dry or start is None or result.error:
+            return
+        first = start if start < len(commands) else 0
+        for number, arguments in enumerate(commands[first:], first):
+            state.set_pending(number)
+            done = run_command(
+                arguments,
+                self._one.folder,
+                timeout_seconds=self._one.command_timeout_seconds,
+                secret_names=_secret_names(self._settings),
+                is_stopping=is_stopping,
+            )
+            result.commands.append(done)
+            if done.error:
+                result.error = f"{done.error}\nThe next run repeats it"
+                return
+        state.set_pending(None)
+        result.is_command_pending = False
+
+
+def _secret_names(settings: Settings) -> set[str]:
+    names: set[str] = set()
+    for source in settings.sources.values():
+        given = source.secret_env
+        names.update([given] if isinstance(given, str) else given)
+    return names - {""}
