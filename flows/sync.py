@@ -26,6 +26,7 @@ The way of one page, from its schedule to its row:
     20  warehouse/records/             fetches, quarantine, gaps, watermarks, counters
     21  flows/pipeline/run.py          finish, publish: the state of the run, the read snapshot
     22  flows/alerts/deliver.py        send_alerts: one message about what is new
+    23  flows/publish.py               publish: a flow run, if a publication has work
 
 A listing, line or page that fails is counted, reported and kept, and the run continues. Only a
 warehouse that cannot be written ends it. Prefect retries and caches nothing: `flows.fetch`
@@ -34,6 +35,7 @@ retries, and pages stay in memory.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +50,16 @@ from flows import settings as configuration
 from flows.alerts.deliver import send_alerts
 from flows.errors import ConfigurationError
 from flows.pipeline.first_error import raising_first
-from flows.pipeline.run import RunContext
+from flows.pipeline.run import RunContext, use_environment
 from flows.pipeline.stats import RunReport
 from flows.pipeline.sync_source import MAX_SOURCES_AT_ONCE, sync_source
+from flows.publish import publish
+from flows.publishing.publish_all import (
+    PublishReport,
+    due_after_sync,
+    with_publications,
+    with_work,
+)
 from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.events import send_events
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
@@ -111,5 +120,20 @@ def sync(
                     run.mark_alerted(alerted)
                 run.publish()
                 send_alerts(run)
+                report = _publish(run, report, config)
     create_run_artifacts(report, settings)
     return final_state(report)
+
+
+def _publish(run: RunContext, report: RunReport, config: str | None) -> RunReport:
+    """Run the publications that follow this sync, if they have something to do."""
+    names = with_work(run.settings, due_after_sync(run.settings, report))
+    if not names:
+        return report
+    with use_environment(run.environment):
+        state = publish(names, config=config, return_state=True)
+    found: object = state.result(raise_on_failure=False)
+    if isinstance(found, PublishReport):
+        return with_publications(report, found)
+    failed: dict[str, Any] = {"name": " ".join(names), "error": state.message or state.name}
+    return replace(report, state="failed", publications=(failed,))

@@ -92,6 +92,12 @@ def use_environment(environment: RunEnvironment) -> Iterator[None]:
         _ENVIRONMENT.reset(token)
 
 
+def run_environment(trigger: Trigger) -> RunEnvironment:
+    """The environment that the process set, or the default one."""
+    default = RunEnvironment.of_schedule if trigger == "schedule" else RunEnvironment
+    return _ENVIRONMENT.get() or default()
+
+
 class RunContext:
     """One run of a flow over some sources; a context manager.
 
@@ -128,9 +134,8 @@ class RunContext:
         self.open_failures: dict[str, AlertedFailures] = {}
         self.dismissed: dict[str, AlertedFailures] = {}
         self.repeated: dict[str, RepeatedPages] = defaultdict(RepeatedPages)
-        default = RunEnvironment.of_schedule if trigger == "schedule" else RunEnvironment
         self.health: dict[str, HealthCollector] = defaultdict(HealthCollector)
-        self.environment = _ENVIRONMENT.get() or default()
+        self.environment = run_environment(trigger)
         self._resources = ExitStack()
         self._shared = SharedConnection(self._connect)
         self._counting = threading.Lock()

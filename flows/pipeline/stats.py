@@ -283,12 +283,17 @@ class SourceStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """The result of one run."""
+    """The result of one run.
+
+    Attributes:
+        publications: What followed a sync, as JSON: publications that did something or failed.
+    """
 
     run_id: str
     flow: str
     state: State
     stats: tuple[SourceStats, ...]
+    publications: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -297,8 +302,13 @@ class RunReport:
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """The errors, each with its source."""
-        return tuple(f"{one.source}: {text}" for one in self.stats for text in one.errors)
+        """The errors, each with its source or publication."""
+        published = tuple(
+            f"publish {one['name']}: {one['error']}" for one in self.publications if one["error"]
+        )
+        return (
+            tuple(f"{one.source}: {text}" for one in self.stats for text in one.errors) + published
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -336,7 +346,7 @@ class RunReport:
 
     def as_json(self) -> dict[str, Any]:
         """The run's JSON document."""
-        return {
+        document = {
             "run_id": self.run_id,
             "flow": self.flow,
             "state": self.state,
@@ -345,6 +355,7 @@ class RunReport:
             "errors": list(self.errors),
             "warnings": list(self.warnings),
         }
+        return document | ({"publications": list(self.publications)} if self.publications else {})
 
 
 def upsert_counts(counts: UpsertCounts) -> dict[str, int]:

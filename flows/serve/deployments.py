@@ -29,6 +29,7 @@ from zoneinfo import ZoneInfo
 from flows import prefect_api
 from flows import settings as configuration
 from flows.errors import ConfigurationError, RunFailed
+from flows.publish_settings import publication_schedules
 from flows.serve.lost_runs import STOPPING, end_lost_runs, read_all
 from flows.settings import Settings, maintenance_schedule, source_schedules
 
@@ -142,6 +143,20 @@ def plan(settings: Settings, config: Path | None) -> list[PlannedDeployment]:
             description="Fetch new articles of every source into the warehouse.",
         )
     )
+    own_schedules = publication_schedules(settings.publish, settings.defaults.time_zone)
+    planned += [
+        PlannedDeployment(
+            name=name,
+            flow_name="publish",
+            entrypoint="flows.publish.publish",
+            parameters={"names": [name], **parameters},
+            tags=(TAG, "publish"),
+            description=f"Publish {name} into its folder, and run its command.",
+            schedule=own_schedules.get(name),
+            is_long=False,
+        )
+        for name in settings.publish
+    ]
     planned += [
         PlannedDeployment(
             name=name,
