@@ -19,7 +19,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install debian axe demo check test test-integration test-e2e test-security test-slow test-lake test-frames test-all
+.PHONY: help install debian axe demo check test test-unit test-integration test-e2e test-security test-slow test-lake test-frames test-all
 .PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-orchestration record pins package clean
 
 help: ## List the targets
@@ -53,7 +53,10 @@ check: install ## Run ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test: check ## Run check, the unit tests and one end-to-end run (under 3 minutes)
+test: install ## Run check beside the unit tests and one end-to-end run (under 3 minutes)
+	@$(MAKE) --no-print-directory --jobs 2 check test-unit
+
+test-unit: install ## Run the unit tests and one end-to-end run
 	@$(PYTEST) $(PARALLEL) tests/e2e/test_demo.py tests/unit
 
 test-integration: install ## Run the tests against real DuckDB files, HTTP servers and Prefect
