@@ -47,6 +47,11 @@ FORMATS = (*POST_FORMATS, "jsonl", "csv", "parquet", *FEEDS)
     "--allow-empty", is_flag=True, help="Replace a full file although no article is selected."
 )
 @click.option(
+    "--rewrite",
+    is_flag=True,
+    help="Write a correct head for imported posts whose head is no YAML.",
+)
+@click.option(
     "--take-over",
     is_flag=True,
     help="Replace posts that others wrote, and update them from now on.",
@@ -65,6 +70,7 @@ def export(
     limit: int,
     corrections: bool,
     allow_empty: bool,
+    rewrite: bool,
     take_over: bool,
 ) -> int:
     """Write articles as posts, as one file (jsonl, csv), as a feed, or as tables (parquet).
@@ -74,9 +80,11 @@ def export(
     same. If a source corrected it, its file is updated, unless the file was edited since the
     import. A file that copydesk neither wrote nor imported is never overwritten without
     --take-over (exit code 3). --take-over replaces it, and the post of an exported article
-    under another name; .copydesk-replaced has the bytes from before. A full file is never
-    replaced by an empty one (exit code 3) without --allow-empty. Posts that belong to no
-    exported article are listed and left alone; --check does not count them as differences.
+    under another name; .copydesk-replaced has the bytes from before. --rewrite mends the heads of
+    imported posts that no YAML parser accepts, such as `title: a: b`; later exports keep them. A
+    full file is never replaced by an empty one (exit code 3) without --allow-empty. Posts that
+    belong to no exported article are listed and left alone; --check does not count them as
+    differences.
     """
     from flows.publishing.export_partitions import export_partitions
     from flows.publishing.export_posts import export_articles
@@ -86,6 +94,8 @@ def export(
         usage_error("--partition needs --format parquet")
     if corrections and format_ not in FEEDS:
         usage_error("--corrections needs --format atom or jsonfeed")
+    if rewrite and format_ not in POST_FORMATS:
+        usage_error(f"--rewrite writes posts: {', '.join(POST_FORMATS)}")
     if take_over and (check or format_ not in POST_FORMATS):
         usage_error(f"--take-over writes posts: {', '.join(POST_FORMATS)}, without --check")
     settings = console.settings()
@@ -114,6 +124,7 @@ def export(
         check=check,
         allow_empty=allow_empty,
         take_over=take_over,
+        rewrite=rewrite,
     )
     console.print_result(posts.as_json(), posts.message())
     return posts.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +22,10 @@ from flows.publishing.plan_posts import (
     posts_of_others,
     with_other_paths,
 )
-from flows.publishing.write_files import ExportResult, file_exists, write_files
+from flows.publishing.write_files import ExportResult, PlannedFile, file_exists, write_files
 from flows.settings import Settings
 from flows.text import pluralize
-from parsers.frontmatter import Dialect, write_post
+from parsers.frontmatter import Dialect, rewrite_post, write_post
 from parsers.model import Article
 from parsers.text.characters import single_line
 from warehouse import connect_read_only, current_snapshot
@@ -114,6 +114,7 @@ def export_articles(
     check: bool = False,
     allow_empty: bool = False,
     take_over: bool = False,
+    rewrite: bool = False,
 ) -> ExportReport:
     """Write the current articles, or with ``check`` compare the files in the folder.
 
@@ -126,6 +127,7 @@ def export_articles(
         check: Compare, write nothing.
         allow_empty: Replace a file with articles although no article is selected.
         take_over: Replace posts that others wrote, and update them from now on.
+        rewrite: Write a correct head for imported posts whose head is no YAML.
 
     Raises:
         WarehouseError: There is no snapshot yet, or it cannot be read.
@@ -144,7 +146,12 @@ def export_articles(
             exported = _one_file(selection, directory, format_, may_replace, check=check)
         else:
             exported = _posts(
-                selection, directory, cast("Dialect", format_), check=check, take_over=take_over
+                selection,
+                directory,
+                cast("Dialect", format_),
+                check=check,
+                take_over=take_over,
+                rewrite=rewrite,
             )
     return ExportReport(articles=count, exported=exported, directory=directory, is_check=check)
 
@@ -205,21 +212,29 @@ def _one_file(
 
 
 def _posts(
-    selection: _Selection, directory: Path, dialect: Dialect, *, check: bool, take_over: bool
+    selection: _Selection,
+    directory: Path,
+    dialect: Dialect,
+    *,
+    check: bool,
+    take_over: bool,
+    rewrite: bool,
 ) -> ExportResult:
     """Write the posts of a dialect: see ``plan_posts``."""
     infos, files = selection.infos()
     inside = _part_of_site(directory, files) if check else ""
     if inside:
         directory = directory.absolute().parent
+    journal = Journal(directory, is_read_only=True)
     plan = plan_posts(infos, files, directory, dialect, inside=inside)
-    plan.files = with_other_paths(plan.files, directory, Journal(directory).taken_over)
+    plan.files = with_other_paths(plan.files, directory, journal.taken_over)
     if take_over:
         others = posts_of_others(plan.files, directory)
         plan.files = with_other_paths(plan.files, directory, others)
+    mended = {one.key: one for one in plan.files if rewrite or _was_rewritten(one, journal)}
     return write_files(
         plan.files,
-        _contents(selection, plan),
+        _contents(selection, plan, mended),
         directory,
         check=check,
         inside=inside,
@@ -227,9 +242,18 @@ def _posts(
     )
 
 
-def _contents(selection: _Selection, plan: PostPlan) -> Iterator[tuple[str, bytes]]:
+def _was_rewritten(planned: PlannedFile, journal: Journal) -> bool:
+    # Otherwise the next export would write the broken head again.
+    return planned.digest != "" and journal.rewritten.get(planned.path) == planned.digest
+
+
+def _contents(
+    selection: _Selection, plan: PostPlan, mended: Mapping[str, PlannedFile]
+) -> Iterator[tuple[str, bytes]]:
     for seq, data in posts.file_data(selection.db, list(plan.imported)):
-        yield plan.imported[seq], data
+        key = plan.imported[seq]
+        planned = mended.get(key)
+        yield key, (rewrite_post(data, planned.path) or data) if planned else data
     for article in selection.articles() if plan.dialects else ():
         if dialect := plan.dialects.get(article.article_id):
             yield article.article_id, write_post(article, dialect).data

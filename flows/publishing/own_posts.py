@@ -11,7 +11,8 @@ from duckdb import DuckDBPyConnection
 
 from flows.pipeline.rows import article_of
 from flows.publishing.read_posts import PostOutcome
-from parsers.frontmatter import Dialect, write_post
+from parsers.frontmatter import Dialect, rewrite_post, write_post
+from parsers.frontmatter.block import MARK
 from warehouse.read.articles import read_records
 from warehouse.records import posts
 
@@ -25,10 +26,12 @@ def known_outcomes(db: DuckDBPyConnection, outcomes: Sequence[PostOutcome]) -> s
     """Return which outcomes, by number, change nothing.
 
     The file is the post that an export of this warehouse writes, or wrote of an earlier
-    revision; or an earlier import stored it under this path, and its article is unchanged.
+    revision; or an imported file whose head an export rewrote; or an earlier import stored it
+    under this path, and its article is unchanged.
     """
     keys = [(i, key) for i, one in enumerate(outcomes) if (key := _key(one))]
     own = _own_posts(db, [key for _, key in keys])
+    own |= _rewritten_posts(db, [key for _, key in keys])
     imported = [(i, one.imported.row) for i, one in enumerate(outcomes) if one.imported]
     current = posts.current_posts(db, [row for _, row in imported])
     return {i for i, key in keys if key in own} | {imported[number][0] for number in current}
@@ -56,3 +59,15 @@ def _own_posts(db: DuckDBPyConnection, keys: Iterable[tuple[str, bytes]]) -> set
                 if data in wanted[row.article_id]:
                     own.add((row.article_id, data))
     return own
+
+
+def _rewritten_posts(
+    db: DuckDBPyConnection, keys: Iterable[tuple[str, bytes]]
+) -> set[tuple[str, bytes]]:
+    mark = f"\n{MARK}".encode()
+    wanted = {key for key in keys if key[1].find(mark, 0, _MAX_HEAD) >= 0}
+    if not wanted:
+        return set()
+    files = posts.article_files(db, sorted({article_id for article_id, _ in wanted}))
+    made = {(article_id, rewrite_post(data, path)) for article_id, path, data in files}
+    return wanted & made

@@ -1,12 +1,14 @@
 """Read posts of Jekyll and Hexo; write posts of Jekyll, Hexo and Hugo.
 
 ``read_post`` keeps a post's bytes with its Article, so that an unchanged article is written
-as the file it came from. ``write_post`` makes the post of a new article.
+as the file it came from. ``write_post`` makes the post of a new article, ``rewrite_post`` mends
+a head that is no YAML.
 """
 
 from parsers.frontmatter.file_names import distinct_paths
 from parsers.frontmatter.raw_post import NO_ZONES, Dialect, Zones
 from parsers.frontmatter.read import Post, read_post
+from parsers.frontmatter.rewrite import rewrite_post
 from parsers.frontmatter.write import PostFile, post_path, write_post
 
 __all__ = [
@@ -18,5 +20,6 @@ __all__ = [
     "distinct_paths",
     "post_path",
     "read_post",
+    "rewrite_post",
     "write_post",
 ]

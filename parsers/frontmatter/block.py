@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from parsers.errors import BadFrontMatter
 
+MARK = "# copydesk rewrote this head, because it was no YAML"
+"""The last line of a head that copydesk rewrote; it is no part of ``Block.head``."""
+
 _OPENING = re.compile(r"-{3,}[ \t]*\Z")
 _KEY_LINE = re.compile(r"[A-Za-z_][\w-]*[ \t]*:(?:[ \t]|\Z)")
 _BLANK = "\ufeff\u200b \t\u00a0\u3000"
@@ -32,12 +35,15 @@ class Block:
         body: The text after the closing marker.
         first_line: The number of the head's first line in the file, from 1.
         notes: What is unusual about the frame.
+        is_rewritten: copydesk rewrote the head, so that YAML's rules hold for it, whatever
+            the generator's were.
     """
 
     head: str
     body: str
     first_line: int
     notes: tuple[str, ...] = ()
+    is_rewritten: bool = False
 
 
 def bad(path: str, line: int, expected: str, found: str, hint: str = "") -> BadFrontMatter:
@@ -130,9 +136,11 @@ def _unopened(lines: list[str], start: int, path: str, notes: list[str]) -> Bloc
 
 
 def _block(lines: list[str], first: int, end: int, notes: list[str]) -> Block:
+    is_rewritten = end > first and lines[end - 1].rstrip() == MARK
     return Block(
-        head="\n".join(lines[first:end]),
+        head="\n".join(lines[first : end - is_rewritten]),
         body="\n".join(lines[end + 1 :]),
         first_line=first + 1,
-        notes=tuple(notes),
+        notes=(*notes, "head rewritten by copydesk") if is_rewritten else tuple(notes),
+        is_rewritten=is_rewritten,
     )

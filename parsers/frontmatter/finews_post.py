@@ -107,7 +107,7 @@ def cut_footer(body: str) -> tuple[str, str]:
 
 def _fields(block: Block, path: str) -> tuple[dict[str, Value], str] | None:
     raw = _RAW.fullmatch(block.head.rstrip("\n"))
-    if raw is not None:
+    if raw is not None and not block.is_rewritten:
         fields: dict[str, Value] = {"layout": "post", **raw.groupdict()}
         return fields, _raw_rule(fields, block, path)
     try:
@@ -119,7 +119,7 @@ def _fields(block: Block, path: str) -> tuple[dict[str, Value], str] | None:
     tags = words(written["tags"])
     # Other posts may have the same keys; the link or the name of an article decides.
     named = _identity(cut_footer(block.body)[1], path)[0]
-    if len(tags) != 1 or not tags[0].endswith(NEWS) or not named:
+    if len(tags) != 1 or not tags[0].endswith(NEWS) or not (named or block.is_rewritten):
         return None
     return {
         **written,

@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from parsers.frontmatter import finews_post, markdown
 from parsers.frontmatter.block import Block
+from parsers.frontmatter.broken_head import line_fields
 from parsers.frontmatter.raw_post import NO_ZONES, Dialect, RawPost, Zones
-from parsers.frontmatter.yaml_head import Value, word, words, yaml_fields
+from parsers.frontmatter.yaml_head import NotYaml, Value, word, words, yaml_fields
 from parsers.model import Extracted, Moment
 from parsers.text import dates, urls
 
@@ -32,9 +33,9 @@ def read(block: Block, path: str, source: str, zones: Zones = NO_ZONES) -> RawPo
     """Return the post's values, with a reason for each absent one.
 
     Raises:
-        BadFrontMatter: The head is not YAML.
+        BadFrontMatter: The head is neither YAML nor lines of one key each.
     """
-    fields = yaml_fields(block.head, block.first_line, path)
+    fields, rule = _fields(block, path)
     dialect = dialect_of(fields, path)
     ours = _OURS.match(word(fields.get("article_id")))
     body, link = finews_post.cut_footer(block.body) if ours else (block.body, "")
@@ -43,7 +44,7 @@ def read(block: Block, path: str, source: str, zones: Zones = NO_ZONES) -> RawPo
     zone = zones.get(source, zones.get(""))
     return RawPost(
         dialect=dialect,
-        head_rule="YAML",
+        head_rule=rule,
         source=source,
         source_article_id=ours[2] if ours else path,
         url=url,
@@ -62,6 +63,14 @@ def read(block: Block, path: str, source: str, zones: Zones = NO_ZONES) -> RawPo
         lead_image=_maybe(fields, ("headimg", "cover", "image", "thumbnail")),
         fields=fields,
     )
+
+
+def _fields(block: Block, path: str) -> tuple[dict[str, Value], str]:
+    try:
+        return yaml_fields(block.head, block.first_line, path), "YAML"
+    except NotYaml as error:
+        fields = line_fields(block, path, error)
+        return fields, f"head is not YAML: each key read by itself ({error.found})"
 
 
 def dialect_of(fields: Mapping[str, Value], path: str) -> Dialect:

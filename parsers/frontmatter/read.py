@@ -119,7 +119,7 @@ def _refuse(_source: Source, page: object) -> NoReturn:
 
 POST_PARSER = Parser(
     name="posts",
-    version="1",
+    version="2",
     options={},
     listings=lambda _source: (),
     entries=lambda _source, _listing, _page: (),

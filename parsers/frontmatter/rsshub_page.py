@@ -32,6 +32,7 @@ _HEAD = re.compile(
     r"(?:\nthumbnail: '(?P<thumbnail>[^\n]*)')?\s*",
     re.DOTALL,
 )
+_KEYS = frozenset({"title", "categories", "author", "comments", "date"})
 _QUOTES = "\"' \t\n"
 _PLACEHOLDER = re.compile(r"https?://picsum\.photos/")
 _ROUTE_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)\Z")
@@ -45,16 +46,14 @@ _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
 def read(block: Block, path: str) -> RawPost | None:
     """Return the post's values, or ``None`` when the aggregator did not write it."""
-    head = _HEAD.fullmatch(block.head)
+    head = _rewritten_values(block, path) if block.is_rewritten else _values(block)
     if head is None:
         return None
     title, title_how = _title(braces(head["title"]))
     categories = _categories(head["categories"])
     site = braces(head["author"]).strip()
-    fields: dict[str, Value] = {
-        name: value for name, value in head.groupdict().items() if value and name != "quote"
-    }
-    fields["categories"] = categories
+    fields: dict[str, Value] = {name: value for name, value in head.items() if value}
+    fields |= {"title": title, "categories": categories}
     return RawPost(
         dialect="hexo",
         head_rule=_rule(block, path, head["title"], categories),
@@ -72,9 +71,26 @@ def read(block: Block, path: str) -> RawPost | None:
         categories=Extracted(categories, "front matter: category, site, route"),
         tags=Extracted(None, "absent: aggregator posts have no tags"),
         language=None,
-        lead_image=_lead_image(braces(head["headimg"] or "")),
+        lead_image=_lead_image(braces(head["headimg"])),
         fields=fields,
     )
+
+
+def _values(block: Block) -> dict[str, str] | None:
+    head = _HEAD.fullmatch(block.head)
+    if head is None:
+        return None
+    return {name: value or "" for name, value in head.groupdict().items() if name != "quote"}
+
+
+def _rewritten_values(block: Block, path: str) -> dict[str, str] | None:
+    """The values of a head of the aggregator that copydesk rewrote as YAML."""
+    fields = yaml_fields(block.head, block.first_line, path)
+    if not _KEYS <= fields.keys() <= _KEYS | {"headimg", "thumbnail"}:
+        return None
+    lines = "\n".join(f"- {name}" for name in words(fields["categories"]))
+    found = {name: word(fields.get(name)) for name in (*_KEYS, "headimg", "thumbnail")}
+    return found | {"categories": lines}
 
 
 def braces(text: str) -> str:

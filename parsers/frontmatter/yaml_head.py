@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import yaml
 
+from parsers.errors import BadFrontMatter
 from parsers.frontmatter.block import bad
 from parsers.frontmatter.fast_head import fast_fields
 
@@ -22,12 +23,16 @@ _MAX_DEPTH = 12
 _MAX_NODES = 10_000
 
 
+class NotYaml(BadFrontMatter):
+    """The head is no YAML."""
+
+
 def yaml_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
     """Return the keys and values of a YAML head.
 
     Raises:
-        BadFrontMatter: The head is not YAML or not a mapping, repeats a key, has a tag,
-            or has too many or too deep values.
+        NotYaml: The head is not YAML or not a mapping.
+        BadFrontMatter: It repeats a key, has a tag, or has too many or too deep values.
     """
     if (simple := fast_fields(head)) is not None:
         return dict(simple)
@@ -47,16 +52,21 @@ def parsed_fields(head: str, first_line: int, path: str) -> dict[str, Value]:
         mark = error.problem_mark or error.context_mark
         at = mark.line if mark else 0
         found = f"{error.problem or error.context} in {_line(head, at)!r}"
-        raise bad(path, first_line + at, "YAML", found) from None
+        raise _no_yaml(bad(path, first_line + at, "YAML", found)) from None
     except yaml.YAMLError as error:
-        raise bad(path, first_line, "YAML", str(error).splitlines()[0]) from None
+        raise _no_yaml(bad(path, first_line, "YAML", str(error).splitlines()[0])) from None
     except RecursionError:
         raise bad(path, first_line, "YAML", "values nested too deep to read") from None
     if node is None:
         return {}
     if not isinstance(node, yaml.MappingNode):
-        raise bad(path, first_line, "YAML lines 'key: value'", repr(_line(head, 0)))
+        why = bad(path, first_line, "YAML lines 'key: value'", repr(_line(head, 0)))
+        raise _no_yaml(why)
     return _Walk(first_line, path).mapping(node, 0)
+
+
+def _no_yaml(error: BadFrontMatter) -> NotYaml:
+    return NotYaml(str(error), expected=error.expected, found=error.found)
 
 
 class _Walk:

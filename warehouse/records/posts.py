@@ -149,6 +149,21 @@ def resolved_failures(
         return [key for (key,) in db.execute(RESOLVED).fetchall()]
 
 
+OF_ARTICLES = """
+    SELECT k.i, p.path, p.data
+    FROM _store.posts p JOIN copydesk_ids k ON p.article_key = k.key::UUID
+"""
+
+
+def article_files(
+    db: DuckDBPyConnection, article_ids: Sequence[str]
+) -> Iterator[tuple[str, str, bytes]]:
+    """Yield id, path and bytes of all imported files of some articles."""
+    with stage.staged(db, "copydesk_ids", stage.keyed(article_ids)):
+        for i, path, data in db.execute(OF_ARTICLES).fetchall():
+            yield article_ids[i], path, data
+
+
 # --- files for the export --------------------------------------------------------------
 
 # The latest file of each path, and whether its article still is what the file holds.

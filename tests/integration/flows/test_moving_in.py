@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from flows.publishing.export_posts import export_articles
 
@@ -100,3 +102,49 @@ def test_files_of_others_are_updated_from_the_day_they_are_taken_over(project, s
     done = export(project, site)
     assert (done["updated"], done["extra"]) == (updated, 1)
     assert "changed" not in done
+
+
+BROKEN = {
+    "_posts/2022-03-01-a.md": "layout: post\ntitle: a: b\n",
+    "_posts/2022-03-02-b.md": "title: @home\ntags:\n\t- one\n",
+    "_posts/2022-03-03-c.md": 'title: "the "new" one"\ncover: `x`\n',
+    "_posts/2022-03-04-d.md": "title: %d points\ndate: 2022-02-30\n",
+    "source/_posts/e.md": "title: 'it's new'\ncomments: false\n",
+}
+WHOLE = {
+    "_posts/2022-03-05-f.md": "title: 'plain'\n",
+    "_posts/2022-03-06-g.md": "title: >-\n  a: b\n",
+}
+
+
+def test_heads_that_are_no_yaml_are_rewritten_once_and_stay(project, tmp_path, run_cli) -> None:
+    site = tmp_path / "site"
+    for path, head in (BROKEN | WHOLE).items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_text(f"---\n{head}---\n\nThe words of {path}.\n")
+    before = files_of(site)
+    assert project.import_folder(site).totals()["new"] == len(before)
+    tables = ("articles", "revisions", "_store.posts", "quarantine")
+    stored = [project.rows(f"FROM {table} ORDER BY ALL") for table in tables]
+    command = ["export", site, "--format", "jekyll", "--json", "--config", project.config]
+    assert run_cli(*command)[0] == 0
+    assert files_of(site) == before
+
+    code, out, _ = run_cli(*command, "--rewrite")
+
+    found = json.loads(out)
+    assert (code, found["rewritten"], found["identical"]) == (0, len(BROKEN), len(WHOLE))
+    assert changed(before, site).keys() == BROKEN.keys()
+    titles = {path: yaml.safe_load(head_of(data))["title"] for path, data in files_of(site).items()}
+    assert set(titles.values()) == {
+        title for (title,) in project.rows("SELECT title FROM articles")
+    }
+    for options in ([], ["--rewrite"], ["--check"], ["--rewrite", "--check"]):
+        code, out, _ = run_cli(*command, *options)
+        assert (code, json.loads(out)["identical"]) == (0, len(before))
+    assert project.import_folder(site).totals()["unchanged"] == len(before)
+    assert [project.rows(f"FROM {table} ORDER BY ALL") for table in tables] == stored
+
+
+def head_of(data: bytes) -> str:
+    return data.decode().split("---\n")[-2]

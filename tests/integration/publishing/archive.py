@@ -32,7 +32,7 @@ _BAD = {
     "_posts/2022-01-04-wide.md": ("---\ntitle: x\n".encode("utf-16"), "bad_front_matter"),
     "_posts/2022-01-05-twice.md": (b"---\ntitle: a\ntitle: b\n---\nx\n", "bad_front_matter"),
     "_posts/2022-01-06-gbk.md": ("---\ntitle: 标题\n---\n正文\n".encode("gbk"), "bad_front_matter"),
-    "_posts/2022-01-07-quotes.md": (b"---\ntitle: \"a \"b\" c\"\n---\nx\n", "bad_front_matter"),
+    "_posts/2022-01-07-quotes.md": (b"---\ntitle: \"a \"b\"\n  c\"\n---\nx\n", "bad_front_matter"),
     "old_post/2022-01-08-bare.md": (b"words without a head\n", "bad_front_matter"),
     "old_post/2022-01-09-nothing.md": (b"---\ntitle: x\n---\n", "incomplete_article"),
 }  # fmt: skip
