@@ -43,12 +43,13 @@ def run_cli(project, capfd, prefect_server, monkeypatch):
 
 
 def test_backfill_prints_the_json_of_a_run(run_cli):
-    code, out, _ = run_cli(
+    code, out, err = run_cli(
         "--json", "backfill", "ofweek", "--from", "2021-05-20", "--to", "2021-05-30"
     )
 
     report = json.loads(out)
-    assert code == 3  # OFweek's list names no days: how far back it goes cannot be reported
+    # OFweek's list names no days: how far back it goes cannot be reported
+    assert code == 3, out + err
     assert list(report)[:5] == ["run_id", "flow", "state", "sources", "totals"]
     assert report["flow"] == "backfill"
     assert list(report["sources"][0]) == COUNTERS
