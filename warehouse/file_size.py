@@ -7,7 +7,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from warehouse.block_file import HEAD_BYTES, UnknownLayout, newest_header
+from warehouse.block_file import HEAD_BYTES, UnknownLayout, newest_header, read_block_file
 
 _TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_store'"
 _LAST_BLOCK = """
@@ -17,15 +17,19 @@ _LAST_BLOCK = """
 
 
 def is_short(path: Path) -> bool:
-    """Return whether a DuckDB file is shorter than its header counts blocks.
+    """Return whether a DuckDB file seems to lack blocks in use; ``missing_bytes`` decides.
 
-    Free blocks at the end need not be in the file, so ``missing_bytes`` decides. No connection
-    of this process may have the file open: closing it drops DuckDB's lock.
+    Free blocks at the end need not be in the file. No connection of this process may have the
+    file open: closing it drops DuckDB's lock.
     """
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    with suppress(UnknownLayout):
-        return path.stat().st_size < newest_header(head).file_bytes
+    with path.open("rb") as file, suppress(UnknownLayout):
+        size = path.stat().st_size
+        header = newest_header(file.read(HEAD_BYTES))
+        if size >= header.file_bytes:
+            return False
+        free = read_block_file(file.fileno()).free
+        used = (block for block in reversed(range(header.block_count)) if block not in free)
+        return size < header.offset(next(used, -1) + 1)
     return True
 
 
