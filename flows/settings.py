@@ -14,11 +14,10 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -33,20 +32,25 @@ from flows.alert_settings import AlertSettings
 from flows.errors import ConfigurationError, UnusableParser
 from flows.publish_settings import Publications, publication_schedules, with_absolute_folders
 from flows.schedules import Schedule
-from flows.secrets.configuration import DEFAULT_INSTANCE, mask_secrets
+from flows.secrets.configuration import mask_secrets
 from flows.secrets.redact import redact_text
 from flows.settings_file import did_you_mean, explain, parse_value, read_file
+from flows.source_settings import (
+    BUILT_IN_SOURCES,
+    DefaultSettings,
+    RsshubSettings,
+    SourceSettings,
+    complete_sources,
+)
 from flows.text import DEFAULT_USER_AGENT
 from parsers import registry
 from parsers.model import BadEntry, Source
-from parsers.sources.rsshub import feed_url
+from parsers.sources.rsshub import ANY_INSTANCE, feed_url
 
 DEFAULT_FILE = Path("copydesk.toml")
 PREFIX = "COPYDESK_"
 RESERVED_NAMES = frozenset({"all", "import", "maintenance", "reparse"})
 """Names of deployments and locks that are not a source's."""
-
-DEFAULT_REVISIT = ("1h", "1d", "7d")
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -136,75 +140,6 @@ class ServeSettings(_Section):
     maintenance_schedule: str = "30 4 * * *"
 
 
-def _check_durations(given: tuple[str, ...]) -> tuple[str, ...]:
-    for text in given:
-        schedules.parse_duration(text)
-    return given
-
-
-Durations = Annotated[tuple[str, ...], AfterValidator(_check_durations)]
-"""Texts that ``schedules.parse_duration`` reads."""
-
-
-class DefaultSettings(_Section):
-    """``[defaults]``: keys of every source that sets none."""
-
-    schedule: str = ""
-    time_zone: str = "UTC"
-    revisit: Durations = DEFAULT_REVISIT
-
-
-class RsshubSettings(_Section):
-    """``[rsshub]``: the instances that serve the ``route`` of a source; the first is used."""
-
-    instances: tuple[str, ...] = Field(default=(DEFAULT_INSTANCE,), min_length=1)
-
-
-class SourceSettings(BaseModel):
-    """``[sources.<name>]``: the keys of all sources; the others belong to the parser."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    parser: str
-    schedule: str = ""
-    time_zone: str = "UTC"
-    revisit: Durations = DEFAULT_REVISIT
-    secret_env: str | tuple[str, ...] = ()
-    witness: str = ""
-    daily_range: tuple[int, int] | None = None
-
-    @field_validator("daily_range")
-    @classmethod
-    def _check_range(cls, given: tuple[int, int] | None) -> tuple[int, int] | None:
-        if given is not None and not 0 <= given[0] <= given[1]:
-            raise ValueError(f"expected the least and the most articles of a day, found {given}")
-        return given
-
-
-BUILT_IN_SOURCES: Mapping[str, Mapping[str, Any]] = {
-    "finews": {
-        "parser": "finews",
-        "base_url": "http://finews.zning.xyz",
-        "channels": ["emnews", "media", "market-37", "market-38", "market-39"],
-        "schedule": "*/5 * * * *",
-        "time_zone": "Asia/Shanghai",
-    },
-    "woshipm": {
-        "parser": "rsshub",
-        "route": "/woshipm/latest",
-        "categories": ["新媒体", "人人都是产品经理", "最新文章"],
-        "schedule": "*/30 * * * *",
-        "time_zone": "Asia/Shanghai",
-    },
-    "ofweek": {
-        "parser": "ofweek",
-        "base_url": "https://www.ofweek.com",
-        "schedule": "*/30 * * * *",
-        "time_zone": "Asia/Shanghai",
-    },
-}
-
-
 class Settings(_Section):
     """The whole configuration, validated."""
 
@@ -237,7 +172,7 @@ class Settings(_Section):
                 f"there is no source {slug!r}{did_you_mean(slug, self.sources)}; "
                 f"configured are: {', '.join(self.sources) or 'none'}"
             ) from None
-        return _source(slug, settings, self.rsshub.instances[0])
+        return _source(slug, settings, self.rsshub)
 
     def time_zones(self) -> dict[str, ZoneInfo]:
         """The declared time zone of each source; ``""`` has that of all other sources."""
@@ -302,7 +237,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     for name, text in sorted(environ.items()):
         if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
             _put(given, name.removeprefix(PREFIX).lower().split("__"), parse_value(text))
-    _complete_sources(given)
+    complete_sources(given)
     mask_secrets(given, environ)
     try:
         settings = Settings.model_validate(given)
@@ -383,34 +318,7 @@ def _put(given: dict[str, Any], path: list[str], value: Any) -> None:
     given[key] = value
 
 
-def _complete_sources(given: dict[str, Any]) -> None:
-    """Add what a ``[sources.<name>]`` leaves out.
-
-    A section without ``parser`` changes the built-in source of its name. Schedule and time zone
-    then come from ``[defaults]``; a parser that declares a zone of its own keeps that zone.
-    """
-    sources, defaults = given.get("sources"), given.get("defaults")
-    if not isinstance(sources, dict):
-        return
-    defaults = defaults if isinstance(defaults, dict) else {}
-    common = {key: defaults[key] for key in DefaultSettings.model_fields if key in defaults}
-    for slug, source in sources.items():
-        if not isinstance(source, dict):
-            continue
-        if "parser" not in source:
-            source = {**BUILT_IN_SOURCES.get(slug, {}), **source}
-        parser = None
-        with suppress(registry.BrokenPlugin):  # a command that needs the source reports it
-            parser = registry.PARSERS.get(str(source.get("parser")))
-        built_in = BUILT_IN_SOURCES.get(slug, {})
-        zone = str(parser.options.get("time_zone", "")) if parser else ""
-        if built_in and source.get("parser") == built_in["parser"]:
-            zone = built_in["time_zone"]
-        own = {"time_zone": zone} if "/" in zone else {}
-        sources[slug] = {**common, **own, **source}
-
-
-def _source(slug: str, settings: SourceSettings, rsshub: str) -> Source:
+def _source(slug: str, settings: SourceSettings, rsshub: RsshubSettings) -> Source:
     _check_zone(f"sources.{slug}.time_zone", settings.time_zone)
     try:
         parser = registry.PARSERS.get(settings.parser)
@@ -437,7 +345,12 @@ def _source(slug: str, settings: SourceSettings, rsshub: str) -> Source:
     if "time_zone" in parser.options and "time_zone" in settings.model_fields_set:
         options["time_zone"] = settings.time_zone
     if options.get("route") and not options.get("url"):
-        options["url"] = feed_url(rsshub, str(options["route"]))
+        if not rsshub.instances:
+            raise ConfigurationError(
+                f"sources.{slug}.route: expected the address of an RSSHub instance in [rsshub] "
+                'instances = ["https://..."], found none; or give the whole address as url'
+            )
+        options["url"] = feed_url(ANY_INSTANCE, str(options["route"]))
     try:
         source = registry.make_source(slug, settings.parser, options)
     except registry.OptionError as error:

@@ -25,7 +25,8 @@ from flows.fetch import Fetcher, redact_url
 from flows.pipeline.article_json import article_json
 from flows.pipeline.run import fetch_policy
 from flows.secrets.urls import SECRETS
-from flows.settings import BUILT_IN_SOURCES, Settings
+from flows.settings import Settings
+from flows.source_settings import BUILT_IN_SOURCES
 from parsers import registry
 from parsers.errors import OptionError
 from parsers.model import Article, Source
@@ -131,7 +132,7 @@ def add_source(
             f"{redact_url(masked)} is the address of the source {owner} already"
         )
     visitor = registry.make_source(slug, "feed", {"url": masked})
-    with Fetcher(fetch_policy(settings.fetch, [*settings.usable_sources(), visitor])) as fetcher:
+    with Fetcher(fetch_policy(settings, [*settings.usable_sources(), visitor])) as fetcher:
         discovery = SiteDiscovery(fetcher, masked)
         candidates = discovery.candidates()
         known, new = _split_known(settings, candidates)

@@ -130,7 +130,7 @@ def check_sources(settings: Settings, names: tuple[str, ...] = ()) -> list[Sourc
         ConfigurationError: A source is unknown.
     """
     sources = settings.selected_sources(names)
-    with Fetcher(fetch_policy(settings.fetch, settings.usable_sources())) as fetcher:
+    with Fetcher(fetch_policy(settings, settings.usable_sources())) as fetcher:
         return [check_source(fetcher, source) for source in sources]
 
 

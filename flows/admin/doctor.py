@@ -116,7 +116,7 @@ def _is_variable(address: str) -> bool:
 
 
 def _check_fetch_policy(settings: Settings) -> Iterator[CheckResult]:
-    warnings = fetch_policy(settings.fetch, ()).policy_warnings()
+    warnings = fetch_policy(settings, ()).policy_warnings()
     for warning in warnings:
         yield CheckResult("politeness", "warning", warning)
     if not warnings:

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from flows import settings
 from flows.errors import ConfigurationError
 from flows.fetch.policy import FetchPolicy
-from flows.settings import BUILT_IN_SOURCES, Settings
+from flows.settings import Settings
+from flows.source_settings import BUILT_IN_SOURCES
 from flows.text import PRODUCT
 from parsers.text.urls import is_http
 

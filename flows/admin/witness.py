@@ -145,7 +145,7 @@ def read_witness(
         zone=time_zone_of(settings, source if is_url else first),
     )
     sources = (*settings.usable_sources(), first)
-    with Fetcher(fetch_policy(settings.fetch, sources)) as fetcher:
+    with Fetcher(fetch_policy(settings, sources)) as fetcher:
         reading.read(fetcher)
     return reading.result()
 

@@ -44,7 +44,8 @@ def init(
     and ofweek. An existing file is never overwritten. Exit code 3: a site could not be added.
     """
     from flows.admin.new_config import split_sources, write_config
-    from flows.settings import BUILT_IN_SOURCES, DEFAULT_FILE
+    from flows.settings import DEFAULT_FILE
+    from flows.source_settings import BUILT_IN_SOURCES
 
     file = console.config or DEFAULT_FILE
     asks = sys.stdin.isatty() and not console.json and not file.exists()

@@ -7,7 +7,7 @@ import random as _random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -26,6 +26,7 @@ from flows.fetch.errors import (
 )
 from flows.fetch.headers import is_reusable, is_sendable
 from flows.fetch.messages import FetchFailure, FetchRequest, FetchResponse, FetchResult
+from flows.fetch.mirrors import Mirrors
 from flows.fetch.policy import FetchPolicy
 from flows.fetch.proxies import Proxies
 from flows.fetch.retry import RetrySession
@@ -134,6 +135,7 @@ class Fetcher:
         self._client = HttpClient(
             policy, addresses=self._addresses, watchdog=self._watchdog, clock=clock, now=now
         )
+        self._mirrors = Mirrors(policy.mirrors)
         self.throttle = HostThrottle(policy, clock=clock, now=now)
         self._robots = RobotsCache(
             policy, client=self._client, addresses=self._addresses, clock=clock, random=random
@@ -174,6 +176,9 @@ class Fetcher:
         ``requests`` is read as needed, so that memory stays flat. When ``stop`` is set the
         iterator ends; what it has not yielded was not fetched.
         """
+        return self._mirrors.fetch_all(requests, self._fetch_all)
+
+    def _fetch_all(self, requests: Iterable[FetchRequest]) -> Iterator[FetchResult]:
         self._watchdog.start()
         scheduler = FetchScheduler(
             requests,
@@ -257,7 +262,7 @@ class Fetcher:
             self._robots.check(state.target)
         return RetrySession(
             attempt=lambda: self._attempt(state),
-            policy=self.policy,
+            policy=_policy_for(self.policy, state.request),
             seconds_left=lambda: self._seconds_left(state),
             may_retry=lambda: self.throttle.take_retry(state.key),
             random=self._random,
@@ -434,6 +439,10 @@ class Fetcher:
             fetched_at=self._now(),
             seconds=seconds,
         )
+
+
+def _policy_for(policy: FetchPolicy, request: FetchRequest) -> FetchPolicy:
+    return replace(policy, max_attempts=request.max_attempts) if request.max_attempts else policy
 
 
 def _validators(state: FetchAttemptState) -> dict[str, str]:

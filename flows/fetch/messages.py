@@ -32,6 +32,7 @@ class FetchRequest:
         archived: ``(file, offset)`` of the archived copy; an unchanged body is archived as
             a reference to it.
         archive_later: The caller decides whether the response is archived.
+        max_attempts: Attempts per hop; 0 for those of the policy.
     """
 
     url: str
@@ -41,6 +42,7 @@ class FetchRequest:
     expect: Expect = "any"
     archived: tuple[str, int] | None = None
     archive_later: bool = False
+    max_attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,7 @@ class FetchFailure:
     Attributes:
         request: The request object itself.
         url: Requested URL without user name and password.
+        final_url: The mirror that was asked last; empty when the URL itself was.
         error: The reason.
         attempts: Every request, in order; may be empty.
         fetched_at: When the fetcher gave up, aware UTC.
@@ -102,6 +105,7 @@ class FetchFailure:
 
     request: FetchRequest
     url: str
+    final_url: str = ""
     error: FetchError
     attempts: tuple[Attempt, ...] = field(default=())
     fetched_at: datetime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from flows.text import DEFAULT_USER_AGENT
@@ -45,6 +46,7 @@ class FetchPolicy:
         retry_ratio: Retries per URL that a host may cost the run, after the first 10.
         slow_down_seconds: Least delay after a 429 without Retry-After.
         breaker_failures: Unanswered requests in a row after which a host gets a rest.
+        mirrors: By a placeholder origin, their addresses in order of preference.
         ca_file: Certificate authorities to trust instead of the bundled ones.
     """
 
@@ -69,6 +71,7 @@ class FetchPolicy:
     retry_ratio: float = 2.0
     slow_down_seconds: float = 1.0
     breaker_failures: int = 5
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ca_file: str | None = None
 
     def __post_init__(self) -> None:

@@ -116,7 +116,7 @@ def _entry(source: Source, url: str) -> Entry | None:
 
 def _fetch_and_parse(settings: Settings, source: Source, url: str) -> Article:
     entry = source.parser.entry_of(source, url)
-    with Fetcher(fetch_policy(settings.fetch, [source, *settings.usable_sources()])) as fetcher:
+    with Fetcher(fetch_policy(settings, [source, *settings.usable_sources()])) as fetcher:
         page = decode_page(fetcher.fetch(build_request(entry.url, None)), entry)
 
         def fetched(following: str) -> Page | None:

@@ -115,6 +115,7 @@ def fetch_row(
             source=source.slug,
             channel=channel,
             url=fetched.url,
+            final_url=fetched.final_url,
             status=fetched.error.status,
             attempt_count=len(fetched.attempts),
             seconds=_seconds(fetched),

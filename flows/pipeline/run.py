@@ -28,8 +28,9 @@ from flows.pipeline.run_log import logger
 from flows.pipeline.shared_connection import SharedConnection
 from flows.pipeline.signals import graceful_shutdown
 from flows.pipeline.stats import Problem, RunReport, SourceStats, run_state
-from flows.settings import FetchSettings, Settings
+from flows.settings import Settings
 from parsers.model import Source
+from parsers.sources.rsshub import ANY_INSTANCE
 from warehouse import db as warehouse
 from warehouse.care import snapshot
 from warehouse.errors import (
@@ -290,7 +291,7 @@ class RunContext:
 
     @cached_property
     def _fetcher(self) -> Fetcher:
-        policy = fetch_policy(self.settings.fetch, self.settings.usable_sources())
+        policy = fetch_policy(self.settings, self.settings.usable_sources())
         if not self.is_dry:
             self._archive = ArchiveWriter(self.settings.archive.path)
             self._resources.callback(self._archive.close)
@@ -389,15 +390,18 @@ class RunContext:
             ) from error
 
 
-def fetch_policy(fetch: FetchSettings, sources: Iterable[Source]) -> FetchPolicy:
+def fetch_policy(settings: Settings, sources: Iterable[Source]) -> FetchPolicy:
     """The fetch policy of the settings; redirects may lead to the sources' own hosts, too."""
+    fetch, mirrors = settings.fetch, settings.rsshub.instances
+    addresses = [value for source in sources for value in source.options.values()]
     hosts = set(fetch.source_hosts) | {
         parse_target(value).origin
-        for source in sources
-        for value in source.options.values()
+        for value in (*addresses, *mirrors)
         if isinstance(value, str) and value.startswith(("http://", "https://"))
     }
     options = fetch.model_dump(
         exclude={"revalidate_after_days", "secret_parameters", "source_hosts"}
     )
-    return FetchPolicy(**options, source_hosts=tuple(sorted(hosts)))
+    return FetchPolicy(
+        **options, source_hosts=tuple(sorted(hosts)), mirrors={ANY_INSTANCE: mirrors}
+    )

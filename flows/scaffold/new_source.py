@@ -190,7 +190,7 @@ def _case_name(url: str) -> str:
 def _response(settings: Settings, url: str, file: Path | None) -> FetchResponse:
     url = SECRETS.mask_page(url)
     if file is None:
-        with Fetcher(fetch_policy(settings.fetch, settings.usable_sources())) as fetcher:
+        with Fetcher(fetch_policy(settings, settings.usable_sources())) as fetcher:
             return fetcher.fetch(build_request(url, None))
     if file.stat().st_size > MAX_PAGE_BYTES:
         raise RunFailed(f"{file}: expected a page of at most {MAX_PAGE_BYTES} bytes, found more")

@@ -8,9 +8,7 @@ from urllib.parse import quote
 
 from flows.errors import ConfigurationError
 from flows.secrets.urls import SECRETS
-from parsers.sources.rsshub import feed_url
-
-DEFAULT_INSTANCE = "https://rsshub.app"
+from parsers.sources.rsshub import ANY_INSTANCE, feed_url
 
 
 def mask_secrets(given: dict[str, Any], environ: Mapping[str, str]) -> None:
@@ -24,18 +22,37 @@ def mask_secrets(given: dict[str, Any], environ: Mapping[str, str]) -> None:
         SECRETS.add_names(filter(_is_text, names))
     instances: list[Any] = []
     if isinstance(rsshub, dict) and isinstance(rsshub.get("instances"), list):
-        instances = rsshub["instances"] = [_mask(one, "rsshub", {}) for one in rsshub["instances"]]
+        values = _secret_values("rsshub.secret_env", rsshub.get("secret_env"), environ)
+        instances = [_mask(one, "rsshub", values) for one in rsshub["instances"]]
+        rsshub["instances"] = instances
     for slug, source in sources.items() if isinstance(sources, dict) else ():
         if not isinstance(source, dict):
             continue
         values = _secret_values(f"sources.{slug}.secret_env", source.get("secret_env"), environ)
         for key, value in source.items():
             if key == "route" and _is_text(value):
-                instance = str(instances[0] if instances else DEFAULT_INSTANCE)
-                url = _mask(feed_url(instance, value), slug, values)
-                source[key] = url.removeprefix(instance.rstrip("/"))
+                source[key] = _mask_route(slug, value, instances, values)
             elif key != "secret_env":
                 source[key] = _mask(value, slug, values, is_page=key == "article_urls")
+
+
+def _mask_route(slug: str, route: str, instances: list[Any], values: Mapping[str, str]) -> str:
+    """A route with its secrets masked, which every instance gets.
+
+    Raises:
+        ConfigurationError: An instance has another secret under the same name.
+    """
+    found = {}
+    for instance in map(str, instances or [ANY_INSTANCE]):
+        base = instance.partition("?")[0]
+        url = str(_mask(feed_url(base, route), slug, values))
+        found[url.removeprefix(base.rstrip("/"))] = instance
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"sources.{slug}.route: expected no parameter that holds a secret of an instance of "
+            "[rsshub], too: give the secret to the instance only"
+        )
+    return next(iter(found))
 
 
 def _secret_values(key: str, names: Any, environ: Mapping[str, str]) -> dict[str, str]:

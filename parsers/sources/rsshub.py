@@ -48,6 +48,8 @@ from parsers.text.urls import canonicalize, host_of, is_http, is_in_domain, url_
 
 TITLE_WIDTH = 150
 INVALID_DATE = "Invalid Date"
+ANY_INSTANCE = "https://rsshub.invalid"
+"""The placeholder of the instance in the address of a route: ids and stored state name no instance."""
 
 
 _CHINA = ZoneInfo("Asia/Shanghai")
@@ -236,6 +238,8 @@ def _publisher(source: Source, authors: str) -> Extracted[str] | None:
 
 
 def _language(source: Source) -> Extracted[str]:
+    if declared := source.text("language"):
+        return Extracted(declared, "source declaration")
     if _publication(source):
         return Extracted("zh-CN", "declared for the publication")
     # The language element of the feed is RSSHub's default for every site.
@@ -251,6 +255,7 @@ PARSER = Parser(
         "categories": (),
         "allowed_domains": (),
         "midnight_is": "declared",
+        "language": "",
         "time_zone": "",
     },
     listings=listings,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import duckdb
@@ -21,6 +22,7 @@ from flows.pipeline.date_range import parse_request
 from flows.pipeline.parse_page import parse_page
 from flows.pipeline.run import RunEnvironment, use_environment
 from flows.publishing.export_posts import export_articles
+from flows.secrets.urls import SECRETS
 from flows.serve.run_local import sync_without_prefect
 from tests.integration.fetch.faultserver import FaultServer, Reply, Seen, reply
 
@@ -236,18 +238,73 @@ def test_an_address_that_parsers_read_differently_is_refused(url, tmp_path) -> N
         settings.load(config, {})
 
 
-def test_a_route_of_rsshub_may_have_a_key(tmp_path) -> None:
+def test_instances_and_routes_of_rsshub_may_have_keys(tmp_path) -> None:
     config = tmp_path / "copydesk.toml"
     config.write_text(
-        '[rsshub]\ninstances = ["https://reader:pl4nted@rsshub.example/"]\n'
-        '[sources.paper]\nparser = "rsshub"\nroute = "/woshipm/latest?key=pl4nted"\n',
+        '[rsshub]\nsecret_env = "HUB"\n'
+        'instances = ["https://reader:pl4nted@a.example/", "https://b.example?key={HUB}"]\n'
+        '[sources.paper]\nparser = "rsshub"\nroute = "/woshipm/latest?token=pl4nted"\n',
         encoding="utf-8",
     )
 
-    source = settings.load(config, {}).source("paper")
+    found = settings.load(config, {"HUB": "pl4nted/hub"})
 
-    assert source.text("url") == "https://***@rsshub.example/woshipm/latest?key=***"
-    assert source.text("route") == "/woshipm/latest?key=***"
+    assert found.rsshub.instances == ("https://***@a.example/", "https://b.example?key=***")
+    assert found.source("paper").text("route") == "/woshipm/latest?token=***"
+    assert "pl4nted" not in str(found)
+    assert SECRETS.reveal("https", "b.example", "/x?token=***&key=***") == (
+        "/x?token=pl4nted&key=pl4nted%2Fhub"
+    )
+    with pytest.raises(ConfigurationError, match="HUB is not set"):
+        settings.load(config, {})
+
+
+@pytest.fixture
+def faulty() -> Iterator[Callable[[Callable[[Seen], Reply]], FaultServer]]:
+    """Starts servers; they are closed at the end."""
+    with ExitStack() as stack:
+        yield lambda answer: stack.enter_context(closing(FaultServer(answer)))
+
+
+def test_key_of_an_instance_is_sent_to_it_alone_and_stored_nowhere(tmp_path, faulty) -> None:
+    asked: list[str] = []
+
+    def instance(seen: Seen) -> Reply:
+        asked.append(seen.path)
+        item = "<item><title>Ferry</title><description>It returned.</description></item>"
+        text = f"<rss version='2.0'><channel><title>G</title>{item}</channel></rss>"
+        return reply(200, text.encode(), "Content-Type: text/xml")
+
+    first = faulty(lambda seen: asked.append(seen.path) or reply(403, seen.path.encode()))
+    second = faulty(instance)
+    config = tmp_path / "copydesk.toml"
+    config.write_text(
+        f'[warehouse]\npath = "a.duckdb"\n[archive]\npath = "archive"\n'
+        f'[fetch]\nallow_private_hosts = ["{first.host}", "{second.host}"]\n'
+        f'respect_robots = false\n[rsshub]\nsecret_env = "HUB"\n'
+        f'instances = ["http://{first.host}", "http://{second.host}/?key={{HUB}}"]\n'
+        '[sources.a]\nparser = "rsshub"\nroute = "/a"\n'
+        '[sources.b]\nparser = "rsshub"\nroute = "/b?limit=1"\n',
+        encoding="utf-8",
+    )
+    with use_environment(RunEnvironment(notify=lambda _text: None)):
+        found = settings.load(config, {"HUB": "pl4nted-key"})
+        reports = [sync_without_prefect(found, [slug]) for slug in ("a", "b")]
+    stored = b"".join(data for _, data in texts_of(tmp_path))
+    with duckdb.connect(str(found.warehouse.path), read_only=True) as db:
+        fetches = db.execute("SELECT url, final_url, status FROM fetches ORDER BY url").fetchall()
+        ids = db.execute("SELECT article_id FROM articles ORDER BY 1").fetchall()
+
+    assert [one.state for one in reports] == ["completed", "completed"]
+    assert asked == ["/a", "/a?key=pl4nted-key", "/b?limit=1", "/b?limit=1&key=pl4nted-key"]
+    assert b"pl4nted" not in stored
+    assert fetches == [
+        ("https://rsshub.invalid/a", f"http://{second.host}/a?key=***", 200),
+        ("https://rsshub.invalid/b?limit=1", f"http://{second.host}/b?limit=1&key=***", 200),
+    ]
+    assert [id_.partition("#")[0] for (id_,) in ids] == [
+        "a:https://rsshub.invalid/a", "b:https://rsshub.invalid/b?limit=1",
+    ]  # fmt: skip
 
 
 def test_a_host_entry_that_is_none_is_refused_with_the_configuration(tmp_path) -> None:

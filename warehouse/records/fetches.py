@@ -153,8 +153,8 @@ def pauses(db: DuckDBPyConnection, now: datetime) -> dict[str, datetime]:
     the source would pause until then.
     """
     found = db.execute(
-        "SELECT url, max(retry_after_at) FROM _store.fetches "
-        "WHERE retry_after_at > ? AND fetched_at <= ? GROUP BY url",
+        "SELECT coalesce(nullif(final_url, ''), url), max(retry_after_at) FROM _store.fetches "
+        "WHERE retry_after_at > ? AND fetched_at <= ? GROUP BY ALL",
         [now, now + CLOCK_TOLERANCE],
     ).fetchall()
     return {url: until.astimezone(UTC) for url, until in found}

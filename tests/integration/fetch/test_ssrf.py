@@ -18,7 +18,7 @@ from flows.fetch import (
 )
 from flows.fetch.ssrf import AddressPolicy, parse_target, refused_address
 from flows.pipeline.run import fetch_policy
-from flows.settings import FetchSettings
+from flows.settings import FetchSettings, Settings
 from tests.corpus import CORPUS, needs_corpus
 from tests.integration.fetch.conftest import PUBLIC, resolving
 from tests.integration.fetch.faultserver import page
@@ -254,7 +254,7 @@ def test_hint_can_be_followed_literally(url):
     """The named entry under the named key of [fetch] allows the address."""
     target, given = parse_target(url), {}
     for _ in range(2):  # a private address at an unusual port has two rules
-        policy = fetch_policy(FetchSettings(**given), ())
+        policy = fetch_policy(Settings(fetch=FetchSettings(**given)), ())
         guard = AddressPolicy(
             allow_private_hosts=policy.allow_private_hosts, source_hosts=policy.source_hosts
         )
@@ -272,5 +272,5 @@ def test_hint_of_a_redirect_can_be_followed_literally():
         AddressPolicy().check_redirect(origin, target)
     (entry,) = re.findall(r"add '([^']+)' to fetch\.source_hosts", str(refused.value))
 
-    hosts = fetch_policy(FetchSettings(source_hosts=(entry,)), ()).source_hosts
+    hosts = fetch_policy(Settings(fetch=FetchSettings(source_hosts=(entry,))), ()).source_hosts
     AddressPolicy(source_hosts=hosts).check_redirect(origin, target)

@@ -145,21 +145,60 @@ def test_section_without_parser_changes_the_built_in_source(tmp_path):
     assert settings.source_schedules(found)["finews"].value == "3600"
 
 
-def test_route_is_read_from_the_first_rsshub_instance_unless_a_url_is_given(tmp_path):
+def test_route_names_no_instance_unless_a_url_is_given(tmp_path):
     text = """
         [rsshub]
-        instances = ["http://127.0.0.1:1/", "https://rsshub.app"]
-        [sources.woshipm]
-        [sources.other]
+        instances = ["http://127.0.0.1:1/"]
+        [sources.a]
+        parser = "rsshub"
+        route = "/woshipm/latest"
+        [sources.b]
         parser = "rsshub"
         route = "/x"
         url = "http://127.0.0.1:2/x"
     """
+    file = written(tmp_path, text)
+    first = settings.load(file, {}).source("a").text("url")
+    other = settings.load(file, {"COPYDESK_RSSHUB__INSTANCES": '["https://b.example"]'})
 
+    assert first == other.source("a").text("url") == "https://rsshub.invalid/woshipm/latest"
+    assert other.source("b").text("url") == "http://127.0.0.1:2/x"
+    with pytest.raises(ConfigurationError, match=r"sources\.a\.route: .*\[rsshub\]"):
+        settings.load(file, {"COPYDESK_RSSHUB__INSTANCES": "[]"})
+
+
+def test_built_in_sources_need_no_rsshub_instance(tmp_path):
+    found = settings.load(written(tmp_path, ""), {})
+
+    assert found.rsshub.instances == ()
+    assert found.source("woshipm").text("base_url") == "https://www.woshipm.com"
+
+
+def test_language_and_categories_of_defaults_are_for_parsers_that_declare_none(tmp_path):
+    text = """
+        [rsshub]
+        instances = ["https://a.example"]
+        [defaults]
+        language = "zh-CN"
+        categories = ["财经"]
+        [sources.feed]
+        parser = "feed"
+        url = "http://a.example/feed"
+        [sources.own]
+        parser = "rsshub"
+        route = "/x"
+        language = ""
+        categories = ["a", "b"]
+        [sources.finews]
+        [sources.ofweek]
+    """
     found = settings.load(written(tmp_path, text), {})
+    feed, own, ofweek = map(found.source, ("feed", "own", "ofweek"))
 
-    assert found.source("woshipm").text("url") == "http://127.0.0.1:1/woshipm/latest"
-    assert found.source("other").text("url") == "http://127.0.0.1:2/x"
+    assert (feed.text("language"), feed.texts("categories")) == ("zh-CN", ("财经",))
+    assert (own.text("language"), own.texts("categories")) == ("", ("a", "b"))
+    assert ofweek.texts("categories") == ("新媒体", "高科技行业门户", "新闻")
+    assert "language" not in found.source("finews").options
 
 
 def test_defaults_fill_what_a_source_leaves_out(tmp_path):
