@@ -44,7 +44,8 @@ class PublishSettings(BaseModel):
         sources: Names of sources; empty for every article of the warehouse.
         per: One post for each article, or one for all articles with the same content.
         window_days: Posts of the newest days stay in the folder of posts.
-        window_posts: The newest posts of each source stay in the folder of posts.
+        window_posts: The newest posts of each source stay in the folder of posts; for a feed the
+            number of its entries.
         rest: What happens to the other posts.
         category_pages: The folder of a page for each category (Jekyll).
         file_name: Pattern of the names of new posts, without extension.
@@ -145,6 +146,8 @@ class PublishSettings(BaseModel):
             for key in _POST_KEYS:
                 if key in self.model_fields_set:
                     raise ValueError(f"{key} is for jekyll, hexo and hugo, not for {self.format}")
+        if self.format == "feed" and self.per == "content":
+            raise ValueError("per: a feed has one entry for each article")
         if self.format != "jekyll":
             if self.category_pages:
                 raise ValueError(f"category_pages is for jekyll: {self.format} makes its own")

@@ -82,6 +82,11 @@ def export_feed(
     )
 
 
+def is_copydesk_feed(data: bytes) -> bool:
+    """Whether copydesk wrote a feed, by its head."""
+    return any(mark in data[:_HEAD_BYTES] for mark in _MARKS)
+
+
 def _put(
     file: Path, data: bytes, exported: ExportResult, *, may_replace: bool, check: bool
 ) -> None:
@@ -92,7 +97,7 @@ def _put(
     elif existing == data:
         exported.identical.append(file.name)
         return
-    elif not any(mark in existing[:_HEAD_BYTES] for mark in _MARKS):
+    elif not is_copydesk_feed(existing):
         reason = NOT_OURS
     elif check:
         reason = "its entries differ from the snapshot"

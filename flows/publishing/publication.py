@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -25,15 +24,24 @@ from duckdb import DuckDBPyConnection
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.pipeline import locks
 from flows.pipeline.rows import article_of
-from flows.publish_settings import POST_FORMATS, PublishSettings
+from flows.publish_settings import POST_FORMATS
 from flows.publishing.category_pages import KEY as PAGE
 from flows.publishing.category_pages import category_pages
+from flows.publishing.export_feeds import is_copydesk_feed
 from flows.publishing.export_journal import Journal
 from flows.publishing.post_head import add_keys, meaning_of
-from flows.publishing.publication_command import CommandResult, run_command
-from flows.publishing.publication_files import FileChanges, PublicationFiles
+from flows.publishing.publication_command import run_command
+from flows.publishing.publication_documents import publish_feeds, publish_json_lines, version_of
+from flows.publishing.publication_files import PublicationFiles
 from flows.publishing.publication_paths import FOLDERS
-from flows.publishing.publication_plan import Plan, PlannedPost, plan_posts
+from flows.publishing.publication_plan import (
+    Plan,
+    PlannedPost,
+    in_window,
+    plan_posts,
+    select,
+)
+from flows.publishing.publication_result import PublicationResult
 from flows.publishing.publication_state import Entry, PublicationState, sha256, state_file
 from flows.publishing.site_folder import SiteFolder
 from flows.settings import Settings
@@ -42,7 +50,6 @@ from flows.text import pluralize
 from parsers.frontmatter import Dialect, write_post
 from parsers.frontmatter.file_names import is_inside
 from parsers.frontmatter.write import FINEWS_SITE
-from parsers.text.characters import single_line
 from warehouse import connect_read_only, current_snapshot
 from warehouse.read.publication import (
     ImportedFile,
@@ -57,100 +64,6 @@ from warehouse.records.suppression import SuppressionList, list_suppressions
 
 LOCK_SECONDS = 60.0
 """How long a publication waits for another one of its name."""
-_MAX_LINES = 10
-
-
-@dataclass(slots=True, kw_only=True)
-class PublicationResult:
-    """The result of one publication, for people and as JSON.
-
-    Attributes:
-        vanished: Posts whose article the warehouse does not have; they are left alone.
-        commands: The commands that ran.
-        error: Why it failed; empty otherwise.
-    """
-
-    name: str
-    settings: PublishSettings
-    is_dry: bool = False
-    changes: FileChanges = field(default_factory=FileChanges)
-    vanished: list[str] = field(default_factory=list)
-    commands: list[CommandResult] = field(default_factory=list)
-    is_command_pending: bool = False
-    error: str = ""
-
-    @property
-    def has_work(self) -> bool:
-        """Whether anything was done, or is to be done after a dry run, or went wrong."""
-        return bool(
-            self.changes
-            or self.is_command_pending
-            or self.commands
-            or self.changes.failed
-            or self.error
-        )
-
-    @property
-    def state(self) -> str:
-        """``failed``, ``dry_run``, ``published`` or ``unchanged``."""
-        if self.error:
-            return "failed"
-        if self.is_dry:
-            return "dry_run"
-        return "published" if self.changes or self.commands else "unchanged"
-
-    @property
-    def exit_code(self) -> int:
-        """1 after a failure, 3 for a file left alone or a post without article, else 0."""
-        if self.error:
-            return 1
-        return 3 if self.changes.left_alone or self.vanished else 0
-
-    def as_json(self) -> dict[str, Any]:
-        """Counts, paths and commands."""
-        return {
-            "name": self.name,
-            "format": self.settings.format,
-            "folder": str(self.settings.folder),
-            "state": self.state,
-            **self.changes.counts(),
-            **self.changes.as_json(),
-            "vanished_files": self.vanished,
-            "commands": [one.as_json() for one in self.commands],
-            "command_pending": self.is_command_pending,
-            "error": self.error,
-        }
-
-    def message(self) -> str:
-        """A line of counts, then a line for each file that needs attention."""
-        found = self.changes
-        counts = ", ".join(
-            f"{count} {kind.replace('_', ' ')}" for kind, count in found.counts().items() if count
-        )
-        state = self.state.replace("_", " ")
-        lines = [f"{self.name}: {state} in {self.settings.folder}: {counts or 'no file'}"]
-        if self.is_dry:
-            lines += [f"+ {path}" for path in found.written]
-            lines += [f"~ {path}" for path in found.updated]
-            lines += [f"> {path} to {to}" for path, to in found.moved.items()]
-            lines += [f"- {path}: {why}" for path, why in found.removed.items()]
-            if self.is_command_pending:
-                lines += [f"$ {' '.join(one)}" for one in self.settings.command]
-        lines += _cut([f"! {path} is left alone: {why}" for path, why in found.left_alone.items()])
-        if self.vanished:
-            lines.append(
-                f"! {pluralize(len(self.vanished), 'post')} of articles that the warehouse does "
-                f"not have any more, left alone, such as {self.vanished[0]}: remove them, or "
-                "restore the warehouse"
-            )
-        lines += [f"ran `{' '.join(one.arguments)}`" for one in self.commands if not one.error]
-        lines = list(map(single_line, lines))
-        return "\n".join([*lines, *(f"! {line}" for line in self.error.splitlines())])
-
-
-def _cut(lines: list[str]) -> list[str]:
-    more = len(lines) - _MAX_LINES
-    return lines[:_MAX_LINES] + ([f"! and {more} more (--json names all)"] if more > 0 else [])
 
 
 def select_publications(settings: Settings, names: Sequence[str] = ()) -> list[str]:
@@ -197,10 +110,9 @@ def publish(
         WarehouseError: There is no snapshot yet, or it cannot be read.
         Interrupted: ``is_stopping`` returned true; the next run continues.
     """
-    one = settings.publish[name]
-    if one.format not in POST_FORMATS:
+    if settings.publish[name].format == "site":
         raise ConfigurationError(
-            f"publish.{name}.format: {one.format} cannot be published yet: use jekyll, hexo or hugo"
+            f"publish.{name}.format: site cannot be published yet: use jekyll, hexo or hugo"
         )
     lock = locks.acquire(
         settings,
@@ -242,29 +154,62 @@ class _Publisher:
             files = PublicationFiles(
                 self._folder,
                 state,
-                is_known=lambda path, data: self._journal.wrote(path, data),
+                is_known=self._is_known,
                 on_change=lambda: state.set_pending(0),
             )
             result.changes = files.changes
             warehouse = self._settings.warehouse
             snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
             with connect_read_only(snapshot.path) as db:
-                self._publish_files(db, state, files, is_stopping)
+                articles = published_articles(db)
+                self._check_sources(articles)
+                if one.format in POST_FORMATS:
+                    self._publish_posts(db, articles, state, files, is_stopping)
+                else:
+                    self._publish_documents(db, articles, files)
             if failed := result.changes.failed:
                 path, why = next(iter(failed.items()))
                 result.error = f"{pluralize(len(failed), 'file')} failed, such as {path}: {why}"
             self._run_commands(state, is_stopping)
         return result
 
-    def _publish_files(
+    def _publish_documents(
         self,
         db: DuckDBPyConnection,
+        articles: list[PublishedArticle],
+        files: PublicationFiles,
+    ) -> None:
+        one, result = self._one, self._result
+        selected = select(articles, one, ())
+        if not selected:  # a new or a wrong warehouse is more likely than an empty site
+            return
+        if one.format == "feed":
+            version = version_of(selected, one)
+            publish_feeds(db, files, result.name, one, selected, version)
+            return
+        inside = in_window(selected, one, self._today)
+        selected = [article for article in selected if article.article_id in inside]
+        version = version_of(selected, one)
+        publish_json_lines(db, self._folder, files, selected, version, is_dry=result.is_dry)
+
+    @property
+    def _today(self) -> date:
+        return datetime.now(ZoneInfo(self._settings.defaults.time_zone)).date()
+
+    def _is_known(self, path: str, data: bytes) -> bool:
+        """Whether an export wrote a file, or a publication whose state is lost."""
+        if self._one.format == "feed":
+            return is_copydesk_feed(data)
+        return self._journal.wrote(path, data)
+
+    def _publish_posts(
+        self,
+        db: DuckDBPyConnection,
+        articles: list[PublishedArticle],
         state: PublicationState,
         files: PublicationFiles,
         is_stopping: Callable[[], bool],
     ) -> None:
-        articles = published_articles(db)
-        self._check_sources(articles)
         imported = [one for one in imported_files(db) if one.dialect == self._one.format]
         self._adopt(db, imported, state)
         erased = SuppressionList(list_suppressions(db))
@@ -273,7 +218,7 @@ class _Publisher:
             imported,
             state.entries,
             self._one,
-            today=datetime.now(ZoneInfo(self._settings.defaults.time_zone)).date(),
+            today=self._today,
             is_sticky=state.file_name == self._one.file_name,
             is_erased=lambda article_id: article_id in erased,
         )

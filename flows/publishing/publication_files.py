@@ -81,6 +81,10 @@ class PublicationFiles:
         self._is_known = is_known
         self._on_change = on_change
 
+    def begin(self) -> None:
+        """Note that a file is about to change, so that the command has to run."""
+        self._on_change()
+
     def place(self, post: PlannedPost) -> bool:
         """Move a post whose bytes stay the same; return whether they have to be written."""
         entry = self.state.entries.get(post.key)

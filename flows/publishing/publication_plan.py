@@ -83,8 +83,7 @@ def in_window(
     sources does not empty a site.
     """
     if settings.window_days:
-        newest = max((day for one in articles if (day := _day(one)) <= today), default=today)
-        first = newest - timedelta(days=settings.window_days - 1)
+        first = newest_day(articles, today) - timedelta(days=settings.window_days - 1)
         return {one.article_id for one in articles if _day(one) >= first}
     if settings.window_posts is None:
         return {one.article_id for one in articles}
@@ -96,6 +95,11 @@ def in_window(
         for group in by_source.values()
         for one in sorted(group, key=_newest_last)[-settings.window_posts :]
     }
+
+
+def newest_day(articles: Iterable[PublishedArticle], today: date) -> date:
+    """Return the day of the newest article, which is not later than today."""
+    return max((day for one in articles if (day := _day(one)) <= today), default=today)
 
 
 def plan_posts(

@@ -9,7 +9,8 @@ from typing import Any
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
-from flows.publishing.publication import PublicationResult, publish
+from flows.publishing.publication import publish
+from flows.publishing.publication_result import PublicationResult
 from flows.settings import Settings
 from warehouse.errors import WarehouseError
 

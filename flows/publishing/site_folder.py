@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from flows.publishing.documents import atomic_file
@@ -18,20 +20,29 @@ class SiteFolder:
     def __init__(self, root: Path, *, is_read_only: bool = False) -> None:
         self.root = root
         self._is_read_only = is_read_only
-        self._names: dict[Path, set[str]] = {}
+        self._names: dict[str, set[str]] = {}  # of each folder that was listed
         self._safe: set[Path] = {root}
 
     def has(self, path: str) -> bool:
         """Whether there is a file, link or folder; each folder is listed once."""
-        file = self._file(path)
-        names = self._names.get(file.parent)
+        folder, _, name = path.rpartition("/")
+        names = self._names.get(folder)
         if names is None:
-            try:
-                names = {one.name for one in file.parent.iterdir()}
-            except (FileNotFoundError, NotADirectoryError):
-                names = set()
-            self._names[file.parent] = names
-        return file.name in names
+            names = set()
+            with suppress(FileNotFoundError, NotADirectoryError):
+                names.update(os.listdir(self.root / folder))  # noqa: PTH208  # names, no paths
+            self._names[folder] = names
+        return name in names
+
+    def file(self, path: str) -> Path:
+        """Return the path of a file on the disk.
+
+        Raises:
+            OSError: A link leads to it.
+        """
+        file = self._file(path)
+        self._check(file)
+        return file
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of a file; ``None`` if there is none.
@@ -39,8 +50,7 @@ class SiteFolder:
         Raises:
             OSError: It cannot be read, or a link leads to it.
         """
-        file = self._file(path)
-        self._check(file)
+        file = self.file(path)
         try:
             return file.read_bytes()
         except FileNotFoundError:
@@ -52,12 +62,11 @@ class SiteFolder:
         Raises:
             OSError: It cannot be written, or a link leads to it.
         """
-        file = self._file(path)
-        self._check(file)
+        file = self.file(path)
         if not self._is_read_only:
             with atomic_file(file) as out:
                 out.write(data)
-            self._add(file)
+            self._note(path, is_there=True)
 
     def move(self, path: str, to: str) -> None:
         """Move a file.
@@ -65,14 +74,12 @@ class SiteFolder:
         Raises:
             OSError: It cannot be moved, or a link leads to it.
         """
-        file, target = self._file(path), self._file(to)
-        self._check(file)
-        self._check(target)
+        file, target = self.file(path), self.file(to)
         if not self._is_read_only:
             target.parent.mkdir(parents=True, exist_ok=True)
             file.rename(target)
-            self._names.get(file.parent, set()).discard(file.name)
-            self._add(target)
+            self._note(path, is_there=False)
+            self._note(to, is_there=True)
             self._remove_empty(file.parent)
 
     def remove(self, path: str) -> None:
@@ -81,19 +88,19 @@ class SiteFolder:
         Raises:
             OSError: It cannot be removed, or a link leads to it.
         """
-        file = self._file(path)
-        self._check(file)
+        file = self.file(path)
         if not self._is_read_only:
             file.unlink(missing_ok=True)
-            self._names.get(file.parent, set()).discard(file.name)
+            self._note(path, is_there=False)
             self._remove_empty(file.parent)
 
     def _file(self, path: str) -> Path:
         return self.root.joinpath(*path.split("/"))
 
-    def _add(self, file: Path) -> None:
-        if file.parent in self._names:
-            self._names[file.parent].add(file.name)
+    def _note(self, path: str, *, is_there: bool) -> None:
+        folder, _, name = path.rpartition("/")
+        names = self._names.get(folder, set())
+        (names.add if is_there else names.discard)(name)
 
     def _check(self, file: Path) -> None:
         parts = [file]

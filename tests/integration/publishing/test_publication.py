@@ -14,8 +14,10 @@ import pytest
 import yaml
 
 from flows import cli, settings
+from flows.admin.check_publications import check_publications
 from flows.errors import ConfigurationError
-from flows.publishing.publication import PublicationResult, publish
+from flows.publishing.publication import publish
+from flows.publishing.publication_result import PublicationResult
 from flows.publishing.publication_state import state_file
 from parsers.content_hash import content_hash
 from tests import empty_warehouse
@@ -389,6 +391,54 @@ def test_folder_that_is_a_link_inside_the_site_is_an_error(desk):
 
     assert (done.exit_code, list(done.changes.failed)) == (1, ["_posts/2026-03-14-feed_1.md"])
     assert list((desk.folder / "elsewhere").iterdir()) == []
+
+
+def test_feeds_of_articles_and_corrections_are_written_when_an_article_changes(desk):
+    desk.configure(format="feed", base_url="https://news.example.org", window_posts=2)
+    desk.store(post(1, "一"), post(2, "二"), post(3, "三"))
+    first, quiet = desk.publish(), desk.publish()
+    desk.store(replace(post(1, "一更正"), fetched_at=NOON + timedelta(hours=1)))
+    state_file(desk.settings, "blog").unlink()
+    corrected = desk.publish()
+
+    assert first.changes.written == [
+        "articles.atom", "articles.json", "corrections.atom", "corrections.json",
+    ]  # fmt: skip
+    assert quiet.has_work is False
+    assert (corrected.exit_code, len(corrected.changes.updated)) == (0, 4)
+    articles = json.loads(desk.files()["articles.json"])
+    corrections = json.loads(desk.files()["corrections.json"])
+    assert (articles["feed_url"], len(articles["items"])) == (
+        "https://news.example.org/articles.json",
+        2,
+    )
+    assert [one["title"] for one in corrections["items"]] == ["一更正"]
+
+
+def test_json_lines_have_the_articles_of_the_window(desk):
+    desk.configure(format="jsonl", window_days=1)
+    desk.store(post(1, "一", day="2026-03-12"), post(2, "二"))
+
+    first, quiet = desk.publish(), desk.publish()
+
+    assert (first.changes.written, quiet.has_work) == (["articles.jsonl"], False)
+    (line,) = desk.files()["articles.jsonl"].splitlines()
+    assert json.loads(line)["article_id"] == "feed:2"
+
+
+def test_doctor_finds_wrong_folders_sources_programs_and_a_failed_command(desk):
+    desk.configure(command=[sys.executable, "-c", "raise SystemExit(1)"])
+    desk.store(post(1, "一"))
+    before = list(check_publications(desk.settings))
+    desk.publish()
+    failed = list(check_publications(desk.settings))
+    (desk.folder / "file").touch()
+    desk.configure(folder="file/site", sources=["fed"], command=[["no-such-program"]])
+    wrong = list(check_publications(desk.settings))
+
+    assert [one.status for one in before] == ["ok"]
+    assert [one.status for one in failed] == ["warning"]
+    assert [one.status for one in wrong] == ["error"] * 3
 
 
 def test_unknown_source_is_a_configuration_error(desk):
