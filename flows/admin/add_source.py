@@ -6,10 +6,7 @@ appended only if it yields articles and the whole file can be loaded.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import Any
 
 from flows import settings as configuration
 from flows.addresses import check_url
+from flows.admin.append_sections import append_sections
 from flows.admin.check_sources import SourceCheck, check_source
 from flows.admin.discover_source import Candidate, Kind, SiteDiscovery
 from flows.admin.new_config import quoted, slug_of
@@ -26,7 +24,6 @@ from flows.pipeline.article_json import article_json
 from flows.pipeline.run import fetch_policy
 from flows.secrets.urls import SECRETS
 from flows.settings import Settings
-from flows.source_settings import BUILT_IN_SOURCES
 from parsers import registry
 from parsers.errors import OptionError
 from parsers.model import Article, Source
@@ -142,7 +139,7 @@ def add_source(
     notes = [*discovery.notes, *known, *(f"not taken: {one}" for one in rejected)]
     section = _section(slug, chosen, url if chosen.url == masked else chosen.url)
     if writes:
-        notes += _append(file, section, slug)
+        notes += append_sections(file, section, [slug])
     return NewSource(
         slug=slug,
         candidates=tuple(_shown(one, chosen) for one in candidates),
@@ -294,38 +291,6 @@ def _section(slug: str, chosen: Candidate, url: str) -> str:
 
 def _toml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else quoted(str(value))
-
-
-def _append(file: Path, section: str, slug: str) -> list[str]:
-    """Append a section, if the file can be loaded with it; return notes."""
-    target = file.resolve()
-    try:
-        before = target.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {error}") from None
-    had_sources = "sources" in tomllib.loads(before)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.new")
-    try:
-        draft.write_text(before.rstrip("\n") + "\n" + section, encoding="utf-8")
-        shutil.copymode(target, draft)
-        loaded = configuration.load(draft)
-        if slug not in loaded.sources:
-            raise ConfigurationError(f"{file} has no place for [sources.{slug}]: add it by hand")
-        draft.replace(target)
-    except ConfigurationError as error:
-        text = str(error).replace(str(draft), str(file))
-        raise ConfigurationError(
-            f"{text}\nnothing is written; the section is:\n{section}"
-        ) from None
-    finally:
-        draft.unlink(missing_ok=True)
-    if had_sources:
-        return []
-    names = ", ".join(BUILT_IN_SOURCES)
-    return [
-        f"{file} had no source, so that the built-in ones were used; to keep them, add an empty "
-        f"section for each of {names}"
-    ]
 
 
 def _article_lines(article: Article) -> list[str]:

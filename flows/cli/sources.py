@@ -8,6 +8,7 @@ import click
 
 from flows.cli.console import Console, with_global_options
 from flows.cli.exit_codes import OK
+from flows.cli.feed_list import export_list, import_list
 from flows.cli.new_source import new
 from flows.cli.progress import show_progress
 from flows.cli.repair_source import repair
@@ -97,3 +98,5 @@ def add(
 
 sources.add_command(new)
 sources.add_command(repair)
+sources.add_command(import_list)
+sources.add_command(export_list)

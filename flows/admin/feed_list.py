@@ -1,0 +1,278 @@
+"""Sources of a list of feeds, and a list of the feeds that are sources: OPML in and out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flows.addresses import check_url
+from flows.admin.append_sections import append_sections
+from flows.admin.new_config import quoted, slug_of
+from flows.admin.opml import Subscription, read_opml, write_opml
+from flows.errors import ConfigurationError
+from flows.fetch.mirrors import mirror_url
+from flows.secrets.redact import redact_url
+from flows.secrets.urls import SECRETS
+from flows.settings import RESERVED_NAMES, Settings
+from flows.text import pluralize
+from parsers.sources.rsshub import ANY_INSTANCE, feed_url
+from parsers.text.characters import single_line
+from parsers.text.pinyin import category_slug
+from parsers.text.urls import canonicalize
+
+PUBLIC_RSSHUB = "rsshub.app"
+_SLUG_LENGTH = 40
+_MAX_SHOWN = 20
+_FEED_SCHEME = re.compile(r"(?i)feed:(?://)?(?=https?:)|feed:")
+_FEED_PARSERS = ("feed", "rsshub")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedFeed:
+    """A feed of a list, and what became of it.
+
+    Attributes:
+        source: Its source; empty when it has none.
+        reason: Why it is no source; empty when it is one.
+    """
+
+    subscription: Subscription
+    source: str = ""
+    reason: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The part of the JSON document."""
+        one = self.subscription
+        found = {
+            "title": one.title,
+            "url": redact_url(one.url),
+            "categories": list(one.folders),
+            "source": self.source or None,
+        }
+        return {**found, "reason": self.reason} if self.reason else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedListImport:
+    """The result of an import.
+
+    Attributes:
+        added: Feeds that are sources now, or with ``dry_run`` would be.
+        configured: Feeds that were sources before.
+        duplicates: Further items with the address of another one of the list.
+        invalid: Items whose address cannot be fetched.
+        sections: The text that was appended.
+        file: The configuration; ``None`` when nothing was written.
+    """
+
+    added: tuple[ListedFeed, ...]
+    configured: tuple[ListedFeed, ...]
+    duplicates: tuple[ListedFeed, ...]
+    invalid: tuple[ListedFeed, ...]
+    sections: str
+    file: Path | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """3 when an item cannot be a source."""
+        return 3 if self.invalid else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON document."""
+        return {
+            "added": [one.as_json() for one in self.added],
+            "configured": [one.as_json() for one in self.configured],
+            "duplicates": [one.as_json() for one in self.duplicates],
+            "invalid": [one.as_json() for one in self.invalid],
+            "file": str(self.file) if self.file else None,
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        """A line of counts, and a line for each item that cannot be a source."""
+        verb = "added" if self.file else "to add"
+        counts = {
+            verb: self.added,
+            "configured already": self.configured,
+            "more with the same address": self.duplicates,
+            "invalid": self.invalid,
+        }
+        total = sum(map(len, counts.values()))
+        parts = ", ".join(f"{len(found)} {name}" for name, found in counts.items() if found)
+        lines = [f"{pluralize(total, 'feed')}: {parts}" if parts else "the list has no feed"]
+        for one in self.invalid[:_MAX_SHOWN]:
+            title = one.subscription.title or "an item without a title"
+            lines.append(f"! {single_line(title)}: {single_line(one.reason)}")
+        if len(self.invalid) > _MAX_SHOWN:
+            lines.append(f"! and {len(self.invalid) - _MAX_SHOWN} more; --json lists all")
+        lines += [f"note: {one}" for one in self.notes]
+        if not self.file and self.sections:
+            lines.append(self.sections.rstrip("\n"))
+        return "\n".join(lines)
+
+
+def import_feeds(settings: Settings, file: Path, data: bytes, *, dry_run: bool) -> FeedListImport:
+    """Append a section for each feed of an OPML document that is no source yet.
+
+    A folder becomes a category. An address at an RSSHub instance becomes a route, if
+    ``[rsshub]`` has an instance. The same list gives the same names in any order.
+
+    Raises:
+        ConfigurationError: The document is no OPML, or the configuration cannot be written.
+    """
+    known = _known_addresses(settings)
+    hubs = _hubs(settings)
+    groups: dict[str, list[ListedFeed]] = {
+        "configured": [], "duplicates": [], "invalid": [],
+    }  # fmt: skip
+    new: dict[str, tuple[Subscription, str]] = {}
+    for one in read_opml(data):
+        try:
+            url = _fetchable(one.url)
+        except ValueError as error:
+            groups["invalid"].append(ListedFeed(subscription=one, reason=str(error)))
+            continue
+        route = _route(url, hubs)
+        key = canonicalize(SECRETS.mask(feed_url(ANY_INSTANCE, route) if route else url))
+        if key in known:
+            groups["configured"].append(ListedFeed(subscription=one, source=known[key]))
+        elif key in new:
+            groups["duplicates"].append(
+                ListedFeed(subscription=one, reason=f"the address of {new[key][0].title!r}")
+            )
+        else:
+            new[key] = (one, route or url)
+    slugs = _slugs({key: one for key, (one, _) in new.items()}, settings.sources)
+    sections = "".join(_section(slugs[key], one, where) for key, (one, where) in new.items())
+    writes = bool(sections) and not dry_run
+    notes = append_sections(file, sections, slugs.values()) if writes else []
+    return FeedListImport(
+        added=tuple(
+            ListedFeed(subscription=one, source=slugs[key]) for key, (one, _) in new.items()
+        ),
+        **{name: tuple(found) for name, found in groups.items()},
+        sections=sections,
+        file=file.absolute() if writes else None,
+        notes=tuple(notes),
+    )
+
+
+def export_feeds(settings: Settings) -> tuple[str, list[str]]:
+    """Return the sources that are feeds as OPML 2.0, and the names of all others.
+
+    Secrets of addresses are masked. A route has the address of the first instance.
+    """
+    feeds, others = [], []
+    for source in settings.usable_sources():
+        if source.parser.name not in _FEED_PARSERS:
+            others.append(source.slug)
+            continue
+        url = source.text("url")
+        if url.startswith(f"{ANY_INSTANCE}/"):
+            instance = settings.rsshub.instances[0].partition("?")[0]
+            url = mirror_url(instance, url.removeprefix(ANY_INSTANCE))
+        feeds.append(
+            Subscription(
+                title=source.slug,
+                url=redact_url(SECRETS.mask(url)),
+                folders=source.texts("categories"),
+                language=source.text("language"),
+            )
+        )
+    return write_opml("copydesk", feeds), others
+
+
+def _known_addresses(settings: Settings) -> dict[str, str]:
+    return {
+        canonicalize(url): source.slug
+        for source in settings.usable_sources()
+        if isinstance(url := source.options.get("url"), str) and url
+    }
+
+
+def _fetchable(url: str) -> str:
+    """The address as http or https; ``feed:`` is no protocol of its own.
+
+    Raises:
+        ValueError: It is none.
+    """
+    prefix = _FEED_SCHEME.match(url)
+    if prefix:
+        url = url[prefix.end() :]
+        url = url if "://" in url else f"https://{url.lstrip('/')}"
+    if url.startswith("rsshub://"):
+        return feed_url(ANY_INSTANCE, url.removeprefix("rsshub://"))
+    check_url(url)
+    return url
+
+
+def _hubs(settings: Settings) -> tuple[str, ...]:
+    """The hosts whose addresses are routes; none without an instance."""
+    hosts = [urlsplit(one).netloc.rpartition("@")[2] for one in settings.rsshub.instances]
+    return (*hosts, PUBLIC_RSSHUB) if hosts else ()
+
+
+def _route(url: str, hubs: Iterable[str]) -> str:
+    """The route of an address at an instance; empty for any other address.
+
+    Raises:
+        ConfigurationError: It needs an instance, and there is none.
+    """
+    parts = urlsplit(url)
+    if url.startswith(f"{ANY_INSTANCE}/") and not hubs:
+        raise ConfigurationError(
+            'the list has addresses such as rsshub://...: first set [rsshub] instances = ["https://..."]'
+        )
+    if not url.startswith(f"{ANY_INSTANCE}/") and parts.netloc.lower() not in hubs:
+        return ""
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _slugs(feeds: Mapping[str, Subscription], configured: Iterable[str]) -> dict[str, str]:
+    """A name for each feed by its key, whatever the order of the list.
+
+    A name that several feeds would have gets a digest of the address.
+    """
+    bases = {key: _base(one) for key, one in feeds.items()}
+    count = Counter(bases.values())
+    taken = {*configured, *RESERVED_NAMES}
+    return {
+        key: base
+        if count[base] == 1 and base not in taken
+        else f"{base}_{sha256(key.encode()).hexdigest()[:8]}"
+        for key, base in bases.items()
+    }
+
+
+def _base(one: Subscription) -> str:
+    """A title in small letters and digits, Chinese in pinyin; else the host."""
+    latin = category_slug(one.title).lower()
+    slug = re.sub("[^a-z0-9]+", "_", latin).strip("_")[:_SLUG_LENGTH].strip("_")
+    return slug or slug_of(one.url)[:_SLUG_LENGTH]
+
+
+def _section(slug: str, one: Subscription, where: str) -> str:
+    title = single_line(one.title)[:100]
+    head = f"\n# {title}\n" if title else "\n"
+    is_route = where.startswith("/")
+    lines = [
+        f"[sources.{slug}]",
+        f"parser = {quoted('rsshub' if is_route else 'feed')}",
+        f"{'route' if is_route else 'url'} = {quoted(where)}",
+    ]
+    if one.folders:
+        lines.append(f"categories = {_list(one.folders)}")
+    if one.language:
+        lines.append(f"language = {quoted(one.language)}")
+    return head + "\n".join(lines) + "\n"
+
+
+def _list(names: Sequence[str]) -> str:
+    return f"[{', '.join(map(quoted, names))}]"
