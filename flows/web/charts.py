@@ -16,9 +16,9 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from flows.web import format as formats
 from flows.web.environment import environment
 from flows.web.format import duration, number, shorten
+from flows.web.language import ENGLISH, Language
 
 HEIGHT = 180
 """Of the area of a chart, in pixels, without its labels."""
@@ -97,6 +97,7 @@ class Chart:
         axis: The buckets.
         series: At most ``MAX_SERIES``, but for ``heat_rows``.
         form: Writes a value.
+        language: Of the words that the chart adds.
     """
 
     key: str
@@ -105,6 +106,7 @@ class Chart:
     axis: Axis
     series: tuple[Series, ...]
     form: Callable[[float | None], str] = number
+    language: Language = ENGLISH
 
     @property
     def buckets(self) -> list[tuple[str, tuple[float | None, ...]]]:
@@ -129,14 +131,17 @@ class Box:
     tooltip: str = ""
 
 
-def day_axis(days: Sequence[date]) -> Axis:
+def day_axis(days: Sequence[date], language: Language = ENGLISH) -> Axis:
     """An axis of days, in order."""
     step = _step(days)
     return Axis(
-        name="Day",
-        labels=tuple(map(formats.day, days)),
+        name=language.text("Day"),
+        labels=tuple(map(language.day, days)),
         ticks=tuple(
-            Tick(at=(i + 0.5) / len(days), text=_day_text(days, i, step))
+            Tick(
+                at=(i + 0.5) / len(days),
+                text=language.tick(days[i], has_year=i == 0 or days[i - step].year != days[i].year),
+            )
             for i in range(0, len(days), step)
         ),
     )
@@ -201,12 +206,6 @@ def _render(macro: str, chart: Chart, **geometry: object) -> Markup:
 
 def _step(buckets: Sequence[object]) -> int:
     return max(1, math.ceil(len(buckets) / _MAX_TICKS))
-
-
-def _day_text(days: Sequence[date], i: int, step: int) -> str:
-    day = days[i]
-    is_new_year = i == 0 or days[i - step].year != day.year
-    return f"{day.day} {day:%b}{f' {day.year}' if is_new_year else ''}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
 
 from flows.web import format as formats
 
@@ -31,15 +31,21 @@ def environment() -> Environment:
     Templates have the filters of ``flows.web.format``, and the globals ``style`` (the text of
     the style sheet) and ``content_security_policy``.
     """
+    made = make_environment(PackageLoader("flows.web"))
+    made.globals.update(style=style_sheet(), content_security_policy=content_security_policy())
+    return made
+
+
+def make_environment(loader: BaseLoader) -> Environment:
+    """Return an environment with these templates and the filters, without globals."""
     made = Environment(
-        loader=PackageLoader("flows.web"),
+        loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters.update(formats.FILTERS)
-    made.globals.update(style=style_sheet(), content_security_policy=content_security_policy())
     return made
 
 

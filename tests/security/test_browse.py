@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.web.browse.article_body import clean_body
+from flows.web.clean_html import clean_body
 from tests.integration.web.conftest import CORRECTED, HOSTILE, desk
 from tests.security.payloads import payloads
 

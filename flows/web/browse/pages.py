@@ -38,7 +38,6 @@ REVISIONS_SHOWN = 100
 PAGE_BYTES = 20_000
 """How much of a quarantined page is shown."""
 
-_DAYS_CHART = 400
 _EARLIEST, _LATEST = date(1000, 1, 1), date(9000, 1, 1)
 _SOURCE_DAYS = 180
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -313,13 +312,7 @@ def _search_page(db: DuckDBPyConnection, chosen: Filter, zone: ZoneInfo) -> Page
 
 
 def _chart(counts: Sequence[DayCount]) -> Markup | None:
-    """By day, or by month where there are too many days."""
-    rows = [one for one in counts if one.day]
-    days = [one.day for one in rows]
-    if days and (max(days) - min(days)).days > _DAYS_CHART:
-        by_month = [DayCount(one.day.replace(day=1), one.source, one.count) for one in rows]
-        return figures.volume_by_period(by_month)
-    return figures.volume(rows)
+    return figures.volume_by_day_or_month([one for one in counts if one.day])
 
 
 def _filter_json(chosen: Filter) -> dict[str, object]:

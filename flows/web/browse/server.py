@@ -1,19 +1,13 @@
-"""Listen on loopback until asked to stop."""
+"""Serve the pages on loopback until asked to stop."""
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable
 
-import uvicorn
-
-from flows.errors import RunFailed
 from flows.settings import Settings
 from flows.web.browse.app import Browse, make_app
-
-HOST = "127.0.0.1"
-_CHECK_SECONDS = 0.2
+from flows.web.server import serve_until
 
 
 def run_server(
@@ -35,46 +29,12 @@ def run_server(
     browse = Browse(settings)
     browse.pool.refresh()
     try:
-        with _listen(port) as listener:
-            port = listener.getsockname()[1]
-            config = uvicorn.Config(
-                make_app(browse, port=port),
-                access_log=False,
-                log_level="warning",
-                server_header=False,
-                timeout_graceful_shutdown=1,
-            )
-            server = uvicorn.Server(config)
-            # In the main thread uvicorn would handle signals itself, and wait for requests.
-            thread = threading.Thread(target=server.run, args=([listener],), name="browse")
-            thread.start()
-            try:
-                while not server.started and thread.is_alive():
-                    stop.wait(0.01)
-                if server.started:
-                    on_ready(f"http://{HOST}:{port}/")
-                while thread.is_alive() and not stop.wait(_CHECK_SECONDS):
-                    pass
-                if not stop.is_set():
-                    raise RunFailed("the server of the pages ended; its messages name the reason")
-            finally:
-                server.should_exit = True
-                browse.close()
-                thread.join()
+        serve_until(
+            lambda own_port: make_app(browse, port=own_port),
+            port=port,
+            stop=stop,
+            on_ready=on_ready,
+            on_stop=browse.close,
+        )
     finally:
         browse.close()
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise RunFailed(
-            f"port {port} on {HOST} cannot be used: {error.strerror}. Name another one with --port; "
-            "0 takes a free one"
-        ) from error
-    return listener

@@ -22,6 +22,7 @@ from flows.web.charts import (
     range_axis,
 )
 from flows.web.format import duration, number
+from flows.web.language import ENGLISH, Language
 from flows.web.report.rows import (
     ACTIVITY_DAYS,
     DELAY_EDGES,
@@ -34,28 +35,40 @@ from flows.web.report.rows import (
 OTHERS = "other sources"
 MIN_DAYS = 30
 MAX_MONTHS = 120
+MAX_DAYS_SHOWN = 400
 MAX_ACTIVITY = 20
 """How many sources have a row of days."""
 
 
-def volume(rows: Sequence[DayCount]) -> Markup | None:
+def volume(rows: Sequence[DayCount], language: Language = ENGLISH) -> Markup | None:
     """Articles by day of publication and source."""
     days = _days([row.day for row in rows])
-    return _by_source("volume", "Articles by day of publication", days, day_axis(days), rows)
+    axis = day_axis(days, language)
+    return _by_source("volume", "Articles by day of publication", days, axis, rows, language)
 
 
-def volume_by_period(rows: Sequence[DayCount]) -> Markup | None:
+def volume_by_period(rows: Sequence[DayCount], language: Language = ENGLISH) -> Markup | None:
     """All articles by month or year; none when the chart by day has nearly all of them."""
     months = _months([row.day for row in rows])
     if len(months) < 4:
         return None
     if len(months) <= MAX_MONTHS:
-        axis = period_axis("Month", [f"{day:%b} {day.year}" for day in months])
-        return _by_source("months", "All articles by month of publication", months, axis, rows)
+        axis = period_axis(language.text("Month"), [language.month(day) for day in months])
+        title = "All articles by month of publication"
+        return _by_source("months", title, months, axis, rows, language)
     years = [date(year, 1, 1) for year in range(months[0].year, months[-1].year + 1)]
     rows = [replace(row, day=row.day.replace(month=1)) for row in rows]
-    axis = period_axis("Year", [str(day.year) for day in years])
-    return _by_source("months", "All articles by year of publication", years, axis, rows)
+    axis = period_axis(language.text("Year"), [str(day.year) for day in years])
+    return _by_source("months", "All articles by year of publication", years, axis, rows, language)
+
+
+def volume_by_day_or_month(rows: Sequence[DayCount], language: Language = ENGLISH) -> Markup | None:
+    """By day, or by month where there are too many days."""
+    days = [row.day for row in rows]
+    if days and (max(days) - min(days)).days > MAX_DAYS_SHOWN:
+        by_month = [replace(row, day=row.day.replace(day=1)) for row in rows]
+        return volume_by_period(by_month, language)
+    return volume(rows, language)
 
 
 def delays(ranges: Mapping[int, int]) -> Markup | None:
@@ -135,24 +148,39 @@ def _by_day(
 
 
 def _by_source(
-    key: str, title: str, days: Sequence[date], axis: Axis, rows: Sequence[DayCount]
+    key: str,
+    title: str,
+    days: Sequence[date],
+    axis: Axis,
+    rows: Sequence[DayCount],
+    language: Language,
 ) -> Markup | None:
     """Stacked bars of the largest sources; all others are one series."""
     totals: Counter[str] = Counter()
     counts: Counter[tuple[str, date]] = Counter()
     for row in rows:
         totals[row.source] += row.count or 0
+    others = language.text(OTHERS)
     names = [name for name, _ in totals.most_common()]
     if len(names) > MAX_SERIES:
-        names = [*names[: MAX_SERIES - 1], OTHERS]
+        names = [*names[: MAX_SERIES - 1], others]
     for row in rows:
-        counts[row.source if row.source in names else OTHERS, row.day] += row.count or 0
+        counts[row.source if row.source in names else others, row.day] += row.count or 0
     series = [Series(name=name, values=[counts[name, day] for day in days]) for name in names]
-    return _bars(key, title, axis, series)
+    return _bars(key, title, axis, series, language)
 
 
-def _bars(key: str, title: str, axis: Axis, series: Sequence[Series]) -> Markup | None:
-    chart = Chart(key=key, title=title, description="", axis=axis, series=tuple(series))
+def _bars(
+    key: str, title: str, axis: Axis, series: Sequence[Series], language: Language = ENGLISH
+) -> Markup | None:
+    chart = Chart(
+        key=key,
+        title=language.text(title),
+        description="",
+        axis=axis,
+        series=tuple(series),
+        language=language,
+    )
     if not chart.buckets:
         return None
     return bars(replace(chart, description=_peak(chart)))
@@ -161,7 +189,8 @@ def _bars(key: str, title: str, axis: Axis, series: Sequence[Series]) -> Markup 
 def _peak(chart: Chart) -> str:
     """The main result, as a sentence."""
     label, values = max(chart.buckets, key=lambda bucket: sum(filter(None, bucket[1])))
-    return f"The highest value is {number(sum(filter(None, values)))}: {label}."
+    sentence = chart.language.text("The highest value is %s: %s.")
+    return sentence % (number(sum(filter(None, values))), label)
 
 
 def _days(found: Sequence[date]) -> list[date]:

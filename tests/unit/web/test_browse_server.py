@@ -8,13 +8,14 @@ from unittest.mock import MagicMock
 import pytest
 
 from flows.errors import RunFailed
+from flows.web import server as pages_server
 from flows.web.browse import server
 
 
 def test_server_that_ends_by_itself_is_an_error(monkeypatch):
     monkeypatch.setattr(server, "Browse", MagicMock())
     monkeypatch.setattr(server, "make_app", MagicMock())
-    monkeypatch.setattr(server.uvicorn.Server, "run", lambda _self, _sockets: None)
+    monkeypatch.setattr(pages_server.uvicorn.Server, "run", lambda _self, _sockets: None)
     addresses: list[str] = []
 
     with pytest.raises(RunFailed):
