@@ -39,6 +39,7 @@ from flows.cli import (
     search,
     serve,
     shell,
+    site,
     sources,
     sync,
 )
@@ -78,6 +79,7 @@ for _command in (
     revisions.revisions,
     browse.browse,
     report.report,
+    site.site,
     dupes.dupes,
     quarantine.quarantine,
     gaps.gaps,

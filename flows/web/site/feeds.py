@@ -1,0 +1,90 @@
+"""The feeds of a site: of all articles, of each source, and of each category."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flows.publishing.feeds.atom import render_atom
+from flows.publishing.feeds.json_feed import render_json_feed
+from flows.publishing.feeds.model import Enclosure, Feed, FeedEntry, urn_of
+from flows.web.clean_html import clean_body_with_images
+from flows.web.language import Language
+from flows.web.site.articles import SiteArticle, media_apart
+from flows.web.site.lists import ArticleList
+from flows.web.site.options import FEED_LENGTH, SiteOptions
+
+FEEDS = (ATOM, JSON_FEED) = ("feed.xml", "feed.json")
+"""The names of the feeds in the folder of their list."""
+
+
+def has_feed(of: ArticleList) -> bool:
+    """Whether a list has feeds: that of all articles, sources, and categories."""
+    return of.kind in ("", "sources", "categories")
+
+
+def has_texts(of: ArticleList) -> bool:
+    """Whether the feeds of a list hold the texts; those of categories would repeat them."""
+    return of.kind in ("", "sources")
+
+
+def feed_articles(of: ArticleList) -> Sequence[SiteArticle]:
+    """The articles in the feeds of a list, the newest first."""
+    return of.articles[-FEED_LENGTH:][::-1]
+
+
+def feed_files(
+    of: ArticleList, options: SiteOptions, language: Language, bodies: Mapping[str, str]
+) -> dict[str, bytes]:
+    """Return the feeds of a list by path.
+
+    Entries lead to the pages of the site if its address is known, else to the articles' sources.
+
+    Args:
+        of: The list.
+        options: Title and address of the site.
+        language: Of the site.
+        bodies: HTML of the articles by id, as it is stored; only of feeds with texts.
+    """
+    entries = tuple(_entry(one, options.base_url, bodies) for one in feed_articles(of))
+    name = f"{options.title} · {of.name}" if of.name else options.title
+
+    def feed(file: str) -> Feed:
+        return Feed(
+            id=urn_of(options.base_url or options.title, of.kind, of.name),
+            title=name,
+            entries=entries,
+            home_url=options.base_url and options.base_url + of.path,
+            feed_url=options.base_url and f"{options.base_url}{of.folder}{file}",
+            language=language.code,
+        )
+
+    return {
+        f"{of.folder}{ATOM}": render_atom(feed(ATOM)),
+        f"{of.folder}{JSON_FEED}": render_json_feed(feed(JSON_FEED)),
+    }
+
+
+def _entry(article: SiteArticle, base_url: str, bodies: Mapping[str, str]) -> FeedEntry:
+    body = bodies.get(article.article_id)
+    return FeedEntry(
+        id=urn_of(article.article_id),
+        title=article.title,
+        url=base_url + article.path if base_url else article.url,
+        related_url=article.url if base_url else "",
+        updated_at=article.updated_at or article.published_at or article.first_seen_at,
+        published_at=article.published_at,
+        authors=tuple(article.authors) or tuple(filter(None, (article.publisher,))),
+        categories=(article.source, *article.categories, *article.tags),
+        language=article.language,
+        content_html=None if body is None else clean_body_with_images(body),
+        image=article.lead_image,
+        enclosures=tuple(
+            Enclosure(
+                url=one["url"],
+                media_type=one["type"] or "",
+                length=one["length"],
+                seconds=one["duration"],
+            )
+            for one in media_apart(article, body or "")
+        ),
+    )
