@@ -1,4 +1,4 @@
-"""The flow that publishes articles; ``flows.publishing.publication`` does the work."""
+"""The flow that publishes articles; ``flows.publication.publish`` does the work."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from prefect.states import Cancelled, Completed, Failed
 from flows import settings as configuration
 from flows.errors import ConfigurationError, Interrupted
 from flows.pipeline.run import run_environment
-from flows.publishing.publication import select_publications
-from flows.publishing.publish_all import PublishReport, publish_all
+from flows.publication.publish import select_publications
+from flows.publication.publish_all import PublishReport, publish_all
 from flows.reporting.artifacts import create_result_table
 from flows.reporting.states import invalid_request_state, run_trigger
 

@@ -53,13 +53,13 @@ from flows.pipeline.first_error import raising_first
 from flows.pipeline.run import RunContext, use_environment
 from flows.pipeline.stats import RunReport
 from flows.pipeline.sync_source import MAX_SOURCES_AT_ONCE, sync_source
-from flows.publish import publish
-from flows.publishing.publish_all import (
+from flows.publication.publish_all import (
     PublishReport,
     due_after_sync,
     with_publications,
     with_work,
 )
+from flows.publish import publish
 from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.events import send_events
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
@@ -135,5 +135,7 @@ def _publish(run: RunContext, report: RunReport, config: str | None) -> RunRepor
     found: object = state.result(raise_on_failure=False)
     if isinstance(found, PublishReport):
         return with_publications(report, found)
+    if state.is_cancelled():
+        return replace(report, state="interrupted")
     failed: dict[str, Any] = {"name": " ".join(names), "error": state.message or state.name}
     return replace(report, state="failed", publications=(failed,))

@@ -14,7 +14,6 @@ import duckdb
 
 from flows import prefect_api
 from flows.admin.check import CheckResult
-from flows.admin.check_publications import check_publications
 from flows.admin.integrity import check_archive, check_blocks, check_hashes, check_snapshot
 from flows.alert_settings import FROM_ENVIRONMENT
 from flows.archive.files import locate
@@ -69,7 +68,6 @@ def check_installation(
         lambda: _check_fetch_policy(settings),
         lambda: _check_sources(settings),
         lambda: _check_alerts(settings),
-        lambda: check_publications(settings),
         lambda: _check_disk(settings),
         lambda: _check_archive(settings, verify=verify),
         lambda: _check_warehouse(settings, verify=verify),

@@ -22,9 +22,12 @@ def doctor(console: Console, *, verify: bool) -> int:
     """
     from flows.admin.check import exit_code_of
     from flows.admin.doctor import check_installation
+    from flows.publication.check import check_publications
 
+    settings = console.settings()
     with show_progress(console) as on_progress:
-        checks = check_installation(console.settings(), verify=verify, on_progress=on_progress)
+        checks = check_installation(settings, verify=verify, on_progress=on_progress)
+    checks += check_publications(settings)
     console.print_result(
         {"checks": [one.as_json() for one in checks]}, "\n".join(str(one) for one in checks)
     )

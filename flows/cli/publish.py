@@ -27,8 +27,8 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
 
     Exit code 1: a file or a command failed. Exit code 3: files were left alone.
     """
-    from flows.publishing.publication import select_publications
-    from flows.publishing.publish_all import publish_all
+    from flows.publication.publish import select_publications
+    from flows.publication.publish_all import publish_all
 
     settings = console.settings()
     report = publish_all(

@@ -105,7 +105,7 @@ def sync_without_prefect(
     from flows.pipeline.first_error import raising_first
     from flows.pipeline.run import RunContext
     from flows.pipeline.sync_source import MAX_SOURCES_AT_ONCE, sync_source
-    from flows.publishing.publish_all import publish_after_sync
+    from flows.publication.publish_all import publish_after_sync
 
     run = RunContext("sync", settings, slugs, trigger=trigger, limit=limit, is_dry=dry_run)
     with run:

@@ -17,7 +17,7 @@ PACKAGES = ("flows", "parsers", "warehouse")
 # The demo site, `secrets` and the modules at the root of `flows` are on the lowest floor.
 FLOORS = (
     {"cli", "serve"},
-    {"sync", "backfill", "reparse", "import_posts", "publish", "maintenance"},
+    {"sync", "backfill", "reparse", "import_posts", "publish", "publication", "maintenance"},
     {"admin", "alerts", "reporting", "publishing", "scaffold", "web"},
     {"pipeline"},
     {"archive", "fetch"},

@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 
 from flows import settings
 from flows.cli import demo_run
-from flows.publishing.publication import publish
+from flows.publication.publish import publish
 from flows.serve.run_local import sync_without_prefect
 from flows.settings import Settings
 from parsers.frontmatter import Dialect, post_path

@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from flows import cli, settings
-from flows.admin.check_publications import check_publications
 from flows.errors import ConfigurationError
-from flows.publishing.publication import publish
-from flows.publishing.publication_result import PublicationResult
-from flows.publishing.publication_state import state_file
+from flows.publication.check import check_publications
+from flows.publication.publish import publish
+from flows.publication.result import PublicationResult
+from flows.publication.state import state_file
 from parsers.content_hash import content_hash
 from tests import empty_warehouse
 from tests.unit.warehouse.factories import NOON, article, upsert
@@ -337,7 +337,7 @@ def test_crash_between_two_files_is_continued_and_the_command_runs(desk, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(
-            "flows.publishing.site_folder.SiteFolder.write", lambda _self, *given: crash(*given)
+            "flows.publication.site_folder.SiteFolder.write", lambda _self, *given: crash(*given)
         )
         with pytest.raises(KeyboardInterrupt):
             desk.publish()

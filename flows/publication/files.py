@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flows.publishing.post_head import NO_MEANING, keep_added_keys, meaning_of
-from flows.publishing.publication_plan import PlannedPost
-from flows.publishing.publication_state import Entry, PublicationState, sha256
-from flows.publishing.site_folder import SiteFolder
+from flows.publication.plan import PlannedPost
+from flows.publication.post_head import NO_MEANING, keep_added_keys, meaning_of
+from flows.publication.site_folder import SiteFolder
+from flows.publication.state import Entry, PublicationState, sha256
 
 FOREIGN = "copydesk did not write it, or it was edited since: import it, or move it away"
 

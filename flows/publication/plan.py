@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
+from flows.publication.paths import FOLDERS, SiteFolders, new_path
+from flows.publication.state import Entry
 from flows.publish_settings import PublishSettings
-from flows.publishing.publication_paths import FOLDERS, SiteFolders, new_path
-from flows.publishing.publication_state import Entry
 from parsers.frontmatter import distinct_paths
 from warehouse.read.publication import ImportedFile, PublishedArticle
 

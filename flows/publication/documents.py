@@ -10,6 +10,10 @@ from datetime import UTC, datetime, time, timedelta
 from duckdb import DuckDBPyConnection
 
 from flows.pipeline.rows import article_of
+from flows.publication.files import FOREIGN, PublicationFiles
+from flows.publication.plan import PlannedPost, newest_day
+from flows.publication.site_folder import SiteFolder
+from flows.publication.state import Entry
 from flows.publish_settings import PublishSettings
 from flows.publishing.documents import is_copydesk_file, write_jsonl
 from flows.publishing.feeds.selection import (
@@ -19,10 +23,6 @@ from flows.publishing.feeds.selection import (
     articles_feed,
     corrections_feed,
 )
-from flows.publishing.publication_files import FOREIGN, PublicationFiles
-from flows.publishing.publication_plan import PlannedPost, newest_day
-from flows.publishing.publication_state import Entry
-from flows.publishing.site_folder import SiteFolder
 from parsers.model import Article
 from warehouse.read.publication import PublishedArticle, read_by_record
 

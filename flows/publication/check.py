@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.admin.check import CheckResult
+from flows.publication.state import PublicationState, state_file
 from flows.publish_settings import PublishSettings
-from flows.publishing.publication_state import PublicationState, state_file
 from flows.settings import Settings
 from flows.settings_file import did_you_mean
 from warehouse import connect_read_only

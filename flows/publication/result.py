@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from flows.publication.command import CommandResult
+from flows.publication.files import FileChanges
 from flows.publish_settings import PublishSettings
-from flows.publishing.publication_command import CommandResult
-from flows.publishing.publication_files import FileChanges
 from flows.text import pluralize
 from parsers.text.characters import single_line
 

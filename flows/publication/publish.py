@@ -24,26 +24,26 @@ from duckdb import DuckDBPyConnection
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.pipeline import locks
 from flows.pipeline.rows import article_of
-from flows.publish_settings import POST_FORMATS
-from flows.publishing.category_pages import KEY as PAGE
-from flows.publishing.category_pages import category_pages
-from flows.publishing.export_feeds import is_copydesk_feed
-from flows.publishing.export_journal import Journal
-from flows.publishing.post_head import add_keys, meaning_of
-from flows.publishing.publication_command import run_command
-from flows.publishing.publication_documents import publish_feeds, publish_json_lines, version_of
-from flows.publishing.publication_files import PublicationFiles
-from flows.publishing.publication_paths import FOLDERS
-from flows.publishing.publication_plan import (
+from flows.publication.category_pages import KEY as PAGE
+from flows.publication.category_pages import category_pages
+from flows.publication.command import run_command
+from flows.publication.documents import publish_feeds, publish_json_lines, version_of
+from flows.publication.files import PublicationFiles
+from flows.publication.paths import FOLDERS
+from flows.publication.plan import (
     Plan,
     PlannedPost,
     in_window,
     plan_posts,
     select,
 )
-from flows.publishing.publication_result import PublicationResult
-from flows.publishing.publication_state import Entry, PublicationState, sha256, state_file
-from flows.publishing.site_folder import SiteFolder
+from flows.publication.post_head import add_keys, meaning_of
+from flows.publication.result import PublicationResult
+from flows.publication.site_folder import SiteFolder
+from flows.publication.state import Entry, PublicationState, sha256, state_file
+from flows.publish_settings import POST_FORMATS
+from flows.publishing.export_feeds import is_copydesk_feed
+from flows.publishing.export_journal import Journal
 from flows.settings import Settings
 from flows.settings_file import did_you_mean
 from flows.text import pluralize

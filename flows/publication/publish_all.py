@@ -9,8 +9,8 @@ from typing import Any
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
-from flows.publishing.publication import publish
-from flows.publishing.publication_result import PublicationResult
+from flows.publication.publish import publish
+from flows.publication.result import PublicationResult
 from flows.settings import Settings
 from warehouse.errors import WarehouseError
 
@@ -115,11 +115,15 @@ def with_work(settings: Settings, names: Iterable[str]) -> list[str]:
 
 
 def with_publications(report: RunReport, published: PublishReport) -> RunReport:
-    """The report of a sync with what followed it; a publication that fails makes it fail."""
-    shown = tuple(one.as_json() for one in published.results if one.has_work or one.exit_code)
+    """The report of a sync with what followed it; a publication that fails makes it fail.
+
+    A publication that found nothing to do is left out.
+    """
+    found = PublishReport(results=tuple(one for one in published.results if one.has_work))
     state = report.state
-    if published.exit_code == _FAILED:
+    if found.exit_code == _FAILED:
         state = "failed"
-    elif published.exit_code and state == "completed":
+    elif found.exit_code and state == "completed":
         state = "completed_with_warnings"
+    shown = tuple(one.as_json() for one in found.results)
     return replace(report, state=state, publications=shown)

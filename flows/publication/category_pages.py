@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator
 
-from flows.publishing.publication_plan import PlannedPost
+from flows.publication.plan import PlannedPost
 from parsers.frontmatter import distinct_paths
 from parsers.frontmatter.file_names import component, is_portable
 from parsers.frontmatter.yaml_quote import quoted
