@@ -31,6 +31,7 @@ _NO_SHELL = (
     "runs it"
 )
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_ADDRESS = re.compile(r"(?:https?:)?//[^\s<>()\[\]{}\"'\\?#]+")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _FROM_ARTICLE = frozenset(
     {"title", "date", "article_id", "source_url", "categories", "tags", "media"}
@@ -53,6 +54,8 @@ class PublishSettings(BaseModel):
         footer: Address of the site in the footer of finews posts.
         base_url: Address of the site in feeds and pages.
         title: Title of feeds and pages.
+        language: Of the words of a site; empty for that of most articles.
+        templates: A folder of templates in place of those of copydesk (site).
         schedule: When to publish; empty: after each sync of the sources.
         command: One command, or several in order: lists of arguments.
     """
@@ -72,6 +75,8 @@ class PublishSettings(BaseModel):
     footer: str = ""
     base_url: str = ""
     title: str = ""
+    language: Literal["", "en", "zh"] = ""
+    templates: Path | None = None
     schedule: str = ""
     command: tuple[tuple[str, ...], ...] = ()
     command_timeout_seconds: float = Field(default=600.0, gt=0, le=86_400)
@@ -108,7 +113,7 @@ class PublishSettings(BaseModel):
     @field_validator("footer", "base_url")
     @classmethod
     def _check_address(cls, given: str) -> str:
-        if given and not re.fullmatch(r"(?:https?:)?//[^\s<>()\[\]{}\"'\\]+", given):
+        if given and not _ADDRESS.fullmatch(given):
             raise ValueError("expected an address such as https://news.example.org")
         return given.rstrip("/")
 
@@ -146,6 +151,13 @@ class PublishSettings(BaseModel):
             for key in _POST_KEYS:
                 if key in self.model_fields_set:
                     raise ValueError(f"{key} is for jekyll, hexo and hugo, not for {self.format}")
+        if self.base_url.startswith("//"):
+            raise ValueError("base_url: expected an address that begins with https://")
+        for key in ("language", "templates") if self.format != "site" else ():
+            if key in self.model_fields_set:
+                raise ValueError(f"{key} is for site, not for {self.format}")
+        if self.format == "site" and (self.window_days or self.window_posts):
+            raise ValueError("a site has all articles: leave out window_days and window_posts")
         if self.format == "feed" and self.per == "content":
             raise ValueError("per: a feed has one entry for each article")
         if self.format != "jekyll":
@@ -194,7 +206,10 @@ def with_absolute_folders(
     found: Mapping[str, PublishSettings], folder: Path
 ) -> dict[str, PublishSettings]:
     """The publications with folders that start at the one of the configuration file."""
-    return {
-        name: one.model_copy(update={"folder": folder / one.folder.expanduser()})
-        for name, one in found.items()
-    }
+
+    def absolute(one: PublishSettings) -> PublishSettings:
+        paths = {"folder": one.folder, "templates": one.templates}
+        update = {key: folder / path.expanduser() for key, path in paths.items() if path}
+        return one.model_copy(update=update)
+
+    return {name: absolute(one) for name, one in found.items()}

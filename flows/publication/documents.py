@@ -27,13 +27,14 @@ from parsers.model import Article
 from warehouse.read.publication import PublishedArticle, read_by_record
 
 JSON_LINES = "articles.jsonl"
+_OPTIONS = {"base_url", "language", "per", "title", "window_days", "window_posts"}
 _RECORDS_EACH = 2000
 
 
 def version_of(articles: Iterable[PublishedArticle], settings: PublishSettings) -> str:
     """A digest of all that the documents of a publication are made of."""
     digest = hashlib.sha256()
-    options = settings.model_dump(mode="json", include={"base_url", "title", "window_posts", "per"})
+    options = settings.model_dump(mode="json", include=_OPTIONS)
     digest.update(json.dumps(options, sort_keys=True).encode())
     for one in articles:
         digest.update(f"{one.article_id}\n{one.record}\n".encode("utf-8", "surrogatepass"))

@@ -26,6 +26,7 @@ class FileChanges:
         left_alone: Files that others wrote or edited, with the reason.
         failed: Files that could not be read or written, with the reason.
         unchanged: The number of files that stay as they are.
+        written_count, removed_count: More files, without their names: the pages of a site.
     """
 
     written: list[str] = field(default_factory=list)
@@ -35,15 +36,21 @@ class FileChanges:
     left_alone: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     unchanged: int = 0
+    written_count: int = 0
+    removed_count: int = 0
 
     def __bool__(self) -> bool:
         """Whether any file changed."""
-        return bool(self.written or self.updated or self.moved or self.removed)
+        named = self.written or self.updated or self.moved or self.removed
+        return bool(named or self.written_count or self.removed_count)
 
     def counts(self) -> dict[str, int]:
         """The number of files of each kind."""
         kinds = ("written", "updated", "moved", "removed", "left_alone", "failed")
-        return {kind: len(getattr(self, kind)) for kind in kinds} | {"unchanged": self.unchanged}
+        found = {kind: len(getattr(self, kind)) for kind in kinds}
+        found["written"] += self.written_count
+        found["removed"] += self.removed_count
+        return found | {"unchanged": self.unchanged}
 
     def as_json(self) -> dict[str, Any]:
         """Every path that changed or needs attention."""

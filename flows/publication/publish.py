@@ -39,6 +39,7 @@ from flows.publication.plan import (
 )
 from flows.publication.post_head import add_keys, meaning_of
 from flows.publication.result import PublicationResult
+from flows.publication.site import publish_site
 from flows.publication.site_folder import SiteFolder
 from flows.publication.state import Entry, PublicationState, sha256, state_file
 from flows.publish_settings import POST_FORMATS
@@ -110,10 +111,6 @@ def publish(
         WarehouseError: There is no snapshot yet, or it cannot be read.
         Interrupted: ``is_stopping`` returned true; the next run continues.
     """
-    if settings.publish[name].format == "site":
-        raise ConfigurationError(
-            f"publish.{name}.format: site cannot be published yet: use jekyll, hexo or hugo"
-        )
     lock = locks.acquire(
         settings,
         f"publish-{name}",
@@ -181,11 +178,17 @@ class _Publisher:
     ) -> None:
         one, result = self._one, self._result
         selected = select(articles, one, ())
-        if not selected:  # a new or a wrong warehouse is more likely than an empty site
-            return
+        if not selected and not list_suppressions(db):
+            return  # a new or a wrong warehouse is more likely than an empty site
         if one.format == "feed":
             version = version_of(selected, one)
             publish_feeds(db, files, result.name, one, selected, version)
+            return
+        if one.format == "site":
+            zone = self._settings.defaults.time_zone
+            publish_site(
+                db, files, result.name, one, selected, time_zone=zone, is_dry=result.is_dry
+            )
             return
         inside = in_window(selected, one, self._today)
         selected = [article for article in selected if article.article_id in inside]

@@ -105,7 +105,6 @@ def sync_without_prefect(
     from flows.pipeline.first_error import raising_first
     from flows.pipeline.run import RunContext
     from flows.pipeline.sync_source import MAX_SOURCES_AT_ONCE, sync_source
-    from flows.publication.publish_all import publish_after_sync
 
     run = RunContext("sync", settings, slugs, trigger=trigger, limit=limit, is_dry=dry_run)
     with run:
@@ -119,7 +118,10 @@ def sync_without_prefect(
             if not dry_run:
                 run.publish()
                 send_alerts(run)
-                report = publish_after_sync(run, report)
+                if settings.publish:
+                    from flows.publication.publish_all import publish_after_sync
+
+                    report = publish_after_sync(run, report)
     return report
 
 

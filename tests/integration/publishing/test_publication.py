@@ -415,6 +415,21 @@ def test_feeds_of_articles_and_corrections_are_written_when_an_article_changes(d
     assert [one["title"] for one in corrections["items"]] == ["一更正"]
 
 
+def test_site_is_built_when_an_article_or_a_template_changes(desk):
+    templates = desk.folder / "templates"
+    templates.mkdir()
+    desk.configure(format="site", templates="templates", title="Desk", command=COMMAND)
+    desk.store(post(1, "一"))
+    first, quiet = desk.publish(), desk.publish()
+    (templates / "style.css").write_text("body { color: black }")
+    shown, styled = desk.publish(dry_run=True), desk.publish()
+
+    assert "Desk" in desk.files()["index.html"]
+    assert (first.state, quiet.has_work, shown.has_work) == ("published", False, True)
+    assert 0 < styled.changes.written_count < first.changes.written_count
+    assert desk.command_count == 2
+
+
 def test_json_lines_have_the_articles_of_the_window(desk):
     desk.configure(format="jsonl", window_days=1)
     desk.store(post(1, "一", day="2026-03-12"), post(2, "二"))
