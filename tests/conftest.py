@@ -59,12 +59,16 @@ def prefect_server() -> Iterator[str]:
     from prefect.settings import PREFECT_API_URL
     from prefect.testing import utilities
 
+    from flows.serve.prefect_server import SERVICE_INTERVALS
+
     def folder_with_database() -> str:
         folder = tempfile.mkdtemp()
         shutil.copy(made_database(), Path(folder) / "prefect-test.db")
         return folder
 
     with pytest.MonkeyPatch.context() as patch:
+        for name, seconds in SERVICE_INTERVALS.items():
+            patch.setenv(name, seconds)
         patch.setattr(utilities, "mkdtemp", folder_with_database)
         patch.setattr(flow_engine, "_send_heartbeats", lambda *_args, **_options: nullcontext())
         with utilities.prefect_test_harness(server_startup_timeout=180):

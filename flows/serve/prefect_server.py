@@ -37,9 +37,7 @@ MAX_MISSED_ANSWERS = 3
 MAX_LOG_BYTES = 5_000_000
 _DAY_SECONDS = 86_400
 
-# By default the server's services query the database every 5 to 20 seconds each, which is half
-# of the CPU time of an idle server. None of these delays a scheduled run.
-_SERVICE_INTERVALS = {
+SERVICE_INTERVALS = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "10",
     "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "30",
     "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT15S",
@@ -50,6 +48,8 @@ _SERVICE_INTERVALS = {
     "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": "600",
 }
+"""By default the services query the database every 5 to 20 seconds each: half of the CPU time of an
+idle server. None of these delays a scheduled run."""
 
 
 # --- its address and its environment ---
@@ -74,7 +74,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
     """Return the settings of our own server; values that the user set in the environment win."""
     serve, home = settings.serve, prefect_home(settings)
     return {
-        **_SERVICE_INTERVALS,
+        **SERVICE_INTERVALS,
         **TELEMETRY_OFF,
         "PREFECT_HOME": str(home),
         "MALLOC_ARENA_MAX": "2",  # glibc gives each thread an arena of its own: saves memory
