@@ -9,9 +9,10 @@ from bs4 import Tag
 
 from parsers.content_hash import content_hash
 from parsers.errors import IncompleteArticle
-from parsers.html.clean import clean_body
+from parsers.html.clean import Cleaned, clean_body
 from parsers.html.node import Node
-from parsers.model import Article, CanonicalUrl, Extracted, Moment, Page, Source
+from parsers.media import distinct_media, markup_of, media_address
+from parsers.model import Article, CanonicalUrl, Extracted, Media, Moment, Page, Source
 from parsers.text.characters import visible
 from parsers.text.dates import unknown_time, without_future
 
@@ -27,6 +28,11 @@ _DERIVED = {
     "parser": "configuration",
     "parser_version": "the parser",
 }
+BODY_MEDIA = "body"
+"""The last part of the provenance of media, if the body shows some."""
+
+_PARTS = "an id, a title, and a text or media"
+_NO_TEXT = "absent: the article is its media alone"
 TIME_FIELDS = (
     "published_at", "published_raw", "published_precision", "published_timezone_source",
 )  # fmt: skip
@@ -49,6 +55,8 @@ def compose(
     tags: Extracted[tuple[str, ...]] | None = None,
     language: Extracted[str] | None = None,
     lead_image: Extracted[str] | None = None,
+    media: Extracted[tuple[Media, ...]] | None = None,
+    preview: Extracted[str] | None = None,
     original_url: Extracted[str] | None = None,
     base_url: str = "",
     title_is_optional: bool = False,
@@ -56,7 +64,8 @@ def compose(
     """Build an Article: sanitize the body, derive the rest from it, add the provenance.
 
     The body's credit line, first image and 原文链接 supply a publisher, lead image and
-    original URL that the parser did not find.
+    original URL that the parser did not find. An article without a text is one of its media:
+    its body shows all of them.
 
     Args:
         source: The source of the page.
@@ -74,29 +83,37 @@ def compose(
         tags: The tags; ``None`` when the source has none.
         language: A BCP 47 tag; ``None`` when the source declares none.
         lead_image: The URL of the lead image; ``None`` to take it from the body.
+        media: What the entry attaches; those of the body follow.
+        preview: The URL of a picture that stands for an article with neither text nor media.
         original_url: Where the article first appeared; ``None`` to take it from the body.
         base_url: The base of relative links in the body; the page's URL when empty.
         title_is_optional: The source may publish articles without a title.
 
     Raises:
-        IncompleteArticle: The id, a required title or the text is empty.
+        IncompleteArticle: The id or a required title is empty, or there is neither a text nor
+            media.
     """
     cleaned = clean_body(body, base_url or page.final_url or page.url or url)
     article_id = source_article_id.strip()
     heading = one_line(title.value or "")
-    missing = [
-        name
-        for name, value in (("id", article_id), ("title", heading), ("text", cleaned.text))
-        if not value and not (name == "title" and title_is_optional)
-    ]
-    if missing:
+    shown = _media(media, cleaned)
+    if preview and preview.value and not cleaned.text and not shown.value:
+        shown = Extracted((Media(kind="picture", url=preview.value),), preview.provenance)
+    found = {
+        "id": article_id,
+        "title": heading or title_is_optional,
+        "text or media": cleaned.text or shown.value,
+    }
+    if missing := [name for name, value in found.items() if not value]:
         raise IncompleteArticle(
-            f"{url}: expected an id, a title and a text, found no {' and no '.join(missing)} "
+            f"{url}: expected {_PARTS}, found no {' and no '.join(missing)} "
             f"(title: {title.provenance})",
-            expected="an id, a title and a text",
+            expected=_PARTS,
             found=f"id {article_id!r}, title {heading[:80]!r}, "
             f"text of {len(cleaned.text)} characters",
         )
+    pictures = shown.value or ()
+    text = Extracted(cleaned.text or None, _DERIVED["text"] if cleaned.text else _NO_TEXT)
     medium = _first(publisher, cleaned.publisher, "body: credit line", "no credit line")
     image = _first(lead_image, cleaned.lead_image, "body: first image", "no image in the body")
     original = _first(
@@ -123,9 +140,10 @@ def compose(
         tags=keywords.value or (),
         language=declared.value,
         lead_image=image.value,
-        body_html=cleaned.html,
-        text=cleaned.text or None,
-        content_hash=content_hash(heading, cleaned.text),
+        media=pictures,
+        body_html=cleaned.html if text.value else _with_all(pictures, cleaned),
+        text=text.value,
+        content_hash=content_hash(heading, text.value, [one.url for one in pictures]),
         parser=source.parser.name,
         parser_version=source.parser.version,
         provenance=_DERIVED
@@ -139,10 +157,32 @@ def compose(
             "tags": keywords.provenance,
             "language": declared.provenance,
             "lead_image": image.provenance,
+            "media": shown.provenance,
+            "text": text.provenance,
+            "content_hash": _DERIVED["content_hash"] if text.value else "c1 of title and media",
             "original_url": original.provenance,
         },
         original_url=original.value,
     )
+
+
+def _media(
+    given: Extracted[tuple[Media, ...]] | None, cleaned: Cleaned
+) -> Extracted[tuple[Media, ...]]:
+    """Return the attached media, then those of the body, each once, or why there are none."""
+    attached = (given and given.value) or ()
+    found = distinct_media((*attached, *cleaned.media))
+    origins = [given.provenance] if given and attached else []
+    origins += [BODY_MEDIA] if cleaned.media else []
+    return Extracted(found, "; ".join(origins) or "absent: neither the entry nor the body has any")
+
+
+def _with_all(media: tuple[Media, ...], cleaned: Cleaned) -> str:
+    """Return the body of an article without a text, with the media that it does not show."""
+    shown = {media_address(one.url) for one in cleaned.media}
+    others = [one for one in media if media_address(one.url) not in shown]
+    more = clean_body(markup_of(others), "").html if others else ""
+    return "\n".join(filter(None, (cleaned.html, more)))
 
 
 def published_fields(published: Moment) -> dict[str, Any]:

@@ -17,15 +17,26 @@ from parsers.content_hash import content_hash
 from parsers.model import Entry
 
 _TAGS = re.compile(r"<[^>]*>")
+_SOURCES = re.compile(r"""\bsrc\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W\d_]{3,}|\d+|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}")
 _PAIRED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _HALF, _MOST = 0.5, 0.8
 
 
-def digest(title: str, markup: str) -> str:
-    """Return 16 hex digits that different articles never share; markup does not count."""
+def digest(title: str, markup: str, media: Sequence[str] = ()) -> str:
+    """Return 16 hex digits that different articles never share; markup does not count.
+
+    Args:
+        title: The title, may contain entities.
+        markup: The HTML of the article.
+        media: URLs of what its entry attaches. They and the addresses in the HTML count when
+            it has no text.
+    """
     words = html.unescape(_TAGS.sub(" ", markup))
-    return content_hash(html.unescape(title), words)[3:19]
+    if words.strip():
+        return content_hash(html.unescape(title), words)[3:19]
+    shown = (*media, *map(html.unescape, _SOURCES.findall(markup)))
+    return content_hash(html.unescape(title), None, shown)[3:19]
 
 
 def distinct_entries(found: Iterable[tuple[Entry, str | None]]) -> dict[int, Entry]:

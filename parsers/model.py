@@ -128,6 +128,7 @@ class Entry:
         facts: Unchanged values of the listing by name (``title``, ``published``,
             ``publisher``, ``author``, ``digest``).
         content: The article's HTML when the listing carries it.
+        media: What the entry attaches to the article.
         other_ids: Ids that take the place of ``source_article_id``, in this order, when it
             belongs to another article; then those that a run may have preferred.
     """
@@ -138,6 +139,7 @@ class Entry:
     link: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     content: str | None = None
+    media: tuple[Media, ...] = ()
     other_ids: tuple[str, ...] = ()
 
 

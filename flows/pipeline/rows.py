@@ -76,7 +76,9 @@ def entry_from_json(text: str) -> Entry | None:
 
 def make_entry(fields: Mapping[str, Any]) -> Entry:
     """The entry of the fields that ``dataclasses.asdict`` gave and JSON kept."""
-    return Entry(**{**fields, "other_ids": tuple(fields.get("other_ids", ()))})
+    media = tuple(Media(**one) for one in fields.get("media", ()))
+    other_ids = tuple(fields.get("other_ids", ()))
+    return Entry(**{**fields, "media": media, "other_ids": other_ids})
 
 
 def without_other_ids(entry: Entry) -> Entry:

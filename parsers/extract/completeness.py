@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from lxml import etree
 
+from parsers.compose import BODY_MEDIA
 from parsers.extract.structured import Structured
 from parsers.extract.tree import remove, select, text_of
 from parsers.model import Article, Completeness, Extracted
@@ -82,7 +83,7 @@ def with_completeness(
     text = article.text
     if text is None:
         return article
-    if wall := _declared_wall(declared):
+    if wall := declared_wall(declared):
         return _marked(article, _behind(text, wall, declared, delivered))
     kind = _kind_by_size(text)
     offer = _offer_in(behind) if kind == "teaser" else ""
@@ -100,6 +101,11 @@ def with_feed_completeness(article: Article, *, is_summary: bool) -> Article:
     """
     text = article.text
     if text is None:
+        is_beside = not article.provenance["media"].endswith(BODY_MEDIA)
+        if is_beside and all(one.kind == "picture" for one in article.media):
+            return _marked(
+                article, Extracted("teaser", "feed: a picture beside the item, no content")
+            )
         return article
     if offer := _offer_at_end(text):
         return _marked(article, Extracted("teaser", f"the text ends with an offer: {offer!r}"))
@@ -123,7 +129,7 @@ def _marked(article: Article, found: Extracted[Completeness]) -> Article:
     return replace(article, completeness=found.value or "full", provenance=provenance)
 
 
-def _declared_wall(declared: Structured) -> str:
+def declared_wall(declared: Structured) -> str:
     """Return the declaration that the article is not free; empty when there is none."""
     if any(_is_false(node.get("isAccessibleForFree")) for node in _parts(declared)):
         return "json-ld:isAccessibleForFree is false"

@@ -74,7 +74,7 @@ def kept_figures(page: Layout, box: Box, keep: list[bool]) -> set[Box]:
             kept.update(each for each in page.boxes_in(figure) if each.tag == "figcaption")
         elif not has_foreign(around[-1]):
             kept.update(around, page.boxes_in(figure))
-            _mark(figure.node)
+            mark_caption(figure.node)
     return kept
 
 
@@ -94,23 +94,24 @@ def lead_figures(page: Layout, box: Box) -> list[etree._Element]:
         and not {node.get("src") for node in each.node.iter("img")} & (inside - {None})
     ]
     for node in found:
-        _mark(node)
+        mark_caption(node)
     return found if len(found) <= _MAX_LEAD_FIGURES else []
 
 
 def _is_kept(figure: Box, box: Box) -> bool:
     around: Box | None = figure
     while around is not None and around is not box:
-        if around.is_firm or (around.is_suspect and around.is_out and not _is_usual(around)):
+        if around.is_firm or (around.is_suspect and around.is_out and not is_usual(around.node)):
             return False
         around = around.parent
     is_caption = figure.size <= _MAX_CAPTION and figure.link * 2 <= figure.size
     return is_caption and next(figure.node.iter(*MEDIA), None) is not None
 
 
-def _is_usual(box: Box) -> bool:
-    names = f"{box.node.get('class') or ''} {box.node.get('id') or ''}"
-    return box.tag not in ("nav", "footer") and class_hint(_USUAL.sub("", names)) != SUSPECT
+def is_usual(node: etree._Element) -> bool:
+    """Return whether the names of an element are usual around a figure, and mean no aside."""
+    names = f"{node.get('class') or ''} {node.get('id') or ''}"
+    return node.tag not in ("nav", "footer") and class_hint(_USUAL.sub("", names)) != SUSPECT
 
 
 def is_caption(node: etree._Element) -> bool:
@@ -141,7 +142,8 @@ def _post_url(node: etree._Element) -> str:
     return next(filter(None, links), "")
 
 
-def _mark(figure: etree._Element) -> None:
+def mark_caption(figure: etree._Element) -> None:
+    """Make a figure with a caption of an element, and an embed of a post of a network."""
     if address := _post_url(figure):
         tail = figure.tail
         figure.clear()

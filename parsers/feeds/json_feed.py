@@ -13,6 +13,8 @@ from parsers.errors import BadListing, LayoutChanged
 from parsers.feeds.constructs import has_words, language_tag, paragraphs
 from parsers.feeds.model import BadItem, Feed, FeedItem, refuse_too_many
 from parsers.html import select
+from parsers.media import distinct_media, media_of
+from parsers.model import Media
 from parsers.text.people import author_names
 from parsers.text.urls import absolute, is_http
 
@@ -63,6 +65,7 @@ def _item(record: Record, feed: Record, base: str, raw: str) -> FeedItem:
         publisher="",
         language=language_tag(_text(record, "language") or _text(feed, "language")),
         image=_image(record, base),
+        media=_media(record, base),
         base="",
         description=_plain(record, "summary"),
         content=_content(record),
@@ -108,6 +111,20 @@ def _authors(record: Record) -> tuple[str, ...]:
 def _address(record: Record, base: str, name: str) -> str:
     given = _text(record, name)
     return absolute(base, given) if given else ""
+
+
+def _media(record: Record, base: str) -> tuple[Media, ...]:
+    attached = (
+        media_of(
+            _address(one, base, "url"),
+            mime=_text(one, "mime_type"),
+            length=_text(one, "size_in_bytes").removesuffix(".0"),
+            duration=_text(one, "duration_in_seconds"),
+        )
+        for one in _records(record.get("attachments"))
+        if is_http(_address(one, base, "url"))
+    )
+    return distinct_media(filter(None, attached))
 
 
 def _image(record: Record, base: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parsers.errors import BadListing, LayoutChanged
+from parsers.model import Media
 
 MAX_ITEMS = 20_000
 
@@ -24,6 +25,7 @@ class FeedItem:
         publisher: The title of the feed from which the item was copied.
         language: A language tag; the nearest one that the feed declares.
         image: The absolute URL of a picture outside the text.
+        media: What the item attaches: enclosures, Media RSS, attachments of JSON Feed.
         base: The base of the links in the text; empty when it is the item's link.
         description: HTML of the description or summary.
         content: HTML of the full text.
@@ -40,6 +42,7 @@ class FeedItem:
     publisher: str
     language: str
     image: str
+    media: tuple[Media, ...] = ()
     base: str
     description: str
     content: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
@@ -19,8 +19,10 @@ from parsers.feeds.constructs import (
 from parsers.feeds.model import FeedItem
 from parsers.feeds.names import XML, Names
 from parsers.feeds.title import strip_elements
+from parsers.media import distinct_media, media_of, seconds_of
+from parsers.model import Media
 from parsers.text.people import author_names
-from parsers.text.urls import absolute, is_http, url_parts
+from parsers.text.urls import absolute, host_of, is_http, is_in_domain, url_parts
 
 _ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
 _TITLES = ("title", "atom:title", "dc:title", "media:title", "itunes:title")
@@ -129,6 +131,7 @@ def item_of(
         publisher=publisher or node.text("dc:publisher"),
         language=_language(element if text_node is None else text_node, element, node, channel),
         image=_image(node),
+        media=_media(node),
         base="" if text_node is None else declared_base(text_node, document),
         description=description,
         content=content,
@@ -270,6 +273,74 @@ def _language(text: etree._Element, item: etree._Element, node: _Node, channel: 
 def _nearest_language(element: etree._Element) -> str | None:
     above = (each.get(f"{XML}lang") for each in (element, *element.iterancestors()))
     return next((declared for declared in above if declared is not None), None)
+
+
+def _media(node: _Node) -> tuple[Media, ...]:
+    """Return what an item attaches; a thumbnail is none of it.
+
+    The parts of a ``media:group`` are one file in several forms: the default, else the first of
+    each kind, counts.
+    """
+    groups: dict[tuple[etree._Element, str], Media] = {}
+    alone: list[Media] = []
+    for element in node.all("media:content"):
+        if (one := _content(node, element)) is None:
+            continue
+        group = element.getparent()
+        if group is None or node.names.of(group) != "media:group":
+            alone.append(one)
+        elif _is_default(element) or (group, one.kind) not in groups:
+            groups[group, one.kind] = one
+    links = (one for one in node.all("link", "atom:link") if one.get("rel") == "enclosure")
+    files = (
+        _attached(node, one, one.get("url") or one.get("href") or "", length=one.get("length", ""))
+        for one in (*node.all("enclosure"), *links)
+    )
+    players = (
+        _attached(node, one, one.get("url") or all_text(one), kind="video")
+        for one in node.all("media:player")
+    )
+    found = filter(None, (*files, *alone, *groups.values()))
+    attached = distinct_media(found) or distinct_media(filter(None, players))
+    return _with_duration(attached, node.text("itunes:duration"))
+
+
+def _content(node: _Node, element: etree._Element) -> Media | None:
+    """Return one ``media:content``, by the address of its player when it names no file."""
+    address = element.get("url") or next(
+        (one.get("url") or "" for one in element if node.names.of(one) == "media:player"), ""
+    )
+    return _attached(
+        node,
+        element,
+        address,
+        kind=element.get("medium", ""),
+        length=element.get("fileSize") or element.get("filesize") or "",
+        duration=element.get("duration", ""),
+    )
+
+
+def _attached(node: _Node, element: etree._Element, address: str, **declared: str) -> Media | None:
+    url = node.resolve(element, address) if address.strip() else ""
+    # WordPress attaches the portrait of the author to each item.
+    if not is_http(url) or is_in_domain(host_of(url), "gravatar.com"):
+        return None
+    return media_of(url, mime=element.get("type", ""), **declared)
+
+
+def _is_default(element: etree._Element) -> bool:
+    declared = element.get("isDefault") or element.get("isdefault") or ""
+    return declared.strip().lower() == "true"
+
+
+def _with_duration(media: tuple[Media, ...], declared: str) -> tuple[Media, ...]:
+    """Return media of which the first sound or video has the duration of the episode."""
+    if (seconds := seconds_of(declared)) is None:
+        return media
+    place = next((at for at, one in enumerate(media) if one.kind != "picture"), None)
+    if place is None or media[place].duration:
+        return media
+    return (*media[:place], replace(media[place], duration=seconds), *media[place + 1 :])
 
 
 def _image(node: _Node) -> str:

@@ -17,10 +17,12 @@ from parsers.frontmatter.block import Block
 from parsers.frontmatter.broken_head import line_fields
 from parsers.frontmatter.raw_post import NO_ZONES, Dialect, RawPost, Zones
 from parsers.frontmatter.yaml_head import NotYaml, Value, word, words, yaml_fields
-from parsers.model import Extracted, Moment
+from parsers.media import media_of
+from parsers.model import Extracted, Media, Moment
 from parsers.text import dates, urls
 
 SOURCE = "posts"
+MEDIA_KEY = "media"
 _FILE_DATE = re.compile(r"(\d{4}-\d\d-\d\d)-(.+)\Z")
 _OURS = re.compile(r"([^:\s]+):(\S.*)\Z", re.DOTALL)
 _DATE_KEYS = ("date", "published_at", "pubdate", "publishDate")
@@ -61,6 +63,7 @@ def read(block: Block, path: str, source: str, zones: Zones = NO_ZONES) -> RawPo
         tags=_names(fields, "tags", "tag", dialect),
         language=_maybe(fields, ("lang", "language")),
         lead_image=_maybe(fields, ("headimg", "cover", "image", "thumbnail")),
+        media=_media(fields),
         fields=fields,
     )
 
@@ -162,6 +165,24 @@ def _maybe(fields: Mapping[str, Value], keys: tuple[str, ...]) -> Extracted[str]
         if value := word(fields.get(key)):
             return Extracted(value, f"front matter: {key}")
     return None
+
+
+def _media(fields: Mapping[str, Value]) -> Extracted[tuple[Media, ...]] | None:
+    """Return the ``media`` that copydesk writes, or the ``photos`` of Hexo's galleries."""
+    declared = fields.get(MEDIA_KEY)
+    items = declared if isinstance(declared, tuple) else ()
+    found = tuple(filter(None, (_medium(one) for one in items if isinstance(one, Mapping))))
+    if found:
+        return Extracted(found, f"front matter: {MEDIA_KEY}")
+    photos = tuple(Media(kind="picture", url=one) for one in words(fields.get("photos")))
+    return Extracted(photos, "front matter: photos") if photos else None
+
+
+def _medium(item: Mapping[str, Value]) -> Media | None:
+    names = ("kind", "type", "length", "duration")
+    kind, mime, length, duration = (word(item.get(name)) for name in names)
+    url = word(item.get("url"))
+    return media_of(url, kind=kind, mime=mime, length=length, duration=duration) if url else None
 
 
 def _url(fields: Mapping[str, Value], link: str) -> tuple[str, str]:

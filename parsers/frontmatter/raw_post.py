@@ -9,7 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from parsers.frontmatter.yaml_head import Value
-from parsers.model import Extracted, Moment
+from parsers.model import Extracted, Media, Moment
 
 Dialect = Literal["jekyll", "hexo", "hugo"]
 
@@ -52,4 +52,5 @@ class RawPost:
     tags: Extracted[tuple[str, ...]]
     language: Extracted[str] | None = None
     lead_image: Extracted[str] | None = None
+    media: Extracted[tuple[Media, ...]] | None = None
     fields: Mapping[str, Value] = field(default_factory=dict)

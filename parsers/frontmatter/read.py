@@ -56,7 +56,7 @@ def read_post(data: bytes, path: str, *, source: str = "", zones: Zones = NO_ZON
 
     Raises:
         BadFrontMatter: The head is missing, unclosed or unreadable.
-        IncompleteArticle: The post has no title or no text.
+        IncompleteArticle: The post has no title, or neither a text nor media.
     """
     block = split(data, path)
     raw = finews_post.read(block, path) or rsshub_page.read(block, path)
@@ -102,6 +102,7 @@ def _article(raw: RawPost, block: Block) -> Article:
         tags=raw.tags,
         language=raw.language,
         lead_image=raw.lead_image,
+        media=raw.media,
         title_is_optional="article_id" in raw.fields,
     )
     frame = "; ".join((f"{raw.dialect}: {raw.head_rule}", *block.notes))

@@ -27,7 +27,8 @@ from bs4.element import NavigableString
 from parsers.frontmatter import file_names, finews_post
 from parsers.frontmatter.raw_post import Dialect
 from parsers.frontmatter.yaml_quote import quoted, word, writable
-from parsers.model import Article
+from parsers.media import markup_of, player
+from parsers.model import Article, Media
 from parsers.text.urls import is_http
 
 FINEWS_SITE = "//finews.withounder.com"
@@ -100,7 +101,7 @@ def _jekyll(article: Article, site: str) -> str:
     ]
     link = writable(article.canonical_url or article.url)
     is_finews = _is_finews(article)
-    parts = [_body(article.body_html)]
+    parts = [_body(_shown(article))]
     if is_finews:
         parts[0] += _credit(article)
     else:
@@ -128,7 +129,7 @@ def _hexo(article: Article) -> str:
         *_identity_lines(article),
     ]
     head = "\n".join(lines)
-    body = _body(article.body_html, is_wrapped=True)
+    body = _body(_shown(article), is_wrapped=True)
     return f"---\n{head}\n---\n\n<div>   \n{body}  \n</div>\n            "
 
 
@@ -139,7 +140,7 @@ def _hugo(article: Article) -> str:
     lines += [f"publisher: {quoted(article.publisher)}"] if article.publisher else []
     lines += _identity_lines(article)
     head = "\n".join(lines)
-    return f"---\n{head}\n---\n{_body(article.body_html)}\n"
+    return f"---\n{head}\n---\n{_body(_shown(article))}\n"
 
 
 def _is_finews(article: Article) -> bool:
@@ -171,7 +172,34 @@ def _identity_lines(article: Article) -> list[str]:
         lines += _list_lines("authors", article.authors)
     if article.published_precision == "minute":
         lines.append("date_precision: minute")
+    return lines + _media_lines(article)
+
+
+def _media_lines(article: Article) -> list[str]:
+    """Return the media, if reading the body would not give all that is known of them."""
+    if not article.media:
+        return []
+    shown = html.unescape(_shown(article))
+    pictures = (Media(kind="picture", url=one.url) for one in article.media)
+    if all(
+        one.url in shown and one in (picture, player(one.url))
+        for one, picture in zip(article.media, pictures, strict=True)
+    ):
+        return []
+    lines = ["media: "]
+    for one in article.media:
+        lines += [f" - kind: {one.kind}", f"   url: {quoted(one.url)}"]
+        lines += [f"   type: {quoted(one.type)}"] if one.type else []
+        lines += [f"   length: {one.length}"] if one.length else []
+        lines += [f"   duration: {one.duration:.12g}"] if one.duration else []
     return lines
+
+
+def _shown(article: Article) -> str:
+    """Return the body; media alone whose addresses are relative to a site are in none."""
+    if article.body_html or article.text:
+        return article.body_html
+    return markup_of(article.media)
 
 
 def _list_lines(key: str, values: tuple[str, ...]) -> list[str]:

@@ -28,9 +28,20 @@ from parsers.html.blocks import (
     render,
     tidy,
 )
-from parsers.html.media import EMBEDS, IMAGES, attribute, embed_url, image_url, is_tiny
+from parsers.html.media import (
+    EMBEDS,
+    IMAGES,
+    attribute,
+    embed_type,
+    embed_url,
+    image_url,
+    is_tiny,
+    relative_url,
+)
 from parsers.html.node import Node
 from parsers.html.select import document
+from parsers.media import distinct_media, media_of, player
+from parsers.model import Media
 from parsers.text.characters import visible
 from parsers.text.plain import BESIDE_TEXT, BLOCKS, UNSEEN, plain_text
 from parsers.text.urls import absolute, is_http
@@ -75,6 +86,7 @@ class Cleaned:
         html: Well-formed HTML without anything executable.
         text: The visible text of ``html``.
         lead_image: The URL of the first image.
+        media: Pictures, videos and sounds, each once, in order.
         publisher: The name in the credit line.
         original_url: The URL where the text first appeared, according to the text.
     """
@@ -82,6 +94,7 @@ class Cleaned:
     html: str
     text: str
     lead_image: str | None
+    media: tuple[Media, ...]
     publisher: str | None
     original_url: str | None
 
@@ -91,7 +104,8 @@ def clean_body(fragment: str | Tag | Node, base_url: str) -> Cleaned:
 
     Args:
         fragment: The body as HTML, or the element that contains it, hidden or not.
-        base_url: The page's URL, the base of relative links.
+        base_url: The page's URL, the base of relative links. Without one, relative addresses are
+            those of media, and nothing else of the body.
     """
     root = document(f"<body>{fragment}") if isinstance(fragment, str) else fragment
     reader = _Reader(base_url)
@@ -105,6 +119,7 @@ def clean_body(fragment: str | Tag | Node, base_url: str) -> Cleaned:
         html=html,
         text=text,
         lead_image=_first_image(blocks),
+        media=distinct_media(reader.media),
         publisher=reader.publisher or None,
         original_url=_original_url(blocks),
     )
@@ -117,6 +132,7 @@ class _Reader:
         self.base_url = base_url
         self.builder = Builder()
         self.publisher = ""
+        self.media: list[Media] = []
         self._images: set[str] = set()
 
     def read(self, root: Tag | Node) -> None:
@@ -199,6 +215,8 @@ class _Reader:
             if not href:
                 return _nothing
             attributes = (("href", href), *_texts(tag, "title"))
+            if _is_embed_link(tag) and (medium := player(href)):
+                self.media.append(medium)
         elif name == "code":
             found = _LANGUAGE.search(attribute(tag, "class"))
             attributes = (("class", found.group()),) if found else ()
@@ -223,6 +241,9 @@ class _Reader:
             attributes = (("src", source), *_texts(tag, "alt", "title"), *sizes)
             self.builder.add_image(Element("img", attributes))
             self._images.add(source)
+            self.media.append(Media(kind="picture", url=source))
+        elif not self.base_url and (source := relative_url(tag)):
+            self.media.append(Media(kind="picture", url=source))
 
     def _read_noscript(self, tag: Tag | Node) -> None:
         """Add the images of a ``noscript`` that the page's scripts would load otherwise."""
@@ -242,9 +263,13 @@ class _Reader:
     def _link_embed(self, tag: Tag | Node) -> None:
         """Add a link to an embedded document, video or sound, beside the text."""
         address = embed_url(tag, self.base_url)
-        if not address or _is_noise(tag) or is_tiny(tag):
+        is_relative = not address and not self.base_url
+        shown = address or (relative_url(tag) if is_relative else "")
+        if not shown or _is_noise(tag) or is_tiny(tag):
             return
-        if box := self.builder.open_box(Element("figure", BESIDE)):
+        if medium := media_of(shown, kind=_played_by(tag), mime=embed_type(tag)):
+            self.media.append(medium)
+        if address and (box := self.builder.open_box(Element("figure", BESIDE))):
             is_open = self.builder.open_inline(Element("a", (("href", address),)))
             self.builder.add_text(" ".join(attribute(tag, "title").split()) or address)
             if is_open:
@@ -259,6 +284,18 @@ class _Reader:
             self.publisher = self.publisher or (found["name"] if found else "")
             return True
         return "res-edit" in classes
+
+
+def _played_by(tag: Tag | Node) -> str:
+    return tag.name.removeprefix("amp-") if tag.name.endswith(("video", "audio")) else ""
+
+
+def _is_embed_link(tag: Tag | Node) -> bool:
+    """Return whether it is the link that a cleaned body has for an embedded document."""
+    around = tag.parent
+    return (
+        around is not None and around.name == "figure" and attribute(around, "class") == BESIDE_TEXT
+    )
 
 
 def _nothing() -> None:

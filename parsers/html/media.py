@@ -37,6 +37,8 @@ _LAZY = (
     "data-original", "data-src", "data-lazy-src", "data-actualsrc", "data-original-src",
     "data-lazy", "data-lazyload", "data-echo", "data-cfsrc", "data-hi-res-src", "data-full-src",
 )  # fmt: skip
+_PICTURES = IMAGES | {"picture"}
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _NAMED = frozenset({"src", "srcset", "alt", "title", "class", "id", "name", *_LAZY})
 _SOURCE = ("source",)
 _ADDRESSED = ("source", "embed", "param")
@@ -87,6 +89,24 @@ def embed_url(tag: Tag | Node, base_url: str) -> str:
         address = absolute(base_url, given.strip()) if given.strip() else ""
         if is_http(address) and not _NO_MEDIA.search(address):
             return address
+    return ""
+
+
+def embed_type(tag: Tag | Node) -> str:
+    """Return the MIME type that an embedded video or sound declares; empty when it has none."""
+    declared = (attribute(one, "type") for one in (tag, *tag.find_all(_SOURCE)))
+    return next((one for one in declared if one), "")
+
+
+def relative_url(tag: Tag | Node) -> str:
+    """Return the relative address of an image or an embedded file, as written; else empty.
+
+    One that lacks its scheme alone gets https.
+    """
+    found = _image_urls(tag) if tag.name in _PICTURES else _embed_urls(tag)
+    for given in map(str.strip, found):
+        if given and given[0] not in "#?" and not _SCHEME.match(given):
+            return f"https:{given}" if given.startswith("//") else given
     return ""
 
 

@@ -11,7 +11,7 @@ from parsers.errors import IncompleteArticle
 from parsers.feeds import Feed, FeedItem
 from parsers.identity import digest, distinct_entries, guid_rule
 from parsers.listings import entry_or_error
-from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Page, Source
+from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Media, Page, Source
 from parsers.text.urls import canonicalize, is_http, url_parts
 
 CHANNEL = "feed"
@@ -72,15 +72,15 @@ def item_ids(feed: Feed, listing: Listing, item: FeedItem, *, by_guid: bool) -> 
     own = () if not link or is_common(canonical, feed, listing) else (canonical,)
     guids = (item.guid,) if item.guid else ()
     text = own_text(item)
-    if not link and not item.guid and not item.title and not text:
+    if not link and not item.guid and not item.title and not text and not item.media:
         raise IncompleteArticle(
-            "expected a link, a guid, a title or a text in the item, found none of them",
-            expected="link, guid, title or text",
+            "expected a link, a guid, a title, a text or media in the item, found none of them",
+            expected="link, guid, title, text or media",
             found=item.raw[:200],
         )
     names = (*guids, *own) if by_guid else (*own, *guids)
     base = canonical or canonicalize(listing.url)
-    return tuple(dict.fromkeys((*names, f"{base}#{digest(item.title, text)}")))
+    return tuple(dict.fromkeys((*names, f"{base}#{_digest_of(item)}")))
 
 
 def with_guid(article: Article, entry: Entry) -> Article:
@@ -105,10 +105,13 @@ def is_common(link: str, feed: Feed, listing: Listing) -> bool:
 
 
 def _digest(entry: Entry, item: FeedItem) -> str | None:
-    text = own_text(item)
-    if entry.content is None and not text:
+    if entry.content is None and not own_text(item):
         return None  # the page is the article, whatever the feed calls it
-    return digest(item.title, text)
+    return _digest_of(item)
+
+
+def _digest_of(item: FeedItem) -> str:
+    return digest(item.title, own_text(item), [one.url for one in item.media])
 
 
 def _with_own_text(entry: Entry, item: FeedItem) -> Entry:
@@ -134,11 +137,25 @@ def item_page(page: Page, entry: Entry) -> Page:
 
 def with_item_image(article: Article, entry: Entry, prefix: str = "feed") -> Article:
     """Return the article with the picture that its item names, when its text has none."""
-    image = entry.facts.get("image", "")
-    if article.lead_image or not image:
+    image = item_image(entry, prefix)
+    if article.lead_image or not image.value:
         return article
-    provenance = {**article.provenance, "lead_image": f"{prefix}:image of the item"}
-    return replace(article, lead_image=image, provenance=provenance)
+    provenance = {**article.provenance, "lead_image": image.provenance}
+    return replace(article, lead_image=image.value, provenance=provenance)
+
+
+def item_image(entry: Entry, prefix: str = "feed") -> Extracted[str]:
+    """Return the picture that an item names outside its text."""
+    if image := entry.facts.get("image"):
+        return Extracted(image, f"{prefix}:image of the item")
+    return Extracted(None, "absent: the item names no picture")
+
+
+def attached_media(entry: Entry, prefix: str = "feed") -> Extracted[tuple[Media, ...]]:
+    """Return what an item attaches, or that it attaches nothing."""
+    if entry.media:
+        return Extracted(entry.media, f"{prefix}:attachments of the item")
+    return Extracted(None, "absent: the item attaches nothing")
 
 
 def names(lines: str, provenance: str, absent: str) -> Extracted[tuple[str, ...]]:

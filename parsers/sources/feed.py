@@ -23,10 +23,12 @@ from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Page, Pa
 from parsers.sources import generic
 from parsers.sources._feed import (
     CHANNEL,
+    attached_media,
     configured_categories,
     feed_entries,
     is_common,
     item_ids,
+    item_image,
     item_page,
     optional_facts,
     own_text,
@@ -93,6 +95,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
                 text="description" if content and not item.content else "",
             ),
             content=content,
+            media=item.media,
         )
 
     return feed_entries(feed, listing, entry_of_item)
@@ -119,6 +122,8 @@ def parse(source: Source, page: Page) -> Article:
         title=title_of(entry),
         title_is_optional=True,
         body=entry.content,
+        media=attached_media(entry),
+        preview=item_image(entry),
         published=item_time(source, facts["published"], "feed", "publication"),
         updated=item_time(source, facts["updated"], "feed", "change"),
         publisher=_publisher(facts["publisher"]),
@@ -155,7 +160,7 @@ def _publisher(title: str) -> Extracted[str] | None:
 
 PARSER = Parser(
     name="feed",
-    version="4",
+    version="5",
     options={
         "url": "",
         "full_text": False,

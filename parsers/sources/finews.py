@@ -327,7 +327,7 @@ def _number_in(link: str, own_hosts: frozenset[str]) -> str:
 
 PARSER = Parser(
     name="finews",
-    version="1",
+    version="2",
     options={
         "base_url": "http://finews.zning.xyz",
         "article_base_url": "https://finance.eastmoney.com",

@@ -36,6 +36,7 @@ from parsers.extract.completeness import (
 )
 from parsers.extract.heuristics import Host, host_facts
 from parsers.extract.join import join_bodies, repeats
+from parsers.extract.media_body import is_named_article, media_body
 from parsers.extract.metadata import categories, headline, language_of, lead_image, tags
 from parsers.extract.pagination import MAX_PAGES, next_page
 from parsers.extract.published import published, updated
@@ -127,6 +128,17 @@ def parse(source: Source, page: Page) -> Article:
     refuse_wrong_page(page, read.layout, read.declared, title.value or "", text)
     if chosen.missing:  # after that, because an error page has another layout, too
         raise chosen.missing
+    attached = page.entry.media if page.entry else ()
+    if not chosen.body and (body is None or not text_of(body)):
+        is_named = is_named_article(page, read.declared, title.value or "", moment)
+        body = (
+            media_body(page, read.root, read.declared, read.base, title.value or "")
+            if is_named
+            else None
+        )
+        # Publishers attach a picture to each item: without the page's own it proves nothing.
+        if not is_named or body is not None or all(one.kind == "picture" for one in attached):
+            attached = ()
     whole, rest = _joined(source, page, read, chosen.body or body, title.value or "")
     article = compose(
         source,
@@ -144,6 +156,7 @@ def parse(source: Source, page: Page) -> Article:
         tags=chosen.tags or tags(read.declared),
         language=words,
         lead_image=chosen.lead_image or lead_image(read.declared, read.base),
+        media=Extracted(attached, "feed:attachments of the item"),
         base_url=read.base,
     )
     if chosen.body:
@@ -370,7 +383,7 @@ def _zone(source: Source, host: Host) -> ZoneInfo | None:
 
 PARSER = Parser(
     name="generic",
-    version="4",
+    version="5",
     options={"time_zone": NO_ZONE, "language": AS_DECLARED, "select": ()},
     listings=listings,
     entries=entries,

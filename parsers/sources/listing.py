@@ -242,7 +242,7 @@ def _selector(source: Source, name: str) -> Selector | None:
 
 PARSER = Parser(
     name="listing",
-    version="2",
+    version="3",
     options={
         "url": "",
         "links": "",

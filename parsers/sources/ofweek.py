@@ -205,7 +205,7 @@ def _number(url: str) -> int:
 
 PARSER = Parser(
     name="ofweek",
-    version="1",
+    version="2",
     options={
         "base_url": SITE.home,
         "channels": ("CATList-8100-CHANGYIEXINWE",),

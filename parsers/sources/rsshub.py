@@ -31,9 +31,11 @@ from parsers.model import Article, BadEntry, Entry, Extracted, Listing, Moment, 
 from parsers.sources import ofweek, woshipm
 from parsers.sources._feed import (
     CHANNEL,
+    attached_media,
     configured_categories,
     feed_entries,
     item_ids,
+    item_image,
     item_page,
     names,
     optional_facts,
@@ -114,6 +116,7 @@ def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEn
             }
             | optional_facts(image=item.image, base=item.base),
             content=own_text(item),
+            media=item.media,
         )
 
     return feed_entries(feed, listing, entry_of_item)
@@ -142,6 +145,8 @@ def parse(source: Source, page: Page) -> Article:
         title=_title(title_of(entry)),
         title_is_optional=True,
         body=entry.content,
+        media=attached_media(entry),
+        preview=item_image(entry),
         published=_published(source, entry.facts["published"]),
         publisher=_publisher(source, authors),
         authors=names(authors, "feed:author", "the item names no author"),
@@ -248,7 +253,7 @@ def _language(source: Source) -> Extracted[str]:
 
 PARSER = Parser(
     name="rsshub",
-    version="2",
+    version="3",
     options={
         "url": "",
         "route": "",

@@ -172,7 +172,7 @@ def _age(listing: Listing) -> tuple[float, int]:
 
 PARSER = Parser(
     name="sitemap",
-    version="2",
+    version="3",
     options={"url": "", "max_age_days": 7, **OPTIONS},
     listings=listings,
     entries=entries,

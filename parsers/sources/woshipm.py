@@ -162,7 +162,7 @@ def _authors(facts: Mapping[str, str], soup: Tag) -> Extracted[tuple[str, ...]]:
 
 PARSER = Parser(
     name="woshipm",
-    version="1",
+    version="2",
     options={
         "base_url": SITE.home,
         "categories": ("新媒体", PUBLISHER, "最新文章"),

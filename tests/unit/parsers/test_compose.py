@@ -12,7 +12,17 @@ import pytest
 from parsers.compose import compose, one_line
 from parsers.content_hash import content_hash
 from parsers.errors import IncompleteArticle
-from parsers.model import Article, CanonicalUrl, Extracted, Listing, Moment, Page, Parser, Source
+from parsers.model import (
+    Article,
+    CanonicalUrl,
+    Extracted,
+    Listing,
+    Media,
+    Moment,
+    Page,
+    Parser,
+    Source,
+)
 from parsers.text.dates import unknown_time
 
 SEEDS = Path(__file__).parents[3] / "tests" / "site" / "seeds"
@@ -87,6 +97,7 @@ def test_article_has_the_extracted_values() -> None:
         tags=("财联社新闻",),
         language="zh-CN",
         lead_image="https://finance.example/i.png",
+        media=(Media(kind="picture", url="https://finance.example/i.png"),),
         body_html=(
             '<p>一<img src="https://finance.example/i.png"></p>\n'
             "<p>原文链接：https://o.example/1</p>"
@@ -102,7 +113,7 @@ def test_article_has_the_extracted_values() -> None:
 
 def test_every_field_has_a_provenance() -> None:
     # The first two are found with published_at; a full text needs no reason.
-    without = {"published_on", "published_timezone", "completeness", "media", "provenance"}
+    without = {"published_on", "published_timezone", "completeness", "provenance"}
     names = {field.name for field in fields(Article)} - without
 
     assert set(article().provenance) == names
@@ -170,8 +181,8 @@ def test_empty_list_is_an_absence() -> None:
         ({"body": ""}, "no text"),
         ({"body": "<p>（文章来源：财联社）</p>"}, "no text"),
         (
-            {"body": '<p><img src="/i.png"></p>', "title": Extracted("", "x")},
-            "no title and no text",
+            {"body": "<p></p>", "title": Extracted("", "x")},
+            "no title and no text or media",
         ),
     ],
 )
@@ -180,7 +191,7 @@ def test_article_without_id_title_or_text_is_incomplete(
 ) -> None:
     with pytest.raises(IncompleteArticle, match=missing) as caught:
         article(**changes)
-    assert caught.value.expected == "an id, a title and a text"
+    assert caught.value.expected == "an id, a title, and a text or media"
     assert caught.value.found.startswith("id ")
 
 
