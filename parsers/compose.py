@@ -84,7 +84,7 @@ def compose(
         language: A BCP 47 tag; ``None`` when the source declares none.
         lead_image: The URL of the lead image; ``None`` to take it from the body.
         media: What the entry attaches; those of the body follow.
-        preview: The URL of a picture that stands for an article with neither text nor media.
+        preview: The URL of a picture that is the media of an article with neither text nor other media.
         original_url: Where the article first appeared; ``None`` to take it from the body.
         base_url: The base of relative links in the body; the page's URL when empty.
         title_is_optional: The source may publish articles without a title.

@@ -137,7 +137,7 @@ def media_address(url: str) -> str:
 
 
 def distinct_media(found: Iterable[Media]) -> tuple[Media, ...]:
-    """Return each address once, in order, with what any of its declarations says."""
+    """Return each address once, in order, with all that is declared of it."""
     kept: dict[str, Media] = {}
     for one in found:
         known = kept.setdefault(media_address(one.url), one)

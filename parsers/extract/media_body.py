@@ -1,7 +1,7 @@
 """The body of an article page that has no sentences: its pictures, videos and sounds.
 
 A page without a text is more often an error than a picture. So the page has to be the article
-that its listing names, or to declare itself one, and nothing may say that a text is missing.
+that its listing names, or to declare itself one, and no sign of a missing text may be on it.
 Only media of the content area count: those of headers, menus, asides and teasers do not, and a
 logo is no picture.
 """
@@ -85,7 +85,7 @@ def media_body(
 
 
 def _lacks_text(root: etree._Element, declared: Structured) -> bool:
-    """Return whether the page says that it has a text: behind a paywall, or made by scripts."""
+    """Return whether the page shows that it has a text: behind a paywall, or made by scripts."""
     count = str(declared.article.get("wordCount") or "")
     has_words = count.isdigit() and int(count) >= _MIN_WORDS
     if has_words or any(texts(declared.article.get("articleBody"))) or declared_wall(declared):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from html import escape
 from mimetypes import MimeTypes
 from urllib.parse import urljoin, urlsplit
 
 import lxml.html
 
+from parsers.media import is_file
 from parsers.model import Article
 from parsers.text.characters import display_line, printable
+from parsers.text.urls import is_http
 from warehouse.keys import as_uuid, key_of
 
 NO_TITLE = "(no title)"
@@ -133,7 +136,24 @@ def entry_of(
         language=article.language,
         content_html=absolute_links(article.body_html or "", article.url),
         image=article.lead_image,
+        enclosures=tuple(_enclosures(article)),
     )
+
+
+def _enclosures(article: Article) -> Iterator[Enclosure]:
+    """Yield the files of an article, except pictures that its body shows.
+
+    The page of a player is a link in the body; the feed of a reader downloads enclosures.
+    """
+    for one in article.media:
+        is_in_body = one.kind == "picture" and escape(one.url) in article.body_html
+        if is_http(one.url) and is_file(one) and (article.text is None or not is_in_body):
+            yield Enclosure(
+                url=one.url,
+                media_type=one.type or "",
+                length=one.length,
+                seconds=one.duration,
+            )
 
 
 def absolute_links(html: str, base_url: str) -> str:

@@ -19,6 +19,7 @@ from flows.publishing.feeds.model import (
     entry_of,
     urn_of,
 )
+from parsers.model import Media
 from tests.feed_rules import ATOM, check_atom, check_json_feed
 from tests.unit.publishing.conftest import make_article
 
@@ -176,3 +177,23 @@ def test_ids_are_those_of_the_article_alone():
 
     assert first.id == second.id == "urn:uuid:" + first.id[9:]
     assert first.id != entry_of(make_article(article_id="finews:2"), first_seen_at=SEEN).id
+
+
+def test_enclosures_are_the_files_that_a_body_does_not_show():
+    files = (
+        Media(kind="picture", url="https://press.example/shown.jpg?a=1&b=2"),
+        Media(kind="picture", url="https://press.example/640"),
+        Media(kind="audio", url="https://press.example/1.mp3", length=7, duration=61.5),
+        Media(kind="video", url="https://www.youtube.com/watch?v=abcdef1"),
+        Media(kind="picture", url="relative.jpg"),
+    )
+    body = '<p>a<img src="https://press.example/shown.jpg?a=1&amp;b=2"></p>'
+    article = make_article(media=files, body_html=body)
+
+    beside = entry_of(article, first_seen_at=SEEN).enclosures
+    alone = entry_of(replace(article, text=None), first_seen_at=SEEN).enclosures
+
+    assert [(one.url, one.length, one.seconds) for one in beside] == [
+        ("https://press.example/640", None, None), ("https://press.example/1.mp3", 7, 61.5),
+    ]  # fmt: skip
+    assert [one.url for one in alone] == [one.url for one in files[:3]]
