@@ -14,6 +14,7 @@ from flows.errors import ConfigurationError
 from flows.pipeline import locks
 from flows.pipeline.stats import RunReport
 from flows.publishing import import_files
+from flows.publishing.site_folders import is_language, zone_of
 from flows.reporting.artifacts import create_result_table
 from flows.reporting.parameters import require_readable
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
@@ -33,26 +34,47 @@ def _require_posts(paths: list[str]) -> None:
         )
 
 
+def _require_options(language: str | None, time_zone: str | None) -> None:
+    if language and not is_language(language):
+        raise ConfigurationError(f"expected a language tag, such as zh-CN, found {language!r}")
+    if time_zone and zone_of(time_zone) is None:
+        raise ConfigurationError(
+            f"expected a time zone, such as Asia/Shanghai, found {time_zone!r}"
+        )
+
+
 @flow(name="import", flow_run_name=_run_name, persist_result=False, validate_parameters=True)
 def import_posts(
-    paths: list[str], source: str | None = None, config: str | None = None
+    paths: list[str],
+    source: str | None = None,
+    language: str | None = None,
+    time_zone: str | None = None,
+    config: str | None = None,
 ) -> State[RunReport]:
     """Import existing Jekyll or Hexo posts into the warehouse.
 
     Args:
         paths: Files and folders in the data folder of the machine that runs the import.
         source: The source of posts that name none.
+        language: The language of posts that name none, such as zh-CN.
+        time_zone: The time zone of dates without one, such as Asia/Shanghai.
         config: The configuration file; ``copydesk.toml`` by default.
     """
     try:
         settings = configuration.load(Path(config) if config else None)
         require_readable(settings, *paths)
         _require_posts(paths)
+        _require_options(language, time_zone)
     except ConfigurationError as error:
         return invalid_request_state(error)
     with locks.acquire(settings, "import", flow="import", run_id="of posts"):
         report = import_files.import_posts(
-            settings, [Path(path) for path in paths], source=source, trigger=run_trigger()
+            settings,
+            [Path(path) for path in paths],
+            source=source,
+            language=language,
+            time_zone=time_zone,
+            trigger=run_trigger(),
         )
     table = [stats.as_json() for stats in report.stats]
     create_result_table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -282,11 +282,27 @@ class SourceStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Files that an import left out, because they are no posts.
+
+    Attributes:
+        folder: Their folder below the imported one; ``.`` is the imported one.
+        reason: Why they are no posts.
+        files: Their number.
+    """
+
+    folder: str
+    reason: str
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """The result of one run.
 
     Attributes:
         publications: What followed a sync, as JSON: publications that did something or failed.
+        left_out_files: What an import left out; only of an import.
     """
 
     run_id: str
@@ -294,6 +310,7 @@ class RunReport:
     state: State
     stats: tuple[SourceStats, ...]
     publications: tuple[Mapping[str, Any], ...] = ()
+    left_out_files: tuple[LeftOut, ...] | None = None
 
     @property
     def exit_code(self) -> int:
@@ -354,6 +371,11 @@ class RunReport:
             "totals": self.totals(),
             "errors": list(self.errors),
             "warnings": list(self.warnings),
+            **(
+                {}
+                if self.left_out_files is None
+                else {"left_out": [*map(asdict, self.left_out_files)]}
+            ),
         }
         return document | ({"publications": list(self.publications)} if self.publications else {})
 

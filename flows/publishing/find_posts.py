@@ -1,18 +1,21 @@
 """Find and parse posts on disk.
 
-The order is that of the paths. The walk never leaves the given folders and reports every file
-that it cannot return.
+The order is that of the paths. The walk never leaves the given folders, reports every file
+that it cannot return, and counts the files that are no posts. Of a Jekyll or Hexo site only the
+folders of posts are searched.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from flows.publishing.site_folders import POST_FOLDERS, Site, site_of
 from parsers.errors import BrokenParser, ParseError
-from parsers.frontmatter import NO_ZONES, Post, Zones, read_post
+from parsers.frontmatter import NO_DEFAULTS, NO_ZONES, Post, PostDefaults, Zones, read_post
 
 EXTENSIONS = frozenset({".md", ".markdown", ".html", ".txt"})
 MAX_POST_BYTES = 20_000_000
@@ -26,10 +29,12 @@ class PostPath:
         file: Path of the file.
         relative: Path below the given folder, ``/`` between names; the file name of a
             given file; below ``find_posts(below=...)`` if that is set.
+        defaults: Values that its site or the owner gives to posts without them.
     """
 
     file: Path
     relative: str
+    defaults: PostDefaults = NO_DEFAULTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,28 @@ class UnreadablePost:
     error: ParseError | OSError
 
 
+@dataclass(slots=True, kw_only=True)
+class Search:
+    """What a search finds beside posts.
+
+    Attributes:
+        defaults: What the owner gives to posts without a language or time zone; it goes before
+            the configuration of a site.
+        left_out: The number of files that are no posts, by folder below the searched one and
+            reason; ``.`` is the searched one.
+        sites: The roots of sites, with the folders that were searched.
+    """
+
+    defaults: PostDefaults = NO_DEFAULTS
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sites: dict[Path, Site] = field(default_factory=dict)
+
+    def leave_out(self, folder: str, reason: str, files: int = 1) -> None:
+        """Count files that are no posts."""
+        if files:
+            self.left_out[folder.strip("/") or ".", reason] += files
+
+
 def common_folder(paths: Iterable[Path]) -> Path | None:
     """The common parent of several folders; ``None`` for one.
 
@@ -60,7 +87,7 @@ def common_folder(paths: Iterable[Path]) -> Path | None:
 
 
 def find_posts(
-    paths: Iterable[Path], *, below: Path | None = None
+    paths: Iterable[Path], *, below: Path | None = None, search: Search | None = None
 ) -> Iterator[PostPath | UnreadablePost]:
     """Yield every file that may be a post, in the order of its path, each once.
 
@@ -70,10 +97,12 @@ def find_posts(
     Args:
         paths: Files and folders.
         below: Paths are relative to this folder instead of the given one.
+        search: Gets what is found beside posts.
     """
+    search = search or Search()
     seen: set[str] = set()
     for path in paths:
-        for found, real in _found(path, below):
+        for found, real in _found(path, below, search):
             if real not in seen:
                 seen.add(real)
                 yield found
@@ -83,45 +112,124 @@ _Found = Iterator[tuple[PostPath | UnreadablePost, str]]
 """Files, each with its real path."""
 
 
-def _found(path: Path, below: Path | None) -> _Found:
+def _found(path: Path, below: Path | None, search: Search) -> _Found:
     if path.is_dir():
-        yield from _walk(path, below)
+        walk = _Walk(path, below, search)
+        yield from walk.files()
     elif path.is_file():
-        relative = f"{_below(path.parent, path.parent, below)}{path.name}"
-        yield PostPath(file=path, relative=_printable(relative)), os.path.realpath(path)
+        relative = _printable(f"{_below(path.parent, path.parent, below)}{path.name}")
+        found = PostPath(file=path, relative=relative, defaults=search.defaults)
+        yield found, os.path.realpath(path)
     else:
         what = "it is not a file or folder" if path.exists() else "there is no such file or folder"
         yield _bad(path, path.name, OSError(f"{path}: {what}")), str(path)
 
 
-def _walk(root: Path, below: Path | None) -> _Found:
-    real_root = os.path.realpath(root)
-    files: list[tuple[PostPath | UnreadablePost, str]] = []
-    bad: list[UnreadablePost] = []
+class _Walk:
+    """The walk through one given folder."""
 
-    def report(error: OSError) -> None:
-        at = Path(error.filename or root)
-        relative = f"{_below(at.parent, root, below)}{at.name}" if at != root else at.name
-        bad.append(_bad(at, _printable(relative), error))
+    def __init__(self, root: Path, below: Path | None, search: Search) -> None:
+        self._root = root
+        self._below = below
+        self._search = search
+        self._real_root = os.path.realpath(root)
+        self._found: list[tuple[PostPath | UnreadablePost, str]] = []
+        self._site = self._site_of_root()
 
-    for folder, folders, names in os.walk(root, onerror=report, followlinks=False):
-        here, before = Path(folder), _below(folder, root, below)
-        # No link lies between the root and a file that is found.
-        real = os.path.join(real_root, _below(folder, root, None))  # noqa: PTH118
-        links = [name for name in folders if (here / name).is_symlink()]
-        folders[:] = sorted(name for name in folders if name[0] != "." and name not in links)
-        for name in sorted([*names, *links]):
-            if name.startswith(".") or not (name in links or _is_post_name(name)):
-                continue
-            file, relative = here / name, _printable(f"{before}{name}")
-            if os.path.islink(file):  # noqa: PTH114 - half the time, and there are many
-                bad += _link(file, relative, Path(real_root))
-            elif not _is_utf8(name):
-                bad.append(_bad(file, relative, OSError(f"{relative}: its name is not UTF-8")))
+    def files(self) -> _Found:
+        """Yield the files in the order of their paths."""
+        for folder, folders, names in os.walk(self._root, onerror=self._report, followlinks=False):
+            here = _below(folder, self._root, None)
+            links = [name for name in folders if (Path(folder) / name).is_symlink()]
+            folders[:] = sorted(
+                name
+                for name in folders
+                if name[0] != "." and name not in links and self._is_searched(f"{here}{name}")
+            )
+            if self._site and not self._site.has_posts_in(here.rstrip("/")):
+                self._leave_out(folder, here, names, links)
             else:
-                files.append((PostPath(file=file, relative=relative), real + name))
-    files += [(one, str(one.file)) for one in bad]
-    yield from sorted(files, key=lambda each: each[0].relative)
+                self._add(folder, here, sorted([*names, *links]), links)
+        yield from sorted(self._found, key=lambda each: each[0].relative)
+
+    def _site_of_root(self) -> Site | None:
+        try:
+            site = site_of(self._root)
+        except OSError:
+            return None  # the walk reports the error
+        if site:
+            self._search.sites[self._root] = site
+            if site.problem:
+                self._search.leave_out(".", site.problem)
+        return site
+
+    def _is_searched(self, folder: str) -> bool:
+        reason = self._site.not_searched.get(folder) if self._site else None
+        if reason is None:
+            return True
+        count = sum(len(names) for _, _, names in os.walk(self._root / folder))
+        self._search.leave_out(folder, reason, count)
+        return False
+
+    def _leave_out(self, folder: str, here: str, names: list[str], links: list[str]) -> None:
+        shown = [name for name in names if name[0] != "."]
+        self._search.leave_out(here.partition("/")[0], "outside the folders of posts", len(shown))
+        for name in links:
+            if name in POST_FOLDERS:
+                self._add_link(Path(folder) / name, here + name)
+
+    def _add(self, folder: str, here: str, names: list[str], links: list[str]) -> None:
+        """Add the posts of a folder."""
+        before = _below(folder, self._root, self._below)
+        # No link lies between the root and a file that is found.
+        real = os.path.join(self._real_root, here)  # noqa: PTH118
+        defaults = self._defaults(here.rstrip("/"))
+        for name in names:
+            if name.startswith("."):
+                continue
+            if not (name in links or _is_post_name(name)):
+                self._search.leave_out(here.partition("/")[0], "no post by its extension")
+                continue
+            file, relative = Path(folder) / name, _printable(f"{before}{name}")
+            if os.path.islink(file):  # noqa: PTH114 - half the time, and there are many
+                self._add_link(file, here + name)
+            elif not _is_utf8(name):
+                self._bad(_bad(file, relative, OSError(f"{relative}: its name is not UTF-8")))
+            else:
+                post = PostPath(file=file, relative=relative, defaults=defaults)
+                self._found.append((post, real + name))
+
+    def _defaults(self, here: str) -> PostDefaults:
+        given = self._search.defaults
+        if self._site is None:
+            return given
+        found = self._site.defaults_of(here)
+        if given.language:
+            found = replace(found, language=given.language)
+        if given.zone:
+            found = replace(found, zone=given.zone, zone_how=given.zone_how)
+        return found
+
+    def _add_link(self, file: Path, path: str) -> None:
+        inner = os.path.relpath(os.path.realpath(file), self._real_root)
+        is_elsewhere = self._site and not self._site.has_posts_in(inner.replace(os.sep, "/"))
+        if is_elsewhere and not inner.startswith(os.pardir):
+            reason = "a link to a file outside the folders of posts"
+            self._search.leave_out(path.partition("/")[0], reason)
+            return
+        relative = _printable(f"{_below(self._root, self._root, self._below)}{path}")
+        for one in _link(file, relative, Path(self._real_root)):
+            self._bad(one)
+
+    def _bad(self, one: UnreadablePost) -> None:
+        self._found.append((one, str(one.file)))
+
+    def _report(self, error: OSError) -> None:
+        at = Path(error.filename or self._root)
+        relative = at.name
+        if at != self._root:
+            relative = f"{_below(at.parent, self._root, self._below)}{at.name}"
+        self._bad(_bad(at, _printable(relative), error))
 
 
 def _link(file: Path, relative: str, real_root: Path) -> list[UnreadablePost]:
@@ -150,7 +258,7 @@ def parse_post(
 ) -> Post | UnreadablePost:
     """Parse the bytes of a file."""
     try:
-        return read_post(data, found.relative, source=source, zones=zones)
+        return read_post(data, found.relative, source=source, zones=zones, defaults=found.defaults)
     except ParseError as error:
         return UnreadablePost(file=found.file, relative=found.relative, data=data, error=error)
     except Exception as error:  # noqa: BLE001 - one file must not end an import

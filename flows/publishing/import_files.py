@@ -12,38 +12,40 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from duckdb import DuckDBPyConnection
 
 from flows.pipeline import locks
 from flows.pipeline.run import RunContext, Trigger
-from flows.pipeline.stats import RunReport, SourceStats, upsert_counts
+from flows.pipeline.stats import LeftOut, RunReport, SourceStats, upsert_counts
 from flows.publishing.find_posts import (
     PostPath,
+    Search,
     UnreadablePost,
     common_folder,
     find_posts,
-    read_bytes,
 )
+from flows.publishing.known_posts import Known
 from flows.publishing.own_posts import known_outcomes
 from flows.publishing.read_posts import (
     CHANNEL,
     Files,
     PostOutcome,
-    modified_at,
     process_count,
     read_batches,
-    seen_at,
 )
 from flows.settings import Settings
-from parsers.frontmatter.read import POST_PARSER
+from parsers.frontmatter import PostDefaults
+from parsers.model import Extracted
 from warehouse.records import not_modified, posts, quarantine, runs
 from warehouse.records.posts import KnownPost
 from warehouse.rows import Counters, UpsertCounts
 from warehouse.upsert import articles
+from warehouse.upsert.observations import observe
 
 __all__ = ["CHANNEL", "import_posts"]
 
@@ -53,8 +55,6 @@ MIN_FILES_FOR_PROCESSES = 400
 # Closing the warehouse rewrites the last part of each table, so it stays open from batch to
 # batch, but not longer than this: other processes want to write, too.
 _MAX_OPEN_SECONDS = 10.0
-
-Known = Mapping[str, Sequence[KnownPost]]
 
 
 @dataclass(slots=True)
@@ -71,6 +71,8 @@ def import_posts(
     paths: Sequence[Path],
     *,
     source: str | None,
+    language: str | None = None,
+    time_zone: str | None = None,
     trigger: Trigger = "person",
     processes: int | None = None,
 ) -> RunReport:
@@ -83,6 +85,8 @@ def import_posts(
         settings: Configuration of the warehouse.
         paths: Files and folders.
         source: The source of posts that name none.
+        language: The language of posts that name none, before that of the site.
+        time_zone: The time zone of dates without one, before those of sources and site.
         trigger: Who started the import.
         processes: Number of reading processes; by default that of the cores.
 
@@ -91,22 +95,27 @@ def import_posts(
         WarehouseError: The warehouse could not be written; stored batches are complete.
     """
     started = time.monotonic()
-    found = sorted(find_posts(paths, below=common_folder(paths)), key=_by_name)
+    search = Search(defaults=_defaults(language, time_zone))
+    below = common_folder(paths)
+    found = sorted(find_posts(paths, below=below, search=search), key=_by_name)
     slug = source or _DEFAULT_SOURCE
+    # The option is for all sources.
+    zones = {} if time_zone else settings.time_zones()
     with RunContext("import", settings, (), trigger=trigger) as run:
         with _OpenWarehouse(run) as warehouse:
             run.environment.on_progress("import", 0, len(found))
-            known = _known(warehouse.connection, found, slug)
-            is_small = len(found) - len(known) < MIN_FILES_FOR_PROCESSES
+            _notify_sites(run, search)
+            known = Known(warehouse.connection, found, slug, zones)
+            is_small = len(found) - known.count < MIN_FILES_FOR_PROCESSES
             count = 1 if is_small else processes or process_count()
             batches = ((batch, batch.unparsed) for batch in _batches(found, known))
             done = 0
             with closing(
-                read_batches(batches, source=slug, zones=settings.time_zones(), processes=count)
+                read_batches(batches, source=slug, zones=zones, processes=count)
             ) as results:
                 for batch, outcomes in results:
                     warehouse.hold({outcome.source for outcome in outcomes})
-                    _store(run, batch, outcomes, slug)
+                    _store(run, batch, outcomes, slug, known.changed)
                     done += len(batch.files)
                     run.environment.on_progress("import", done, len(found))
                     if run.is_stopping:
@@ -115,7 +124,29 @@ def import_posts(
             stats.seconds = time.monotonic() - started
         report = run.finish()
         run.publish()
-    return report
+    return replace(report, left_out_files=_left_out(search))
+
+
+def _defaults(language: str | None, time_zone: str | None) -> PostDefaults:
+    return PostDefaults(
+        language=Extracted(language, "option: --language") if language else None,
+        zone=ZoneInfo(time_zone) if time_zone else None,
+        zone_how="option: --time-zone" if time_zone else "",
+    )
+
+
+def _notify_sites(run: RunContext, search: Search) -> None:
+    for root, site in search.sites.items():
+        run.environment.notify(
+            f"{root} is a site of Jekyll or Hexo: its posts are those in {', '.join(site.folders)}"
+        )
+
+
+def _left_out(search: Search) -> tuple[LeftOut, ...]:
+    return tuple(
+        LeftOut(folder=folder, reason=reason, files=files)
+        for (folder, reason), files in sorted(search.left_out.items())
+    )
 
 
 def _by_name(found: PostPath | UnreadablePost) -> tuple[str, bool]:
@@ -124,44 +155,16 @@ def _by_name(found: PostPath | UnreadablePost) -> tuple[str, bool]:
     return found.file.name, "_posts" in found.file.parts
 
 
-def _known(store: DuckDBPyConnection, found: Files, source: str) -> Known:
-    return posts.known_posts(
-        store,
-        [one.relative for one in found if isinstance(one, PostPath)],
-        source=source,
-        channel=CHANNEL,
-        parser=(POST_PARSER.name, POST_PARSER.version),
-    )
-
-
 def _batches(found: Files, known: Known) -> Iterator[_Batch]:
     for start in range(0, len(found), BATCH_SIZE):
         batch = _Batch(found[start : start + BATCH_SIZE])
         for one in batch.files:
-            before = _before(one, known)
+            before = known.result_of(one)
             if before is None:
                 batch.unparsed.append(one)
             else:
                 batch.known.append(before)
         yield batch
-
-
-def _before(found: PostPath | UnreadablePost, known: Known) -> KnownPost | None:
-    """The result of an earlier import of the same bytes, if it would be the same today."""
-    if not isinstance(found, PostPath) or not (stored := known.get(found.relative)):
-        return None
-    data = read_bytes(found)
-    try:
-        modified = modified_at(found)
-    except OSError:
-        return None  # the reader reports the error
-    digest = sha256(data).hexdigest() if isinstance(data, bytes) else ""
-    same = [one for one in stored if one.digest == digest]
-    for one in same:
-        # With another time of the file it may become current again.
-        if not one.problem and one.seen_at in (modified, seen_at(one.published_at, modified)):
-            return one
-    return next((one for one in same if one.problem), None)
 
 
 class _OpenWarehouse:
@@ -212,14 +215,21 @@ class _OpenWarehouse:
         self._opened = time.monotonic()
 
 
-def _store(run: RunContext, batch: _Batch, outcomes: Sequence[PostOutcome], source: str) -> None:
+def _store(
+    run: RunContext,
+    batch: _Batch,
+    outcomes: Sequence[PostOutcome],
+    source: str,
+    changed: Mapping[str, datetime],
+) -> None:
     """Count a batch and store its new articles and failures in one transaction."""
     for known in batch.known:
         _count_known(run.stats_of(known.source), known)
     if not outcomes:
         return  # the next batch or the end of the run stores the counters
+    outcomes = [_seen_after(one, changed) for one in outcomes]
     with run.writing() as store:
-        outcomes = _without_known(run, store, outcomes)
+        outcomes = _without_known(run, store, outcomes, changed)
         run.begin_sources(store)
         imported = [outcome.imported for outcome in outcomes if outcome.imported]
         bad = [outcome.bad for outcome in outcomes if outcome.bad]
@@ -239,11 +249,24 @@ def _store(run: RunContext, batch: _Batch, outcomes: Sequence[PostOutcome], sour
     run.publish_periodically()
 
 
+def _seen_after(outcome: PostOutcome, changed: Mapping[str, datetime]) -> PostOutcome:
+    """Let the values of today's options follow those that are stored."""
+    row = outcome.imported.row if outcome.imported else None
+    at = changed.get(row.post.path) if row and row.post else None
+    if row is None or at is None:
+        return outcome
+    seen = replace(row, fetched_at=max(row.fetched_at, at + timedelta.resolution))
+    return replace(outcome, imported=observe(seen))
+
+
 def _without_known(
-    run: RunContext, store: DuckDBPyConnection, outcomes: Sequence[PostOutcome]
+    run: RunContext,
+    store: DuckDBPyConnection,
+    outcomes: Sequence[PostOutcome],
+    changed: Mapping[str, datetime],
 ) -> list[PostOutcome]:
     """Count the outcomes; return those that the warehouse neither wrote nor has."""
-    known = known_outcomes(store, outcomes)
+    known = known_outcomes(store, outcomes, changed=changed)
     kept = []
     for number, outcome in enumerate(outcomes):
         stats = run.stats_of(outcome.source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import get_args
 
 from duckdb import DuckDBPyConnection
@@ -22,17 +22,28 @@ _MAX_HEAD = 8192
 _ARTICLES_EACH = 100
 
 
-def known_outcomes(db: DuckDBPyConnection, outcomes: Sequence[PostOutcome]) -> set[int]:
+def known_outcomes(
+    db: DuckDBPyConnection, outcomes: Sequence[PostOutcome], *, changed: Collection[str] = ()
+) -> set[int]:
     """Return which outcomes, by number, change nothing.
 
     The file is the post that an export of this warehouse writes, or wrote of an earlier
     revision; or an imported file whose head an export rewrote; or an earlier import stored it
     under this path, and its article is unchanged.
+
+    Args:
+        db: The warehouse.
+        outcomes: The files.
+        changed: Paths of stored files whose article has other values today.
     """
     keys = [(i, key) for i, one in enumerate(outcomes) if (key := _key(one))]
     own = _own_posts(db, [key for _, key in keys])
     own |= _rewritten_posts(db, [key for _, key in keys])
-    imported = [(i, one.imported.row) for i, one in enumerate(outcomes) if one.imported]
+    imported = [
+        (i, one.imported.row)
+        for i, one in enumerate(outcomes)
+        if one.imported and (post := one.imported.row.post) and post.path not in changed
+    ]
     current = posts.current_posts(db, [row for _, row in imported])
     return {i for i, key in keys if key in own} | {imported[number][0] for number in current}
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from flows.publishing.documents import atomic_file
 from flows.publishing.export_journal import Journal, sha256_hex
 from flows.publishing.find_posts import EXTENSIONS
+from flows.publishing.site_folders import site_of
 from parsers.frontmatter import distinct_paths
 from parsers.frontmatter.file_names import is_inside
 
@@ -277,13 +278,21 @@ def _difference(existing: bytes, wanted: bytes) -> str:
 
 
 def posts_in(directory: Path, inside: str = "") -> set[str]:
-    """The paths of all files in a folder that may be posts."""
+    """The paths of all files in a folder that may be posts; of a site, those of its posts."""
+    site = site_of(directory) if directory.is_dir() else None
     found: set[str] = set()
     for folder, folders, names in os.walk(directory / inside):
-        folders[:] = [name for name in folders if name[0] != "."]
-        found.update(
-            (Path(folder) / name).relative_to(directory).as_posix()
-            for name in names
-            if Path(name).suffix.casefold() in EXTENSIONS and name[0] != "."
-        )
+        here = os.path.relpath(folder, directory).replace(os.sep, "/").removeprefix(".")
+        before = f"{here}/" if here else ""
+        folders[:] = [
+            name
+            for name in folders
+            if name[0] != "." and not (site and f"{before}{name}" in site.not_searched)
+        ]
+        if site is None or site.has_posts_in(here):
+            found.update(
+                f"{before}{name}"
+                for name in names
+                if name[0] != "." and os.path.splitext(name)[1].casefold() in EXTENSIONS  # noqa: PTH122 - a name
+            )
     return found

@@ -194,6 +194,8 @@ def run_import(
     paths: Sequence[Path],
     *,
     source: str | None,
+    language: str | None = None,
+    time_zone: str | None = None,
     notify: Notify,
     progress: OnProgress,
 ) -> RunReport:
@@ -206,7 +208,7 @@ def run_import(
 
     environment, signals = _environment(notify, progress)
     with environment, signals:
-        return import_posts(settings, paths, source=source)
+        return import_posts(settings, paths, source=source, language=language, time_zone=time_zone)
 
 
 def run_flow(

@@ -6,15 +6,17 @@ a head that is no YAML.
 """
 
 from parsers.frontmatter.file_names import distinct_paths
-from parsers.frontmatter.raw_post import NO_ZONES, Dialect, Zones
+from parsers.frontmatter.raw_post import NO_DEFAULTS, NO_ZONES, Dialect, PostDefaults, Zones
 from parsers.frontmatter.read import Post, read_post
 from parsers.frontmatter.rewrite import rewrite_post
 from parsers.frontmatter.write import PostFile, post_path, write_post
 
 __all__ = [
+    "NO_DEFAULTS",
     "NO_ZONES",
     "Dialect",
     "Post",
+    "PostDefaults",
     "PostFile",
     "Zones",
     "distinct_paths",

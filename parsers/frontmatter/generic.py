@@ -15,7 +15,14 @@ from zoneinfo import ZoneInfo
 from parsers.frontmatter import finews_post, markdown
 from parsers.frontmatter.block import Block
 from parsers.frontmatter.broken_head import line_fields
-from parsers.frontmatter.raw_post import NO_ZONES, Dialect, RawPost, Zones
+from parsers.frontmatter.raw_post import (
+    NO_DEFAULTS,
+    NO_ZONES,
+    Dialect,
+    PostDefaults,
+    RawPost,
+    Zones,
+)
 from parsers.frontmatter.yaml_head import NotYaml, Value, word, words, yaml_fields
 from parsers.media import media_of
 from parsers.model import Extracted, Media, Moment
@@ -31,19 +38,27 @@ _URL_KEYS = ("source_url", "canonical_url", "original_url", "link", "url")
 _HEXO_KEYS = frozenset({"comments", "headimg", "thumbnail", "abbrlink", "updated", "toc"})
 
 
-def read(block: Block, path: str, source: str, zones: Zones = NO_ZONES) -> RawPost:
+def read(
+    block: Block,
+    path: str,
+    source: str,
+    zones: Zones = NO_ZONES,
+    defaults: PostDefaults = NO_DEFAULTS,
+) -> RawPost:
     """Return the post's values, with a reason for each absent one.
 
     Raises:
         BadFrontMatter: The head is neither YAML nor lines of one key each.
     """
     fields, rule = _fields(block, path)
-    dialect = dialect_of(fields, path)
+    dialect = defaults.dialect or dialect_of(fields, path)
     ours = _OURS.match(word(fields.get("article_id")))
     body, link = finews_post.cut_footer(block.body) if ours else (block.body, "")
     url, url_how = _url(fields, link)
     source = ours[1] if ours else source or SOURCE
-    zone = zones.get(source, zones.get(""))
+    declared = zones.get(source, zones.get(""))
+    zone = declared or defaults.zone
+    zone_how = "" if declared else defaults.zone_how
     return RawPost(
         dialect=dialect,
         head_rule=rule,
@@ -55,11 +70,13 @@ def read(block: Block, path: str, source: str, zones: Zones = NO_ZONES) -> RawPo
         title=_title(fields, path),
         body=_html(body, path),
         body_how="post body" if path.endswith(".html") else "post body, Markdown made HTML",
-        published=_published(fields, path, zone),
+        published=_in_zone_of(_published(fields, path, zone), zone_how),
         publisher=_publisher(fields, dialect, is_ours=ours is not None),
         authors=_authors(fields, dialect, is_ours=ours is not None),
-        updated=_updated(fields, zone),
-        categories=_names(fields, "categories", "category", dialect),
+        updated=_updated(fields, zone, zone_how),
+        categories=_with_folders(
+            _names(fields, "categories", "category", dialect), defaults.categories
+        ),
         tags=_names(fields, "tags", "tag", dialect),
         language=_maybe(fields, ("lang", "language")),
         lead_image=_maybe(fields, ("headimg", "cover", "image", "thumbnail")),
@@ -114,6 +131,23 @@ def _published(fields: Mapping[str, Value], path: str, zone: ZoneInfo | None) ->
     return dates.unknown_time("", "absent: neither the head nor the file name has a date")
 
 
+def _in_zone_of(moment: Moment, zone_how: str) -> Moment:
+    if moment.timezone_source != "source" or not zone_how:
+        return moment
+    return replace(moment, provenance=f"{moment.provenance}; time zone: {zone_how}")
+
+
+def _with_folders(
+    names: Extracted[tuple[str, ...]], folders: tuple[str, ...]
+) -> Extracted[tuple[str, ...]]:
+    if not folders:
+        return names
+    if not names.value:
+        return Extracted(folders, "folder")
+    both = tuple(dict.fromkeys((*folders, *names.value)))
+    return Extracted(both, f"folder; {names.provenance}")
+
+
 def _at_precision(moment: Moment, precision: str) -> Moment:
     if precision != "minute" or moment.precision != "second":
         return moment
@@ -121,10 +155,10 @@ def _at_precision(moment: Moment, precision: str) -> Moment:
     return replace(moment, precision="minute", provenance=how)
 
 
-def _updated(fields: Mapping[str, Value], zone: ZoneInfo | None) -> Moment | None:
+def _updated(fields: Mapping[str, Value], zone: ZoneInfo | None, zone_how: str) -> Moment | None:
     for key in _UPDATED_KEYS:
         if raw := word(fields.get(key)):
-            return dates.parse_time(raw, zone, f"front matter: {key}")
+            return _in_zone_of(dates.parse_time(raw, zone, f"front matter: {key}"), zone_how)
     return None
 
 

@@ -20,6 +20,28 @@ NO_ZONES: Zones = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PostDefaults:
+    """Values of posts that do not have them.
+
+    Attributes:
+        language: A BCP 47 tag and its provenance.
+        zone: The time zone of dates without one, unless one is declared for the source.
+        zone_how: The provenance of ``zone``.
+        categories: The categories of a post's folder in Jekyll; they precede its own.
+        dialect: The dialect of the site; ``None`` to find it by folder and keys.
+    """
+
+    language: Extracted[str] | None = None
+    zone: ZoneInfo | None = None
+    zone_how: str = ""
+    categories: tuple[str, ...] = ()
+    dialect: Dialect | None = None
+
+
+NO_DEFAULTS = PostDefaults()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawPost:
     """The values of a post.
 

@@ -11,7 +11,14 @@ from parsers.compose import compose
 from parsers.errors import NotAnArticle, ParseError
 from parsers.frontmatter import finews_post, generic, rsshub_page
 from parsers.frontmatter.block import Block, split
-from parsers.frontmatter.raw_post import NO_ZONES, Dialect, RawPost, Zones
+from parsers.frontmatter.raw_post import (
+    NO_DEFAULTS,
+    NO_ZONES,
+    Dialect,
+    PostDefaults,
+    RawPost,
+    Zones,
+)
 from parsers.frontmatter.yaml_head import Value
 from parsers.model import Article, CanonicalUrl, Page, Parser, Source
 
@@ -43,7 +50,14 @@ class Post:
     is_movable: bool = False
 
 
-def read_post(data: bytes, path: str, *, source: str = "", zones: Zones = NO_ZONES) -> Post:
+def read_post(
+    data: bytes,
+    path: str,
+    *,
+    source: str = "",
+    zones: Zones = NO_ZONES,
+    defaults: PostDefaults = NO_DEFAULTS,
+) -> Post:
     """Read a Jekyll or Hexo post.
 
     Args:
@@ -53,6 +67,7 @@ def read_post(data: bytes, path: str, *, source: str = "", zones: Zones = NO_ZON
         source: The source of posts that do not name theirs; ``posts`` if empty.
         zones: The declared time zone of each source, for dates without one; ``""`` is that
             of all other sources.
+        defaults: Values of posts that do not have them.
 
     Raises:
         BadFrontMatter: The head is missing, unclosed or unreadable.
@@ -62,9 +77,11 @@ def read_post(data: bytes, path: str, *, source: str = "", zones: Zones = NO_ZON
     raw = finews_post.read(block, path) or rsshub_page.read(block, path)
     is_movable = raw is not None and bool(raw.source)
     if raw is None:
-        raw = generic.read(block, path, source, zones)
+        raw = generic.read(block, path, source, zones, defaults)
     if not raw.source:
         raw = replace(raw, source=source or generic.SOURCE, source_article_id=path)
+    if raw.language is None:
+        raw = replace(raw, language=defaults.language)
     try:
         article = _article(raw, block)
     except ParseError as error:

@@ -23,6 +23,26 @@ STORED = """
       AND (r.source = ? OR r.source_article_id <> p.path)
 """
 
+# An import with other options adds a record of the same file. The latest one counts.
+STORED_WITH_DEFAULTS = """
+    SELECT k.i, sha256(p.data) AS digest, r.source, r.published_at, p.first_seen_at AS seen_at,
+           v.seen_at AS current_at, c.language,
+           json_extract_string(c.provenance, '$.language') AS language_provenance,
+           c.published_timezone AS time_zone,
+           c.source_article_id = p.path AND c.published_timezone_source <> 'value'
+               AND c.published_at IS NOT NULL AS takes_zone
+    FROM _store.posts p
+    JOIN copydesk_paths k ON k.path = p.path
+    JOIN _store.article_records r ON r.record_key = p.record_key
+    JOIN _store.article_records c
+        ON c.article_key = p.article_key AND c.content_key = p.content_key AND c.parser = r.parser
+    JOIN _store.article_versions v
+        ON v.article_key = p.article_key AND v.record_key = c.record_key
+    WHERE r.parser = ? AND r.parser_version = ?
+      AND (r.source = ? OR r.source_article_id <> p.path)
+    QUALIFY row_number() OVER (PARTITION BY p.post_key ORDER BY v.seen_at DESC, v.seq DESC) = 1
+"""
+
 # The machine may have ended the parser process, so a file that broke it is tried again.
 FAILED = """
     SELECT k.i, sha256(q.page) AS digest, q.source, q.message AS problem,
@@ -69,6 +89,10 @@ class KnownPost:
             aware UTC. ``None`` for a failure.
         problem: Why it is in quarantine; empty for an article.
         is_resolved: The failure was resolved since.
+        current_at: When the latest record of the file was seen; this and the following only
+            with ``has_defaults``.
+        language, language_provenance, time_zone: Values of that record.
+        takes_zone: The post names no time zone and no source.
     """
 
     digest: str
@@ -77,6 +101,11 @@ class KnownPost:
     seen_at: datetime | None = None
     problem: str = ""
     is_resolved: bool = False
+    current_at: datetime | None = None
+    language: str | None = None
+    language_provenance: str = ""
+    time_zone: str | None = None
+    takes_zone: bool = False
 
 
 def known_posts(
@@ -86,6 +115,7 @@ def known_posts(
     source: str,
     channel: str,
     parser: tuple[str, str],
+    has_defaults: bool = False,
 ) -> dict[str, list[KnownPost]]:
     """Return by path the stored files that an import would not change.
 
@@ -95,11 +125,13 @@ def known_posts(
         source: The source of posts that do not name theirs.
         channel: The channel of imports.
         parser: Name and version of today's parser; files of another version are not known.
+        has_defaults: Return the values that depend on the options of the import, too.
     """
     known: dict[str, list[KnownPost]] = {}
     staged = stage.table(i=(range(len(paths)), stage.WHOLE), path=(paths, stage.TEXT))
     with stage.staged(db, "copydesk_paths", staged):
-        found = stage.select(db, STORED, [*parser, source])
+        stored = STORED_WITH_DEFAULTS if has_defaults else STORED
+        found = stage.select(db, stored, [*parser, source])
         found += stage.select(db, FAILED, [channel, *parser, source])
     for row in found:
         known.setdefault(paths[row.pop("i")], []).append(KnownPost(**row))

@@ -148,3 +148,44 @@ def test_heads_that_are_no_yaml_are_rewritten_once_and_stay(project, tmp_path, r
 
 def head_of(data: bytes) -> str:
     return data.decode().split("---\n")[-2]
+
+
+def test_a_site_is_imported_from_its_root_with_its_language_and_its_time_zone(
+    project, tmp_path, run_cli
+) -> None:
+    site = tmp_path / "site"
+    head = "---\ntitle: {}\ndate: 2022-03-14 08:00:00\n---\nThe words of {}.\n"
+    for name in ("_posts/a.md", "news/_posts/b.md", "category/c.md"):
+        (site / name).parent.mkdir(parents=True)
+        (site / name).write_text(head.format(name, name))
+    (site / "_posts/bad.md").write_bytes("---\ntitle: 标题\n---\n正文\n".encode("gbk"))
+    (site / "_config.yml").write_text("lang: zh-CN\ntimezone: Asia/Shanghai\n")
+    sql = "SELECT language, epoch(published_at)::INT % 86400 // 3600 FROM articles"
+
+    def imported(*options: str) -> tuple[dict[str, int], set[tuple[str, int]]]:
+        command = ["import", site, "--json", "--config", project.config, *options]
+        code, out, _ = run_cli(*command)
+        assert code == 3
+        found = json.loads(out)
+        assert found["left_out"] == [
+            {"folder": ".", "reason": "outside the folders of posts", "files": 1},
+            {"folder": "category", "reason": "outside the folders of posts", "files": 1},
+        ]
+        return found["totals"], set(project.rows(sql))
+
+    totals, values = imported()
+    assert (totals["new"], totals["quarantined"], values) == (2, 1, {("zh-CN", 0)})
+    for options, expected in (
+        (("--time-zone", "America/New_York"), {("zh-CN", 12)}),
+        (("--time-zone", "Europe/Berlin", "--language", "de"), {("de", 7)}),
+        ((), {("zh-CN", 0)}),
+    ):
+        for _ in range(2):
+            totals, values = imported(*options)
+            assert (totals["unchanged"], values) == (2, expected)
+            records = project.rows("SELECT count(*) FROM _store.article_records")
+        assert imported(*options)[1] == expected
+        assert project.rows("SELECT count(*) FROM _store.article_records") == records
+    assert project.rows("SELECT DISTINCT revision_count FROM articles") == [(1,)]
+    assert project.rows("SELECT categories FROM articles ORDER BY title")[1] == (["news"],)
+    assert run_cli("import", site, "--time-zone", "Mars", "--config", project.config)[0] == 2

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.publishing import import_files
+from flows.publishing import import_files, known_posts
 from flows.publishing.find_posts import PostPath, UnreadablePost, find_posts
 from flows.publishing.read_posts import PostReader
 from flows.serve import run_local
@@ -227,7 +227,7 @@ def test_a_changed_parser_reads_all_again(
     parsed_again: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(import_files, "POST_PARSER", replace(POST_PARSER, version="later"))
+    monkeypatch.setattr(known_posts, "POST_PARSER", replace(POST_PARSER, version="later"))
     report = import_folder(copy, archive[0])
     assert sorted(parsed_again) == sorted(archive[1].files)
     assert (counted(report)["new"], counted(report)["updated"]) == (0, 0)
