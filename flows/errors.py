@@ -5,6 +5,7 @@
     │   ├── InvalidBackfillRequest  (pipeline/date_range.py)
     │   └── UnusableParser
     ├── RunFailed                   a run could not do its work
+    │   ├── PublicationLocked       (publication/publish.py)
     │   ├── ServerNotStarted
     │   └── SourceLocked            (pipeline/locks.py)
     └── Interrupted                 a run was asked to stop

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from flows.publication.paths import FOLDERS, SiteFolders, new_path
-from flows.publication.state import Entry
+from flows.publication.state import IMPORTED, Entry
 from flows.publish_settings import PublishSettings
 from parsers.frontmatter import distinct_paths
 from warehouse.read.publication import ImportedFile, PublishedArticle
@@ -40,6 +40,7 @@ class Plan:
     Attributes:
         posts: By key.
         dropped: Keys of known files to remove, with the reason.
+        released: Keys of imported files that others own again: their source is not published.
         vanished: Keys of known files whose article the warehouse does not have any more,
             although it was not erased. They are left alone.
         categories: The categories of all posts.
@@ -47,6 +48,7 @@ class Plan:
 
     posts: dict[str, PlannedPost] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     categories: set[str] = field(default_factory=set)
 
@@ -170,7 +172,7 @@ def _planned(
         path = new_path(article, settings.format, settings.file_name)
     if file is not None and file.is_current:
         return PlannedPost(
-            key=article.article_id, path=path, version=f"post:{file.seq}", seq=file.seq
+            key=article.article_id, path=path, version=f"{IMPORTED}{file.seq}", seq=file.seq
         )
     version = f"{article.record}:{options}" if options else article.record
     return PlannedPost(key=article.article_id, path=path, version=version, record=article.record)
@@ -196,7 +198,7 @@ def _main_files(
         if one.dialect != dialect:
             continue
         entry = entries.get(one.article_id)
-        is_known = entry is not None and entry.version == f"post:{one.seq}"
+        is_known = entry is not None and entry.version == f"{IMPORTED}{one.seq}"
         mine = (one.is_current, is_known, one.seq)
         if mine > rank.get(one.article_id, (False, False, -1)):
             main[one.article_id], rank[one.article_id] = one, mine
@@ -217,7 +219,7 @@ def _copies(
         path = entry.path
         if settings:
             path = _placed(path, FOLDERS[settings.format], entry.article_id in window)
-        seq = int(entry.version.removeprefix("post:"))
+        seq = int(entry.version.removeprefix(IMPORTED))
         found[key] = PlannedPost(key=key, path=path, version=entry.version, seq=seq)
     return found
 
@@ -247,7 +249,10 @@ def _explain_others(
         elif article is None:
             plan.vanished.append(key)
         elif settings.sources and article.source not in settings.sources:
-            plan.dropped[key] = f"{article.source} is not published any more"
+            if entry.version.startswith(IMPORTED):
+                plan.released.append(key)
+            else:
+                plan.dropped[key] = f"{article.source} is not published any more"
         elif entry.article_id in plan.posts:
             plan.dropped[key] = "another file of its article has its place"
         else:

@@ -81,8 +81,10 @@ def keep_added_keys(existing: bytes, new: bytes, *, own: Iterable[str] = ()) -> 
     if frame is None:
         return new
     written = OWN_KEYS | set(own) | _lines_of(_FRAME.match(_text(new))).keys()
-    added = {key: lines for key, lines in _lines_of(frame).items() if key not in written}
-    return _inserted(new, added.values())
+    found = _lines_of(frame).items()
+    kept = _inserted(new, [lines for key, lines in found if key and key not in written])
+    # A head that cannot be read adds nothing.
+    return kept if meaning_of(kept).is_same(meaning_of(new)) else new
 
 
 def add_keys(post: bytes, keys: Mapping[str, FrontMatterValue]) -> bytes:

@@ -13,10 +13,9 @@ before its publications, and a reader of the warehouse would make other runs wai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from datetime import date, datetime
 from functools import cached_property
-from typing import Any, cast
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from duckdb import DuckDBPyConnection
@@ -41,7 +40,7 @@ from flows.publication.post_head import add_keys, meaning_of
 from flows.publication.result import PublicationResult
 from flows.publication.site import publish_site
 from flows.publication.site_folder import SiteFolder
-from flows.publication.state import Entry, PublicationState, sha256, state_file
+from flows.publication.state import IMPORTED, Entry, PublicationState, sha256, state_file
 from flows.publish_settings import POST_FORMATS
 from flows.publishing.export_feeds import is_copydesk_feed
 from flows.publishing.export_journal import Journal
@@ -65,6 +64,10 @@ from warehouse.records.suppression import SuppressionList, list_suppressions
 
 LOCK_SECONDS = 60.0
 """How long a publication waits for another one of its name."""
+
+
+class PublicationLocked(RunFailed):
+    """Another run publishes; the message names it."""
 
 
 def select_publications(settings: Settings, names: Sequence[str] = ()) -> list[str]:
@@ -107,7 +110,7 @@ def publish(
 
     Raises:
         ConfigurationError: A source is unknown, or the folder cannot be used.
-        RunFailed: Another run of this publication does not end.
+        PublicationLocked: Another run of this publication does not end.
         WarehouseError: There is no snapshot yet, or it cannot be read.
         Interrupted: ``is_stopping`` returned true; the next run continues.
     """
@@ -125,7 +128,7 @@ def publish(
     except locks.SourceLocked as error:
         owner = locks.lock_owner(settings, f"publish-{name}")
         process = f" (process {owner.process.pid}, since {owner.since})" if owner else ""
-        raise RunFailed(
+        raise PublicationLocked(
             f"{name}: another run publishes it{process}: wait for it, or stop it"
         ) from error
 
@@ -213,7 +216,12 @@ class _Publisher:
         files: PublicationFiles,
         is_stopping: Callable[[], bool],
     ) -> None:
-        imported = [one for one in imported_files(db) if one.dialect == self._one.format]
+        stored = {one.article_id: one.source for one in articles}
+        imported = [
+            one
+            for one in imported_files(db)
+            if one.dialect == self._one.format and self._has_source(stored.get(one.article_id))
+        ]
         self._adopt(db, imported, state)
         erased = SuppressionList(list_suppressions(db))
         plan = plan_posts(
@@ -229,6 +237,8 @@ class _Publisher:
         pages = {page.key: (page, data) for page, data in self._pages(plan)}
         for key in [one for one in state.entries if one.startswith(PAGE) and one not in pages]:
             plan.dropped[key] = "no post is in its category"
+        for key in plan.released:
+            state.remove(key)
         for key, reason in plan.dropped.items():
             files.remove(key, reason)
         due = [one for one in plan.posts.values() if files.place(one)]
@@ -237,9 +247,14 @@ class _Publisher:
                 raise Interrupted(f"{self._result.name}: stopped; the next publication continues")
             files.write(post, data)
         for page, data in pages.values():
-            if files.place(page):
+            # A site that moved here has pages of its own, which are as good.
+            is_theirs = page.key not in state.entries and self._folder.has(page.path)
+            if not is_theirs and files.place(page):
                 files.write(page, data, is_post=False)
         state.set_options(self._one.front_matter, self._one.file_name)
+
+    def _has_source(self, source: str | None) -> bool:
+        return source is not None and (not self._one.sources or source in self._one.sources)
 
     def _pages(self, plan: Plan) -> Iterator[tuple[PlannedPost, bytes]]:
         if self._one.category_pages:
@@ -278,7 +293,7 @@ class _Publisher:
                 Entry(
                     key=key,
                     path=path,
-                    version=f"post:{one.seq}",
+                    version=f"{IMPORTED}{one.seq}",
                     sha256=sha256(data),
                     meaning=meaning_of(data),
                 )
@@ -304,9 +319,8 @@ class _Publisher:
     ) -> Iterator[tuple[PlannedPost, bytes]]:
         by_seq = {one.seq: one for one in due if one.seq is not None}
         if by_seq:
-            with closing(cast("Any", posts.file_data(db, list(by_seq)))) as found:
-                for seq, data in found:
-                    yield by_seq[seq], data
+            for seq, data in posts.file_data(db, list(by_seq)):
+                yield by_seq[seq], data
         by_id = {one.key: one for one in due if one.seq is None}
         dialect = cast("Dialect", self._one.format)
         if by_id:

@@ -9,7 +9,7 @@ from typing import Any
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
-from flows.publication.publish import publish
+from flows.publication.publish import PublicationLocked, publish
 from flows.publication.result import PublicationResult
 from flows.settings import Settings
 from warehouse.errors import WarehouseError
@@ -58,12 +58,13 @@ def publish_all(
         settings: The configuration.
         names: Of the publications.
         dry_run: Change nothing.
-        is_strict: Raise an error of the configuration.
+        is_strict: Raise an error of the configuration, and that another run publishes.
         is_stopping: Ends the work when it returns true.
         notify: Called with messages about waits.
 
     Raises:
         ConfigurationError: A publication cannot be used as it is configured.
+        PublicationLocked: Another run publishes it.
         Interrupted: ``is_stopping`` returned true; the next run continues.
     """
     results = []
@@ -72,6 +73,11 @@ def publish_all(
             result = publish(
                 settings, name, dry_run=dry_run, is_stopping=is_stopping, notify=notify
             )
+        except PublicationLocked as error:
+            if is_strict:
+                raise
+            notify(f"{error}. The next sync publishes")
+            continue
         except (ConfigurationError, RunFailed, WarehouseError, OSError) as error:
             if isinstance(error, ConfigurationError) and is_strict:
                 raise

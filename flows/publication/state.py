@@ -25,6 +25,9 @@ from flows.publication.post_head import NO_MEANING, PostMeaning
 from flows.publishing.documents import atomic_file
 from flows.settings import Settings
 
+IMPORTED = "post:"
+"""Begins the version of a file with the bytes of an import."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:

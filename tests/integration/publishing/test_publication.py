@@ -15,8 +15,10 @@ import yaml
 
 from flows import cli, settings
 from flows.errors import ConfigurationError
+from flows.pipeline import locks
 from flows.publication.check import check_publications
 from flows.publication.publish import publish
+from flows.publication.publish_all import publish_all
 from flows.publication.result import PublicationResult
 from flows.publication.state import state_file
 from parsers.content_hash import content_hash
@@ -324,6 +326,54 @@ def test_imported_posts_of_the_site_keep_their_bytes_move_and_are_corrected(desk
     ]  # fmt: skip
     assert desk.files()["old_post/2026-03-10-a.md"].encode() == old
     assert "\nurl_id: 7\n" in desk.files()["_posts/2026-03-14-b.md"]
+
+
+def test_imported_posts_of_sources_that_are_not_published_stay(desk):
+    data = b"---\ntitle: a\n---\none"
+    for name in ("a", "b"):
+        file = desk.site / f"_posts/2026-03-10-{name}.md"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    desk.store(
+        imported(post(1, "一"), "_posts/2026-03-10-a.md", data),
+        imported(post(2, "二", source="wire"), "_posts/2026-03-10-b.md", data),
+        post(3, "三", source="wire"),
+    )
+    desk.configure(sources=["feed"])
+    first = desk.publish()
+    desk.configure()
+    desk.publish()
+    desk.configure(sources=["feed"])
+    narrowed = desk.publish()
+
+    assert first.has_work is False
+    assert list(narrowed.changes.removed) == ["_posts/2026-03-14-wire_3.md"]
+    assert list(desk.files()) == ["_posts/2026-03-10-a.md", "_posts/2026-03-10-b.md"]
+
+
+def test_page_of_a_category_that_the_site_has_stays(desk):
+    desk.configure(category_pages="category")
+    page = desk.site / "category/emnews.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("---\nlayout: mine\n---\n")
+    desk.store(post(1, "一"), post(2, "二", categories=("a/b: c",)))
+
+    done = desk.publish()
+
+    assert (done.exit_code, page.read_text()) == (0, "---\nlayout: mine\n---\n")
+    assert "category/a-b-c.md" in desk.files()
+
+
+def test_publication_that_another_run_holds_is_an_error_of_the_command_only(desk, monkeypatch):
+    monkeypatch.setattr("flows.publication.publish.LOCK_SECONDS", 0.0)
+    desk.store(post(1, "一"))
+    messages: list[str] = []
+
+    with locks.acquire(desk.settings, "publish-blog", flow="publish", run_id="blog"):
+        after_sync = publish_all(desk.settings, ["blog"], notify=messages.append)
+        code = cli.run(["--config", str(desk.folder / "copydesk.toml"), "publish"])
+
+    assert (after_sync.results, len(messages), code) == ((), 1, 1)
 
 
 def test_crash_between_two_files_is_continued_and_the_command_runs(desk, monkeypatch):
