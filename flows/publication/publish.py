@@ -303,8 +303,7 @@ class _Publisher:
         """Whether a file is as an import stored it, or as an export repaired its head."""
         if sha256(data) == digest:
             return True
-        journal = self._journal
-        return journal.rewritten.get(path) == digest and journal.wrote(path, data)
+        return self._journal.rewritten.get(path) == (digest, sha256(data))
 
     def _path_of(self, one: ImportedFile) -> str:
         """The path of an imported file in the folder; the import may have been of a part of it."""

@@ -17,7 +17,8 @@ class Journal:
 
     Attributes:
         taken_over: By article id the path of a file of others that copydesk updates now.
-        rewritten: By path the SHA-256, in hex, of the imported file whose head was rewritten.
+        rewritten: By path the imported file whose head was rewritten, and the file with the new
+            head: SHA-256 of both, in hex.
     """
 
     def __init__(self, directory: Path, *, is_read_only: bool = False) -> None:
@@ -27,7 +28,7 @@ class Journal:
             OSError: It cannot be read, or is a link.
         """
         self.taken_over: dict[str, str] = {}
-        self.rewritten: dict[str, str] = {}
+        self.rewritten: dict[str, tuple[str, str]] = {}
         self._file = directory / JOURNAL
         self._is_read_only = is_read_only
         self._known: dict[str, set[str]] = {}
@@ -81,7 +82,7 @@ class Journal:
             return
         self._known.setdefault(path, set()).add(entry["sha256"])
         if rewritten := entry.get("rewritten"):
-            self.rewritten[path] = rewritten
+            self.rewritten[path] = (rewritten, entry["sha256"])
 
     def _append(self, entry: dict[str, str]) -> None:
         if self._is_read_only:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +22,11 @@ from flows.publishing.plan_posts import (
     posts_of_others,
     with_other_paths,
 )
-from flows.publishing.write_files import ExportResult, PlannedFile, file_exists, write_files
+from flows.publishing.rewritten_heads import RewrittenHeads
+from flows.publishing.write_files import ExportResult, file_exists, write_files
 from flows.settings import Settings
 from flows.text import pluralize
-from parsers.frontmatter import Dialect, rewrite_post, write_post
+from parsers.frontmatter import Dialect, write_post
 from parsers.model import Article
 from parsers.text.characters import single_line
 from warehouse import connect_read_only, current_snapshot
@@ -231,10 +232,10 @@ def _posts(
     if take_over:
         others = posts_of_others(plan.files, directory)
         plan.files = with_other_paths(plan.files, directory, others)
-    mended = {one.key: one for one in plan.files if rewrite or _was_rewritten(one, journal)}
+    heads = RewrittenHeads(directory, journal, plan.files, is_for_all=rewrite)
     return write_files(
         plan.files,
-        _contents(selection, plan, mended),
+        _contents(selection, plan, heads),
         directory,
         check=check,
         inside=inside,
@@ -242,18 +243,12 @@ def _posts(
     )
 
 
-def _was_rewritten(planned: PlannedFile, journal: Journal) -> bool:
-    # Otherwise the next export would write the broken head again.
-    return planned.digest != "" and journal.rewritten.get(planned.path) == planned.digest
-
-
 def _contents(
-    selection: _Selection, plan: PostPlan, mended: Mapping[str, PlannedFile]
+    selection: _Selection, plan: PostPlan, heads: RewrittenHeads
 ) -> Iterator[tuple[str, bytes]]:
     for seq, data in posts.file_data(selection.db, list(plan.imported)):
         key = plan.imported[seq]
-        planned = mended.get(key)
-        yield key, (rewrite_post(data, planned.path) or data) if planned else data
+        yield key, heads.rewritten(key, data)
     for article in selection.articles() if plan.dialects else ():
         if dialect := plan.dialects.get(article.article_id):
             yield article.article_id, write_post(article, dialect).data

@@ -74,7 +74,7 @@ def read_post(
         IncompleteArticle: The post has no title, or neither a text nor media.
     """
     block = split(data, path)
-    raw = finews_post.read(block, path) or rsshub_page.read(block, path)
+    raw = generated_post(block, path)
     is_movable = raw is not None and bool(raw.source)
     if raw is None:
         raw = generic.read(block, path, source, zones, defaults)
@@ -100,6 +100,15 @@ def read_post(
         source=raw.source,
         is_movable=is_movable,
     )
+
+
+def generated_post(block: Block, path: str) -> RawPost | None:
+    """Return the values of a post that finews or the aggregator wrote, else ``None``.
+
+    Raises:
+        IncompleteArticle: A finews article without a title.
+    """
+    return finews_post.read(block, path) or rsshub_page.read(block, path)
 
 
 def _article(raw: RawPost, block: Block) -> Article:
