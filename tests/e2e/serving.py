@@ -29,7 +29,7 @@ from warehouse.errors import WarehouseError
 from warehouse.process import process_exists
 
 COPYDESK = [sys.executable, "-c", "from flows.cli import main; main()"]
-WOSHIPM_SECONDS = 15
+WOSHIPM_SECONDS = 20
 WOSHIPM = f"""
 [sources.woshipm]
 parser = "woshipm"
