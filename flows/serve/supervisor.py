@@ -100,6 +100,7 @@ class Supervisor:
         self._worker = Child(self._worker_command())
         self._backoff = Backoff()
         self._has_worker = False
+        self._is_registered = True
         self._is_local = settings.serve.host in prefect_api.LOOPBACK
         self._lost_runs: set[str] = set()
         self._ended_runs: set[str] = set()
@@ -158,7 +159,7 @@ class Supervisor:
 
     def _check(self) -> None:
         """Start again what ended, and register again: the database may be another one."""
-        server_failure = self._server.failure() if self._info.is_own else None
+        server_failure = self._server_failure()
         worker_code = self._worker.exit_code
         if server_failure is None and worker_code is None:
             return
@@ -174,9 +175,22 @@ class Supervisor:
             self._register()
             if worker_code is not None:
                 self._start_worker()
+            self._is_registered = True
         except RunFailed as error:
+            self._is_registered = False
             if not self._stop.is_set():
                 self._notify(f"{error}; the next attempt follows")
+
+    def _server_failure(self) -> str | None:
+        """Return why our own server has to be started again, if it has.
+
+        A server whose database was removed answers, but fails every request that reads a table.
+        """
+        if not self._info.is_own:
+            return None
+        if not self._is_registered:
+            return "the deployments could not be registered"
+        return self._server.failure()
 
     def _end_lost_runs(self) -> None:
         """End the runs that another worker or a killed command left at our own server.
