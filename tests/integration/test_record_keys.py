@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,8 +14,8 @@ from parsers.model import Article
 from tests.recorded import FIXTURES, case_in, parsed
 from warehouse.upsert.observations import observe
 
-# Computed by the version before fields and provenance keys were renamed. Parsers with a new version
-# since then are left out, because their articles have new keys.
+# Computed by the version before fields and provenance keys were renamed, of the first version of
+# each parser.
 KEYS = json.loads((FIXTURES / "record_keys.json").read_text(encoding="utf-8"))
 
 
@@ -24,5 +25,7 @@ def test_record_key_of_a_recorded_article_is_that_of_stored_rows(name: str):
     article = parsed(case_in(parser, FIXTURES / f"{name}.expected.json"))
 
     assert isinstance(article, Article)
+    provenance = {key: how for key, how in article.provenance.items() if key != "media"}
+    article = replace(article, media=(), provenance=provenance, parser_version="1")
     row = article_row(article, channel="c", seen_at=datetime(2026, 11, 30, tzinfo=UTC))
     assert observe(row).record_key.hex() == KEYS[name]

@@ -265,6 +265,7 @@ def test_jsonl_has_the_documented_keys_in_order(synced, tmp_path):
         "tags",
         "language",
         "lead_image",
+        "media",
         "body_html",
         "text",
         "completeness",

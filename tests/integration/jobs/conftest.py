@@ -56,13 +56,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def another_parser(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], Any]], None]:
-    """Change the articles of OFweek's parser, and its version to "2"."""
+    """Change the articles of OFweek's parser, and its version to "other"."""
 
     def change(how: Callable[[Any], Any]) -> None:
         changed = replace(
             ofweek.PARSER,
             parse=lambda source, page: how(ofweek.parse(source, page)),
-            version="2",
+            version="other",
         )
         monkeypatch.setattr(registry, "PARSERS", {**registry.PARSERS, "ofweek": changed})
 

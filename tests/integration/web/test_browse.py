@@ -133,7 +133,7 @@ def test_article_by_its_key_is_the_row_of_the_views(desk):
                 [article_id],
             ).fetchall()
 
-            lists = {name: list(row[name]) for name in ("authors", "categories", "tags")}
+            lists = {name: list(row[name]) for name in ("authors", "categories", "tags", "media")}
             assert {**by_key, **{name: list(by_key[name]) for name in lists}} == {
                 name: value
                 for name, value in {**row, **lists}.items()
