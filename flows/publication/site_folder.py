@@ -14,13 +14,15 @@ class SiteFolder:
 
     Args:
         root: The folder; made when the first file is written.
-        is_read_only: Leave everything as it is, for a dry run.
+        is_read_only: Leave everything as it is, for a dry run. Files that would be removed or
+            moved are not found any more.
     """
 
     def __init__(self, root: Path, *, is_read_only: bool = False) -> None:
         self.root = root
         self._is_read_only = is_read_only
         self._names: dict[str, set[str]] = {}  # of each folder that was listed
+        self._gone: set[str] = set()
         self._safe: set[Path] = {root}
 
     def has(self, path: str) -> bool:
@@ -32,7 +34,7 @@ class SiteFolder:
             with suppress(FileNotFoundError, NotADirectoryError):
                 names.update(os.listdir(self.root / folder))  # noqa: PTH208  # names, no paths
             self._names[folder] = names
-        return name in names
+        return name in names and path not in self._gone
 
     def file(self, path: str) -> Path:
         """Return the path of a file on the disk.
@@ -51,6 +53,8 @@ class SiteFolder:
             OSError: It cannot be read, or a link leads to it.
         """
         file = self.file(path)
+        if path in self._gone:
+            return None
         try:
             return file.read_bytes()
         except FileNotFoundError:
@@ -66,7 +70,7 @@ class SiteFolder:
         if not self._is_read_only:
             with atomic_file(file) as out:
                 out.write(data)
-            self._note(path, is_there=True)
+        self._note(path, is_there=True)
 
     def move(self, path: str, to: str) -> None:
         """Move a file.
@@ -78,9 +82,9 @@ class SiteFolder:
         if not self._is_read_only:
             target.parent.mkdir(parents=True, exist_ok=True)
             file.rename(target)
-            self._note(path, is_there=False)
-            self._note(to, is_there=True)
             self._remove_empty(file.parent)
+        self._note(path, is_there=False)
+        self._note(to, is_there=True)
 
     def remove(self, path: str) -> None:
         """Remove a file, and the folders below the top ones that it leaves empty.
@@ -91,8 +95,8 @@ class SiteFolder:
         file = self.file(path)
         if not self._is_read_only:
             file.unlink(missing_ok=True)
-            self._note(path, is_there=False)
             self._remove_empty(file.parent)
+        self._note(path, is_there=False)
 
     def _file(self, path: str) -> Path:
         return self.root.joinpath(*path.split("/"))
@@ -101,6 +105,7 @@ class SiteFolder:
         folder, _, name = path.rpartition("/")
         names = self._names.get(folder, set())
         (names.add if is_there else names.discard)(name)
+        (self._gone.discard if is_there else self._gone.add)(path)
 
     def _check(self, file: Path) -> None:
         parts = [file]

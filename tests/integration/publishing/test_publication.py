@@ -312,10 +312,11 @@ def test_imported_posts_of_the_site_keep_their_bytes_move_and_are_corrected(desk
         imported(two, "_posts/2026-03-14-b.md", kept),
     )
 
-    first, quiet = desk.publish(), desk.publish()
+    shown, first, quiet = desk.publish(dry_run=True), desk.publish(), desk.publish()
     desk.store(replace(post(2, "二更正"), fetched_at=NOON + timedelta(hours=1)))
     corrected = desk.publish()
 
+    assert shown.changes == first.changes
     assert first.changes.moved == {"_posts/2026-03-10-a.md": "old_post/2026-03-10-a.md"}
     assert list(first.changes.removed) == ["old_post/2026-03-14-b.md"]
     assert (first.changes.updated, first.changes.written) == ([], [])
