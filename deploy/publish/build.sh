@@ -17,7 +17,8 @@ jekyll)
     ;;
 hexo)
     [ -d node_modules ] || npm ci --no-audit --no-fund
-    node_modules/.bin/hexo generate
+    # A date without a zone is of the zone of this process.
+    TZ=UTC node_modules/.bin/hexo generate
     ;;
 hugo)
     install hugo
