@@ -101,3 +101,33 @@ def test_media_alone_are_articles_from_the_feed_to_the_exports(press, run_cli, t
     totals = json.loads(out)["totals"]
     assert (code, totals["new"], totals["updated"], totals["unchanged"]) == (0, 0, 0, 4)
     assert press.rows("FROM articles ORDER BY article_id") == before
+
+
+def test_imported_posts_of_media_alone_are_exported_as_the_bytes_that_they_were(
+    press, run_cli, tmp_path
+):
+    head = "---\nlayout: post\ntitle: {}\ndate: 2026-03-10 08:00:00 +0800\n---\n"
+    posts = {
+        "2026-03-10-photo.md": "![Ferry](/img/ferry.jpg)\n",
+        "2026-03-10-other.md": "![Ferry](/img/other.jpg)\n",
+        "2026-03-10-film.md": '<video controls src="film.mp4"></video>\n\n',
+        "2026-03-10-sound.md": "<audio controls><source src='https://x.example/1.mp3' type='audio/mpeg'></audio>\n",
+    }
+    folder = tmp_path / "blog" / "_posts"
+    folder.mkdir(parents=True)
+    for name, body in posts.items():
+        (folder / name).write_text(head.format("Harbour") + body, encoding="utf-8")
+    config = ("--config", tmp_path / "copydesk.toml")
+
+    code, out, _ = run_cli("import", tmp_path / "blog", *config, "--json")
+    run_cli("export", tmp_path / "out", "--format", "jekyll", *config)
+    again, second, _ = run_cli("import", tmp_path / "blog", *config, "--json")
+
+    assert (code, json.loads(out)["totals"]["new"]) == (0, 4)
+    assert (again, json.loads(second)["totals"]["new"]) == (0, 0)
+    written = {file.name: file.read_bytes() for file in (tmp_path / "out" / "_posts").iterdir()}
+    assert written == {name: (folder / name).read_bytes() for name in posts}
+    kinds = press.rows(
+        "SELECT media[1].kind, count(*) FROM articles WHERE text IS NULL GROUP BY ALL ORDER BY ALL"
+    )
+    assert kinds == [("audio", 1), ("picture", 2), ("video", 1)]
