@@ -29,6 +29,8 @@ from parsers.model import Extracted, Media, Moment
 from parsers.text import dates, urls
 
 SOURCE = "posts"
+_ATTRIBUTES = re.compile(r"\{:[^{}\n]{1,300}\}")
+_TAGS = re.compile(r"<[^<>]*>")
 MEDIA_KEY = "media"
 _FILE_DATE = re.compile(r"(\d{4}-\d\d-\d\d)-(.+)\Z")
 _OURS = re.compile(r"([^:\s]+):(\S.*)\Z", re.DOTALL)
@@ -118,7 +120,14 @@ def _title(fields: Mapping[str, Value], path: str) -> Extracted[str]:
 
 
 def _html(body: str, path: str) -> str:
-    return body if path.endswith((".html", ".htm")) else markdown.to_html(body)
+    if path.endswith((".html", ".htm")):
+        return body
+    if "{:" in body:
+        # Attributes of kramdown count as text, except in a post of media alone.
+        bare = markdown.to_html(_ATTRIBUTES.sub("", body))
+        if not _TAGS.sub("", bare).strip():
+            return bare
+    return markdown.to_html(body)
 
 
 def _published(fields: Mapping[str, Value], path: str, zone: ZoneInfo | None) -> Moment:

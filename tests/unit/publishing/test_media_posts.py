@@ -22,6 +22,7 @@ def post(body: str, head: str = HEAD, path: str = "_posts/2026-03-10-evening.md"
     ("body", "media"),
     [
         ("![](evening.jpg)\n", [("picture", "evening.jpg")]),
+        ('![A](a.jpg){: .align-center width="50%"}\n{: .photo}\n', [("picture", "a.jpg")]),
         ("![A](/img/a.jpg)\n\n![B](https://x.example/b.png)\n", [("picture", "/img/a.jpg"), ("picture", "https://x.example/b.png")]),
         ('<video controls>\n<source src="/v.mp4" type="video/mp4">\n</video>\n', [("video", "/v.mp4")]),
         ('<audio controls src="s.mp3"></audio>\n', [("audio", "s.mp3")]),
