@@ -22,14 +22,13 @@ from duckdb import DuckDBPyConnection
 from warehouse import instance, lock, migrate, wal
 from warehouse.duckdb_errors import (
     damaged_error,
-    holder_of,
     interruptible,
-    is_lock_conflict,
     missing_error,
     translate_error,
     translate_errors,
 )
 from warehouse.errors import (
+    WarehouseBusy,
     WarehouseDamaged,
     WarehouseLost,
     WarehouseMissing,
@@ -73,17 +72,16 @@ def connect(
             yield db
         return
     path = resolve_path(path)
-    held = lock.acquire(path, wait_seconds=wait_seconds, notify=notify)
-    try:
-        db = _open(path, held, wait_seconds=wait_seconds, notify=notify, steps=restore_steps)
+    with lock.hold(path, wait_seconds=wait_seconds, notify=notify) as held:
+        opened: list[DuckDBPyConnection] = []
         try:
-            with interruptible(db):
-                yield db
+            _open(path, held, opened, wait_seconds=wait_seconds, notify=notify, steps=restore_steps)
+            with interruptible(opened[-1]):
+                yield opened[-1]
         finally:
             with translate_errors(path):
-                instance.detach(db, path)
-    finally:
-        lock.release(held)
+                for db in opened:
+                    instance.detach(db, path)
 
 
 def resolve_path(path: Path | str) -> Path:
@@ -272,11 +270,38 @@ def file_of(db: DuckDBPyConnection) -> Path | None:
 def _open(
     path: Path,
     held: lock.HeldLock,
+    opened: list[DuckDBPyConnection],
     *,
     wait_seconds: float,
     notify: Callable[[str], None] | None,
     steps: Callable[[], str],
-) -> DuckDBPyConnection:
+) -> None:
+    """Open the warehouse as soon as no reader of another program holds the file.
+
+    The caller closes every connection in ``opened``, also after an error; the last is the one
+    to use.
+    """
+    owner: int | None = None
+
+    def is_open() -> bool:
+        nonlocal owner
+        try:
+            _open_now(path, held, opened, notify, steps)
+        except WarehouseBusy as error:
+            owner = error.pid
+            return False
+        return True
+
+    lock.wait_for(path, is_open, lambda: owner, wait_seconds=wait_seconds, notify=notify)
+
+
+def _open_now(
+    path: Path,
+    held: lock.HeldLock,
+    opened: list[DuckDBPyConnection],
+    notify: Callable[[str], None] | None,
+    steps: Callable[[], str],
+) -> None:
     known = migrate.migrations()
     with _opening, translate_errors(path):
         if not path.exists():
@@ -291,50 +316,29 @@ def _open(
         may_be_cut = is_first and is_short(path)
         if is_first:
             lock.open_log(held)
-        db = _attach(path, wait_seconds, notify)
-        try:
-            if may_be_cut:
-                check_size(db, path)
-            todo = migrate.pending(db, str(path), known)
-            if todo and migrate.version(db):
-                db = _upgrade(db, path, todo, notify)
-            elif todo:
-                _check_empty(db, path, held)
-                _check_not_lost(path, steps)
-                migrate.apply(db, todo)
-                db.execute("CHECKPOINT")
-            lock.open_log(held)
-            _check_commits(db, path, held)
-        except BaseException:
-            instance.detach(db, path)
-            raise
-    return db
-
-
-def _attach(
-    path: Path, wait_seconds: float, notify: Callable[[str], None] | None
-) -> DuckDBPyConnection:
-    """Connect as soon as no reader of another program holds the file."""
-    found: list[DuckDBPyConnection] = []
-    owner: int | None = None
-
-    def is_free() -> bool:
-        nonlocal owner
-        try:
-            found.append(_connect(path))
-        except duckdb.IOException as error:
-            if not is_lock_conflict(error):
-                raise
-            owner = holder_of(error)
-        return bool(found)
-
-    lock.wait_for(path, is_free, lambda: owner, wait_seconds=wait_seconds, notify=notify)
-    return found[0]
+        opened.append(_connect(path))
+        if may_be_cut:
+            check_size(opened[-1], path)
+        todo = migrate.pending(opened[-1], str(path), known)
+        if todo and migrate.version(opened[-1]):
+            _upgrade(opened[-1], path, todo, notify)
+            opened.append(_connect(path))
+        elif todo:
+            _check_empty(opened[-1], path, held)
+            _check_not_lost(path, steps)
+            migrate.apply(opened[-1], todo)
+            opened[-1].execute("CHECKPOINT")
+        lock.open_log(held)
+        _check_commits(opened[-1], path, held)
 
 
 def _connect(path: Path) -> DuckDBPyConnection:
     db = instance.attach(path)
-    wal.default_checkpoints(db)
+    try:
+        wal.default_checkpoints(db)
+    except BaseException:
+        instance.detach(db, path)
+        raise
     return db
 
 
@@ -366,8 +370,10 @@ def _upgrade(
     path: Path,
     todo: Sequence[migrate.Migration],
     notify: Callable[[str], None] | None,
-) -> DuckDBPyConnection:
+) -> None:
     """Migrate a copy of the file, then put it in its place: a killed upgrade changes nothing.
+
+    The connection is closed.
 
     In place it would not be safe: DuckDB 1.5.5 cannot replay a WAL with renamed tables.
     """
@@ -395,7 +401,6 @@ def _upgrade(
     except OSError:  # a file system without links
         _copy(path, before)
     fresh.replace(path)
-    return _connect(path)
 
 
 def _copy(path: Path, copy: Path) -> None:

@@ -40,17 +40,6 @@ _DAMAGED = (
 )  # fmt: skip
 
 
-def is_lock_conflict(error: duckdb.Error) -> bool:
-    """Return whether another process holds the file."""
-    return "Could not set lock on file" in str(error)
-
-
-def holder_of(error: duckdb.Error) -> int | None:
-    """Return the PID that DuckDB names in a lock conflict."""
-    found = _HELD.search(str(error))
-    return int(found[2]) if found else None
-
-
 @contextmanager
 def translate_errors(path: Path | str) -> Iterator[None]:
     """Translate errors of DuckDB and the system inside the context.
@@ -94,8 +83,9 @@ def translate_error(error: duckdb.Error, path: Path | str) -> WarehouseError:
             f"{path}: out of memory ({first}). Nothing of the transaction was stored: give this "
             "process more memory, or lower [run] batch_size, then run the same command again"
         )
-    if is_lock_conflict(error):
-        return busy_error(path, holder_of(error))
+    if "Could not set lock on file" in text:
+        holder = _HELD.search(text)
+        return busy_error(path, int(holder[2]) if holder else None)
     if "Is a directory" in text:
         return _a_folder(path)
     if "sqlite_scanner" in text:

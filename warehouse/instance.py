@@ -48,15 +48,17 @@ def attach(path: Path) -> DuckDBPyConnection:
     Raises:
         duckdb.Error: Such as that of a file which another process holds.
     """
-    with _mutex:
-        one = _attached(path)
-        db = one.root.cursor()
-        one.connections.append(db)
+    db = None
     try:
+        with _mutex:
+            one = _attached(path)
+            db = one.root.cursor()
+            one.connections.append(db)
         db.execute(f"USE {NAME}")
         db.execute("SET TimeZone = 'UTC'")
     except BaseException:
-        detach(db, path)
+        if db is not None:
+            detach(db, path)
         raise
     return db
 

@@ -34,7 +34,7 @@ class HeldLock:
 
     path: Path
     fd: int
-    users: int = 1
+    users: set[object]
     checkpoints: CheckpointLog | None = None
 
 
@@ -48,44 +48,70 @@ def lock_file(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
 
-def acquire(path: Path, *, wait_seconds: float, notify: Notify | None) -> HeldLock:
-    """Acquire the lock of a warehouse; wait for other processes.
+@contextmanager
+def hold(path: Path, *, wait_seconds: float, notify: Notify | None) -> Iterator[HeldLock]:
+    """Hold the lock of a warehouse; wait for other processes. Its last user frees it.
 
     Raises:
         WarehouseBusy: Another process still holds it after ``wait_seconds``.
         WarehouseReadOnly: The lock file cannot be written.
     """
+    user = object()  # made before the lock is held, so that an interrupt at any time frees it
+    try:
+        yield _acquire(path, user, wait_seconds=wait_seconds, notify=notify)
+    finally:
+        _release(path, user)
+
+
+def _acquire(path: Path, user: object, *, wait_seconds: float, notify: Notify | None) -> HeldLock:
+    with translate_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(lock_file(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        wait_for(
+            path,
+            lambda: _join(path, fd, user),
+            lambda: _owner(fd),
+            wait_seconds=wait_seconds,
+            notify=notify,
+        )
+        return _held[path]
+    finally:
+        with _mutex:
+            held = _held.get(path)
+            if held is None or held.fd != fd:
+                os.close(fd)
+
+
+def _join(path: Path, fd: int, user: object) -> bool:
+    """Add a user to the lock of this process, or else lock the file; return whether it is held."""
     with _mutex:
         if held := _held.get(path):
-            held.users += 1
-            return held
-        with translate_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(lock_file(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            wait_for(
-                path, lambda: _try(fd), lambda: _owner(fd), wait_seconds=wait_seconds, notify=notify
-            )
-        except BaseException:
-            os.close(fd)
-            raise
-        held = _held[path] = HeldLock(path, fd)
-        _write(fd, _read(fd) | {"pid": os.getpid()})
-        return held
+            held.users.add(user)
+        elif _try(fd):
+            _held[path] = HeldLock(path, fd, {user})
+            _write(fd, _read(fd) | {"pid": os.getpid()})
+        else:
+            return False
+        return True
 
 
-def release(held: HeldLock) -> None:
-    """Release a lock; the last user of a file frees it for other processes."""
+def _release(path: Path, user: object) -> None:
     with _mutex:
-        held.users -= 1
+        held = _held.get(path)
+        if held is None or user not in held.users:
+            return
+        held.users.remove(user)
         if held.users:
             return
-        del _held[held.path]
-        for key in [key for key, one in _by_warehouse.items() if one is held]:
-            del _by_warehouse[key]
-        _close_log(held)
-        _write(held.fd, {**_read(held.fd), "pid": None})
-        os.close(held.fd)
+        del _held[path]
+        try:
+            for key in [key for key, one in _by_warehouse.items() if one is held]:
+                del _by_warehouse[key]
+            _close_log(held)
+            _write(held.fd, {**_read(held.fd), "pid": None})
+        finally:
+            os.close(held.fd)
 
 
 @contextmanager
@@ -140,7 +166,7 @@ def is_shared(path: Path) -> bool:
     """Return whether this process has the warehouse open more than once."""
     with _mutex:
         held = _held.get(path)
-        return held is not None and held.users > 1
+        return held is not None and len(held.users) > 1
 
 
 # --- the last commit -------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import os
 import shutil
 import subprocess
@@ -9,8 +11,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 import duckdb
 import pytest
@@ -20,6 +23,7 @@ from warehouse import (
     UpsertCounts,
     connect,
     connect_read_only,
+    instance,
     lock,
     observe,
     transaction,
@@ -28,6 +32,7 @@ from warehouse import (
 from warehouse import db as database
 from warehouse.care.integrity import verify
 from warehouse.errors import WarehouseBusy, WriteConflict
+from warehouse.lock import lock_file
 
 ROOT = Path(__file__).parents[3]
 
@@ -40,9 +45,9 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that has the warehouse open for writing."""
-    child = start("hold", path)
+def held(path: Path, command: str = "hold") -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the warehouse open: ``hold`` for writing, ``read`` for reading."""
+    child = start(command, path)
     assert child.stdout
     assert child.stdout.readline() == "open\n"
     try:
@@ -88,23 +93,12 @@ def test_message_for_a_reader_of_the_live_file_names_the_writer(path: Path) -> N
 def test_message_for_a_writer_names_the_reader_of_the_live_file(path: Path) -> None:
     with connect(path) as db:
         upsert(db, article())
-    code = (
-        "import sys; from warehouse import connect_read_only\n"
-        "with connect_read_only(sys.argv[1]): print('open', flush=True); sys.stdin.readline()"
-    )
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], cwd=ROOT,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout
-    assert child.stdout.readline() == "open\n"
-
     reported: list[str] = []
-    with pytest.raises(WarehouseBusy, match=f"process {child.pid}") as caught:
-        connect(path, wait_seconds=0.1, notify=reported.append).__enter__()
-    assert caught.value.pid == child.pid
-    assert [f"held by process {child.pid}" in one for one in reported] == [True]
-    child.communicate("\n", timeout=30)
+    with held(path, "read") as child:
+        with pytest.raises(WarehouseBusy, match=f"process {child.pid}") as caught:
+            connect(path, wait_seconds=0.1, notify=reported.append).__enter__()
+        assert caught.value.pid == child.pid
+        assert [f"held by process {child.pid}" in one for one in reported] == [True]
     with connect(path) as db:
         assert rows_of(db, "SELECT count(*) FROM articles") == [(1,)]
 
@@ -179,6 +173,69 @@ def test_a_commit_while_another_thread_opens_the_warehouse_is_no_damage(
         (held,) = lock._held.values()
         assert lock.last_commit(held) == (str(sequence.warehouse_id), sequence.last_seq)
         assert read_sequence(db) == sequence
+
+
+@pytest.mark.parametrize("command", ["hold", "read"])
+def test_a_thread_that_waits_for_another_process_holds_up_no_other_thread(
+    path: Path, command: str
+) -> None:
+    with connect(path) as db:
+        upsert(db, article())
+    is_waiting = threading.Event()
+
+    def count() -> list[tuple[object, ...]]:
+        with connect(path, wait_seconds=30, notify=lambda _: is_waiting.set()) as db:
+            return rows_of(db, "SELECT count(*) FROM articles")
+
+    with ThreadPoolExecutor(1) as pool:
+        with held(path, command) as child:
+            waiting = pool.submit(count)
+            assert is_waiting.wait(30)
+            with pytest.raises(WarehouseBusy) as caught:
+                connect(path, wait_seconds=0).__enter__()
+            assert caught.value.pid == child.pid
+            assert not waiting.done()
+        assert waiting.result(60) == [(1,)]
+
+
+def test_an_interrupt_at_any_step_of_opening_leaves_no_lock_and_no_connection(path: Path) -> None:
+    with connect(path) as db:
+        upsert(db, article())
+    for step in itertools.count(1):
+        try:
+            with ExitStack() as stack:
+                with interrupt_at(step):
+                    stack.enter_context(connect(path))
+                break
+        except KeyboardInterrupt:
+            pass
+        assert lock._held == {}
+        assert [one.connections for one in instance._instances.values()] in ([], [[]])
+        with lock_file(path).open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert step > 50
+
+
+@contextmanager
+def interrupt_at(number: int) -> Iterator[None]:
+    """Raise KeyboardInterrupt at the given step of ``lock``, ``db`` or ``instance`` in the block.
+
+    A step is one at which Python handles signals: a call has begun, or a call of C has ended.
+    """
+    steps = itertools.count(1)
+    files = {lock.__file__, database.__file__, instance.__file__}
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        is_step = event in {"call", "c_return"} and frame.f_code.co_filename in files
+        if is_step and next(steps) == number:
+            raise KeyboardInterrupt
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
 
 
 def test_an_interrupt_while_the_warehouse_is_opened_is_an_interrupt(

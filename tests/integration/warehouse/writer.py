@@ -1,4 +1,4 @@
-"""Another process that writes: ``python -m tests.integration.warehouse.writer WHAT FILE ...``.
+"""Another process with the warehouse: ``python -m tests.integration.warehouse.writer WHAT FILE ...``.
 
 Prints one line on standard output for each step, as soon as it is done.
 """
@@ -11,7 +11,15 @@ from itertools import count
 from pathlib import Path
 
 from tests.unit.warehouse.factories import HOUR, NOON, article, upsert
-from warehouse import WarehouseError, connect, observe, transaction, upsert_articles, wal
+from warehouse import (
+    WarehouseError,
+    connect,
+    connect_read_only,
+    observe,
+    transaction,
+    upsert_articles,
+    wal,
+)
 from warehouse.records import runs, watermarks
 
 
@@ -23,6 +31,13 @@ def hold(path: Path) -> None:
     """Keeps the warehouse open until a line comes."""
     with connect(path) as db:
         upsert(db, article())
+        notify("open")
+        sys.stdin.readline()
+
+
+def read(path: Path) -> None:
+    """Keeps the warehouse open for reading until a line comes."""
+    with connect_read_only(path):
         notify("open")
         sys.stdin.readline()
 
@@ -89,6 +104,6 @@ def crash(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"hold": hold, "add": add, "batches": batches, "fill": fill, "crash": crash}[sys.argv[1]](
-        Path(sys.argv[2]), *sys.argv[3:]
-    )
+    {"hold": hold, "read": read, "add": add, "batches": batches, "fill": fill, "crash": crash}[
+        sys.argv[1]
+    ](Path(sys.argv[2]), *sys.argv[3:])
