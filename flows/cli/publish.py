@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import click
 
 from flows.cli.console import Console, with_global_options
@@ -27,16 +29,20 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
 
     Exit code 1: a file or a command failed. Exit code 3: files were left alone.
     """
+    from flows.pipeline.signals import graceful_shutdown
     from flows.publication.publish import select_publications
     from flows.publication.publish_all import publish_all
 
-    settings = console.settings()
-    report = publish_all(
-        settings,
-        select_publications(settings, names),
-        dry_run=dry_run,
-        is_strict=True,
-        notify=console.notify,
-    )
+    settings, stop = console.settings(), threading.Event()
+    selected = select_publications(settings, names)
+    with graceful_shutdown(stop, console.notify):
+        report = publish_all(
+            settings,
+            selected,
+            dry_run=dry_run,
+            is_strict=True,
+            is_stopping=stop.is_set,
+            notify=console.notify,
+        )
     console.print_result(report.as_json(), report.message())
     return report.exit_code

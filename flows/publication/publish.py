@@ -62,6 +62,7 @@ from warehouse.read.publication import (
 from warehouse.records import posts
 from warehouse.records.suppression import SuppressionList, list_suppressions
 
+POSTS_EACH = 2000
 LOCK_SECONDS = 60.0
 """How long a publication waits for another one of its name."""
 
@@ -116,7 +117,7 @@ def publish(
     """
     lock = locks.acquire(
         settings,
-        f"publish-{name}",
+        lock_name(name),
         flow="publish",
         run_id=name,
         wait_seconds=LOCK_SECONDS,
@@ -126,11 +127,16 @@ def publish(
         with lock:
             return _Publisher(settings, name, dry_run=dry_run).run(is_stopping)
     except locks.SourceLocked as error:
-        owner = locks.lock_owner(settings, f"publish-{name}")
+        owner = locks.lock_owner(settings, lock_name(name))
         process = f" (process {owner.process.pid}, since {owner.since})" if owner else ""
         raise PublicationLocked(
             f"{name}: another run publishes it{process}: wait for it, or stop it"
         ) from error
+
+
+def lock_name(name: str) -> str:
+    """The lock of a publication; no source has a name with a space."""
+    return f"publish {name}"
 
 
 class _Publisher:
@@ -316,16 +322,18 @@ class _Publisher:
     def _contents(
         self, db: DuckDBPyConnection, due: list[PlannedPost]
     ) -> Iterator[tuple[PlannedPost, bytes]]:
-        by_seq = {one.seq: one for one in due if one.seq is not None}
-        if by_seq:
-            for seq, data in posts.file_data(db, list(by_seq)):
+        """Yield the bytes of posts, in parts that are read whole: the loop may end at any post."""
+        dialect, site = cast("Dialect", self._one.format), self._one.footer or FINEWS_SITE
+        for start in range(0, len(due), POSTS_EACH):
+            part = due[start : start + POSTS_EACH]
+            by_seq = {one.seq: one for one in part if one.seq is not None}
+            for seq, data in list(posts.file_data(db, list(by_seq))) if by_seq else ():
                 yield by_seq[seq], data
-        by_id = {one.key: one for one in due if one.seq is None}
-        dialect = cast("Dialect", self._one.format)
-        if by_id:
-            for row in read_by_record(db, [one.record for one in by_id.values()]):
+            by_id = {one.key: one for one in part if one.seq is None}
+            records = [one.record for one in by_id.values()]
+            for row in list(read_by_record(db, records)) if by_id else ():
                 article = article_of(row)
-                data = write_post(article, dialect, site=self._one.footer or FINEWS_SITE).data
+                data = write_post(article, dialect, site=site).data
                 yield by_id[article.article_id], add_keys(data, self._one.front_matter)
 
     def _check_sources(self, articles: list[PublishedArticle]) -> None:

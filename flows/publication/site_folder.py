@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from flows.publishing.documents import atomic_file
+
+_TEMPORARY = re.compile(r"\.copydesk-export-(\d{1,9})\.tmp")  # of ``atomic_file``
 
 
 class SiteFolder:
@@ -33,6 +36,7 @@ class SiteFolder:
             names = set()
             with suppress(FileNotFoundError, NotADirectoryError):
                 names.update(os.listdir(self.root / folder))  # noqa: PTH208  # names, no paths
+            self._remove_temporary(folder, names)
             self._names[folder] = names
         return name in names and path not in self._gone
 
@@ -117,6 +121,17 @@ class SiteFolder:
             if part.is_symlink():
                 raise OSError(f"{part} is a link, which copydesk does not follow")
         self._safe.update(part for part in parts[1:] if part.is_dir())
+
+    def _remove_temporary(self, folder: str, names: set[str]) -> None:
+        """Remove what a killed process left while it wrote a file."""
+        for name in names:
+            if (found := _TEMPORARY.fullmatch(name)) and not self._is_read_only:
+                try:
+                    os.kill(int(found[1]), 0)
+                except ProcessLookupError:
+                    (self.root / folder / name).unlink(missing_ok=True)
+                except OSError:
+                    continue  # it runs, as another user
 
     def _remove_empty(self, folder: Path) -> None:
         while len(folder.relative_to(self.root).parts) > 2:  # source/_posts stays

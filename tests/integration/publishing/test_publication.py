@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from flows import cli, settings
-from flows.errors import ConfigurationError
+from flows.errors import ConfigurationError, Interrupted
 from flows.pipeline import locks
 from flows.publication.check import check_publications
-from flows.publication.publish import publish
+from flows.publication.publish import lock_name, publish
 from flows.publication.publish_all import publish_all
 from flows.publication.result import PublicationResult
 from flows.publication.state import state_file
@@ -213,6 +213,19 @@ def test_failing_command_is_an_error_and_is_repeated_when_nothing_is_new(desk):
     assert desk.command_count == 1, "the first command had succeeded"
 
 
+def test_stopped_command_is_ended_and_repeated(desk):
+    desk.configure(command=[sys.executable, "-c", "import time; time.sleep(60)"])
+    desk.store(post(1, "一"))
+    asked = iter([False, False, True])
+
+    with pytest.raises(Interrupted):
+        publish(desk.settings, "blog", is_stopping=lambda: next(asked, True))
+    desk.configure(command=COMMAND)
+
+    assert desk.publish().state == "published"
+    assert desk.command_count == 1
+
+
 def test_command_beyond_its_time_is_ended_and_secrets_are_not_printed(desk, monkeypatch):
     monkeypatch.setenv("DEPLOY_TOKEN", "s3cr3t-value")
     script = "import os, time; print(os.environ['DEPLOY_TOKEN'], flush=True); time.sleep(60)"
@@ -370,7 +383,7 @@ def test_publication_that_another_run_holds_is_an_error_of_the_command_only(desk
     desk.store(post(1, "一"))
     messages: list[str] = []
 
-    with locks.acquire(desk.settings, "publish-blog", flow="publish", run_id="blog"):
+    with locks.acquire(desk.settings, lock_name("blog"), flow="publish", run_id="blog"):
         after_sync = publish_all(desk.settings, ["blog"], notify=messages.append)
         code = cli.run(["--config", str(desk.folder / "copydesk.toml"), "publish"])
 
@@ -393,11 +406,14 @@ def test_crash_between_two_files_is_continued_and_the_command_runs(desk, monkeyp
         with pytest.raises(KeyboardInterrupt):
             desk.publish()
     (desk.site / written[0]).parent.mkdir(parents=True)
+    torn = desk.site / "_posts/.copydesk-export-999999999.tmp"
+    torn.touch()
     desk.store(replace(post(1, "一更正"), fetched_at=NOON + timedelta(hours=1)))
     done = desk.publish()
 
     assert len(done.changes.written) == 2
     assert desk.command_count == 1
+    assert not torn.exists()
 
 
 def test_one_post_for_articles_with_the_same_content(desk):
