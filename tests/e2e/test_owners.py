@@ -133,7 +133,7 @@ categories:@
  - Newest
 author: Town 3
 comments: false
-date: Sun, 01 Mar 2026 22:30:00 GMT
+date: Sat, 07 Mar 2026 22:30:00 GMT
 thumbnail: 'https://picsum.photos/400/300?random=6'
 ---
 
@@ -147,6 +147,9 @@ date: 2026-03-02 08:00:00
 ---
 The ferry {{ config.title }} returns at {% asset_img absent %} and `{{ 7 * 7 }}`.
 """
+
+
+ERASED = HAND_WRITTEN.replace("Ferry", "Pier")
 
 
 def publish_route(press: Press, town: int, *texts: str) -> None:
@@ -187,6 +190,7 @@ def hexo_owner(tmp_path: Path) -> Iterator[tuple[Owner, Press]]:
             publish_route(press, town, *texts)
         owner.write("source/_posts/town-3-news.md", AGGREGATED)
         owner.write("source/_posts/ferry.md", HAND_WRITTEN)
+        owner.write("source/_posts/pier.md", ERASED)
         commit_all(owner.folder)
         yield owner, press
 
@@ -199,19 +203,20 @@ NEWEST_TWO = (
 def test_owner_of_many_rsshub_routes_moves_in_and_publishes(hexo_owner, quick_retries):
     owner, press = hexo_owner
 
-    # Import the posts of the aggregator and one of her own; sync, which publishes.
+    # Import a post of the aggregator and two of her own; sync, which publishes.
     assert owner.type("import", str(owner.folder), "--source", "blog") == 0
     assert owner.is_clean()
     assert owner.type("sync") == 0
     assert (owner.commits(), owner.is_clean()) == (2, True)
     assert (owner.folder / "source/_posts/ferry.md").read_text("utf-8") == HAND_WRITTEN
-    assert (owner.folder / "source/old_post/town-3-news.md").read_text("utf-8") == AGGREGATED
-    assert len(list((owner.folder / "source/_posts").iterdir())) == 2 * ROUTES + 1
+    assert (owner.folder / "source/_posts/town-3-news.md").read_text("utf-8") == AGGREGATED
+    assert len(list((owner.folder / "source/_posts").iterdir())) == 2 * ROUTES + 2
+    assert len(list((owner.folder / "source/old_post").iterdir())) == ROUTES + 1
 
     # A route corrects a text; two erasures: an article of a route, and a post of her own.
     bridges = [f"The mayor of town 1 opened {number} bridges." for number in range(3)]
     publish_route(press, 1, *bridges[:2], "The mayor of town 1 opened no bridge.")
-    erased = [f"town-2:{press.url}/town/2/2", _id_of(owner, "Ferry%")]
+    erased = [f"town-2:{press.url}/town/2/2", _id_of(owner, "Pier%")]
     owner.age(timedelta(hours=2))
     assert owner.type("sync") == 0
     assert owner.rows("SELECT title FROM articles WHERE revision_count > 1") == [
