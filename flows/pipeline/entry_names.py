@@ -22,7 +22,7 @@ def entry_digest(source: Source, entry: Entry) -> bytes:
 
     A listing that carries its articles is parsed again when the parser or its options change.
     """
-    text = rows.entry_json(rows.without_other_ids(entry))
+    text = rows.entry_json(rows.comparable(entry))
     if entry.content is None:
         return key_of(text)
     parser, options = source.parser, sorted(source.options.items())

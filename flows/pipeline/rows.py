@@ -15,6 +15,7 @@ from typing import Any
 from flows.fetch import FetchFailure, FetchResponse
 from parsers.errors import ParseError
 from parsers.frontmatter.read import POST_PARSER
+from parsers.media import media_address
 from parsers.model import Article, BadEntry, Entry, Media, Page, Parser, Source
 from parsers.text.urls import canonicalize, is_http
 from warehouse.rows import ArticleRow, FetchRow, MediaRow, NewQuarantineEntry, StoredPost
@@ -66,7 +67,12 @@ def article_of(row: ArticleRow) -> Article:
 
 def entry_json(entry: Entry | None) -> str:
     """An entry as JSON text, to parse its page again without its listing."""
-    return "" if entry is None else json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True)
+    if entry is None:
+        return ""
+    values = asdict(entry)
+    if not entry.media:  # so that an upgrade fetches no page again
+        del values["media"]
+    return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 
 def entry_from_json(text: str) -> Entry | None:
@@ -81,9 +87,13 @@ def make_entry(fields: Mapping[str, Any]) -> Entry:
     return Entry(**{**fields, "media": media, "other_ids": other_ids})
 
 
-def without_other_ids(entry: Entry) -> Entry:
-    """The entry as its item of the listing gives it; other ids depend on the other items."""
-    return replace(entry, other_ids=())
+def comparable(entry: Entry) -> Entry:
+    """The entry as its item of the listing gives it: other ids depend on the other items.
+
+    The addresses of its media are without signatures, which change with each fetch.
+    """
+    media = tuple(replace(one, url=media_address(one.url)) for one in entry.media)
+    return replace(entry, other_ids=(), media=media)
 
 
 def is_same_entry(text: str, entry: Entry | None) -> bool:
@@ -91,7 +101,7 @@ def is_same_entry(text: str, entry: Entry | None) -> bool:
     known = entry_from_json(text)
     if known is None or entry is None:
         return known is entry
-    return without_other_ids(known) == without_other_ids(entry)
+    return comparable(known) == comparable(entry)
 
 
 def fetch_row(
