@@ -13,6 +13,7 @@ from tests.unit.warehouse.factories import (
     article,
     everything,
     fetched_later,
+    hash_of,
     rows_of,
     upsert,
     with_text,
@@ -157,6 +158,11 @@ def test_media_alone_are_an_article_whose_text_is_null(db: DuckDBPyConnection) -
     assert next(read_articles(db)) == replace(row, channel="")
     (hit,) = search(db, "降准").hits
     assert (hit.article_id, hit.snippet) == (row.article_id, "")
+    untitled = article(
+        2, title=None, text=None, body_html="", media=(PICTURE,), content_hash=hash_of("p")
+    )
+    assert upsert(db, untitled) == UpsertCounts(new=1)
+    assert len(search(db, "降准").hits) == 1
     assert verify(db, is_deep=True).problems == ()
 
 
