@@ -71,6 +71,7 @@ class SiteFolder:
             OSError: It cannot be written, or a link leads to it.
         """
         file = self.file(path)
+        self.has(path)  # lists its folder
         if not self._is_read_only:
             with atomic_file(file) as out:
                 out.write(data)

@@ -260,10 +260,14 @@ def test_post_that_abbrlink_rewrote_is_not_edited_and_keeps_its_key(desk):
 
     quiet = desk.publish()
     changed = desk.times()
+    other_record = replace(post(2, "二"), provenance='{"title": "css:h1"}')
+    desk.store(replace(other_record, fetched_at=NOON + timedelta(minutes=1)))
+    same_post = desk.publish()
     desk.store(replace(post(2, "二更正"), fetched_at=NOON + timedelta(hours=1)))
     corrected = desk.publish()
 
     assert (quiet.has_work, quiet.exit_code, changed) == (False, 0, before)
+    assert (same_post.has_work, same_post.changes.unchanged) == (False, 2)
     assert (corrected.changes.updated, corrected.exit_code) == (
         ["source/_posts/2026-03-14-feed_2.md"],
         0,
