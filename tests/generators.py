@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -28,6 +29,7 @@ class BuiltPage:
     authors: list[str]
     categories: list[str]
     category_links: list[str]
+    menu_links: list[str]
     time: str
     body: Tag
     scripts: int
@@ -78,15 +80,22 @@ def page_path(generator: Dialect, post: str) -> str:
 def read_page(file: Path) -> BuiltPage:
     """Read the page of a post."""
     soup = BeautifulSoup(file.read_bytes(), "lxml")
-    (title,), (body,) = soup.select("h1"), soup.select("div.body")
-    window_title = soup.title.get_text() if soup.title else ""
+    (title,), (body,) = soup.find_all("h1"), soup.find_all("div", class_="body")
+    facts = soup.find(class_="facts") or soup
+    categories = facts.find_all(class_="category")
+    menu = soup.find_all("nav")
     return BuiltPage(
         title=title.get_text(),
-        window_title=window_title,
-        authors=[one.get_text() for one in soup.select(".author")],
-        categories=[one.get_text() for one in soup.select(".category")],
-        category_links=[str(one["href"]) for one in soup.select(".category a")],
-        time="".join(str(one["datetime"]) for one in soup.select(".facts time")),
+        window_title=soup.title.get_text() if soup.title else "",
+        authors=[one.get_text() for one in facts.find_all(class_="author")],
+        categories=[one.get_text() for one in categories],
+        category_links=_links(categories),
+        menu_links=_links(menu),
+        time="".join(str(one["datetime"]) for one in facts.find_all("time")),
         body=body,
-        scripts=len(soup.select("script, iframe, object, embed")),
+        scripts=len(soup.find_all(["script", "iframe", "object", "embed"])),
     )
+
+
+def _links(found: Iterable[Tag]) -> list[str]:
+    return [str(link["href"]) for one in found for link in one.find_all("a")]
