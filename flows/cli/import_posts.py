@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,13 +10,6 @@ from flows.cli.console import Console, with_global_options
 from flows.cli.parameters import new_warehouse_option
 from flows.cli.progress import show_progress
 from flows.cli.run_result import print_run
-from flows.text import pluralize
-
-if TYPE_CHECKING:
-    from flows.pipeline.stats import RunReport
-
-
-_MAX_LINES = 12
 
 
 def _language(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -36,15 +28,6 @@ def _time_zone(_context: click.Context, _option: click.Parameter, value: str | N
             f"expected a name of the IANA database, such as Asia/Shanghai, found {value!r}."
         )
     return value
-
-
-def _notify_left_out(console: Console, report: RunReport) -> None:
-    left_out = sorted(report.left_out_files or (), key=lambda one: -one.files)
-    for one in left_out[:_MAX_LINES]:
-        where = "" if one.folder == "." else f" in {one.folder}"
-        console.notify(f"left out: {pluralize(one.files, 'file')}{where}: {one.reason}")
-    if more := sum(one.files for one in left_out[_MAX_LINES:]):
-        console.notify(f"left out: {pluralize(more, 'more file')} (--json names all)")
 
 
 @click.command(
@@ -105,7 +88,6 @@ def import_posts(
             notify=console.notify,
             progress=on_progress,
         )
-    _notify_left_out(console, report)
     if not report.totals()["discovered"]:
         console.notify(
             f"no post was found in {', '.join(map(str, paths))}: expected files that end in "

@@ -39,8 +39,10 @@ from flows.publishing.read_posts import (
     read_batches,
 )
 from flows.settings import Settings
+from flows.text import pluralize
 from parsers.frontmatter import PostDefaults
 from parsers.model import Extracted
+from parsers.text.characters import single_line
 from warehouse.records import not_modified, posts, quarantine, runs
 from warehouse.records.posts import KnownPost
 from warehouse.rows import Counters, UpsertCounts
@@ -55,6 +57,7 @@ MIN_FILES_FOR_PROCESSES = 400
 # Closing the warehouse rewrites the last part of each table, so it stays open from batch to
 # batch, but not longer than this: other processes want to write, too.
 _MAX_OPEN_SECONDS = 10.0
+_MAX_LINES = 12
 
 
 @dataclass(slots=True)
@@ -124,7 +127,9 @@ def import_posts(
             stats.seconds = time.monotonic() - started
         report = run.finish()
         run.publish()
-    return replace(report, left_out_files=_left_out(search))
+    left_out = _left_out(search)
+    _notify_left_out(run, left_out)
+    return replace(report, left_out_files=left_out)
 
 
 def _defaults(language: str | None, time_zone: str | None) -> PostDefaults:
@@ -165,6 +170,16 @@ def _batches(found: Files, known: Known) -> Iterator[_Batch]:
             else:
                 batch.known.append(before)
         yield batch
+
+
+def _notify_left_out(run: RunContext, left_out: Iterable[LeftOut]) -> None:
+    most = sorted(left_out, key=lambda one: -one.files)
+    for one in most[:_MAX_LINES]:
+        where = "" if one.folder == "." else f" in {one.folder}"
+        files = pluralize(one.files, "file")
+        run.environment.notify(single_line(f"left out: {files}{where}: {one.reason}"))
+    if more := sum(one.files for one in most[_MAX_LINES:]):
+        run.environment.notify(f"left out: {pluralize(more, 'more file')} (--json names all)")
 
 
 class _OpenWarehouse:

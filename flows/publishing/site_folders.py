@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-
+from parsers.errors import BadFrontMatter
 from parsers.frontmatter import NO_DEFAULTS, Dialect, PostDefaults
+from parsers.frontmatter.yaml_head import yaml_fields
 from parsers.model import Extracted
 
 POST_FOLDERS = frozenset({"_posts", "_drafts", "old_post"})
@@ -96,7 +96,7 @@ class _Config:
 
 def site_of(root: Path) -> Site | None:
     """Return the site whose root a folder is; ``None`` if it is none."""
-    names = {entry.name for entry in os.scandir(root)}
+    names = set(os.listdir(root))  # noqa: PTH208 - names are enough
     if not names.intersection((*_CONFIGS, *_SITE_FILES)):
         return None
     config = _read_config(root)
@@ -162,10 +162,10 @@ def _read_config(root: Path) -> _Config:
         if len(data) > _MAX_CONFIG_BYTES:
             return _Config(problem=f"{name}: more than {_MAX_CONFIG_BYTES:,} bytes")
         text = data.decode("utf-8-sig")
-        found = tomllib.loads(text) if name.endswith(".toml") else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        return _Config(problem=f"{name}: {' '.join(str(error).split())}")
-    return _Config(found if isinstance(found, dict) else {}, name)
+        is_toml = name.endswith(".toml")
+        return _Config(tomllib.loads(text) if is_toml else yaml_fields(text, 1, name), name)
+    except (OSError, ValueError, BadFrontMatter, RecursionError) as error:
+        return _Config(problem=f"{name}: {' '.join(str(error).removeprefix(name).split())}")
 
 
 def _defaults(config: _Config) -> PostDefaults:
@@ -185,7 +185,7 @@ def _language(config: _Config) -> str:
     """The declared language; Hexo may list several, the first is that of the posts."""
     for key in ("lang", "language", "locale"):
         value = config.values.get(key)
-        first = value[0] if isinstance(value, list) and value else value
+        first = value[0] if isinstance(value, list | tuple) and value else value
         if isinstance(first, str) and is_language(first.strip()):
             return first.strip().replace("_", "-")
     return ""

@@ -15,12 +15,13 @@ import yaml
 
 from parsers.frontmatter.block import MARK, Block
 from parsers.frontmatter.fast_head import fast_fields
-from parsers.frontmatter.yaml_head import NotYaml, Value, yaml_fields
+from parsers.frontmatter.yaml_head import NotYaml, Value, words, yaml_fields
 from parsers.frontmatter.yaml_quote import quoted
 
 _KEY = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?!//)[ \t]*(.*)", re.DOTALL)
 _ITEM = re.compile(r"[ \t]*-(?:[ \t]+(.*))?", re.DOTALL)
 _INDICATOR = re.compile(r"[|>][-+]?[ \t]+")
+_MERGE = re.compile(r"<<[\"']?\s*:")
 _BRACKETS = {"[": "]", "{": "}"}
 # PyYAML refuses ``=``, ``<<`` and days that no calendar has. The fast reader takes them for text.
 _UNSURE = re.compile(
@@ -77,7 +78,7 @@ def line_fields(block: Block, path: str, error: NotYaml) -> dict[str, Value]:
 def rewritten_head(head: str, fields: Mapping[str, Value]) -> list[str] | None:
     """Return the lines of a head that is no YAML, as YAML, with a last line that marks it.
 
-    Keys that are YAML by themselves keep their lines.
+    Keys that are YAML by themselves, with the same value, keep their lines.
 
     Args:
         head: The head.
@@ -91,7 +92,7 @@ def rewritten_head(head: str, fields: Mapping[str, Value]) -> list[str] | None:
     lines: list[str] = []
     try:
         for part in _parts(head):
-            lines += part.lines if is_yaml(part.text) else _written(part, fields)
+            lines += part.lines if _is_same(part, fields) else _written(part, fields)
     except _UnreadableError:
         return None
     while lines and not lines[-1].strip():
@@ -100,9 +101,14 @@ def rewritten_head(head: str, fields: Mapping[str, Value]) -> list[str] | None:
 
 
 def is_yaml(head: str) -> bool:
-    """Return whether a YAML parser with the types of YAML loads a head as a mapping."""
+    """Return whether a YAML parser with the types of YAML loads a head as a mapping.
+
+    So is a head that merges aliases: to resolve them may take forever.
+    """
     simple = fast_fields(head)
     if simple is not None and not any(map(_UNSURE.match, _texts(simple))):
+        return True
+    if _MERGE.search(head) and "*" in head:
         return True
     try:
         found = yaml.safe_load(head)
@@ -173,6 +179,14 @@ def _unquoted(text: str) -> str:
     if closing and text.count(text[0]) != text.count(closing):
         raise _UnreadableError  # a list that is not closed
     return text
+
+
+def _is_same(part: _Part, fields: Mapping[str, Value]) -> bool:
+    """Whether a key is YAML, and has the value that the reader of the post understood."""
+    if not is_yaml(part.text):
+        return False
+    found = yaml_fields(part.text, 1, "").get(part.key)
+    return part.key not in fields or words(found) == words(fields[part.key])
 
 
 def _written(part: _Part, fields: Mapping[str, Value]) -> list[str]:
