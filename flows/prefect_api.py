@@ -110,6 +110,31 @@ def find_server(settings: Settings) -> ServerInfo | None:
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunServer:
+    """The Prefect server that runs use.
+
+    Attributes:
+        serve: The ``copydesk serve`` it was found by; ``None`` for that of PREFECT_API_URL.
+    """
+
+    api_url: str
+    serve: ServerInfo | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether ``copydesk serve`` started it."""
+        return self.serve is not None and self.serve.is_own
+
+
+def find_run_server(environ: MutableMapping[str, str], settings: Settings) -> RunServer | None:
+    """Return the server of PREFECT_API_URL, or else that of ``copydesk serve``, if any."""
+    if url := configured_server(environ):
+        return RunServer(api_url=url)
+    serve = find_server(settings)
+    return RunServer(api_url=serve.api_url, serve=serve) if serve else None
+
+
 def _lock_file(settings: Settings) -> Path:
     warehouse = settings.warehouse.path
     return warehouse.parent / "locks" / f"{warehouse.name}.serve.lock"

@@ -301,15 +301,14 @@ def _compare(settings: Settings, on_progress: OnProgress) -> Iterator[CheckResul
 
 
 def _check_server(settings: Settings) -> Iterator[CheckResult]:
-    url = prefect_api.configured_server(os.environ)
-    serve = None if url else prefect_api.find_server(settings)
-    if not url and not serve:
+    server = prefect_api.find_run_server(os.environ, settings)
+    if not server:
         yield CheckResult(
             "server", "ok", "no PREFECT_API_URL: each run starts its own Prefect server"
         )
         return
-    url = url or (serve.api_url if serve else "")
-    prefect_api.prepare_client(os.environ, settings, url, is_own=bool(serve and serve.is_own))
+    url, serve = server.api_url, server.serve
+    prefect_api.prepare_client(os.environ, settings, url, is_own=server.is_own)
     if problem := prefect_api.server_problem(url):
         advice = (
             f"if it stays so, restart `copydesk serve` (process {serve.pid})"

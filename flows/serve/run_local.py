@@ -33,6 +33,7 @@ from flows.settings import resolve_config_file
 
 if TYPE_CHECKING:
     from flows.pipeline.run import RunEnvironment, Trigger
+    from flows.prefect_api import RunServer
     from flows.settings import Settings
 
 _CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
@@ -77,10 +78,11 @@ def run_sync(
         "config": _path(resolve_config_file(config)),
     }
     options: dict[str, Any] = {"settings": settings, "notify": notify, "progress": progress}
-    has_server = prefect_api.configured_server(os.environ) or prefect_api.find_server(settings)
+    server = prefect_api.find_run_server(os.environ, settings)
     try:
-        if start_server or has_server:
-            return run_flow("flows.sync.sync", parameters, verbosity=verbosity, **options)
+        if start_server or server:
+            options |= {"server": server, "verbosity": verbosity}
+            return run_flow("flows.sync.sync", parameters, **options)
     except ServerNotStarted as error:
         notify(f"{error}\nThis run continues without Prefect; `copydesk doctor` checks the server")
     environment, signals = _environment(notify, progress)
@@ -157,7 +159,9 @@ def run_backfill(
         "restart": restart,
         "config": _path(resolve_config_file(config)),
     }
-    return run_flow("flows.backfill.backfill", parameters, settings=settings, **options)
+    server = prefect_api.find_run_server(os.environ, settings)
+    options |= {"settings": settings, "server": server}
+    return run_flow("flows.backfill.backfill", parameters, **options)
 
 
 def run_reparse(
@@ -186,7 +190,9 @@ def run_reparse(
         "diff": diff,
         "config": _path(resolve_config_file(config)),
     }
-    return run_flow("flows.reparse.reparse", parameters, settings=settings, **options)
+    server = prefect_api.find_run_server(os.environ, settings)
+    options |= {"settings": settings, "server": server}
+    return run_flow("flows.reparse.reparse", parameters, **options)
 
 
 def run_import(
@@ -216,6 +222,7 @@ def run_flow(
     parameters: dict[str, Any],
     *,
     settings: Settings,
+    server: RunServer | None,
     notify: Notify,
     progress: OnProgress,
     verbosity: int = 0,
@@ -228,6 +235,7 @@ def run_flow(
         entrypoint: ``package.module.flow``.
         parameters: Of the flow.
         settings: The configuration.
+        server: Records the run; ``None`` starts one that ends with this process.
         notify: Called with messages.
         progress: Called after each batch.
         verbosity: 1 shows Prefect's log on the terminal.
@@ -246,7 +254,7 @@ def run_flow(
         signals=lambda: graceful_shutdown(stop, notify),
     )
     with graceful_shutdown(stop, notify):
-        use_server(settings, stop=stop, notify=notify, verbosity=verbosity)
+        use_server(settings, server, stop=stop, notify=notify, verbosity=verbosity)
         module, _, name = entrypoint.rpartition(".")
         flow = getattr(import_module(module), name).with_options(on_running=[label_process])
         with use_environment(environment):
@@ -254,26 +262,30 @@ def run_flow(
 
 
 def use_server(
-    settings: Settings, *, stop: threading.Event, notify: Notify, verbosity: int = 0
+    settings: Settings,
+    server: RunServer | None,
+    *,
+    stop: threading.Event,
+    notify: Notify,
+    verbosity: int = 0,
 ) -> None:
-    """Find a Prefect server, or start one that ends with this process.
+    """Prepare Prefect for a server, or start one that ends with this process.
 
     Raises:
         ServerNotStarted: It cannot be used, or does not start.
     """
-    api_url = prefect_api.configured_server(os.environ)
-    serve = None if api_url else prefect_api.find_server(settings)
-    if serve:
-        api_url = serve.api_url
-        notify(f"using the Prefect server of `copydesk serve` at {redact_url(api_url)}")
     _prepare_logging(verbosity)
-    is_own = api_url is None or bool(serve and serve.is_own)
-    prefect_api.prepare_client(os.environ, settings, api_url, is_own=is_own)
-    if api_url is None:
+    if server is None:
+        prefect_api.prepare_client(os.environ, settings, None, is_own=True)
         _start_server(settings, stop=stop, notify=notify)
-    elif problem := prefect_api.server_problem(api_url):
-        error = ServerNotStarted(f"the Prefect server {redact_url(api_url)} {problem}")
-        if serve:
+        return
+    shown = redact_url(server.api_url)
+    if server.serve:
+        notify(f"using the Prefect server of `copydesk serve` at {shown}")
+    prefect_api.prepare_client(os.environ, settings, server.api_url, is_own=server.is_own)
+    if problem := prefect_api.server_problem(server.api_url):
+        error = ServerNotStarted(f"the Prefect server {shown} {problem}")
+        if server.serve:
             error.add_note(
                 "`copydesk serve` may still be starting: run the command again, or see "
                 "`copydesk doctor`"

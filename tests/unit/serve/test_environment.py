@@ -10,8 +10,10 @@ import pytest
 
 from flows.errors import ConfigurationError, RunFailed
 from flows.prefect_api import (
+    RunServer,
     ServerInfo,
     configured_server,
+    find_run_server,
     find_server,
     own_api_url,
     prefect_home,
@@ -172,6 +174,19 @@ def test_one_process_serves_a_warehouse_and_others_find_its_server(tmp_path):
             pytest.fail("two serve one warehouse")
 
     assert find_server(settings) is None
+
+
+def test_run_uses_the_server_of_the_environment_or_else_that_of_serve(tmp_path):
+    settings = settings_at(tmp_path / "c.duckdb")
+    named = {"PREFECT_API_URL": "https://prefect.example/api/"}
+    with single_instance(settings, OWN):
+        other = find_run_server(named, settings)
+        assert other == RunServer(api_url="https://prefect.example/api")
+        assert not other.is_own
+        served = find_run_server({}, settings)
+        assert served == RunServer(api_url=OWN.api_url, serve=OWN)
+        assert served.is_own
+    assert find_run_server({}, settings) is None
 
 
 def test_look_of_another_command_does_not_keep_serve_from_starting(tmp_path):
