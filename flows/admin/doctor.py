@@ -20,11 +20,12 @@ from flows.archive.files import locate
 from flows.callbacks import OnProgress, no_progress
 from flows.pipeline.restore import restore_steps
 from flows.pipeline.run import fetch_policy
+from flows.pipeline.snapshot import current_snapshot
 from flows.secrets.redact import redact_url
 from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry
-from warehouse import connect_read_only, current_snapshot, migrate
+from warehouse import connect_read_only, migrate
 from warehouse.care.snapshot import other_files
 from warehouse.checkpoint_log import log_file
 from warehouse.db import check_size
@@ -239,7 +240,7 @@ def _check_warehouse(settings: Settings, *, verify: bool) -> Iterator[CheckResul
 def _check_snapshot(settings: Settings) -> Iterator[CheckResult]:
     warehouse = settings.warehouse
     try:
-        snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
+        snapshot = current_snapshot(settings)
         with connect_read_only(snapshot.path) as db:
             check_size(db, snapshot.path)
             db.execute("SELECT count(*) FROM articles").fetchall()
@@ -283,7 +284,7 @@ def _compare(settings: Settings, on_progress: OnProgress) -> Iterator[CheckResul
     """Compare the snapshot with the warehouse, and stored text and archive with the snapshot."""
     path: Path | None = None
     with suppress(WarehouseMissing, WrongSnapshot):
-        path = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path).path
+        path = current_snapshot(settings).path
     try:
         if path is not None:
             with connect_read_only(path) as db:

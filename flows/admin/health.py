@@ -15,9 +15,10 @@ from flows import schedules
 from flows.callbacks import Notify
 from flows.pipeline.health.messages import finding_json, finding_message
 from flows.pipeline.restore import require_warehouse
+from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings, source_schedules
 from flows.text import humanize_duration
-from warehouse import connect_read_only, current_snapshot, db
+from warehouse import connect_read_only, db
 from warehouse.care import snapshot
 from warehouse.errors import NotFound
 from warehouse.records import health
@@ -125,8 +126,7 @@ def report(
         WarehouseMissing: No snapshot was published yet.
     """
     names = [one.slug for one in settings.selected_sources((source,) if source else ())]
-    warehouse = settings.warehouse
-    path = current_snapshot(warehouse.snapshot, of=warehouse.path).path
+    path = current_snapshot(settings).path
     with connect_read_only(path) as store:
         return report_of(store, settings, names, now=now)
 

@@ -27,8 +27,9 @@ from flows.admin.search import search_in
 from flows.admin.sql_child import LIMITS
 from flows.admin.sql_worker import SqlWorker
 from flows.errors import FlowError
+from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings
-from warehouse import WarehouseError, connect_for_queries, current_snapshot
+from warehouse import WarehouseError, connect_for_queries
 from warehouse.care.snapshot import Snapshot
 from warehouse.read.article import read_article, read_sightings
 from warehouse.read.catalog import MACROS, read_views
@@ -217,8 +218,7 @@ class Tools:
         self._worker.stop()
 
     def _snapshot(self) -> Snapshot:
-        store = self._settings.warehouse
-        return current_snapshot(store.snapshot, of=store.path)
+        return current_snapshot(self._settings)
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[DuckDBPyConnection, Snapshot]]:

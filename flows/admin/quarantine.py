@@ -11,8 +11,9 @@ from duckdb import DuckDBPyConnection
 
 from flows.callbacks import Notify
 from flows.pipeline.restore import require_warehouse
+from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings
-from warehouse import connect_read_only, current_snapshot, db
+from warehouse import connect_read_only, db
 from warehouse.care import snapshot
 from warehouse.records import gaps, quarantine
 from warehouse.rows import Gap, QuarantineEntry
@@ -149,6 +150,5 @@ def gap_json(gap: Gap) -> dict[str, Any]:
 
 @contextmanager
 def _snapshot(settings: Settings) -> Iterator[DuckDBPyConnection]:
-    warehouse = settings.warehouse
-    with connect_read_only(current_snapshot(warehouse.snapshot, of=warehouse.path).path) as store:
+    with connect_read_only(current_snapshot(settings).path) as store:
         yield store

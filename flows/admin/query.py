@@ -12,10 +12,11 @@ from duckdb import DuckDBPyConnection
 
 from flows.callbacks import Notify
 from flows.pipeline.restore import require_warehouse
+from flows.pipeline.snapshot import current_snapshot
 from flows.query_result import QueryResult
 from flows.settings import Settings
 from flows.text import pluralize
-from warehouse import connect_for_queries, current_snapshot, run_query
+from warehouse import connect_for_queries, run_query
 from warehouse.read.query import run_query_arrow
 
 OLD_SECONDS = 3600.0
@@ -64,7 +65,7 @@ def file_to_read(settings: Settings, *, live: bool, notify: Notify) -> Path:
     if live:
         require_warehouse(settings)
         return settings.warehouse.path
-    snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
+    snapshot = current_snapshot(settings)
     seconds = snapshot.age().total_seconds()
     if seconds > OLD_SECONDS:
         hours = seconds / 3600

@@ -10,11 +10,12 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from flows import word_diff
+from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings
 from flows.text import pluralize
 from flows.word_diff import Mark, Operation
 from parsers.text.characters import single_line
-from warehouse import connect_read_only, current_snapshot
+from warehouse import connect_read_only
 from warehouse.errors import NotFound
 from warehouse.read.revisions import Revision, nearest_article_id, read_revisions
 
@@ -87,7 +88,7 @@ def read_history(settings: Settings, article_id: str, *, has_diff: bool = False)
         WarehouseMissing: No snapshot was published yet.
         NotFound: No article has this id; the message names the nearest known one.
     """
-    snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
+    snapshot = current_snapshot(settings)
     with connect_read_only(snapshot.path) as db:
         return history_in(db, article_id, has_diff=has_diff)
 

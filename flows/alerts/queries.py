@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from duckdb import DuckDBPyConnection
 
 from flows.alert_settings import QuerySettings
+from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings
 from parsers.text.characters import single_line
-from warehouse import connect_for_queries, current_snapshot, run_query
+from warehouse import connect_for_queries, run_query
 from warehouse.errors import WarehouseError, WarehouseMissing
 from warehouse.records.deliveries import Item
 from warehouse.rows import ResultSet
@@ -63,8 +64,7 @@ def run_queries(settings: Settings) -> list[SavedResult]:
     if not queries:
         return []
     try:
-        warehouse = settings.warehouse
-        snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
+        snapshot = current_snapshot(settings)
         with connect_for_queries(snapshot.path) as db:
             return [_run(db, name, query) for name, query in queries.items()]
     except WarehouseMissing:

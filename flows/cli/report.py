@@ -52,12 +52,13 @@ def write_report(settings: Settings, out: Path) -> Report:
     """
     from zoneinfo import ZoneInfo
 
+    from flows.pipeline.snapshot import current_snapshot
     from flows.publishing.documents import atomic_file
     from flows.web.report import make_report
-    from warehouse import connect_for_queries, current_snapshot
+    from warehouse import connect_for_queries
     from warehouse.migrate import check_version
 
-    snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
+    snapshot = current_snapshot(settings)
     with connect_for_queries(snapshot.path) as db:
         check_version(db, snapshot.path)
         page = make_report(db, at=snapshot.published_at, zone=ZoneInfo(settings.defaults.time_zone))
