@@ -37,6 +37,7 @@ from warehouse.errors import (
 )
 from warehouse.file_size import is_short, missing_bytes
 from warehouse.instance import CONFIG, MEMORY, NAME
+from warehouse.quote import literal
 
 _RETRY_SECONDS = 0.01
 
@@ -150,10 +151,9 @@ def check_size(db: DuckDBPyConnection, path: Path) -> None:
 
 
 def _attach_for_reading(db: DuckDBPyConnection, path: Path) -> None:
-    quoted = str(path).replace("'", "''")
-    db.execute(f"ATTACH '{quoted}' AS {NAME} (READ_ONLY)")
+    db.execute(f"ATTACH {literal(path)} AS {NAME} (READ_ONLY)")
     db.execute(f"USE {NAME}")
-    db.execute(f"SET temp_directory = '{quoted}.tmp'")
+    db.execute(f"SET temp_directory = {literal(f'{path}.tmp')}")
     if 0 < (found := migrate.version(db)) < migrate.FIRST_VERSION:
         raise WarehouseTooOld(
             f"{path}: has schema {found} of an earlier copydesk; the next run upgrades it "

@@ -14,6 +14,8 @@ from threading import Lock
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from warehouse.quote import literal
+
 STORAGE_VERSION = "v1.5.0"
 """Half the size of DuckDB's default, and the write-ahead log knows its file."""
 
@@ -106,10 +108,9 @@ def _attached(path: Path) -> _Instance:
 
 
 def _attach(one: _Instance, path: Path) -> None:
-    quoted = str(path).replace("'", "''")
     is_new = not path.exists() or not path.stat().st_size
     version = f", STORAGE_VERSION '{STORAGE_VERSION}'" if is_new else ""
-    one.root.execute(f"ATTACH '{quoted}' AS {NAME} (READ_WRITE{version})")
+    one.root.execute(f"ATTACH {literal(path)} AS {NAME} (READ_WRITE{version})")
 
 
 def _new(path: Path) -> _Instance:

@@ -16,6 +16,7 @@ from warehouse.db import connect, resolve_path, transaction
 from warehouse.duckdb_errors import translate_errors
 from warehouse.errors import WarehouseBusy, WarehouseError
 from warehouse.instance import STORAGE_VERSION
+from warehouse.quote import identifier, literal
 from warehouse.search import index, runs
 from warehouse.syndication import index as fingerprints
 
@@ -177,11 +178,9 @@ def _rewrite(db: DuckDBPyConnection, fresh: Path) -> None:
     """Copy every table, view and row to a new file, and compare."""
     fresh.unlink(missing_ok=True)
     current = str(db.execute("SELECT current_database()").fetchall()[0][0])
-    quoted = str(fresh).replace("'", "''")
-    db.execute(f"ATTACH '{quoted}' AS copydesk_fresh (STORAGE_VERSION '{STORAGE_VERSION}')")
-    name = current.replace('"', '""')
+    db.execute(f"ATTACH {literal(fresh)} AS copydesk_fresh (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
-        db.execute(f'COPY FROM DATABASE "{name}" TO copydesk_fresh')
+        db.execute(f"COPY FROM DATABASE {identifier(current)} TO copydesk_fresh")
         db.execute("CHECKPOINT copydesk_fresh")
         if fingerprint(db, current) != fingerprint(db, "copydesk_fresh"):
             raise WarehouseError(f"{fresh}: differs from the file it copies; the old file stays")

@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 from warehouse import stage
 from warehouse.errors import BadRow
 from warehouse.keys import as_uuid
+from warehouse.quote import identifier
 from warehouse.read.articles import RECORD_COLUMNS, article_row
 from warehouse.rows import ArticleRow
 from warehouse.search.rules import INDEX_RULES
@@ -161,8 +162,8 @@ def verify(db: DuckDBPyConnection, *, is_deep: bool = False) -> IntegrityReport:
 
 def fingerprint(db: DuckDBPyConnection, database: str) -> dict[str, tuple[int, str]]:
     """Return the number of rows and a hash over every value of each table."""
-    name = database.replace('"', '""')
-    return {table: _read_all(db, f'"{name}"._store.{table}') for table in TABLES}
+    name = identifier(database)
+    return {table: _read_all(db, f"{name}._store.{table}") for table in TABLES}
 
 
 @dataclass(frozen=True, slots=True)

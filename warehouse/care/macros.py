@@ -10,6 +10,7 @@ import re
 from duckdb import DuckDBPyConnection
 
 from warehouse.db import transaction
+from warehouse.quote import literal
 from warehouse.search.query import DEFAULTS
 
 _MACROS = """
@@ -33,7 +34,7 @@ def set_home(db: DuckDBPyConnection, snapshot: str, warehouse: str) -> None:
     found = db.execute(_MACROS).fetchall()
     if all(one == comment for *_, one in found):
         return
-    names = f"IN (home, 'copydesk', {_quoted(warehouse)})"
+    names = f"IN (home, 'copydesk', {literal(warehouse)})"
     with transaction(db):
         for name, parameters, body, _ in found:
             given = ", ".join(
@@ -43,11 +44,7 @@ def set_home(db: DuckDBPyConnection, snapshot: str, warehouse: str) -> None:
             )
             fitted = _OWN_NAMES.sub(lambda _: names, body)
             db.execute(
-                f"CREATE OR REPLACE MACRO {name}({given}, home := {_quoted(snapshot)}) "
+                f"CREATE OR REPLACE MACRO {name}({given}, home := {literal(snapshot)}) "
                 f"AS TABLE {fitted}"
             )
-            db.execute(f"COMMENT ON MACRO TABLE {name} IS {_quoted(comment)}")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+            db.execute(f"COMMENT ON MACRO TABLE {name} IS {literal(comment)}")

@@ -17,6 +17,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from warehouse.db import opened
 from warehouse.errors import BadQuery, WarehouseError
+from warehouse.quote import literal
 from warehouse.rows import ResultSet
 
 if TYPE_CHECKING:
@@ -154,9 +155,8 @@ def _number(text: str) -> float | str:
 def _stored(column: str, kind: str, name: str) -> str:
     """Return a value that a Parquet file holds exactly."""
     if kind in _FINITE:
-        quoted = name.replace("'", "''")
-        refusal = f"column {quoted} has an infinite {kind}: Parquet has none, cast it to VARCHAR"
-        return f"CASE WHEN isinf({column}) THEN error('{refusal}') ELSE {column} END"
+        refusal = f"column {name} has an infinite {kind}: Parquet has none, cast it to VARCHAR"
+        return f"CASE WHEN isinf({column}) THEN error({literal(refusal)}) ELSE {column} END"
     if kind in _WHOLE:
         return f"CAST({column} AS DECIMAL(38, 0))"
     if kind in _EXACT or _SAME_IN_PARQUET.fullmatch(kind):
