@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import duckdb
 sys.path[0] = str(Path(__file__).parents[2])
 
 from tests.bench.duplicates_corpus import VARIANTS, Document, corpus  # noqa: E402
+from tests.bench.rows import article_row  # noqa: E402
 from warehouse import ArticleRow, connect, observe, transaction, upsert_articles  # noqa: E402
 from warehouse.syndication import index, pairs  # noqa: E402
 
@@ -171,20 +171,12 @@ def _article_id(one: Document) -> str:
 
 
 def _row(one: Document) -> ArticleRow:
-    return ArticleRow(
-        article_id=_article_id(one),
-        source=one.source,
-        source_article_id=str(one.number),
-        url=f"https://example.org/{one.number}",
-        canonical_url=f"https://example.org/{one.number}",
+    return article_row(
+        one.source,
+        one.number,
         title=one.title,
-        published_at=one.at,
-        body_html="",
         text=one.text,
-        content_hash="c1:" + sha256(f"{one.title}\n{one.text}".encode()).hexdigest(),
-        parser="bench",
-        parser_version="1",
-        channel="bench",
+        published_at=one.at,
         fetched_at=one.at + timedelta(minutes=5),
     )
 

@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from tests.bench.rows import article_row
 from tests.bench.search_corpus import FIRST_DAY, SOURCES, Document, Query
 from warehouse import (
-    ArticleRow,
     Observation,
     connect,
     connect_for_queries,
@@ -163,22 +162,13 @@ def _transaction(db: DuckDBPyConnection, rows: list[Observation]) -> float:
 
 
 def _observed(one: Document) -> Observation:
-    own_id = str(one.number)
     return observe(
-        ArticleRow(
-            article_id=f"{one.source}:{own_id}",
-            source=one.source,
-            source_article_id=own_id,
-            url=f"https://example.org/{own_id}",
-            canonical_url=f"https://example.org/{own_id}",
+        article_row(
+            one.source,
+            one.number,
             title=one.title,
-            published_at=one.published_at,
-            body_html="",
             text=one.text,
-            content_hash="c1:" + sha256(f"{one.title}\n{one.text}".encode()).hexdigest(),
-            parser="bench",
-            parser_version="1",
-            channel="bench",
+            published_at=one.published_at,
             fetched_at=one.published_at,
         )
     )
