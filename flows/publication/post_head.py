@@ -64,7 +64,7 @@ def meaning_of(data: bytes) -> PostMeaning:
     except BadFrontMatter:
         return NO_MEANING
     values = {key: _plain(fields[key]) for key in sorted(OWN_KEYS & fields.keys()) if key != _DATE}
-    text = json.dumps([values, block.body.strip()], ensure_ascii=False)
+    text = json.dumps([values, block.body.strip()], ensure_ascii=False, sort_keys=True)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return PostMeaning(digest=digest, date=" ".join(words(fields.get(_DATE))))
 
@@ -135,7 +135,10 @@ def _yaml(value: FrontMatterValue) -> str:
 
 
 def _plain(value: Value) -> object:
-    return dict(value) if isinstance(value, Mapping) else words(value)
+    """A value for comparison; nothing and an empty list are the same."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return value.strip() if isinstance(value, str) else [_plain(one) for one in value] or ""
 
 
 def _is_same(one: str, other: str) -> bool:

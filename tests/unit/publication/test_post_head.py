@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from flows.publication.post_head import OWN_KEYS, add_keys, keep_added_keys, meaning_of
 from parsers.frontmatter import Dialect, write_post
+from parsers.model import Media
 from tests.unit.publishing.conftest import make_article
 
 WORDS = st.text(
@@ -91,12 +93,18 @@ def test_keys_of_the_configuration_are_added_and_replace_its_own(article, dialec
 
 @pytest.mark.parametrize("dialect", get_args(Dialect))
 def test_keys_of_new_posts_are_known(dialect):
+    video = Media(kind="video", url="https://example.org/v.mp4", length=9, duration=1.5)
     article = make_article(
         article_id="feed:1", source="feed", source_article_id="1", authors=("a",),
-        lead_image="https://example.org/a.png", published_precision="minute",
+        lead_image="https://example.org/a.png", published_precision="minute", media=(video,),
     )  # fmt: skip
+    post = write_post(article, dialect).data
+    other = write_post(replace(article, media=(replace(video, length=8),)), dialect).data
 
-    assert head_of(write_post(article, dialect).data).keys() <= OWN_KEYS
+    assert head_of(post).keys() <= OWN_KEYS
+    assert "media" in head_of(post)
+    assert meaning_of(dumped_again(post)).is_same(meaning_of(post))
+    assert not meaning_of(other).is_same(meaning_of(post))
 
 
 @pytest.mark.parametrize(
