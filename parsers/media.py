@@ -18,6 +18,7 @@ _ENDINGS: dict[MediaKind, str] = {
 }
 _KIND_BY_ENDING = {one: kind for kind, ends in _ENDINGS.items() for one in ends.split()}
 _FILE = re.compile(rf"\.({'|'.join(_KIND_BY_ENDING)})$", re.IGNORECASE)
+_NO_TRACKERS: frozenset[str] = frozenset()
 _DECLARED: dict[str, MediaKind] = {
     "image": "picture",
     "picture": "picture",
@@ -126,12 +127,13 @@ def is_file(one: Media) -> bool:
 def media_address(url: str) -> str:
     """Return what two addresses of one file have in common.
 
-    That is the canonical form without the scheme, and without the query after the name of a
-    file: signatures and sizes change, the picture does not.
+    That is the address without scheme and fragment, and without the query after the name of a
+    file: signatures and sizes change, the picture does not. The content hash ``c1`` contains
+    it, so that neither this rule nor the list of endings may change.
     """
     if not is_http(url):
         return url.strip()
-    _, _, address = canonicalize(url).partition("://")
+    _, _, address = canonicalize(url, drop=_NO_TRACKERS).partition("://")
     path, _, _ = address.partition("?")
     return path if _FILE.search(path) else address
 

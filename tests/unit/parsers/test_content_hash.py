@@ -39,6 +39,14 @@ def test_golden_values_never_change(title: str, text: str, value: str) -> None:
     assert content_hash(title, text) == value
 
 
+def test_golden_value_of_media_alone_never_changes() -> None:
+    media = ["https://Cdn.example/1.MP3?token=1#t=9", "http://cdn.example/640?fmt=png", "a/b.jpg"]
+
+    assert content_hash("Evening", None, media) == (
+        "c1:e88bc100ac68482beb8eb8f8776e661148a9b9ab5629485fd145a0152733187c"
+    )
+
+
 SAME = {
     "full_width_dot": ("11．28", "11.28"),
     "full_width_percent": ("上涨102．2％", "上涨102.2%"),
