@@ -37,7 +37,7 @@ class RepeatedPages:
         """
         for one, found in parsed:
             if one.fetched is not None and isinstance(found, Observation):
-                self._texts[_key(found.row)].add(found.row.article_id)
+                self._texts[content_digest(found.row)].add(found.row.article_id)
                 if target := _target(one.page):
                     self._targets[target].add(found.row.article_id)
         return [(one, self._refused(source, one, found)) for one, found in parsed]
@@ -48,7 +48,7 @@ class RepeatedPages:
         if one.fetched is None or not isinstance(found, Observation):
             return found
         row, page = found.row, one.page
-        same_text = len(self._texts[_key(row)])
+        same_text = len(self._texts[content_digest(row)])
         same_target = len(self._targets[_target(page)]) if _target(page) else 0
         if max(same_text, same_target) < 2 or _is_of_its_listing(page, row):
             return found
@@ -79,7 +79,8 @@ def _is_unlisted(row: ArticleRow, count: int) -> bool:
     return count >= MIN_UNLISTED and row.source_article_id == row.canonical_url
 
 
-def _key(row: ArticleRow) -> bytes:
+def content_digest(row: ArticleRow) -> bytes:
+    """A digest of the text without spaces, else of the addresses of the media."""
     content = "".join(row.text.split()) if row.text else "\n".join(one.url for one in row.media)
     return sha256(content.encode("utf-8", "surrogatepass")).digest()[:16]
 

@@ -315,3 +315,13 @@ def test_no_item_of_any_listing_is_lost(feed: list[Item], identity: str):
 
         assert set(found) == different
         assert again == UpsertCounts(unchanged=len(found))
+
+
+def test_pictures_without_a_text_share_no_text(desk: Desk) -> None:
+    """They share a guid, as different articles do; two signs would make them one."""
+    for number, title in enumerate(TITLES[:2]):
+        picture = Item(
+            title=title, text=f"<img src='{number}.jpg'>", link=f"{SITE}{number}", guid="1"
+        )
+
+        assert desk.sync([picture], identity="guid") == UpsertCounts(new=1)
