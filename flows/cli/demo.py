@@ -28,7 +28,7 @@ def demo(console: Console, output: Path | None) -> int:
 
     Serves the demo site on loopback, syncs every source once into a new warehouse, and
     prints counters, sample queries and the path of the warehouse. With --output it also writes
-    report.html, the page of copydesk report.
+    report.html, the page of copydesk report, and site, the pages of copydesk site.
     """
     from flows.cli.demo_run import run_demo
 

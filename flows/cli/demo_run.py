@@ -17,14 +17,18 @@ from flows import demo_site, settings
 from flows.admin.query import query
 from flows.callbacks import Notify, OnProgress
 from flows.cli.report import write_report
+from flows.cli.site import write_site
 from flows.cli.tables import table
 from flows.errors import RunFailed
 from flows.pipeline.stats import RunReport
 from flows.serve.run_local import run_sync
+from flows.web.site.options import SiteOptions
 
 DEMO_SITE_PORT = 8765
 REPORT = "report.html"
 """The name of the report in the folder of the demo."""
+SITE = "site"
+"""The name of the folder of the static site there."""
 
 # An article that no listing holds, found by a share link.
 ARTICLE_URL = "http://finews.zning.xyz/html_News/NewsShare.html?infoCode=NW202203082300310099"
@@ -95,6 +99,7 @@ def run_demo(
             parts.append(_query_text(chosen, _QUARANTINE, notify))
         if output:
             write_report(chosen, folder / REPORT)
+            write_site(chosen, folder / SITE, SiteOptions(title="copydesk demo"))
             parts.append(_places(chosen, config, port))
         else:
             parts.append("(deleted; keep: --output DIR)")
@@ -190,6 +195,7 @@ def _places(chosen: settings.Settings, config: Path, port: int) -> str:
         ("snapshot", chosen.warehouse.snapshot),
         ("archive", chosen.archive.path),
         ("report", config.with_name(REPORT)),
+        ("site", config.with_name(SITE) / "index.html"),
         ("query", f"{copydesk} query '{_QUERY}'"),
         ("next sync", f"copydesk demo-site --port {port} &"),
         ("", f"{copydesk} sync"),

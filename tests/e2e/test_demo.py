@@ -57,6 +57,7 @@ def test_demo_fills_a_warehouse_from_every_source_and_quarantines_the_three_brok
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "人人都是产品经理" in page
     assert len(page.encode()) < 200_000
+    assert "碳中和" in (folder / "site/index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.e2e
