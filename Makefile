@@ -20,7 +20,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
 .PHONY: help install debian axe hexo actionlint demo check test test-unit test-integration test-e2e test-security test-slow test-lake test-frames test-all
-.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-orchestration record pins package clean
+.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-site bench-orchestration record pins package clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 28
@@ -140,6 +140,9 @@ bench-report: install ## Measure the report of 100,000 articles: time and size
 
 bench-browse: install ## Measure the pages of browse at 100,000 articles while snapshots are published
 	@$(BIN)/python tests/bench/browse.py
+
+bench-site: install ## Measure the static site of 37,000 articles: all of it, 20 new ones; against writing its bytes, and Hugo
+	@$(BIN)/python tests/bench/site.py
 
 bench-orchestration: install ## Measure what Prefect costs a run
 	@$(BIN)/python tests/bench/orchestration.py
