@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nh3
 
 _IMAGES = {"img", "map", "area"}
@@ -13,6 +15,9 @@ _ATTRIBUTES = {
 }
 _SCHEMES = {"http", "https", "mailto"}
 _LINK_REL = "noopener noreferrer nofollow"
+
+# As nh3 writes it: a value holds no quotation mark.
+_IMAGE = re.compile('<img((?: [a-z]+="[^"]*")*)>')
 
 _TEXT_ONLY = nh3.Cleaner(
     tags=set(_TAGS),
@@ -38,5 +43,12 @@ def clean_body(html: str) -> str:
 
 
 def clean_body_with_images(html: str) -> str:
-    """Keep images, too; a browser loads them late and without the address of the page."""
-    return _WITH_IMAGES.clean(html)
+    """Keep images, too; a browser loads them late and without the address of the page.
+
+    An image without a text gets an empty one: a reader would hear its address instead.
+    """
+    return _IMAGE.sub(_with_text, _WITH_IMAGES.clean(html))
+
+
+def _with_text(image: re.Match[str]) -> str:
+    return image[0] if ' alt="' in image[0] else f'<img alt=""{image[1]}>'

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from duckdb import DuckDBPyConnection
@@ -11,39 +13,36 @@ from markupsafe import escape
 
 from flows.web.site.names import article_path
 from parsers.text.urls import is_http
-from warehouse import stage
+from warehouse.read.current import CURRENT_ARTICLES
 
-# The hashes stand for all that a page of the article, or a line about it in a list, shows.
-_ARTICLES = """
-    SELECT article_id, source, title, authors, publisher, published_at, published_on,
-           published_precision, published_timezone, updated_at, categories, tags, language,
-           lead_image, media, url, completeness, state, revision_count, first_seen_at,
+# The hashes stand for all that a page of the article, or a line about it in a list, shows. Times
+# are numbers: Python's own would be a third of the CPU.
+_ARTICLES = f"""
+    SELECT article_id, source, title, authors, publisher, epoch_us(published_at), published_on,
+           published_precision, published_timezone, epoch_us(updated_at), categories, tags,
+           language, lead_image, media, url, completeness, state, revision_count,
+           epoch_us(first_seen_at),
            hash(article_id, source, title, publisher, published_at, published_on,
-                published_precision, published_timezone, language, revision_count > 1)
-               AS line_hash,
-           hash(title, authors, publisher, categories, tags) AS search_hash,
+                published_precision, published_timezone, language, revision_count > 1),
+           hash(title, authors, publisher, categories, tags),
            hash(title, authors, publisher, published_at, published_on, published_precision,
                 published_timezone, updated_at, categories, tags, language, lead_image, media,
-                url, completeness, state, revision_count, body_html, content_hash) AS page_hash
-    FROM articles
+                url, completeness, state, revision_count, record_key, content_key)
+    FROM ({CURRENT_ARTICLES})
     WHERE len($sources) = 0 OR list_contains($sources, source)
     QUALIFY $all OR row_number() OVER (
-        PARTITION BY content_hash ORDER BY coalesce(published_at, first_seen_at), article_id) = 1
+        PARTITION BY content_key ORDER BY coalesce(published_at, first_seen_at), article_id) = 1
     ORDER BY coalesce(published_at, first_seen_at), article_id
-"""
-_BODIES = """
-    SELECT article_id, body_html, text FROM articles SEMI JOIN copydesk_ids USING (article_id)
-"""
-_IDS_EACH = 5000
-_ROWS_EACH = 500
+"""  # noqa: S608
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SiteArticle(NamedTuple):
     """An article without its text.
 
     ``line_hash`` changes with what a list shows, ``search_hash`` with what a search finds it by,
-    ``page_hash`` with anything on its page. ``published_on`` is the day at its source. Each of
-    ``media`` has kind, url, type, length and duration.
+    ``page_hash`` with anything on its page. ``published_on`` is the day at its source; other
+    times are microseconds since 1970. Each of ``media`` has kind, url, type, length and duration.
     """
 
     article_id: str
@@ -51,11 +50,11 @@ class SiteArticle(NamedTuple):
     title: str | None
     authors: Sequence[str]
     publisher: str | None
-    published_at: datetime | None
+    published_us: int | None
     published_on: date | None
     published_precision: str
     published_timezone: str | None
-    updated_at: datetime | None
+    updated_us: int | None
     categories: Sequence[str]
     tags: Sequence[str]
     language: str | None
@@ -65,11 +64,22 @@ class SiteArticle(NamedTuple):
     completeness: str
     state: str
     revision_count: int
-    first_seen_at: datetime
+    first_seen_us: int
     line_hash: int
     search_hash: int
     page_hash: int
     path: str
+
+    @property
+    def published_at(self) -> datetime | None:
+        """When it was published, UTC; ``None`` when unknown."""
+        return None if self.published_us is None else _time(self.published_us)
+
+    @property
+    def updated_at(self) -> datetime:
+        """Its last change as its source declares it, else when it was published or first seen."""
+        known = (self.updated_us, self.published_us, self.first_seen_us)
+        return _time(next(one for one in known if one is not None))
 
 
 def media_apart(article: SiteArticle, body_html: str) -> list[Mapping[str, Any]]:
@@ -97,21 +107,22 @@ def read_site_articles(
         one_per_content: Of articles with the same content, only the first that was published.
     """
     values = {"sources": list(sources), "all": not one_per_content}
-    rows = db.execute(_ARTICLES, values).fetchall()
-    return [SiteArticle._make((*row, article_path(row[0]))) for row in rows]
+    with _no_collection():
+        rows = db.execute(_ARTICLES, values).fetchall()
+        return [SiteArticle._make((*row, article_path(row[0]))) for row in rows]
 
 
-def read_bodies(
-    db: DuckDBPyConnection, article_ids: Sequence[str]
-) -> Iterator[tuple[str, str | None, str | None]]:
-    """Yield id, HTML and text of some articles, in any order.
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from reading again and again what is only growing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
-    The connection may not be used for anything else until the iterator is exhausted.
-    """
-    # DuckDB holds the texts of a part in memory until they are read.
-    for at in range(0, len(article_ids), _IDS_EACH):
-        ids = stage.table(article_id=(article_ids[at : at + _IDS_EACH], stage.TEXT))
-        with stage.staged(db, "copydesk_ids", ids):
-            db.execute(_BODIES)
-            while found := db.fetchmany(_ROWS_EACH):
-                yield from found
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)

@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 from flows.text import pluralize
 from flows.web.language import CHINESE, ENGLISH, LANGUAGES, Language
 from flows.web.site import search_index as index
-from flows.web.site.articles import SiteArticle, read_bodies, read_site_articles
+from flows.web.site.articles import SiteArticle, read_site_articles
 from flows.web.site.feeds import FEEDS, feed_articles, feed_files, has_feed, has_texts
 from flows.web.site.files import SiteFiles, inputs_of, open_files
 from flows.web.site.lists import ArticleList, ListPage, lists_of
@@ -24,6 +24,7 @@ from flows.web.site.pages import SitePages, by_month
 from flows.web.site.sitemap import sitemap_files
 from flows.web.site.templates import SiteTemplates
 from parsers.text.characters import single_line
+from warehouse.read.current import read_texts
 
 _NAMES = (("sources", "Sources"), ("categories", "Categories"), ("tags", "Tags"))
 _ASSETS = ("style.css", "search.js")
@@ -159,12 +160,14 @@ class _Build:
         feeds = list(self._changed_feeds())
         in_feeds = {one.article_id for of, _ in feeds if has_texts(of) for one in feed_articles(of)}
         bodies = {}
-        for article_id, body_html, text in read_bodies(self.db, [*{*pages, *in_feeds}]):
+        for article_id, body_html, text in read_texts(
+            self.db, list(dict.fromkeys([*pages, *in_feeds]))
+        ):
             if article_id in in_feeds:
-                bodies[article_id] = body_html or ""
+                bodies[article_id] = body_html
             if article_id in pages:
                 one, inputs = pages[article_id]
-                html = self.pages.article(one, body_html or "", text or "")
+                html = self.pages.article(one, body_html, text or "")
                 self.folder.write(one.path, inputs, html, number=self._numbers[one.path])
         for of, inputs in feeds:
             given = bodies if has_texts(of) else {}

@@ -71,7 +71,7 @@ def _entry(article: SiteArticle, base_url: str, bodies: Mapping[str, str]) -> Fe
         title=article.title,
         url=base_url + article.path if base_url else article.url,
         related_url=article.url if base_url else "",
-        updated_at=article.updated_at or article.published_at or article.first_seen_at,
+        updated_at=article.updated_at,
         published_at=article.published_at,
         authors=tuple(article.authors) or tuple(filter(None, (article.publisher,))),
         categories=(article.source, *article.categories, *article.tags),

@@ -70,7 +70,7 @@ class SitePages:
         """A page of a list, or an older page of all articles."""
         is_first = page.path == of.path
         chart = None
-        if is_first and of.kind in ("sources", "categories"):
+        if is_first and of.kind == "sources":
             chart = figures.volume_by_day_or_month(counts_of(of.articles), self._language)
         return self._templates.render(
             "list.html",

@@ -153,6 +153,7 @@ def test_the_html_of_an_article_is_cleaned(pages):
     assert story is not None
     images = story.find_all("img")
 
+    assert {one.get("alt") for one in images} == {"", "a picture"}
     assert [one.attrs for one in images if one.get("src")] == [
         {"src": "https://press.example/i.png", "alt": "a picture", "loading": "lazy",
          "referrerpolicy": "no-referrer"}

@@ -32,11 +32,11 @@ def site_article(number: int, **changes: object) -> SiteArticle:
     article_id = f"gazette:{number}"
     fields: dict[str, object] = {
         "article_id": article_id, "source": "gazette", "title": f"Ferry {number}", "authors": [],
-        "publisher": None, "published_at": NOON + timedelta(hours=number),
+        "publisher": None, "published_us": number * 3_600_000_000,
         "published_on": (NOON + timedelta(hours=number)).date(), "published_precision": "second",
-        "published_timezone": "UTC", "updated_at": None, "categories": [], "tags": [],
+        "published_timezone": "UTC", "updated_us": None, "categories": [], "tags": [],
         "language": "en", "lead_image": None, "media": [], "url": "https://gazette.example/1",
-        "completeness": "full", "state": "live", "revision_count": 1, "first_seen_at": NOON,
+        "completeness": "full", "state": "live", "revision_count": 1, "first_seen_us": 0,
         "line_hash": number, "search_hash": number, "page_hash": number,
         "path": article_path(article_id), **changes,
     }  # fmt: skip
