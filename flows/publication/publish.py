@@ -23,11 +23,12 @@ from duckdb import DuckDBPyConnection
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.pipeline import locks
 from flows.pipeline.rows import article_of
+from flows.publication.adopt import adopt_imported
 from flows.publication.category_pages import KEY as PAGE
 from flows.publication.category_pages import category_pages
 from flows.publication.command import run_command
 from flows.publication.documents import publish_feeds, publish_json_lines, version_of
-from flows.publication.files import PublicationFiles
+from flows.publication.files import FOREIGN, PublicationFiles
 from flows.publication.paths import FOLDERS
 from flows.publication.plan import (
     Plan,
@@ -36,11 +37,11 @@ from flows.publication.plan import (
     plan_posts,
     select,
 )
-from flows.publication.post_head import add_keys, meaning_of
+from flows.publication.post_head import add_keys
 from flows.publication.result import PublicationResult
 from flows.publication.site import publish_site
 from flows.publication.site_folder import SiteFolder
-from flows.publication.state import IMPORTED, Entry, PublicationState, sha256, state_file
+from flows.publication.state import PublicationState, state_file
 from flows.publish_settings import POST_FORMATS
 from flows.publishing.export_feeds import is_copydesk_feed
 from flows.publishing.export_journal import Journal
@@ -48,13 +49,10 @@ from flows.settings import Settings
 from flows.settings_file import did_you_mean
 from flows.text import pluralize
 from parsers.frontmatter import Dialect, write_post
-from parsers.frontmatter.file_names import is_inside
 from parsers.frontmatter.write import FINEWS_SITE
 from warehouse import connect_read_only, current_snapshot
 from warehouse.read.publication import (
-    ImportedFile,
     PublishedArticle,
-    file_digests,
     imported_files,
     published_articles,
     read_by_record,
@@ -228,7 +226,8 @@ class _Publisher:
             for one in imported_files(db)
             if one.dialect == self._one.format and self._has_source(stored.get(one.article_id))
         ]
-        self._adopt(db, imported, state)
+        folders = FOLDERS[self._one.format]
+        edited = adopt_imported(db, self._folder, folders, imported, state, lambda: self._journal)
         erased = SuppressionList(list_suppressions(db))
         plan = plan_posts(
             articles,
@@ -239,6 +238,10 @@ class _Publisher:
             is_sticky=state.file_name == self._one.file_name,
             is_erased=lambda article_id: article_id in erased,
         )
+        for article_id, path in edited.items():
+            if article_id in plan.posts and article_id not in state.entries:
+                del plan.posts[article_id]
+                self._result.changes.left_alone[path] = FOREIGN
         self._result.vanished = sorted(state.entries[key].path for key in plan.vanished)
         pages = {page.key: (page, data) for page, data in self._pages(plan)}
         for key in [one for one in state.entries if one.startswith(PAGE) and one not in pages]:
@@ -265,59 +268,6 @@ class _Publisher:
     def _pages(self, plan: Plan) -> Iterator[tuple[PlannedPost, bytes]]:
         if self._one.category_pages:
             yield from category_pages(plan.categories, self._one.category_pages)
-
-    def _adopt(
-        self, db: DuckDBPyConnection, imported: list[ImportedFile], state: PublicationState
-    ) -> None:
-        """Take over the files in the folder that an import stored, byte for byte.
-
-        A file that is the same as the stored one is safe to move and to correct.
-        """
-        for key, entry in list(state.entries.items()):
-            if "\n" in key.lstrip("\n") and not self._folder.has(entry.path):
-                state.remove(key)  # a copy that its owner removed
-        known = {one.path for one in state.entries.values()}
-        here = [
-            (one, path)
-            for one in imported
-            if (path := self._path_of(one)) not in known and path and self._folder.has(path)
-        ]
-        if not here:
-            return
-        digests = file_digests(db, [one.seq for one, _ in here])
-        for one, path in sorted(here, key=lambda each: (not each[0].is_current, -each[0].seq)):
-            try:
-                data = self._folder.read(path)
-            except OSError:
-                continue  # a link; writing there reports it
-            if data is None or not self._is_stored(path, data, digests[one.seq]):
-                continue
-            key = one.article_id
-            if key in state.entries:
-                key = f"{key}\n{path}"
-            state.put(
-                Entry(
-                    key=key,
-                    path=path,
-                    version=f"{IMPORTED}{one.seq}",
-                    sha256=sha256(data),
-                    meaning=meaning_of(data),
-                )
-            )
-
-    def _is_stored(self, path: str, data: bytes, digest: str) -> bool:
-        """Whether a file is as an import stored it, or as an export repaired its head."""
-        if sha256(data) == digest:
-            return True
-        return self._journal.rewritten.get(path) == (digest, sha256(data))
-
-    def _path_of(self, one: ImportedFile) -> str:
-        """The path of an imported file in the folder; the import may have been of a part of it."""
-        folders = FOLDERS[self._one.format]
-        folder, name = folders.split(one.path)
-        path = f"{folder or folders.posts}/{name}"
-        is_here = is_inside(one.path) and self._folder.has(one.path)
-        return one.path if is_here else path if is_inside(path) else ""
 
     def _contents(
         self, db: DuckDBPyConnection, due: list[PlannedPost]

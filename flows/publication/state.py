@@ -79,7 +79,7 @@ class PublicationState:
         self._is_read_only = is_read_only
         self._out: IO[str] | None = None
         self._line_count = 0
-        self._is_torn = self._is_other_folder = False
+        self._is_other_folder = False
         self._intents: dict[str, set[str]] = {}
         self.entries: dict[str, Entry] = {}
         self.pending: int | None = None
@@ -89,9 +89,7 @@ class PublicationState:
     def __enter__(self) -> Self:
         if not self._file.exists():
             return self
-        text = self._file.read_text("utf-8")
-        self._is_torn = bool(text) and not text.endswith("\n")
-        for line in text.split("\n"):
+        for line in self._file.read_text("utf-8").split("\n"):
             try:
                 self._take(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError):
@@ -177,8 +175,7 @@ class PublicationState:
         if self._out is None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._out = self._file.open("a", encoding="utf-8")
-            if self._is_torn:
-                self._out.write("\n")
+            self._out.write("\n")  # ends the torn line of a killed run
             self._out.write(_text({"folder": self._folder}))
             self._line_count += 1
         self._out.write(_text(line))

@@ -346,6 +346,41 @@ def test_imported_posts_of_the_site_keep_their_bytes_move_and_are_corrected(desk
     assert "\nurl_id: 7\n" in desk.files()["_posts/2026-03-14-b.md"]
 
 
+def test_imported_post_that_abbrlink_rewrote_since_is_taken_over(desk):
+    desk.configure(format="hexo")
+    file = desk.site / "source/_posts/a.md"
+    file.parent.mkdir(parents=True)
+    stored = "---\ntitle: '降准'\ndate: 2026-03-14 20:00:00 +08:00\n---\n\none".encode()
+    file.write_bytes(stored)
+    rewritten_by_abbrlink(file, "52af")
+    desk.store(imported(post(1, "一"), "source/_posts/a.md", stored, "hexo"))
+
+    first = desk.publish()
+    desk.store(replace(post(1, "一更正"), fetched_at=NOON + timedelta(hours=1)))
+    corrected = desk.publish()
+
+    assert (first.has_work, first.exit_code) == (False, 0)
+    assert corrected.changes.updated == ["source/_posts/a.md"]
+    assert "\nabbrlink: 52af\n" in file.read_text("utf-8")
+
+
+def test_imported_post_that_was_edited_since_is_left_alone_and_gets_no_twin(desk):
+    desk.configure(window_days=1)
+    file = desk.site / "_posts/2026-03-10-a.md"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"---\ntitle: mine\n---\none")
+    stored = b"---\ntitle: a\n---\none"
+    desk.store(
+        imported(post(1, "一", day="2026-03-10"), "_posts/2026-03-10-a.md", stored),
+        post(2, "二"),
+    )
+
+    done = desk.publish()
+
+    assert (list(done.changes.left_alone), done.exit_code) == (["_posts/2026-03-10-a.md"], 3)
+    assert list(desk.files()) == ["_posts/2026-03-10-a.md", "_posts/2026-03-14-feed_2.md"]
+
+
 def test_imported_posts_of_sources_that_are_not_published_stay(desk):
     data = b"---\ntitle: a\n---\none"
     for name in ("a", "b"):
