@@ -6,7 +6,7 @@ The way of one page, from its schedule to its row:
      2  flows/serve/supervisor.py      supervises a Prefect server and a worker
      3  flows/serve/deployments.py     registers the deployments and their schedules
      4  (Prefect)                      schedule, work queue, worker, process of the run
-     5  flows/sync.py                  sync: a flow run; one task run a source
+     5  flows/sync.py                  sync: a flow run; one task run a source, or one for many
      6  flows/settings.py              load: the configuration
      7  flows/pipeline/run.py          RunContext: statistics, archive, fetcher, warehouse
      8  flows/pipeline/sync_source.py  sync_source: the source's lock, then its batches
@@ -18,7 +18,7 @@ The way of one page, from its schedule to its row:
     13  flows/pipeline/steps.py        parse: pages to articles,
         parsers/registry.py            by the parser of the source
     14  flows/pipeline/rows.py         article_row; warehouse.observe validates and hashes it once
-    15  flows/pipeline/steps.py        load: one transaction for the batch
+    15  flows/pipeline/load.py         load: one transaction for the batches that wait
     16  warehouse/upsert/articles.py   upsert_articles: new, updated, unchanged or duplicate?
     17  warehouse/upsert/lookup.py     what is stored of these articles
     18  warehouse/upsert/history.py    where a sighting belongs in the history of its article
@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -52,7 +52,7 @@ from flows.errors import ConfigurationError
 from flows.pipeline.first_error import raising_first
 from flows.pipeline.run import RunContext, use_environment
 from flows.pipeline.stats import RunReport
-from flows.pipeline.sync_source import MAX_SOURCES_AT_ONCE, sync_source
+from flows.pipeline.sync_source import sync_source, sync_sources
 from flows.publication.publish_all import (
     PublishReport,
     due_after_sync,
@@ -63,12 +63,18 @@ from flows.publish import publish
 from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.events import send_events
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
+from flows.text import pluralize
 
-_TASK_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_SOURCES_AT_ONCE)
+MAX_TASK_RUNS = 16
+"""A run of more sources is one task run. Each costs the server's database 13 to 28 KB."""
 
-# One task run a source, none a page or a step: each costs the server's database 13 to 28 KB.
+_TASK_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_TASK_RUNS)
+
 _sync_source = task(name="source", cache_policy=NO_CACHE, persist_result=False, retries=0)(
     sync_source
+)
+_sync_sources = task(name="sources", cache_policy=NO_CACHE, persist_result=False, retries=0)(
+    sync_sources
 )
 
 
@@ -106,23 +112,29 @@ def sync(
     run = RunContext("sync", settings, slugs, trigger=run_trigger(), limit=limit, is_dry=dry_run)
     # Prefect asks its server for a concurrency slot for each tag of a task run, which takes
     # seconds. So task runs do not inherit the tags of the flow run.
-    with TagsContext(current_tags=set()), run:
-        futures = [
-            _sync_source.with_options(task_run_name=slug).submit(run, slug) for slug in slugs
-        ]
-        results: list[object] = [future.result(raise_on_failure=False) for future in futures]
-        errors = [result for result in results if isinstance(result, Exception)]
-        with raising_first(errors):
-            report = run.finish()
-            if not dry_run:
-                alerted = send_events(report)
-                if run.alert_only_new:
-                    run.mark_alerted(alerted)
-                run.publish()
-                send_alerts(run)
-                report = _publish(run, report, config)
+    with TagsContext(current_tags=set()), run, raising_first(_run_tasks(run, slugs)):
+        report = run.finish()
+        if not dry_run:
+            alerted = send_events(report)
+            if run.alert_only_new:
+                run.mark_alerted(alerted)
+            run.publish()
+            send_alerts(run)
+            report = _publish(run, report, config)
     create_run_artifacts(report, settings)
     return final_state(report)
+
+
+def _run_tasks(run: RunContext, slugs: list[str]) -> list[BaseException]:
+    """Sync the sources in task runs; return the errors that ended any of them."""
+    if len(slugs) > MAX_TASK_RUNS:
+        name = pluralize(len(slugs), "source")
+        found = _sync_sources.with_options(task_run_name=name)(run, slugs, return_state=True)
+        result: object = found.result(raise_on_failure=False)
+        return [result] if isinstance(result, BaseException) else cast("list[Any]", result)
+    futures = [_sync_source.with_options(task_run_name=slug).submit(run, slug) for slug in slugs]
+    results: list[object] = [future.result(raise_on_failure=False) for future in futures]
+    return [result for result in results if isinstance(result, Exception)]
 
 
 def _publish(run: RunContext, report: RunReport, config: str | None) -> RunReport:

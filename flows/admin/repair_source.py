@@ -14,7 +14,7 @@ from typing import Any
 from flows.callbacks import Notify, OnProgress
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.fetch import FetchResponse, decode_page
-from flows.pipeline import locks, rows, steps
+from flows.pipeline import load, locks, rows
 from flows.pipeline.batch import Batch, build_request, expected_body
 from flows.pipeline.next_pages import add_next_pages
 from flows.pipeline.restore import require_warehouse
@@ -200,7 +200,7 @@ class _Repairer:
             )
         links = self._links(known)
         examples = self._examples(stored)
-        steps.load(self.run, self.source, self.batch)
+        load.load(self.run, self.source, self.batch)
         if self.run.is_stopping:
             raise Interrupted(f"{self.source.slug}: stopped before the proposal")
         if len(examples) < MIN_PAGES:

@@ -20,7 +20,7 @@ from flows.archive.index import listing_pages, read_response
 from flows.callbacks import Notify, OnProgress
 from flows.errors import ConfigurationError, Interrupted
 from flows.fetch import decode_page, stored_response
-from flows.pipeline import locks, steps
+from flows.pipeline import load, locks, steps
 from flows.pipeline import rows as mappers
 from flows.pipeline.batch import Batch, FetchedPage, FetchTarget
 from flows.pipeline.next_pages import add_next_pages
@@ -212,7 +212,7 @@ def _replay_articles(
     stats.add(fetched=len(batch.pages))
     steps.parse(run, source, batch)
     batch.fetches.clear()  # these were fetched by other runs
-    steps.load(run, source, batch)
+    load.load(run, source, batch)
 
 
 def _fetched_page(source: Source, failure: NewQuarantineEntry, entry: Entry) -> FetchedPage:
@@ -273,7 +273,7 @@ def _replay_listing(
             batch.failures.append(mappers.entry_failure(source, url, entry, at))
         elif is_complete:
             resolved.append(one.quarantine_id)
-    steps.load(
+    load.load(
         run,
         source,
         batch,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from flows.archive.index import ArchiveIndex, build_index
-from flows.pipeline import steps
+from flows.pipeline import load
 from flows.pipeline.batch import Batch
 from flows.pipeline.checkpoint import (
     CLOSE_GAPS,
@@ -95,7 +95,7 @@ class BackfillContext:
     def load(self, batch: Batch) -> None:
         """Load a batch and save the plan in one transaction; a dry run stores nothing."""
         if not self.run.is_dry:
-            steps.load(self.run, self.source, batch, on_commit=self.plan.save)
+            load.load(self.run, self.source, batch, on_commit=self.plan.save)
 
 
 def entries_of(chunk: Chunk) -> list[Entry]:

@@ -12,17 +12,18 @@ from flows.pipeline.listing_tree import ListingTree, slim
 from flows.pipeline.revisit import VisitPlan, plan_visits
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import Problem, fetch_problem
+from flows.pipeline.stored_state import stored_state
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.model import BadEntry, Entry, Listing, ListingContent, Page, Source
-from warehouse.records import alerts, fetches, gaps, not_modified, watermarks
+from warehouse.records import fetches, not_modified
 from warehouse.records.not_modified import NotModified
 from warehouse.rows import Gap, NewGap, Validators, Watermark
 
 MAX_IDS = 5000
 """How many entries of one listing are compared with earlier ones, to find gaps."""
 
-MAX_HELD_BYTES = 64_000_000
+MAX_HELD_BYTES = 16_000_000
 """How many bytes of listings wait in memory for the decision to archive them."""
 
 
@@ -37,24 +38,21 @@ def discover(run: RunContext, source: Source) -> DiscoveryResult:
         return DiscoveryResult()
     discovery = _Discovery(run, source)
     listings = source.parser.listings(source)
-    with run.reading():
-        marks = discovery.stored_state(listings)
-        discovery.read_validators(listings)
+    marks = discovery.take_stored_state(listings)
     discovery.read_listings(listings, marks)
     result = discovery.result
     stats.is_broken = 0 < len(listings) == result.unread_count and not run.is_stopping
-    with run.reading():  # opened once for what follows
-        if run.limit is None:
-            discovery.detect_gaps(marks)
-        else:
-            result.listings.watermarks.clear()  # entries beyond the limit are not handled
-        discovery.report_earlier_gaps()
-        discovery.add_article_urls()
-        targets, result.targets = result.targets, result.targets[: run.limit]
-        stats.add(discovered=len(targets), skipped=len(targets) - len(result.targets))
-        stats.has_listed |= bool(targets) or not listings
-        plan = plan_visits(run, source, result.targets)
-        discovery.record_listings(plan)
+    if run.limit is None:
+        discovery.detect_gaps(marks)
+    else:
+        result.listings.watermarks.clear()  # entries beyond the limit are not handled
+    discovery.report_earlier_gaps()
+    discovery.add_article_urls()
+    targets, result.targets = result.targets, result.targets[: run.limit]
+    stats.add(discovered=len(targets), skipped=len(targets) - len(result.targets))
+    stats.has_listed |= bool(targets) or not listings
+    plan = plan_visits(run, source, result.targets)
+    discovery.record_listings(plan)
     result.targets = plan.targets
     result.listings.seen += plan.seen
     result.listings.open_channels |= plan.open_channels | discovery.tree.incomplete
@@ -104,17 +102,17 @@ class _Discovery:
         self._held_bytes = 0
         self.tree = ListingTree(run, source, source.parser.listings(source))
 
-    def stored_state(self, listings: Sequence[Listing]) -> dict[str, Watermark]:
-        """Watermarks by channel; loads the known failures, too."""
+    def take_stored_state(self, listings: Sequence[Listing]) -> Mapping[str, Watermark]:
+        """Watermarks by channel; loads validators and known failures, too."""
         run, slug = self.run, self.source.slug
-        with run.reading() as db:
-            if not run.is_dry:
-                run.known_failures[slug] = alerts.alerted_failures(db, slug)
-                run.open_failures[slug] = alerts.open_failures(db, slug)
-                run.dismissed[slug] = alerts.dismissed_failures(db, slug)
-                self.unreported = gaps.unreported_gaps(db, slug)
-            marks = {one.channel: watermarks.get(db, slug, one.channel) for one in listings}
-        return {channel: mark for channel, mark in marks.items() if mark is not None}
+        stored = stored_state(run, slug, listings)
+        if not run.is_dry:
+            run.known_failures[slug] = stored.failures.alerted
+            run.open_failures[slug] = stored.failures.open
+            run.dismissed[slug] = stored.failures.dismissed
+            self.unreported = list(stored.unreported)
+        self.validators |= {one.url: stored.validators.get(one.url) for one in listings}
+        return stored.marks
 
     def read_validators(self, listings: Sequence[Listing]) -> None:
         """Read the validators of listings that were not asked for yet."""

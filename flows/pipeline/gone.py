@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from duckdb import DuckDBPyConnection
+
 from flows.fetch import FetchFailure, FetchResponse, RefusedByServer
 from flows.pipeline import rows
 from flows.pipeline.batch import Batch, FetchTarget
@@ -12,7 +14,7 @@ from flows.pipeline.run import RunContext
 from flows.pipeline.stats import fetch_problem
 from parsers.model import Entry, Source
 from warehouse.records import fetches, gone, not_modified
-from warehouse.records.gone import GoneAnswer
+from warehouse.records.gone import GoneAnswer, GoneArticle
 
 STATUSES = (404, 410)
 FIRST_INTERVAL = timedelta(minutes=5)
@@ -34,10 +36,9 @@ class GoneEntries:
         self._source = source
         self._stats = run.stats[source.slug]
         self._is_sync = run.flow == "sync"
-        with run.reading() as db:
-            self._known = gone.gone_articles(db, [self._id(one.entry) for one in targets])
-            urls = [one.url for one in self._known.values()]
-            self._asked = fetches.last_entries(db, urls, statuses=STATUSES)
+        ids = tuple(self._id(one.entry) for one in targets)
+        nothing: _Known = ({}, {})
+        self._known, self._asked = run.combine(_read, ids) if ids else nothing
         self.due = [one for one in targets if self._is_due(one.entry)]
 
     def is_known(self, entry: Entry) -> bool:
@@ -89,6 +90,16 @@ class GoneEntries:
 
     def _id(self, entry: Entry) -> str:
         return f"{self._source.slug}:{entry.source_article_id}"
+
+
+_Known = tuple[dict[str, GoneArticle], dict[str, str]]
+"""The articles that are gone, and the entry that led to each of their addresses."""
+
+
+def _read(db: DuckDBPyConnection, requests: Sequence[tuple[str, ...]]) -> list[_Known]:
+    known = gone.gone_articles(db, [one for ids in requests for one in ids])
+    asked = fetches.last_entries(db, [one.url for one in known.values()], statuses=STATUSES)
+    return [({one: known[one] for one in ids if one in known}, asked) for ids in requests]
 
 
 def interval(check_count: int) -> timedelta:

@@ -17,7 +17,7 @@ from flows.archive.index import listing_pages, read_response
 from flows.callbacks import OnProgress, no_progress
 from flows.errors import Interrupted
 from flows.fetch import FetchResponse, decode_page
-from flows.pipeline import locks, rows, steps
+from flows.pipeline import load, locks, rows, steps
 from flows.pipeline.batch import Batch, FetchedPage
 from flows.pipeline.field_changes import FieldChanges
 from flows.pipeline.identity import settle_ids
@@ -174,7 +174,7 @@ class Reparser:
         if self._is_diff:
             self._compare(batch)
         else:
-            steps.load(self.run, self.source, batch)
+            load.load(self.run, self.source, batch)
 
     def report_failures(self) -> None:
         """Count and report the failures that no later page resolved."""

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from duckdb import DuckDBPyConnection
+
 from flows.pipeline import rows
 from flows.pipeline.batch import FetchTarget
 from flows.pipeline.entry_names import entry_digest, entry_name
@@ -21,7 +23,7 @@ from flows.schedules import parse_duration
 from parsers.model import Entry, Source
 from warehouse.keys import as_uuid
 from warehouse.records import alerts, entries, quarantine
-from warehouse.records.entries import PendingEntry, StoredEntry, VisitTimes
+from warehouse.records.entries import EntryName, PendingEntry, StoredEntry, VisitTimes
 from warehouse.records.not_modified import NotModified
 from warehouse.rows import QuarantineEntry
 
@@ -100,19 +102,9 @@ class _Planner:
         self.rule = RevisitRule.of(run.settings.sources[source.slug].revisit)
         self.names = {id(one.entry): entry_name(source, one.entry) for one in targets}
         self.due: list[tuple[datetime, FetchTarget, StoredEntry | None]] = []
-        self.pending: list[PendingEntry] = []
-        with run.reading() as db:
-            self.stored = entries.stored_entries(db, list(self.names.values()))
-            self.failures = _failures_by_article(
-                quarantine.failures_of(
-                    db, source.slug, [one.entry_id for one in self.names.values()]
-                )
-            )
-            if self.rule.after and run.limit is None:
-                first, last = self.rule.after[0], self.rule.after[-1]
-                self.pending = entries.pending_entries(
-                    db, source.slug, first=first, last=last, now=self.now
-                )
+        rule = self.rule if run.limit is None else RevisitRule(())
+        asked = _Asked(source.slug, tuple(self.names.values()), rule)
+        self.stored, self.failures, self.pending = run.combine(_read, asked)
         self.gone = GoneEntries(run, source, targets)
         self.due_again = {id(one) for one in self.gone.due}
 
@@ -219,6 +211,46 @@ class _Planner:
             return None
         until = found.last_failed_at + retry_interval(found.attempts)
         return found if self.now < until else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a plan needs of a source; without a rule it needs no revisits."""
+
+    source: str
+    names: tuple[EntryName, ...]
+    rule: RevisitRule
+
+
+_Stored = tuple[dict[EntryName, StoredEntry], dict[str, QuarantineEntry], Sequence[PendingEntry]]
+
+
+def _read(db: DuckDBPyConnection, requests: Sequence[_Asked]) -> list[_Stored]:
+    names = [name for one in requests for name in one.names]
+    stored = entries.stored_entries(db, names)
+    failures = _failures_by_article(quarantine.failures_of(db, {name.entry_id for name in names}))
+    pending: dict[str, list[PendingEntry]] = {}
+    now = datetime.now(UTC)
+    for rule in {one.rule for one in requests if one.rule.after}:
+        pending |= entries.pending_by_source(
+            db,
+            [one.source for one in requests if one.rule == rule],
+            first=rule.after[0],
+            last=rule.after[-1],
+            now=now,
+        )
+    return [
+        (
+            {name: stored[name] for name in one.names if name in stored},
+            {
+                name.entry_id: failures[name.entry_id]
+                for name in one.names
+                if name.entry_id in failures
+            },
+            pending.get(one.source, ()),
+        )
+        for one in requests
+    ]
 
 
 def _failures_by_article(found: Iterable[QuarantineEntry]) -> dict[str, QuarantineEntry]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from importlib.metadata import version
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from duckdb import DuckDBPyConnection
 
@@ -21,6 +21,7 @@ from flows.callbacks import Notify, OnProgress, no_progress
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
 from flows.fetch.ssrf import parse_target
+from flows.pipeline.combiner import Combiner
 from flows.pipeline.health.collect import HealthCollector
 from flows.pipeline.repeated_pages import RepeatedPages
 from flows.pipeline.restore import restore_steps
@@ -45,8 +46,14 @@ from warehouse.records.alerts import AlertedFailures
 from warehouse.records.suppression import SuppressionList
 from warehouse.rows import Counters, NewQuarantineEntry
 
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
 Trigger = Literal["schedule", "person"]
 """Who started a run. A run of a deployment is scheduled, so its messages go to the log."""
+
+MAX_PAGE_BATCHES = 8
+"""How many sources fetch article pages at once: memory holds a batch of pages of each."""
 
 SHUTDOWN_SECONDS = 15.0
 """How long a scheduled run may take to stop; the worker waits a little longer."""
@@ -111,6 +118,7 @@ class RunContext:
         dismissed: Of each source, the failures that an operator dismissed.
         repeated: Of each source, the texts of the pages that this run has parsed.
         health: Of each source, what this run found for its health.
+        page_batches: Held while the pages of a batch are in memory.
     """
 
     def __init__(
@@ -140,6 +148,8 @@ class RunContext:
         self._resources = ExitStack()
         self._shared = SharedConnection(self._connect)
         self._counting = threading.Lock()
+        self.page_batches = threading.BoundedSemaphore(MAX_PAGE_BATCHES)
+        self._combiners: dict[object, Combiner[Any, Any]] = {}
         self._archive: ArchiveWriter | None = None  # opened with the fetcher
         self._started: set[str] = set()
         self._batch_count = 0
@@ -249,16 +259,18 @@ class RunContext:
         state = run_state(self.stats.values(), interrupted=self.is_stopping)
         if not self.is_dry:
             with self.writing() as db:
-                for stats in self.stats.values():
-                    is_cut = self.is_stopping and not stats.is_done
-                    runs.finish_run(
-                        db,
-                        self.id,
-                        stats.source,
-                        state=run_state([stats], interrupted=is_cut),
+                ends = [
+                    runs.RunEnd(
+                        source=stats.source,
+                        state=run_state(
+                            [stats], interrupted=self.is_stopping and not stats.is_done
+                        ),
                         counters=Counters(**stats.uncounted(), seconds=stats.seconds),
-                        messages=[*stats.errors, *stats.health.warnings],
+                        messages=(*stats.errors, *stats.health.warnings),
                     )
+                    for stats in self.stats.values()
+                ]
+                runs.finish_all(db, self.id, ends)
         self._is_finished = True
         stats_of_all = tuple(self.stats.values())
         report = RunReport(run_id=self.id, flow=self.flow, state=state, stats=stats_of_all)
@@ -349,12 +361,33 @@ class RunContext:
             restore_steps=partial(restore_steps, self.settings),
         )
 
+    def combine(
+        self,
+        answer: Callable[[DuckDBPyConnection, Sequence[Request]], Sequence[Answer]],
+        request: Request,
+        *,
+        weight: int = 1,
+    ) -> Answer:
+        """Answer a request, together with those that wait for the warehouse in other threads."""
+        with self._counting:
+            combiner = self._combiners.get(answer)
+            if combiner is None:
+                combiner = Combiner(
+                    self.reading, answer, max_weight=2 * self.settings.run.batch_size
+                )
+                self._combiners[answer] = combiner
+        found: Answer = combiner.ask(request, weight)
+        return found
+
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
         """The warehouse in one transaction: everything written inside, or nothing."""
-        wait = self.settings.warehouse.lock_timeout_seconds
-        with self.reading() as db, warehouse.transaction(db, wait_seconds=wait):
+        with self.reading() as db, self.transaction(db):
             yield db
+
+    def transaction(self, db: DuckDBPyConnection) -> AbstractContextManager[object]:
+        """One transaction of the warehouse."""
+        return warehouse.transaction(db, wait_seconds=self.settings.warehouse.lock_timeout_seconds)
 
     def mark_alerted(self, sources: Sequence[str]) -> None:
         """Store that the failures of this run were sent as events, for some sources."""

@@ -10,9 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
-
-from duckdb import DuckDBPyConnection
 
 from flows.fetch import (
     Cancelled,
@@ -24,33 +21,21 @@ from flows.fetch import (
 )
 from flows.pipeline import rows
 from flows.pipeline.batch import Batch, EntryAnswer, FetchedPage, build_request, expected_body
-from flows.pipeline.entry_names import entry_name, fetched_entries
 from flows.pipeline.gone import GoneEntries, is_gone
-from flows.pipeline.identity import settle_ids
 from flows.pipeline.next_pages import fetch_next_pages
 from flows.pipeline.repeated_pages import Parsed
 from flows.pipeline.run import RunContext
-from flows.pipeline.stats import SourceStats, fetch_problem, page_problem, upsert_counts
-from flows.text import pluralize
+from flows.pipeline.stats import SourceStats, fetch_problem, page_problem
 from parsers import registry
 from parsers.errors import NotAnArticle, ParseError
 from parsers.model import Entry, Source
 from warehouse.errors import BadRow
 from warehouse.records import (
-    entries as entry_records,
-)
-from warehouse.records import (
     fetches,
-    gaps,
-    gone,
     not_modified,
-    quarantine,
-    runs,
-    watermarks,
 )
 from warehouse.records.not_modified import NotModified
-from warehouse.rows import Counters, NewQuarantineEntry, UpsertCounts, Validators
-from warehouse.upsert import articles
+from warehouse.rows import NewQuarantineEntry, Validators
 from warehouse.upsert.observations import Observation, observe
 
 # --- fetch -----------------------------------------------------------------------------
@@ -339,81 +324,3 @@ def parse_fetched_page(source: Source, one: FetchedPage) -> Observation | NewQua
         raise
     except (ParseError, BadRow) as error:
         return rows.page_failure(source, one.entry, one.page, one.fetched, error)
-
-
-# --- load ------------------------------------------------------------------------------
-
-
-def load(
-    run: RunContext,
-    source: Source,
-    batch: Batch,
-    *,
-    on_commit: Callable[[DuckDBPyConnection], object] | None = None,
-) -> None:
-    """Store a batch in one transaction, with its fetches, failures, watermarks and counters.
-
-    Args:
-        run: Under way.
-        source: Of the batch.
-        batch: What to store.
-        on_commit: Called at the end of the transaction, to write in it.
-    """
-    stats = run.stats[source.slug]
-    run.sync_archive()
-    with run.writing() as db:
-        parsed = batch.observations
-        batch.observations = settle_ids(db, parsed)
-        if run.flow == "sync":
-            run.health[source.slug].batch(db, batch, parsed)
-        ids = {
-            id(one): new.row.article_id for one, new in zip(parsed, batch.observations, strict=True)
-        }
-        answered = fetched_entries(source, batch.answers, ids)
-        upserted = articles.upsert_articles(db, batch.observations, run_id=run.id)
-        if run.flow == "sync":
-            fetches.forget_listing_validators(db, source.slug, batch.open_channels)
-        fetches.record(db, list(batch.fetches.values()), run_id=run.id)
-        not_modified.record(db, batch.not_modified, run_id=run.id)
-        for listing, sent_at in batch.listings_not_modified:
-            not_modified.record_listing(db, source.slug, listing, sent_at=sent_at, run_id=run.id)
-        not_modified.record_keys(db, batch.seen, run_id=run.id)
-        if run.flow == "sync":
-            entry_records.record_fetched(db, answered, run_id=run.id)
-            failed = [entry_name(source, one) for one in batch.failed_entries]
-            entry_records.record_failed(db, failed, at=datetime.now(UTC))
-        gone.record_live(db, batch.live)
-        gone.record_gone(db, list(batch.gone.values()), run_id=run.id)
-        superseded = len(quarantine.superseded(db, batch.failures))
-        quarantine.put(db, batch.failures, run_id=run.id)
-        quarantine.resolve_parsed(db, _parsed_at(batch), run_id=run.id)
-        quarantine.resolve(db, run_id=run.id, urls=batch.listings_read)
-        for gap in batch.gaps:
-            gaps.open_gap(db, gap, run_id=run.id)
-        if not run.is_stopping:  # entries of this batch may have been left unfetched
-            for channel, (at, value) in batch.watermarks.items():
-                watermarks.advance(db, source.slug, channel, at=at, value=value, run_id=run.id)
-        stats.add(**upsert_counts(upserted.get(source.slug, UpsertCounts())))
-        runs.add_counters(db, run.id, source.slug, Counters(**stats.uncounted()))
-        if on_commit is not None:
-            on_commit(db)
-    stats.mark_counted()
-    run.publish_periodically()
-    if superseded:
-        stats.warnings.append(
-            f"{pluralize(superseded, 'unreadable page')} older than the stored revision, kept in "
-            "quarantine as resolved"
-        )
-
-
-def _parsed_at(batch: Batch) -> dict[str, datetime]:
-    """When the latest readable page of each article was fetched.
-
-    A page that failed for another entry at the same time does not count: its failure is open.
-    """
-    failed = {(failure.article_id, failure.fetched_at) for failure in batch.failures}
-    parsed: dict[str, datetime] = {}
-    for row in batch.articles:
-        if (row.article_id, row.fetched_at) not in failed:
-            parsed[row.article_id] = max(row.fetched_at, parsed.get(row.article_id, row.fetched_at))
-    return parsed

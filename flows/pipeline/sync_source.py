@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
-
-from duckdb import DuckDBPyConnection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from contextvars import copy_context
 
 from flows.errors import Interrupted
-from flows.pipeline import locks, steps
+from flows.pipeline import load, locks, steps
 from flows.pipeline.batch import Batch, FetchTarget
 from flows.pipeline.discover import discover
 from flows.pipeline.gone import GoneEntries
-from flows.pipeline.health import record
 from flows.pipeline.run import RunContext
 from flows.pipeline.run_log import Stopwatch, logger
 from flows.text import pluralize
 from parsers.model import Source
 from warehouse.records import not_modified
 
-MAX_SOURCES_AT_ONCE = 8
+MAX_SOURCES_AT_ONCE = 32
+"""Sources that wait for the warehouse together are read and stored together (``Combiner``)."""
+
 LOCK_TIMEOUT_SECONDS = 900.0
 """How long a sync waits for another run. A chunk of a backfill takes up to 300 seconds."""
+
+
+def sync_sources(run: RunContext, slugs: Sequence[str]) -> list[BaseException]:
+    """Sync some sources in threads; return the errors that ended any of them."""
+    with ThreadPoolExecutor(MAX_SOURCES_AT_ONCE, "copydesk-source") as pool:
+        # Each thread needs a context of its own, for the run environment.
+        futures = [pool.submit(copy_context().run, sync_source, run, slug) for slug in slugs]
+        found = [future.exception() for future in futures]
+    return [error for error in found if error is not None]
 
 
 def sync_source(run: RunContext, slug: str) -> None:
@@ -84,13 +94,15 @@ def _sync(run: RunContext, source: Source) -> None:
         planned += len(batch.targets)
         is_last = number == len(batches)
         batch.open_channels |= still_open
-        done += _sync_batch(run, source, batch, f"{slug} {number}/{len(batches)}", is_last)
+        has_pages = any(one.entry.content is None for one in batch.targets)
+        with run.page_batches if has_pages else nullcontext():
+            done += _sync_batch(run, source, batch, f"{slug} {number}/{len(batches)}", is_last)
         still_open |= batch.open_channels
         run.environment.on_progress(slug, done, total)
         if run.is_stopping:
             stats.add(skipped=total - planned)
             if batch is not batches[-1]:
-                steps.load(run, source, found.failures())
+                load.load(run, source, found.failures())
             return
     stats.is_done = True
 
@@ -120,9 +132,7 @@ def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str, is_las
     batch = steps.parse(run, source, batch)
     article_count, parse_seconds = len(batch.articles), watch.lap()
     batch.drop_listing_validators()
-    steps.load(
-        run, source, batch, on_commit=partial(_record_health, run, source) if is_last else None
-    )
+    load.load(run, source, batch, is_last=is_last)
     if entry_count:
         logger.info(
             "%s: of %s %d fetched in %.1f s, %d parsed in %.1f s, stored in %.1f s",
@@ -130,20 +140,3 @@ def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str, is_las
             article_count, parse_seconds, watch.lap(),
         )  # fmt: skip
     return planned - left
-
-
-def _record_health(run: RunContext, source: Source, db: DuckDBPyConnection) -> None:
-    """Store the health of the source; an interrupted run has not seen all of it."""
-    if run.is_stopping:
-        return
-    stats, settings = run.stats[source.slug], run.settings.sources[source.slug]
-    stats.health = record.record(
-        db,
-        source,
-        run.health[source.slug],
-        run_id=run.id,
-        zone=settings.time_zone,
-        new_count=stats.counts["new"] + stats.counts["duplicate"],
-        daily_range=settings.daily_range,
-        alert_only_new=stats.alert_only_new,
-    )

@@ -13,8 +13,6 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from datetime import date, datetime
 from hashlib import sha256
 from importlib import import_module
@@ -106,24 +104,18 @@ def sync_without_prefect(
     from flows.alerts.deliver import send_alerts
     from flows.pipeline.first_error import raising_first
     from flows.pipeline.run import RunContext
-    from flows.pipeline.sync_source import MAX_SOURCES_AT_ONCE, sync_source
+    from flows.pipeline.sync_source import sync_sources
 
     run = RunContext("sync", settings, slugs, trigger=trigger, limit=limit, is_dry=dry_run)
-    with run:
-        with ThreadPoolExecutor(MAX_SOURCES_AT_ONCE, "copydesk-source") as pool:
-            # Each thread needs a context of its own, for the run environment.
-            futures = [pool.submit(copy_context().run, sync_source, run, slug) for slug in slugs]
-            found = [future.exception() for future in futures]
-            errors = [error for error in found if error is not None]
-        with raising_first(errors):
-            report = run.finish()
-            if not dry_run:
-                run.publish()
-                send_alerts(run)
-                if settings.publish:
-                    from flows.publication.publish_all import publish_after_sync
+    with run, raising_first(sync_sources(run, slugs)):
+        report = run.finish()
+        if not dry_run:
+            run.publish()
+            send_alerts(run)
+            if settings.publish:
+                from flows.publication.publish_all import publish_after_sync
 
-                    report = publish_after_sync(run, report)
+                report = publish_after_sync(run, report)
     return report
 
 

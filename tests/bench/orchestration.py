@@ -59,12 +59,12 @@ began, before = time.perf_counter(), used()
 if way == "prefect":
     report = run_local.run_sync(chosen, (), config=config, notify=ignore, progress=lambda *_: None)
 else:
-    from flows.pipeline import discover, steps
+    from flows.pipeline import discover, load, steps
     from flows.pipeline.run import RunContext
     with RunContext("sync", chosen, ["bench"]) as run:
         source = chosen.source("bench")
         for batch in discover.discover(run, source).batches(chosen.run.batch_size):
-            steps.load(run, source, steps.parse(run, source, steps.fetch(run, source, batch)))
+            load.load(run, source, steps.parse(run, source, steps.fetch(run, source, batch)))
         report = run.finish()
         run.publish()
 print(json.dumps({"seconds": time.perf_counter() - began, "cpu": used() - before,

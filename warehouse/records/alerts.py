@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
@@ -11,17 +12,11 @@ from warehouse.keys import as_uuid
 from warehouse.records.quarantine import DISMISSED, failure_key
 from warehouse.rows import NewQuarantineEntry
 
-_ALERTED = """
-    SELECT CAST(quarantine_key AS VARCHAR), reason FROM _store.quarantine
-    WHERE source = ? AND resolved_at IS NULL AND alerted_at IS NOT NULL
-"""
-_OPEN = """
-    SELECT CAST(quarantine_key AS VARCHAR), reason FROM _store.quarantine
-    WHERE source = ? AND resolved_at IS NULL
-"""
-_DISMISSED = """
-    SELECT CAST(quarantine_key AS VARCHAR), reason FROM _store.quarantine
-    WHERE source = ? AND resolved_by = ?
+_FAILURES = """
+    SELECT source, CAST(quarantine_key AS VARCHAR), reason, resolved_at IS NULL,
+           alerted_at IS NOT NULL
+    FROM _store.quarantine
+    WHERE list_contains(?::VARCHAR[], source) AND (resolved_at IS NULL OR resolved_by = ?)
 """
 _MARK = """
     UPDATE _store.quarantine SET alerted_at = ?
@@ -33,19 +28,37 @@ AlertedFailures = frozenset[tuple[str, str]]
 """The id and reason of each entry that needs no other alert."""
 
 
-def alerted_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:
-    """Return the open entries of a source that an alert was sent for."""
-    return frozenset(db.execute(_ALERTED, [source]).fetchall())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFailures:
+    """The entries of a source that matter for alerts.
+
+    Attributes:
+        alerted: Open ones that an alert was sent for.
+        open: All open ones.
+        dismissed: Those that an operator dismissed.
+    """
+
+    alerted: AlertedFailures = frozenset()
+    open: AlertedFailures = frozenset()
+    dismissed: AlertedFailures = frozenset()
 
 
-def open_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:
-    """Return the open entries of a source."""
-    return frozenset(db.execute(_OPEN, [source]).fetchall())
-
-
-def dismissed_failures(db: DuckDBPyConnection, source: str) -> AlertedFailures:
-    """Return the entries of a source that an operator dismissed."""
-    return frozenset(db.execute(_DISMISSED, [source, DISMISSED]).fetchall())
+def known_failures(db: DuckDBPyConnection, sources: Sequence[str]) -> dict[str, KnownFailures]:
+    """Return the open and dismissed entries of each source."""
+    found = db.execute(_FAILURES, [list(sources), DISMISSED]).fetchall()
+    by_source: dict[str, list[tuple[str, str, bool, bool]]] = {one: [] for one in sources}
+    for source, *failure in found:
+        by_source[source].append(tuple(failure))
+    return {
+        source: KnownFailures(
+            alerted=frozenset(
+                (key, why) for key, why, is_open, is_sent in rows if is_open and is_sent
+            ),
+            open=frozenset((key, why) for key, why, is_open, _ in rows if is_open),
+            dismissed=frozenset((key, why) for key, why, is_open, _ in rows if not is_open),
+        )
+        for source, rows in by_source.items()
+    }
 
 
 def is_alerted(alerted: AlertedFailures, row: NewQuarantineEntry) -> bool:

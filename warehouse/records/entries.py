@@ -24,13 +24,13 @@ KNOWN = """
 
 # Rows are appended in order of time, so that the first bound skips earlier ones.
 PENDING = """
-    SELECT arg_max(listing_entry, last_fetched_at) AS listing_entry,
+    SELECT source, arg_max(listing_entry, last_fetched_at) AS listing_entry,
            any_value(article_key) AS article_key,
            min(first_fetched_at) AS first_fetched_at, max(last_fetched_at) AS last_fetched_at,
            max(failed_at) AS failed_at, max(failure_count) AS failure_count
     FROM _store.entries
-    WHERE first_fetched_at >= ? AND source = ? AND listing_entry <> ''
-    GROUP BY coalesce(article_key, entry_key)
+    WHERE first_fetched_at >= ? AND list_contains(?::VARCHAR[], source) AND listing_entry <> ''
+    GROUP BY source, coalesce(article_key, entry_key)
     HAVING min(first_fetched_at) <= ? AND max(last_fetched_at) < min(first_fetched_at) + ?
     ORDER BY first_fetched_at
 """
@@ -166,24 +166,38 @@ def stored_entries(
 def pending_entries(
     db: DuckDBPyConnection, source: str, *, first: timedelta, last: timedelta, now: datetime
 ) -> list[PendingEntry]:
-    """Return the articles of a source whose last revisit is not done, one row for each.
+    """Return the articles of a source whose last revisit is not done, one row for each."""
+    return pending_by_source(db, [source], first=first, last=last, now=now).get(source, [])
+
+
+def pending_by_source(
+    db: DuckDBPyConnection,
+    sources: Sequence[str],
+    *,
+    first: timedelta,
+    last: timedelta,
+    now: datetime,
+) -> dict[str, list[PendingEntry]]:
+    """Return the same of several sources with one rule.
 
     Args:
         db: The warehouse.
-        source: The source.
+        sources: The sources.
         first: The shortest interval of its rule; younger articles are left out.
         last: The longest interval.
         now: Aware UTC.
     """
-    found = stage.select(db, PENDING, [now - last - MAX_LATENESS, source, now - first, last])
-    return [
-        PendingEntry(
-            listing_entry=row.pop("listing_entry"),
-            article_key=row.pop("article_key"),
-            times=VisitTimes(**row),
+    values = [now - last - MAX_LATENESS, list(sources), now - first, last]
+    found: dict[str, list[PendingEntry]] = {}
+    for row in stage.select(db, PENDING, values):
+        found.setdefault(row.pop("source"), []).append(
+            PendingEntry(
+                listing_entry=row.pop("listing_entry"),
+                article_key=row.pop("article_key"),
+                times=VisitTimes(**row),
+            )
         )
-        for row in found
-    ]
+    return found
 
 
 def record_fetched(db: DuckDBPyConnection, fetched: Sequence[FetchedEntry], *, run_id: str) -> None:

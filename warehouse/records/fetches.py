@@ -21,7 +21,7 @@ VALIDATORS = """
         SELECT k.i, f.etag, f.last_modified, f.vary, f.fetched_at, f.archive_file,
                f.archive_offset, f.listing_entry, f.body_sha256, f.final_url
         FROM _store.fetches f JOIN copydesk_urls k ON f.url_key = k.key::UUID
-        WHERE f.status = 200 AND f.source = coalesce(?, f.source)
+        WHERE f.status = 200 AND f.source = coalesce(k.source, f.source)
         QUALIFY row_number() OVER (PARTITION BY k.i ORDER BY f.fetched_at DESC) = 1
     )
     SELECT * FROM last WHERE etag IS NOT NULL OR last_modified IS NOT NULL
@@ -101,11 +101,22 @@ def validators(
         urls: The URLs.
         source: Only answers to this source: another one may have stored the page.
     """
-    names = list(dict.fromkeys(urls))
+    found = validators_of(db, [(source, url) for url in urls])
+    return {url: one for (_, url), one in found.items()}
+
+
+def validators_of(
+    db: DuckDBPyConnection, pages: Iterable[tuple[str | None, str]]
+) -> dict[tuple[str | None, str], Validators]:
+    """Return the same for URLs of several sources, by source and URL."""
+    names = list(dict.fromkeys(pages))
     if not names:
         return {}
-    with stage.staged(db, "copydesk_urls", stage.keyed(names)):
-        found = stage.select(db, VALIDATORS, [source])
+    rows = stage.keyed(
+        [url for _, url in names], source=([source for source, _ in names], stage.TEXT)
+    )
+    with stage.staged(db, "copydesk_urls", rows):
+        found = stage.select(db, VALIDATORS)
     return {names[row.pop("i")]: Validators(**row) for row in found}
 
 

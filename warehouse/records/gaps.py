@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from warehouse.rows import Gap, NewGap
 from warehouse.times import micros
 
 _UNREPORTED = """
-    source = ? AND closed_at IS NULL AND EXISTS (
+    list_contains(?::VARCHAR[], source) AND closed_at IS NULL AND EXISTS (
         SELECT 1 FROM _store.runs r
         WHERE r.run_id = g.run_id AND r.source = g.source AND r.state IN ('crashed', 'failed')
             AND NOT EXISTS (
@@ -127,12 +127,12 @@ def list_gaps(
     return _select(db, where, [source, source, is_closed])
 
 
-def unreported_gaps(db: DuckDBPyConnection, source: str) -> list[Gap]:
-    """Return the open gaps of a source whose run was killed or failed before it reported them.
+def unreported_gaps(db: DuckDBPyConnection, sources: Sequence[str]) -> list[Gap]:
+    """Return the open gaps of sources whose run was killed or failed before it reported them.
 
     A sync of the source that completed later has reported them.
     """
-    return _select(db, _UNREPORTED, [source])
+    return _select(db, _UNREPORTED, [list(sources)])
 
 
 def _select(db: DuckDBPyConnection, where: str, values: list[Any]) -> list[Gap]:

@@ -6,7 +6,7 @@ row, except the first run of a day.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -185,37 +185,106 @@ def list_findings(
 # --- statistics ----------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredHealth:
+    """What is stored of the health of one source.
+
+    Attributes:
+        states: Of each channel that it has had.
+        days: Of its channels, in their order.
+        findings: The open ones, oldest first.
+        source: At the end of its last sync; ``None`` before the first.
+    """
+
+    states: tuple[ChannelState, ...] = ()
+    days: tuple[ChannelDay, ...] = ()
+    findings: tuple[StoredFinding, ...] = ()
+    source: SourceHealth | None = None
+
+
+def read_health(
+    db: DuckDBPyConnection, sources: Sequence[str], *, from_day: date
+) -> dict[str, StoredHealth]:
+    """Return what is stored of each source, with its days from a day on."""
+    names = list(sources)
+    states = [
+        ChannelState(**one)
+        for one in stage.select(db, _select(ChannelState, "channel_states"), [names])
+    ]
+    sql = f"{_select(ChannelDay, 'channel_days')} AND day >= ? ORDER BY day, channel"
+    days = [ChannelDay(**one) for one in stage.select(db, sql, [names, from_day])]
+    health = {
+        one["source"]: SourceHealth(**one)
+        for one in stage.select(db, _select(SourceHealth, "source_health"), [names])
+    }
+    findings = list_findings(db)
+    by_source: dict[str, dict[str, list[Any]]] = {
+        one: {"states": [], "days": [], "findings": []} for one in names
+    }
+    for state in states:
+        by_source[state.source]["states"].append(state)
+    for day in days:
+        by_source[day.source]["days"].append(day)
+    for finding in findings:
+        if finding.row.source in by_source:
+            by_source[finding.row.source]["findings"].append(finding)
+    return {
+        source: StoredHealth(
+            source=health.get(source), **{name: tuple(rows) for name, rows in found.items()}
+        )
+        for source, found in by_source.items()
+    }
+
+
 def channel_states(db: DuckDBPyConnection, source: str) -> list[ChannelState]:
     """Return the state of each channel that a source has had."""
-    found = stage.select(db, _select(ChannelState, "channel_states"), [source])
+    found = stage.select(db, _select(ChannelState, "channel_states"), [[source]])
     return [ChannelState(**one) for one in found]
 
 
 def channel_days(db: DuckDBPyConnection, source: str, *, from_day: date) -> list[ChannelDay]:
     """Return the days of a source's channels from a day on, in their order."""
-    sql = f"{_select(ChannelDay, 'channel_days')} AND day >= ? ORDER BY day, channel"
-    return [ChannelDay(**one) for one in stage.select(db, sql, [source, from_day])]
+    return list(read_health(db, [source], from_day=from_day)[source].days)
 
 
 def source_health(db: DuckDBPyConnection, source: str) -> SourceHealth | None:
     """Return the health of a source at the end of its last sync."""
-    found = stage.select(db, _select(SourceHealth, "source_health"), [source])
+    found = stage.select(db, _select(SourceHealth, "source_health"), [[source]])
     return SourceHealth(**found[0]) if found else None
+
+
+def put_states(
+    db: DuckDBPyConnection, rows: Sequence[tuple[ChannelState, ChannelState | None]]
+) -> None:
+    """Store the states of channels, each with the stored one."""
+    _put(db, "channel_states", ("source", "channel"), rows)
+
+
+def put_days(db: DuckDBPyConnection, rows: Sequence[tuple[ChannelDay, ChannelDay | None]]) -> None:
+    """Store the days of channels, each with the stored one."""
+    _put(db, "channel_days", ("source", "channel", "day"), rows)
+
+
+def put_sources(
+    db: DuckDBPyConnection, rows: Sequence[tuple[SourceHealth, SourceHealth | None]]
+) -> None:
+    """Store the health of sources, each with the stored one."""
+    _put(db, "source_health", ("source",), rows)
 
 
 def put_state(db: DuckDBPyConnection, row: ChannelState, before: ChannelState | None) -> None:
     """Store the state of a channel (``before``: the stored one)."""
-    _put(db, "channel_states", ("source", "channel"), row, before)
+    put_states(db, [(row, before)])
 
 
 def put_day(db: DuckDBPyConnection, row: ChannelDay, before: ChannelDay | None) -> None:
     """Store the day of a channel (``before``: the stored one)."""
-    _put(db, "channel_days", ("source", "channel", "day"), row, before)
+    put_days(db, [(row, before)])
 
 
 def put_source(db: DuckDBPyConnection, row: SourceHealth, before: SourceHealth | None) -> None:
     """Store the health of a source (``before``: the stored one)."""
-    _put(db, "source_health", ("source",), row, before)
+    put_sources(db, [(row, before)])
 
 
 def accept(db: DuckDBPyConnection, source: str, *, at: datetime, day: date) -> None:
@@ -245,33 +314,33 @@ def delete_old_days(db: DuckDBPyConnection, *, before: date) -> int:
 
 def _select(row: type[Any], table: str) -> str:
     names = ", ".join(one.name for one in fields(row))
-    return f"SELECT {names} FROM _store.{table} WHERE source = ?"  # noqa: S608  # constants
+    return f"SELECT {names} FROM _store.{table} WHERE list_contains(?::VARCHAR[], source)"  # noqa: S608  # constants
 
 
 def _put(
-    db: DuckDBPyConnection, table: str, keys: Sequence[str], row: Any, before: Any | None
+    db: DuckDBPyConnection, table: str, keys: Sequence[str], rows: Sequence[tuple[Any, Any | None]]
 ) -> None:
-    """Insert a row, or update those columns that changed: DuckDB changes a number in place."""
-    values = _values(row)
-    if before is None:
-        marks = ", ".join("?" for _ in values)
-        names = ", ".join(values)
-        db.execute(
-            f"INSERT INTO _store.{table} ({names}) VALUES ({marks})",  # noqa: S608  # constants
-            list(values.values()),
-        )
-        return
-    old = _values(before)
-    changed = {name: value for name, value in values.items() if old[name] != value}
-    if changed:
-        setters = ", ".join(f"{name} = ?" for name in changed)
-        where = " AND ".join(f"{name} = ?" for name in keys)
-        db.execute(
-            f"UPDATE _store.{table} SET {setters} WHERE {where}",  # noqa: S608  # constants
-            [*changed.values(), *(values[name] for name in keys)],
-        )
+    """Insert new rows, and update those columns that changed: DuckDB changes a number in place."""
+    kinds = stage.columns(type(rows[0][0])) if rows else {}
+    new = [row for row, before in rows if before is None]
+    if new:
+        stage.insert(db, f"_store.{table}", stage.table(**stage.values(new, kinds)))
+    changed: dict[tuple[str, ...], list[Any]] = {}
+    for row, before in rows:
+        names = () if before is None else _changed(row, before)
+        if names:
+            changed.setdefault(names, []).append(row)
+    for names, some in changed.items():
+        columns = {name: kinds[name] for name in (*keys, *names)}
+        setters = ", ".join(f"{name} = k.{name}" for name in names)
+        where = " AND ".join(f"t.{name} = k.{name}" for name in keys)
+        with stage.staged(db, "copydesk_health", stage.table(**stage.values(some, columns))):
+            db.execute(
+                f"UPDATE _store.{table} AS t SET {setters} FROM copydesk_health k WHERE {where}"  # noqa: S608
+            )
 
 
-def _values(row: Any) -> Mapping[str, Any]:
-    found = {one.name: getattr(row, one.name) for one in fields(row)}
-    return {name: list(one) if isinstance(one, tuple) else one for name, one in found.items()}
+def _changed(row: Any, before: Any) -> tuple[str, ...]:
+    return tuple(
+        one.name for one in fields(row) if getattr(row, one.name) != getattr(before, one.name)
+    )

@@ -59,14 +59,16 @@ SEEN = """
 # The articles seen in the channel when the listing was last sent, or later: they are still in it.
 SEEN_IN_LISTING = """
     CREATE OR REPLACE TEMP TABLE copydesk_seen AS
-    SELECT s.article_key, s.content_key, s.channel, ?::TIMESTAMPTZ AS at, s.first_seen_at,
-           s.last_seen_at
+    SELECT s.article_key, s.content_key, s.channel, k.at, s.first_seen_at, s.last_seen_at
     FROM _store.sightings s
-    SEMI JOIN (SELECT article_key FROM _store.article_records WHERE source = ?) r
-           ON r.article_key = s.article_key
-    WHERE s.channel = ? AND s.last_seen_at >= ?
+    JOIN (SELECT DISTINCT article_key, source FROM _store.article_records
+          WHERE source IN (SELECT source FROM copydesk_listings)) r
+         ON r.article_key = s.article_key
+    JOIN copydesk_listings k
+         ON k.source = r.source AND k.channel = s.channel AND s.last_seen_at >= k.sent_at
+    WHERE s.last_seen_at >= make_timestamptz({since})
     QUALIFY row_number() OVER (
-        PARTITION BY s.article_key ORDER BY s.last_seen_at DESC, s.first_seen_at DESC) = 1
+        PARTITION BY s.article_key, s.channel ORDER BY s.last_seen_at DESC, s.first_seen_at DESC) = 1
 """
 
 EXTEND = """
@@ -158,21 +160,39 @@ def record_keys(
     _store_seen(db, run_id)
 
 
-def record_listing(
-    db: DuckDBPyConnection, source: str, listing: NotModified, *, sent_at: datetime, run_id: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnchangedListing:
+    """A listing that was not modified.
+
+    Attributes:
+        answer: The answer.
+        sent_at: When the server last sent the listing whole, aware UTC.
+    """
+
+    source: str
+    answer: NotModified
+    sent_at: datetime
+
+
+def record_listings(
+    db: DuckDBPyConnection, listings: Sequence[UnchangedListing], *, run_id: str
 ) -> None:
-    """Store that every article of a listing that was not modified was seen.
+    """Store that every article of listings that were not modified was seen.
 
     The caller owns the transaction.
-
-    Args:
-        db: The warehouse.
-        source: The source of the listing.
-        listing: The answer.
-        sent_at: When the server last sent the listing whole.
-        run_id: The run that stores the rows.
     """
-    db.execute(SEEN_IN_LISTING, [listing.at, source, listing.channel, sent_at])
+    last = {(one.source, one.answer.channel): one for one in listings}.values()
+    if not last:
+        return
+    rows = stage.table(
+        source=([one.source for one in last], stage.TEXT),
+        channel=([one.answer.channel for one in last], stage.TEXT),
+        at=([micros(one.answer.at) for one in last], stage.MOMENT),
+        sent_at=([micros(one.sent_at) for one in last], stage.MOMENT),
+    )
+    since = micros(min(one.sent_at for one in last))
+    with stage.staged(db, "copydesk_listings", rows):
+        db.execute(SEEN_IN_LISTING.format(since=since))
     _store_seen(db, run_id)
 
 

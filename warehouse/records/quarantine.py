@@ -136,18 +136,15 @@ def open_failures(
     )
 
 
-def failures_of(
-    db: DuckDBPyConnection, source: str, article_ids: Iterable[str]
-) -> list[QuarantineEntry]:
+def failures_of(db: DuckDBPyConnection, article_ids: Iterable[str]) -> list[QuarantineEntry]:
     """Return the open and the dismissed entries of some articles, without their pages."""
     names = list(article_ids)
     if not names:
         return []
     return _select(
         db,
-        "source = ? AND (resolved_at IS NULL OR resolved_by = ?) "
-        "AND list_contains(?::VARCHAR[], article_id)",
-        [source, DISMISSED, names],
+        "(resolved_at IS NULL OR resolved_by = ?) AND list_contains(?::VARCHAR[], article_id)",
+        [DISMISSED, names],
         without_pages=True,
     )
 

@@ -7,7 +7,7 @@ the stored rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -20,16 +20,25 @@ from warehouse.times import utc
 
 _COUNTS = tuple(one.name for one in fields(Counters))
 _NAMES = ", ".join(_COUNTS)
-_ADD = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
+_ADD = ", ".join(f"{name} = r.{name} + k.{name}" for name in _COUNTS)
 
 # Names and placeholders only, made from the fields of Counters; the text holds no value.
 _START = f"""
     INSERT INTO _store.runs (
         run_id, flow, source, started_at, code_version, parser, parser_version, host, boot, pid,
         pid_started, state, messages, {_NAMES})
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', [], {", ".join("0" for _ in _COUNTS)})
+    SELECT $1, $2, k.source, $3, $4, k.parser, k.parser_version, $5, $6, $7, $8, 'running', [],
+           {", ".join("0" for _ in _COUNTS)}
+    FROM copydesk_sources k
 """  # noqa: S608
-_COUNT = f"UPDATE _store.runs SET {_ADD} WHERE run_id = ? AND source = ?"  # noqa: S608
+_COUNT = f"""
+    UPDATE _store.runs AS r SET {_ADD} FROM copydesk_counts k
+    WHERE r.run_id = ? AND r.source = k.source
+"""  # noqa: S608
+_FINISH = """
+    UPDATE _store.runs AS r SET state = k.state, ended_at = ?, messages = k.messages
+    FROM copydesk_ends k WHERE r.run_id = ? AND r.source = k.source
+"""
 _LIST = f"""
     SELECT run_id, flow, source, state, started_at, ended_at, code_version, parser,
            parser_version, messages, {_NAMES}
@@ -73,20 +82,34 @@ def start_run(
     mark_crashed(db, at=at)
     run_id = run_id or new_run_id(at)
     me = this_process()
-    for source in sources:
-        parser, version = (parsers or {}).get(source, ("", ""))
-        db.execute(
-            _START,
-            [run_id, flow, source, at, code_version, parser, version,
-             me.host, me.boot, me.pid, me.started],
-        )  # fmt: skip
+    if not sources:
+        return run_id
+    known = [(parsers or {}).get(one, ("", "")) for one in sources]
+    rows = stage.table(
+        source=(list(sources), stage.TEXT),
+        parser=([parser for parser, _ in known], stage.TEXT),
+        parser_version=([version for _, version in known], stage.TEXT),
+    )
+    with stage.staged(db, "copydesk_sources", rows):
+        db.execute(_START, [run_id, flow, at, code_version, me.host, me.boot, me.pid, me.started])
     return run_id
 
 
 def add_counters(db: DuckDBPyConnection, run_id: str, source: str, counters: Counters) -> None:
     """Add the counters of a batch to the row of its run and source."""
-    counts = [getattr(counters, name) for name in _COUNTS]
-    db.execute(_COUNT, [*counts, run_id, source])
+    add_all_counters(db, run_id, {source: counters})
+
+
+def add_all_counters(db: DuckDBPyConnection, run_id: str, counters: Mapping[str, Counters]) -> None:
+    """Add the counters of batches of several sources, by source."""
+    if not counters:
+        return
+    kinds = stage.columns(Counters)
+    rows = stage.table(
+        source=(list(counters), stage.TEXT), **stage.values(list(counters.values()), kinds)
+    )
+    with stage.staged(db, "copydesk_counts", rows):
+        db.execute(_COUNT, [run_id])
 
 
 def finish_run(
@@ -103,13 +126,34 @@ def finish_run(
 
     The state is ``completed``, ``completed_with_warnings``, ``failed`` or ``interrupted``.
     """
-    if counters:
-        add_counters(db, run_id, source, counters)
-    db.execute(
-        "UPDATE _store.runs SET state = ?, ended_at = ?, messages = ?::VARCHAR[] "
-        "WHERE run_id = ? AND source = ?",
-        [state, at or datetime.now(UTC), list(messages), run_id, source],
+    end = RunEnd(source=source, state=state, counters=counters, messages=tuple(messages))
+    finish_all(db, run_id, [end], at=at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """The end of a run for one source; see ``finish_run``."""
+
+    source: str
+    state: str
+    counters: Counters | None = None
+    messages: tuple[str, ...] = ()
+
+
+def finish_all(
+    db: DuckDBPyConnection, run_id: str, ends: Sequence[RunEnd], *, at: datetime | None = None
+) -> None:
+    """Store the end of a run for several sources."""
+    if not ends:
+        return
+    add_all_counters(db, run_id, {one.source: one.counters for one in ends if one.counters})
+    rows = stage.table(
+        source=([one.source for one in ends], stage.TEXT),
+        state=([one.state for one in ends], stage.TEXT),
+        messages=([list(one.messages) for one in ends], stage.TEXTS),
     )
+    with stage.staged(db, "copydesk_ends", rows):
+        db.execute(_FINISH, [at or datetime.now(UTC), run_id])
 
 
 def mark_crashed(db: DuckDBPyConnection, *, at: datetime | None = None) -> list[str]:

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
 from warehouse import stage
 from warehouse.rows import Watermark
+from warehouse.times import micros
+
+ChannelName = tuple[str, str]
+"""A source and one of its channels."""
+
+_MOVED = """
+    UPDATE _store.watermarks AS w SET reached_at = k.at, value = k.value, run_id = ?
+    FROM copydesk_marks k WHERE w.source = k.source AND w.channel = k.channel
+"""
+_NEW = """
+    INSERT INTO _store.watermarks (source, channel, reached_at, value, run_id)
+    SELECT k.source, k.channel, k.at, k.value, ? FROM copydesk_marks k
+    ANTI JOIN _store.watermarks w ON w.source = k.source AND w.channel = k.channel
+"""
 
 
 def get(db: DuckDBPyConnection, source: str, channel: str) -> Watermark | None:
     """Return the watermark of a channel; ``None`` before its first run."""
+    return read(db, [source]).get((source, channel))
+
+
+def read(db: DuckDBPyConnection, sources: Sequence[str]) -> dict[ChannelName, Watermark]:
+    """Return the watermarks of all channels of some sources."""
     found = stage.select(
         db,
         "SELECT source, channel, reached_at AS at, value, run_id FROM _store.watermarks "
-        "WHERE source = ? AND channel = ?",
-        [source, channel],
+        "WHERE list_contains(?::VARCHAR[], source)",
+        [list(sources)],
     )
-    return Watermark(**found[0]) if found else None
+    return {(one["source"], one["channel"]): Watermark(**one) for one in found}
 
 
 def advance(
@@ -30,23 +50,37 @@ def advance(
     value: str,
     run_id: str,
 ) -> bool:
-    """Move a watermark forward; return whether it moved. It never goes back in time.
+    """Move one watermark forward, as ``advance_all`` does."""
+    return bool(advance_all(db, {(source, channel): (at, value)}, run_id=run_id))
+
+
+def advance_all(
+    db: DuckDBPyConnection,
+    marks: Mapping[ChannelName, tuple[datetime | None, str]],
+    *,
+    run_id: str,
+) -> int:
+    """Move watermarks forward; return how many moved. They never go back in time.
 
     A watermark without a time is replaced.
     """
-    before = get(db, source, channel)
-    if before and before.at and (at is None or at < before.at):
-        return False
-    if before:
-        db.execute(
-            "UPDATE _store.watermarks SET reached_at = ?, value = ?, run_id = ? "
-            "WHERE source = ? AND channel = ?",
-            [at, value, run_id, source, channel],
-        )
-    else:
-        db.execute(
-            "INSERT INTO _store.watermarks (source, channel, reached_at, value, run_id) "
-            "VALUES (?, ?, ?, ?, ?)",
-            [source, channel, at, value, run_id],
-        )
-    return True
+    if not marks:
+        return 0
+    before = read(db, sorted({source for source, _ in marks}))
+    moved = {}
+    for name, (at, value) in marks.items():
+        known = before.get(name)
+        if not (known and known.at and (at is None or at < known.at)):
+            moved[name] = (at, value)
+    rows = stage.table(
+        source=([source for source, _ in moved], stage.TEXT),
+        channel=([channel for _, channel in moved], stage.TEXT),
+        at=([at and micros(at) for at, _ in moved.values()], stage.MOMENT),
+        value=([value for _, value in moved.values()], stage.TEXT),
+    )
+    with stage.staged(db, "copydesk_marks", rows):
+        if before:
+            db.execute(_MOVED, [run_id])
+        if any(name not in before for name in moved):
+            db.execute(_NEW, [run_id])
+    return len(moved)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-
-from duckdb import DuckDBPyConnection
 
 from flows.pipeline.batch import Batch, FetchedPage
 from flows.pipeline.health.values import FIELDS, ChannelRun, PageResult
-from warehouse.records import not_modified
 from warehouse.rows import ArticleRow, NewQuarantineEntry
 from warehouse.upsert.observations import Observation
 
@@ -51,21 +48,37 @@ class HealthCollector:
             if isinstance(parsed, Observation) and isinstance(found, NewQuarantineEntry):
                 self._repeated[_key(found.article_id or found.url)] = parsed.row
 
-    def batch(self, db: DuckDBPyConnection, batch: Batch, parsed: Sequence[Observation]) -> None:
-        """Count the pages of a batch before it is stored.
+    def copy(self) -> HealthCollector:
+        """The same, so that a transaction that fails changes nothing."""
+        made = HealthCollector()
+        made._entries, made._errors = dict(self._entries), dict(self._errors)
+        made._unread, made._repeated = set(self._unread), dict(self._repeated)
+        made._new.update({name: set(ids) for name, ids in self._new.items()})
+        made._pages.update({name: list(pages) for name, pages in self._pages.items()})
+        return made
 
-        Args:
-            db: The warehouse, in the transaction of the batch.
-            batch: With the settled ids of its articles.
-            parsed: The same articles as they were parsed.
-        """
+    @staticmethod
+    def listed(batch: Batch) -> dict[str, set[str]]:
+        """The articles of a batch by channel, with the settled ids."""
         ids: dict[str, set[str]] = defaultdict(set)
         for seen in batch.observations:
             ids[seen.row.channel].add(seen.row.article_id)
         for article_id, answer in batch.not_modified.items():
             ids[answer.channel].add(article_id)
-        for channel, listed in ids.items():
-            self._new[channel] |= listed - not_modified.ids_in_channel(db, listed, channel=channel)
+        return ids
+
+    def batch(
+        self, known: Mapping[str, set[str]], batch: Batch, parsed: Sequence[Observation]
+    ) -> None:
+        """Count the pages of a batch before it is stored.
+
+        Args:
+            known: By channel, articles that were seen in it before.
+            batch: With the settled ids of its articles.
+            parsed: The same articles as they were parsed.
+        """
+        for channel, listed in self.listed(batch).items():
+            self._new[channel] |= listed - known.get(channel, set())
         for failure in reversed(batch.failures):
             if failure.url and failure.article_id:
                 key = _key(failure.article_id)

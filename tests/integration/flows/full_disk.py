@@ -14,8 +14,9 @@ from pathlib import Path
 from flows import settings
 from flows.cli import demo_run
 from flows.pipeline.discover import discover
+from flows.pipeline.load import load
 from flows.pipeline.run import RunContext
-from flows.pipeline.steps import fetch, load, parse
+from flows.pipeline.steps import fetch, parse
 from tests import site
 from warehouse import connect
 from warehouse.errors import WarehouseError

@@ -72,9 +72,9 @@ def test_full_disk_names_what_is_stored_and_the_next_run_continues(
 
 
 def test_error_of_a_source_comes_before_that_of_the_snapshot(project, monkeypatch, capsys):
-    from flows.pipeline import steps
+    from flows.pipeline import load as load_steps
 
-    load = steps.load
+    load = load_steps.load
 
     def load_or_fail(run, source, batch, **options):
         if source.slug == "finews":
@@ -84,7 +84,7 @@ def test_error_of_a_source_comes_before_that_of_the_snapshot(project, monkeypatc
     def publish(*_values, **_options):
         raise WarehouseFull("no space for the snapshot")
 
-    monkeypatch.setattr(steps, "load", load_or_fail)
+    monkeypatch.setattr(load_steps, "load", load_or_fail)
     monkeypatch.setattr(snapshot, "publish", publish)
     with pytest.raises(WarehouseFull) as caught:
         project.sync("finews", "ofweek")

@@ -8,7 +8,7 @@ import pytest
 
 from flows import settings
 from flows.cli import demo_run
-from flows.pipeline import steps
+from flows.pipeline import load as load_steps
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
 from flows.serve.run_local import sync_without_prefect
 from tests import site
@@ -30,17 +30,17 @@ def test_gap_is_stored_although_its_run_is_killed_between_two_batches(
         chosen = settings.load(config, {"COPYDESK_RUN__BATCH_SIZE": "3"})
         sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
         news_site.advance()  # market-38 drops something
-        store, done = steps.load, []
+        store, done = load_steps.load, []
 
         def store_some(*args, **options):
             if len(done) == stored:
                 raise Killed
             done.append(store(*args, **options))
 
-        monkeypatch.setattr(steps, "load", store_some)
+        monkeypatch.setattr(load_steps, "load", store_some)
         with pytest.raises(Killed):
             sync_without_prefect(chosen, ["finews"], limit=None, dry_run=False)
-        monkeypatch.setattr(steps, "load", store)
+        monkeypatch.setattr(load_steps, "load", store)
         later = [sync_without_prefect(chosen, ["finews"]).totals()["gaps"] for _ in range(2)]
 
     with connect_read_only(chosen.warehouse.path) as db:

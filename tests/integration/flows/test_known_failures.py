@@ -147,9 +147,9 @@ def test_source_whose_only_listing_is_unreadable_fails_in_each_run_and_is_one_ev
 def test_failure_is_known_by_its_page_and_its_reason(project):
     scheduled(project)
     with connect(project.settings.warehouse.path) as db:
-        known = alerts.alerted_failures(db, "finews")
+        known = alerts.known_failures(db, ["finews"])["finews"].alerted
         (one, *_) = quarantine.open_failures(db)
-        of_another_source = alerts.alerted_failures(db, "elsewhere")
+        of_another_source = alerts.known_failures(db, ["elsewhere"])["elsewhere"].alerted
 
     assert len(known) == 3
     assert alerts.is_alerted(known, one.row)

@@ -8,9 +8,10 @@ from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows
 from warehouse import transaction
 from warehouse.records.not_modified import (
     NotModified,
+    UnchangedListing,
     ids_in_other_channels,
     record,
-    record_listing,
+    record_listings,
     stored_ids,
 )
 
@@ -76,7 +77,9 @@ def test_an_unmodified_listing_moves_last_seen_of_the_articles_that_it_carries(
     for hours in (2, 3):
         with transaction(db):
             listing = NotModified(channel="emnews", at=NOON + hours * HOUR)
-            record_listing(db, "finews", listing, sent_at=NOON, run_id="r")
+            record_listings(
+                db, [UnchangedListing(source="finews", answer=listing, sent_at=NOON)], run_id="r"
+            )
 
     assert rows_of(db, LAST_SEEN) == [
         ("finews:1", NOON - HOUR),

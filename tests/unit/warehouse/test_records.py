@@ -236,7 +236,7 @@ def test_host_that_asked_for_patience_is_known_until_it_is_over(db: DuckDBPyConn
     with transaction(db):
         fetches.record(db, [asked, replace(asked, retry_after_at=NOON + HOUR), PAGE], run_id="run")
 
-    assert fetches.pauses(db, NOON) == {PAGE.url: until}
+    assert fetches.pauses(db, NOON) == {PAGE.final_url: until}
     assert fetches.pauses(db, until) == {}
 
 
