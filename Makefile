@@ -20,7 +20,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
 .PHONY: help install debian axe hexo actionlint demo check test test-unit test-integration test-e2e test-security test-slow test-lake test-frames test-all
-.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-site bench-orchestration record pins package clean
+.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-site bench-orchestration bench-feeds record pins package clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 28
@@ -146,6 +146,9 @@ bench-site: install ## Measure the static site of 37,000 articles: all of it, 20
 
 bench-orchestration: install ## Measure what Prefect costs a run
 	@$(BIN)/python tests/bench/orchestration.py
+
+bench-feeds: install ## Measure the sync of 294 feeds of one RSSHub instance
+	@$(BIN)/python tests/bench/feeds.py
 
 .cache/peers/.installed: tests/bench/peers.txt
 	@echo "Installing the packages to compare with into .cache/peers"

@@ -54,12 +54,14 @@ class Schedule:
         value: Cron fields, the seconds of an interval, or the rule.
         zone: IANA time zone of cron and rrule.
         text: The text of the configuration.
+        offset_seconds: How much later an interval begins.
     """
 
     kind: Kind
     value: str
     zone: str
     text: str
+    offset_seconds: int = 0
 
     def __str__(self) -> str:
         """The schedule with its time zone."""

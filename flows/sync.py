@@ -65,6 +65,7 @@ from flows.reporting.events import send_events
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 from flows.text import pluralize
 
+MAX_NAMES = 5
 MAX_TASK_RUNS = 16
 """A run of more sources is one task run. Each costs the server's database 13 to 28 KB."""
 
@@ -80,7 +81,9 @@ _sync_sources = task(name="sources", cache_policy=NO_CACHE, persist_result=False
 
 def _run_name() -> str:
     parameters: dict[str, Any] = flow_run.parameters
-    return f"sync {' '.join(parameters.get('sources') or ['all sources'])}"
+    sources = parameters.get("sources") or ["all sources"]
+    many = pluralize(len(sources), "source")
+    return f"sync {many if len(sources) > MAX_NAMES else ' '.join(sources)}"
 
 
 @flow(

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 
 from flows.callbacks import Notify, OnProgress, no_progress
 from flows.cli.console import Console
-from flows.text import humanize_duration
+from flows.text import humanize_duration, pluralize
 
 LINE_SECONDS = 30.0
 LINES = 10
+MAX_SOURCES = 20
+"""Of more sources, the progress is shown for the first ones."""
 
 
 @contextmanager
@@ -47,6 +49,8 @@ def _bars() -> Iterator[OnProgress]:
 
         def on_progress(source: str, done: int, total: int) -> None:
             if source not in tasks:
+                if len(tasks) >= MAX_SOURCES:
+                    return
                 tasks[source] = bars.add_task(source)
             bars.update(tasks[source], completed=done, total=total)
 
@@ -67,9 +71,13 @@ class ProgressLines:
         self._first: dict[str, tuple[float, int]] = {}
         self._last: dict[str, tuple[int, int]] = {}
         self._logged: dict[str, tuple[float, int, int]] = {}
+        self._others: set[str] = set()
 
     def advance(self, source: str, done: int, total: int) -> None:
         """Log the progress of a source, if 30 seconds and a tenth of its entries have passed."""
+        if source not in self._first and len(self._first) >= MAX_SOURCES:
+            self._others.add(source)
+            return
         now = self._clock()
         self._first.setdefault(source, (now, done))
         self._last[source] = done, total
@@ -84,6 +92,8 @@ class ProgressLines:
         for source, (done, total) in self._last.items():
             if total and self._logged[source][1:] != (done, total):
                 self._log(source, self._clock())
+        if self._others:
+            self._notify(f"and {pluralize(len(self._others), 'other source')}")
 
     def _log(self, source: str, now: float) -> None:
         done, total = self._last[source]

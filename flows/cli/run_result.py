@@ -11,17 +11,24 @@ if TYPE_CHECKING:
     from flows.pipeline.stats import RunReport
 
 
+_MAX_ERRORS = 40
+
+
 def print_run(console: Console, report: RunReport) -> int:
-    """Print what a run did, one row a source; return its exit code."""
+    """Print what a run did, one row a source, or a summary of many; return its exit code."""
     from flows.pipeline.stats import COUNTERS
 
-    rows = [*(one.as_json() for one in report.stats), {"source": "total", **report.totals()}]
+    rows = report.rows()
     names = (*COUNTERS, "seconds")
     text = table(rows, ("source", *names))
     if not fits_terminal(text):
         turned = [{"": name, **{row["source"]: row[name] for row in rows}} for name in names]
         text = table(turned, ("", *(row["source"] for row in rows)))
-    lines = [text, *(f"! {error}" for error in report.errors)]
+    lines = [text, *(f"! {error}" for error in report.errors[:_MAX_ERRORS])]
+    if len(report.errors) > _MAX_ERRORS:
+        lines.append(f"! and {len(report.errors) - _MAX_ERRORS} more; --json lists all")
+    if news := report.news():
+        lines.append(news)
     lines.append(f"{report.flow} {report.state.replace('_', ' ')} (run {report.run_id})")
     console.print_result(report.as_json(), "\n".join(lines))
     return report.exit_code

@@ -37,6 +37,8 @@ interruption, entries that are still gone (404, 410), and pages that are no arti
 
 MAX_MESSAGES = 20
 MAX_NAMES = 6
+MAX_ROWS = 20
+"""Of more sources, a summary has rows for those that need attention."""
 
 EXIT_CODES: Mapping[State, int] = {
     "completed": 0,
@@ -357,9 +359,39 @@ class RunReport:
 
     def totals(self) -> dict[str, Any]:
         """The counters of all sources together."""
-        return {name: sum(one.counts[name] for one in self.stats) for name in COUNTERS} | {
-            "seconds": round(max((one.seconds for one in self.stats), default=0.0), 3)
-        }
+        row = _sum(self.stats, "total")
+        del row["source"]
+        return row
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The counters as rows: each source, and the total.
+
+        Of more than ``MAX_ROWS`` sources, those that need attention have rows, and all others
+        are one row.
+        """
+        shown, others = list(self.stats), list[SourceStats]()
+        if len(shown) > MAX_ROWS:
+            urgent = [one for one in shown if one.has_warnings or one.is_locked or one.errors]
+            shown = urgent[:MAX_ROWS]
+            others = [one for one in self.stats if one not in shown]
+        rows = [one.as_json() for one in shown]
+        if others:
+            rows.append(_sum(others, f"{len(others)} others"))
+        return [*rows, _sum(self.stats, "total")]
+
+    def news(self) -> str:
+        """Which sources have new articles, where not each source has a row; else empty."""
+        if len(self.stats) <= MAX_ROWS:
+            return ""
+        found = sorted(
+            ((one.counts["new"], one.source) for one in self.stats if one.counts["new"]),
+            key=lambda one: (-one[0], one[1]),
+        )
+        if not found:
+            return "no source has new articles"
+        names = ", ".join(f"{source} {count}" for count, source in found[:MAX_NAMES])
+        more = len(found) - MAX_NAMES
+        return f"new articles: {names}{f' and {more} more sources' if more > 0 else ''}"
 
     def as_json(self) -> dict[str, Any]:
         """The run's JSON document."""
@@ -378,6 +410,13 @@ class RunReport:
             ),
         }
         return document | ({"publications": list(self.publications)} if self.publications else {})
+
+
+def _sum(stats: Iterable[SourceStats], name: str) -> dict[str, Any]:
+    found = list(stats)
+    counts = {name: sum(one.counts[name] for one in found) for name in COUNTERS}
+    seconds = round(max((one.seconds for one in found), default=0.0), 3)
+    return {"source": name, **counts, "seconds": seconds}
 
 
 def upsert_counts(counts: UpsertCounts) -> dict[str, int]:

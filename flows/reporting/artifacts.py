@@ -96,10 +96,8 @@ def create_result_table(
 
 
 def result_table(report: RunReport) -> list[dict[str, Any]]:
-    """One row a source, and a total where there are several."""
-    rows = [one.as_json() for one in report.stats]
-    if len(rows) > 1:
-        rows.append({"source": "total", **report.totals()})
+    """One row a source, or a summary of many; and a total where there are several."""
+    rows = report.rows()[: None if len(report.stats) > 1 else -1]
     return [
         {"source": row["source"], **{name: row[name] for name in COLUMNS}}
         | {"seconds": round(row["seconds"], 1)}
@@ -112,6 +110,8 @@ def result_markdown(report: RunReport, *, what: str = "", warnings: Sequence[str
     parts = [f"Run {code_span(report.run_id)}: **{report.state.replace('_', ' ')}**"]
     if what:
         parts.append(code_span(what))
+    if news := report.news():
+        parts.append(code_span(news))
     if report.errors:
         parts.append(bullet_list(redact_url(error) for error in report.errors))
     if any(stats.new_failures for stats in report.stats):

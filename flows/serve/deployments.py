@@ -4,6 +4,7 @@
 a process of its own: it imports the flows, and so DuckDB, Arrow and lxml.
 
     scheduled syncs   queue "default"     one run at a time; a run that would overlap is cancelled
+    many feeds        queue "default"     one deployment a schedule (``schedule_groups``)
     all other flows   queue "long-runs"   at most half of the pool's processes, in order
 
 The limits save processes. The lock of a source (``flows.pipeline.locks``) is what keeps two runs
@@ -31,6 +32,7 @@ from flows import settings as configuration
 from flows.errors import ConfigurationError, RunFailed
 from flows.publish_settings import publication_schedules
 from flows.serve.lost_runs import STOPPING, end_lost_runs, read_all
+from flows.serve.schedule_groups import feed_groups, spread
 from flows.settings import Settings, maintenance_schedule, source_schedules
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ LONG_RUNS = "long-runs"
 RUNS_PER_SOURCE = 1
 """Runs of one source's deployment at a time; a later run is cancelled."""
 REGISTER_SECONDS = 120.0
+_MAX_NAMES = 10
 _ON_DEMAND = {  # flow, and deployment of the same name: entrypoint
     "backfill": "flows.backfill.backfill",
     "import": "flows.import_posts.import_posts",
@@ -108,7 +111,12 @@ class Registration:
     def messages(self) -> Iterator[str]:
         """Return one line per kind of change."""
         if self.deleted:
-            yield f"deleted the deployments of removed sources: {', '.join(self.deleted)}"
+            names = ", ".join(self.deleted[:_MAX_NAMES])
+            more = len(self.deleted) - _MAX_NAMES
+            yield (
+                "deleted the deployments of sources that were removed or are in a group now: "
+                f"{names}{f' and {more} more' if more > 0 else ''}"
+            )
         if self.crashed:
             yield (
                 f"set to Crashed because the process is gone: {', '.join(self.crashed)}. "
@@ -120,7 +128,24 @@ def plan(settings: Settings, config: Path | None) -> list[PlannedDeployment]:
     """Return every deployment of a configuration."""
     parameters = {"config": str(config.absolute()) if config else None}
     schedules = source_schedules(settings)
+    groups = feed_groups(settings, schedules)
+    grouped = {slug for group in groups for slug in group.sources}
+    own = spread({slug: one for slug, one in schedules.items() if slug not in grouped})
     planned = [
+        PlannedDeployment(
+            name=group.name,
+            flow_name="sync",
+            entrypoint="flows.sync.sync",
+            parameters={"sources": list(group.sources), **parameters},
+            tags=(TAG, "feeds"),
+            description=f"Fetch new articles of {len(group.sources)} feeds in one run. A feed with "
+            'schedule = "" in its section is left out.',
+            schedule=group.schedule,
+            is_long=False,
+        )
+        for group in groups
+    ]
+    planned += [
         PlannedDeployment(
             name=slug,
             flow_name="sync",
@@ -128,10 +153,11 @@ def plan(settings: Settings, config: Path | None) -> list[PlannedDeployment]:
             parameters={"sources": [slug], **parameters},
             tags=(TAG, slug),
             description=f"Fetch new articles of {slug} into the warehouse.",
-            schedule=schedules.get(slug),
+            schedule=own.get(slug),
             is_long=False,
         )
         for slug in settings.sources
+        if slug not in grouped
     ]
     planned.append(
         PlannedDeployment(
@@ -372,7 +398,8 @@ def deployment_schedule(found: Schedule, *, is_active: bool) -> DeploymentSchedu
     else:
         schedule = IntervalSchedule(
             interval=timedelta(seconds=float(found.value)),
-            anchor_date=_INTERVAL_ANCHOR.replace(tzinfo=ZoneInfo(found.zone)),
+            anchor_date=_INTERVAL_ANCHOR.replace(tzinfo=ZoneInfo(found.zone))
+            + timedelta(seconds=found.offset_seconds),
             timezone=zone,
         )
     return DeploymentScheduleCreate(schedule=schedule, active=is_active)

@@ -272,3 +272,34 @@ def test_source_that_raised_an_error_has_no_second_one():
     stats.check_accounts()
 
     assert not stats.is_unaccounted
+
+
+def many(count: int, *failing: str) -> RunReport:
+    stats = [SourceStats(source=f"feed_{n}") for n in range(count)]
+    for number, one in enumerate(stats):
+        one.add(discovered=2, new=number % 3, unchanged=2 - number % 3)
+        if one.source in failing:
+            one.add(discovered=1)
+            one.fail("no answer")
+    return RunReport(run_id="r", flow="sync", state="completed", stats=tuple(stats))
+
+
+def test_summary_of_many_sources_has_rows_for_those_that_need_attention():
+    report = many(30, "feed_7")
+    failed, others, total = report.rows()
+
+    assert (failed["source"], failed["failed"]) == ("feed_7", 1)
+    assert (others["source"], others["new"], others["failed"]) == ("29 others", 29, 0)
+    assert (total["source"], total["new"], total["discovered"]) == ("total", 30, 61)
+    assert report.news() == (
+        "new articles: feed_11 2, feed_14 2, feed_17 2, feed_2 2, feed_20 2, feed_23 2 "
+        "and 14 more sources"
+    )
+    assert len(report.as_json()["sources"]) == 30
+
+
+def test_summary_of_few_sources_has_a_row_for_each():
+    report = many(3)
+
+    assert [row["source"] for row in report.rows()] == ["feed_0", "feed_1", "feed_2", "total"]
+    assert report.news() == ""
