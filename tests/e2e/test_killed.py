@@ -28,7 +28,7 @@ STORED = {"nothing": 0, "a batch": BATCH, "everything": len(ORACLE)}
 STAGES = [
     ("parse, second batch", rows.article_row, 6, "after", "a batch"),
     ("load, before the commit", articles.upsert_articles, 2, "after", "a batch"),
-    ("finish", runs.finish_run, 1, "before", "everything"),
+    ("finish", runs.finish_all, 1, "before", "everything"),
 ]
 NIGHTLY_STAGES = [
     ("discover", discover._Discovery._read_listing, 1, "after", "nothing"),

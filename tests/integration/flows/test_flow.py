@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.sorting import FlowRunSort
 
 from flows import sync
-from flows.pipeline import steps
+from flows.pipeline import load as load_steps
 from tests.site import Fault
 from warehouse.errors import WarehouseError
 
@@ -58,7 +58,7 @@ def test_warehouse_that_cannot_be_written_fails_the_run(project, monkeypatch):
     def fail(*_arguments, **_options):
         raise WarehouseError("the disk is full")
 
-    monkeypatch.setattr(steps, "load", fail)
+    monkeypatch.setattr(load_steps, "load", fail)
 
     with pytest.raises(WarehouseError, match="the disk is full"):
         project.sync_with_prefect("ofweek")

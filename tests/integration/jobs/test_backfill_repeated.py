@@ -13,6 +13,7 @@ from flows.archive import index
 from flows.fetch import FetchFailure
 from flows.fetch.errors import DisallowedByRobots, PolicyRefusal, TimedOut
 from flows.pipeline import backfill_archive, backfill_listings, backfill_steps, steps
+from flows.pipeline import load as load_steps
 from flows.pipeline.backfill_context import BackfillContext, entries_of
 from flows.pipeline.checkpoint import CLOSE_GAPS, FETCH_ENTRIES, LIST_PAGES
 from flows.pipeline.date_range import InvalidBackfillRequest, parse_request
@@ -363,7 +364,7 @@ def test_chunk_that_was_not_stored_is_not_done_although_its_run_recorded_its_end
         raise Broken
 
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "load", load)
+        patch.setattr(load_steps, "load", load)
         with pytest.raises(Broken):
             project.backfill("finews", urls=LINKS[:1])
     assert project.rows("SELECT state FROM runs") == [("failed",)]
