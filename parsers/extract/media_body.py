@@ -26,7 +26,7 @@ from parsers.html.media import EMBEDS, IMAGES, embed_url, image_url
 from parsers.html.node import node_of
 from parsers.identity import are_alike
 from parsers.media import media_of, player
-from parsers.model import Moment, Page
+from parsers.model import Extracted, Media, Moment, Page
 from parsers.text.plain import BESIDE_TEXT
 from parsers.text.urls import absolute, canonicalize, is_http
 
@@ -40,6 +40,7 @@ _NO_PICTURE = re.compile(
 _MIN_SIDE = 100
 _MIN_WORDS = 20
 _DECLARED_TYPES = ("article", "video", "music", "image", "photo")
+_PAGE_TYPES = {"video": "video", "audio": "music"}
 _DECLARED_BY = {"img": "og:image", "video": "og:video", "audio": "og:audio"}
 _NEEDS_SCRIPT = re.compile(r"javascript|启用\s*js|脚本", re.IGNORECASE)
 
@@ -82,6 +83,25 @@ def media_body(
         if found:
             return _body(found, area, declared, base)
     return None
+
+
+def declared_media(declared: Structured, base: str) -> Extracted[tuple[Media, ...]]:
+    """Return the video or sound that a page declares to be, as one whose player is a script does.
+
+    ``og:video`` alone does not make a page a video: texts with a video have it, too.
+    """
+    declared_type = declared.meta("og:type")[0].lower()
+    kind = next(
+        (kind for kind, start in _PAGE_TYPES.items() if declared_type.startswith(start)), ""
+    )
+    name = f"og:{kind}"
+    url, how = declared.meta(f"{name}:secure_url", f"{name}:url", name) if kind else ("", "")
+    address = absolute(base, html.unescape(url)) if url else ""
+    mime = declared.meta(f"{name}:type")[0]
+    if not is_http(address) or declared_wall(declared):
+        return Extracted(None, "absent: the page declares no video or sound to be its content")
+    found = media_of(address, kind=kind, mime=mime if mime.startswith(kind) else "")
+    return Extracted((found,) if found else None, how)
 
 
 def _lacks_text(root: etree._Element, declared: Structured) -> bool:

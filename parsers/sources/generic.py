@@ -36,7 +36,7 @@ from parsers.extract.completeness import (
 )
 from parsers.extract.heuristics import Host, host_facts
 from parsers.extract.join import join_bodies, repeats
-from parsers.extract.media_body import is_named_article, media_body
+from parsers.extract.media_body import declared_media, is_named_article, media_body
 from parsers.extract.metadata import categories, headline, language_of, lead_image, tags
 from parsers.extract.pagination import MAX_PAGES, next_page
 from parsers.extract.published import published, updated
@@ -53,6 +53,8 @@ from parsers.model import (
     Entry,
     Extracted,
     Listing,
+    Media,
+    Moment,
     Page,
     Parser,
     Source,
@@ -128,17 +130,9 @@ def parse(source: Source, page: Page) -> Article:
     refuse_wrong_page(page, read.layout, read.declared, title.value or "", text)
     if chosen.missing:  # after that, because an error page has another layout, too
         raise chosen.missing
-    attached = page.entry.media if page.entry else ()
+    attached = Extracted(page.entry.media if page.entry else (), "feed:attachments of the item")
     if not chosen.body and (body is None or not text_of(body)):
-        is_named = is_named_article(page, read.declared, title.value or "", moment)
-        body = (
-            media_body(page, read.root, read.declared, read.base, title.value or "")
-            if is_named
-            else None
-        )
-        # Publishers attach a picture to each item: without the page's own it proves nothing.
-        if not is_named or body is not None or all(one.kind == "picture" for one in attached):
-            attached = ()
+        body, attached = _without_text(read, page, title.value or "", moment, attached)
     whole, rest = _joined(source, page, read, chosen.body or body, title.value or "")
     article = compose(
         source,
@@ -156,7 +150,7 @@ def parse(source: Source, page: Page) -> Article:
         tags=chosen.tags or tags(read.declared),
         language=words,
         lead_image=chosen.lead_image or lead_image(read.declared, read.base),
-        media=Extracted(attached, "feed:attachments of the item"),
+        media=attached,
         base_url=read.base,
     )
     if chosen.body:
@@ -284,6 +278,28 @@ def _body(read: _Read, title: Extracted[str]) -> etree._Element | None:
         title=title.value or "",
         description=read.declared.meta("description", "og:description")[0],
     )
+
+
+def _without_text(
+    read: _Read,
+    page: Page,
+    title: str,
+    published: Moment,
+    attached: Extracted[tuple[Media, ...]],
+) -> tuple[etree._Element | None, Extracted[tuple[Media, ...]]]:
+    """Return the body and the attached media of a page without a text; neither if it is an error.
+
+    Publishers attach a picture to each item: without media of the page it proves nothing.
+    """
+    nothing: Extracted[tuple[Media, ...]] = Extracted((), attached.provenance)
+    if not is_named_article(page, read.declared, title, published):
+        return None, nothing
+    body = media_body(page, read.root, read.declared, read.base, title)
+    if body is not None:
+        return body, nothing
+    if any(one.kind != "picture" for one in attached.value or ()):
+        return None, attached
+    return None, declared_media(read.declared, read.base)
 
 
 def _joined(

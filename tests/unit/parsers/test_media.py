@@ -308,6 +308,21 @@ def test_page_of_media_alone_is_an_article(main, media, entry):
     assert (article.title, article.text, list(article.media)) == (TITLE, None, media)
 
 
+@pytest.mark.parametrize(
+    ("head", "media"),
+    [
+        ("<meta property='og:type' content='video.other'><meta property='og:video' content='/player/7'><meta property='og:video:type' content='text/html'>", Media(kind="video", url="https://quay.example/player/7")),
+        ("<meta property='og:type' content='video.movie'><meta property='og:video:url' content='/7.mp4'><meta property='og:video:type' content='video/mp4'>", Media(kind="video", url="https://quay.example/7.mp4", type="video/mp4")),
+        ("<meta property='og:type' content='music.song'><meta property='og:audio' content='/7.mp3'>", Media(kind="audio", url="https://quay.example/7.mp3")),
+    ],
+)  # fmt: skip
+def test_page_that_declares_to_be_a_video_is_that_video(head, media):
+    article = parse(page(f"<main>{HEADING}<div id='player'></div></main>", head))
+
+    assert (article.text, article.media) == (None, (media,))
+    assert article.provenance["media"].startswith("meta:og:")
+
+
 PHOTO = f"<article>{HEADING}<figure><img src='/a.jpg'></figure></article>"
 
 
@@ -320,6 +335,7 @@ def json_ld(**facts: object) -> str:
     ("main", "head"),
     [
         pytest.param("<div id='app'></div>", OG, id="only_declared_picture"),
+        pytest.param("<div id='app'></div>", OG + "<meta property='og:video' content='/7.mp4'>", id="only_declared_video"),
         pytest.param(PHOTO, "", id="declares_no_article_and_is_not_listed"),
         pytest.param(f"{PHOTO}<noscript>Please enable JavaScript</noscript>", OG, id="made_by_scripts"),
         pytest.param(PHOTO, json_ld(wordCount=400), id="declares_its_words"),
