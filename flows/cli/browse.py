@@ -29,10 +29,10 @@ DEFAULT_PORT = 8766
 def browse(console: Console, port: int) -> int:
     """Serve pages about the snapshot to browsers on this machine, until Ctrl-C.
 
-    They show articles with a search and a chart of their days, the revisions, sightings and
-    duplicates of each article, sources with their health, quarantine, gaps, runs, and a box for
-    read-only SQL. The address of each page with .json or .csv at the end of its path gives its
-    data; articles and sources also have an Atom feed (.atom).
+    They show articles with a search and a chart of their days. Each article has its revisions,
+    sightings and duplicates. Other pages show sources with their health, quarantine, gaps and
+    runs, and one has a box for read-only SQL. With .json or .csv at the end of its path, the
+    address of a page gives its data; articles and sources also have an Atom feed (.atom).
 
     The pages show the newest snapshot; runs are never disturbed. Nothing can be changed there.
     """

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 def report(console: Console, out: Path) -> int:
     """Write one page about the whole warehouse, from the snapshot.
 
-    It shows volume by day and source, the delay from publication to fetch, new, modified and
-    duplicate articles, publishers, the health of each source and the fields of its articles, fetches,
-    syndications, gaps and quarantine. Days and times are those of the time zone of [defaults].
+    It shows volume by day and source, the delay from publication to fetch, publishers, and new,
+    modified and duplicate articles. Each source has its health and the fields of its
+    articles. It also shows fetches, syndications, gaps and quarantine. Days and times are those of
+    the time zone of [defaults].
 
     The page is one file without scripts: it loads nothing, and any browser opens and prints it.
     With --json: path, bytes and articles (their number).

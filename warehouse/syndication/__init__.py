@@ -1,6 +1,10 @@
 """Syndication: contents with the same or nearly the same text, in the tables ``_store.syndication_*``.
 
-``shingles`` makes the runs of five characters of texts, ``sample`` the fingerprints that are stored,
-``similarity`` compares two texts exactly, ``candidates`` finds which texts to compare, ``pairs`` stores new
-contents, ``index`` adds missing ones and removes others, ``query`` reads the view ``syndication``.
+shingles     runs of five characters of a text
+sample       the fingerprints that are stored
+similarity   compare two texts exactly
+candidates   find which texts to compare
+pairs        store new contents
+index        add missing contents, remove others
+query        read the view ``syndication``
 """
