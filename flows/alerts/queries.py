@@ -15,7 +15,7 @@ from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings
 from parsers.text.characters import single_line
 from warehouse import connect_for_queries, run_query
-from warehouse.errors import WarehouseError, WarehouseMissing
+from warehouse.errors import BadQuery, WarehouseError, WarehouseMissing
 from warehouse.records.deliveries import Item
 from warehouse.rows import ResultSet
 
@@ -45,6 +45,7 @@ class SavedResult:
     """The rows of a saved query, or why there are none.
 
     Attributes:
+        is_wrong: The query itself is wrong, and fails until it is changed.
         start: The item of the query itself. The rows that it has when it first runs for an
             address are not new. A changed query starts again.
     """
@@ -53,6 +54,7 @@ class SavedResult:
     start: Item
     rows: tuple[QueryRow, ...] = ()
     error: str = ""
+    is_wrong: bool = False
 
 
 def run_queries(settings: Settings) -> list[SavedResult]:
@@ -85,10 +87,11 @@ def _run(db: DuckDBPyConnection, name: str, query: QuerySettings) -> SavedResult
             found = run_query(db, sql, parameters, limit=MAX_ROWS + 1)
         _check(found, query)
     except (WarehouseError, ValueError) as error:
-        too_slow = f"it takes longer than {QUERY_SECONDS:.0f} seconds"
-        return SavedResult(
-            name=name, start=start, error=too_slow if expired.is_set() else str(error)
-        )
+        if expired.is_set():
+            too_slow = f"it takes longer than {QUERY_SECONDS:.0f} seconds"
+            return SavedResult(name=name, start=start, error=too_slow)
+        is_wrong = isinstance(error, BadQuery | ValueError)
+        return SavedResult(name=name, start=start, error=str(error), is_wrong=is_wrong)
     key = query.key or ((_KEY,) if _KEY in found.columns else found.columns)
     rows: dict[str, QueryRow] = {}
     for values in found.rows:

@@ -76,10 +76,12 @@ class SendResult:
 
     Attributes:
         error: Why it was not accepted; empty when a server accepted it.
+        is_unusable: The address itself is wrong, so that nothing was sent.
     """
 
     address: Address
     error: str
+    is_unusable: bool = False
 
     @property
     def is_accepted(self) -> bool:
@@ -106,7 +108,10 @@ def send(messages: Sequence[tuple[Address, Message]]) -> list[SendResult]:
         task.start()
     for task in tasks:
         task.join(SEND_SECONDS)
-    return [SendResult(address=task.address, error=task.error) for task in tasks]
+    return [
+        SendResult(address=task.address, error=task.error, is_unusable=task.is_unusable)
+        for task in tasks
+    ]
 
 
 class _Sending(threading.Thread):
@@ -117,19 +122,26 @@ class _Sending(threading.Thread):
         self.address = address
         self.message = message
         self.error = f"no answer within {SEND_SECONDS:.0f} seconds"
+        self.is_unusable = False
 
     def run(self) -> None:
         url = self.address.url()
         try:
             self.error = _send(url, self.message)
+        except _UnusableAddress as error:
+            self.error, self.is_unusable = str(error), True
         except Exception as error:  # noqa: BLE001  # a plugin may raise anything
             self.error = _masked(f"{type(error).__name__}: {error}", url)
+
+
+class _UnusableAddress(Exception):
+    """No message can be sent to the address, as it is configured."""
 
 
 def _send(url: str, message: Message) -> str:
     """Send through Apprise, which is slow to import; return why it failed."""
     if not url:
-        return "its environment variable is not set"
+        raise _UnusableAddress("its environment variable is not set")
     with _warnings() as texts:
         from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, OverflowMode
 
@@ -137,7 +149,9 @@ def _send(url: str, message: Message) -> str:
         asset = AppriseAsset(app_id=APP, app_desc=APP, service_timeout=0.0)
         plugin = Apprise.instantiate(url, asset=asset)
         if plugin is None:
-            return "it is no address that Apprise accepts; see the list of its services"
+            raise _UnusableAddress(
+                "it is no address that Apprise accepts; see the list of its services"
+            )
         if "rto=" not in url:
             plugin.socket_read_timeout = READ_SECONDS
         if "overflow=" not in url:

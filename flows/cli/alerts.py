@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from flows.cli.console import Console, help_without_command, usage_error, with_global_options
-from flows.cli.exit_codes import FAILED, OK
+from flows.cli.exit_codes import FAILED, OK, USAGE
 from flows.cli.progress import show_progress
 
 
@@ -38,7 +38,8 @@ def test(console: Console) -> int:
     """Send a test message to every address of [alerts], and run the saved queries.
 
     Prints for each address whether a server accepted the message, and the rows of each query. Exit
-    code 1: an address did not accept it, or a query fails.
+    code 1: a server did not accept the message, or a query took too long. Exit code 2: that was
+    not so, but an address or a query of [alerts] is wrong.
     """
     from flows.alerts.deliver import send_test
     from flows.alerts.queries import run_queries
@@ -65,5 +66,8 @@ def test(console: Console) -> int:
         f"query {one.name}: {one.error or pluralize(len(one.rows), 'row')}" for one in queries
     ]
     console.print_result(document, "\n".join(lines))
-    is_ok = all(one.is_accepted for one in results) and not any(one.error for one in queries)
-    return OK if is_ok else FAILED
+    has_failed = any(one.error and not one.is_unusable for one in results)
+    if has_failed or any(one.error and not one.is_wrong for one in queries):
+        return FAILED
+    is_wrong = any(one.error for one in results) or any(one.error for one in queries)
+    return USAGE if is_wrong else OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -457,6 +458,29 @@ def test_alerts_test_without_an_address_is_a_usage_error(press, run_cli):
 
     assert code == 2
     assert "no address is configured" in err
+
+
+@pytest.mark.parametrize(
+    ("address", "sql"),
+    [
+        ("env:DESK_HOOK", SQL),
+        ("nonsense://x", SQL),
+        ("", '[alerts.queries.bad]\nsql = "SELECT nothing FROM articles"\n'),
+    ],
+)
+def test_alerts_test_with_a_wrong_address_or_query_is_a_configuration_error(
+    press, hook, run_cli, address, sql
+):
+    press.sync()
+    press.configure(alerts(*filter(None, (hook.address, address)), queries=sql))
+    file = press.folder / "copydesk.toml"
+
+    code, out, _ = run_cli("--config", file, "--json", "alerts", "test")
+
+    found = json.loads(out)
+    assert code == 2
+    assert found["addresses"][0]["accepted"]
+    assert sum(one["error"] is not None for one in found["addresses"] + found["queries"]) == 1
 
 
 def test_alerts_test_runs_no_query_before_the_first_sync(press, hook, run_cli):
