@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -26,6 +27,9 @@ BASE_URL = "http://demo-site.invalid"
 
 BROKEN_ENTRIES = 3
 """How many entries of the listings are broken on purpose, to show the quarantine."""
+
+_LISTINGS = ("/CATList-", "/__api/", "/newmarket/", "/ofweek/", "/web/", "/woshipm/")
+"""How the targets of listings and feeds begin."""
 
 _LAST_MODIFIED = "Fri, 27 May 2022 00:00:00 GMT"
 _HOST_HEADER = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?")
@@ -74,6 +78,19 @@ def pages() -> Mapping[str, RecordedPage]:
     return {record["target"]: _page(record) for record in map(json.loads, lines)}
 
 
+@cache
+def index() -> RecordedPage:
+    """Make the page at ``/``: links to every listing and feed of the site."""
+    links = [escape(target) for target in pages() if target.startswith(_LISTINGS)]
+    rows = "".join(f'<li><a href="{one}">{one}</a></li>\n' for one in links)
+    body = (
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Demo site</title>\n'
+        "<h1>Demo site of copydesk</h1>\n<p>Its listings and feeds:</p>\n"
+        f"<ul>\n{rows}</ul>\n</html>\n"
+    )
+    return _page({"body": body, "charset": "utf-8", "content_type": "text/html; charset=utf-8"})
+
+
 def _page(record: Mapping[str, str]) -> RecordedPage:
     body = record["body"].encode(record["charset"])
     etag = sha256(record["content_type"].encode() + b"\n" + body).hexdigest()[:32]
@@ -88,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # headers and body in one segment
 
     def do_GET(self) -> None:
-        page = pages().get(self.path)
+        page = index() if self.path == "/" else pages().get(self.path)
         if page is None:
             self._send(HTTPStatus.NOT_FOUND, b"not found\n", {"Content-Type": "text/plain"})
             return

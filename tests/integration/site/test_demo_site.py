@@ -4,6 +4,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from bs4 import BeautifulSoup
 
 from flows import demo_site
 from tests import site
@@ -32,6 +33,16 @@ def test_pages_name_the_address_that_the_site_is_served_at():
 
     assert url.encode() in body
     assert demo_site.BASE_URL.encode() not in body
+
+
+def test_root_links_the_listings_of_every_source():
+    with demo_site.serve() as url, urlopen(f"{url}/") as answer:  # noqa: S310
+        links = [link["href"] for link in BeautifulSoup(answer.read(), "html.parser")("a")]
+
+    assert set(links) <= set(demo_site.pages())
+    assert not [link for link in links if "GetNewsText" in link or link.startswith("/robots")]
+    parts = ("/CATList-", "/stream-list", "marketType=39", "type=102", "/ofweek/news", "/woshipm")
+    assert [sum(part in link for link in links) > 0 for part in parts] == [True] * len(parts)
 
 
 @pytest.mark.parametrize(
