@@ -19,7 +19,7 @@ from flows.callbacks import Notify, OnProgress
 from flows.cli.report import write_report
 from flows.cli.site import write_site
 from flows.cli.tables import table
-from flows.errors import RunFailed
+from flows.errors import ConfigurationError, RunFailed
 from flows.pipeline.stats import RunReport
 from flows.serve.run_local import run_sync
 from flows.web.site.options import SiteOptions
@@ -73,7 +73,8 @@ def run_demo(
         verbosity: Of Prefect's log.
 
     Raises:
-        RunFailed: The folder already holds a demo, or a variable names another warehouse.
+        ConfigurationError: The folder already holds a demo, or a variable names another warehouse.
+        RunFailed: Prefect ended the run.
     """
     _refuse_other_places(os.environ)
     port = free_port()
@@ -175,7 +176,7 @@ def _folder(output: Path | None) -> Iterator[Path]:
             yield Path(scratch)
         return
     if any((output / name).exists() for name in ("copydesk.duckdb", "copydesk.toml")):
-        raise RunFailed(
+        raise ConfigurationError(
             f"{output} already holds a demo, and the demo needs a new warehouse: name another "
             "folder, or delete that one"
         )
@@ -207,7 +208,7 @@ def _refuse_other_places(environ: Mapping[str, str]) -> None:
     names = sorted(name for name in environ if name.startswith(_PLACES))
     if names:
         without = " ".join(f"-u {name}" for name in names)
-        raise RunFailed(
+        raise ConfigurationError(
             f"{', '.join(names)} would send the demo to another warehouse: run "
             f"`env {without} copydesk demo`"
         )

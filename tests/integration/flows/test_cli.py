@@ -321,7 +321,7 @@ def test_demo_then_sync_on_the_same_configuration_finds_nothing_new(
     assert counts == {"articles": 97, "contents": 70}
 
     code, _, err = run_cli("demo", "--output", folder)
-    assert (code, "already holds a demo" in err) == (1, True)
+    assert (code, str(folder) in err) == (2, True)
 
 
 def test_dry_run_of_a_sync_lists_only_what_is_new(project):
