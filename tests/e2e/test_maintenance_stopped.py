@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from flows import maintenance as module
 from flows.admin import join_archive, maintenance_tasks
+from flows.admin import maintenance as admin_maintenance
 from flows.maintenance import maintenance
 from tests.e2e.serving import bare_environment
 from warehouse import connect, transaction
@@ -122,7 +122,7 @@ def a_long_query(db, _name):
 
 
 def test_task_that_takes_too_long_is_cut_and_the_warehouse_is_unchanged(due, monkeypatch):
-    monkeypatch.setattr(module, "SHUTDOWN_SECONDS", 0.3)
+    monkeypatch.setattr(admin_maintenance, "SHUTDOWN_SECONDS", 0.3)
     before = due.rows("SELECT * FROM articles ORDER BY article_id")
     pages = due.rows("SELECT count(*) FROM fetches")
     with_a_signal(monkeypatch, "warehouse")
