@@ -243,3 +243,12 @@ def test_three_sites_have_one_style_sheet():
 
     assert len(sheets) == 3
     assert len({one.read_bytes() for one in sheets}) == 1
+
+
+def test_packages_of_hexo_are_pinned_by_hash_and_name_no_registry():
+    lock = json.loads((STARTERS / "hexo/package-lock.json").read_text("utf-8"))
+    packages = {name: one for name, one in lock["packages"].items() if name}
+
+    assert len(packages) > 100
+    assert [name for name, one in packages.items() if "resolved" in one] == []
+    assert [name for name, one in packages.items() if "integrity" not in one] == []
