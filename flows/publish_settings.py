@@ -156,6 +156,9 @@ class PublishSettings(BaseModel):
         for key in ("language", "templates") if self.format != "site" else ():
             if key in self.model_fields_set:
                 raise ValueError(f"{key} is for site, not for {self.format}")
+        for key in ("base_url", "title") if self.format not in ("feed", "site") else ():
+            if key in self.model_fields_set:
+                raise ValueError(f"{key} is for feed and site, not for {self.format}")
         if self.format == "site" and (self.window_days or self.window_posts):
             raise ValueError("a site has all articles: leave out window_days and window_posts")
         if self.format == "feed" and self.per == "content":

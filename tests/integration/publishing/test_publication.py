@@ -21,6 +21,7 @@ from flows.publication.publish import lock_name, publish
 from flows.publication.publish_all import publish_all
 from flows.publication.result import PublicationResult
 from flows.publication.state import state_file
+from flows.publishing.export_posts import export_articles
 from parsers.content_hash import content_hash
 from tests import empty_warehouse
 from tests.unit.warehouse.factories import NOON, article, upsert
@@ -362,6 +363,26 @@ def test_imported_post_that_abbrlink_rewrote_since_is_taken_over(desk):
     assert (first.has_work, first.exit_code) == (False, 0)
     assert corrected.changes.updated == ["source/_posts/a.md"]
     assert "\nabbrlink: 52af\n" in file.read_text("utf-8")
+
+
+def test_head_that_an_export_repaired_stays_repaired(desk):
+    desk.configure(window_days=1)
+    file = desk.site / "_posts/2026-03-10-a.md"
+    file.parent.mkdir(parents=True)
+    stored = b'---\nlayout: post\ntitle: "a "b" c"\n---\n<p>one</p>\n'
+    file.write_bytes(stored)
+    desk.store(
+        imported(post(1, "一", day="2026-03-10"), "_posts/2026-03-10-a.md", stored),
+        post(2, "二"),
+    )
+    report = export_articles(desk.settings, desk.site, "jekyll", source="feed", rewrite=True)
+    repaired = file.read_text("utf-8")
+
+    desk.publish()
+
+    assert report.exported.rewritten == ["_posts/2026-03-10-a.md"]
+    assert desk.files()["old_post/2026-03-10-a.md"] == repaired
+    assert yaml.safe_load(repaired.split("---\n")[1])["title"] == 'a "b" c'
 
 
 def test_imported_post_that_was_edited_since_is_left_alone_and_gets_no_twin(desk):

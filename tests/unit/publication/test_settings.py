@@ -8,6 +8,7 @@ import pytest
 
 from flows import settings
 from flows.errors import ConfigurationError
+from flows.publish_settings import PublishSettings
 
 
 def load(folder: Path, text: str) -> settings.Settings:
@@ -16,7 +17,20 @@ def load(folder: Path, text: str) -> settings.Settings:
     return settings.load(file, {})
 
 
+EXAMPLE = Path(__file__).parents[3] / "deploy" / "copydesk.example.toml"
 BLOG = '[publish.blog]\nformat = "jekyll"\nfolder = "site"\n'
+
+
+def test_publications_of_the_example_file_are_accepted(tmp_path):
+    text = EXAMPLE.read_text(encoding="utf-8")
+    lines = text[text.index("# [publish.blog]") :].split("# A schedule is cron")[0].splitlines()
+
+    found = load(tmp_path, "\n".join(line.removeprefix("#").strip() for line in lines)).publish
+
+    assert list(found) == ["blog", "feeds"]
+    assert found["blog"].model_fields_set >= set(PublishSettings.model_fields) - {
+        "base_url", "title", "window_posts", "language", "templates",
+    }  # fmt: skip
 
 
 def test_one_command_and_several_are_lists_of_lists_and_folders_are_absolute(tmp_path):
@@ -50,6 +64,7 @@ def test_one_command_and_several_are_lists_of_lists_and_folders_are_absolute(tmp
         ('front_matter = { "a b" = "x" }', "expected keys of letters"),
         ('footer = "javascript:x"', "expected an address"),
         ('base_url = "//x.example"', "begins with https://"),
+        ('title = "x"', "title is for feed and site"),
         ('schedule = "never"', "publish.blog.schedule: expected cron"),
         ('language = "zh"', "language is for site"),
         ('[publish."A b"]\nformat = "hugo"\nfolder = "h"', "expected names of small letters"),
