@@ -21,7 +21,6 @@ from parsers.frontmatter.yaml_quote import quoted
 _KEY = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?!//)[ \t]*(.*)", re.DOTALL)
 _ITEM = re.compile(r"[ \t]*-(?:[ \t]+(.*))?", re.DOTALL)
 _INDICATOR = re.compile(r"[|>][-+]?[ \t]+")
-_MERGE = re.compile(r"<<[\"']?\s*:")
 _BRACKETS = {"[": "]", "{": "}"}
 # PyYAML refuses ``=``, ``<<`` and days that no calendar has. The fast reader takes them for text.
 _UNSURE = re.compile(
@@ -101,14 +100,9 @@ def rewritten_head(head: str, fields: Mapping[str, Value]) -> list[str] | None:
 
 
 def is_yaml(head: str) -> bool:
-    """Return whether a YAML parser with the types of YAML loads a head as a mapping.
-
-    So is a head that merges aliases: to resolve them may take forever.
-    """
+    """Return whether a YAML parser with the types of YAML loads a head as a mapping."""
     simple = fast_fields(head)
     if simple is not None and not any(map(_UNSURE.match, _texts(simple))):
-        return True
-    if _MERGE.search(head) and "*" in head:
         return True
     try:
         found = yaml.safe_load(head)

@@ -80,7 +80,10 @@ def test_the_posts_of_a_hexo_site_are_those_of_its_source(tmp_path: Path) -> Non
 def test_a_folder_that_the_configuration_names_is_searched(
     tmp_path: Path, config: str, path: str
 ) -> None:
-    assert searched(make(tmp_path, path, config=config))[0] == [path]
+    site = site_of(make(tmp_path, path, config=config))
+    assert site is not None
+    assert site.folders == (path.removesuffix("/a.md"),)
+    assert searched(tmp_path)[0] == [path]
 
 
 @pytest.mark.parametrize("paths", [("a.md", "_posts/b.md"), ("a.md", "b/c.md")])
