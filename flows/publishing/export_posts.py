@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -280,8 +280,23 @@ class _Selection:
         return map(article_of, rows)
 
     def infos(self) -> tuple[list[ArticleInfo], list[StoredFile]]:
-        """Every article without its text, and the imported files of all of them."""
+        """Every article without its text, and the imported files of all of them.
+
+        An imported post and the page that a source read of it are one article: the latter.
+        """
         found = posts.article_infos(self.db, source=self.source, published_since=self.since)
         selected = {one.article_id for one in found}
         files = posts.stored_files(self.db, source=self.source)
-        return found, [one for one in files if one.article_id in selected]
+        files = [one for one in files if one.article_id in selected]
+        read = {one.article_id for one in files if one.fetched_id in selected}
+        infos = [one for one in found if one.article_id not in read]
+        return infos, [_of_fetched(one) if one.article_id in read else one for one in files]
+
+
+def _of_fetched(file: StoredFile) -> StoredFile:
+    return replace(
+        file,
+        article_id=file.fetched_id or file.article_id,
+        has_record=False,
+        has_content=bool(file.fetched_has_content),
+    )

@@ -198,7 +198,8 @@ def article_files(
 
 # --- files for the export --------------------------------------------------------------
 
-# The latest file of each path, and whether its article still is what the file holds.
+# The latest file of each path, and whether its article still is what the file holds. If the post
+# names no id, a source reads its article under another one: with the same content, at one time.
 FILES = """
     WITH heads AS (
         SELECT article_key, max_by(record_key, (seen_at, seq)) AS record_key,
@@ -206,16 +207,33 @@ FILES = """
         FROM _store.article_versions GROUP BY article_key
     ), files AS (
         SELECT p.seq, p.article_key, p.content_key, p.record_key, p.dialect, p.path,
-               sha256(p.data) AS digest, r.source || ':' || r.source_article_id AS article_id
+               sha256(p.data) AS digest, r.source, r.parser, r.source_article_id
         FROM _store.posts p JOIN _store.article_records r ON r.record_key = p.record_key
         WHERE ?::VARCHAR IS NULL OR r.source = ?
         QUALIFY row_number() OVER (
             PARTITION BY r.source, p.dialect, p.path ORDER BY p.seq DESC
         ) = 1
+    ), imported AS (
+        SELECT f.*, f.record_key = h.record_key AS has_record,
+               f.content_key = h.content_key AS has_content
+        FROM files f JOIN heads h ON h.article_key = f.article_key
+    ), fetched AS (
+        SELECT i.article_key, r.source || ':' || r.source_article_id AS fetched_id,
+               h.content_key = v.content_key AS fetched_has_content
+        FROM (SELECT DISTINCT article_key, content_key, source, parser
+              FROM imported WHERE has_content) i
+        JOIN _store.article_versions v
+            ON v.content_key = i.content_key AND v.article_key <> i.article_key
+        JOIN _store.article_records r
+            ON r.record_key = v.record_key AND r.source = i.source AND r.parser <> i.parser
+        JOIN heads h ON h.article_key = v.article_key
+        ANTI JOIN _store.posts own ON own.article_key = v.article_key
+        ANTI JOIN _store.article_records a ON a.article_key = i.article_key AND a.parser <> i.parser
+        QUALIFY row_number() OVER (PARTITION BY i.article_key ORDER BY v.seen_at, v.seq) = 1
     )
-    SELECT f.seq, f.article_id, f.dialect, f.path, f.digest,
-           f.record_key = h.record_key AS has_record, f.content_key = h.content_key AS has_content
-    FROM files f JOIN heads h ON h.article_key = f.article_key
+    SELECT i.seq, i.source || ':' || i.source_article_id AS article_id, i.dialect, i.path, i.digest,
+           i.has_record, i.has_content, f.fetched_id, f.fetched_has_content
+    FROM imported i LEFT JOIN fetched f ON f.article_key = i.article_key
 """
 
 ARTICLES = """
@@ -241,6 +259,9 @@ class StoredFile:
         has_record: The article has all values of this file.
         has_content: The article has the content of this file; a source may have found other
             values of it since.
+        fetched_id: If only imports know the article: another one of its source that a run read
+            with this content, and no import.
+        fetched_has_content: That article still has it.
     """
 
     seq: int
@@ -250,6 +271,8 @@ class StoredFile:
     digest: str
     has_record: bool
     has_content: bool
+    fetched_id: str | None = None
+    fetched_has_content: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

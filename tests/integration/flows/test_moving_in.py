@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
 from flows.publishing.export_posts import export_articles
+from parsers.content_hash import content_hash
+from tests import site as test_site
+from warehouse import connect, observe, transaction, upsert_articles
+from warehouse.read.articles import read_records
 
 pytestmark = pytest.mark.e2e
+SEEDS = Path(test_site.__file__).parent / "seeds"
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +196,40 @@ def test_a_site_is_imported_from_its_root_with_its_language_and_its_time_zone(
     assert project.rows("SELECT DISTINCT revision_count FROM articles") == [(1,)]
     assert project.rows("SELECT categories FROM articles ORDER BY title")[1] == (["news"],)
     assert run_cli("import", site, "--time-zone", "Mars", "--config", project.config)[0] == 2
+
+
+def test_a_post_without_an_id_keeps_its_file_when_a_source_reads_its_article(
+    project, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    for seed in sorted(SEEDS.glob("00[12]*.txt")):
+        file = site / "source" / "_posts" / f"{seed.stem}.md"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(seed, file)
+    before = files_of(site)
+    project.import_folder(site)
+
+    def exported(source: str) -> dict[str, int]:
+        done = export_articles(project.settings, site, "hexo", source=source).exported
+        return {kind: count for kind, count in done.counts().items() if count}
+
+    assert project.sync("woshipm", "ofweek").totals()["duplicate"] >= len(before)
+    done = [exported(source) for source in ("woshipm", "ofweek")]
+
+    assert [one["identical"] for one in done] == [1, 1]
+    assert changed(before, site).keys().isdisjoint(before)
+    titles = [yaml.safe_load(head_of(data))["title"] for data in files_of(site).values()]
+    assert len(titles) == len(set(titles))
+    with connect(project.settings.warehouse.path) as db, transaction(db):
+        sql = "SELECT article_id FROM articles WHERE parser <> 'posts' AND title LIKE '%碳中和%'"
+        rows = list(read_records(db, [article_id for (article_id,) in db.execute(sql).fetchall()]))
+        later = [
+            replace(row, title=f"{row.title}（更正）", fetched_at=datetime.now(UTC), channel="x",
+                    content_hash=content_hash(f"{row.title}（更正）", row.text or ""))
+            for row in rows
+        ]  # fmt: skip
+        upsert_articles(db, map(observe, later), run_id="r")
+    project.sync("woshipm")
+
+    assert [exported(source)["updated"] for source in ("woshipm", "ofweek")] == [1, 1]
+    assert all("（更正）" in files_of(site)[path].decode() for path in before)
