@@ -42,4 +42,6 @@ def demo(console: Console, output: Path | None) -> int:
     console.print_lines(result.text.split("\n"))
     if print_run(console, result.report) != result.exit_code:
         console.print_lines(["The warnings are those of the broken entries: the demo is complete."])
+    if result.site:
+        console.print_lines([f"A static site of these articles: {result.site}"])
     return result.exit_code

@@ -52,12 +52,14 @@ class DemoResult:
 
     Attributes:
         text: Sample queries with their results, and where the files are.
+        site: The front page of the static site; ``None`` if it was not kept.
         exit_code: 0 when quarantine holds exactly what the site breaks on purpose; else that
             of the report.
     """
 
     report: RunReport
     text: str
+    site: Path | None
     exit_code: int
 
 
@@ -98,15 +100,18 @@ def run_demo(
         if is_expected:
             parts.append(f"{broken} entries are broken on purpose, to show the quarantine:")
             parts.append(_query_text(chosen, _QUARANTINE, notify))
+        site = None
         if output:
             write_report(chosen, folder / REPORT)
             write_site(chosen, folder / SITE, SiteOptions(title="copydesk demo"))
+            site = folder / SITE / "index.html"
             parts.append(_places(chosen, config, port))
         else:
             parts.append("(deleted; keep: --output DIR)")
         return DemoResult(
             report=report,
             text="\n\n".join(parts) + "\n",
+            site=site,
             exit_code=0 if is_expected else report.exit_code,
         )
 
@@ -196,7 +201,6 @@ def _places(chosen: settings.Settings, config: Path, port: int) -> str:
         ("snapshot", chosen.warehouse.snapshot),
         ("archive", chosen.archive.path),
         ("report", config.with_name(REPORT)),
-        ("site", config.with_name(SITE) / "index.html"),
         ("query", f"{copydesk} query '{_QUERY}'"),
         ("next sync", f"copydesk demo-site --port {port} &"),
         ("", f"{copydesk} sync"),
