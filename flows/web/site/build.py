@@ -28,6 +28,8 @@ from warehouse.read.current import read_texts
 
 _NAMES = (("sources", "Sources"), ("categories", "Categories"), ("tags", "Tags"))
 _ASSETS = ("style.css", "search.js")
+_NO_JEKYLL = ".nojekyll"
+"""With this file GitHub Pages serves the files as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,8 @@ class _Build:
                 self.folder.write(name, inputs, self.templates.text_of(name))
         if not self.folder.keep("404.html", inputs := self._inputs("404")):
             self.folder.write("404.html", inputs, self.pages.not_found(root))
+        if not self.folder.keep(_NO_JEKYLL, inputs_of("")):
+            self.folder.write(_NO_JEKYLL, inputs_of(""), "")
         for path, data in self.templates.static_files():
             if not self.folder.keep(path, inputs := inputs_of(data)):
                 self.folder.write_bytes(path, inputs, data)

@@ -26,6 +26,8 @@ JOURNAL = ".copydesk-site.journal"
 _HEADER = "copydesk site 1"
 _DRAFT = ".copydesk-site.part"
 _BATCH = 200
+# What is in the place of one file. A full or broken disk ends the build.
+_IN_THE_WAY = (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
 class ManifestLine(NamedTuple):
@@ -155,11 +157,12 @@ class SiteFiles:
         file = self.directory / draft.path
         try:
             self._make_folder(file.parent)
+            if file.is_symlink():
+                raise _link_error(file)
             part = self.directory / _DRAFT
-            with part.open("wb") as out:
-                out.write(draft.data)
+            part.write_bytes(draft.data)
             part.replace(file)
-        except OSError as error:
+        except _IN_THE_WAY as error:
             self._leave(draft.path, str(error))
         else:
             if draft.path in self._existing:
@@ -173,7 +176,7 @@ class SiteFiles:
         if folder != self.directory:
             self._make_folder(folder.parent)
             if folder.is_symlink():
-                raise OSError(f"{folder} is a link, which copydesk does not follow")
+                raise _link_error(folder)
             folder.mkdir(exist_ok=True)
         self._folders.add(folder)
 
@@ -233,9 +236,7 @@ def open_files(directory: Path) -> Iterator[SiteFiles]:
     with _locked(directory):
         for name in (MANIFEST, JOURNAL, _DRAFT):
             if (directory / name).is_symlink():
-                raise ConfigurationError(
-                    f"{directory / name} is a link, which copydesk does not follow: remove it"
-                )
+                raise ConfigurationError(str(_link_error(directory / name)))
         folder = SiteFiles(directory, _read_manifest(directory / MANIFEST))
         folder._read()
         try:
@@ -269,6 +270,10 @@ def inputs_of(*values: object) -> str:
     return digest_of(repr(values).encode("utf-8", "surrogatepass"))
 
 
+def _link_error(path: Path) -> FileExistsError:
+    return FileExistsError(f"{path} is a link, which copydesk does not follow")
+
+
 def _read_manifest(file: Path) -> dict[str, ManifestLine]:
     try:
         header, *lines = file.read_text("utf-8").splitlines()
@@ -296,7 +301,8 @@ def _unusable(file: Path, why: str) -> ConfigurationError:
 
 def _files_in(directory: Path) -> Iterator[str]:
     prefix = len(str(directory)) + 1
-    for folder, _folders, names in os.walk(directory):
+    for folder, folders, names in os.walk(directory):
+        folders[:] = [name for name in folders if name[0] != "."]  # a repository
         below = folder[prefix:].replace(os.sep, "/")
         for name in names:
             yield f"{below}/{name}" if below else name

@@ -239,6 +239,25 @@ def test_no_file_is_written_through_a_link(tmp_path):
         write(site, {})
 
 
+def test_a_folder_or_a_link_in_the_place_of_a_file_is_left_alone(tmp_path):
+    (tmp_path / "a.html").mkdir()
+    (tmp_path / "b.html").symlink_to(tmp_path / "a.html")
+    (tmp_path / "c").write_text("mine")
+
+    found = write(tmp_path, {"a.html": "1", "b.html": "1", "c/d.html": "1"})
+
+    assert found == counts(0, 0, 0, "a.html", "b.html", "c/d.html")
+    assert (tmp_path / "b.html").is_symlink()
+
+
+def test_a_repository_in_the_folder_is_not_read(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/a.html").write_text("1")
+
+    with open_files(tmp_path) as site:
+        assert site._existing == set()
+
+
 def test_a_manifest_that_names_files_outside_removes_none(tmp_path):
     (tmp_path / "mine").write_text("1")
     site = tmp_path / "site"
