@@ -27,6 +27,9 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     repeated by the next publication. Files that copydesk did not write, or that were edited,
     are left alone.
 
+    With --json: "publications", each with its state (published, unchanged, failed, dry_run), the
+    number and the paths of files of each kind, the commands that ran, and the error.
+
     Exit code 1: a file or a command failed. Exit code 3: files were left alone.
     """
     from flows.pipeline.signals import graceful_shutdown

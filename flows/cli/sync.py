@@ -46,8 +46,11 @@ def sync(
     skipped       entries beyond --limit, after Ctrl-C or gone (404, 410), and pages of other kinds
     gaps          intervals in which entries may have been missed: copydesk gaps
 
-    Exit code 3: completed with warnings, such as new pages in quarantine, a possible gap or a
-    source that yields nothing.
+    Then the sections [publish.<name>] of these sources publish, unless they have a schedule of
+    their own. With --json, "publications" has those that changed something or failed.
+
+    Exit code 1: every source failed, or a publication did. Exit code 3: completed with warnings,
+    such as new pages in quarantine, a possible gap or a source that yields nothing.
     """  # noqa: D301  # click reads the character \b, which a raw docstring does not have
     from flows.serve.run_local import run_sync
 
