@@ -8,6 +8,7 @@ folders of posts are searched.
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -243,7 +244,11 @@ def _link(file: Path, relative: str, real_root: Path) -> list[UnreadablePost]:
 def read_bytes(found: PostPath) -> bytes | UnreadablePost:
     """Read the bytes of a file, unless it is too large for a post or unreadable."""
     try:
-        with found.file.open("rb") as file:
+        # Without waiting: a pipe has no end.
+        with open(found.file, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                message = f"{found.relative}: no regular file"
+                return _bad(found.file, found.relative, OSError(message))
             data = file.read(MAX_POST_BYTES + 1)
     except OSError as error:
         return _bad(found.file, found.relative, error)
@@ -251,6 +256,10 @@ def read_bytes(found: PostPath) -> bytes | UnreadablePost:
         message = f"{found.relative}: more than {MAX_POST_BYTES:,} bytes: not a post"
         return _bad(found.file, found.relative, OSError(message))
     return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def parse_post(

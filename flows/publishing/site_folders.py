@@ -165,7 +165,8 @@ def _read_config(root: Path) -> _Config:
         is_toml = name.endswith(".toml")
         return _Config(tomllib.loads(text) if is_toml else yaml_fields(text, 1, name), name)
     except (OSError, ValueError, BadFrontMatter, RecursionError) as error:
-        return _Config(problem=f"{name}: {' '.join(str(error).removeprefix(name).split())}")
+        why = " ".join(str(error).split())
+        return _Config(problem=why if why.startswith(name) else f"{name}: {why}")
 
 
 def _defaults(config: _Config) -> PostDefaults:

@@ -98,12 +98,14 @@ def test_what_cannot_be_read_is_reported_with_its_bytes(
     (tmp_path / "bad.md").write_bytes(b"no head")
     (tmp_path / "big.md").write_bytes(b"x" * 1001)
     (tmp_path / os.fsdecode(b"\xff.md")).write_bytes(b"x")
+    os.mkfifo(tmp_path / "pipe.md")
     posts = list(read_posts(find_posts([tmp_path, tmp_path / "gone.md"])))
     bad = {post.relative: post for post in posts if isinstance(post, UnreadablePost)}
-    assert len(bad) == len(posts) == 4
+    assert len(bad) == len(posts) == 5
     assert isinstance(bad["bad.md"].error, BadFrontMatter)
     assert bad["bad.md"].data == b"no head"
     assert "more than 1,000 bytes" in str(bad["big.md"].error)
+    assert "no regular file" in str(bad["pipe.md"].error)
     assert "not UTF-8" in str(bad["\\udcff.md"].error)
     assert "no such file" in str(bad["gone.md"].error)
 

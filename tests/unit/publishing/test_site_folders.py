@@ -143,7 +143,7 @@ def test_a_configuration_that_cannot_be_read_is_left_out_with_the_reason(
     (tmp_path / "_config.yml").write_bytes(config.encode("utf-8", "surrogatepass"))
     posts, left_out = searched(tmp_path)
     assert posts == ["_posts/a.md"]
-    assert any(reason.startswith("_config.yml: ") for _, reason in left_out)
+    assert any(reason.startswith("_config.yml:") for _, reason in left_out)
 
 
 def test_a_configuration_behind_a_link_is_not_followed(tmp_path: Path) -> None:
