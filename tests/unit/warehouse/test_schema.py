@@ -119,7 +119,7 @@ def test_a_changed_migration_is_refused(path: Path) -> None:
     with connect(path) as db:
         db.execute("UPDATE _store.migrations SET checksum = 'other' WHERE version = 6")
 
-    with pytest.raises(MigrationChanged, match=r"migration 6 \(tables\) was applied with checksum"):
+    with pytest.raises(MigrationChanged, match=r"migration 6 \(tables\).*other"):
         connect(path).__enter__()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -115,7 +116,7 @@ def test_compact_compares_everything_and_reports_progress(db: DuckDBPyConnection
     complete_fingerprints(db, notify=messages.append)
 
     assert stored(db) == before
-    assert messages == ["duplicates: 3 contents are left to compare"]
+    assert [re.findall(r"\d+", one) for one in messages] == [["3"]]
 
 
 def test_an_erased_article_leaves_no_fingerprint_and_no_pair(db: DuckDBPyConnection) -> None:
