@@ -142,8 +142,12 @@ def _defaults(language: str | None, time_zone: str | None) -> PostDefaults:
 
 def _notify_sites(run: RunContext, search: Search) -> None:
     for root, site in search.sites.items():
+        folders = sorted(site.folders)
+        names = ", ".join(folders[:_MAX_LINES])
+        if len(folders) > _MAX_LINES:
+            names += f" and {len(folders) - _MAX_LINES} more folders"
         run.environment.notify(
-            f"{root} is a site of Jekyll or Hexo: its posts are those in {', '.join(site.folders)}"
+            single_line(f"{root} is a site of Jekyll or Hexo: its posts are those in {names}")
         )
 
 

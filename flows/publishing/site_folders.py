@@ -46,7 +46,7 @@ class Site:
         problem: Why the configuration cannot be used; empty if it can.
     """
 
-    folders: tuple[str, ...]
+    folders: frozenset[str]
     not_searched: Mapping[str, str]
     defaults: PostDefaults = NO_DEFAULTS
     dialect_folder: tuple[str, Dialect] | None = None
@@ -55,7 +55,9 @@ class Site:
 
     def has_posts_in(self, folder: str) -> bool:
         """Whether files of a folder are posts."""
-        return any(folder == one or folder.startswith(f"{one}/") for one in self.folders)
+        while folder and folder not in self.folders:
+            folder = folder.rpartition("/")[0]
+        return folder in self.folders
 
     def defaults_of(self, folder: str) -> PostDefaults:
         """The values of posts of a folder that lack them.
@@ -101,7 +103,7 @@ def site_of(root: Path) -> Site | None:
         return None
     config = _read_config(root)
     not_searched = _not_searched(names, config)
-    folders = tuple(_post_folders(root, not_searched))
+    folders = frozenset(_post_folders(root, not_searched))
     if not folders:
         return None
     return Site(
@@ -121,7 +123,11 @@ def _not_searched(names: set[str], config: _Config) -> dict[str, str]:
     reasons |= dict.fromkeys(_INSTALLED, "installed packages")
     reasons |= dict.fromkeys(made, "written by the generator")
     found = {name: why for name, why in reasons.items() if name.split("/")[0] in names}
-    return {name: why for name, why in found.items() if name not in declared}
+    return {
+        name: why
+        for name, why in found.items()
+        if not any(f"{one}/".startswith(f"{name}/") for one in declared)
+    }
 
 
 def _post_folders(root: Path, not_searched: Mapping[str, str]) -> Iterator[str]:

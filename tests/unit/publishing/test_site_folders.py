@@ -74,6 +74,7 @@ def test_the_posts_of_a_hexo_site_are_those_of_its_source(tmp_path: Path) -> Non
     [
         ("collections_dir: public\n", "public/_posts/a.md"),
         ("source_dir: vendor\n", "vendor/_posts/a.md"),
+        ("source: vendor/src\n", "vendor/src/_posts/a.md"),
         ("source: ../elsewhere\ncollections_dir: 7\n", "_posts/a.md"),
     ],
 )
@@ -82,7 +83,7 @@ def test_a_folder_that_the_configuration_names_is_searched(
 ) -> None:
     site = site_of(make(tmp_path, path, config=config))
     assert site is not None
-    assert site.folders == (path.removesuffix("/a.md"),)
+    assert site.folders == {path.removesuffix("/a.md")}
     assert searched(tmp_path)[0] == [path]
 
 
