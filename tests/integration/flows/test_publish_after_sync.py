@@ -14,7 +14,6 @@ from prefect.client.schemas.filters import (
     FlowFilterName,
 )
 
-from flows.serve.deployments import plan
 from flows.serve.run_local import sync_without_prefect
 
 COUNT = "open('commands', 'a').write('x')"
@@ -67,16 +66,6 @@ def test_publication_of_an_unknown_source_fails_the_sync_and_stores_its_articles
 
     assert report.state == "failed"
     assert "did you mean 'ofweek'" in report.errors[-1]
-
-
-def test_publication_is_a_deployment_with_its_own_schedule(stored):
-    add_publication(stored, "blog", schedule="every 10 minutes")
-
-    (found,) = [one for one in plan(stored.settings, stored.config) if one.flow_name == "publish"]
-
-    assert (found.name, found.entrypoint) == ("blog", "flows.publish.publish")
-    assert found.parameters == {"names": ["blog"], "config": str(stored.config)}
-    assert str(found.schedule) == "every 10 minutes"
 
 
 @pytest.mark.e2e

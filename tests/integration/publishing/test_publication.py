@@ -568,18 +568,21 @@ def test_json_lines_have_the_articles_of_the_window(desk):
     assert json.loads(line)["article_id"] == "feed:2"
 
 
-def test_doctor_finds_wrong_folders_sources_programs_and_a_failed_command(desk):
+def test_doctor_finds_wrong_folders_sources_programs_and_a_failed_command(desk, capsys):
     desk.configure(command=[sys.executable, "-c", "raise SystemExit(1)"])
     desk.store(post(1, "一"))
     before = list(check_publications(desk.settings))
     desk.publish()
     failed = list(check_publications(desk.settings))
+    cli.run(["--json", "--config", str(desk.folder / "copydesk.toml"), "doctor"])
+    shown = json.loads(capsys.readouterr().out)["checks"]
     (desk.folder / "file").touch()
     desk.configure(folder="file/site", sources=["fed"], command=[["no-such-program"]])
     wrong = list(check_publications(desk.settings))
 
     assert [one.status for one in before] == ["ok"]
     assert [one.status for one in failed] == ["warning"]
+    assert failed[0].as_json() in shown
     assert [one.status for one in wrong] == ["error"] * 3
 
 

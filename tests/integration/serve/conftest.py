@@ -18,13 +18,19 @@ parser = "ofweek"
 base_url = "http://127.0.0.1:1"
 schedule = "{schedule}"
 """
+PUBLICATION = """
+[publish.blog]
+format = "jekyll"
+folder = "site"
+schedule = "every 10 minutes"
+"""
 
 
 def write_config(folder: Path) -> Path:
     file = folder / "copydesk.toml"
     text = SOURCE.format(slug="a", schedule="*/5 * * * *")
     text += SOURCE.format(slug="b", schedule="every 90 seconds")
-    file.write_text(text, encoding="utf-8")
+    file.write_text(text + PUBLICATION, encoding="utf-8")
     return file
 
 

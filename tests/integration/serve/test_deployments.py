@@ -17,7 +17,7 @@ from flows.serve.lost_runs import STOPPING
 
 ALL = {
     "sync/a", "sync/b", "sync/all", "backfill/backfill", "import/import", "reparse/reparse",
-    "maintenance/maintenance",
+    "maintenance/maintenance", "publish/blog",
 }  # fmt: skip
 
 
@@ -36,6 +36,10 @@ def test_configuration_becomes_deployments_with_schedules_queues_and_limits(
     assert first.concurrency_options.collision_strategy == ConcurrencyLimitStrategy.CANCEL_NEW
     second = client.read_deployment_by_name("sync/b")
     assert second.schedules[0].schedule.interval.total_seconds() == 90
+    publication = client.read_deployment_by_name("publish/blog")
+    assert publication.parameters == {"names": ["blog"], "config": str(config)}
+    assert publication.schedules[0].schedule.interval.total_seconds() == 600
+    assert publication.work_queue_name == "default"
     long_run = client.read_deployment_by_name("backfill/backfill")
     assert long_run.work_queue_name == LONG_RUNS
     assert long_run.global_concurrency_limit is None
