@@ -133,7 +133,7 @@ def complete_sources(given: dict[str, Any]) -> None:
             parser = registry.PARSERS.get(str(source.get("parser")))
         built_in = BUILT_IN_SOURCES.get(slug, {})
         zone = str(parser.options.get("time_zone", "")) if parser else ""
-        if built_in and source.get("parser") == built_in["parser"]:
+        if built_in and source.get("parser") in (built_in["parser"], "rsshub"):
             zone = built_in["time_zone"]
         own = {"time_zone": zone} if "/" in zone else {}
         sources[slug] = {**common, **_options(defaults, parser), **own, **source}
