@@ -38,6 +38,26 @@ def test_run_has_one_task_run_a_source_and_names_its_warnings(project):
     assert {"finews", "ofweek"} <= set(tasks)
 
 
+def test_run_of_many_sources_is_one_task_run_and_its_error_is_that_of_a_source(
+    project, monkeypatch
+):
+    monkeypatch.setattr(sync, "MAX_TASK_RUNS", 1)
+    monkeypatch.setattr(sync, "MAX_NAMES", 1)
+    report = project.sync_with_prefect("ofweek", "woshipm")
+    _, tasks = latest_run("sync 2 sources")
+
+    def fail(*_arguments, **_options):
+        raise WarehouseError("the disk is full")
+
+    monkeypatch.setattr(load_steps, "load", fail)
+    with pytest.raises(WarehouseError, match="the disk is full"):
+        project.sync_with_prefect("ofweek", "woshipm")
+
+    assert tasks == ["2 sources"]
+    assert all(one.counts["new"] for one in report.stats)
+    assert latest_run("sync 2 sources")[0].state.is_failed()
+
+
 def test_scheduled_run_alerts_each_failure_once(project, monkeypatch):
     alerted = []
 
