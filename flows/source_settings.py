@@ -115,7 +115,8 @@ BUILT_IN_SOURCES: Mapping[str, Mapping[str, Any]] = {
 def complete_sources(given: dict[str, Any]) -> None:
     """Add what a ``[sources.<name>]`` leaves out.
 
-    A section without ``parser`` changes the built-in source of its name. Schedule and time zone
+    A section without ``parser`` changes the built-in source of its name; with a ``route`` it is a
+    feed of RSSHub. Schedule and time zone
     then come from ``[defaults]``; a parser that declares a zone of its own keeps that zone.
     """
     sources, defaults = given.get("sources"), given.get("defaults")
@@ -126,7 +127,11 @@ def complete_sources(given: dict[str, Any]) -> None:
     for slug, source in sources.items():
         if not isinstance(source, dict):
             continue
-        if "parser" not in source:
+        if "parser" not in source and "route" in source:
+            known = {**BUILT_IN_SOURCES.get(slug, {}), "parser": "rsshub"}
+            known.pop("base_url", None)
+            source = {**known, **source}
+        elif "parser" not in source:
             source = {**BUILT_IN_SOURCES.get(slug, {}), **source}
         parser = None
         with suppress(registry.BrokenPlugin):  # a command that needs the source reports it

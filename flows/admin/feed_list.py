@@ -238,35 +238,42 @@ def _route(url: str, hubs: Iterable[str]) -> str:
 def _slugs(feeds: Mapping[str, Subscription], configured: Iterable[str]) -> dict[str, str]:
     """A name for each feed by its key, whatever the order of the list.
 
-    A name that several feeds would have gets a digest of the address.
+    The first of its names that no other feed has; else one with a digest of the address.
     """
-    bases = {key: _base(one) for key, one in feeds.items()}
-    count = Counter(bases.values())
+    names = {key: _names(key, one) for key, one in feeds.items()}
+    count = Counter(name for own in names.values() for name in set(own))
     taken = {*configured, *RESERVED_NAMES}
     return {
-        key: base
-        if count[base] == 1 and base not in taken
-        else f"{base}_{sha256(key.encode()).hexdigest()[:8]}"
-        for key, base in bases.items()
+        key: next(
+            (name for name in own if count[name] == 1 and name not in taken),
+            f"{own[0]}_{sha256(key.encode()).hexdigest()[:8]}",
+        )
+        for key, own in names.items()
     }
 
 
-def _base(one: Subscription) -> str:
-    """A title in small letters and digits, Chinese in pinyin; else the host."""
-    latin = category_slug(one.title).lower()
-    slug = re.sub("[^a-z0-9]+", "_", latin).strip("_")[:_SLUG_LENGTH].strip("_")
-    return slug or slug_of(one.url)[:_SLUG_LENGTH]
+def _names(key: str, one: Subscription) -> list[str]:
+    """The route; or the title, alone and with its folder; else the host. Chinese is in pinyin."""
+    if key.startswith(f"{ANY_INSTANCE}/"):
+        route = _slug(key.removeprefix(ANY_INSTANCE))
+        return [route or "rsshub"]
+    titles = (_slug(one.title), _slug(" ".join((*one.folders[-1:], one.title))))
+    return [name for name in titles if name] or [slug_of(one.url)[:_SLUG_LENGTH]]
+
+
+def _slug(text: str) -> str:
+    latin = category_slug(text).lower()
+    return re.sub("[^a-z0-9]+", "_", latin).strip("_")[:_SLUG_LENGTH].strip("_")
 
 
 def _section(slug: str, one: Subscription, where: str) -> str:
     title = single_line(one.title)[:100]
     head = f"\n# {title}\n" if title else "\n"
     is_route = where.startswith("/")
-    lines = [
-        f"[sources.{slug}]",
-        f"parser = {quoted('rsshub' if is_route else 'feed')}",
-        f"{'route' if is_route else 'url'} = {quoted(where)}",
-    ]
+    own = (
+        [f"route = {quoted(where)}"] if is_route else ['parser = "feed"', f"url = {quoted(where)}"]
+    )
+    lines = [f"[sources.{slug}]", *own]
     if one.folders:
         lines.append(f"categories = {_list(one.folders)}")
     if one.language:

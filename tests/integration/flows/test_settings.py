@@ -167,6 +167,21 @@ def test_route_names_no_instance_unless_a_url_is_given(tmp_path):
         settings.load(file, {"COPYDESK_RSSHUB__INSTANCES": "[]"})
 
 
+def test_section_with_a_route_is_a_feed_of_rsshub(tmp_path):
+    text = """
+        [rsshub]
+        instances = ["https://a.example"]
+        [sources.x]
+        route = "/x"
+        [sources.woshipm]
+        route = "/woshipm/popular"
+    """
+    found = settings.load(written(tmp_path, text), {})
+
+    assert [found.source(slug).parser.name for slug in ("x", "woshipm")] == ["rsshub", "rsshub"]
+    assert found.sources["woshipm"].time_zone == "Asia/Shanghai"
+
+
 def test_built_in_sources_need_no_rsshub_instance(tmp_path):
     found = settings.load(written(tmp_path, ""), {})
 
