@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import accumulate
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
@@ -139,7 +140,10 @@ def staged(db: DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
     try:
         yield
     finally:
-        db.unregister(name)
+        with suppress(
+            duckdb.TransactionException
+        ):  # the transaction failed before: that error counts
+            db.unregister(name)
 
 
 def insert(db: DuckDBPyConnection, into: str, rows: pa.Table) -> None:

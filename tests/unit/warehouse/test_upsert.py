@@ -3,7 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from duckdb import DuckDBPyConnection
 
@@ -18,9 +20,17 @@ from tests.unit.warehouse.factories import (
     upsert,
     with_text,
 )
-from warehouse import ArticleRow, StoredPost, UpsertCounts, transaction, upsert_articles
+from warehouse import (
+    ArticleRow,
+    StoredPost,
+    UpsertCounts,
+    connect,
+    stage,
+    transaction,
+    upsert_articles,
+)
 from warehouse.care.integrity import verify
-from warehouse.errors import BadRow
+from warehouse.errors import BadRow, WarehouseError
 from warehouse.read.articles import read_articles
 from warehouse.rows import MediaRow
 from warehouse.search.query import search
@@ -318,3 +328,12 @@ def test_a_row_that_cannot_be_stored_is_named_and_nothing_of_its_batch_is_kept(
     assert rows_of(db, "SELECT count(*) FROM articles") == [(0,)]
     with pytest.raises(BadRow, match=message):
         observe(row)
+
+
+def test_an_error_in_a_transaction_is_reported_as_it_was(path: Path) -> None:
+    rows = stage.table(name=(["a"], pa.string()))
+
+    with pytest.raises(WarehouseError) as error, connect(path) as db, transaction(db):
+        stage.insert(db, "no_such_table", rows)
+
+    assert "no_such_table" in str(error.value)
