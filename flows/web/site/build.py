@@ -20,7 +20,7 @@ from flows.web.site.feeds import FEEDS, feed_articles, feed_files, has_feed, has
 from flows.web.site.files import SiteFiles, inputs_of, open_files
 from flows.web.site.lists import ArticleList, ListPage, lists_of
 from flows.web.site.options import SiteOptions
-from flows.web.site.pages import SitePages, by_month
+from flows.web.site.pages import SitePages, by_month, has_chart
 from flows.web.site.sitemap import sitemap_files
 from flows.web.site.templates import SiteTemplates
 from parsers.text.characters import single_line
@@ -179,13 +179,12 @@ class _Build:
                 self.folder.write_bytes(path, inputs, data)
 
     def _changed_feeds(self) -> Iterator[tuple[ArticleList, str]]:
-        for of in (self.all, *self.lists["sources"], *self.lists["categories"]):
-            if has_feed(of):
-                inputs = self._inputs(
-                    of.kind, of.name, [one.page_hash for one in feed_articles(of)]
-                )
-                if not self.folder.keep_all([of.folder + name for name in FEEDS], inputs):
-                    yield of, inputs
+        lists = (self.all, *(of for some in self.lists.values() for of in some))
+        for of in filter(has_feed, lists):
+            articles = [one.page_hash for one in feed_articles(of)]
+            inputs = self._inputs(of.kind, of.name, articles)
+            if not self.folder.keep_all([of.folder + name for name in FEEDS], inputs):
+                yield of, inputs
 
     def _list_pages(self) -> None:
         """Make the pages of all lists; a page with the same lines is left as it is."""
@@ -200,10 +199,9 @@ class _Build:
                 self._list_page(self.all, page)
 
     def _list_page(self, of: ArticleList, page: ListPage) -> None:
-        # The first page has a chart of all days.
-        count = len(of.articles) if page.path == of.path else 0
+        in_chart = _sum(of.articles) if has_chart(of, page) else 0
         lines = [one.line_hash for one in page.articles]
-        inputs = self._inputs(of.kind, of.name, lines, page.newer, page.older, count)
+        inputs = self._inputs(of.kind, of.name, lines, page.newer, page.older, in_chart)
         if not self.folder.keep(page.path, inputs):
             html = self.pages.list_page(of, page, has_feed=has_feed(of))
             self.folder.write(page.path, inputs, html)
@@ -211,7 +209,7 @@ class _Build:
     def _front(self, page: ListPage) -> None:
         counts = [(kind, _counts(self.lists[kind])) for kind, _ in _NAMES]
         lines = [one.line_hash for one in page.articles]
-        inputs = self._inputs("front", len(self.articles), lines, page.older, counts)
+        inputs = self._inputs("front", _sum(self.articles), lines, page.older, counts)
         if not self.folder.keep(page.path, inputs):
             topics = [(title, self.lists[kind]) for kind, title in _NAMES]
             self.folder.write(page.path, inputs, self.pages.front(page, self.articles, topics))
@@ -224,8 +222,7 @@ class _Build:
                 self.folder.write(path, inputs, self.pages.names(kind, title, lists))
         days = self.lists["days"]
         path = "days/index.html"
-        by_source = [_counts(self.lists[kind]) for kind in ("days", "sources")]
-        if not self.folder.keep(path, inputs := self._inputs(path, by_source)):
+        if not self.folder.keep(path, inputs := self._inputs(path, _sum(self.articles))):
             self.folder.write(path, inputs, self.pages.months(days))
         for month, of_month in by_month(days):
             path = f"days/{month}/index.html"
@@ -286,6 +283,11 @@ def _language_of(articles: Sequence[SiteArticle]) -> Language:
 
 def _counts(lists: Sequence[ArticleList]) -> list[tuple[str, int]]:
     return [(of.name, len(of.articles)) for of in lists]
+
+
+def _sum(articles: Sequence[SiteArticle]) -> int:
+    """What a chart of the days of articles is made of, as one number."""
+    return sum(one.line_hash for one in articles)
 
 
 def _between(

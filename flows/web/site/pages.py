@@ -68,9 +68,8 @@ class SitePages:
 
     def list_page(self, of: ArticleList, page: ListPage, *, has_feed: bool) -> str:
         """A page of a list, or an older page of all articles."""
-        is_first = page.path == of.path
         chart = None
-        if is_first and of.kind == "sources":
+        if has_chart(of, page):
             chart = figures.volume_by_day_or_month(counts_of(of.articles), self._language)
         return self._templates.render(
             "list.html",
@@ -188,6 +187,11 @@ class SitePages:
 
     def _month(self, month: str) -> str:
         return self._language.month(date.fromisoformat(f"{month}-01"))
+
+
+def has_chart(of: ArticleList, page: ListPage) -> bool:
+    """Whether a page of a list has a chart of the days of all its articles."""
+    return of.kind == "sources" and page.path == of.path
 
 
 def counts_of(articles: Sequence[SiteArticle]) -> list[DayCount]:
