@@ -33,7 +33,6 @@ _WITH_IMAGES = nh3.Cleaner(
     url_schemes=_SCHEMES,
     url_relative="deny",
     link_rel=_LINK_REL,
-    set_tag_attribute_values={"img": {"referrerpolicy": "no-referrer", "loading": "lazy"}},
 )
 
 
@@ -47,8 +46,10 @@ def clean_body_with_images(html: str) -> str:
 
     An image without a text gets an empty one: a reader would hear its address instead.
     """
-    return _IMAGE.sub(_with_text, _WITH_IMAGES.clean(html))
+    return _IMAGE.sub(_complete, _WITH_IMAGES.clean(html))
 
 
-def _with_text(image: re.Match[str]) -> str:
-    return image[0] if ' alt="' in image[0] else f'<img alt=""{image[1]}>'
+def _complete(image: re.Match[str]) -> str:
+    # nh3 would write values that it sets in another order in each process.
+    text = "" if ' alt="' in image[1] else ' alt=""'
+    return f'<img{image[1]}{text} referrerpolicy="no-referrer" loading="lazy">'

@@ -231,20 +231,21 @@ class _Build:
 
     def _search_files(self) -> None:
         """Make the search: segments of words whose articles changed, and blocks of lines."""
-        numbered = sorted((self._numbers[one.path], one) for one in self.articles)
-        count = numbered[-1][0] + 1 if numbered else 0
+        count = max(self._numbers.values(), default=-1) + 1
+        numbered: list[SiteArticle | None] = [None] * count
+        for one in self.articles:
+            numbered[self._numbers[one.path]] = one
         if not self.folder.keep("search.html", inputs := self._inputs("search", count)):
             self.folder.write("search.html", inputs, self.pages.search(count))
-        by_number = dict(numbered)
         for segment in index.segments(count):
-            inside = _between(by_number, segment.start, segment.length)
+            inside = _between(numbered, segment.start, segment.length)
             inputs = index.segment_inputs(inside, self.templates.digest)
             files = index.segment_files(segment)
             if not self.folder.keep_all(files, inputs):
                 for path, text in zip(files, index.segment_texts(segment, inside), strict=True):
                     self.folder.write(path, inputs, text)
         for block in range(-(-count // index.BLOCK_LENGTH)):
-            inside = _between(by_number, block * index.BLOCK_LENGTH, index.BLOCK_LENGTH)
+            inside = _between(numbered, block * index.BLOCK_LENGTH, index.BLOCK_LENGTH)
             path = f"search/articles/{block}.js"
             inputs = self._inputs([(number, one.line_hash) for number, one in inside])
             if not self.folder.keep(path, inputs):
@@ -291,6 +292,7 @@ def _sum(articles: Sequence[SiteArticle]) -> int:
 
 
 def _between(
-    by_number: dict[int, SiteArticle], start: int, length: int
+    numbered: Sequence[SiteArticle | None], start: int, length: int
 ) -> list[tuple[int, SiteArticle]]:
-    return [(at, by_number[at]) for at in range(start, start + length) if at in by_number]
+    part = enumerate(numbered[start : start + length], start)
+    return [(number, one) for number, one in part if one is not None]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from flows.errors import ConfigurationError, RunFailed
+from flows.web.clean_html import clean_body_with_images
 from flows.web.site import search_index as index
 from flows.web.site.articles import SiteArticle
 from flows.web.site.files import JOURNAL, MANIFEST, open_files
@@ -169,6 +170,19 @@ def test_a_removed_article_has_no_line_in_its_block():
     assert isinstance(found, list)
     assert len(found) == index.BLOCK_LENGTH
     assert [at for at, line in enumerate(found) if line] == [1]
+
+
+def test_cleaned_html_is_the_same_in_every_process():
+    html = (
+        '<p><img loading=eager src="https://press.example/a&b" onerror="x()" title="<a> alt=&quot;">'
+        '<img alt="x" src="relative.png"></p>'
+    )
+
+    assert clean_body_with_images(html) == (
+        '<p><img src="https://press.example/a&amp;b" title="&lt;a&gt; alt=&quot;" alt="" '
+        'referrerpolicy="no-referrer" loading="lazy">'
+        '<img alt="x" referrerpolicy="no-referrer" loading="lazy"></p>'
+    )
 
 
 def write(folder: Path, files: dict[str, str]) -> dict[str, object]:
