@@ -32,7 +32,7 @@ _LIMITS = {"memory_limit": "256MB", "threads": "2"}
     metavar="URL",
     help="The public address of the site, for its feeds, sitemap.xml and 404.html.",
 )
-@click.option("--title", default="", metavar="TEXT", help="The name of the site.")
+@click.option("--title", default="", metavar="TITLE", help="The name of the site.")
 @click.option(
     "--lang",
     type=click.Choice(LANGUAGES),
