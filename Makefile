@@ -142,7 +142,7 @@ bench-browse: install ## Measure the pages of browse at 100,000 articles while s
 	@$(BIN)/python tests/bench/browse.py
 
 bench-site: install ## Measure the static site of 37,000 articles: all of it, 20 new ones; against writing its bytes, and Hugo
-	@$(BIN)/python tests/bench/site.py
+	@$(BIN)/python tests/bench/site.py --hugo
 
 bench-orchestration: install ## Measure what Prefect costs a run
 	@$(BIN)/python tests/bench/orchestration.py
