@@ -142,8 +142,9 @@ def test_files_come_back_with_what_became_of_their_article(db: DuckDBPyConnectio
     upsert(db, article(1, "降准了", fetched_at=NOON + HOUR, post=post("a.md", b"1b")))
 
     files = stored_files(db)
-    assert [(one.article_id, one.path, one.is_current) for one in files] == [
-        ("finews:1", "a.md", True)
+    assert [(one.article_id, one.path, one.has_record, one.has_content) for one in files] == [
+        ("finews:1", "a.md", True, True),
+        ("finews:2", "b.md", False, False),
     ]
     assert dict(file_data(db, [files[0].seq])) == {files[0].seq: b"1b"}
     assert stored_files(db, source="ofweek") == []
