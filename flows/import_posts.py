@@ -1,4 +1,4 @@
-"""The flow that imports existing posts; ``flows.publishing.import_files`` does the work."""
+"""The flow that imports existing posts; ``flows.import_export.import_files`` does the work."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from prefect.runtime import flow_run
 
 from flows import settings as configuration
 from flows.errors import ConfigurationError
+from flows.import_export import import_files
+from flows.import_export.site_folders import is_language, zone_of
 from flows.pipeline import locks
 from flows.pipeline.stats import RunReport
-from flows.publishing import import_files
-from flows.publishing.site_folders import is_language, zone_of
 from flows.reporting.artifacts import create_result_table
 from flows.reporting.parameters import require_readable
 from flows.reporting.states import final_state, invalid_request_state, run_trigger

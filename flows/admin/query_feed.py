@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flows.admin.query import file_to_read, run_interruptible
 from flows.callbacks import Notify
-from flows.publishing.feeds.selection import RENDERERS, feed_of
+from flows.import_export.feeds.selection import RENDERERS, feed_of
 from flows.settings import Settings
 from warehouse import connect_for_queries, connect_read_only, run_query
 from warehouse.errors import BadQuery

@@ -86,9 +86,9 @@ def export(
     belong to no exported article are listed and left alone; --check does not count them as
     differences.
     """
-    from flows.publishing.export_partitions import export_partitions
-    from flows.publishing.export_posts import export_articles
-    from flows.publishing.export_tables import export_tables
+    from flows.import_export.export_partitions import export_partitions
+    from flows.import_export.export_posts import export_articles
+    from flows.import_export.export_tables import export_tables
 
     if partition and format_ != "parquet":
         usage_error("--partition needs --format parquet")
@@ -100,7 +100,7 @@ def export(
         usage_error(f"--take-over writes posts: {', '.join(POST_FORMATS)}, without --check")
     settings = console.settings()
     if format_ in FEEDS:
-        from flows.publishing.export_feeds import export_feed
+        from flows.import_export.export_feeds import export_feed
 
         feed = export_feed(
             settings, directory, format_, source=source, since=since, limit=limit or None,

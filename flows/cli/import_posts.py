@@ -13,7 +13,7 @@ from flows.cli.run_result import print_run
 
 
 def _language(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    from flows.publishing.site_folders import is_language
+    from flows.import_export.site_folders import is_language
 
     if value is not None and not is_language(value):
         raise click.BadParameter(f"expected a language tag, such as zh-CN, found {value!r}.")
@@ -21,7 +21,7 @@ def _language(_context: click.Context, _option: click.Parameter, value: str | No
 
 
 def _time_zone(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    from flows.publishing.site_folders import zone_of
+    from flows.import_export.site_folders import zone_of
 
     if value is not None and zone_of(value) is None:
         raise click.BadParameter(
@@ -73,7 +73,7 @@ def import_posts(
     The same command resumes an interrupted import, and later reads only new and changed files.
     Exit code 3: a post cannot be read; it is in quarantine with its bytes.
     """
-    from flows.publishing.find_posts import EXTENSIONS
+    from flows.import_export.find_posts import EXTENSIONS
     from flows.serve.run_local import run_import
 
     if new_warehouse:

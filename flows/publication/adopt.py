@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from duckdb import DuckDBPyConnection
 
+from flows.import_export.export_journal import Journal
 from flows.publication.paths import SiteFolders
 from flows.publication.post_head import meaning_of
 from flows.publication.site_folder import SiteFolder
 from flows.publication.state import IMPORTED, Entry, PublicationState, sha256
-from flows.publishing.export_journal import Journal
 from parsers.frontmatter.file_names import is_inside
 from warehouse.read.publication import ImportedFile, file_digests
 from warehouse.records import posts

@@ -9,20 +9,20 @@ from datetime import UTC, datetime, time, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from flows.pipeline.rows import article_of
-from flows.publication.files import FOREIGN, PublicationFiles
-from flows.publication.plan import PlannedPost, newest_day
-from flows.publication.site_folder import SiteFolder
-from flows.publication.state import Entry
-from flows.publish_settings import PublishSettings
-from flows.publishing.documents import is_copydesk_file, write_jsonl
-from flows.publishing.feeds.selection import (
+from flows.import_export.documents import is_copydesk_file, write_jsonl
+from flows.import_export.feeds.selection import (
     DEFAULT_LENGTH,
     RENDERERS,
     SUFFIXES,
     articles_feed,
     corrections_feed,
 )
+from flows.pipeline.rows import article_of
+from flows.publication.files import FOREIGN, PublicationFiles
+from flows.publication.plan import PlannedPost, newest_day
+from flows.publication.site_folder import SiteFolder
+from flows.publication.state import Entry
+from flows.publish_settings import PublishSettings
 from parsers.model import Article
 from warehouse.read.publication import PublishedArticle, read_by_record
 

@@ -21,6 +21,8 @@ from zoneinfo import ZoneInfo
 from duckdb import DuckDBPyConnection
 
 from flows.errors import ConfigurationError, Interrupted, RunFailed
+from flows.import_export.export_feeds import is_copydesk_feed
+from flows.import_export.export_journal import Journal
 from flows.pipeline import locks
 from flows.pipeline.rows import article_of
 from flows.publication.adopt import adopt_imported
@@ -43,8 +45,6 @@ from flows.publication.site import publish_site
 from flows.publication.site_folder import SiteFolder
 from flows.publication.state import PublicationState, state_file
 from flows.publish_settings import POST_FORMATS
-from flows.publishing.export_feeds import is_copydesk_feed
-from flows.publishing.export_journal import Journal
 from flows.settings import Settings
 from flows.settings_file import did_you_mean
 from flows.text import pluralize

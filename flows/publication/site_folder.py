@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from flows.publishing.documents import atomic_file
+from flows.import_export.documents import atomic_file
 
 _TEMPORARY = re.compile(r"\.copydesk-export-(\d{1,9})\.tmp")  # of ``atomic_file``
 

@@ -202,7 +202,7 @@ def run_import(
     Raises:
         WarehouseError: The warehouse could not be written.
     """
-    from flows.publishing.import_files import import_posts
+    from flows.import_export.import_files import import_posts
 
     environment, signals = _environment(notify, progress)
     with environment, signals:

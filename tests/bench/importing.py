@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 
 import psutil  # noqa: E402
 
-from tests.integration.publishing.archive import Oracle, write_archive  # noqa: E402
+from tests.integration.import_export.archive import Oracle, write_archive  # noqa: E402
 
 GOALS = {"import": 60.0, "again": 15.0}
 LOOK_SECONDS = 0.1

@@ -57,7 +57,7 @@ def _import(mode: str, site: Path, folder: Path) -> float:
 def _run(mode: str, config: str, site: str) -> None:
     """Import in this process, and print the CPU seconds of it and its children."""
     from flows import settings
-    from flows.publishing.import_files import import_posts
+    from flows.import_export.import_files import import_posts
     from tests.bench.search_own import no_index
 
     with nullcontext() if mode == "with" else no_index():

@@ -12,6 +12,7 @@ from typing import Any
 from flows import settings
 from flows.admin import replay_quarantine
 from flows.cli import demo_run
+from flows.import_export import import_files
 from flows.pipeline.backfill_context import BackfillContext
 from flows.pipeline.backfill_steps import run_backfill, run_chunk
 from flows.pipeline.date_range import BackfillRequest, parse_request
@@ -20,7 +21,6 @@ from flows.pipeline.reparse_steps import reparse_source
 from flows.pipeline.restore import start_new_warehouse
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
-from flows.publishing import import_files
 from flows.serve.run_local import sync_without_prefect
 from flows.settings import Settings
 from tests import empty_warehouse, site

@@ -27,7 +27,7 @@ from tests.security.payloads import (
     page_of,
     read,
 )
-from tests.unit.publishing.conftest import make_article
+from tests.unit.import_export.conftest import make_article
 
 COSTLY = {
     "deepfont": "<font>" * 50_000 + "end",

@@ -15,10 +15,10 @@ from flows.admin.check_sources import SourceCheck
 from flows.admin.erasure import ErasureRequest, ErasureResult
 from flows.cli.console import Console
 from flows.cli.run_result import print_run
+from flows.import_export.export_posts import ExportReport
+from flows.import_export.write_files import ExportResult
 from flows.pipeline.run_log import logger
 from flows.pipeline.stats import Problem, RunReport, SourceStats
-from flows.publishing.export_posts import ExportReport
-from flows.publishing.write_files import ExportResult
 from parsers.errors import IncompleteArticle
 from warehouse import connect, transaction
 from warehouse.care import snapshot

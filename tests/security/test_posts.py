@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from flows.publishing.documents import write_jsonl
-from flows.publishing.export_journal import JOURNAL
+from flows.import_export.documents import write_jsonl
+from flows.import_export.export_journal import JOURNAL
 from parsers.errors import BadFrontMatter
 from parsers.frontmatter import distinct_paths, post_path, read_post
 from parsers.frontmatter.file_names import MAX_NAME_BYTES, folded
 from parsers.frontmatter.yaml_quote import writable
 from tests.security.payloads import DIALECTS, STEERING, in_time, payloads, posts_of
-from tests.unit.publishing.conftest import make_article, write_posts
+from tests.unit.import_export.conftest import make_article, write_posts
 from warehouse.rows import StoredPost
 
 HOSTILE_WORDS = payloads(

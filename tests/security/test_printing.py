@@ -15,14 +15,14 @@ from flows.admin.query import QueryResult
 from flows.cli.console import Console
 from flows.cli.tables import table
 from flows.errors import ConfigurationError
+from flows.import_export.documents import write_csv
 from flows.json_text import dump
 from flows.pipeline.article_json import ARTICLE_KEYS
-from flows.publishing.documents import write_csv
 from parsers.errors import BadFrontMatter, ParseError
 from parsers.frontmatter import read_post
 from parsers.text.characters import escape_controls
 from tests.security.payloads import CONTROLS, SENTENCES, STEERING, page_of, payloads, read
-from tests.unit.publishing.conftest import make_article
+from tests.unit.import_export.conftest import make_article
 from warehouse.rows import ResultSet
 
 HOSTILE_LINES = payloads(

@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from flows.pipeline.article_json import article_json
 from parsers.html.clean import BOXES, HEADINGS, INLINE, clean_body
 from tests.security.payloads import SENTENCES, SHOWN, page_of, payloads, posts_of, read
-from tests.unit.publishing.conftest import make_article
+from tests.unit.import_export.conftest import make_article
 
 ALLOWED = INLINE | BOXES | HEADINGS | {"p", "pre", "br", "hr", "img", "div", "html", "body"}
 ATTRIBUTES = {"href", "src", "alt", "title", "width", "height", "colspan", "rowspan", "start", "class"}  # fmt: skip

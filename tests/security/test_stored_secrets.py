@@ -18,10 +18,10 @@ from flows.admin.check_sources import check_sources, describe_sources
 from flows.admin.doctor import check_installation
 from flows.errors import ConfigurationError
 from flows.fetch import FetchError
+from flows.import_export.export_posts import export_articles
 from flows.pipeline.date_range import parse_request
 from flows.pipeline.parse_page import parse_page
 from flows.pipeline.run import RunEnvironment, use_environment
-from flows.publishing.export_posts import export_articles
 from flows.secrets.urls import SECRETS
 from flows.serve.run_local import sync_without_prefect
 from tests.integration.fetch.faultserver import FaultServer, Reply, Seen, reply

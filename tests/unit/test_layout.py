@@ -18,7 +18,7 @@ PACKAGES = ("flows", "parsers", "warehouse")
 FLOORS = (
     {"cli", "serve"},
     {"sync", "backfill", "reparse", "import_posts", "publish", "publication", "maintenance"},
-    {"admin", "alerts", "reporting", "publishing", "scaffold", "web"},
+    {"admin", "alerts", "reporting", "import_export", "scaffold", "web"},
     {"pipeline"},
     {"archive", "fetch"},
 )
@@ -26,8 +26,8 @@ HEIGHTS = {name: len(FLOORS) + 1 - n for n, floor in enumerate(FLOORS) for name 
 FLOWS = FLOORS[1]
 # One way only: the archive stores what the fetcher returns, `copydesk serve` is a command, the
 # replay of quarantined posts imports them again, and pages show what `admin` reports and have feeds.
-SIDEWAYS = {("archive", "fetch"), ("cli", "serve"), ("admin", "publishing"), ("web", "admin"),
-            ("web", "publishing")}  # fmt: skip
+SIDEWAYS = {("archive", "fetch"), ("cli", "serve"), ("admin", "import_export"), ("web", "admin"),
+            ("web", "import_export")}  # fmt: skip
 
 FOREIGN = {
     "parsers": {"flows", "warehouse", "requests", "urllib3", "prefect", "duckdb", "socket", "tenacity"},
@@ -165,7 +165,7 @@ def test_importing_the_pipeline_loads_no_prefect():
 
 def test_a_process_that_only_reads_posts_loads_no_duckdb():
     code = (
-        "import sys, flows.publishing.read_posts\n"
+        "import sys, flows.import_export.read_posts\n"
         "print(sorted({'duckdb', 'pyarrow', 'numpy'} & set(sys.modules)))"
     )
     run = subprocess.run(

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from flows.admin.health import SourceReport, report_of
 from flows.admin.revisions import changed_fields, diff_of, is_other_parse, unknown_article
-from flows.publishing.feeds.model import FeedEntry, urn_of
+from flows.import_export.feeds.model import FeedEntry, urn_of
 from flows.settings import Settings
 from flows.web.browse import queries
 from flows.web.browse.pool import Reader

@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from flows.csv_cells import safe_cell
+from flows.import_export.feeds import atom
+from flows.import_export.feeds.model import Feed, FeedEntry, urn_of
 from flows.json_text import dump
-from flows.publishing.feeds import atom
-from flows.publishing.feeds.model import Feed, FeedEntry, urn_of
 from flows.web.environment import content_security_policy, render
 
 MEDIA_TYPES = {

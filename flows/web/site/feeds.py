@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flows.publishing.feeds.atom import render_atom
-from flows.publishing.feeds.json_feed import render_json_feed
-from flows.publishing.feeds.model import Enclosure, Feed, FeedEntry, urn_of
+from flows.import_export.feeds.atom import render_atom
+from flows.import_export.feeds.json_feed import render_json_feed
+from flows.import_export.feeds.model import Enclosure, Feed, FeedEntry, urn_of
 from flows.web.clean_html import clean_body_with_images
 from flows.web.language import Language
 from flows.web.site.articles import SiteArticle, media_apart

@@ -8,8 +8,8 @@ import duckdb
 import pyarrow.dataset
 import pytest
 
-from flows.publishing.export_partitions import export_partitions
-from flows.publishing.export_tables import TABLES
+from flows.import_export.export_partitions import export_partitions
+from flows.import_export.export_tables import TABLES
 from warehouse import connect, publish
 
 pytestmark = pytest.mark.e2e
@@ -145,7 +145,7 @@ def test_failed_export_leaves_the_files_before_and_no_others(stored, tmp_path, m
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flows.publishing.export_partitions.os.fsync", full)
+    monkeypatch.setattr("flows.import_export.export_partitions.os.fsync", full)
     with pytest.raises(Exception, match="no space left"):
         export_partitions(stored.settings, tmp_path)
 

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from flows import cli
-from flows.publishing.export_tables import TABLES, export_tables
+from flows.import_export.export_tables import TABLES, export_tables
 from warehouse import connect, connect_read_only, current_snapshot, publish
 from warehouse.errors import WarehouseFull
 
@@ -109,7 +109,7 @@ def test_export_without_room_leaves_the_file_before(stored, tmp_path, monkeypatc
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flows.publishing.export_tables.os.fsync", full)
+    monkeypatch.setattr("flows.import_export.export_tables.os.fsync", full)
     with pytest.raises(WarehouseFull, match=r"articles\.parquet: no space left"):
         export_tables(stored.settings, tmp_path)
 

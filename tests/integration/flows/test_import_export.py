@@ -14,7 +14,7 @@ import yaml
 from ruamel.yaml import YAML
 
 from flows.errors import ConfigurationError
-from flows.publishing.export_posts import export_articles
+from flows.import_export.export_posts import export_articles
 from tests import site
 from warehouse import connect_read_only
 

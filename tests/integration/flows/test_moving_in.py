@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.publishing.export_posts import export_articles
+from flows.import_export.export_posts import export_articles
 from parsers.content_hash import content_hash
 from tests import site as test_site
 from warehouse import connect, observe, transaction, upsert_articles

@@ -15,11 +15,11 @@ from flows.admin.erasure import ErasureRequest, erase
 from flows.admin.replay_quarantine import replay_quarantine
 from flows.callbacks import no_progress
 from flows.cli import demo_run
+from flows.import_export.import_files import import_posts
 from flows.pipeline import locks, sync_source
 from flows.pipeline.reparse_steps import reparse_source
 from flows.pipeline.rows import post_failure
 from flows.pipeline.run import RunContext, RunEnvironment, use_environment
-from flows.publishing.import_files import import_posts
 from parsers.errors import ParseError
 from tests import site
 from warehouse import connect, transaction

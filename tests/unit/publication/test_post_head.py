@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flows.publication.post_head import OWN_KEYS, add_keys, keep_added_keys, meaning_of
 from parsers.frontmatter import Dialect, write_post
 from parsers.model import Media
-from tests.unit.publishing.conftest import make_article
+from tests.unit.import_export.conftest import make_article
 
 WORDS = st.text(
     st.sampled_from("ab  \"'\\:#{}%-降。<>[]|é1\u2028"), min_size=1, max_size=60
