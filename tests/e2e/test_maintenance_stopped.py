@@ -81,7 +81,13 @@ def with_a_signal(monkeypatch, thing):
     return came
 
 
-@pytest.mark.parametrize("thing", TASKS)
+@pytest.mark.parametrize(
+    "thing",
+    [
+        pytest.param(one, marks=() if one in ("warehouse", "archive") else pytest.mark.nightly)
+        for one in TASKS
+    ],
+)
 def test_interrupted_maintenance_lists_what_remains_and_the_next_one_does_it(
     due, monkeypatch, thing
 ):

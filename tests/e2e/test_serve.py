@@ -234,6 +234,7 @@ class TestServe:
         assert serving.runs_due("woshipm", stopped, latest, *late) == []
         assert len(serving.runs_due("woshipm", latest, started, "COMPLETED")) <= 1
 
+    @pytest.mark.nightly
     def test_after_a_kill_of_everything_the_run_is_crashed_and_the_next_one_runs(self, serving):
         serving.fetch_again(ARTICLES_OF_OFWEEK, SLOW)
         run = serving.ask("renamed")
@@ -247,6 +248,7 @@ class TestServe:
         assert serving.state(run)["type"] == "CRASHED"
         serving.wait_for_state(serving.ask("renamed"), "COMPLETED")
 
+    @pytest.mark.nightly
     def test_children_end_with_a_killed_supervisor(self, serving):
         serving.note_processes()
         serving.process.kill()

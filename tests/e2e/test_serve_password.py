@@ -82,6 +82,7 @@ class TestServerWithAPassword:
         assert found == []
 
 
+@pytest.mark.nightly
 def test_database_address_of_the_server_is_in_no_message(tmp_path):
     secret = "postgresql+asyncpg://project:planted-database@127.0.0.1:9/prefect"
     with serving_at(tmp_path, OFWEEK, PREFECT_API_DATABASE_CONNECTION_URL=secret) as serving:

@@ -146,6 +146,7 @@ def edit(file: Path, diff: str) -> None:
     file.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the list of tracked files")
 def test_steps_of_contributing_pass_in_a_copy_of_the_tree(tmp_path):
     tree = copy_of_the_tree(tmp_path)

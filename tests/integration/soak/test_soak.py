@@ -29,6 +29,8 @@ from tests.soak.__main__ import SoakReport, report
 from tests.soak.checking import WAYS, Window, differences, read_corpus
 from tests.soak.project import SHARED
 
+pytestmark = pytest.mark.nightly  # of the checker of the soak, which is no part of CI either
+
 LAST = 6
 
 
