@@ -215,7 +215,8 @@ def transaction(db: DuckDBPyConnection, *, wait_seconds: float = 30.0) -> Iterat
     except BaseException:
         _rollback(db)
         raise
-    lock.record_commit(sequence.warehouse_id, sequence.last_seq)
+    with suppress(OSError):  # it is committed; the next commit is recorded with it
+        lock.record_commit(sequence.warehouse_id, sequence.last_seq)
 
 
 def write_through(db: DuckDBPyConnection) -> None:

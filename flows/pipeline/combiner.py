@@ -14,8 +14,6 @@ from typing import Generic, TypeVar
 
 from duckdb import DuckDBPyConnection
 
-from warehouse.errors import WarehouseError
-
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
@@ -61,7 +59,7 @@ class Combiner(Generic[Request, Answer]):
         """Return the answer to a request, which this thread or another one makes.
 
         Raises:
-            WarehouseError: The warehouse cannot be used.
+            WarehouseError: The warehouse cannot be used, or not for this request.
         """
         mine: _Waiting[Request, Answer] = _Waiting(request, weight)
         with self._lock:
@@ -86,11 +84,9 @@ class Combiner(Generic[Request, Answer]):
                 answers = self._answer(db, [one.request for one in group])
                 for one, answer in zip(group, answers, strict=True):
                     one.answers = (answer,)
-        except WarehouseError:
-            raise
         except Exception:
-            # One request fails by an error of copydesk: the others must not fail with it.
-            if len(group) < 2:
+            # The error may be that of another request: each of the group is answered by itself.
+            if len(group) < 2 or mine.answers:
                 raise
             for one in group:
                 one.is_alone = True

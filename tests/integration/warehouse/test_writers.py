@@ -175,6 +175,20 @@ def test_a_commit_while_another_thread_opens_the_warehouse_is_no_damage(
         assert read_sequence(db) == sequence
 
 
+def test_a_commit_that_cannot_be_recorded_is_a_commit(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise OSError("no space left on device")
+
+    with connect(path) as db:
+        monkeypatch.setattr(lock, "_write", refuse)
+        upsert(db, article())
+        monkeypatch.undo()
+    with connect(path) as db:
+        assert rows_of(db, "SELECT count(*) FROM articles") == [(1,)]
+
+
 @pytest.mark.parametrize("command", ["hold", "read"])
 def test_a_thread_that_waits_for_another_process_holds_up_no_other_thread(
     path: Path, command: str

@@ -58,12 +58,13 @@ def test_group_is_no_heavier_than_allowed():
     assert [len(group) for group in desk.groups] == [2, 2, 1]
 
 
-def test_request_that_fails_takes_no_other_with_it():
-    desk = Desk()
+@pytest.mark.parametrize("error", [ValueError, WarehouseError])
+def test_request_that_fails_takes_no_other_with_it(error):
+    desk = Desk(error=error)
     found = desk.ask(1, -2, 3)
 
     assert [found[0], found[2]] == [10, 30]
-    assert isinstance(found[1], ValueError)
+    assert isinstance(found[1], error)
     assert sorted(map(len, desk.groups)) == [1, 1, 1, 3]
 
 
@@ -71,6 +72,22 @@ def test_warehouse_that_fails_is_the_error_of_every_request():
     desk = Desk(error=WarehouseBusy)
 
     assert all(isinstance(one, WarehouseError) for one in desk.ask(-1, -2))
+
+
+def test_warehouse_that_does_not_close_is_an_error_and_repeats_no_answer():
+    desk = Desk()
+
+    @contextmanager
+    def unclosed() -> Iterator[Any]:
+        with desk.turn:
+            yield None
+            raise WarehouseError("not closed")
+
+    desk.combiner._use = unclosed
+    found = desk.ask(1, 2, 3)
+
+    assert sorted(map(len, desk.groups)) == [3]
+    assert any(isinstance(one, WarehouseError) for one in found)
 
 
 def test_request_that_cannot_open_the_warehouse_is_left_to_no_other_thread():
