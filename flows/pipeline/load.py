@@ -197,8 +197,8 @@ def _store_failures(db: DuckDBPyConnection, run: RunContext, jobs: Sequence[_Job
     quarantine.put(db, [one for _, one in failures], run_id=run.id)
     parsed = {name: at for job in jobs for name, at in _parsed_at(job.batch).items()}
     quarantine.resolve_parsed(db, parsed, run_id=run.id)
-    urls = [url for job in jobs for url in job.batch.listings_read]
-    quarantine.resolve(db, run_id=run.id, urls=urls)
+    listings = [(job.slug, url) for job in jobs for url in job.batch.listings_read]
+    quarantine.resolve(db, run_id=run.id, listings=listings)
 
 
 def _counters(run: RunContext, job: _Job) -> Counters:
@@ -210,6 +210,8 @@ def _counters(run: RunContext, job: _Job) -> Counters:
 
 def _store_health(db: DuckDBPyConnection, run: RunContext, jobs: Sequence[_Job]) -> None:
     """Store the health of sources whose sync ends; an interrupted run has not seen all of them."""
+    for job in jobs:
+        job.health = None
     if run.is_stopping or not jobs:
         return
     found = record.record_all(

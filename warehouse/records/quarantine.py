@@ -169,17 +169,27 @@ def resolve(
     *,
     run_id: str,
     article_ids: Iterable[str] = (),
-    urls: Iterable[str] = (),
+    listings: Iterable[tuple[str, str]] = (),
     quarantine_ids: Iterable[str] = (),
     at: datetime | None = None,
 ) -> int:
-    """Mark the open entries of an article, a URL or an id as resolved; return how many."""
-    names = [list(article_ids), list(urls), list(quarantine_ids)]
+    """Mark open entries as resolved; return how many.
+
+    Args:
+        db: The warehouse, in the caller's transaction.
+        run_id: The run that resolves them.
+        article_ids: All entries of these articles.
+        listings: All entries of these addresses, each with its source.
+        quarantine_ids: These entries.
+        at: When, aware UTC; now by default.
+    """
+    places = [f"{source} {url}" for source, url in listings]
+    names = [list(article_ids), places, list(quarantine_ids)]
     if not any(names):
         return 0
     where = (
         "resolved_at IS NULL AND (list_contains(?::VARCHAR[], article_id) "
-        "OR list_contains(?::VARCHAR[], url) "
+        "OR list_contains(?::VARCHAR[], source || ' ' || url) "
         "OR list_contains(?::VARCHAR[], CAST(quarantine_key AS VARCHAR)))"
     )
     count = stage.count(db, f"SELECT count(*) FROM _store.quarantine WHERE {where}", names)  # noqa: S608

@@ -92,7 +92,7 @@ def fill(db: DuckDBPyConnection) -> None:
         quarantine.put(
             db, [failure("javascript:x()"), failure("https://press.example/4")], run_id="run"
         )
-        quarantine.resolve(db, run_id="run", urls=["https://press.example/4"])
+        quarantine.resolve(db, run_id="run", listings=[("generic", "https://press.example/4")])
     first = article("corrected", OLD, url="https://press.example/1")
     upsert(db, first, article("copy", OLD, source="gazette", fetched_at=NOON + HOUR))
     upsert(db, with_text(fetched_later(first, 3), NEW))

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from duckdb import DuckDBPyConnection
@@ -167,10 +168,10 @@ def test_text_that_is_no_unicode_does_not_stop_the_quarantine(db: DuckDBPyConnec
 
 @pytest.mark.parametrize(
     "names",
-    [{"article_ids": ["finews:1"]}, {"urls": ["https://example.org/1"]}],
+    [{"article_ids": ["finews:1"]}, {"listings": [("finews", "https://example.org/1")]}],
 )
 def test_a_later_success_resolves_and_a_later_failure_reopens(
-    db: DuckDBPyConnection, names: dict[str, list[str]]
+    db: DuckDBPyConnection, names: dict[str, list[Any]]
 ) -> None:
     put(db, FAILED)
     with transaction(db):
@@ -182,6 +183,13 @@ def test_a_later_success_resolves_and_a_later_failure_reopens(
     assert (found.resolved_at, found.resolved_by) == (NOON + HOUR, "later")
     put(db, FAILED)
     assert quarantine.open_failures(db)[0].attempts == 2
+
+
+def test_a_listing_that_another_source_reads_resolves_nothing(db: DuckDBPyConnection) -> None:
+    put(db, FAILED)
+    with transaction(db):
+        assert quarantine.resolve(db, run_id="r", listings=[("ofweek", FAILED.url)]) == 0
+        assert quarantine.resolve(db, run_id="r", listings=[(FAILED.source, FAILED.url)]) == 1
 
 
 def test_failures_are_listed_by_reason_and_source(db: DuckDBPyConnection) -> None:
