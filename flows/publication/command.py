@@ -25,6 +25,7 @@ from parsers.text.characters import single_line
 MAX_OUTPUT_BYTES = 64_000
 LAST_LINES = 10
 _KILL_SECONDS = 5.0
+_DRY_RUN_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _MIN_SECRET = 4
 
@@ -34,7 +35,8 @@ class CommandResult:
     """The result of one command.
 
     Attributes:
-        exit_code: ``None`` if it did not start, or its time ended; negative after a signal.
+        exit_code: ``None`` if it did not start, or its time ended; negative after a signal. A
+            ``git commit`` without anything to commit succeeds with 1.
         output: The end of what it printed, without secrets.
         error: Why it failed; empty after success.
     """
@@ -103,7 +105,7 @@ def run_command(
     error = ""
     if code is None:
         error = f"{_name(shown)} was ended after {timeout_seconds:g} seconds"
-    elif code:
+    elif code and not _has_nothing_to_commit(arguments, folder, code):
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
         error = f"{_name(shown)} failed with {how}"
     if error and output:
@@ -130,16 +132,49 @@ def _wait(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of the session of a command."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_KILL_SECONDS)
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """End a command that still runs, and every process of its session."""
+    if process.poll() is not None:
+        return
+    _signal(process, signal.SIGTERM)
+    deadline = time.monotonic() + _KILL_SECONDS
+    while _signal(process, 0) and time.monotonic() < deadline:
+        process.poll()
+        time.sleep(_POLL_SECONDS)
+    _signal(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Send a signal to the session of a command; return whether a process is left in it."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _has_nothing_to_commit(arguments: Sequence[str], folder: Path, code: int) -> bool:
+    """Whether ``git commit`` failed because everything is committed, which a dry run shows.
+
+    So it is after a run that was killed between two commands, or if someone else committed.
+    """
+    program, *options = arguments
+    if code != 1 or Path(program).name != "git" or "commit" not in options:
+        return False
+    after = options.index("commit") + 1
+    try:
+        dry_run = subprocess.run(  # noqa: S603  # the configuration names it; no shell
+            [program, *options[:after], "--dry-run", *options[after:]],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_DRY_RUN_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return dry_run.returncode == 1
 
 
 def _end_of(out: Any) -> str:
