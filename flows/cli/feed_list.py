@@ -57,7 +57,7 @@ def export_list(console: Console, file: Path | None) -> int:
     out.
     """
     from flows.admin.feed_list import export_feeds
-    from flows.import_export.documents import replace_if_changed
+    from flows.atomic_file import replace_if_changed
 
     text, others = export_feeds(console.settings())
     if others:

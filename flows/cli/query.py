@@ -58,7 +58,7 @@ def query(
         return OK
     if format_ in ("atom", "jsonfeed"):
         from flows.admin.query_feed import query_feed
-        from flows.import_export.documents import replace_if_changed
+        from flows.atomic_file import replace_if_changed
 
         feed = query_feed(settings, sql, format_, live=live, notify=console.notify)
         if output is None:

@@ -53,7 +53,7 @@ def write_report(settings: Settings, out: Path) -> Report:
     """
     from zoneinfo import ZoneInfo
 
-    from flows.import_export.documents import atomic_file
+    from flows.atomic_file import atomic_file
     from flows.pipeline.snapshot import current_snapshot
     from flows.web.report import make_report
     from warehouse import connect_for_queries

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from flows.import_export.documents import replace_if_changed
+from flows.atomic_file import replace_if_changed
 from flows.import_export.export_posts import (
     NOT_EMPTIED,
     NOT_OURS,

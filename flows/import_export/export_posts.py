@@ -13,8 +13,8 @@ from typing import Any, cast
 from duckdb import DuckDBPyConnection
 
 from flows.errors import ConfigurationError
-from flows.import_export.documents import is_copydesk_file, write_csv, write_jsonl
 from flows.import_export.export_journal import Journal
+from flows.import_export.jsonl_csv import is_copydesk_file, write_csv, write_jsonl
 from flows.import_export.plan_posts import (
     PostPlan,
     plan_posts,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.import_export.documents import atomic_file
+from flows.atomic_file import atomic_file
 from flows.import_export.export_journal import Journal, sha256_hex
 from flows.import_export.find_posts import EXTENSIONS
 from flows.import_export.site_folders import site_of

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, time, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from flows.import_export.documents import is_copydesk_file, write_jsonl
 from flows.import_export.feeds.selection import (
     DEFAULT_LENGTH,
     RENDERERS,
@@ -17,6 +16,7 @@ from flows.import_export.feeds.selection import (
     articles_feed,
     corrections_feed,
 )
+from flows.import_export.jsonl_csv import is_copydesk_file, write_jsonl
 from flows.pipeline.rows import article_of
 from flows.publication.files import FOREIGN, PublicationFiles
 from flows.publication.plan import PlannedPost, newest_day

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 
-from flows.import_export.documents import atomic_file
-
-_TEMPORARY = re.compile(r"\.copydesk-export-(\d{1,9})\.tmp")  # of ``atomic_file``
+from flows.atomic_file import TEMPORARY, atomic_file
 
 
 class SiteFolder:
@@ -126,7 +123,7 @@ class SiteFolder:
     def _remove_temporary(self, folder: str, names: set[str]) -> None:
         """Remove what a killed process left while it wrote a file."""
         for name in names:
-            if (found := _TEMPORARY.fullmatch(name)) and not self._is_read_only:
+            if (found := TEMPORARY.fullmatch(name)) and not self._is_read_only:
                 try:
                     os.kill(int(found[1]), 0)
                 except ProcessLookupError:

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from flows.import_export.documents import atomic_file
+from flows.atomic_file import atomic_file
 from flows.publication.post_head import NO_MEANING, PostMeaning
 from flows.settings import Settings
 

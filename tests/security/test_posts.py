@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from flows.import_export.documents import write_jsonl
 from flows.import_export.export_journal import JOURNAL
+from flows.import_export.jsonl_csv import write_jsonl
 from parsers.errors import BadFrontMatter
 from parsers.frontmatter import distinct_paths, post_path, read_post
 from parsers.frontmatter.file_names import MAX_NAME_BYTES, folded

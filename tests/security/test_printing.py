@@ -15,7 +15,7 @@ from flows.admin.query import QueryResult
 from flows.cli.console import Console
 from flows.cli.tables import table
 from flows.errors import ConfigurationError
-from flows.import_export.documents import write_csv
+from flows.import_export.jsonl_csv import write_csv
 from flows.json_text import dump
 from flows.pipeline.article_json import ARTICLE_KEYS
 from parsers.errors import BadFrontMatter, ParseError

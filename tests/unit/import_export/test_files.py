@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.csv_cells import safe_cell
-from flows.import_export.documents import write_csv, write_jsonl
 from flows.import_export.export_journal import JOURNAL
 from flows.import_export.find_posts import PostPath, UnreadablePost, find_posts
+from flows.import_export.jsonl_csv import write_csv, write_jsonl
 from flows.pipeline.article_json import ARTICLE_KEYS
 from parsers.errors import BadFrontMatter
 from parsers.frontmatter import Dialect, Post

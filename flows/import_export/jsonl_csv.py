@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
 
+from flows.atomic_file import atomic_file
 from flows.csv_cells import safe_cell
 from flows.pipeline.article_json import ARTICLE_KEYS, article_json
 from parsers.model import Article
@@ -63,26 +61,3 @@ def is_copydesk_file(file: Path) -> bool:
     except ValueError:
         return False
     return not line or (isinstance(found, dict) and tuple(found)[: len(_FIRST_KEYS)] == _FIRST_KEYS)
-
-
-@contextmanager
-def atomic_file(file: Path) -> Iterator[IO[bytes]]:
-    """Write a file that appears under its name when it is complete, or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".copydesk-export-{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        with temporary.open("xb") as out:
-            yield out
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def replace_if_changed(file: Path, data: bytes) -> bool:
-    """Write a file unless it has these bytes; return whether it was written."""
-    if file.exists() and file.read_bytes() == data:
-        return False
-    with atomic_file(file) as out:
-        out.write(data)
-    return True
