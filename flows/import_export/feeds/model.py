@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from html import escape
@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import lxml.html
 
 from parsers.media import is_file
-from parsers.model import Article
+from parsers.model import Article, Media
 from parsers.text.characters import display_line, printable
 from parsers.text.urls import is_http
 from warehouse.keys import as_uuid, key_of
@@ -136,24 +136,31 @@ def entry_of(
         language=article.language,
         content_html=absolute_links(article.body_html or "", article.url),
         image=article.lead_image,
-        enclosures=tuple(_enclosures(article)),
+        enclosures=enclosures_of(
+            article.media, article.body_html, has_text=article.text is not None
+        ),
     )
 
 
-def _enclosures(article: Article) -> Iterator[Enclosure]:
-    """Yield the files of an article, except pictures that its body shows.
+def enclosures_of(
+    media: Iterable[Media], body_html: str, *, has_text: bool
+) -> tuple[Enclosure, ...]:
+    """Return the files of an article, except pictures that its body shows beside a text.
 
-    The page of a player is a link in the body; the feed of a reader downloads enclosures.
+    The page of a player is no enclosure: a reader would download it.
+
+    Args:
+        media: Of the article.
+        body_html: Of the entry; empty if the feed has no texts.
+        has_text: The article is more than its media.
     """
-    for one in article.media:
-        is_in_body = one.kind == "picture" and escape(one.url) in article.body_html
-        if is_http(one.url) and is_file(one) and (article.text is None or not is_in_body):
-            yield Enclosure(
-                url=one.url,
-                media_type=one.type or "",
-                length=one.length,
-                seconds=one.duration,
-            )
+    return tuple(
+        Enclosure(url=one.url, media_type=one.type or "", length=one.length, seconds=one.duration)
+        for one in media
+        if is_http(one.url)
+        and is_file(one)
+        and not (has_text and one.kind == "picture" and escape(one.url) in body_html)
+    )
 
 
 def absolute_links(html: str, base_url: str) -> str:

@@ -168,7 +168,7 @@ class _Build:
             self.db, list(dict.fromkeys([*pages, *in_feeds]))
         ):
             if article_id in in_feeds:
-                bodies[article_id] = body_html
+                bodies[article_id] = (body_html, text)
             if article_id in pages:
                 one, inputs = pages[article_id]
                 html = self.pages.article(one, body_html, text or "")

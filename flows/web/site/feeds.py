@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from flows.import_export.feeds.atom import render_atom
 from flows.import_export.feeds.json_feed import render_json_feed
-from flows.import_export.feeds.model import Enclosure, Feed, FeedEntry, urn_of
+from flows.import_export.feeds.model import Feed, FeedEntry, enclosures_of, urn_of
 from flows.web.clean_html import clean_body_with_images
 from flows.web.language import Language
-from flows.web.site.articles import SiteArticle, media_apart
+from flows.web.site.articles import SiteArticle
 from flows.web.site.lists import ArticleList
 from flows.web.site.options import FEED_LENGTH, SiteOptions
+from parsers.model import Media
 
 FEEDS = (ATOM, JSON_FEED) = ("feed.xml", "feed.json")
 """The names of the feeds in the folder of their list."""
@@ -33,7 +34,10 @@ def feed_articles(of: ArticleList) -> Sequence[SiteArticle]:
 
 
 def feed_files(
-    of: ArticleList, options: SiteOptions, language: Language, bodies: Mapping[str, str]
+    of: ArticleList,
+    options: SiteOptions,
+    language: Language,
+    bodies: Mapping[str, tuple[str, str | None]],
 ) -> dict[str, bytes]:
     """Return the feeds of a list by path.
 
@@ -43,7 +47,7 @@ def feed_files(
         of: The list.
         options: Title and address of the site.
         language: Of the site.
-        bodies: HTML of the articles by id, as it is stored; only of feeds with texts.
+        bodies: HTML and text of the articles by id, as they are stored; only of feeds with texts.
     """
     entries = tuple(_entry(one, options.base_url, bodies) for one in feed_articles(of))
     name = f"{options.title} · {of.name}" if of.name else options.title
@@ -64,8 +68,10 @@ def feed_files(
     }
 
 
-def _entry(article: SiteArticle, base_url: str, bodies: Mapping[str, str]) -> FeedEntry:
-    body = bodies.get(article.article_id)
+def _entry(
+    article: SiteArticle, base_url: str, bodies: Mapping[str, tuple[str, str | None]]
+) -> FeedEntry:
+    body, text = bodies.get(article.article_id, (None, None))
     return FeedEntry(
         id=urn_of(article.article_id),
         title=article.title,
@@ -78,13 +84,7 @@ def _entry(article: SiteArticle, base_url: str, bodies: Mapping[str, str]) -> Fe
         language=article.language,
         content_html=None if body is None else clean_body_with_images(body),
         image=article.lead_image,
-        enclosures=tuple(
-            Enclosure(
-                url=one["url"],
-                media_type=one["type"] or "",
-                length=one["length"],
-                seconds=one["duration"],
-            )
-            for one in media_apart(article, body or "")
+        enclosures=enclosures_of(
+            (Media(**one) for one in article.media), body or "", has_text=text is not None
         ),
     )

@@ -16,8 +16,10 @@ from lxml import etree
 
 from flows.errors import ConfigurationError, RunFailed
 from flows.web.clean_html import clean_body_with_images
+from flows.web.language import ENGLISH
 from flows.web.site import search_index as index
 from flows.web.site.articles import SiteArticle
+from flows.web.site.feeds import feed_files
 from flows.web.site.files import JOURNAL, MANIFEST, open_files
 from flows.web.site.lists import ArticleList, lists_of
 from flows.web.site.names import article_path, list_folder
@@ -42,6 +44,29 @@ def site_article(number: int, **changes: object) -> SiteArticle:
         "path": article_path(article_id), **changes,
     }  # fmt: skip
     return SiteArticle(**fields)  # type: ignore[arg-type]
+
+
+def test_enclosures_of_a_feed_are_files_and_no_pages_of_players():
+    media = [
+        {"kind": kind, "url": url, "type": None, "length": None, "duration": None}
+        for kind, url in [
+            ("picture", "https://press.example/shown.jpg"),
+            ("video", "https://press.example/1.mp4"),
+            ("video", "https://www.youtube.com/watch?v=abcdef1"),
+        ]
+    ]
+    one = site_article(1, media=media)
+    of = ArticleList(kind="", name="", articles=[one])
+    body = '<img src="https://press.example/shown.jpg"><video src="https://press.example/1.mp4">'
+
+    found = {}
+    for text in ("a text", None):
+        files = feed_files(of, SiteOptions(), ENGLISH, {one.article_id: (body, text)})
+        (item,) = json.loads(files["feed.json"])["items"]
+        found[text] = [each["url"] for each in item["attachments"]]
+
+    urls = [each["url"] for each in media]
+    assert found == {"a text": urls[1:2], None: urls[:2]}
 
 
 @given(st.text(max_size=80))
