@@ -305,7 +305,10 @@ def _check_server(settings: Settings) -> Iterator[CheckResult]:
     server = prefect_api.find_run_server(os.environ, settings)
     if not server:
         yield CheckResult(
-            "server", "ok", "no PREFECT_API_URL: each run starts its own Prefect server"
+            "server",
+            "ok",
+            "no PREFECT_API_URL: a sync runs without Prefect; backfill and reparse start a server for "
+            "their run",
         )
         return
     url, serve = server.api_url, server.serve
