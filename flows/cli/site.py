@@ -118,11 +118,12 @@ def write_site(settings: Settings, directory: Path, options: SiteOptions) -> Sit
         WarehouseTooOld: An earlier copydesk published it.
         ConfigurationError: The folder or a template cannot be used.
     """
+    from flows.pipeline.snapshot import current_snapshot
     from flows.web.site.build import build_site
-    from warehouse import connect_for_queries, current_snapshot
+    from warehouse import connect_for_queries
     from warehouse.migrate import check_version
 
-    snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
+    snapshot = current_snapshot(settings)
     with connect_for_queries(snapshot.path, _LIMITS) as db:
         check_version(db, snapshot.path)
         return build_site(db, directory, options)

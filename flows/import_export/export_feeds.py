@@ -22,8 +22,9 @@ from flows.import_export.feeds.selection import (
     corrections_feed,
 )
 from flows.import_export.write_files import ExportResult
+from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings
-from warehouse import connect_read_only, current_snapshot
+from warehouse import connect_read_only
 
 _HEAD_BYTES = 4096
 _MARKS = (f"<generator>{AUTHOR}</generator>".encode(), f'"name": "{AUTHOR}"'.encode())
@@ -61,8 +62,7 @@ def export_feed(
     if check and not directory.exists():
         raise no_folder(directory)
     kind = "corrections" if has_corrections else "articles"
-    snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
-    with connect_read_only(snapshot.path) as db:
+    with connect_read_only(current_snapshot(settings).path) as db:
         count_selected(db, settings, source=source, since=None)  # refuses an unknown source
         make = corrections_feed if has_corrections else articles_feed
         feed = make(

@@ -24,11 +24,13 @@ from flows.import_export.export_posts import (
     in_utc,
     no_folder,
 )
-from flows.import_export.export_tables import MARK, TABLES, is_ours, quoted
+from flows.import_export.export_tables import MARK, TABLES, is_ours
 from flows.import_export.write_files import ExportResult
+from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings
-from warehouse import connect_read_only, current_snapshot
+from warehouse import connect_read_only
 from warehouse.duckdb_errors import translate_errors
+from warehouse.quote import literal
 
 NO_MONTH = "unknown"
 
@@ -75,9 +77,8 @@ def export_partitions(
         raise no_folder(directory)
     since = in_utc(since)
     first = f"{since.astimezone(UTC):%Y-%m}" if since else None
-    snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
     exported = ExportResult()
-    with connect_read_only(snapshot.path) as db:
+    with connect_read_only(current_snapshot(settings).path) as db:
         count_selected(db, settings, source=source, since=None)  # refuses an unknown source
         db.execute(_CHOSEN, {"source": source, "first": first})
         ((count,),) = db.execute("SELECT count(*) FROM chosen").fetchall()
@@ -107,7 +108,7 @@ def _write(db: DuckDBPyConnection, table: str, scratch: Path) -> dict[str, Path]
     out = scratch / table
     db.execute(
         f"COPY (SELECT t.*, c.month FROM {table} t JOIN chosen c USING (article_id) "  # noqa: S608
-        f"ORDER BY t.source, c.month, {_order(table)}) TO {quoted(out)} "
+        f"ORDER BY t.source, c.month, {_order(table)}) TO {literal(out)} "
         "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (source, month), "
         f"WRITE_PARTITION_COLUMNS true, KV_METADATA {{{MARK}: '{table}'}})"
     )

@@ -24,12 +24,13 @@ from flows.import_export.plan_posts import (
 from flows.import_export.rewritten_heads import RewrittenHeads
 from flows.import_export.write_files import ExportResult, file_exists, write_files
 from flows.pipeline.rows import article_of
+from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings
 from flows.text import pluralize
 from parsers.frontmatter import Dialect, write_post
 from parsers.model import Article
 from parsers.text.characters import single_line
-from warehouse import connect_read_only, current_snapshot
+from warehouse import connect_read_only
 from warehouse.read import articles as read
 from warehouse.records import posts
 from warehouse.records.posts import ArticleInfo, StoredFile
@@ -137,9 +138,7 @@ def export_articles(
     if check and not directory.exists():
         raise no_folder(directory)
     since = in_utc(since)
-    warehouse = settings.warehouse
-    snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
-    with connect_read_only(snapshot.path) as db:
+    with connect_read_only(current_snapshot(settings).path) as db:
         count = count_selected(db, settings, source=source, since=since)
         selection = _Selection(db=db, source=source, since=since)
         if format_ in ONE_FILE:

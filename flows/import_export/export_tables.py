@@ -21,9 +21,11 @@ from flows.import_export.export_posts import (
     no_folder,
 )
 from flows.import_export.write_files import ExportResult
+from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings
-from warehouse import connect_read_only, current_snapshot
+from warehouse import connect_read_only
 from warehouse.duckdb_errors import translate_errors
+from warehouse.quote import literal
 
 # The order of the rows of each table. Its columns make a key, so that equal rows give equal bytes.
 TABLES = {
@@ -71,9 +73,8 @@ def export_tables(
     if check and not directory.exists():
         raise no_folder(directory)
     since = in_utc(since)
-    snapshot = current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
     exported = ExportResult()
-    with connect_read_only(snapshot.path) as db:
+    with connect_read_only(current_snapshot(settings).path) as db:
         count = count_selected(db, settings, source=source, since=since)
         is_all = source is None and since is None
         if not is_all:
@@ -104,7 +105,7 @@ def _one(
     elif not is_ours(db, file):
         exported.changed.append(file.name)
         exported.differences[file.name] = NOT_OURS
-    elif _sum(db, rows) == _sum(db, f"FROM read_parquet({quoted(file)})"):
+    elif _sum(db, rows) == _sum(db, f"FROM read_parquet({literal(file)})"):
         exported.identical.append(file.name)
     elif check:
         exported.changed.append(file.name)
@@ -123,7 +124,7 @@ def _write(db: DuckDBPyConnection, rows: str, file: Path) -> None:
     part = file.with_name(f".{file.name}.part")
     try:
         db.execute(
-            f"COPY ({rows} ORDER BY {TABLES[file.stem]}) TO {quoted(part)} "
+            f"COPY ({rows} ORDER BY {TABLES[file.stem]}) TO {literal(part)} "
             f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{MARK}: '{file.stem}'}})"
         )
         with part.open("rb") as written:
@@ -139,7 +140,7 @@ def is_ours(db: DuckDBPyConnection, file: Path) -> bool:
         if stream.read(4) != b"PAR1":
             return False
     found = db.execute(
-        f"SELECT count(*) FROM parquet_kv_metadata({quoted(file)}) "  # noqa: S608
+        f"SELECT count(*) FROM parquet_kv_metadata({literal(file)}) "  # noqa: S608
         f"WHERE decode(key) = '{MARK}' AND decode(value) = '{file.stem}'"
     ).fetchall()
     return bool(found[0][0])
@@ -148,8 +149,3 @@ def is_ours(db: DuckDBPyConnection, file: Path) -> bool:
 def _sum(db: DuckDBPyConnection, rows: str) -> tuple[int, str]:
     count, total = db.execute(_SUM.format(rows)).fetchall()[0]
     return int(count), str(total)
-
-
-def quoted(path: Path) -> str:
-    """A path as a SQL string."""
-    return "'" + str(path).replace("'", "''") + "'"

@@ -25,6 +25,7 @@ from flows.import_export.export_feeds import is_copydesk_feed
 from flows.import_export.export_journal import Journal
 from flows.pipeline import locks
 from flows.pipeline.rows import article_of
+from flows.pipeline.snapshot import current_snapshot
 from flows.publication.adopt import adopt_imported
 from flows.publication.category_pages import KEY as PAGE
 from flows.publication.category_pages import category_pages
@@ -50,7 +51,7 @@ from flows.settings_file import did_you_mean
 from flows.text import pluralize
 from parsers.frontmatter import Dialect, write_post
 from parsers.frontmatter.write import FINEWS_SITE
-from warehouse import connect_read_only, current_snapshot
+from warehouse import connect_read_only
 from warehouse.read.publication import (
     PublishedArticle,
     imported_files,
@@ -162,9 +163,7 @@ class _Publisher:
                 on_change=lambda: state.set_pending(0),
             )
             result.changes = files.changes
-            warehouse = self._settings.warehouse
-            snapshot = current_snapshot(warehouse.snapshot, of=warehouse.path)
-            with connect_read_only(snapshot.path) as db:
+            with connect_read_only(current_snapshot(self._settings).path) as db:
                 articles = published_articles(db)
                 self._check_sources(articles)
                 if one.format in POST_FORMATS:
