@@ -116,8 +116,11 @@ def complete_sources(given: dict[str, Any]) -> None:
     """Add what a ``[sources.<name>]`` leaves out.
 
     A section without ``parser`` changes the built-in source of its name; with a ``route`` it is a
-    feed of RSSHub. Schedule and time zone
-    then come from ``[defaults]``; a parser that declares a zone of its own keeps that zone.
+    feed of RSSHub. Schedule and time zone then come from ``[defaults]``. A parser that declares a
+    zone of its own keeps that zone.
+
+    Args:
+        given: The configuration as it was read; changed in place.
     """
     sources, defaults = given.get("sources"), given.get("defaults")
     if not isinstance(sources, dict):

@@ -8,8 +8,8 @@ The rule is frozen; a different rule is ``c2``:
 3. Apply Unicode NFKC, case folding, NFKC.
 4. Take the SHA-256 of ``c1``, a zero byte, the title, a unit separator, the text, in UTF-8.
 
-An article without a text has the addresses of its media instead (``media_address``), sorted,
-each after a unit separator of its own: two pictures under one title are two articles.
+An article without a text has the sorted addresses of its media instead (``media_address``), each
+after a unit separator of its own. So two pictures under one title are two articles.
 
 Step 2 comes before NFKC because little is left to normalize: that is three times faster.
 Characters whose NFKC form contains punctuation or space (``⒈`` is ``1.``) are normalized

@@ -77,10 +77,10 @@ def site(
 ) -> int:
     """Write a static site of the articles, from the snapshot; any web server can serve DIR.
 
-    It has a front page, a page for each article, lists by source, category, tag and day, a search, Atom
-    and JSON feeds, and with --base-url a sitemap.xml. Links are relative: the site works below any path, and
-    opened as files. The next call writes what changed, and removes the pages of erased
-    articles. A file that copydesk did not write, or that was edited since, is left alone (exit code 3).
+    It has a front page, a page for each article, and lists by source, category, tag and day. It
+    also has a search, Atom and JSON feeds, and with --base-url a sitemap.xml. Links are relative: the
+    site works below any path, and opened as files. The next call writes what changed, and removes
+    the pages of erased articles. A file that copydesk did not write, or that was edited since, is left alone (exit code 3).
 
     With --json: directory, articles, written, unchanged, removed, and left_alone, the reason
     by path; with --serve also url.

@@ -40,9 +40,9 @@ def plan_posts(
     """Plan the posts of a dialect.
 
     1. An imported article is written to the file that it came from, with its copies and
-       earlier versions: into a fresh folder if it was imported in this dialect, and into the
-       folder that it came from for every file that exists there. Its main file has the
-       imported bytes as long as it has the imported content, else a post in the current form.
+       earlier versions. A fresh folder gets those that were imported in this dialect; the
+       folder of the import gets the files that exist there. The main file has the imported
+       bytes as long as the article has the imported content, else a post in the current form.
     2. Any other article is written to the file that ``post_path`` names.
 
     Args:

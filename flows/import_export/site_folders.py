@@ -1,8 +1,8 @@
 """Find the folders of posts of a Jekyll or Hexo site.
 
-A folder is the root of a site if it has a configuration (``_config.yml`` or ``_config.toml``)
-or a file of either program, and a folder of posts: ``_posts``, ``_drafts`` or ``old_post``, at
-any depth. The configuration is read for the language, the time zone and the names of folders.
+The root of a site has a configuration (``_config.yml`` or ``_config.toml``) or a file of either
+program. It also has a folder of posts: ``_posts``, ``_drafts`` or ``old_post``, at any depth.
+The configuration is read for the language, the time zone and the names of folders.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write or compare the files of an export.
 
-A file is replaced only if copydesk wrote or imported it and it was not edited since; the
+A file is replaced only if copydesk wrote or imported it and it was not edited since. The
 journal ``.copydesk-export.jsonl`` in the folder records what was written. ``take_over`` replaces
 files of others, too, and keeps their bytes in ``.copydesk-replaced``. Every file is written
 under a temporary name and renamed, and never through a link.

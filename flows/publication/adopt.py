@@ -28,8 +28,8 @@ def adopt_imported(
 ) -> dict[str, str]:
     """Take over imported files, because the warehouse has them: moving them loses nothing.
 
-    A file is taken over if it has the stored bytes, if an export repaired its head, or if a
-    plugin of the generator wrote it again.
+    A file is taken over if it has the stored bytes. It is also taken over if an export repaired
+    its head, or a plugin of the generator wrote it again.
 
     Args:
         db: A snapshot.

@@ -1,8 +1,8 @@
 """The front matter of written posts: keys added by others, and keys of the configuration.
 
-Plugins of a generator write posts again: hexo-abbrlink adds ``abbrlink`` and dumps the whole
-head, so that quotes, indentation and the form of the date change. Such a post is still the one
-that copydesk wrote.
+Plugins of a generator write posts again. hexo-abbrlink adds ``abbrlink`` and dumps the whole
+head; quotes, indentation and the form of the date change. Such a post is still the one that
+copydesk wrote.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Publish articles into the folder of a site, then run its command: ``[publish.<name>]``.
 
-The read snapshot is published, never the warehouse itself: every run publishes its snapshot
-before its publications, and a reader of the warehouse would make other runs wait.
+The articles come from the read snapshot, never from the warehouse itself. Every run publishes its
+snapshot before its publications, and a reader of the warehouse would make other runs wait.
 
     1  lock         one publication of a name at a time
     2  adopt        files of the folder that an import stored belong to the publication

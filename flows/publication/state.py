@@ -7,8 +7,8 @@
     {"pending": 0}                              the command that runs next; null: none
 
 Lines are appended during the work, and the last line of a key is valid. So the next run
-continues after a crash. The file is beside the warehouse and not in the site, because a site is
-often a repository, where a file of all posts would grow every commit.
+continues after a crash. The file is beside the warehouse and not in the site. A site is often a
+repository, and a file of all posts would make every commit larger.
 """
 
 from __future__ import annotations

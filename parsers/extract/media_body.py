@@ -1,8 +1,8 @@
 """The body of an article page that has no sentences: its pictures, videos and sounds.
 
 A page without a text is more often an error than a picture. So the page has to be the article
-that its listing names, or to declare itself one, and no sign of a missing text may be on it.
-Only media of the content area count: those of headers, menus, asides and teasers do not, and a
+that its listing names, or to declare itself one. No sign of a missing text may be on it.
+Only media of the content area count. Those of headers, menus, asides and teasers do not, and a
 logo is no picture.
 """
 

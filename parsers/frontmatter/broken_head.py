@@ -1,7 +1,7 @@
 """Read and rewrite heads that are no YAML, such as ``title: a: b``.
 
-Jekyll and Hexo drop the head of such a post. Its keys are read one by one: a key that is YAML
-by itself has the value of the YAML parser, any other one the text of its line or of its list
+Jekyll and Hexo drop the head of such a post. Its keys are read one by one. A key that is YAML
+by itself has the value of the YAML parser. Any other key has the text of its line or of its list
 items, without the quotes around it. A head with anything else cannot be read.
 """
 

@@ -114,7 +114,7 @@ def read_site_articles(
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector from reading again and again what is only growing."""
+    """Switch the garbage collector off: it would read the rows again and again as they grow."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,8 +1,8 @@
 """The files of a site: written when they change, removed when their page is gone.
 
-The manifest ``.copydesk-site.tsv`` in the folder has a line for each file that copydesk wrote: its path,
-a hash of what it was made of, and a hash of its bytes. A file that the manifest lacks, or that was
-edited since, is never replaced or removed. No file is written through a link.
+The manifest ``.copydesk-site.tsv`` in the folder has a line for each file that copydesk wrote. The
+line has its path, a hash of what it was made of, and a hash of its bytes. A file that the manifest
+lacks, or that was edited since, is never replaced or removed. No file is written through a link.
 
 A build that is killed leaves the journal ``.copydesk-site.journal``: the next one knows from it
 which files are its own.
