@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -128,7 +128,7 @@ def import_feeds(settings: Settings, file: Path, data: bytes, *, dry_run: bool) 
         ConfigurationError: The document is no OPML, or the configuration cannot be written.
     """
     known = _known_addresses(settings)
-    hubs = _hubs(settings)
+    hubs, own_parameters = _hubs(settings), _own_parameters(settings)
     groups: dict[str, list[ListedFeed]] = {
         "configured": [], "duplicates": [], "invalid": [],
     }  # fmt: skip
@@ -139,7 +139,7 @@ def import_feeds(settings: Settings, file: Path, data: bytes, *, dry_run: bool) 
         except ValueError as error:
             groups["invalid"].append(ListedFeed(subscription=one, reason=str(error)))
             continue
-        route = _route(url, hubs)
+        route = _route(url, hubs, own_parameters)
         key = canonicalize(SECRETS.mask(feed_url(ANY_INSTANCE, route) if route else url))
         if key in known:
             groups["configured"].append(ListedFeed(subscription=one, source=known[key]))
@@ -213,26 +213,39 @@ def _fetchable(url: str) -> str:
     return url
 
 
-def _hubs(settings: Settings) -> tuple[str, ...]:
-    """The hosts whose addresses are routes; none without an instance."""
-    hosts = [urlsplit(one).netloc.rpartition("@")[2] for one in settings.rsshub.instances]
-    return (*hosts, PUBLIC_RSSHUB) if hosts else ()
+def _hubs(settings: Settings) -> dict[str, str]:
+    """The hosts whose addresses are routes, with the path of each; none without an instance."""
+    parts = [urlsplit(one) for one in settings.rsshub.instances]
+    found = {one.netloc.rpartition("@")[2].lower(): one.path.rstrip("/") for one in parts}
+    return {PUBLIC_RSSHUB: "", **found} if found else {}
 
 
-def _route(url: str, hubs: Iterable[str]) -> str:
+def _own_parameters(settings: Settings) -> set[str]:
+    """The names of parameters, such as an access key, that the addresses of instances have."""
+    queries = (urlsplit(one).query for one in settings.rsshub.instances)
+    return {part.partition("=")[0] for query in queries for part in query.split("&")}
+
+
+def _route(url: str, hubs: Mapping[str, str], own_parameters: Container[str]) -> str:
     """The route of an address at an instance; empty for any other address.
+
+    Parameters of the instances are left out, because each instance adds its own.
 
     Raises:
         ConfigurationError: It needs an instance, and there is none.
     """
     parts = urlsplit(url)
-    if url.startswith(f"{ANY_INSTANCE}/") and not hubs:
+    is_any = url.startswith(f"{ANY_INSTANCE}/")
+    if is_any and not hubs:
         raise ConfigurationError(
             'the list has addresses such as rsshub://...: first set [rsshub] instances = ["https://..."]'
         )
-    if not url.startswith(f"{ANY_INSTANCE}/") and parts.netloc.lower() not in hubs:
+    base = "" if is_any else hubs.get(parts.netloc.rpartition("@")[2].lower())
+    if base is None or not parts.path.startswith(f"{base}/"):
         return ""
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    given = parts.query.split("&")
+    query = "&".join(one for one in given if one.partition("=")[0] not in own_parameters)
+    return parts.path.removeprefix(base) + (f"?{query}" if query else "")
 
 
 def _slugs(feeds: Mapping[str, Subscription], configured: Iterable[str]) -> dict[str, str]:

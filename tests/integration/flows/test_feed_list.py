@@ -141,6 +141,29 @@ def test_hostile_or_other_documents_are_refused(command, tmp_path, document):
     assert (tmp_path / "copydesk.toml").read_text(encoding="utf-8") == CONFIG
 
 
+def test_addresses_at_instances_lose_their_path_and_the_parameters_of_instances(command, tmp_path):
+    config = tmp_path / "copydesk.toml"
+    config.write_text(CONFIG.replace('"]', '", "https://mirror.example/base"]'), encoding="utf-8")
+    (tmp_path / "list.opml").write_text(
+        """<opml version="2.0"><body>
+        <outline text="a" xmlUrl="https://hub.example/c/d?limit=5&amp;key=0ther-key"/>
+        <outline text="b" xmlUrl="https://mirror.example/base/c/e?key=0ther-key"/>
+        </body></opml>""",
+        encoding="utf-8",
+    )
+
+    code, _, err = command("import", tmp_path / "list.opml")
+    text = config.read_text(encoding="utf-8")
+
+    assert (code, err.count("0ther"), text.count("0ther")) == (0, 0, 0)
+    assert tomllib.loads(text)["sources"] == {
+        "known": {"parser": "feed", "url": "https://known.example/rss"},
+        "routed": {"parser": "rsshub", "route": "/a/b"},
+        "c_d_limit_5": {"route": "/c/d?limit=5"},
+        "c_e": {"route": "/c/e"},
+    }
+
+
 def test_routes_need_an_instance(command, tmp_path):
     (tmp_path / "copydesk.toml").write_text("[sources.finews]\n", encoding="utf-8")
     code, _, err = command("import", tmp_path / "list.opml")
