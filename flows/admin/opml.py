@@ -56,7 +56,7 @@ def read_opml(data: bytes) -> tuple[Subscription, ...]:
     """
     if len(data) > MAX_BYTES:
         raise ConfigurationError(
-            f"expected at most {MAX_BYTES:,} bytes of OPML, found {len(data):,}"
+            f"expected at most {MAX_BYTES:,} bytes of OPML, found {len(data):,}: divide the list"
         )
     try:
         root = xml.parse(xml.repair(decode(data, "text/xml").text))
@@ -72,7 +72,9 @@ def read_opml(data: bytes) -> tuple[Subscription, ...]:
     for one in _feeds(root):
         found.append(one)
         if len(found) > MAX_FEEDS:
-            raise ConfigurationError(f"expected at most {MAX_FEEDS:,} feeds, found more")
+            raise ConfigurationError(
+                f"expected at most {MAX_FEEDS:,} feeds, found more: divide the list"
+            )
     return tuple(found)
 
 

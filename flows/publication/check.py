@@ -37,7 +37,7 @@ def _errors(name: str, one: PublishSettings, known: set[str]) -> Iterator[CheckR
             yield CheckResult("publish", "error", message)
     for program in sorted({arguments[0] for arguments in one.command}):
         if not shutil.which(one.folder / program if "/" in program else program):
-            message = f"{name}: {program} of its command is no program here"
+            message = f"{name}: there is no program {program}: install it, or correct command"
             yield CheckResult("publish", "error", message)
 
 
