@@ -27,6 +27,11 @@ def atomic_file(file: Path) -> Iterator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
 
 
+def link_error(path: Path) -> FileExistsError:
+    """Return the error for a file or folder that is a link: it may lead out of its folder."""
+    return FileExistsError(f"{path} is a link, which copydesk does not follow")
+
+
 def replace_if_changed(file: Path, data: bytes) -> bool:
     """Write a file unless it has these bytes; return whether it was written."""
     if file.exists() and file.read_bytes() == data:

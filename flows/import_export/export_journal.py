@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import IO, Any
 
+from flows.atomic_file import link_error
+
 JOURNAL = ".copydesk-export.jsonl"
 
 
@@ -35,7 +37,7 @@ class Journal:
         self._torn_end = ""
         self._out: IO[str] | None = None
         if self._file.is_symlink():
-            raise OSError(f"{self._file} is a link, which copydesk does not follow")
+            raise link_error(self._file)
         if self._file.exists():
             self._read()
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.atomic_file import atomic_file
+from flows.atomic_file import atomic_file, link_error
 from flows.import_export.export_journal import Journal, sha256_hex
 from flows.import_export.find_posts import EXTENSIONS
 from flows.import_export.site_folders import site_of
@@ -259,7 +259,7 @@ class _Target:
             if part == self.directory:
                 break
             if part.is_symlink():
-                raise OSError(f"{part} is a link, which copydesk does not follow")
+                raise link_error(part)
 
 
 def _is_rewritten(data: bytes, planned: PlannedFile) -> bool:

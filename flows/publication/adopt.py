@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from duckdb import DuckDBPyConnection
 
 from flows.import_export.export_journal import Journal
-from flows.publication.paths import SiteFolders
+from flows.publication.paths import PostFolders
 from flows.publication.post_head import meaning_of
 from flows.publication.site_folder import SiteFolder
 from flows.publication.state import IMPORTED, Entry, PublicationState, sha256
@@ -21,7 +21,7 @@ _FILES_EACH = 2000
 def adopt_imported(
     db: DuckDBPyConnection,
     folder: SiteFolder,
-    folders: SiteFolders,
+    folders: PostFolders,
     imported: Sequence[ImportedFile],
     state: PublicationState,
     journal: Callable[[], Journal],
@@ -103,7 +103,7 @@ def _entry(state: PublicationState, one: ImportedFile, path: str, data: bytes) -
     )
 
 
-def _path_of(one: ImportedFile, folder: SiteFolder, folders: SiteFolders) -> str:
+def _path_of(one: ImportedFile, folder: SiteFolder, folders: PostFolders) -> str:
     """The path of an imported file in the folder; the import may have been of a part of it."""
     if is_inside(one.path) and folder.has(one.path):
         return one.path

@@ -89,7 +89,7 @@ def publish_json_lines(
     if not is_new and not is_copydesk_file(file):
         changes.left_alone[JSON_LINES] = FOREIGN
         return
-    files.begin()
+    files.mark_changed()
     if not is_dry:
         write_jsonl(_in_order(db, articles), file)
     (changes.written if is_new else changes.updated).append(JSON_LINES)

@@ -88,7 +88,7 @@ class PublicationFiles:
         self._is_known = is_known
         self._on_change = on_change
 
-    def begin(self) -> None:
+    def mark_changed(self) -> None:
         """Note that a file is about to change, so that the command has to run."""
         self._on_change()
 

@@ -16,7 +16,7 @@ _TITLE_BYTES = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SiteFolders:
+class PostFolders:
     """The folders of a site, relative to it: new posts, older ones, and posts without a date."""
 
     posts: str
@@ -32,10 +32,10 @@ class SiteFolders:
         return "", path
 
 
-FOLDERS: Mapping[str, SiteFolders] = {
-    "jekyll": SiteFolders(posts="_posts", rest="old_post", drafts="_drafts"),
-    "hexo": SiteFolders(posts="source/_posts", rest="source/old_post", drafts="source/_drafts"),
-    "hugo": SiteFolders(posts="content/posts", rest="content/old_post", drafts=""),
+FOLDERS: Mapping[str, PostFolders] = {
+    "jekyll": PostFolders(posts="_posts", rest="old_post", drafts="_drafts"),
+    "hexo": PostFolders(posts="source/_posts", rest="source/old_post", drafts="source/_drafts"),
+    "hugo": PostFolders(posts="content/posts", rest="content/old_post", drafts=""),
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
-from flows.publication.paths import FOLDERS, SiteFolders, new_path
+from flows.publication.paths import FOLDERS, PostFolders, new_path
 from flows.publication.state import IMPORTED, Entry
 from flows.publish_settings import PublishSettings
 from parsers.frontmatter import distinct_paths
@@ -183,7 +183,7 @@ def _path_of(entries: Mapping[str, Entry], key: str) -> str:
     return entry.path if entry else ""
 
 
-def _is_draft(path: str, folders: SiteFolders) -> bool:
+def _is_draft(path: str, folders: PostFolders) -> bool:
     """Whether a post is with those without a date; it leaves them when it has one."""
     return bool(folders.drafts) and folders.split(path)[0] == folders.drafts
 
@@ -224,7 +224,7 @@ def _copies(
     return found
 
 
-def _placed(path: str, folders: SiteFolders, is_inside: bool) -> str:
+def _placed(path: str, folders: PostFolders, is_inside: bool) -> str:
     """The path of a post in the folder of its side of the window; a draft stays one."""
     folder, name = folders.split(path)
     if not folder or _is_draft(path, folders):

@@ -46,9 +46,9 @@ def publish_site(
     if is_dry:
         has_page = files.folder.has(FRONT_PAGE)
         (changes.updated if has_page else changes.written).append(FRONT_PAGE)
-        files.begin()
+        files.mark_changed()
         return
-    files.begin()
+    files.mark_changed()
     options = SiteOptions(
         title=settings.title or name,
         base_url=settings.base_url,

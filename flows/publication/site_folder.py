@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from flows.atomic_file import TEMPORARY, atomic_file
+from flows.atomic_file import TEMPORARY, atomic_file, link_error
 
 
 class SiteFolder:
@@ -117,7 +117,7 @@ class SiteFolder:
             parts.append(part)
         for part in parts:
             if part.is_symlink():
-                raise OSError(f"{part} is a link, which copydesk does not follow")
+                raise link_error(part)
         self._safe.update(part for part in parts[1:] if part.is_dir())
 
     def _remove_temporary(self, folder: str, names: set[str]) -> None:

@@ -19,6 +19,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from flows.atomic_file import link_error
 from flows.errors import ConfigurationError, RunFailed
 
 MANIFEST = ".copydesk-site.tsv"
@@ -143,13 +144,15 @@ class SiteFiles:
             return False
         file = self.directory / draft.path
         if file.is_symlink() or not file.is_file():
-            self._leave(draft.path, "it is no regular file")
+            self._leave(draft.path, "it is no regular file: move it away")
             return True
         digest = digest_of(file.read_bytes())
         if digest == draft.line.digest:
             return True
         if digest not in self._own.get(draft.path, ()):
-            self._leave(draft.path, "copydesk did not write it, or it was edited since")
+            self._leave(
+                draft.path, "copydesk did not write it, or it was edited since: move it away"
+            )
             return True
         return False
 
@@ -158,7 +161,7 @@ class SiteFiles:
         try:
             self._make_folder(file.parent)
             if file.is_symlink():
-                raise _link_error(file)
+                raise link_error(file)
             part = self.directory / _DRAFT
             part.write_bytes(draft.data)
             part.replace(file)
@@ -176,7 +179,7 @@ class SiteFiles:
         if folder != self.directory:
             self._make_folder(folder.parent)
             if folder.is_symlink():
-                raise _link_error(folder)
+                raise link_error(folder)
             folder.mkdir(exist_ok=True)
         self._folders.add(folder)
 
@@ -236,7 +239,7 @@ def open_files(directory: Path) -> Iterator[SiteFiles]:
     with _locked(directory):
         for name in (MANIFEST, JOURNAL, _DRAFT):
             if (directory / name).is_symlink():
-                raise ConfigurationError(str(_link_error(directory / name)))
+                raise ConfigurationError(str(link_error(directory / name)))
         folder = SiteFiles(directory, _read_manifest(directory / MANIFEST))
         folder._read()
         try:
@@ -268,10 +271,6 @@ def digest_of(data: bytes) -> str:
 def inputs_of(*values: object) -> str:
     """A hash of what a page is made of, in hex."""
     return digest_of(repr(values).encode("utf-8", "surrogatepass"))
-
-
-def _link_error(path: Path) -> FileExistsError:
-    return FileExistsError(f"{path} is a link, which copydesk does not follow")
 
 
 def _read_manifest(file: Path) -> dict[str, ManifestLine]:
