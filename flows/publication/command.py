@@ -156,7 +156,7 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
 def _has_nothing_to_commit(arguments: Sequence[str], folder: Path, code: int) -> bool:
     """Whether ``git commit`` failed because everything is committed, which a dry run shows.
 
-    So it is after a run that was killed between two commands, or if someone else committed.
+    That happens after a run that was killed between two commands, or after a commit by hand.
     """
     program, *options = arguments
     if code != 1 or Path(program).name != "git" or "commit" not in options:
