@@ -27,8 +27,8 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("line", dict.fromkeys(commands()))
 def test_command_of_the_readme_is_one_that_copydesk_takes(line, elsewhere):
-    for folder in ("_posts", "old_post"):
-        (elsewhere / "site" / folder).mkdir(parents=True)
+    for folder in ("site/_posts", "site/old_post", "my-site"):
+        (elsewhere / folder).mkdir(parents=True)
     arguments = shlex.split(line)[1:]
     with cli.copydesk.make_context("copydesk", list(arguments), obj=cli.Console()) as context:
         name, command, rest = cli.copydesk.resolve_command(
