@@ -30,7 +30,7 @@ def mask_echoes(response: HttpResponse, *, has_secret: bool) -> HttpResponse:
         return response
     body = _masked_body(response, has_secret=has_secret)
     fields = tuple(_masked_fields(response, body is not response.body, has_secret=has_secret))
-    if fields == response.fields:
+    if body is response.body and fields == response.fields:
         return response
     return replace(
         response,

@@ -12,8 +12,9 @@ from flows.fetch import (
     FetchResponse,
     UntrustedServer,
 )
+from flows.secrets.urls import SECRETS
 from tests.integration.fetch.conftest import resolving, tls_context
-from tests.integration.fetch.faultserver import html, page, reply, then_close, then_reset
+from tests.integration.fetch.faultserver import chunked, html, page, reply, then_close, then_reset
 
 
 def test_credentials_go_to_their_own_host_alone(serve, fetcher, caplog) -> None:
@@ -66,6 +67,16 @@ def test_secrets_are_masked_in_every_error(serve, fetcher, caplog) -> None:
     text = f"{result.error} {result.error.url} {result.attempts!r} {caplog.text}"
     assert "hunter2" not in text
     assert "x=1" in result.error.url
+
+
+def test_an_echo_in_a_body_without_a_length_is_masked(serve, fetcher) -> None:
+    server = serve(lambda seen: chunked(f'<link href="{seen.path}" rel="self">'.encode()))
+    url = SECRETS.mask(server.url("/feed?key=pl4nted-k3y-17"))
+
+    fetched = fetcher(server).fetch(FetchRequest(url=url))
+
+    assert server.log[-1].path == "/feed?key=pl4nted-k3y-17"
+    assert fetched.content == b'<link href="/feed?key=***" rel="self">'
 
 
 def test_no_cookie_is_kept_or_sent(serve, fetcher) -> None:
