@@ -89,7 +89,7 @@ class PublicationState:
     def __enter__(self) -> Self:
         if not self._file.exists():
             return self
-        for line in self._file.read_text("utf-8").split("\n"):
+        for line in self._file.read_text("utf-8", "replace").split("\n"):
             try:
                 self._take(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError):

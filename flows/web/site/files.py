@@ -214,7 +214,7 @@ class SiteFiles:
         for path, line in self.before.items():
             self._own[path] = {line.digest}
         with suppress(FileNotFoundError):
-            text = (self.directory / JOURNAL).read_text("utf-8")
+            text = (self.directory / JOURNAL).read_text("utf-8", "replace")
             for one in text.splitlines():
                 path, _, digest = one.partition("\t")
                 self._own.setdefault(path, set()).add(digest)

@@ -20,14 +20,15 @@ def opened(file: Path, folder: Path = SITE) -> PublicationState:
         return state
 
 
-def test_state_after_a_kill_in_the_middle_of_a_line_has_all_whole_lines(tmp_path):
+@pytest.mark.parametrize("torn", [b'{"key": "thr', '{"key": "三'.encode()[:-1]])
+def test_state_after_a_kill_in_the_middle_of_a_line_has_all_whole_lines(tmp_path, torn):
     file = tmp_path / "blog.jsonl"
     with PublicationState(file, SITE) as state:
         state.set_pending(0)
         state.put(entry("one"))
         state.intend("two", b"bytes")
-    with file.open("a") as out:
-        out.write('{"key": "thr')
+    with file.open("ab") as out:
+        out.write(torn)
     with PublicationState(file, SITE) as state:
         state.put(entry("four"))
 
