@@ -76,7 +76,7 @@ def test_an_echo_in_a_body_without_a_length_is_masked(serve, fetcher) -> None:
     fetched = fetcher(server).fetch(FetchRequest(url=url))
 
     assert server.log[-1].path == "/feed?key=pl4nted-k3y-17"
-    assert fetched.content == b'<link href="/feed?key=***" rel="self">'
+    assert fetched.body == b'<link href="/feed?key=***" rel="self">'
 
 
 def test_no_cookie_is_kept_or_sent(serve, fetcher) -> None:
