@@ -25,8 +25,8 @@ The way of one page, from its schedule to its row:
     19  warehouse/upsert/insert.py     the row
     20  warehouse/records/             fetches, quarantine, gaps, watermarks, counters
     21  flows/pipeline/run.py          finish, publish: the state of the run, the read snapshot
-    22  flows/alerts/deliver.py        send_alerts: one message about what is new
-    23  flows/publish.py               publish: a flow run, if a publication has work
+    22  flows/publish.py               publish: a flow run, if a publication has work
+    23  flows/alerts/deliver.py        send_alerts: one message about what is new
 
 A listing, line or page that fails is counted, reported and kept, and the run continues. Only a
 warehouse that cannot be written ends it. Prefect retries and caches nothing: `flows.fetch`
@@ -53,6 +53,7 @@ from flows.pipeline.first_error import raising_first
 from flows.pipeline.run import RunContext, use_environment
 from flows.pipeline.stats import RunReport
 from flows.pipeline.sync_source import sync_source, sync_sources
+from flows.publication.failures import publication_errors
 from flows.publication.publish_all import (
     PublishReport,
     due_after_sync,
@@ -122,8 +123,10 @@ def sync(
             if run.alert_only_new:
                 run.mark_alerted(alerted)
             run.publish()
-            send_alerts(run)
-            report = _publish(run, report, config)
+            try:
+                report = _publish(run, report, config)
+            finally:
+                send_alerts(run, publication_errors(settings, report))
     create_run_artifacts(report, settings)
     return final_state(report)
 
@@ -152,5 +155,6 @@ def _publish(run: RunContext, report: RunReport, config: str | None) -> RunRepor
         return with_publications(report, found)
     if state.is_cancelled():
         return replace(report, state="interrupted")
-    failed: dict[str, Any] = {"name": " ".join(names), "error": state.message or state.name}
-    return replace(report, state="failed", publications=(failed,))
+    error = state.message or state.name
+    failed = tuple({"name": name, "error": error} for name in names)
+    return replace(report, state="failed", publications=failed)

@@ -1,6 +1,6 @@
 """Alerts: what a run sends to the addresses of ``[alerts]``.
 
-problems.py   sources that broke, went silent or recovered, each once
+problems.py   sources that broke or went silent, publications that fail, and ends; each once
 digest.py     the rest, at most once a day
 queries.py    new rows of saved queries
 messages.py   one message for all of them

@@ -7,7 +7,7 @@ two runs from sending the same item.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -51,10 +51,14 @@ class _Outbox:
     silent: Sequence[Item]
 
 
-def send_alerts(run: RunContext) -> None:
+def send_alerts(run: RunContext, publication_errors: Mapping[str, str]) -> None:
     """Send the alerts of a run that stored its end and published its snapshot.
 
     A failure is a message of the run, and never its result.
+
+    Args:
+        run: The run.
+        publication_errors: Of each configured publication; empty for those that work.
     """
     addresses = addresses_of(run.settings.alerts.to)
     if not addresses or run.is_dry or run.is_stopping:
@@ -69,7 +73,7 @@ def send_alerts(run: RunContext) -> None:
             wait_seconds=LOCK_SECONDS,
             stop=run.environment.stop,
         ):
-            results = _deliver(run, addresses)
+            results = _deliver(run, addresses, publication_errors)
     except locks.SourceLocked:
         notify("alerts: another run is sending; the next run sends the rest")
         return
@@ -88,7 +92,9 @@ def send_test(settings: Settings) -> list[SendResult]:
     return send([(address, TEST) for address in addresses_of(settings.alerts.to)])
 
 
-def _deliver(run: RunContext, addresses: Sequence[Address]) -> list[SendResult]:
+def _deliver(
+    run: RunContext, addresses: Sequence[Address], publication_errors: Mapping[str, str]
+) -> list[SendResult]:
     queries = run_queries(run.settings)
     for query in queries:
         if query.error:
@@ -97,6 +103,7 @@ def _deliver(run: RunContext, addresses: Sequence[Address]) -> list[SendResult]:
         now = datetime.now(UTC)
         stats = list(run.stats.values()) if run.flow == "sync" else []
         problems.record_outages(db, stats, run_id=run.id, at=now)
+        problems.record_publications(db, publication_errors, run_id=run.id, at=now)
         outboxes = [_outbox(db, address, queries, at=now) for address in addresses]
         for box in outboxes:
             deliveries.record_sent(db, box.silent, box.address.text, run_id=run.id, at=now)

@@ -82,7 +82,10 @@ def _title(content: Content) -> str:
 
 def _sources(lines: Sequence[Line], one: str, several: str) -> str:
     names = list(dict.fromkeys(line.item.subject for line in lines))
-    return f"{names[0]} {one}" if len(names) == 1 else f"{len(names)} sources {several}"
+    if len(names) == 1:
+        return f"{names[0]} {one}"
+    kinds = {"publications" if " " in name else "sources" for name in names}
+    return f"{len(names)} {' and '.join(sorted(kinds, reverse=True))} {several}"
 
 
 def _part(heading: str, lines: Sequence[str], command: str) -> str:

@@ -1,8 +1,12 @@
-"""Problems that need a message at once: sources that broke or went silent, and their ends."""
+"""Problems that need a message at once, and their ends.
+
+Sources that broke or went silent, and publications that fail. A publication has one outage for
+each cause: the first line of its error. So each cause is sent once until the publication works.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,6 +31,8 @@ CLOSED_WITHIN = timedelta(days=30)
 _OF_LISTINGS = frozenset({"no_entries", "not_moving", "unreadable_listing"})
 _MAX_LINE = 500
 _SAME_LENGTH = 80
+_PUBLICATION = "publication "
+"""Begins the source of an outage of a publication; no source has a name with a space."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,30 @@ def record_outages(
             outages.record_success(db, one.source, run_id=run_id, at=at)
 
 
+def record_publications(
+    db: DuckDBPyConnection, errors: Mapping[str, str], *, run_id: str, at: datetime
+) -> None:
+    """Open and close the outages of publications.
+
+    Args:
+        db: The warehouse.
+        errors: Of each configured publication; empty for those that work.
+        run_id: The run that reports them.
+        at: Now (UTC).
+    """
+    for name, error in errors.items():
+        if error:
+            cause = error.partition("\n")[0].rstrip(":")
+            source = redact_text(f"{_PUBLICATION}{name}: {cause}")
+            outages.record_failure(db, source, redact_text(error), run_id=run_id, at=at)
+    for one in outages.list_outages(db):
+        name = _subject(one).removeprefix(_PUBLICATION)
+        if one.source.startswith(_PUBLICATION) and not errors.get(name):
+            # A publication that is configured no more ends without a message.
+            closed_by = run_id if name in errors else ACCEPTED
+            outages.record_success(db, one.source, run_id=closed_by, at=at)
+
+
 def pending_problems(
     db: DuckDBPyConnection, address: str, *, at: datetime
 ) -> tuple[list[Line], list[Line]]:
@@ -70,7 +100,7 @@ def pending_problems(
         *(finding_line(one) for one in findings if not _is_implied(one, broken)),
     ]
     ended = [
-        *(_outage_line(one) for one in found if one.closed_at),
+        *(_outage_line(one) for one in found if one.closed_at and one.closed_by != ACCEPTED),
         *(
             finding_line(one)
             for one in health.list_findings(db, is_closed=True)
@@ -122,13 +152,24 @@ def finding_line(finding: StoredFinding) -> Line:
 
 
 def _outage_line(outage: Outage) -> Line:
-    item_id = _outage_id(outage)
+    item_id, name = _outage_id(outage), _subject(outage)
+    is_publication = outage.source.startswith(_PUBLICATION)
     if outage.closed_at:
         lasted = humanize_duration((outage.closed_at - outage.opened_at).total_seconds())
-        text = f"{outage.source}: its listings can be read again, after {lasted}"
-        return _line("closed", item_id, outage.source, text)
-    text = f"{outage.source}: no listing can be read. {outage.reason}"
-    return _line("opened", item_id, outage.source, text)
+        text = f"{name}: its listings can be read again, after {lasted}"
+        if is_publication:
+            text = f"{name}: works again, after {lasted}. Before: {outage.source[len(name) + 2 :]}"
+        return _line("closed", item_id, name, text)
+    if is_publication:
+        first, *others = outage.reason.split("\n")
+        return _line("opened", item_id, name, f"{name}: {first}", *others)
+    text = f"{name}: no listing can be read. {outage.reason}"
+    return _line("opened", item_id, name, text)
+
+
+def _subject(outage: Outage) -> str:
+    """The source, or the publication without the cause."""
+    return outage.source.partition(": ")[0]
 
 
 def _finding_id(finding: StoredFinding) -> str:
@@ -139,10 +180,12 @@ def _outage_id(outage: Outage) -> str:
     return f"outage {outage.outage_id}"
 
 
-def _line(kind: deliveries.Kind, item_id: str, source: str, text: str) -> Line:
-    text = single_line(redact_text(text))
-    text = text if len(text) <= _MAX_LINE else f"{text[: _MAX_LINE - 1]}…"
-    return Line(item=Item(kind=kind, item_id=item_id, subject=source), text=text)
+def _line(kind: deliveries.Kind, item_id: str, name: str, *texts: str) -> Line:
+    """A line about a source or publication; more texts are indented below it."""
+    texts = tuple(single_line(redact_text(text)) for text in texts)
+    cut = [text if len(text) <= _MAX_LINE else f"{text[: _MAX_LINE - 1]}…" for text in texts]
+    item = Item(kind=kind, item_id=item_id, subject=name)
+    return Line(item=item, text="\n  ".join(cut))
 
 
 def _unsent(db: DuckDBPyConnection, lines: Sequence[Line], address: str) -> list[Line]:

@@ -48,7 +48,6 @@ from flows.publication.state import PublicationState, state_file
 from flows.publish_settings import POST_FORMATS
 from flows.settings import Settings
 from flows.settings_file import did_you_mean
-from flows.text import pluralize
 from parsers.frontmatter import Dialect, write_post
 from parsers.frontmatter.write import FINEWS_SITE
 from warehouse import connect_read_only
@@ -172,7 +171,8 @@ class _Publisher:
                     self._publish_documents(db, articles, files)
             if failed := result.changes.failed:
                 path, why = next(iter(failed.items()))
-                result.error = f"{pluralize(len(failed), 'file')} failed, such as {path}: {why}"
+                more = f"\nand {len(failed) - 1} more" if len(failed) > 1 else ""
+                result.error = f"files failed:\n{path}: {why}{more}"
             self._run_commands(state, is_stopping)
         return result
 

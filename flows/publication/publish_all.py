@@ -9,6 +9,7 @@ from typing import Any
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
+from flows.publication.failures import error_of, record_result
 from flows.publication.publish import PublicationLocked, publish
 from flows.publication.result import PublicationResult
 from flows.settings import Settings
@@ -81,9 +82,15 @@ def publish_all(
         except (ConfigurationError, RunFailed, WarehouseError, OSError) as error:
             if isinstance(error, ConfigurationError) and is_strict:
                 raise
+            text = f"files failed:\n{error}" if isinstance(error, OSError) else str(error)
             result = PublicationResult(
-                name=name, settings=settings.publish[name], is_dry=dry_run, error=str(error)
+                name=name, settings=settings.publish[name], is_dry=dry_run, error=text
             )
+        if not dry_run:
+            try:
+                record_result(settings, result)
+            except OSError as error:
+                notify(f"{name}: the next alerts may not have its result: {error}")
         results.append(result)
     return PublishReport(results=tuple(results))
 
@@ -116,8 +123,9 @@ def publish_after_sync(run: RunContext, report: RunReport) -> RunReport:
 
 
 def with_work(settings: Settings, names: Iterable[str]) -> list[str]:
-    """The publications that have something to do, by a dry run of each."""
-    return [one.name for one in publish_all(settings, names, dry_run=True).results if one.has_work]
+    """The publications that have something to do, by a dry run of each, or that failed before."""
+    found = publish_all(settings, names, dry_run=True).results
+    return [one.name for one in found if one.has_work or error_of(settings, one.name)]
 
 
 def with_publications(report: RunReport, published: PublishReport) -> RunReport:

@@ -21,7 +21,7 @@ class PublicationResult:
     Attributes:
         vanished: Posts whose article the warehouse does not have; they are left alone.
         commands: The commands that ran.
-        error: Why it failed; empty otherwise.
+        error: Why it failed; empty otherwise. Its first line is the same while the cause is.
     """
 
     name: str

@@ -111,11 +111,16 @@ def sync_without_prefect(
         report = run.finish()
         if not dry_run:
             run.publish()
-            send_alerts(run)
-            if settings.publish:
-                from flows.publication.publish_all import publish_after_sync
+            if not settings.publish:
+                send_alerts(run, {})
+                return report
+            from flows.publication.failures import publication_errors
+            from flows.publication.publish_all import publish_after_sync
 
+            try:
                 report = publish_after_sync(run, report)
+            finally:
+                send_alerts(run, publication_errors(settings, report))
     return report
 
 

@@ -1,4 +1,4 @@
-"""Outages: times in which no listing of a source could be read."""
+"""Outages: times in which no listing of a source could be read, or a publication failed."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ _LIST = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """A time in which no listing of a source could be read.
+    """A time in which no listing of a source could be read, or a publication failed.
 
     Attributes:
+        source: The source, or ``publication NAME: CAUSE``.
         opened_at: Aware UTC, the end of the run that opened it.
-        closed_by: The first run that could read a listing again.
+        closed_by: The first run that found it normal again, or ``accepted``.
     """
 
     outage_id: str

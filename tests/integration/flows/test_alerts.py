@@ -75,7 +75,7 @@ def end_run(desk: Press, *broken: str, sources: tuple[str, ...] = ("press",)) ->
                 stats.is_broken = True
                 stats.fail(BROKEN)
         run.finish()
-        send_alerts(run)
+        send_alerts(run, {})
     return messages
 
 
@@ -311,6 +311,16 @@ def test_run_of_prefect_sends_alerts_too(desk, hook, prefect_server):
 
     assert state.name == "Failed"
     assert "press: no listing can be read" in hook.messages[0]
+
+
+def test_run_of_prefect_sends_the_failure_of_a_publication(press, hook, prefect_server):
+    blog = '[publish.blog]\nformat = "jekyll"\nfolder = "site"\ncommand = ["false"]\n'
+    press.configure(alerts(hook.address) + blog)
+
+    config = str(press.folder / "copydesk.toml")
+    flows_sync.sync(["press"], config=config, return_state=True)
+
+    assert "publication blog: `false` failed with exit code 1" in hook.messages[0]
 
 
 def test_dry_run_and_run_without_an_address_keep_and_send_nothing(press, hook):

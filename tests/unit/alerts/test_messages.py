@@ -44,6 +44,20 @@ def test_long_part_names_how_many_lines_it_leaves_out():
     assert message.title == "copydesk: 25 sources have problems"
 
 
+def test_title_counts_sources_and_publications():
+    blog, site = line("publication blog", "fails"), line("publication site", "fails")
+    several = [
+        compose(Content(problems=lines)).title
+        for lines in ([blog, site], [blog, line("a", "a: broken")], [blog])
+    ]
+
+    assert several == [
+        "copydesk: 2 publications have problems",
+        "copydesk: 2 sources and publications have problems",
+        "copydesk: publication blog has a problem",
+    ]
+
+
 def test_digest_alone_has_its_own_title():
     message = compose(Content(digest=[line("", ""), line("c", "c: gap")]))
 
