@@ -54,7 +54,7 @@ def export_list(console: Console, file: Path | None) -> int:
     """Write the sources that are feeds as OPML 2.0 to FILE, or to standard output.
 
     Categories become folders. Secrets of addresses are masked. Other sources are named and left
-    out.
+    out. With --json: "opml" or "file", "state" of the file, "left_out".
     """
     from flows.admin.feed_list import export_feeds
     from flows.atomic_file import replace_if_changed
@@ -63,8 +63,14 @@ def export_list(console: Console, file: Path | None) -> int:
     if others:
         console.notify(f"left out, because they are no feeds: {', '.join(others)}")
     if file is None:
-        click.echo(text, nl=False)
+        if console.json:
+            console.print_result({"opml": text, "left_out": others}, "")
+        else:
+            click.echo(text, nl=False)
         return OK
     state = "written" if replace_if_changed(file, text.encode()) else "unchanged"
-    console.notify(f"{file} {state}")
+    if console.json:
+        console.print_result({"file": str(file), "state": state, "left_out": others}, "")
+    else:
+        console.notify(f"{file} {state}")
     return OK

@@ -164,6 +164,17 @@ def test_addresses_at_instances_lose_their_path_and_the_parameters_of_instances(
     }
 
 
+def test_export_is_one_document_with_json(command, tmp_path):
+    _, text, _ = command("export")
+    _, shown, _ = command("export", "--json")
+    _, written, _ = command("export", tmp_path / "out.opml", "--json")
+
+    assert json.loads(shown) == {"opml": text, "left_out": []}
+    assert json.loads(written) == {
+        "file": str(tmp_path / "out.opml"), "state": "written", "left_out": [],
+    }  # fmt: skip
+
+
 def test_routes_need_an_instance(command, tmp_path):
     (tmp_path / "copydesk.toml").write_text("[sources.finews]\n", encoding="utf-8")
     code, _, err = command("import", tmp_path / "list.opml")
