@@ -36,6 +36,7 @@ interruption, entries that are still gone (404, 410), and pages that are no arti
 """
 
 MAX_MESSAGES = 20
+_NO_ARTICLE = "the warehouse does not have its article any more"
 MAX_NAMES = 6
 MAX_ROWS = 20
 """Of more sources, a summary has rows for those that need attention."""
@@ -298,6 +299,17 @@ class LeftOut:
     files: int
 
 
+def _left_alone(publication: Mapping[str, Any]) -> str:
+    """How many files a publication left alone, with the reason for one; else empty."""
+    reasons = dict.fromkeys(publication.get("vanished_files", ()), _NO_ARTICLE)
+    reasons |= publication.get("left_alone_files", {})
+    if not reasons:
+        return ""
+    path, why = next(reversed(reasons.items()))
+    count = pluralize(len(reasons), "file")
+    return f"{count} left alone, such as {single_line(path)}: {single_line(why)}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """The result of one run.
@@ -323,7 +335,9 @@ class RunReport:
     def errors(self) -> tuple[str, ...]:
         """The errors, each with its source or publication."""
         published = tuple(
-            f"publish {one['name']}: {one['error']}" for one in self.publications if one["error"]
+            f"publish {one['name']}: {text}"
+            for one in self.publications
+            if (text := one["error"] or _left_alone(one))
         )
         return (
             tuple(f"{one.source}: {text}" for one in self.stats for text in one.errors) + published

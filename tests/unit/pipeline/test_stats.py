@@ -304,3 +304,23 @@ def test_summary_of_few_sources_has_a_row_for_each():
 
     assert [row["source"] for row in report.rows()] == ["feed_0", "feed_1", "feed_2", "total"]
     assert report.news() == ""
+
+
+def test_files_that_a_publication_left_alone_are_named():
+    edited = {"name": "a", "error": "", "left_alone_files": {"_posts/x.md": "edited"}}
+    gone = {"name": "b", "error": "", "vanished_files": ["_posts/y.md"]}
+    failed = {"name": "c", "error": "git failed", "left_alone_files": {"_posts/z.md": "edited"}}
+    done = {"name": "d", "error": "", "left_alone_files": {}, "vanished_files": []}
+    report = RunReport(
+        run_id="r",
+        flow="sync",
+        state="completed_with_warnings",
+        stats=(),
+        publications=(edited, gone, failed, done),
+    )
+
+    first, second, third = report.errors
+
+    assert (first.startswith("publish a: "), "_posts/x.md" in first) == (True, True)
+    assert (second.startswith("publish b: "), "_posts/y.md" in second) == (True, True)
+    assert third == "publish c: git failed"
