@@ -120,7 +120,7 @@ def _store_all(db: DuckDBPyConnection, requests: Sequence[tuple[RunContext, _Job
                 for job in jobs
                 for channel, mark in job.batch.watermarks.items()
             }
-            watermarks.advance_all(db, marks, run_id=run.id)
+            watermarks.advance(db, marks, run_id=run.id)
         runs.add_all_counters(db, run.id, {job.slug: _counters(run, job) for job in jobs})
         _store_health(db, run, [job for job in jobs if job.is_last])
         for job in jobs:

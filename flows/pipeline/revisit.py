@@ -232,7 +232,7 @@ def _read(db: DuckDBPyConnection, requests: Sequence[_Asked]) -> list[_Stored]:
     pending: dict[str, list[PendingEntry]] = {}
     now = datetime.now(UTC)
     for rule in {one.rule for one in requests if one.rule.after}:
-        pending |= entries.pending_by_source(
+        pending |= entries.pending_entries(
             db,
             [one.source for one in requests if one.rule == rule],
             first=rule.after[0],

@@ -73,9 +73,9 @@ def _record(db, source: str, text: str) -> None:
     )
     health.open_finding(db, finding, run_id="run", at=NOON)
     state = SourceHealth(source=source, state=source, learning=(), evaluated_at=NOON, run_id="run")
-    health.put_source(db, state, None)
+    health.put_sources(db, [(state, None)])
     day = ChannelDay(source=source, channel=source, day=NOON.date(), read_count=1, new_count=1)
-    health.put_day(db, day, None)
+    health.put_days(db, [(day, None)])
 
 
 def test_text_of_others_adds_no_element_and_no_attribute(html):

@@ -164,13 +164,6 @@ def stored_entries(
 
 
 def pending_entries(
-    db: DuckDBPyConnection, source: str, *, first: timedelta, last: timedelta, now: datetime
-) -> list[PendingEntry]:
-    """Return the articles of a source whose last revisit is not done, one row for each."""
-    return pending_by_source(db, [source], first=first, last=last, now=now).get(source, [])
-
-
-def pending_by_source(
     db: DuckDBPyConnection,
     sources: Sequence[str],
     *,
@@ -178,12 +171,12 @@ def pending_by_source(
     last: timedelta,
     now: datetime,
 ) -> dict[str, list[PendingEntry]]:
-    """Return the same of several sources with one rule.
+    """Return by source the articles whose last revisit is not done, one row for each.
 
     Args:
         db: The warehouse.
-        sources: The sources.
-        first: The shortest interval of its rule; younger articles are left out.
+        sources: Sources with one rule of revisits.
+        first: The shortest interval of the rule; younger articles are left out.
         last: The longest interval.
         now: Aware UTC.
     """

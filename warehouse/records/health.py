@@ -272,21 +272,6 @@ def put_sources(
     _put(db, "source_health", ("source",), rows)
 
 
-def put_state(db: DuckDBPyConnection, row: ChannelState, before: ChannelState | None) -> None:
-    """Store the state of a channel (``before``: the stored one)."""
-    put_states(db, [(row, before)])
-
-
-def put_day(db: DuckDBPyConnection, row: ChannelDay, before: ChannelDay | None) -> None:
-    """Store the day of a channel (``before``: the stored one)."""
-    put_days(db, [(row, before)])
-
-
-def put_source(db: DuckDBPyConnection, row: SourceHealth, before: SourceHealth | None) -> None:
-    """Store the health of a source (``before``: the stored one)."""
-    put_sources(db, [(row, before)])
-
-
 def accept(db: DuckDBPyConnection, source: str, *, at: datetime, day: date) -> None:
     """Close the findings of a source, and let its past begin at a time.
 
@@ -301,10 +286,10 @@ def accept(db: DuckDBPyConnection, source: str, *, at: datetime, day: date) -> N
         close_finding(db, finding.finding_id, closed_by=ACCEPTED, at=at)
     stage.delete(db, "_store.channel_days", "source = ? AND day >= ?", [source, day])
     for state in channel_states(db, source):
-        put_state(db, replace(state, since=at, recent="{}"), state)
+        put_states(db, [(replace(state, since=at, recent="{}"), state)])
     if known := source_health(db, source):
         learning = replace(known, state="learning", learning=("all values: more runs",))
-        put_source(db, learning, known)
+        put_sources(db, [(learning, known)])
 
 
 def delete_old_days(db: DuckDBPyConnection, *, before: date) -> int:

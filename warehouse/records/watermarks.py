@@ -43,19 +43,6 @@ def read(db: DuckDBPyConnection, sources: Sequence[str]) -> dict[ChannelName, Wa
 
 def advance(
     db: DuckDBPyConnection,
-    source: str,
-    channel: str,
-    *,
-    at: datetime | None,
-    value: str,
-    run_id: str,
-) -> bool:
-    """Move one watermark forward, as ``advance_all`` does."""
-    return bool(advance_all(db, {(source, channel): (at, value)}, run_id=run_id))
-
-
-def advance_all(
-    db: DuckDBPyConnection,
     marks: Mapping[ChannelName, tuple[datetime | None, str]],
     *,
     run_id: str,

@@ -114,7 +114,7 @@ def test_the_books_are_kept_in_a_lake_too(lake: DuckDBPyConnection) -> None:
     with transaction(lake):
         run_id = runs.start_run(lake, flow="sync", sources=["finews"], code_version="0")
         fetches.record(lake, [page], run_id=run_id)
-        watermarks.advance(lake, "finews", "emnews", at=NOON, value="1", run_id=run_id)
+        watermarks.advance(lake, {("finews", "emnews"): (NOON, "1")}, run_id=run_id)
         runs.finish_run(lake, run_id, "finews")
 
     assert [one.state for one in runs.list_runs(lake)] == ["completed"]

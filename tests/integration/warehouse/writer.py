@@ -71,7 +71,7 @@ def one_batch(db, number: int) -> None:  # type: ignore[no-untyped-def]
     ]
     with transaction(db):
         upsert_articles(db, map(observe, fresh + changed), run_id=str(number))
-        watermarks.advance(db, "finews", "emnews", at=at, value=str(number), run_id=str(number))
+        watermarks.advance(db, {("finews", "emnews"): (at, str(number))}, run_id=str(number))
 
 
 def fill(path: Path, limit: str) -> None:

@@ -42,8 +42,9 @@ def fail(db: DuckDBPyConnection, hours: int, name: EntryName = NAME) -> None:
 
 
 def pending(db: DuckDBPyConnection, *, days: float) -> list[str]:
-    found = entries.pending_entries(db, "finews", first=HOUR, last=7 * DAY, now=NOON + days * DAY)
-    return [one.listing_entry for one in found]
+    now = NOON + days * DAY
+    found = entries.pending_entries(db, ["finews"], first=HOUR, last=7 * DAY, now=now)
+    return [one.listing_entry for one in found.get("finews", [])]
 
 
 def test_entry_is_stored_with_its_first_and_last_answer(db: DuckDBPyConnection) -> None:

@@ -51,9 +51,9 @@ def test_a_finding_that_returns_is_another_row(db: DuckDBPyConnection) -> None:
 
 def test_the_day_of_a_channel_is_one_row_that_changes_in_place(db: DuckDBPyConnection) -> None:
     later = replace(DAY, run_count=2, new_count=4, min_entry_count=20, fields='{"title": [4, 0]}')
-    health.put_day(db, DAY, None)
-    health.put_day(db, later, DAY)
-    health.put_day(db, later, later)
+    health.put_days(db, [(DAY, None)])
+    health.put_days(db, [(later, DAY)])
+    health.put_days(db, [(later, later)])
 
     assert health.channel_days(db, "finews", from_day=DAY.day) == [later]
 
@@ -61,16 +61,16 @@ def test_the_day_of_a_channel_is_one_row_that_changes_in_place(db: DuckDBPyConne
 def test_days_of_other_channels_and_sources_stay_as_they_are(db: DuckDBPyConnection) -> None:
     others = [replace(DAY, channel="emnews"), replace(DAY, source="ofweek")]
     for one in (DAY, *others):
-        health.put_day(db, one, None)
-    health.put_day(db, replace(DAY, new_count=9), DAY)
+        health.put_days(db, [(one, None)])
+    health.put_days(db, [(replace(DAY, new_count=9), DAY)])
 
     assert health.channel_days(db, "ofweek", from_day=DAY.day) == [others[1]]
     assert [one.new_count for one in health.channel_days(db, "finews", from_day=DAY.day)] == [3, 9]
 
 
 def test_old_days_are_deleted_and_no_others(db: DuckDBPyConnection) -> None:
-    health.put_day(db, replace(DAY, day=date(2025, 1, 1)), None)
-    health.put_day(db, DAY, None)
+    health.put_days(db, [(replace(DAY, day=date(2025, 1, 1)), None)])
+    health.put_days(db, [(DAY, None)])
 
     assert health.delete_old_days(db, before=date(2026, 1, 1)) == 1
     assert health.channel_days(db, "finews", from_day=date(2000, 1, 1)) == [DAY]
@@ -83,10 +83,10 @@ def test_states_and_health_are_stored_and_replaced(db: DuckDBPyConnection) -> No
         source="finews", state="learning", learning=("14 more days",), evaluated_at=NOON, run_id="a"
     )
     known = replace(learning, state="ok", learning=(), silence_limit_seconds=7200)
-    health.put_state(db, state, None)
-    health.put_state(db, moved, state)
-    health.put_source(db, learning, None)
-    health.put_source(db, known, learning)
+    health.put_states(db, [(state, None)])
+    health.put_states(db, [(moved, state)])
+    health.put_sources(db, [(learning, None)])
+    health.put_sources(db, [(known, learning)])
 
     assert health.channel_states(db, "finews") == [moved]
     assert health.source_health(db, "finews") == known
@@ -104,8 +104,8 @@ def test_the_view_of_sources_counts_open_findings(db: DuckDBPyConnection) -> Non
 
 
 def test_erasing_a_source_deletes_its_health(db: DuckDBPyConnection) -> None:
-    health.put_day(db, DAY, None)
-    health.put_state(db, ChannelState(source="finews", channel="media", since=NOON), None)
+    health.put_days(db, [(DAY, None)])
+    health.put_states(db, [(ChannelState(source="finews", channel="media", since=NOON), None)])
     health.open_finding(db, MISSING, run_id="a", at=NOON)
     erasure.erase(db, source="finews", reason="asked", at=NOON)
 

@@ -281,14 +281,13 @@ def test_a_fetch_without_an_answer_is_a_row_too(db: DuckDBPyConnection) -> None:
 
 
 def test_a_watermark_never_goes_back(db: DuckDBPyConnection) -> None:
-    def advance(hours: float, value: str) -> bool:
+    def advance(hours: float, value: str) -> int:
         with transaction(db):
-            return watermarks.advance(
-                db, "finews", "emnews", at=NOON + hours * HOUR, value=value, run_id="run"
-            )
+            mark = (NOON + hours * HOUR, value)
+            return watermarks.advance(db, {("finews", "emnews"): mark}, run_id="run")
 
     assert watermarks.get(db, "finews", "emnews") is None
-    assert [advance(1, "a"), advance(0, "b"), advance(2, "c")] == [True, False, True]
+    assert [advance(1, "a"), advance(0, "b"), advance(2, "c")] == [1, 0, 1]
     assert watermarks.get(db, "finews", "emnews") == Watermark(
         source="finews", channel="emnews", at=NOON + 2 * HOUR, value="c", run_id="run"
     )
@@ -297,7 +296,7 @@ def test_a_watermark_never_goes_back(db: DuckDBPyConnection) -> None:
 
 def test_a_watermark_without_a_time_is_replaced(db: DuckDBPyConnection) -> None:
     for value in ("a", "b"):
-        watermarks.advance(db, "finews", "emnews", at=None, value=value, run_id="run")
+        watermarks.advance(db, {("finews", "emnews"): (None, value)}, run_id="run")
 
     found = watermarks.get(db, "finews", "emnews")
     assert found
