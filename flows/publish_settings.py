@@ -174,14 +174,9 @@ class PublishSettings(BaseModel):
 
 
 def _check_all(given: dict[str, PublishSettings]) -> dict[str, PublishSettings]:
-    folders: dict[tuple[str, str], str] = {}
-    for name, one in given.items():
+    for name in given:
         if not _NAME.fullmatch(name):
             raise ValueError(f"expected names of small letters, digits, _ and -, not {name!r}")
-        kind = "posts" if one.format in POST_FORMATS else one.format
-        other = folders.setdefault((str(one.folder), kind), name)
-        if other != name:
-            raise ValueError(f"expected a folder for each: {other} and {name} have {one.folder}")
     return given
 
 
@@ -208,11 +203,25 @@ def publication_schedules(found: Mapping[str, PublishSettings], zone: str) -> di
 def with_absolute_folders(
     found: Mapping[str, PublishSettings], folder: Path
 ) -> dict[str, PublishSettings]:
-    """The publications with folders that start at the one of the configuration file."""
+    """The publications with folders that start at the one of the configuration file.
+
+    Raises:
+        ConfigurationError: Two publications would write the same files.
+    """
 
     def absolute(one: PublishSettings) -> PublishSettings:
         paths = {"folder": one.folder, "templates": one.templates}
         update = {key: folder / path.expanduser() for key, path in paths.items() if path}
         return one.model_copy(update=update)
 
-    return {name: absolute(one) for name, one in found.items()}
+    made = {name: absolute(one) for name, one in found.items()}
+    names: dict[tuple[Path, str], str] = {}
+    for name, one in made.items():
+        kind = "posts" if one.format in POST_FORMATS else one.format
+        other = names.setdefault((one.folder.resolve(), kind), name)
+        if other != name:
+            raise ConfigurationError(
+                f"publish.{name}.folder: expected a folder for each publication, found that of "
+                f"{other}: {one.folder}"
+            )
+    return made

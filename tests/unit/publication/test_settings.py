@@ -69,6 +69,7 @@ def test_one_command_and_several_are_lists_of_lists_and_folders_are_absolute(tmp
         ('language = "zh"', "language is for site"),
         ('[publish."A b"]\nformat = "hugo"\nfolder = "h"', "expected names of small letters"),
         ('[publish.b]\nformat = "hugo"\nfolder = "site"', "expected a folder for each"),
+        ('[publish.b]\nformat = "hugo"\nfolder = "x/../site"', "publish.b.folder: expected a fol"),
         ('[publish.b]\nformat = "hugo"\nfolder = "h"\nfooter = "//x.y"', "footer is for jekyll"),
         ('[publish.b]\nformat = "hexo"\nfolder = "h"\ncategory_pages = "c"', "makes its own"),
         ('[publish.b]\nformat = "feed"\nfolder = "h"\nrest = "remove"', "rest is for jekyll"),
