@@ -55,7 +55,7 @@ def publish_feeds(
             format_: PlannedPost(key=f"\n{kind}{suffix}", path=f"{kind}{suffix}", version=version)
             for format_, suffix in SUFFIXES.items()
         }
-        due = {format_: one for format_, one in planned.items() if files.place(one)}
+        due = {format_: one for format_, one in planned.items() if not files.keep(one)}
         for format_, one in due.items():
             url = f"{settings.base_url}/{one.path}" if settings.base_url else ""
             feed = make(
@@ -82,7 +82,7 @@ def publish_json_lines(
 ) -> None:
     """Write ``articles.jsonl``, one article a line, oldest publication first."""
     one = PlannedPost(key=f"\n{JSON_LINES}", path=JSON_LINES, version=version)
-    if not files.place(one):
+    if files.keep(one):
         return
     file, state, changes = folder.file(JSON_LINES), files.state, files.changes
     is_new = not file.exists()

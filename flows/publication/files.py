@@ -92,20 +92,20 @@ class PublicationFiles:
         """Note that a file is about to change, so that the command has to run."""
         self._on_change()
 
-    def place(self, post: PlannedPost) -> bool:
-        """Move a post whose bytes stay the same; return whether they have to be written."""
+    def keep(self, post: PlannedPost) -> bool:
+        """Keep the bytes of a post that stays the same, under its path; return whether it does."""
         entry = self.state.entries.get(post.key)
         if entry is None or entry.version != post.version:
-            return True
+            return False
         if not self.folder.has(entry.path):
-            return True
+            return False
         if entry.path == post.path:
             self.changes.unchanged += 1
         elif self.folder.has(post.path):
-            return True
+            return False
         else:
             self._try(post.path, lambda: self._move(entry, post.path))
-        return False
+        return True
 
     def write(self, post: PlannedPost, data: bytes, *, is_post: bool = True) -> None:
         """Write one file, unless it is there as it should be."""

@@ -249,7 +249,7 @@ class _Publisher:
             state.remove(key)
         for key, reason in plan.dropped.items():
             files.remove(key, reason)
-        due = [one for one in plan.posts.values() if files.place(one)]
+        due = [one for one in plan.posts.values() if not files.keep(one)]
         for post, data in self._contents(db, due):
             if is_stopping():
                 raise Interrupted(f"{self._result.name}: stopped; the next publication continues")
@@ -257,7 +257,7 @@ class _Publisher:
         for page, data in pages.values():
             # A site that moved here has pages of its own, which are as good.
             is_theirs = page.key not in state.entries and self._folder.has(page.path)
-            if not is_theirs and files.place(page):
+            if not is_theirs and not files.keep(page):
                 files.write(page, data, is_post=False)
         state.set_options(self._one.front_matter, self._one.file_name)
 

@@ -40,7 +40,7 @@ def publish_site(
     from flows.web.site.options import SiteOptions
 
     page = PlannedPost(key=f"\n{FRONT_PAGE}", path=FRONT_PAGE, version=_version(articles, settings))
-    if not files.place(page):
+    if files.keep(page):
         return
     changes, state, pending = files.changes, files.state, files.state.pending
     if is_dry:
