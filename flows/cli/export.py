@@ -34,9 +34,7 @@ FORMATS = (*POST_FORMATS, "jsonl", "csv", "parquet", *FEEDS)
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
-    default=100,
-    show_default=True,
-    help="atom, jsonfeed: at most the newest N entries; 0 for all.",
+    help="atom, jsonfeed: at most the newest N entries (default 100); 0 for all.",
     metavar="N",
 )
 @click.option(
@@ -67,7 +65,7 @@ def export(
     *,
     check: bool,
     partition: bool,
-    limit: int,
+    limit: int | None,
     corrections: bool,
     allow_empty: bool,
     rewrite: bool,
@@ -92,6 +90,8 @@ def export(
 
     if partition and format_ != "parquet":
         usage_error("--partition needs --format parquet")
+    if limit is not None and format_ not in FEEDS:
+        usage_error("--limit needs --format atom or jsonfeed")
     if corrections and format_ not in FEEDS:
         usage_error("--corrections needs --format atom or jsonfeed")
     if rewrite and format_ not in POST_FORMATS:
@@ -101,9 +101,11 @@ def export(
     settings = console.settings()
     if format_ in FEEDS:
         from flows.import_export.export_feeds import export_feed
+        from flows.import_export.feeds.selection import DEFAULT_LENGTH
 
+        length = DEFAULT_LENGTH if limit is None else limit or None
         feed = export_feed(
-            settings, directory, format_, source=source, since=since, limit=limit or None,
+            settings, directory, format_, source=source, since=since, limit=length,
             has_corrections=corrections, check=check, allow_empty=allow_empty,
         )  # fmt: skip
         console.print_result(feed.as_json(), feed.message())

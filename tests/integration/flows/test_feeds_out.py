@@ -63,6 +63,12 @@ def test_export_is_a_valid_feed_that_an_unchanged_export_leaves_alone(
     assert command("export", tmp_path, "--format", format_, "--limit", "1", "--check")[0] == 4
 
 
+def test_limit_of_another_format_is_a_usage_error(command, tmp_path):
+    code, out, _ = command("export", tmp_path / "all", "--format", "jsonl", "--limit", "1")
+
+    assert (code, out, (tmp_path / "all").exists()) == (2, "", False)
+
+
 def test_feed_has_the_newest_first_and_the_time_of_a_correction(command, tmp_path):
     command("export", tmp_path, "--format", "jsonfeed", "--limit", "2")
     newest, corrected = json.loads((tmp_path / "articles.json").read_bytes())["items"]
