@@ -20,7 +20,7 @@ PARTS = [
 
 def test_there_are_flows_and_tasks_to_look_at() -> None:
     assert {part.name for part in PARTS if isinstance(part, Flow)} == {
-        "backfill", "import", "maintenance", "reparse", "sync",
+        "backfill", "import", "maintenance", "publish", "reparse", "sync",
     }  # fmt: skip
     assert [part for part in PARTS if isinstance(part, Task)]
 

@@ -79,7 +79,7 @@ def test_sources_are_shown_with_a_line_for_each_listing(run_cli, elsewhere):
     code, out, _ = run_cli("sources")
 
     lines = out.splitlines()
-    assert (code, len(lines)) == (0, 10)
+    assert (code, len(lines)) == (0, 12)
     assert lines[0] == "finews: parser finews, schedule */5 * * * * (Asia/Shanghai)"
     assert lines[1].split() == [
         "emnews", "http://finews.zning.xyz/web/webapi?type=102&count=500&newsid=1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flows.cli import demo_run
-from flows.errors import RunFailed
+from flows.errors import ConfigurationError, RunFailed
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_configuration_that_is_typed_wins_over_the_environment(
 def test_demo_goes_nowhere_but_into_its_own_folder(tmp_path, monkeypatch, name):
     monkeypatch.setenv(name, str(tmp_path / "production.duckdb"))
 
-    with pytest.raises(RunFailed, match=f"env -u {name} copydesk demo"):
+    with pytest.raises(ConfigurationError, match=f"env -u {name} copydesk demo"):
         demo_run.run_demo(
             tmp_path / "demo", notify=lambda _text: None, on_progress=lambda *_far: None
         )
