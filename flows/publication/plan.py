@@ -81,8 +81,8 @@ def in_window(
 ) -> set[str]:
     """Return the ids of the articles in the window; of all of them if there is no window.
 
-    The newest day is that of the newest article, and not later than today. So a pause of the
-    sources does not empty a site.
+    The newest day is that of the newest article with a date, and not later than today. So a
+    pause of the sources does not empty a site, and neither does a draft.
     """
     if settings.window_days:
         first = newest_day(articles, today) - timedelta(days=settings.window_days - 1)
@@ -100,8 +100,12 @@ def in_window(
 
 
 def newest_day(articles: Iterable[PublishedArticle], today: date) -> date:
-    """Return the day of the newest article, which is not later than today."""
-    return max((day for one in articles if (day := _day(one)) <= today), default=today)
+    """Return the day of the newest article, which is not later than today.
+
+    An article without a date counts as seen, and only if no other article has a date.
+    """
+    found = [(_has_date(one), day) for one in articles if (day := _day(one)) <= today]
+    return max(found, default=(False, today))[1]
 
 
 def plan_posts(
@@ -266,6 +270,10 @@ def _options(settings: PublishSettings) -> str:
         return ""
     text = json.dumps(changed, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _has_date(article: PublishedArticle) -> bool:
+    return article.published_on is not None or article.published_at is not None
 
 
 def _day(article: PublishedArticle) -> date:

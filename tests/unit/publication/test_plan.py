@@ -71,6 +71,8 @@ def planned(articles, *, files=(), entries=(), erased=(), is_sticky=True, **give
         (["2027-01-01", "2026-03-14", "2026-03-13", "2026-03-12"], {"feed:0", "feed:1", "feed:2"}),
         (["2027-01-01"], {"feed:0"}),
         (["", "2026-03-02", "2026-02-28"], {"feed:0", "feed:1"}),
+        (["", "2026-02-11", "2026-02-10", "2026-02-09"], {"feed:0", "feed:1", "feed:2"}),
+        (["", "2027-01-01"], {"feed:0", "feed:1"}),
     ],
 )
 def test_window_of_two_days_ends_at_the_newest_day_that_is_not_in_the_future(days, inside):
