@@ -32,7 +32,7 @@ from flows.pipeline.stats import RunReport, upsert_counts
 from flows.settings import Settings
 from parsers import registry
 from parsers.errors import ParseError
-from parsers.frontmatter import read_post
+from parsers.frontmatter import PostDefaults, read_post
 from parsers.model import BadEntry, Entry, Listing, Page, Source
 from warehouse.errors import BadRow
 from warehouse.read import archived_fetches
@@ -151,7 +151,10 @@ def _replay_posts(run: RunContext, slug: str, failures: Sequence[QuarantineEntry
     for one in failures:
         path, data, at = one.row.url, one.row.page, one.row.fetched_at
         try:
-            post = read_post(data, path, source=slug, zones=run.settings.time_zones())
+            known = PostDefaults(source_article_id=(one.row.article_id or "").partition(":")[2])
+            post = read_post(
+                data, path, source=slug, zones=run.settings.time_zones(), defaults=known
+            )
             file = StoredPost(dialect=post.dialect, path=post.path, data=post.data)
             row = mappers.article_row(post.article, channel=IMPORT_CHANNEL, seen_at=at, post=file)
             seen = observe(row)

@@ -27,6 +27,7 @@ from flows.import_export.find_posts import (
     find_posts,
 )
 from flows.import_export.known_posts import Known
+from flows.import_export.moved_posts import with_known_ids
 from flows.import_export.own_posts import known_outcomes
 from flows.import_export.read_posts import (
     CHANNEL,
@@ -100,7 +101,7 @@ def import_posts(
     started = time.monotonic()
     search = Search(defaults=_defaults(language, time_zone))
     below = common_folder(paths)
-    found = sorted(find_posts(paths, below=below, search=search), key=_by_name)
+    found: Files = sorted(find_posts(paths, below=below, search=search), key=_by_name)
     slug = source or _DEFAULT_SOURCE
     # The option is for all sources.
     zones = {} if time_zone else settings.time_zones()
@@ -108,6 +109,7 @@ def import_posts(
         with _OpenWarehouse(run) as warehouse:
             run.environment.on_progress("import", 0, len(found))
             _notify_sites(run, search)
+            found = with_known_ids(warehouse.connection, found, slug)
             known = Known(warehouse.connection, found, slug, zones)
             is_small = len(found) - known.count < MIN_FILES_FOR_PROCESSES
             count = 1 if is_small else processes or process_count()

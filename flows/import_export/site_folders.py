@@ -29,7 +29,7 @@ _THEME = frozenset({"_layouts", "_includes", "_sass", "_data", "themes", "scaffo
 _INSTALLED = frozenset({"node_modules", "vendor"})
 _MADE = ("destination", "public_dir")
 _MAX_CONFIG_BYTES = 1_000_000
-_SPECIAL = re.compile(r"(?:\A|(?<=/))_(?:posts|drafts)(?:/|\Z)")
+_SPECIAL = re.compile(r"(?:\A|(?<=/))(?:_posts|_drafts|old_post)(?:/|\Z)")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
 
 
@@ -62,7 +62,8 @@ class Site:
     def defaults_of(self, folder: str) -> PostDefaults:
         """The values of posts of a folder that lack them.
 
-        Jekyll takes the folders above ``_posts`` for categories.
+        Jekyll takes the folders above ``_posts`` for categories. A post that a publication moved
+        to ``old_post`` keeps them.
         """
         dialect: Dialect | None = None
         if self.dialect_folder and f"{folder}/".startswith(f"{self.dialect_folder[0]}/"):

@@ -229,11 +229,12 @@ def _copies(
 
 
 def _placed(path: str, folders: PostFolders, is_inside: bool) -> str:
-    """The path of a post in the folder of its side of the window; a draft stays one."""
+    """The path of a post in its side of the window, below the same folder; a draft stays one."""
     folder, name = folders.split(path)
     if not folder or _is_draft(path, folders):
         return path
-    return f"{folders.posts if is_inside else folders.rest}/{name}"
+    above = path.removesuffix(f"{folder}/{name}")
+    return f"{above}{folders.posts if is_inside else folders.rest}/{name}"
 
 
 def _explain_others(

@@ -53,7 +53,8 @@ def read(
         BadFrontMatter: The head is neither YAML nor lines of one key each.
     """
     fields, rule = _fields(block, path)
-    dialect = defaults.dialect or dialect_of(fields, path)
+    path_id = defaults.source_article_id or path
+    dialect = defaults.dialect or dialect_of(fields, path_id)
     ours = _OURS.match(word(fields.get("article_id")))
     body, link = finews_post.cut_footer(block.body) if ours else (block.body, "")
     url, url_how = _url(fields, link)
@@ -65,7 +66,7 @@ def read(
         dialect=dialect,
         head_rule=rule,
         source=source,
-        source_article_id=ours[2] if ours else path,
+        source_article_id=ours[2] if ours else path_id,
         url=url,
         url_how=url_how,
         canonical_url=urls.canonicalize(url) if url else "",

@@ -29,6 +29,7 @@ class PostDefaults:
         zone_how: The provenance of ``zone``.
         categories: The categories of a post's folder in Jekyll; they precede its own.
         dialect: The dialect of the site; ``None`` to find it by folder and keys.
+        source_article_id: The id of a post without one, an earlier path; its path if empty.
     """
 
     language: Extracted[str] | None = None
@@ -36,6 +37,7 @@ class PostDefaults:
     zone_how: str = ""
     categories: tuple[str, ...] = ()
     dialect: Dialect | None = None
+    source_article_id: str = ""
 
 
 NO_DEFAULTS = PostDefaults()

@@ -79,7 +79,8 @@ def read_post(
     if raw is None:
         raw = generic.read(block, path, source, zones, defaults)
     if not raw.source:
-        raw = replace(raw, source=source or generic.SOURCE, source_article_id=path)
+        path_id = defaults.source_article_id or path
+        raw = replace(raw, source=source or generic.SOURCE, source_article_id=path_id)
     if raw.language is None:
         raw = replace(raw, language=defaults.language)
     try:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from duckdb import DuckDBPyConnection
 
-from warehouse import stage
+from warehouse import post_paths, stage
 from warehouse.read.articles import RECORD_COLUMNS, article_row
 from warehouse.rows import ArticleRow
 
@@ -25,8 +25,8 @@ _ARTICLES = """
     FROM heads h JOIN _store.article_records r ON r.record_key = h.record_key
 """
 
-# The latest import of each path. A file is current while its article has the same content.
-_FILES = """
+# The latest import of each path, or of each moved post. A file is current while its article has the same content.
+_FILES = f"""
     WITH heads AS (
         SELECT article_key, max_by(content_key, (seen_at, seq)) AS content_key
         FROM _store.article_versions GROUP BY article_key
@@ -36,8 +36,10 @@ _FILES = """
     FROM _store.posts p
     JOIN _store.article_records r ON r.record_key = p.record_key
     JOIN heads h ON h.article_key = p.article_key
-    QUALIFY row_number() OVER (PARTITION BY r.source, p.dialect, p.path ORDER BY p.seq DESC) = 1
-"""
+    QUALIFY row_number() OVER (
+        PARTITION BY r.source, p.dialect, {post_paths.FILE} ORDER BY p.seq DESC
+    ) = 1
+"""  # noqa: S608  # column names, no values
 
 _DIGESTS = """
     SELECT p.seq, sha256(p.data) FROM _store.posts p

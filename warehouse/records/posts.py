@@ -9,27 +9,30 @@ from hashlib import sha256
 
 from duckdb import DuckDBPyConnection
 
-from warehouse import stage
+from warehouse import post_paths, stage
 from warehouse.rows import ArticleRow
+
+_HAS_PATH_ID = post_paths.has_path_id("r.source_article_id", "p.path")
+_HAS_PATH_ID_FAILED = post_paths.has_path_id("substr(q.article_id, length(q.source) + 2)", "q.url")
 
 # A file that names its source, or its article's id, is the same whatever the source of the
 # import. Any other file is known only if it was stored for this source.
-STORED = """
+STORED = f"""
     SELECT k.i, sha256(p.data) AS digest, r.source, r.published_at, p.first_seen_at AS seen_at
     FROM _store.posts p
     JOIN copydesk_paths k ON k.path = p.path
     JOIN _store.article_records r ON r.record_key = p.record_key
     WHERE r.parser = ? AND r.parser_version = ?
-      AND (r.source = ? OR r.source_article_id <> p.path)
-"""
+      AND (r.source = ? OR NOT {_HAS_PATH_ID})
+"""  # noqa: S608  # column names, no values
 
 # An import with other options adds a record of the same file. The latest one counts.
-STORED_WITH_DEFAULTS = """
+STORED_WITH_DEFAULTS = f"""
     SELECT k.i, sha256(p.data) AS digest, r.source, r.published_at, p.first_seen_at AS seen_at,
            v.seen_at AS current_at, c.language,
            json_extract_string(c.provenance, '$.language') AS language_provenance,
            c.published_timezone AS time_zone,
-           c.source_article_id = p.path AND c.published_timezone_source <> 'value'
+           {_HAS_PATH_ID} AND c.published_timezone_source <> 'value'
                AND c.published_at IS NOT NULL AS takes_zone
     FROM _store.posts p
     JOIN copydesk_paths k ON k.path = p.path
@@ -39,20 +42,20 @@ STORED_WITH_DEFAULTS = """
     JOIN _store.article_versions v
         ON v.article_key = p.article_key AND v.record_key = c.record_key
     WHERE r.parser = ? AND r.parser_version = ?
-      AND (r.source = ? OR r.source_article_id <> p.path)
+      AND (r.source = ? OR NOT {_HAS_PATH_ID})
     QUALIFY row_number() OVER (PARTITION BY p.post_key ORDER BY v.seen_at DESC, v.seq DESC) = 1
-"""
+"""  # noqa: S608  # column names, no values
 
 # The machine may have ended the parser process, so a file that broke it is tried again.
-FAILED = """
+FAILED = f"""
     SELECT k.i, sha256(q.page) AS digest, q.source, q.message AS problem,
            q.resolved_at IS NOT NULL AS is_resolved
     FROM _store.quarantine q
     JOIN copydesk_paths k ON k.path = q.url
     WHERE q.channel = ? AND q.parser = ? AND q.parser_version = ?
-      AND (q.source = ? OR q.article_id <> q.source || ':' || q.url)
+      AND (q.source = ? OR NOT {_HAS_PATH_ID_FAILED})
       AND q.reason <> 'broken_parser'
-"""
+"""  # noqa: S608  # column names, no values
 
 # Of articles that have the content of this very file.
 CURRENT = """
@@ -198,9 +201,9 @@ def article_files(
 
 # --- files for the export --------------------------------------------------------------
 
-# The latest file of each path, and whether its article still is what the file holds. If the post
+# The latest file of each path, or of each moved post, and whether its article still is what the file holds. If the post
 # names no id, a source reads its article under another one: with the same content, at one time.
-FILES = """
+FILES = f"""
     WITH heads AS (
         SELECT article_key, max_by(record_key, (seen_at, seq)) AS record_key,
                max_by(content_key, (seen_at, seq)) AS content_key
@@ -211,7 +214,7 @@ FILES = """
         FROM _store.posts p JOIN _store.article_records r ON r.record_key = p.record_key
         WHERE ?::VARCHAR IS NULL OR r.source = ?
         QUALIFY row_number() OVER (
-            PARTITION BY r.source, p.dialect, p.path ORDER BY p.seq DESC
+            PARTITION BY r.source, p.dialect, {post_paths.FILE} ORDER BY p.seq DESC
         ) = 1
     ), imported AS (
         SELECT f.*, f.record_key = h.record_key AS has_record,
@@ -234,7 +237,7 @@ FILES = """
     SELECT i.seq, i.source || ':' || i.source_article_id AS article_id, i.dialect, i.path, i.digest,
            i.has_record, i.has_content, f.fetched_id, f.fetched_has_content
     FROM imported i LEFT JOIN fetched f ON f.article_key = i.article_key
-"""
+"""  # noqa: S608  # column names, no values
 
 ARTICLES = """
     SELECT article_id, source, source_article_id, published_at, published_precision

@@ -162,6 +162,7 @@ def test_a_configuration_behind_a_link_is_not_followed(tmp_path: Path) -> None:
         ("", "_posts", ()),
         ("", "news/world/_posts/2022", ("news", "world")),
         ("", "old_post/2022", ()),
+        ("", "news/old_post", ("news",)),
         ("", "source/_posts/新媒体", ()),
         ("source: src\ncollections_dir: col\n", "src/col/news/_posts", ("news",)),
         ("source_dir: src\n", "src/a/_posts", ()),
