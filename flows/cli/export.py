@@ -19,7 +19,7 @@ FORMATS = (*POST_FORMATS, "jsonl", "csv", "parquet", *FEEDS)
     short_help="Write articles as posts, as one file, as a feed, or as tables.",
     epilog="Example: copydesk export my-site --format jekyll --check",
 )
-@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), required=True, help="Output format."
 )

@@ -92,6 +92,24 @@ def test_correction_is_one_entry_with_both_texts_and_without_the_earlier_parse(c
     assert "half" not in content
 
 
+@pytest.mark.parametrize(
+    ("format_", "name"), [("atom", "articles.atom"), ("jsonfeed", "articles.json")]
+)
+def test_full_feed_is_not_replaced_by_an_empty_one(command, tmp_path, format_, name):
+    command("export", tmp_path, "--format", format_)
+    before = (tmp_path / name).read_bytes()
+    code, _, _ = command("export", tmp_path, "--format", format_, "--since", "2099-01-01")
+
+    assert (code, (tmp_path / name).read_bytes()) == (3, before)
+
+
+def test_export_onto_a_file_is_a_usage_error(command, tmp_path):
+    (tmp_path / "file").write_text("mine")
+
+    assert command("export", tmp_path / "file", "--format", "atom")[0] == 2
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_foreign_file_is_left_alone(command, tmp_path):
     (tmp_path / "articles.atom").write_text("<feed/>")
 
