@@ -96,10 +96,10 @@ def put_foreign_file(out):
     (out / "articles.jsonl").write_text("mine")
 
 
-def put_file_for_folder(out):
+def put_link_to_nothing(out):
     (out / "articles.jsonl").unlink()
     out.rmdir()
-    out.write_text("a file")
+    out.symlink_to(out.parent / "nothing")
 
 
 def open_gap(stored, run_cli, folder):
@@ -147,7 +147,7 @@ SCENARIOS: dict[tuple[str, int], Callable[..., int]] = {
     ("query", 2): command("query", "select nothing from articles"),
     ("revisions", 1): before_the_first_run("revisions", "finews:NW1"),
     ("revisions", 2): command("revisions", "finews:NW1"),
-    ("export", 1): export(before=put_file_for_folder),
+    ("export", 1): export(before=put_link_to_nothing),
     ("export", 2): export("--source", "finew"),
     ("export", 3): export(before=put_foreign_file),
     ("export", 4): export("--check", before=put_foreign_file),
