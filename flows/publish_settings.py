@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import permutations
 from pathlib import Path, PurePosixPath
 from string import Formatter
 from typing import Annotated, Any, Literal, TypeAlias
@@ -26,6 +27,7 @@ FrontMatterValue: TypeAlias = bool | int | str | tuple[str, ...]
 POST_FORMATS = frozenset({"jekyll", "hexo", "hugo"})
 FILE_NAME_FIELDS = frozenset({"day", "year", "month", "source", "id", "title", "categories"})
 _POST_KEYS = ("category_pages", "file_name", "front_matter", "footer", "rest")
+_OF_POSTS = frozenset({"_posts", "_drafts", "old_post", "posts"})
 _NO_SHELL = (
     'expected a list of arguments, such as ["./publish.sh"], or a list of such lists: no shell '
     "runs it"
@@ -80,6 +82,15 @@ class PublishSettings(BaseModel):
     schedule: str = ""
     command: tuple[tuple[str, ...], ...] = ()
     command_timeout_seconds: float = Field(default=600.0, gt=0, le=86_400)
+
+    @field_validator("folder", "templates", mode="before")
+    @classmethod
+    def _check_path(cls, given: Any) -> Any:
+        if given is not None and not isinstance(given, Path) and not str(given).strip():
+            raise ValueError('expected the path of a folder; "." is that of the configuration')
+        if given is not None and not isinstance(given, str | Path):
+            raise ValueError("expected the path of a folder, such as site")
+        return given
 
     @field_validator("command", mode="before")
     @classmethod
@@ -201,12 +212,18 @@ def publication_schedules(found: Mapping[str, PublishSettings], zone: str) -> di
 
 
 def with_absolute_folders(
-    found: Mapping[str, PublishSettings], folder: Path
+    found: Mapping[str, PublishSettings], folder: Path, own: Mapping[str, Path]
 ) -> dict[str, PublishSettings]:
     """The publications with folders that start at the one of the configuration file.
 
+    Args:
+        found: By name.
+        folder: The one of the configuration file.
+        own: Folders of copydesk that hold no publication, by name.
+
     Raises:
-        ConfigurationError: Two publications would write the same files.
+        ConfigurationError: Two publications would write the same files, or one of them would
+            write into a folder of copydesk.
     """
 
     def absolute(one: PublishSettings) -> PublishSettings:
@@ -224,4 +241,21 @@ def with_absolute_folders(
                 f"publish.{name}.folder: expected a folder for each publication, found that of "
                 f"{other}: {one.folder}"
             )
+        for what, path in own.items():
+            if one.folder.resolve().is_relative_to(path.resolve()):
+                raise ConfigurationError(
+                    f"publish.{name}.folder: expected a folder of its own, found {what}: {one.folder}"
+                )
+    _refuse_nested({name: one for name, one in made.items() if one.format in POST_FORMATS})
     return made
+
+
+def _refuse_nested(found: Mapping[str, PublishSettings]) -> None:
+    """Refuse a publication inside the posts of another one, which would see its files."""
+    for (name, one), (other, outer) in permutations(found.items(), 2):
+        inner, above = one.folder.resolve(), outer.folder.resolve()
+        if inner.is_relative_to(above) and _OF_POSTS & set(inner.relative_to(above).parts):
+            raise ConfigurationError(
+                f"publish.{name}.folder: expected a folder outside the posts of {other}, found "
+                f"{one.folder}"
+            )

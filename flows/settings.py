@@ -403,5 +403,9 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         "warehouse": absolute(settings.warehouse, "path", "snapshot"),
         "archive": absolute(settings.archive, "path"),
     }
-    sections["publish"] = with_absolute_folders(settings.publish, folder)
+    own = {
+        "the archive": sections["archive"].path,
+        "the state of publications": sections["warehouse"].path.parent / "publish",
+    }
+    sections["publish"] = with_absolute_folders(settings.publish, folder, own)
     return settings.model_copy(update=sections)
