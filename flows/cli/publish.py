@@ -24,8 +24,9 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     has a schedule of its own. The read snapshot is published.
 
     If nothing changed, no file is written and no command runs. A command that fails is
-    repeated by the next publication. Files that copydesk did not write, or that were edited,
-    are left alone.
+    repeated by the next publication. Files that copydesk did not write are left alone, and so
+    are posts and pages that were edited. A feed or articles.jsonl of copydesk is replaced as a
+    whole when an article changed, edited or not.
 
     With --json: "publications", each with its state (published, unchanged, failed, dry_run), the
     number and the paths of files of each kind, the commands that ran, and the error.
