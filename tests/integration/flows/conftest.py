@@ -24,6 +24,7 @@ from flows.serve.run_local import sync_without_prefect
 from flows.sync import sync
 from tests import empty_warehouse, site
 from tests.integration.flows.press import Press, publishing
+from tests.integration.flows.receivers import Mailbox, Webhook, mailbox, webhook
 from tests.site import Faults, NewsSite
 from warehouse import connect
 
@@ -162,3 +163,15 @@ def no_thread_is_left() -> Iterator[None]:
 
 def loads(text: str) -> Any:
     return json.loads(text)
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    with webhook() as made:
+        yield made
+
+
+@pytest.fixture
+def post() -> Iterator[Mailbox]:
+    with mailbox() as made:
+        yield made

@@ -18,6 +18,7 @@ from tests import empty_warehouse
 from warehouse import connect, connect_read_only
 
 TOPICS = ("harbour", "railway", "orchard", "museum", "bakery", "theatre", "bridge", "reservoir")
+SQL = """[alerts.queries.titles]\nsql = "SELECT article_id, title, last_seen_at FROM articles"\n"""
 
 
 @dataclass
@@ -116,3 +117,7 @@ def publishing(folder: Path) -> Iterator[Press]:
         yield made
         server.shutdown()
         thread.join()
+
+
+def alerts(*addresses: str, queries: str = "") -> str:
+    return f"[alerts]\nto = {list(addresses)!r}\n{queries}"

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from flows.alerts.deliver import send_alerts
 from flows.pipeline.run import RunContext
 from flows.publication.failures import error_of, publication_errors
 from flows.publication.publish_all import publish_after_sync, publish_all, with_work
 from tests.integration.flows.press import Press
-from tests.integration.flows.receivers import Webhook, webhook
+from tests.integration.flows.receivers import Webhook
 
 FAIL = [sys.executable, "-c", "print('remote: refused'); raise SystemExit(7)"]
 FAIL_OTHERWISE = [sys.executable, "-c", "raise SystemExit(8)"]
 WORK = [sys.executable, "-c", ""]
-
-
-@pytest.fixture
-def hook() -> Iterator[Webhook]:
-    with webhook() as made:
-        yield made
 
 
 def configure(desk: Press, hook: Webhook, **options: Any) -> None:

@@ -12,6 +12,7 @@ from flows.import_export.find_posts import PostPath
 from flows.import_export.read_posts import PostOutcome, PostReader
 from tests.integration.import_export.archive import Oracle, write_archive
 from tests.integration.import_export.archive_project import POSTS_IN_ARCHIVE, import_folder
+from tests.integration.import_export.desk import Desk
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +57,10 @@ def by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_files, "BATCH_SIZE", 50)
     monkeypatch.setattr(import_files, "MIN_FILES_FOR_PROCESSES", 0)
     monkeypatch.setattr(import_files, "process_count", lambda: 2)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    made = Desk(tmp_path)
+    made.configure()
+    return made
