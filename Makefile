@@ -19,7 +19,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install debian axe hexo actionlint demo check test test-unit test-integration test-e2e test-security test-slow test-lake test-frames test-all
+.PHONY: help install scale debian axe hexo actionlint demo check test test-unit test-integration test-e2e test-security test-slow test-scale test-frames test-all
 .PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-site bench-orchestration bench-feeds record pins package clean
 
 help: ## List the targets
@@ -84,18 +84,19 @@ test-all: test test-slow ## Run every test that is not nightly, as CI does (unde
 
 nightly: install ## Run the nightly tests, and the property tests with many examples
 	@$(PYTEST) $(PARALLEL) -m "nightly or not nightly" --hypothesis-profile nightly \
-	    --ignore tests/integration/warehouse/test_ducklake.py $(SLOW) tests/unit
+	    $(SLOW) tests/unit
 
-test-lake: .cache/lake/.installed ## Run the schema and the upsert on DuckLake (duckdb 1.5.5)
-	@.cache/lake/bin/python -m pytest -p no:cacheprovider -m "nightly or not nightly" \
-	    tests/integration/warehouse/test_ducklake.py
+scale: .cache/scale/.installed ## Install what several machines need: DuckLake, boto3, Dask, Ray, moto
 
-.cache/lake/.installed: $(STAMP) deploy/lake.txt
-	@echo "Installing duckdb 1.5.5 and its extensions into .cache/lake, over the packages of $(VENV)"
-	@rm -rf .cache/lake && $(BIN)/python -m venv --without-pip .cache/lake
-	@$(PIP) --python .cache/lake/bin/python $(PINNED) deploy/lake.txt
+test-scale: scale ## Run the tests of more than one machine: DuckLake, S3, work pool, Dask, Ray (duckdb 1.5.5)
+	@.cache/scale/bin/python -m pytest -p no:cacheprovider $(PARALLEL) $(ARGS) tests/scale
+
+.cache/scale/.installed: $(STAMP) deploy/scale.txt
+	@echo "Installing what several machines need into .cache/scale, over the packages of $(VENV)"
+	@rm -rf .cache/scale && $(BIN)/python -m venv --without-pip .cache/scale
+	@$(PIP) --python .cache/scale/bin/python $(PINNED) deploy/scale.txt
 	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
-	    > "$$(.cache/lake/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/other-packages.pth"
+	    > "$$(.cache/scale/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/other-packages.pth"
 	@touch $@
 
 test-frames: .cache/frames/.installed ## Run the lines of the README for pandas, Polars, Arrow and Ibis
@@ -159,9 +160,11 @@ bench-feeds: install ## Measure the sync of 294 feeds of one RSSHub instance
 record: install ## Save a page as a fixture: make record ARGS="finews page.json --case name"
 	@$(BIN)/python -m tests.record $(ARGS)
 
-pins: ## Resolve deploy/constraints.txt and deploy/lake.txt again (needs uv)
+pins: ## Resolve deploy/constraints.txt and deploy/scale.txt again (needs uv)
 	@$(COMPILE) --no-annotate --extra dev --constraint deploy/pins.in pyproject.toml --output-file deploy/constraints.txt
-	@sed -n '/^lake = /,/^]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml | $(COMPILE) --no-deps - --output-file deploy/lake.txt
+	@mkdir -p .cache && sed -nE '/^duckdb==/d; s/^([a-z0-9._-]+==.*[^ ]) *\\$$/\1/p' deploy/constraints.txt > .cache/pins.txt
+	@$(COMPILE) --no-annotate --extra scale --constraint .cache/pins.txt pyproject.toml \
+	    | awk 'NR == FNR {seen[$$1]; next} /==/ {new = !($$1 in seen)} new || /^#/' .cache/pins.txt - > deploy/scale.txt
 
 package: install ## Build wheel and sdist in dist/, compare them, run the demo from the wheel
 	@rm -rf dist build/package && mkdir -p build/package/empty && $(BIN)/hatchling build -d dist

@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 PINS = (ROOT / "deploy" / "constraints.txt").read_text(encoding="utf-8")
-LAKE_PINS = (ROOT / "deploy" / "lake.txt").read_text(encoding="utf-8")
+SCALE_PINS = (ROOT / "deploy" / "scale.txt").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
 TOP_LEVEL = {
     "pyproject.toml", "README.md", "flows", "parsers", "warehouse", "tests", "deploy",
@@ -42,7 +42,7 @@ def made_targets(text: str) -> set[str]:
     return {target for line in called for target in line.split()}
 
 
-@pytest.mark.parametrize(("pins", "fewest"), [(PINS, 80), (LAKE_PINS, 3)])
+@pytest.mark.parametrize(("pins", "fewest"), [(PINS, 80), (SCALE_PINS, 3)])
 def test_every_pin_is_exact_and_has_a_hash(pins, fewest):
     lines = re.sub(r"\\\n\s*", "", pins).splitlines()
     requirements = [line for line in lines if line and not line.startswith("#")]
@@ -51,7 +51,7 @@ def test_every_pin_is_exact_and_has_a_hash(pins, fewest):
     assert [line for line in requirements if "==" not in line or "--hash=sha256:" not in line] == []
 
 
-@pytest.mark.parametrize("pins", [PINS, LAKE_PINS])
+@pytest.mark.parametrize("pins", [PINS, SCALE_PINS])
 def test_pins_name_no_index_and_no_host(pins):
     assert not re.search(r"https?:|index-url|find-links|file:", pins)
 
@@ -102,7 +102,7 @@ def test_all_tests_are_those_of_every_level():
     (slow,) = re.findall(r"^SLOW := (.*)$", makefile, re.MULTILINE)
     files = (file.relative_to(ROOT / "tests") for file in (ROOT / "tests").rglob("test_*.py"))
 
-    assert {"tests/unit", *slow.split()} == {f"tests/{file.parts[0]}" for file in files}
+    assert {"tests/unit", "tests/scale", *slow.split()} == {f"tests/{file.parts[0]}" for file in files}
 
 
 @pytest.mark.parametrize("name", ["ci", "nightly", "release"])

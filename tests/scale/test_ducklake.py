@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.integration.warehouse import lakes, postgres
+from tests.scale import lakes, postgres
 from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows_of, upsert
 
 # The history of an article is the same in a lake: these tests run again, on the `db` below.
@@ -101,8 +101,8 @@ def tell(db: DuckDBPyConnection) -> list[UpsertCounts]:
     ]
 
 
-def test_a_lake_and_a_file_hold_the_same_history(lake: DuckDBPyConnection, path: Path) -> None:
-    with connect(path) as db:
+def test_a_lake_and_a_file_hold_the_same_history(lake: DuckDBPyConnection, tmp_path: Path) -> None:
+    with connect(tmp_path / "copydesk.duckdb") as db:
         assert tell(lake) == tell(db)
         assert everything(lake) == everything(db)
     assert verify(lake, is_deep=True).problems == ()
@@ -147,7 +147,7 @@ def test_two_processes_write_to_one_lake_at_once_and_nothing_is_doubled(
     command = [
         sys.executable,
         "-m",
-        "tests.integration.warehouse.lakes",
+        "tests.scale.lakes",
         server,
         str(tmp_path),
         "both",

@@ -1,6 +1,6 @@
 """DuckLake for tests; also another process that writes to one.
 
-``python -m tests.integration.warehouse.lakes CATALOG DATA SCHEMA NAME BATCHES`` adds the same articles as every
+``python -m tests.scale.lakes CATALOG DATA SCHEMA NAME BATCHES`` adds the same articles as every
 other process that does this, and prints how often it had to start a batch again.
 """
 
