@@ -12,6 +12,7 @@ WarehouseError
 ├── WarehouseFull         no space left, or a size limit was reached
 ├── WarehouseReadOnly     the file or its folder cannot be written
 ├── WriteConflict         another transaction of this process kept changing the same rows
+├── LockLost              PostgreSQL ended the connection that held the locks of this process
 ├── BadRow                a row with a value that cannot be stored
 ├── NotFound              no row, or several, have the given id
 └── BadQuery              SQL that is not one read-only statement, or that fails
@@ -76,6 +77,10 @@ class WarehouseReadOnly(WarehouseError):
 
 class WriteConflict(WarehouseError):
     """Another transaction kept changing the same rows."""
+
+
+class LockLost(WarehouseError):
+    """The connection that held the locks of a lake was lost; nothing more is stored."""
 
 
 class BadRow(WarehouseError):

@@ -102,3 +102,12 @@ def _run(user: pwd.struct_passwd | None, *arguments: object) -> None:
     )  # type: ignore[call-overload]  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{arguments[0]} failed: {done.stderr.strip()}")
+
+
+def new_database(conninfo: str, name: str) -> str:
+    """Create an empty database on a server; return its connection string."""
+    import psycopg
+
+    with psycopg.connect(conninfo, autocommit=True) as db:
+        db.execute(f"CREATE DATABASE {name}")
+    return psycopg.conninfo.make_conninfo(conninfo, dbname=name)

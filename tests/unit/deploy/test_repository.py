@@ -102,7 +102,9 @@ def test_all_tests_are_those_of_every_level():
     (slow,) = re.findall(r"^SLOW := (.*)$", makefile, re.MULTILINE)
     files = (file.relative_to(ROOT / "tests") for file in (ROOT / "tests").rglob("test_*.py"))
 
-    assert {"tests/unit", "tests/scale", *slow.split()} == {f"tests/{file.parts[0]}" for file in files}
+    assert {"tests/unit", "tests/scale", *slow.split()} == {
+        f"tests/{file.parts[0]}" for file in files
+    }
 
 
 @pytest.mark.parametrize("name", ["ci", "nightly", "release"])

@@ -1,0 +1,1 @@
+"""A warehouse on DuckLake, with its catalog in PostgreSQL or in a DuckDB file."""
