@@ -17,6 +17,8 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# Tests start some hundred processes: without its bytecode each would compile the product again.
+unexport PYTHONDONTWRITEBYTECODE
 export DO_NOT_TRACK := 1
 
 .PHONY: help install scale debian axe hexo actionlint demo check test test-unit test-integration test-e2e test-security test-slow test-scale test-frames test-all

@@ -38,11 +38,13 @@ def pinned() -> dict[str, str]:
 
 def made_targets(text: str) -> set[str]:
     """The Makefile targets that a script or workflow calls."""
-    called = re.findall(r"\bmake ((?:[a-z][a-z0-9-]*(?: +|$))+)", text, re.MULTILINE)
+    called = re.findall(
+        r"\bmake (?:--jobs \d+ )?((?:[a-z][a-z0-9-]*(?: +|$))+)", text, re.MULTILINE
+    )
     return {target for line in called for target in line.split()}
 
 
-@pytest.mark.parametrize(("pins", "fewest"), [(PINS, 80), (SCALE_PINS, 3)])
+@pytest.mark.parametrize(("pins", "fewest"), [(PINS, 80), (SCALE_PINS, 60)])
 def test_every_pin_is_exact_and_has_a_hash(pins, fewest):
     lines = re.sub(r"\\\n\s*", "", pins).splitlines()
     requirements = [line for line in lines if line and not line.startswith("#")]
