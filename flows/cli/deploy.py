@@ -21,7 +21,7 @@ def deploy(console: Console, pool: str) -> int:
     `copydesk serve` does this by itself. This command is for workers on other machines: each runs
     `prefect worker start --pool NAME --type process`, with the configuration file at the same path.
     """
-    from flows.serve.deployments import deploy as register
+    from flows.serve.pool import deploy as register
     from flows.settings import resolve_config_file
 
     done = register(console.settings(), resolve_config_file(console.config), pool)

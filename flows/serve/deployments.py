@@ -14,7 +14,6 @@ of one source apart.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -29,11 +28,10 @@ from zoneinfo import ZoneInfo
 
 from flows import prefect_api
 from flows import settings as configuration
-from flows.errors import ConfigurationError, RunFailed
-from flows.publish_settings import publication_schedules
+from flows.errors import RunFailed
 from flows.serve.lost_runs import STOPPING, end_lost_runs, read_all
-from flows.serve.schedule_groups import feed_groups, spread
-from flows.settings import Settings, maintenance_schedule, source_schedules
+from flows.serve.plan import TAG, PlannedDeployment, plan
+from flows.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -42,42 +40,14 @@ if TYPE_CHECKING:
 
     from flows.schedules import Schedule
 
-TAG = "copydesk"
 LONG_RUNS = "long-runs"
 RUNS_PER_SOURCE = 1
 """Runs of one source's deployment at a time; a later run is cancelled."""
 REGISTER_SECONDS = 120.0
 _MAX_NAMES = 10
-_ON_DEMAND = {  # flow, and deployment of the same name: entrypoint
-    "backfill": "flows.backfill.backfill",
-    "import": "flows.import_posts.import_posts",
-    "reparse": "flows.reparse.reparse",
-    "maintenance": "flows.maintenance.maintenance",
-}
 # Intervals count from here in the source's zone. Counted from each registration, a daily interval
 # would never come due on a machine that restarts every day.
 _INTERVAL_ANCHOR = datetime(2020, 1, 1)  # noqa: DTZ001  # gets the zone of its source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedDeployment:
-    """One deployment of a configuration.
-
-    Attributes:
-        flow_name: Name of the flow at the server.
-        entrypoint: Module path of the flow, ``package.module.flow``.
-        schedule: Its schedule; ``None`` for a flow that runs on request.
-        is_long: Its runs may take hours, and wait in the queue ``long-runs``.
-    """
-
-    name: str
-    flow_name: str
-    entrypoint: str
-    parameters: dict[str, Any]
-    tags: tuple[str, ...]
-    description: str
-    schedule: Schedule | None = None
-    is_long: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,80 +92,6 @@ class Registration:
                 f"set to Crashed because the process is gone: {', '.join(self.crashed)}. "
                 "What these runs stored is kept"
             )
-
-
-def plan(settings: Settings, config: Path | None) -> list[PlannedDeployment]:
-    """Return every deployment of a configuration."""
-    parameters = {"config": str(config.absolute()) if config else None}
-    schedules = source_schedules(settings)
-    groups = feed_groups(settings, schedules)
-    grouped = {slug for group in groups for slug in group.sources}
-    own = spread({slug: one for slug, one in schedules.items() if slug not in grouped})
-    planned = [
-        PlannedDeployment(
-            name=group.name,
-            flow_name="sync",
-            entrypoint="flows.sync.sync",
-            parameters={"sources": list(group.sources), **parameters},
-            tags=(TAG, "feeds"),
-            description=f"Fetch new articles of {len(group.sources)} feeds in one run. A feed with "
-            'schedule = "" in its section is left out.',
-            schedule=group.schedule,
-            is_long=False,
-        )
-        for group in groups
-    ]
-    planned += [
-        PlannedDeployment(
-            name=slug,
-            flow_name="sync",
-            entrypoint="flows.sync.sync",
-            parameters={"sources": [slug], **parameters},
-            tags=(TAG, slug),
-            description=f"Fetch new articles of {slug} into the warehouse.",
-            schedule=own.get(slug),
-            is_long=False,
-        )
-        for slug in settings.sources
-        if slug not in grouped
-    ]
-    planned.append(
-        PlannedDeployment(
-            name="all",
-            flow_name="sync",
-            entrypoint="flows.sync.sync",
-            parameters=parameters,
-            tags=(TAG,),
-            description="Fetch new articles of every source into the warehouse.",
-        )
-    )
-    own_schedules = publication_schedules(settings.publish, settings.defaults.time_zone)
-    planned += [
-        PlannedDeployment(
-            name=name,
-            flow_name="publish",
-            entrypoint="flows.publish.publish",
-            parameters={"names": [name], **parameters},
-            tags=(TAG, "publish"),
-            description=f"Publish {name} into its folder, and run its command.",
-            schedule=own_schedules.get(name),
-            is_long=False,
-        )
-        for name in settings.publish
-    ]
-    planned += [
-        PlannedDeployment(
-            name=name,
-            flow_name=name,
-            entrypoint=entrypoint,
-            parameters=parameters,
-            tags=(TAG, name),
-            description="",
-            schedule=maintenance_schedule(settings) if name == "maintenance" else None,
-        )
-        for name, entrypoint in _ON_DEMAND.items()
-    ]
-    return planned
 
 
 def register_in_subprocess(
@@ -250,30 +146,6 @@ def register_in_subprocess(
         deleted=tuple(found["deleted"]),
         crashed=tuple(found["crashed"]),
     )
-
-
-def deploy(settings: Settings, config: Path | None, pool: str) -> Registration:
-    """Register the deployments at the server that PREFECT_API_URL names.
-
-    Raises:
-        ConfigurationError: PREFECT_API_URL is not set.
-        RunFailed: The server cannot be used, or a deployment belongs to another pool.
-    """
-    api_url = prefect_api.configured_server(os.environ)
-    if api_url is None:
-        raise ConfigurationError(
-            f"set {prefect_api.API_URL} to the address of the Prefect server's API; "
-            "on one machine `copydesk serve` needs no server of its own"
-        )
-    prefect_api.prepare_client(os.environ, settings, api_url, is_own=False)
-    if problem := prefect_api.server_problem(api_url):
-        from flows.secrets.redact import redact_url
-
-        raise RunFailed(f"the Prefect server {redact_url(api_url)} {problem}")
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        return register(client, settings, config, pool)
 
 
 def register(

@@ -8,7 +8,7 @@ import pytest
 
 from flows import schedules, settings
 from flows.errors import ConfigurationError
-from flows.serve import deployments, run_local
+from flows.serve import plan, run_local
 from flows.settings import RESERVED_NAMES
 
 SOURCE = '[sources.{slug}]\nparser = "ofweek"\nbase_url = "http://127.0.0.1:1"\n'
@@ -62,7 +62,7 @@ def test_source_with_a_reserved_name_is_refused(tmp_path, slug):
 
 
 def test_names_of_our_own_schedules_are_the_reserved_ones():
-    planned = {one.name for one in deployments.plan(settings.Settings(sources={}), None)}
+    planned = {one.name for one in plan.plan(settings.Settings(sources={}), None)}
 
     assert planned >= RESERVED_NAMES
 

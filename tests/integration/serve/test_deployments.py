@@ -12,8 +12,10 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 from flows import settings
 from flows.errors import ConfigurationError, RunFailed
-from flows.serve.deployments import LONG_RUNS, deploy, plan, register
+from flows.serve.deployments import LONG_RUNS, register
 from flows.serve.lost_runs import STOPPING
+from flows.serve.plan import plan
+from flows.serve.pool import deploy
 
 ALL = {
     "sync/a", "sync/b", "sync/all", "backfill/backfill", "import/import", "reparse/reparse",

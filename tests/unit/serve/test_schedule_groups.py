@@ -8,7 +8,8 @@ import pytest
 
 from flows import settings
 from flows.schedules import parse_schedule
-from flows.serve.deployments import deployment_schedule, plan
+from flows.serve.deployments import deployment_schedule
+from flows.serve.plan import plan
 from flows.serve.schedule_groups import MAX_OFFSET_SECONDS, MIN_FEEDS, spread
 
 FEED = """
