@@ -50,7 +50,7 @@ class ServerInfo:
 def prefect_home(settings: Settings) -> Path:
     """Return PREFECT_HOME, or the folder ``prefect`` beside the warehouse."""
     chosen = os.environ.get("PREFECT_HOME")
-    home = Path(chosen) if chosen else settings.warehouse.path.parent / "prefect"
+    home = Path(chosen) if chosen else settings.warehouse.folder / "prefect"
     return home.expanduser().absolute()
 
 

@@ -23,7 +23,6 @@ from pydantic import (
     Field,
     ValidationError,
     field_validator,
-    model_validator,
 )
 
 from flows import schedules
@@ -43,6 +42,7 @@ from flows.source_settings import (
     complete_sources,
 )
 from flows.text import DEFAULT_USER_AGENT
+from flows.warehouse_settings import WarehouseSettings, check_lake
 from parsers import registry
 from parsers.model import BadEntry, Source
 from parsers.sources.rsshub import ANY_INSTANCE, feed_url
@@ -57,23 +57,6 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class WarehouseSettings(_Section):
-    """``[warehouse]``: the database of articles."""
-
-    path: Path = Path("data/copydesk.duckdb")
-    snapshot: Path = Path("data/copydesk.read.duckdb")
-    lock_timeout_seconds: float = Field(default=60.0, ge=0, le=86_400)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_snapshot(cls, given: Any) -> Any:
-        """Put the snapshot next to its own warehouse, because two warehouses cannot share one."""
-        if isinstance(given, dict) and "path" in given and "snapshot" not in given:
-            path = Path(str(given["path"]))
-            return {**given, "snapshot": path.with_name(f"{path.stem}.read{path.suffix}")}
-        return given
 
 
 class ArchiveSettings(_Section):
@@ -248,6 +231,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         ]
         raise ConfigurationError(redact_text("\n".join(lines))) from None
     try:
+        check_lake(settings.warehouse)
         _check_zone("defaults.time_zone", settings.defaults.time_zone)
         settings.usable_sources()  # a command that needs another one reports it
         for slug, source in settings.sources.items():
@@ -400,12 +384,12 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         return section.model_copy(update=paths)
 
     sections: dict[str, Any] = {
-        "warehouse": absolute(settings.warehouse, "path", "snapshot"),
+        "warehouse": settings.warehouse.with_absolute_paths(folder),
         "archive": absolute(settings.archive, "path"),
     }
     own = {
         "the archive": sections["archive"].path,
-        "the state of publications": sections["warehouse"].path.parent / "publish",
+        "the state of publications": sections["warehouse"].folder / "publish",
     }
     sections["publish"] = with_absolute_folders(settings.publish, folder, own)
     return settings.model_copy(update=sections)

@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -36,7 +36,10 @@ from warehouse.errors import (
     WriteConflict,
 )
 from warehouse.file_size import is_short, missing_bytes
-from warehouse.instance import CONFIG, MEMORY, NAME
+from warehouse.instance import CONFIG, MEMORY, NAME, temp_folder
+from warehouse.lake import connection as lake_connection
+from warehouse.lake.attach import attach, seal
+from warehouse.location import Lake, Location
 from warehouse.quote import literal
 
 _RETRY_SECONDS = 0.01
@@ -46,7 +49,7 @@ _opening = Lock()
 
 @contextmanager
 def connect(
-    path: Path | str,
+    path: Location | str,
     *,
     wait_seconds: float = 30.0,
     notify: Callable[[str], None] | None = None,
@@ -55,7 +58,7 @@ def connect(
     """Open the warehouse for writing; create or upgrade it when needed.
 
     Args:
-        path: The file; ``:memory:`` is a new warehouse that ends with the connection.
+        path: The file, or a lake; ``:memory:`` is a new warehouse that ends with the connection.
         wait_seconds: How long to wait for another process that holds it.
         notify: Called with a message before a wait, and before an upgrade. An upgrade keeps
             the old file as ``<path>.before-<schema>``.
@@ -70,6 +73,12 @@ def connect(
         with duckdb.connect(MEMORY, config=dict(CONFIG)) as db, interruptible(db):
             _prepare(db)
             migrate.apply(db, migrate.migrations())
+            yield db
+        return
+    if isinstance(path, Lake):
+        with lake_connection.connect(
+            path, wait_seconds=wait_seconds, notify=notify, restore_steps=restore_steps
+        ) as db:
             yield db
         return
     path = resolve_path(path)
@@ -92,13 +101,14 @@ def resolve_path(path: Path | str) -> Path:
 
 
 @contextmanager
-def connect_read_only(path: Path | str) -> Iterator[DuckDBPyConnection]:
-    """Open a snapshot, or a warehouse without a writer, for reading.
+def connect_read_only(path: Location | str) -> Iterator[DuckDBPyConnection]:
+    """Open a snapshot, a lake, or a warehouse without a writer, for reading.
 
     Raises:
         WarehouseMissing: There is none.
         WarehouseTooOld: The next run upgrades it.
         WarehouseBusy: A writer holds it.
+        WarehouseUnreachable: The server of the catalog does not answer.
         WarehouseDamaged: It was cut, or a block cannot be read.
     """
     with opened(path) as db:
@@ -107,33 +117,34 @@ def connect_read_only(path: Path | str) -> Iterator[DuckDBPyConnection]:
 
 @contextmanager
 def opened(
-    path: Path | str, config: Mapping[str, str] | None = None, *, is_sealed: bool = False
+    path: Location | str, config: Mapping[str, str] | None = None, *, is_sealed: bool = False
 ) -> Iterator[DuckDBPyConnection]:
-    """Open a file for reading, as the database ``copydesk`` of a DuckDB instance of its own.
+    """Open a file or a lake for reading, as the database ``copydesk`` of a DuckDB instance of its own.
 
     All connections to one file by its name share an instance: a second reader in this process
     with another configuration would be refused, or find the configuration locked.
 
     Args:
-        path: The file.
+        path: The file or the lake.
         config: Additional configuration of the instance.
-        is_sealed: Nothing outside the file can be reached, and no setting changed.
+        is_sealed: Nothing outside the warehouse can be reached, and no setting changed.
     """
-    path = Path(path)
+    path = path if isinstance(path, Lake) else Path(path)
+    file = path.file if isinstance(path, Lake) else path
     with translate_errors(path):
-        if not path.exists():
+        if file and not file.exists():
             raise missing_error(path)
-        path = path.resolve()
-    with lock.shared_lock(path):
+        file = file and file.resolve()
+        path = path if isinstance(path, Lake) else path.resolve()
+    with lock.shared_lock(file) if file else nullcontext():
         db = duckdb.connect(MEMORY, config={**CONFIG, **(config or {})})
         try:
             _prepare(db)
             with translate_errors(path):
-                may_be_cut = is_short(path)
                 _attach_for_reading(db, path)
-                if may_be_cut:
-                    check_size(db, path)
             if is_sealed:
+                if isinstance(path, Lake):
+                    seal(db, path)
                 db.execute("SET enable_external_access = false")
                 db.execute("SET lock_configuration = true")
             with interruptible(db):
@@ -150,10 +161,17 @@ def check_size(db: DuckDBPyConnection, path: Path) -> None:
         raise damaged_error(path, f"cut: the last {missing:,} bytes are missing")
 
 
-def _attach_for_reading(db: DuckDBPyConnection, path: Path) -> None:
-    db.execute(f"ATTACH {literal(path)} AS {NAME} (READ_ONLY)")
-    db.execute(f"USE {NAME}")
-    db.execute(f"SET temp_directory = {literal(f'{path}.tmp')}")
+def _attach_for_reading(db: DuckDBPyConnection, path: Location) -> None:
+    if isinstance(path, Lake):
+        attach(db, path, NAME, is_read_only=True)
+        db.execute(f"USE {NAME}")
+    else:
+        may_be_cut = is_short(path)
+        db.execute(f"ATTACH {literal(path)} AS {NAME} (READ_ONLY)")
+        db.execute(f"USE {NAME}")
+        if may_be_cut:
+            check_size(db, path)
+    db.execute(f"SET temp_directory = {literal(temp_folder(path))}")
     if 0 < (found := migrate.version(db)) < migrate.FIRST_VERSION:
         raise WarehouseTooOld(
             f"{path}: has schema {found} of an earlier copydesk; the next run upgrades it "
@@ -253,19 +271,23 @@ def _rollback(db: DuckDBPyConnection) -> None:
 
 
 def _name(db: DuckDBPyConnection) -> str:
-    """Return the file of a connection, for messages."""
+    """Return the place of a connection, for messages."""
     with suppress(duckdb.Error):
-        if path := file_of(db):
-            return str(path)
+        if place := location_of(db):
+            return str(place)
     return "the warehouse"
 
 
-def file_of(db: DuckDBPyConnection) -> Path | None:
-    """Return the file of a connection; ``None`` for one in memory."""
+def location_of(db: DuckDBPyConnection) -> Location | None:
+    """Return the file or the lake of a connection; ``None`` for one in memory."""
     found = db.execute(
-        "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+        "SELECT path, type, options['data_path'] FROM duckdb_databases() "
+        "WHERE database_name = current_database()"
     ).fetchone()
-    return Path(found[0]) if found and found[0] else None
+    if not found or not found[0]:
+        return None
+    path, kind, data = found
+    return Lake(path, data.rstrip("/")) if kind == "ducklake" else Path(path)
 
 
 def _open(

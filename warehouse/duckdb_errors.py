@@ -9,7 +9,6 @@ import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -22,8 +21,10 @@ from warehouse.errors import (
     WarehouseMissing,
     WarehouseReadOnly,
     WarehouseTooNew,
+    WarehouseUnreachable,
     WriteConflict,
 )
+from warehouse.location import Location
 
 _INTERRUPTED = "Query interrupted"
 _HELD = re.compile(r"Conflicting lock is held in (.*?)\(PID (\d+)\)")
@@ -41,7 +42,7 @@ _DAMAGED = (
 
 
 @contextmanager
-def translate_errors(path: Path | str) -> Iterator[None]:
+def translate_errors(path: Location | str) -> Iterator[None]:
     """Translate errors of DuckDB and the system inside the context.
 
     Raises:
@@ -74,7 +75,7 @@ def interruptible(db: DuckDBPyConnection) -> Iterator[None]:
         raise KeyboardInterrupt from error
 
 
-def translate_error(error: duckdb.Error, path: Path | str) -> WarehouseError:
+def translate_error(error: duckdb.Error, path: Location | str) -> WarehouseError:
     """Return the error that explains DuckDB's and what to do."""
     text = str(error)
     first = text.splitlines()[0] if text else type(error).__name__
@@ -86,6 +87,10 @@ def translate_error(error: duckdb.Error, path: Path | str) -> WarehouseError:
     if "Could not set lock on file" in text:
         holder = _HELD.search(text)
         return busy_error(path, int(holder[2]) if holder else None)
+    if "Unable to connect to Postgres" in text:
+        return unreachable_error(text)
+    if "Existing DuckLake at metadata catalog" in text and "does not exist" in text:
+        return missing_error(path)
     if "Is a directory" in text:
         return _a_folder(path)
     if "sqlite_scanner" in text:
@@ -115,7 +120,7 @@ def translate_error(error: duckdb.Error, path: Path | str) -> WarehouseError:
     return WarehouseError(f"{path}: {first}")
 
 
-def busy_error(path: Path | str, pid: int | None, who: str = "") -> WarehouseBusy:
+def busy_error(path: Location | str, pid: int | None, who: str = "") -> WarehouseBusy:
     """Return the error for a file that another process holds."""
     name = f"process {pid}" if pid else "another process"
     return WarehouseBusy(
@@ -125,7 +130,7 @@ def busy_error(path: Path | str, pid: int | None, who: str = "") -> WarehouseBus
     )
 
 
-def damaged_error(path: Path | str, what: str) -> WarehouseDamaged:
+def damaged_error(path: Location | str, what: str) -> WarehouseDamaged:
     """Return the error for a file or write-ahead log that cannot be read."""
     return WarehouseDamaged(
         f"{path}: damaged ({what}). Nothing was changed. Keep {path} and {path}.wal, "
@@ -133,28 +138,37 @@ def damaged_error(path: Path | str, what: str) -> WarehouseDamaged:
     )
 
 
-def missing_error(path: Path | str) -> WarehouseMissing:
+def unreachable_error(reason: str) -> WarehouseUnreachable:
+    """Return the error for a catalog whose server cannot be used."""
+    reason = " ".join(reason[max(reason.find("connection to server"), 0) :].split())
+    return WarehouseUnreachable(
+        f"PostgreSQL: no connection ({reason}): check that the server runs, [warehouse] url, and "
+        "the variables PGUSER and PGPASSWORD of this process. Stored batches are complete"
+    )
+
+
+def missing_error(path: Location | str) -> WarehouseMissing:
     """Return the error for a missing file."""
     return WarehouseMissing(
         f"{path}: no such warehouse: `copydesk sync` or `copydesk import` creates one"
     )
 
 
-def _a_folder(path: Path | str) -> WarehouseMissing:
+def _a_folder(path: Location | str) -> WarehouseMissing:
     return WarehouseMissing(
         f"{path}: a folder, expected a file: set [warehouse] path to the file, such as "
         "data/copydesk.duckdb"
     )
 
 
-def _read_only(path: Path | str, what: str) -> WarehouseReadOnly:
+def _read_only(path: Location | str, what: str) -> WarehouseReadOnly:
     return WarehouseReadOnly(
         f"{path}: no permission, or a read-only disk ({what}): give this user access to the file "
         "and its folder, or name another file ([warehouse] path, for a warehouse)"
     )
 
 
-def _of_system(error: OSError, path: Path | str) -> WarehouseError:
+def _of_system(error: OSError, path: Location | str) -> WarehouseError:
     what = error.strerror or str(error)
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return WarehouseFull(f"{path}: no space left ({what}): free some space, then try again")

@@ -6,6 +6,8 @@ WarehouseError
 ├── WarehouseTooNew       a newer copydesk or DuckDB wrote it
 ├── WarehouseTooOld       an earlier copydesk wrote it, and it is not upgraded here
 ├── MigrationChanged      an applied migration is not the one of this copydesk
+├── WarehouseUnreachable  the server of its catalog does not answer
+├── ExtensionMissing      this environment cannot open lakes
 ├── WarehouseMissing      there is no file, or it is not a warehouse
 │   └── WarehouseLost     files of a warehouse are there that is missing itself
 ├── WrongSnapshot         the snapshot belongs to another warehouse
@@ -53,6 +55,14 @@ class WarehouseTooOld(WarehouseError):
 
 class MigrationChanged(WarehouseError):
     """A migration in the file's ledger differs from the one of this copydesk."""
+
+
+class WarehouseUnreachable(WarehouseError):
+    """The server of a catalog does not answer, or refuses the user."""
+
+
+class ExtensionMissing(WarehouseError):
+    """A package that lakes need is missing, or DuckDB has another version."""
 
 
 class WarehouseMissing(WarehouseError):

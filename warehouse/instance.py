@@ -1,11 +1,13 @@
 """The DuckDB instance of this process, to which a warehouse is attached while it is open.
 
 An instance takes 15 ms of CPU to make, and a file 5 ms to attach. A run opens its warehouse for
-moments, so that other processes can, too.
+moments, so that other processes can, too. The extensions of a lake take 300 ms to load.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,8 @@ from threading import Lock
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from warehouse.lake.attach import attach as attach_lake
+from warehouse.location import Lake, Location
 from warehouse.quote import literal
 
 STORAGE_VERSION = "v1.5.0"
@@ -32,20 +36,20 @@ _THREADS = "1"
 
 @dataclass(slots=True)
 class _Instance:
-    """An instance for one file, which is attached while it has connections."""
+    """An instance for one file or lake, which is attached while it has connections."""
 
     root: DuckDBPyConnection
     connections: list[DuckDBPyConnection] = field(default_factory=list)
 
 
-_instances: dict[Path, _Instance] = {}
+_instances: dict[Location, _Instance] = {}
 _mutex = Lock()
 
 
-def attach(path: Path) -> DuckDBPyConnection:
-    """Return a new connection to a DuckDB file, which is created if it is missing.
+def attach(path: Location) -> DuckDBPyConnection:
+    """Return a new connection to a DuckDB file or a lake, which is created if it is missing.
 
-    All connections of this process to a file share an instance. ``detach`` closes one of them.
+    All connections of this process to one share an instance. ``detach`` closes one of them.
 
     Raises:
         duckdb.Error: Such as that of a file which another process holds.
@@ -65,7 +69,7 @@ def attach(path: Path) -> DuckDBPyConnection:
     return db
 
 
-def detach(db: DuckDBPyConnection, path: Path) -> None:
+def detach(db: DuckDBPyConnection, path: Location) -> None:
     """Close a connection of ``attach``; nothing if it is closed already.
 
     The last one of a file writes its log into the file.
@@ -88,7 +92,7 @@ def detach(db: DuckDBPyConnection, path: Path) -> None:
             raise
 
 
-def _attached(path: Path) -> _Instance:
+def _attached(path: Location) -> _Instance:
     """Return the instance of a file, which is attached to it."""
     one = _instances.get(path) or _new(path)
     if one.connections:
@@ -107,22 +111,32 @@ def _attached(path: Path) -> _Instance:
     return one
 
 
-def _attach(one: _Instance, path: Path) -> None:
+def _attach(one: _Instance, path: Location) -> None:
+    if isinstance(path, Lake):
+        attach_lake(one.root, path, NAME)
+        return
     is_new = not path.exists() or not path.stat().st_size
     version = f", STORAGE_VERSION '{STORAGE_VERSION}'" if is_new else ""
     one.root.execute(f"ATTACH {literal(path)} AS {NAME} (READ_WRITE{version})")
 
 
-def _new(path: Path) -> _Instance:
+def _new(path: Location) -> _Instance:
     for other in [other for other, one in _instances.items() if not one.connections]:
         _drop(other)
     root = duckdb.connect(
-        MEMORY, config={**CONFIG, "threads": _THREADS, "temp_directory": f"{path}.tmp"}
+        MEMORY, config={**CONFIG, "threads": _THREADS, "temp_directory": temp_folder(path)}
     )
     one = _instances[path] = _Instance(root)
     return one
 
 
-def _drop(path: Path) -> None:
+def temp_folder(path: Location) -> str:
+    """Return where DuckDB puts what does not fit in memory."""
+    if isinstance(path, Lake):
+        return str(Path(tempfile.gettempdir()) / f"copydesk-{os.getpid()}.tmp")
+    return f"{path}.tmp"
+
+
+def _drop(path: Location) -> None:
     with suppress(duckdb.Error):
         _instances.pop(path).root.close()

@@ -14,12 +14,12 @@ from functools import cache
 from hashlib import sha256
 from importlib import resources
 from importlib.resources.abc import Traversable
-from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from warehouse.errors import MigrationChanged, WarehouseTooNew, WarehouseTooOld
+from warehouse.location import Location
 
 FIRST_VERSION = 6
 """Schema 5 (copydesk 0.1.0) is upgraded to it; earlier ones were never released."""
@@ -125,7 +125,7 @@ def pending(db: DuckDBPyConnection, path: str, known: Sequence[Migration]) -> tu
     return tuple(known[len(applied) :])
 
 
-def check_version(db: DuckDBPyConnection, path: Path | str) -> None:
+def check_version(db: DuckDBPyConnection, path: Location | str) -> None:
     """Check that a file has every table and view of this copydesk; for readers that need all.
 
     Raises:

@@ -76,7 +76,7 @@ def compact_warehouse(
         wait_seconds=warehouse.lock_timeout_seconds,
         notify=notify,
     )
-    with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as store:
+    with db.connect(warehouse.location, wait_seconds=warehouse.lock_timeout_seconds) as store:
         published = snapshot.publish(store, warehouse.snapshot)
     left = snapshot.remove_other_snapshots(warehouse.snapshot, published.path)
     return CompactionResult(path=warehouse.path, result=result, open_snapshots=tuple(left))

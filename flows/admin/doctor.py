@@ -37,6 +37,7 @@ from warehouse.errors import (
     WarehouseTooOld,
     WrongSnapshot,
 )
+from warehouse.location import Lake, Location
 
 TESTED_VERSIONS = {"duckdb": ("1.5.5", "2.0.1"), "prefect": ("3.9.1",)}
 MIN_FREE_BYTES = 2_000_000_000
@@ -239,10 +240,12 @@ def _check_warehouse(settings: Settings, *, verify: bool) -> Iterator[CheckResul
 
 def _check_snapshot(settings: Settings) -> Iterator[CheckResult]:
     warehouse = settings.warehouse
+    if isinstance(warehouse.location, Lake):
+        return
     try:
         snapshot = current_snapshot(settings)
         with connect_read_only(snapshot.path) as db:
-            check_size(db, snapshot.path)
+            check_size(db, warehouse.snapshot)
             db.execute("SELECT count(*) FROM articles").fetchall()
     except (WarehouseError, duckdb.Error) as error:
         link = warehouse.snapshot
@@ -282,7 +285,7 @@ def _has_run(path: Path) -> bool:
 
 def _compare(settings: Settings, on_progress: OnProgress) -> Iterator[CheckResult]:
     """Compare the snapshot with the warehouse, and stored text and archive with the snapshot."""
-    path: Path | None = None
+    path: Location | None = None
     with suppress(WarehouseMissing, WrongSnapshot):
         path = current_snapshot(settings).path
     try:
@@ -291,7 +294,8 @@ def _compare(settings: Settings, on_progress: OnProgress) -> Iterator[CheckResul
                 is_older = bool(migrate.pending(db, str(path), migrate.migrations()))
             path = None if is_older else path
         if path is not None:
-            yield from check_snapshot(settings.warehouse.snapshot, settings.warehouse.path)
+            if not isinstance(path, Lake):
+                yield from check_snapshot(settings.warehouse.snapshot, settings.warehouse.path)
             yield from check_hashes(path, on_progress)
         if settings.archive.path.exists():
             yield from check_archive(settings.archive.path, path, on_progress)

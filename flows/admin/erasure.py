@@ -390,5 +390,5 @@ def restore(settings: Settings, request: ErasureRequest) -> dict[str, bool]:
 def _connect(settings: Settings) -> Iterator[DuckDBPyConnection]:
     warehouse = settings.warehouse
     require_warehouse(settings)
-    with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as store:
+    with db.connect(warehouse.location, wait_seconds=warehouse.lock_timeout_seconds) as store:
         yield store

@@ -158,7 +158,7 @@ def accept(settings: Settings, source: str, *, notify: Notify) -> list[StoredFin
     require_warehouse(settings)
     at, warehouse = datetime.now(UTC), settings.warehouse
     wait = warehouse.lock_timeout_seconds
-    with db.connect(warehouse.path, wait_seconds=wait, notify=notify) as store:
+    with db.connect(warehouse.location, wait_seconds=wait, notify=notify) as store:
         with db.transaction(store, wait_seconds=wait):
             if not health.channel_states(store, source):
                 raise NotFound(

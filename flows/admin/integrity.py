@@ -34,6 +34,7 @@ from warehouse.care.integrity import stored_records, verify
 from warehouse.care.snapshot import compare
 from warehouse.checkpoint_log import log_file
 from warehouse.errors import WarehouseError
+from warehouse.location import Location
 
 _MAX_EXAMPLES = 5
 _PROGRESS_RECORDS = 20_000
@@ -124,7 +125,7 @@ def check_snapshot(link: Path, path: Path) -> Iterator[CheckResult]:
     )
 
 
-def check_hashes(snapshot: Path, on_progress: OnProgress) -> Iterator[CheckResult]:
+def check_hashes(snapshot: Location, on_progress: OnProgress) -> Iterator[CheckResult]:
     """Compute every content hash and key again from the stored text."""
     started, count = time.monotonic(), 0
     keys, hashes = Problems(), Problems()
@@ -157,7 +158,7 @@ def check_hashes(snapshot: Path, on_progress: OnProgress) -> Iterator[CheckResul
 
 
 def check_archive(
-    folder: Path, snapshot: Path | None, on_progress: OnProgress
+    folder: Path, snapshot: Location | None, on_progress: OnProgress
 ) -> Iterator[CheckResult]:
     """Read every record of the archive and compare it with the fetch that names it.
 
@@ -167,7 +168,7 @@ def check_archive(
         on_progress: Receives the number of files read.
     """
     started = time.monotonic()
-    comparison = _Comparison(folder, snapshot.stat().st_mtime if snapshot else 0.0)
+    comparison = _Comparison(folder, _time_of(snapshot))
     for number, (name, total, fetches) in enumerate(_fetches_by_file(folder, snapshot), 1):
         comparison.compare_file(name, fetches)
         on_progress("archive", number, total)
@@ -179,6 +180,13 @@ def check_archive(
             f"{folder}: {comparison.summary(has_fetches=snapshot is not None)}, "
             f"{_speed(comparison.pages, started, 'pages')}",
         )
+
+
+def _time_of(snapshot: Location | None) -> float:
+    """Return when a snapshot was made (POSIX seconds); a lake has all commits."""
+    if isinstance(snapshot, Path):
+        return snapshot.stat().st_mtime
+    return time.time() if snapshot else 0.0
 
 
 class _Comparison:
@@ -293,7 +301,7 @@ class _Comparison:
 
 
 def _fetches_by_file(
-    folder: Path, snapshot: Path | None
+    folder: Path, snapshot: Location | None
 ) -> Iterator[tuple[str, int, dict[int, list[Fetch]]]]:
     """Each file that exists or that a fetch names, the number of files, and its fetches by offset."""
     names = set(archive_files(folder))

@@ -76,7 +76,7 @@ def _delete_parts(settings: Settings, joined: JoinedFile) -> None:
 
 def _connect(settings: Settings) -> AbstractContextManager[DuckDBPyConnection]:
     warehouse = settings.warehouse
-    return db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds)
+    return db.connect(warehouse.location, wait_seconds=warehouse.lock_timeout_seconds)
 
 
 def _summary(parts: int, days: int) -> str:

@@ -32,6 +32,7 @@ from flows.pipeline.run import SHUTDOWN_SECONDS
 from flows.pipeline.signals import graceful_shutdown
 from flows.secrets.redact import redact_text
 from flows.settings import Settings
+from warehouse.lake.version import exists
 from warehouse.records import runs
 
 CHECKPOINT_DAYS = 30
@@ -130,7 +131,7 @@ def maintain(
     stop = threading.Event()
     result = MaintenanceResult(run_id=runs.new_run_id())
     tasks = _tasks(settings, fetch_retention_days, stop.is_set)
-    if settings.warehouse.path.exists():
+    if exists(settings.warehouse.location):
         tasks["files"] = lambda: join_archive(settings, is_stopping=stop.is_set)
     if verify_archive:
         tasks["archive"] = lambda: maintenance_tasks.verify_archive(

@@ -52,10 +52,10 @@ def clean_snapshots(settings: Settings) -> str:
     if not _has_warehouse(settings):
         return _NO_WAREHOUSE
     before = set(_snapshots(warehouse.snapshot))
-    with db.connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds) as store:
+    with db.connect(warehouse.location, wait_seconds=warehouse.lock_timeout_seconds) as store:
         snapshot.publish(store, warehouse.snapshot)
     deleted = len(before - set(_snapshots(warehouse.snapshot)))
-    folder = warehouse.path.parent
+    folder = warehouse.folder
     leftovers = folder.glob(f"{warehouse.path.name}.compacting*")
     removed = sum(_delete_if_older(file, _LEFTOVER_SECONDS) for file in leftovers)
     removed += sum(_delete_if_older(file, 30 * 86_400) for file in folder.glob("backfills/*.urls"))
@@ -127,7 +127,7 @@ def _complete(settings: Settings, is_stopping: IsStopping) -> None:
     has_more = True
     while has_more:
         with db.connect(
-            settings.warehouse.path, wait_seconds=settings.warehouse.lock_timeout_seconds
+            settings.warehouse.location, wait_seconds=settings.warehouse.lock_timeout_seconds
         ) as store:
             has_more = compact.complete_part(store, most_runs=_MOST_RUNS)
         if has_more:
@@ -152,7 +152,7 @@ def delete_old_checkpoints(settings: Settings, *, days: int) -> str:
         return _NO_WAREHOUSE
     seconds = warehouse.lock_timeout_seconds
     with (
-        db.connect(warehouse.path, wait_seconds=seconds) as store,
+        db.connect(warehouse.location, wait_seconds=seconds) as store,
         db.transaction(store, wait_seconds=seconds),
     ):
         before = datetime.now(UTC) - timedelta(days=days)
@@ -170,7 +170,7 @@ def delete_old_rows(settings: Settings) -> str:
         return _NO_WAREHOUSE
     seconds, now = warehouse.lock_timeout_seconds, datetime.now(UTC)
     with (
-        db.connect(warehouse.path, wait_seconds=seconds) as store,
+        db.connect(warehouse.location, wait_seconds=seconds) as store,
         db.transaction(store, wait_seconds=seconds),
     ):
         before = now - timedelta(days=days.fetches_days)

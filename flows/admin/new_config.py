@@ -100,7 +100,7 @@ def advice(chosen: Settings, config: Path | None) -> list[str]:
         lines.insert(
             0,
             f"there is no {settings.DEFAULT_FILE} here, so the built-in configuration is used: "
-            f"sources {', '.join(chosen.sources)}, warehouse {chosen.warehouse.path}; "
+            f"sources {', '.join(chosen.sources)}, warehouse {chosen.warehouse.location}; "
             "`copydesk init` writes a file",
         )
     return lines

@@ -87,7 +87,7 @@ def dismiss(
     warehouse = settings.warehouse
     require_warehouse(settings)
     wait = warehouse.lock_timeout_seconds
-    with db.connect(warehouse.path, wait_seconds=wait, notify=notify) as store:
+    with db.connect(warehouse.location, wait_seconds=wait, notify=notify) as store:
         with db.transaction(store):
             if ids:
                 found = [quarantine.get(store, one) for one in ids]

@@ -17,6 +17,7 @@ from flows.query_result import QueryResult
 from flows.settings import Settings
 from flows.text import pluralize
 from warehouse import connect_for_queries, run_query
+from warehouse.location import Location
 from warehouse.read.query import run_query_arrow
 
 OLD_SECONDS = 3600.0
@@ -60,11 +61,11 @@ def query_to_parquet(
     return count
 
 
-def file_to_read(settings: Settings, *, live: bool, notify: Notify) -> Path:
+def file_to_read(settings: Settings, *, live: bool, notify: Notify) -> Location:
     """Return the snapshot, or the warehouse itself; notify when the snapshot is old."""
     if live:
         require_warehouse(settings)
-        return settings.warehouse.path
+        return settings.warehouse.location
     snapshot = current_snapshot(settings)
     seconds = snapshot.age().total_seconds()
     if seconds > OLD_SECONDS:

@@ -1,6 +1,6 @@
 """The process that runs statements of users: ``python -m flows.admin.sql_child``.
 
-Each line of stdin is a request ``{"path", "sql", "seconds", "rows", "bytes"}``. Each line of stdout
+Each line of stdin is a request ``{"location", "sql", "seconds", "rows", "bytes"}``. Each line of stdout
 is an answer ``{"columns", "rows"}``, with at most that many rows, or ``{"error"}``. The kernel ends
 the process when a statement takes too long or needs too much memory. DuckDB cannot be interrupted
 inside a single function, and its own limit does not count every allocation.
@@ -17,6 +17,7 @@ from typing import Any
 from flows.json_text import encode
 from flows.query_result import QueryResult
 from warehouse import WarehouseError, connect_for_queries, run_query
+from warehouse.location import Lake
 
 LIMITS = {"memory_limit": "256MB", "threads": "2", "max_temp_directory_size": "1GB"}
 """Settings of DuckDB for a client that is not its own user."""
@@ -40,7 +41,9 @@ def main() -> None:
 
 def _answer(request: dict[str, Any]) -> str:
     try:
-        with connect_for_queries(request["path"], LIMITS) as db:
+        location = request["location"]
+        place = location if isinstance(location, str) else Lake(*location)
+        with connect_for_queries(place, LIMITS) as db:
             result = QueryResult(run_query(db, request["sql"], limit=request["rows"]))
         rows = [list(row.values()) for row in result.as_json()]
         answer = _dump({"columns": result.columns, "rows": rows})

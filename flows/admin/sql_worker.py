@@ -9,11 +9,11 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from warehouse.errors import BadQuery
+from warehouse.location import Lake, Location
 
 IDLE_SECONDS = 60.0
 MAX_SECONDS = 10.0
@@ -77,7 +77,7 @@ class SqlWorker:
             finally:
                 self._turn.release()
 
-    def run(self, snapshot: Path, sql: str) -> SqlResult:
+    def run(self, snapshot: Location, sql: str) -> SqlResult:
         """Run one read-only statement; others wait for it.
 
         Raises:
@@ -88,7 +88,7 @@ class SqlWorker:
             answer = _ask(
                 process,
                 {
-                    "path": str(snapshot),
+                    "location": astuple(snapshot) if isinstance(snapshot, Lake) else str(snapshot),
                     "sql": sql,
                     "seconds": self._max_seconds,
                     "rows": self._max_rows + 1,

@@ -197,7 +197,7 @@ def _query_text(chosen: settings.Settings, sql: str, notify: Notify) -> str:
 def _places(chosen: settings.Settings, config: Path, port: int) -> str:
     copydesk = f"copydesk --config {quote(str(config))}"
     lines = (
-        ("warehouse", chosen.warehouse.path),
+        ("warehouse", chosen.warehouse.location),
         ("snapshot", chosen.warehouse.snapshot),
         ("archive", chosen.archive.path),
         ("report", config.with_name(REPORT)),

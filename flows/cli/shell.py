@@ -57,7 +57,7 @@ def shell(console: Console, limit: int | None) -> int:
     )
     if is_interactive:
         console.notify("SQL ends with ; and .help lists the commands")
-        with _readline(one, console.settings().warehouse.path.with_name("shell_history")):
+        with _readline(one, console.settings().warehouse.folder / "shell_history"):
             one.run(input, is_interactive=True)
         return OK
     try:

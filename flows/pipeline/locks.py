@@ -129,7 +129,7 @@ def lock_owner(settings: Settings, name: str) -> LockOwner | None:
 
 def _lock_file(settings: Settings, name: str) -> Path:
     safe = "".join(one if one.isalnum() or one in "-_." else f"%{ord(one):x}" for one in name)
-    return settings.warehouse.path.parent / "locks" / f"{safe}.lock"
+    return settings.warehouse.folder / "locks" / f"{safe}.lock"
 
 
 @contextmanager

@@ -12,40 +12,47 @@ import duckdb
 from flows.archive.files import archive_files
 from flows.errors import ConfigurationError
 from flows.settings import Settings
+from flows.warehouse_settings import WarehouseSettings
 from warehouse import connect, connect_read_only, migrate
 from warehouse.care.snapshot import list_snapshots
 from warehouse.duckdb_errors import missing_error
 from warehouse.errors import WarehouseError, WarehouseLost
 from warehouse.file_size import missing_bytes
+from warehouse.lake.version import exists
+from warehouse.location import Lake, Location
 
 
 def restore_steps(settings: Settings) -> str:
     """Return how to restore the warehouse; empty if there is nothing left of an earlier one."""
     warehouse, archive = settings.warehouse, settings.archive.path
+    new = "`--new-warehouse` (sync, import, backfill) starts an empty one and keeps all files"
+    if isinstance(warehouse.location, Lake):
+        step = "To restore it: load the backup of its catalog (SCALE.md, Backup)"
+        return f"{step}. {new}" if _has_files(archive) else ""
     snapshots = _snapshot_files(warehouse.snapshot)
     if not snapshots and not _has_files(archive):
         return ""
     found = _sound_snapshot(warehouse.snapshot)
     old = shlex.join(map(str, _warehouse_files(warehouse.path)))
-    aside = shlex.quote(str(warehouse.path.parent / "before-restore"))
+    aside = shlex.quote(str(warehouse.folder / "before-restore"))
     steps = [f"`mkdir -p {aside} && mv {old} {aside}`"] if old else []
     if found:
         steps.append(f"`{shlex.join(['install', '-m', '644', str(found), str(warehouse.path)])}`")
     else:
         steps.append("copy a backup there (RUNBOOK, Restore)")
-    new = "`--new-warehouse` (sync, import, backfill) starts an empty one and keeps all files"
     return f"To restore it: {', then '.join(steps)}. {new}"
 
 
 def require_warehouse(settings: Settings) -> None:
-    """Check that there is a file.
+    """Check that there is a warehouse.
 
     Raises:
         WarehouseMissing: There is none.
         WarehouseLost: There is none, but files of an earlier one are there.
+        WarehouseUnreachable: The server of a lake's catalog does not answer.
     """
-    path = settings.warehouse.path
-    if path.exists():
+    path = settings.warehouse.location
+    if exists(path):
         return
     if steps := restore_steps(settings):
         raise WarehouseLost(f"{path}: the warehouse is missing, but files of it are there. {steps}")
@@ -61,19 +68,24 @@ def start_new_warehouse(settings: Settings) -> Path | None:
         ConfigurationError: There is a sound warehouse.
     """
     warehouse = settings.warehouse
-    if warehouse.path.exists() and _is_sound(warehouse.path):
+    location = warehouse.location
+    if exists(location) and _is_sound(location):
         raise ConfigurationError(
-            f"{warehouse.path}: a sound warehouse, so --new-warehouse would leave it behind: run "
-            "the same command without it, or change [warehouse] path"
+            f"{location}: a sound warehouse, so --new-warehouse would leave it behind: run "
+            "the same command without it, or change [warehouse]"
         )
-    files = [*_warehouse_files(warehouse.path), *_snapshot_files(warehouse.snapshot)]
-    folder = warehouse.path.parent / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    files = [] if isinstance(location, Lake) else _files(warehouse)
+    folder = warehouse.folder / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     if files:
         folder.mkdir(parents=True)
         for file in files:
             file.rename(folder / file.name)
-    with connect(warehouse.path, wait_seconds=warehouse.lock_timeout_seconds):
+    with connect(location, wait_seconds=warehouse.lock_timeout_seconds):
         return folder if files else None
+
+
+def _files(warehouse: WarehouseSettings) -> list[Path]:
+    return [*_warehouse_files(warehouse.path), *_snapshot_files(warehouse.snapshot)]
 
 
 def _sound_snapshot(link: Path) -> Path | None:
@@ -82,9 +94,10 @@ def _sound_snapshot(link: Path) -> Path | None:
     return next(filter(_is_sound, files), None)
 
 
-def _is_sound(path: Path) -> bool:
+def _is_sound(path: Location) -> bool:
     with suppress(WarehouseError, duckdb.Error, OSError), connect_read_only(path) as db:
-        return migrate.version(db) > 0 and not missing_bytes(db, path)
+        is_whole = isinstance(path, Lake) or not missing_bytes(db, path)
+        return migrate.version(db) > 0 and is_whole
     return False
 
 

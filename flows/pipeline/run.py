@@ -41,6 +41,7 @@ from warehouse.errors import (
     WarehouseMissing,
 )
 from warehouse.instance import MEMORY
+from warehouse.lake.version import exists
 from warehouse.records import alerts, fetches, runs, suppression
 from warehouse.records.alerts import AlertedFailures
 from warehouse.records.suppression import SuppressionList
@@ -353,9 +354,9 @@ class RunContext:
 
     def _connect(self) -> AbstractContextManager[DuckDBPyConnection]:
         config = self.settings.warehouse
-        is_missing = self.is_dry and not config.path.exists()
+        is_missing = self.is_dry and not exists(config.location)
         return warehouse.connect(
-            MEMORY if is_missing else config.path,
+            MEMORY if is_missing else config.location,
             wait_seconds=config.lock_timeout_seconds,
             notify=self.environment.notify,
             restore_steps=partial(restore_steps, self.settings),

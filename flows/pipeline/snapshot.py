@@ -14,4 +14,4 @@ def current_snapshot(settings: Settings) -> Snapshot:
         WarehouseMissing: None was published yet.
         WrongSnapshot: It belongs to another warehouse.
     """
-    return snapshot.current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.path)
+    return snapshot.current_snapshot(settings.warehouse.snapshot, of=settings.warehouse.location)

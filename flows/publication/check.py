@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.admin.check import CheckResult
+from flows.pipeline.snapshot import current_snapshot
 from flows.publication.state import PublicationState, state_file
 from flows.publish_settings import PublishSettings
 from flows.settings import Settings
@@ -64,6 +65,6 @@ def _folder_problem(folder: Path) -> str:
 def _sources(settings: Settings) -> set[str]:
     """The configured sources, and those of stored articles."""
     known = set(settings.sources)
-    with suppress(WarehouseError), connect_read_only(settings.warehouse.snapshot) as db:
+    with suppress(WarehouseError), connect_read_only(current_snapshot(settings).path) as db:
         known.update(source for (source,) in db.execute(_SOURCES).fetchall())
     return known

@@ -60,7 +60,7 @@ def sha256(data: bytes) -> str:
 
 def state_file(settings: Settings, name: str) -> Path:
     """The file of a publication's state."""
-    return settings.warehouse.path.parent / "publish" / f"{name}.jsonl"
+    return settings.warehouse.folder / "publish" / f"{name}.jsonl"
 
 
 class PublicationState:

@@ -17,6 +17,7 @@ from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL
 
 from flows.fetch import redact_url
+from flows.pipeline.snapshot import current_snapshot
 from flows.pipeline.stats import COUNTERS, RunReport
 from flows.prefect_api import server_problem
 from flows.reporting.markdown import bullet_list, code_span
@@ -166,7 +167,7 @@ def _read_failures(report: RunReport, settings: Settings) -> list[Failure]:
     if not any(stats.new_failures for stats in report.stats):
         return []
     try:
-        with connect_read_only(settings.warehouse.snapshot) as db:
+        with connect_read_only(current_snapshot(settings).path) as db:
             rows = db.execute(_FAILURES, [report.run_id, MAX_FAILURES]).fetchall()
     except WarehouseError:
         return []

@@ -46,7 +46,7 @@ def require_readable(settings: Settings, *paths: str) -> None:
     """
     if run_trigger() == "person":
         return
-    folders = [settings.warehouse.path.parent.resolve(), settings.archive.path.resolve()]
+    folders = [settings.warehouse.folder.resolve(), settings.archive.path.resolve()]
     for path in paths:
         if not any(Path(path).resolve().is_relative_to(folder) for folder in folders):
             raise ConfigurationError(

@@ -371,7 +371,7 @@ def _environment(notify: Notify, progress: OnProgress) -> tuple[Any, Any]:
 def _urls_file(settings: Settings, urls: Sequence[str]) -> Path:
     """Write addresses to a file: they are too many for a parameter."""
     text = "\n".join(urls) + "\n"
-    folder = settings.warehouse.path.parent / "backfills"
+    folder = settings.warehouse.folder / "backfills"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{sha256(text.encode()).hexdigest()[:16]}.urls"
     file.write_text(text, encoding="utf-8")

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from duckdb import DuckDBPyConnection
@@ -41,34 +42,32 @@ from warehouse import UpsertCounts, connect, migrate, transaction
 from warehouse.care import erasure
 from warehouse.care.compact import merge_sightings
 from warehouse.care.integrity import TABLES, verify
+from warehouse.location import Lake
 from warehouse.records import fetches, quarantine, runs, watermarks
 from warehouse.rows import FetchRow
 
 pytestmark = pytest.mark.nightly
 
-ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The catalog in a PostgreSQL server of the tests' own."""
-    _need("postgres_scanner")
-    with postgres.serving() as server:
-        yield f"postgres:{server}"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
-def catalog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    _need("ducklake")
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Where a new lake may be."""
+    folder = tmp_path_factory.mktemp("lake")
+    catalog = str(folder / "catalog.ducklake")
     if request.param == "postgres":
-        return str(request.getfixturevalue("server"))
-    return str(tmp_path_factory.mktemp("lake") / "catalog.ducklake")
+        server = request.getfixturevalue("postgres_server")
+        catalog = f"postgres:{postgres.new_database(server, f'news_{uuid4().hex}')}"
+    lake = Lake(catalog, str(folder / "data"))
+    if lakes.missing(lake):
+        postgres.missing("the extra lake (`make scale`)")
+    return lake
 
 
 @pytest.fixture(scope="module")
-def opened(catalog: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBPyConnection]:
-    with lakes.attached(catalog, tmp_path_factory.mktemp("data")) as db:
-        lakes.prepare(db)
+def opened(place: Lake) -> Iterator[DuckDBPyConnection]:
+    with connect(place) as db:
         yield db
 
 
@@ -83,12 +82,6 @@ def lake(opened: DuckDBPyConnection) -> DuckDBPyConnection:
 @pytest.fixture
 def db(lake: DuckDBPyConnection) -> DuckDBPyConnection:
     return lake
-
-
-def _need(wheel: str) -> None:
-    if lakes.extension(wheel) is None:
-        name = f"duckdb-extension-{wheel.replace('_', '-')}"
-        postgres.missing(f"the wheel {name} for this version of DuckDB")
 
 
 def tell(db: DuckDBPyConnection) -> list[UpsertCounts]:
@@ -138,20 +131,13 @@ def test_erasure_and_merging_work_in_a_lake_too(lake: DuckDBPyConnection) -> Non
 
 
 def test_two_processes_write_to_one_lake_at_once_and_nothing_is_doubled(
-    server: str, tmp_path: Path
+    database: str, tmp_path: Path
 ) -> None:
     """Appends do not conflict in DuckLake; the row of the write sequence makes them."""
-    _need("ducklake")
-    with lakes.attached(server, tmp_path, "both") as db:
-        lakes.prepare(db)
-    command = [
-        sys.executable,
-        "-m",
-        "tests.scale.lakes",
-        server,
-        str(tmp_path),
-        "both",
-    ]
+    lake = Lake(f"postgres:{database}", str(tmp_path))
+    with connect(lake):
+        pass
+    command = [sys.executable, "-m", "tests.scale.lakes", lake.catalog, lake.data]
     with ExitStack() as ended:
         writers = [
             ended.enter_context(
@@ -171,11 +157,11 @@ def test_two_processes_write_to_one_lake_at_once_and_nothing_is_doubled(
             writer.stdin.flush()
         outputs = [writer.communicate(timeout=300)[0].split() for writer in writers]
 
-    assert [writer.returncode for writer in writers] == [0, 0]
-    new, known = (sum(int(n) for one in outputs for n in one[i::4]) for i in (1, 2))
-    assert (new, known) == (200, 200)
-    with lakes.attached(server, tmp_path, "both") as db:
-        assert rows_of(db, "SELECT count(*), count(DISTINCT article_id) FROM articles") == [
-            (200, 200)
-        ]
-        assert verify(db).problems == ()
+        assert [writer.returncode for writer in writers] == [0, 0]
+        new, known = (sum(int(n) for one in outputs for n in one[i::4]) for i in (1, 2))
+        assert (new, known) == (200, 200)
+        with connect(lake) as db:
+            assert rows_of(db, "SELECT count(*), count(DISTINCT article_id) FROM articles") == [
+                (200, 200)
+            ]
+            assert verify(db).problems == ()

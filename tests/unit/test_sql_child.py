@@ -17,7 +17,7 @@ def ask(tmp_path: Path):
     path = empty_warehouse.place(tmp_path / "snapshot.duckdb")
 
     def ask(sql: str, limit: int) -> dict[str, Any]:
-        request = {"path": str(path), "sql": sql, "seconds": 10, "rows": 5, "bytes": limit}
+        request = {"location": str(path), "sql": sql, "seconds": 10, "rows": 5, "bytes": limit}
         return json.loads(_answer(request))
 
     return ask

@@ -17,7 +17,7 @@ import struct
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -37,9 +37,11 @@ from warehouse.care.snapshot_blocks import (
     patch,
 )
 from warehouse.checkpoint_log import CheckpointLog
-from warehouse.db import file_of, read_sequence, resolve_path
+from warehouse.db import location_of, read_sequence, resolve_path
 from warehouse.duckdb_errors import missing_error, translate_error, translate_errors
 from warehouse.errors import WarehouseError, WrongSnapshot
+from warehouse.lake.version import newest_of, newest_version
+from warehouse.location import Lake, Location
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _NAME = re.compile(r"\.(?:([0-9a-f]{8})-([0-9a-f]{8})\.)?(\d{8}T\d{6}\.\d{6}Z)")
@@ -57,14 +59,14 @@ class Snapshot:
     """A published snapshot.
 
     Attributes:
-        path: The file itself, not the link.
+        path: The file itself, not the link; for a lake, one of its versions.
         published_at: Aware UTC: nothing committed later is in it.
         copy_of: The beginning of a hash of the warehouse's path; empty when unknown.
         warehouse: The beginning of the warehouse's id; empty when unknown.
         written_bytes: What its publication wrote; ``None`` when unknown, or nothing changed.
     """
 
-    path: Path
+    path: Location
     published_at: datetime
     copy_of: str = ""
     warehouse: str = ""
@@ -88,15 +90,19 @@ def publish(
     write-ahead log. Old snapshots that no process has open are removed, except the last one and
     two others of the last hours: several runs may end at the same time.
 
+    A lake has its newest version already, which is returned.
+
     Raises:
         WrongSnapshot: The snapshot there belongs to another warehouse; it stays.
         WarehouseFull: No space for the copy; the previous snapshot stays.
         WarehouseError: It could not be copied; the previous snapshot stays.
     """
     link = Path(snapshot).absolute()
-    live = file_of(db)
+    live = location_of(db)
     if live is None:
         raise WarehouseError("expected a warehouse in a file, found one in memory")
+    if isinstance(live, Lake):
+        return _version(live, *newest_of(db))
     tag = _short(str(live)), str(read_sequence(db).warehouse_id)[:8]
     with _publishing, translate_errors(link):
         _check_ours(link, live, tag)
@@ -117,17 +123,20 @@ def publish(
     return Snapshot(final, at, *tag, written_bytes=written)
 
 
-def current_snapshot(snapshot: Path | str, *, of: Path | str | None = None) -> Snapshot:
-    """Return the snapshot behind the link.
+def current_snapshot(snapshot: Path | str, *, of: Location | str | None = None) -> Snapshot:
+    """Return the snapshot behind the link, or the newest version of a lake.
 
     Args:
         snapshot: The link.
-        of: The warehouse that it has to belong to, if that is to be checked.
+        of: The warehouse that it has to belong to, if that is to be checked; or the lake.
 
     Raises:
         WarehouseMissing: None was published yet.
+        WarehouseUnreachable: The server of the lake's catalog does not answer.
         WrongSnapshot: It belongs to another warehouse.
     """
+    if isinstance(of, Lake):
+        return _version(of, *newest_version(of))
     link = Path(snapshot).absolute()
     if not link.exists():
         raise missing_error(link)
@@ -145,12 +154,13 @@ def compare(snapshot: Path | str, of: Path | str) -> BlockComparison:
         WarehouseError: There is no snapshot, or a process writes the warehouse.
     """
     live = resolve_path(of)
-    current = current_snapshot(snapshot, of=live).path
+    current_snapshot(snapshot, of=live)
+    current = Path(snapshot).resolve()
     with lock.shared_lock(live), translate_errors(live):
         return compare_blocks(live, current)
 
 
-def remove_other_snapshots(snapshot: Path | str, keep: Path) -> list[Path]:
+def remove_other_snapshots(snapshot: Path | str, keep: Location) -> list[Path]:
     """Remove every other snapshot now; return those that readers still have open.
 
     For snapshots that hold deleted articles. It takes seconds, because a reader may have
@@ -163,6 +173,10 @@ def remove_other_snapshots(snapshot: Path | str, keep: Path) -> list[Path]:
         time.sleep(_RETRY_SECONDS)
     _remove_old(link, keep=keep, spares=0)
     return [old for old in others if old.exists()]
+
+
+def _version(lake: Lake, version: int, at: datetime) -> Snapshot:
+    return Snapshot(replace(lake, version=version), at)
 
 
 def _remove_unfinished(link: Path) -> None:
@@ -353,7 +367,7 @@ def _swap(link: Path, published: Path, log: CheckpointLog | None) -> None:
         os.close(folder)
 
 
-def _remove_old(link: Path, *, keep: Path, spares: int = _SPARES) -> None:
+def _remove_old(link: Path, *, keep: Location, spares: int = _SPARES) -> None:
     """Remove the snapshots that no process has open, except some for the next publications.
 
     The one that was current stays for a moment, for readers that have followed the link and

@@ -7,7 +7,8 @@ import re
 import socket
 from typing import TYPE_CHECKING, Any
 
-from warehouse.errors import WarehouseError
+from warehouse.duckdb_errors import unreachable_error
+from warehouse.errors import WarehouseUnreachable
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -35,7 +36,7 @@ def connect(conninfo: str) -> Connection[Any]:
         conninfo: A connection string of libpq; the environment (PGPASSWORD) completes it.
 
     Raises:
-        WarehouseError: The server cannot be reached, refuses the user, or the string is wrong.
+        WarehouseUnreachable: The server cannot be reached, refuses the user, or the string is wrong.
         ImportError: psycopg is not installed.
     """
     import psycopg
@@ -53,15 +54,12 @@ def connect(conninfo: str) -> Connection[Any]:
         )
     except psycopg.ProgrammingError:
         # Its message repeats the connection string.
-        raise WarehouseError(
+        raise WarehouseUnreachable(
             "PostgreSQL: the connection string cannot be read: expected the form of libpq, such as "
             "'host=db.example.org dbname=news user=copydesk'; check [warehouse] url"
         ) from None
     except psycopg.Error as error:
-        raise WarehouseError(
-            f"PostgreSQL: no connection ({reason(error)}): check that the server runs, "
-            "[warehouse] url, and the variables PGUSER and PGPASSWORD of this process"
-        ) from None
+        raise unreachable_error(reason(error)) from None
     db.execute(_SESSION)
     db.execute(_NO_TIMEOUTS)
     return db

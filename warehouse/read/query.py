@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -17,6 +16,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from warehouse.db import opened
 from warehouse.errors import BadQuery, WarehouseError
+from warehouse.location import Location
 from warehouse.quote import literal
 from warehouse.rows import ResultSet
 
@@ -48,12 +48,12 @@ _FINITE = {"DATE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", *_TIMES}
 
 @contextmanager
 def connect_for_queries(
-    path: Path | str, limits: Mapping[str, str] | None = None
+    path: Location | str, limits: Mapping[str, str] | None = None
 ) -> Iterator[DuckDBPyConnection]:
-    """Open a snapshot, or a warehouse without a writer, for SQL from outside.
+    """Open a snapshot, a lake, or a warehouse without a writer, for SQL from outside.
 
     Args:
-        path: The file.
+        path: The file or the lake.
         limits: Settings of DuckDB, such as ``memory_limit``; no statement can change them.
 
     Raises:

@@ -64,7 +64,7 @@ class Browse:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.zone = ZoneInfo(settings.defaults.time_zone)
-        self.pool = SnapshotPool(settings.warehouse.snapshot, settings.warehouse.path)
+        self.pool = SnapshotPool(settings.warehouse.snapshot, settings.warehouse.location)
         self.sql = SqlWorker()
 
     def close(self) -> None:

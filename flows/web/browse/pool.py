@@ -15,6 +15,7 @@ from warehouse import current_snapshot
 from warehouse.care.snapshot import Snapshot
 from warehouse.db import opened
 from warehouse.duckdb_errors import translate_errors
+from warehouse.location import Location
 from warehouse.migrate import check_version
 
 Result = TypeVar("Result")
@@ -49,12 +50,12 @@ class SnapshotPool:
     end of its last request, so that its file can be removed.
     """
 
-    def __init__(self, link: Path, warehouse: Path) -> None:
+    def __init__(self, link: Path, warehouse: Location) -> None:
         """Open no file yet.
 
         Args:
             link: The snapshot.
-            warehouse: What it is a copy of.
+            warehouse: What it is a copy of; or the lake, in place of a snapshot.
         """
         self._link = link
         self._warehouse = warehouse

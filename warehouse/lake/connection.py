@@ -1,0 +1,69 @@
+"""Open a lake for writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from duckdb import DuckDBPyConnection
+
+from warehouse import instance, lock, migrate
+from warehouse.duckdb_errors import interruptible, translate_errors
+from warehouse.errors import WarehouseLost
+from warehouse.location import Lake
+
+
+@contextmanager
+def connect(
+    lake: Lake,
+    *,
+    wait_seconds: float,
+    notify: Callable[[str], None] | None,
+    restore_steps: Callable[[], str],
+) -> Iterator[DuckDBPyConnection]:
+    """Open a lake for writing; create or upgrade it when needed.
+
+    A catalog in PostgreSQL needs no lock to be open. One in a file is held as a warehouse in a
+    file is.
+
+    Raises:
+        WarehouseLost: It is empty, and ``restore_steps`` returned a text.
+        WarehouseError: One of its subclasses; the message names the catalog.
+    """
+    with _hold(lake, wait_seconds, notify):
+        with translate_errors(lake):
+            db = instance.attach(lake)
+        try:
+            _upgrade(db, lake, notify, restore_steps)
+            with interruptible(db):
+                yield db
+        finally:
+            with translate_errors(lake):
+                instance.detach(db, lake)
+
+
+def _hold(
+    lake: Lake, wait_seconds: float, notify: Callable[[str], None] | None
+) -> AbstractContextManager[object]:
+    if lake.file is None:
+        return nullcontext()
+    return lock.hold(lake.file, wait_seconds=wait_seconds, notify=notify)
+
+
+def _upgrade(
+    db: DuckDBPyConnection,
+    lake: Lake,
+    notify: Callable[[str], None] | None,
+    restore_steps: Callable[[], str],
+) -> None:
+    """Apply the migrations that are missing, each in a transaction of its own."""
+    with translate_errors(lake):
+        todo = migrate.pending(db, str(lake), migrate.migrations())
+        if not todo:
+            return
+        found = migrate.version(db)
+        if found and notify:
+            notify(f"{lake}: upgrading from schema {found} to {todo[-1].version}")
+        if not found and (steps := restore_steps()):
+            raise WarehouseLost(f"{lake}: the lake is empty, but files of it are there. {steps}")
+        migrate.apply(db, todo, is_lake=True)
