@@ -1,9 +1,11 @@
 """The process that runs statements of users: ``python -m flows.admin.sql_child``.
 
-Each line of stdin is a request ``{"location", "sql", "seconds", "rows", "bytes"}``. Each line of stdout
-is an answer ``{"columns", "rows"}``, with at most that many rows, or ``{"error"}``. The kernel ends
-the process when a statement takes too long or needs too much memory. DuckDB cannot be interrupted
-inside a single function, and its own limit does not count every allocation.
+Each line of stdin is a request ``{"location", "sql", "seconds", "rows", "bytes"}``. The process writes
+``{"opened"}`` to stdout when the snapshot is open and the statement begins, then the answer: a line
+``{"columns", "rows"}``, with at most that many rows, or ``{"error"}``. Without a snapshot, the
+error comes at once. The kernel ends the process when a statement takes longer than ``seconds`` or
+needs too much memory. DuckDB cannot be interrupted inside a single function, and its own limit
+does not count every allocation.
 """
 
 from __future__ import annotations
@@ -12,7 +14,11 @@ import json
 import resource
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from duckdb import DuckDBPyConnection
 
 from flows.json_text import encode
 from flows.query_result import QueryResult
@@ -31,12 +37,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_PROCESS_BYTES, MAX_PROCESS_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin:
-        request = json.loads(line)
-        signal.setitimer(signal.ITIMER_REAL, request["seconds"])
-        answer = _answer(request)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        sys.stdout.write(f"{answer}\n")
-        sys.stdout.flush()
+        _write(_answer(json.loads(line)))
 
 
 def _answer(request: dict[str, Any]) -> str:
@@ -44,15 +45,36 @@ def _answer(request: dict[str, Any]) -> str:
         location = request["location"]
         place = location if isinstance(location, str) else Lake(*location)
         with connect_for_queries(place, LIMITS) as db:
-            result = QueryResult(run_query(db, request["sql"], limit=request["rows"]))
-        rows = [list(row.values()) for row in result.as_json()]
-        answer = _dump({"columns": result.columns, "rows": rows})
+            _write(_dump({"opened": True}))
+            with _time_limit(request["seconds"]):
+                return _run(db, request)
     except (WarehouseError, MemoryError) as error:
         return _dump({"error": str(error) or "out of memory"})
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Let the kernel end the process after some seconds."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _run(db: DuckDBPyConnection, request: dict[str, Any]) -> str:
+    result = QueryResult(run_query(db, request["sql"], limit=request["rows"]))
+    rows = [list(row.values()) for row in result.as_json()]
+    answer = _dump({"columns": result.columns, "rows": rows})
     if len(answer) > request["bytes"] and _utf8_bytes(answer) > request["bytes"]:
         size = f"{request['bytes'] // 1000:,} kB"
         return _dump({"error": f"the result is larger than {size}: select fewer rows or columns"})
     return answer
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _utf8_bytes(answer: str) -> int:

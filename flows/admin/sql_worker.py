@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import selectors
 import signal
 import subprocess
 import sys
@@ -16,11 +17,17 @@ from warehouse.errors import BadQuery
 from warehouse.location import Lake, Location
 
 IDLE_SECONDS = 60.0
+START_SECONDS = 60.0
+"""How long the process may take to start and to open the snapshot."""
 MAX_SECONDS = 10.0
 MAX_ROWS = 1000
 MAX_RESULT_BYTES = 8_000_000
 _COMMAND = (sys.executable, "-m", "flows.admin.sql_child")
 _STOPPING = "copydesk is stopping"
+_NOT_STARTED = (
+    f"the process for statements did not open the snapshot in {START_SECONDS:g} seconds: "
+    "try again when the machine is less busy"
+)
 _TOO_LARGE = (
     "the statement needed more memory than it may have, and was ended: select fewer rows or "
     "columns. `copydesk query` has no such limit"
@@ -35,7 +42,7 @@ class SqlResult:
         columns: Their names, each once.
         rows: At most as many as the worker allows, of JSON values.
         is_cut: Whether there were more.
-        seconds: How long it took.
+        seconds: How long the statement took, without the start of its process.
     """
 
     columns: tuple[str, ...]
@@ -57,7 +64,8 @@ class SqlWorker:
         """Start no process yet.
 
         Args:
-            max_seconds: A statement that takes longer is ended.
+            max_seconds: A statement that takes longer is ended. The start of the process does
+                not count.
             max_rows: Of a result; the rest is left out.
             max_bytes: Of a result as JSON; a larger one is refused.
         """
@@ -83,18 +91,22 @@ class SqlWorker:
         Raises:
             BadQuery: It is not one, fails, takes too long, or needs too much memory.
         """
+        request: dict[str, object] = {
+            "location": astuple(snapshot) if isinstance(snapshot, Lake) else str(snapshot),
+            "sql": sql,
+            "seconds": self._max_seconds,
+            "rows": self._max_rows + 1,
+            "bytes": self._max_bytes,
+        }
         with self._turn:
-            process, began = self._running(), time.monotonic()
-            answer = _ask(
-                process,
-                {
-                    "location": astuple(snapshot) if isinstance(snapshot, Lake) else str(snapshot),
-                    "sql": sql,
-                    "seconds": self._max_seconds,
-                    "rows": self._max_rows + 1,
-                    "bytes": self._max_bytes,
-                },
-            )
+            process = self._running()
+            _send(process, request)
+            if not _has_answer(process, START_SECONDS):
+                self._end()
+                raise BadQuery(_NOT_STARTED)
+            answer, began = _read(process), time.monotonic()
+            if answer and "opened" in answer:
+                answer = _read(process)
             self._used_at = time.monotonic()
             if answer is None:
                 code = process.wait()
@@ -166,13 +178,25 @@ class SqlWorker:
                     pipe.close()
 
 
-def _ask(process: subprocess.Popen[str], request: dict[str, object]) -> dict[str, Any] | None:
-    """Send a request; return its answer, ``None`` if the process ended."""
-    assert process.stdin is not None  # noqa: S101  # both are pipes
-    assert process.stdout is not None  # noqa: S101
-    with suppress(OSError, ValueError):
+def _send(process: subprocess.Popen[str], request: dict[str, object]) -> None:
+    assert process.stdin is not None  # noqa: S101  # a pipe
+    with suppress(OSError, ValueError):  # it ended, and so does its output
         process.stdin.write(f"{json.dumps(request)}\n")
         process.stdin.flush()
+
+
+def _has_answer(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Wait for the first line of an answer, or for the end of the process."""
+    assert process.stdout is not None  # noqa: S101  # a pipe
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ)
+        return bool(waiting.select(seconds))
+
+
+def _read(process: subprocess.Popen[str]) -> dict[str, Any] | None:
+    """Return the next line of an answer, ``None`` if the process ended."""
+    assert process.stdout is not None  # noqa: S101  # a pipe
+    with suppress(OSError, ValueError):
         if line := process.stdout.readline():
             return dict(json.loads(line))
     return None

@@ -109,7 +109,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         "utf-8",
     )
     browse = Browse(settings.load(folder / "copydesk.toml", {}))
-    browse.sql = SqlWorker(max_seconds=4)
+    browse.sql = SqlWorker(max_seconds=1.5)
     desk = Desk(folder, browse, make_app(browse, port=PORT))
     desk.change(fill)
     yield desk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 
@@ -203,6 +204,42 @@ def test_idle_process_ends(sql, desk, monkeypatch):
     desk.browse.sql.stop_idle()
 
     assert process.poll() is not None
+
+
+def slow_child(monkeypatch, seconds):
+    """Let the next process take some time to open the snapshot."""
+    code = (
+        "import time, flows.admin.sql_child as child\n"
+        "connect = child.connect_for_queries\n"
+        f"child.connect_for_queries = lambda *given: (time.sleep({seconds}), connect(*given))[1]\n"
+        "child.main()"
+    )
+    monkeypatch.setattr(sql_worker, "_COMMAND", (sys.executable, "-c", code))
+
+
+def test_limit_of_a_statement_does_not_count_the_start_of_its_process(desk, monkeypatch):
+    slow_child(monkeypatch, 1.6)
+    worker = SqlWorker(max_seconds=1.5)
+    try:
+        found = worker.run(desk.browse.settings.warehouse.snapshot.resolve(), "SELECT 1")
+    finally:
+        worker.stop()
+
+    assert found.rows == [[1]]
+
+
+def test_process_that_does_not_start_is_ended(desk, monkeypatch):
+    slow_child(monkeypatch, 600)
+    monkeypatch.setattr(sql_worker, "START_SECONDS", 0.1)
+    worker = SqlWorker()
+    worker.start()
+    process = worker._process
+
+    with pytest.raises(BadQuery):
+        worker.run(desk.browse.settings.warehouse.snapshot.resolve(), "SELECT 1")
+
+    assert process.poll() is not None
+    worker.stop()
 
 
 def test_stop_ends_a_running_statement(desk):
