@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from duckdb import DuckDBPyConnection
 
 from flows.import_export.export_journal import Journal
+from flows.output_folder import OutputFolder
 from flows.publication.paths import PostFolders
 from flows.publication.post_head import meaning_of
-from flows.publication.site_folder import SiteFolder
 from flows.publication.state import IMPORTED, Entry, PublicationState, sha256
 from parsers.frontmatter.file_names import is_inside
 from warehouse.read.publication import ImportedFile, file_digests
@@ -20,7 +20,7 @@ _FILES_EACH = 2000
 
 def adopt_imported(
     db: DuckDBPyConnection,
-    folder: SiteFolder,
+    folder: OutputFolder,
     folders: PostFolders,
     imported: Sequence[ImportedFile],
     state: PublicationState,
@@ -61,7 +61,7 @@ def adopt_imported(
 
 def _adopt_part(
     db: DuckDBPyConnection,
-    folder: SiteFolder,
+    folder: OutputFolder,
     part: Sequence[tuple[ImportedFile, str]],
     state: PublicationState,
     journal: Callable[[], Journal],
@@ -103,7 +103,7 @@ def _entry(state: PublicationState, one: ImportedFile, path: str, data: bytes) -
     )
 
 
-def _path_of(one: ImportedFile, folder: SiteFolder, folders: PostFolders) -> str:
+def _path_of(one: ImportedFile, folder: OutputFolder, folders: PostFolders) -> str:
     """The path of an imported file in the folder; the import may have been of a part of it."""
     if is_inside(one.path) and folder.has(one.path):
         return one.path

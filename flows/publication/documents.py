@@ -17,10 +17,10 @@ from flows.import_export.feeds.selection import (
     corrections_feed,
 )
 from flows.import_export.jsonl_csv import is_copydesk_file, write_jsonl
+from flows.output_folder import OutputFolder
 from flows.pipeline.rows import article_of
 from flows.publication.files import FOREIGN, PublicationFiles
 from flows.publication.plan import PlannedPost, newest_day
-from flows.publication.site_folder import SiteFolder
 from flows.publication.state import Entry
 from flows.publish_settings import PublishSettings
 from parsers.model import Article
@@ -73,7 +73,7 @@ def publish_feeds(
 
 def publish_json_lines(
     db: DuckDBPyConnection,
-    folder: SiteFolder,
+    folder: OutputFolder,
     files: PublicationFiles,
     articles: Sequence[PublishedArticle],
     version: str,

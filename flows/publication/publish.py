@@ -23,6 +23,7 @@ from duckdb import DuckDBPyConnection
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.import_export.export_feeds import is_copydesk_feed
 from flows.import_export.export_journal import Journal
+from flows.output_folder import OutputFolder
 from flows.pipeline import locks
 from flows.pipeline.rows import article_of
 from flows.pipeline.snapshot import current_snapshot
@@ -43,7 +44,6 @@ from flows.publication.plan import (
 from flows.publication.post_head import add_keys
 from flows.publication.result import PublicationResult
 from flows.publication.site import publish_site
-from flows.publication.site_folder import SiteFolder
 from flows.publication.state import PublicationState, state_file
 from flows.publish_settings import POST_FORMATS
 from flows.settings import Settings
@@ -143,7 +143,7 @@ class _Publisher:
     def __init__(self, settings: Settings, name: str, *, dry_run: bool) -> None:
         self._settings = settings
         self._one = settings.publish[name]
-        self._folder = SiteFolder(self._one.folder, is_read_only=dry_run)
+        self._folder = OutputFolder(self._one.folder, is_read_only=dry_run)
         self._result = PublicationResult(name=name, settings=self._one, is_dry=dry_run)
 
     @cached_property

@@ -137,9 +137,7 @@ def test_crash_between_two_files_is_continued_and_the_command_runs(desk, monkeyp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "flows.publication.site_folder.SiteFolder.write", lambda _self, *given: crash(*given)
-        )
+        patch.setattr("flows.output_folder.OutputFolder.write", lambda _self, *given: crash(*given))
         with pytest.raises(KeyboardInterrupt):
             desk.publish()
     (desk.site / written[0]).parent.mkdir(parents=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from flows.atomic_file import TEMPORARY, atomic_file, link_error
 
 
-class SiteFolder:
+class OutputFolder:
     """A folder with files by relative path.
 
     Args:
