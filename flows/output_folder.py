@@ -1,8 +1,9 @@
-"""The folder of a site: its files, read and written without following links."""
+"""A folder of output: its files are read, written and removed, and never through a link."""
 
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,10 +17,12 @@ class OutputFolder:
         root: The folder; made when the first file is written.
         is_read_only: Leave everything as it is, for a dry run. Files that would be removed or
             moved are not found any more.
+        lasting_levels: Folders of so many levels stay when their last file is removed.
     """
 
-    def __init__(self, root: Path, *, is_read_only: bool = False) -> None:
+    def __init__(self, root: Path, *, is_read_only: bool = False, lasting_levels: int = 0) -> None:
         self.root = root
+        self._lasting_levels = lasting_levels
         self._is_read_only = is_read_only
         self._names: dict[str, set[str]] = {}  # of each folder that was listed
         self._gone: set[str] = set()
@@ -51,12 +54,14 @@ class OutputFolder:
         """Return the bytes of a file; ``None`` if there is none.
 
         Raises:
-            OSError: It cannot be read, or a link leads to it.
+            OSError: It cannot be read, it is no regular file, or a link leads to it.
         """
         file = self.file(path)
         if path in self._gone:
             return None
         try:
+            if not stat.S_ISREG(file.stat().st_mode):  # to read a pipe would wait
+                raise FileExistsError(f"{file} is no regular file")
             return file.read_bytes()
         except FileNotFoundError:
             return None
@@ -68,7 +73,6 @@ class OutputFolder:
             OSError: It cannot be written, or a link leads to it.
         """
         file = self.file(path)
-        self.has(path)  # lists its folder
         if not self._is_read_only:
             with atomic_file(file) as out:
                 out.write(data)
@@ -89,7 +93,7 @@ class OutputFolder:
         self._note(to, is_there=True)
 
     def remove(self, path: str) -> None:
-        """Remove a file, and the folders below the top ones that it leaves empty.
+        """Remove a file, and the folders that it leaves empty.
 
         Raises:
             OSError: It cannot be removed, or a link leads to it.
@@ -105,7 +109,8 @@ class OutputFolder:
 
     def _note(self, path: str, *, is_there: bool) -> None:
         folder, _, name = path.rpartition("/")
-        names = self._names.get(folder, set())
+        self.has(path)  # lists the folder
+        names = self._names[folder]
         (names.add if is_there else names.discard)(name)
         (self._gone.discard if is_there else self._gone.add)(path)
 
@@ -132,7 +137,7 @@ class OutputFolder:
                     continue  # it runs, as another user
 
     def _remove_empty(self, folder: Path) -> None:
-        while len(folder.relative_to(self.root).parts) > 2:  # source/_posts stays
+        while len(folder.relative_to(self.root).parts) > self._lasting_levels:
             try:
                 folder.rmdir()
             except OSError:

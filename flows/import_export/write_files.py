@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.atomic_file import atomic_file, link_error
 from flows.import_export.export_journal import Journal, sha256_hex
 from flows.import_export.find_posts import EXTENSIONS
 from flows.import_export.site_folders import site_of
+from flows.output_folder import OutputFolder
 from parsers.frontmatter import distinct_paths
 from parsers.frontmatter.file_names import is_inside
 
@@ -123,7 +123,8 @@ def write_files(
     if not check:
         directory.mkdir(parents=True, exist_ok=True)
     with Journal(directory, is_read_only=check) as journal:
-        target = _Target(directory, journal, exported, take_over=take_over)
+        folder = OutputFolder(directory, is_read_only=check)
+        target = _Target(folder, journal, exported, take_over=take_over)
         for key, data in contents:
             if check:
                 target.compare(paths[key], data)
@@ -146,25 +147,21 @@ def _paths(plan: Sequence[PlannedFile], directory: Path) -> dict[str, str]:
 
 def _hash_of(directory: Path, path: str) -> str:
     try:
-        return sha256_hex(_inside(directory, path).read_bytes()) if is_inside(path) else ""
+        return sha256_hex((directory / path).read_bytes()) if is_inside(path) else ""
     except OSError:
         return ""
 
 
 def file_exists(directory: Path, path: str) -> bool:
     """Whether a file exists under the path of an import."""
-    return is_inside(path) and _inside(directory, path).is_file()
-
-
-def _inside(directory: Path, path: str) -> Path:
-    return directory.joinpath(*path.split("/"))
+    return is_inside(path) and (directory / path).is_file()
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
     """The folder of an export, and what becomes of its files."""
 
-    directory: Path
+    folder: OutputFolder
     journal: Journal
     exported: ExportResult
     take_over: bool
@@ -217,18 +214,12 @@ class _Target:
     def _keep(self, path: str, existing: bytes) -> None:
         """Keep the bytes of a file of others beside the journal."""
         name = f"{REPLACED}/{path}.{sha256_hex(existing)[:12]}"
-        self._require_no_link(name)
-        file = _inside(self.directory, name)
-        if not file.exists():
-            with atomic_file(file) as out:
-                out.write(existing)
+        if self.folder.read(name) is None:
+            self.folder.write(name, existing)
 
     def _replace(self, path: str, data: bytes, *, rewritten: str) -> None:
-        file = _inside(self.directory, path)
-        file.parent.mkdir(parents=True, exist_ok=True)
         self.journal.add(path, data, rewritten=rewritten)
-        with atomic_file(file) as out:
-            out.write(data)
+        self.folder.write(path, data)
 
     def _list(self, is_foreign: bool, is_new: bool, is_rewritten: bool) -> list[str]:
         found = self.exported
@@ -245,21 +236,10 @@ class _Target:
     def _existing(self, path: str) -> bytes | None:
         """The bytes of an existing file; a path that leads through a link fails."""
         try:
-            self._require_no_link(path)
-            return _inside(self.directory, path).read_bytes()
-        except FileNotFoundError:
-            return None
+            return self.folder.read(path)
         except OSError as error:
             self.exported.failed[path] = str(error)
             return None
-
-    def _require_no_link(self, path: str) -> None:
-        file = _inside(self.directory, path)
-        for part in (file, *file.parents):
-            if part == self.directory:
-                break
-            if part.is_symlink():
-                raise link_error(part)
 
 
 def _is_rewritten(data: bytes, planned: PlannedFile) -> bool:

@@ -61,6 +61,8 @@ from warehouse.records import posts
 from warehouse.records.suppression import SuppressionList, list_suppressions
 
 POSTS_EACH = 2000
+_LASTING_LEVELS = 2
+"""``source/_posts`` stays, even if it has no post."""
 LOCK_SECONDS = 60.0
 """How long a publication waits for another one of its name."""
 
@@ -143,7 +145,9 @@ class _Publisher:
     def __init__(self, settings: Settings, name: str, *, dry_run: bool) -> None:
         self._settings = settings
         self._one = settings.publish[name]
-        self._folder = OutputFolder(self._one.folder, is_read_only=dry_run)
+        self._folder = OutputFolder(
+            self._one.folder, is_read_only=dry_run, lasting_levels=_LASTING_LEVELS
+        )
         self._result = PublicationResult(name=name, settings=self._one, is_dry=dry_run)
 
     @cached_property

@@ -21,11 +21,11 @@ from typing import NamedTuple
 
 from flows.atomic_file import link_error
 from flows.errors import ConfigurationError, RunFailed
+from flows.output_folder import OutputFolder
 
 MANIFEST = ".copydesk-site.tsv"
 JOURNAL = ".copydesk-site.journal"
 _HEADER = "copydesk site 1"
-_DRAFT = ".copydesk-site.part"
 _BATCH = 200
 # What is in the place of one file. A full or broken disk ends the build.
 _IN_THE_WAY = (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -56,7 +56,7 @@ class SiteFiles:
     """The folder while a site is built.
 
     Attributes:
-        directory: The folder.
+        folder: Its files.
         before: The lines of the manifest before this build, by path.
         written: How many new files were written.
         updated: How many files were replaced.
@@ -64,7 +64,7 @@ class SiteFiles:
         left_alone: Why a file was not written or removed, by path.
     """
 
-    directory: Path
+    folder: OutputFolder
     before: dict[str, ManifestLine]
     written: int = 0
     updated: int = 0
@@ -75,7 +75,6 @@ class SiteFiles:
     _after: dict[str, ManifestLine] = field(default_factory=dict)
     _existing: set[str] = field(default_factory=set)
     _drafts: list[_Draft] = field(default_factory=list)
-    _folders: set[Path] = field(default_factory=set)
 
     @property
     def unchanged(self) -> int:
@@ -120,12 +119,12 @@ class SiteFiles:
     def finish(self) -> None:
         """Write what is left, remove the files of other pages, and save the manifest."""
         self._write_drafts()
-        for path, line in self.before.items():
+        for path in self.before:
             if path not in self._after and path in self._existing:
-                self._remove(path, line)
+                self._remove(path)
         if self._after != self.before:
             self._save()
-        (self.directory / JOURNAL).unlink(missing_ok=True)
+        self.folder.remove(JOURNAL)
 
     def _write_drafts(self) -> None:
         """Write drafts; the journal names them first, so that a kill leaves no unknown file."""
@@ -133,7 +132,7 @@ class SiteFiles:
         changed = [one for one in drafts if not self._has(one)]
         if not changed:
             return
-        with (self.directory / JOURNAL).open("a", encoding="utf-8") as journal:
+        with self.folder.file(JOURNAL).open("a", encoding="utf-8") as journal:
             journal.writelines(f"{one.path}\t{one.line.digest}\n" for one in changed)
         for draft in changed:
             self._write(draft)
@@ -142,11 +141,11 @@ class SiteFiles:
         """Whether the file has these bytes, or must not be replaced."""
         if draft.path not in self._existing:
             return False
-        file = self.directory / draft.path
-        if file.is_symlink() or not file.is_file():
-            self._leave(draft.path, "it is no regular file: move it away")
+        try:
+            digest = self._digest(draft.path)
+        except _IN_THE_WAY as error:
+            self._leave(draft.path, f"{error}: move it away")
             return True
-        digest = digest_of(file.read_bytes())
         if digest == draft.line.digest:
             return True
         if digest not in self._own.get(draft.path, ()):
@@ -157,14 +156,8 @@ class SiteFiles:
         return False
 
     def _write(self, draft: _Draft) -> None:
-        file = self.directory / draft.path
         try:
-            self._make_folder(file.parent)
-            if file.is_symlink():
-                raise link_error(file)
-            part = self.directory / _DRAFT
-            part.write_bytes(draft.data)
-            part.replace(file)
+            self.folder.write(draft.path, draft.data)
         except _IN_THE_WAY as error:
             self._leave(draft.path, str(error))
         else:
@@ -173,29 +166,19 @@ class SiteFiles:
             else:
                 self.written += 1
 
-    def _make_folder(self, folder: Path) -> None:
-        if folder in self._folders:
-            return
-        if folder != self.directory:
-            self._make_folder(folder.parent)
-            if folder.is_symlink():
-                raise link_error(folder)
-            folder.mkdir(exist_ok=True)
-        self._folders.add(folder)
+    def _digest(self, path: str) -> str:
+        return digest_of(self.folder.read(path) or b"")
 
-    def _remove(self, path: str, line: ManifestLine) -> None:
-        file = self.directory / path
-        if file.is_symlink() or digest_of(file.read_bytes()) not in self._own.get(path, ()):
-            self._leave(path, "its page is gone, and the file was edited since: remove it by hand")
-            self._after[path] = line
-            return
-        file.unlink()
-        self.removed += 1
-        with suppress(OSError):  # a folder with other files stays
-            for folder in file.parents:
-                if folder == self.directory:
-                    break
-                folder.rmdir()
+    def _remove(self, path: str) -> None:
+        reason = "the file was edited since"
+        try:
+            if self._digest(path) in self._own.get(path, ()):
+                self.folder.remove(path)
+                self.removed += 1
+                return
+        except _IN_THE_WAY as error:
+            reason = str(error)
+        self._leave(path, f"its page is gone, but {reason}: remove it by hand")
 
     def _leave(self, path: str, reason: str) -> None:
         self.left_alone[path] = reason
@@ -206,20 +189,18 @@ class SiteFiles:
     def _save(self) -> None:
         lines = sorted(f"{path}\t{line.inputs}\t{line.digest}\t{line.number}\n"
                        for path, line in self._after.items())  # fmt: skip
-        part = self.directory / _DRAFT
-        part.write_text(f"{_HEADER}\n{''.join(lines)}", encoding="utf-8")
-        part.replace(self.directory / MANIFEST)
+        self.folder.write(MANIFEST, f"{_HEADER}\n{''.join(lines)}".encode())
 
     def _read(self) -> None:
         for path, line in self.before.items():
             self._own[path] = {line.digest}
         with suppress(FileNotFoundError):
-            text = (self.directory / JOURNAL).read_text("utf-8", "replace")
+            text = self.folder.file(JOURNAL).read_text("utf-8", "replace")
             for one in text.splitlines():
                 path, _, digest = one.partition("\t")
                 self._own.setdefault(path, set()).add(digest)
                 self._unsure.add(path)
-        self._existing = set(_files_in(self.directory))
+        self._existing = set(_files_in(self.folder.root))
 
 
 @contextmanager
@@ -237,15 +218,12 @@ def open_files(directory: Path) -> Iterator[SiteFiles]:
     except OSError as error:
         raise ConfigurationError(f"{directory} cannot be the folder of a site: {error}") from error
     with _locked(directory):
-        for name in (MANIFEST, JOURNAL, _DRAFT):
+        for name in (MANIFEST, JOURNAL):
             if (directory / name).is_symlink():
                 raise ConfigurationError(str(link_error(directory / name)))
-        folder = SiteFiles(directory, _read_manifest(directory / MANIFEST))
-        folder._read()
-        try:
-            yield folder
-        finally:
-            (directory / _DRAFT).unlink(missing_ok=True)
+        site = SiteFiles(OutputFolder(directory), _read_manifest(directory / MANIFEST))
+        site._read()
+        yield site
 
 
 @contextmanager
