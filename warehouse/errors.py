@@ -24,6 +24,9 @@ A message names the file, the process that holds it, and what to do.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class WarehouseError(Exception):
     """An operation on the warehouse failed; earlier batches are complete."""
@@ -105,6 +108,11 @@ class BadRow(WarehouseError):
         super().__init__(message)
         self.article_id = article_id
         self.field = field
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a pickle give the keywords that ``__init__`` requires."""
+        keywords = {"article_id": self.article_id, "field": self.field}
+        return partial(type(self), **keywords), self.args, self.__dict__
 
 
 class NotFound(WarehouseError):

@@ -28,6 +28,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from flows.secrets.redact import redact_url
 
@@ -112,6 +114,10 @@ class UnexpectedStatus(TransientFetchError):
         super().__init__(message, url=url, status=status)
         self.retry_after = retry_after
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a pickle give the keyword that ``__init__`` requires."""
+        return partial(type(self), status=self.status or 0), self.args, self.__dict__
+
 
 class FailedContentCheck(TransientFetchError):
     """The body is complete, but it is not the expected content."""
@@ -155,6 +161,10 @@ class PolicyRefusal(FetchError):
     def __init__(self, message: str, *, url: str = "", rule: str) -> None:
         super().__init__(message, url=url)
         self.rule = rule
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a pickle give the keyword that ``__init__`` requires."""
+        return partial(type(self), rule=self.rule), self.args, self.__dict__
 
 
 class RateLimited(FetchError):
