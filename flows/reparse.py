@@ -24,6 +24,7 @@ from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from flows import settings as configuration
+from flows.cluster.chunks import use_cluster
 from flows.pipeline import locks
 from flows.pipeline.parser_diff import ParserDiff
 from flows.pipeline.reparse_steps import Reparser, reparse_source, require_pages
@@ -71,7 +72,7 @@ def reparse(
     run = RunContext("reparse", settings, slugs, trigger=run_trigger(), is_dry=diff)
     only_one = locks.acquire(settings, "reparse", flow="reparse", run_id=run.id)
     # Prefect asks for a concurrency slot for each tag of a task run, so task runs have none.
-    with TagsContext(current_tags=set()), only_one, run:
+    with TagsContext(current_tags=set()), only_one, run, use_cluster(run):
         changes = {
             slug: reparse_source(
                 run,

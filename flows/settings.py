@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
@@ -96,8 +96,11 @@ class FetchSettings(_Section):
 
 
 class RunSettings(_Section):
-    """``[run]``: transactions and snapshots of a run."""
+    """``[run]``: transactions and snapshots of a run, and what does its work."""
 
+    task_runner: Literal["threads", "dask", "ray"] = "threads"
+    cluster: str = ""
+    workers: int = Field(default=0, ge=0, le=1024)
     batch_size: int = Field(default=200, ge=1, le=5000)
     snapshot_every_batches: int = Field(default=20, ge=1, le=100_000)
     max_revisits: int = Field(default=100, ge=0, le=100_000)

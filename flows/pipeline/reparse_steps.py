@@ -9,19 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
-from flows.archive import ArchiveError
-from flows.archive.index import listing_pages, read_response
 from flows.callbacks import OnProgress, no_progress
 from flows.errors import Interrupted
-from flows.fetch import FetchResponse, decode_page
-from flows.pipeline import load, locks, rows, steps
+from flows.pipeline import load, locks, steps
+from flows.pipeline.archived_pages import (
+    ArchivedPageParser,
+    ParsedArchivedPage,
+    ParseOrder,
+    parse_order,
+)
 from flows.pipeline.batch import Batch, FetchedPage
+from flows.pipeline.cluster import MIN_CHUNK_PAGES, SourceSpec, with_ahead
 from flows.pipeline.field_changes import FieldChanges
 from flows.pipeline.identity import settle_ids
-from flows.pipeline.next_pages import add_next_pages
 from flows.pipeline.reparse_failures import ReparseFailures
 from flows.pipeline.restore import require_warehouse
 from flows.pipeline.run import RunContext
@@ -29,13 +32,13 @@ from flows.pipeline.stats import page_problem
 from flows.settings import Settings
 from flows.text import pluralize
 from parsers import registry
-from parsers.errors import ParseError
-from parsers.model import Entry, Listing, Page, Source
+from parsers.model import Source
 from warehouse.errors import WarehouseLost, WarehouseMissing
 from warehouse.read import archived_fetches
 from warehouse.read.archived_fetches import ArchivedPage
 
-PAGES_PER_BATCH = 200
+DoBatch = Callable[["Reparser", Sequence[ArchivedPage], str], object]
+"""What parses and stores a batch; the text is its name."""
 
 
 def require_pages(settings: Settings) -> None:
@@ -61,7 +64,7 @@ def reparse_source(
     *,
     since: datetime | None = None,
     diff: bool = False,
-    do_batch: Callable[[Reparser, Sequence[ArchivedPage], str], object] | None = None,
+    do_batch: DoBatch | None = None,
     on_progress: OnProgress = no_progress,
 ) -> FieldChanges:
     """Reparse every archived page of one source; return the changes, if ``diff`` is set.
@@ -77,14 +80,10 @@ def reparse_source(
     reparser = Reparser(run, slug, since=since, diff=diff)
     stats, total, done, started = reparser.stats, reparser.count(), 0, time.monotonic()
     try:
-        for pages in reparser.batches():
-            name = f"{slug} {done + 1} to {done + len(pages)} of {total}"
+        for pages, store in _batches(reparser, total, do_batch):
             try:
                 with nullcontext() if diff else _lock(run, slug):
-                    if do_batch is None:
-                        reparser.process(pages)
-                    else:
-                        do_batch(reparser, pages, name)
+                    store()
             except Interrupted:  # while it waited for the lock
                 break
             done += len(pages)
@@ -101,6 +100,38 @@ def reparse_source(
     elif diff:
         stats.warnings += reparser.changes.messages()
     return reparser.changes
+
+
+def _batches(
+    reparser: Reparser, total: int, do_batch: DoBatch | None
+) -> Iterator[tuple[list[ArchivedPage], Callable[[], object]]]:
+    """Yield each batch with what stores it; the workers of a cluster parse those ahead."""
+    cluster, done = reparser.run.cluster, 0
+    slug, do_batch = reparser.source.slug, do_batch or _process
+
+    def name_of(pages: Sequence[ArchivedPage]) -> str:
+        nonlocal done
+        first, done = done + 1, done + len(pages)
+        return f"{slug} {first} to {done} of {total}"
+
+    if cluster is None:
+        for pages in reparser.batches():
+            yield pages, partial(do_batch, reparser, pages, name_of(pages))
+        return
+    sent = (
+        (pages, cluster.submit(name_of(pages), parse_order, reparser.order(pages)))
+        for pages in reparser.batches()
+    )
+    for pages, pending in with_ahead(sent, cluster.orders_ahead):
+        try:
+            parsed = pending.result()
+        except Interrupted:
+            return
+        yield pages, partial(reparser.store, pages, parsed)
+
+
+def _process(reparser: Reparser, pages: Sequence[ArchivedPage], _name: str) -> None:
+    reparser.process(pages)
 
 
 def _lock(run: RunContext, slug: str) -> AbstractContextManager[None]:
@@ -127,9 +158,8 @@ class Reparser:
         self._since = since
         self._is_diff = diff
         self._failures = ReparseFailures(slug)
-        self._listings = listing_pages(self.source)
+        self._parser = ArchivedPageParser(self.source, run.settings.archive.path)
         regular = self.source.parser.listings(self.source)
-        self._carrying = {one.channel: one for one in regular if one.has_content}
         self._channels = {one.channel for one in regular} | {registry.SHARE_LINK}
         self._next_page_urls: set[str] = set()
         self._skipped: dict[str, int] = {}
@@ -142,11 +172,13 @@ class Reparser:
 
     def batches(self) -> Iterator[list[ArchivedPage]]:
         """Yield the archived pages, oldest first, until the run stops."""
-        after = None
+        after, size = None, MIN_CHUNK_PAGES
+        if self.run.cluster is not None:
+            size = max(size, self.run.settings.run.batch_size)
         while not self.run.is_stopping:
             with self.run.reading() as store:
                 pages = archived_fetches.archived_pages(
-                    store, [self.source.slug], since=self._since, after=after, limit=PAGES_PER_BATCH
+                    store, [self.source.slug], since=self._since, after=after, limit=size
                 )
             if not pages:
                 break
@@ -160,21 +192,60 @@ class Reparser:
 
     def process(self, pages: Sequence[ArchivedPage]) -> None:
         """Parse some pages, then load them, or only compare them with what is stored."""
-        batch = Batch()
-        for page in pages:
-            try:
-                batch.pages += self._pages_of(page)
-            except ArchiveError as error:
+        self.store(pages, [self._parser.parse(page, self._find_page) for page in pages])
+
+    def order(self, pages: Sequence[ArchivedPage]) -> ParseOrder:
+        """The order of some pages for a worker."""
+        archive = self.run.settings.archive.path
+        names = dict.fromkeys(page.archive_file for page in pages)
+        return ParseOrder(
+            source=SourceSpec.of(self.source),
+            archive=archive,
+            files=tuple(name for name in names if (archive / name).exists())[:1],
+            pages=tuple(pages),
+        )
+
+    def store(self, pages: Sequence[ArchivedPage], parsed: Sequence[ParsedArchivedPage]) -> None:
+        """Load what some pages gave, or only compare it with what is stored."""
+        batch, outcomes = Batch(), list[steps.Outcome]()
+        places: dict[int, tuple[ArchivedPage, int]] = {}
+        for page, given in zip(pages, parsed, strict=True):
+            found = self._parser.parse(page, self._find_page) if given.is_left else given
+            self._next_page_urls.update(found.next_urls)
+            if found.error:
                 self.stats.add(discovered=1)
-                self.stats.fail(f"{page.url}: {error}")
+                self.stats.fail(f"{page.url}: {found.error}")
+            if found.failure:
+                self._failures.add(found.failure)
+            if found.is_unknown:
+                self._skip(page)
+            places |= {id(one): (page, number) for number, one in enumerate(found.articles)}
+            batch.pages += found.articles
+            outcomes += found.outcomes
+
+        def whole(one: FetchedPage) -> FetchedPage:
+            page, number = places[id(one)]
+            return self._parser.parse(page, self._find_page).articles[number]
+
         self.stats.add(discovered=len(batch.pages))
-        steps.parse(self.run, self.source, batch, on_failure=self._failures.add)
+        steps.settle(
+            self.run, self.source, batch, outcomes, on_failure=self._failures.add, whole=whole
+        )
         batch.fetches.clear()  # the fetches are recorded
         self._failures.add_parsed(batch.articles)
         if self._is_diff:
             self._compare(batch)
         else:
             load.load(self.run, self.source, batch)
+
+    def _skip(self, page: ArchivedPage) -> None:
+        """Count a page of a channel that is gone; a next page is parsed with its first one."""
+        if page.url not in self._next_page_urls and page.channel not in self._channels:
+            self._skipped[page.channel] = self._skipped.get(page.channel, 0) + 1
+
+    def _find_page(self, url: str, page: ArchivedPage) -> ArchivedPage | None:
+        with self.run.reading() as store:
+            return archived_fetches.nearest_page(store, url, page.fetched_at, run_id=page.run_id)
 
     def report_failures(self) -> None:
         """Count and report the failures that no later page resolved."""
@@ -195,59 +266,6 @@ class Reparser:
             self.stats.warnings.append(
                 f"{pluralize(resolved, 'unreadable page')} older than a page that parsed"
             )
-
-    def _pages_of(self, page: ArchivedPage) -> list[FetchedPage]:
-        """The articles of an archived page: one, those that a listing carries, or none."""
-        response = self._response(page)
-        if listing := self._listing_of(page):
-            try:
-                entries = registry.entries(self.source, listing, decode_page(response, None))
-            except ParseError as error:
-                self._failures.add(
-                    rows.listing_failure(self.source, listing.channel, response, error)
-                )
-                return []
-            return [
-                FetchedPage(entry, decode_page(response, entry))
-                for entry in entries
-                if isinstance(entry, Entry) and entry.content is not None
-            ]
-        entry = rows.entry_from_json(page.entry)
-        if entry is not None:
-            whole = self._with_next_pages(page, decode_page(response, entry))
-            return [FetchedPage(entry, whole, response)]
-        # Else a next page, parsed with its first one, or a listing without articles.
-        if page.url not in self._next_page_urls and page.channel not in self._channels:
-            self._skipped[page.channel] = self._skipped.get(page.channel, 0) + 1
-        return []
-
-    def _listing_of(self, page: ArchivedPage) -> Listing | None:
-        """The listing of a page, also under the URL that it had before."""
-        if known := self._listings.get(page.url):
-            return known
-        carrying = None if page.entry else self._carrying.get(page.channel)
-        return replace(carrying, url=page.url) if carrying else None
-
-    def _with_next_pages(self, page: ArchivedPage, first: Page) -> Page:
-        def archived(url: str) -> Page | None:
-            self._next_page_urls.add(url)
-            with self.run.reading() as store:
-                found = archived_fetches.nearest_page(
-                    store, url, page.fetched_at, run_id=page.run_id
-                )
-            return decode_page(self._response(found), None) if found else None
-
-        return add_next_pages(self.source, first, archived)
-
-    def _response(self, page: ArchivedPage) -> FetchResponse:
-        response = read_response(
-            self.run.settings.archive.path,
-            page.archive_file,
-            page.archive_offset,
-            page.url,
-            page.final_url,
-        )
-        return replace(response, fetched_at=page.fetched_at)
 
     def _compare(self, batch: Batch) -> None:
         with self.run.reading() as store:

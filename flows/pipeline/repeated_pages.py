@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from flows.pipeline import rows
@@ -29,21 +29,35 @@ class RepeatedPages:
         self._texts: dict[bytes, set[str]] = defaultdict(set)
         self._targets: dict[str, set[str]] = defaultdict(set)
 
-    def refuse(self, source: Source, parsed: Sequence[Parsed]) -> list[Parsed]:
+    def refuse(
+        self,
+        source: Source,
+        parsed: Sequence[Parsed],
+        whole: Callable[[FetchedPage], FetchedPage] | None = None,
+    ) -> list[Parsed]:
         """Return the pages of a batch, those without their article as quarantine entries.
 
         A text that several articles have is a duplicate where the title in the listing agrees
         with it. Without a listing it is one as long as few articles have it.
+
+        Args:
+            source: Of the pages.
+            parsed: The pages of a batch.
+            whole: Returns a page with its body and texts, if the pages are without them.
         """
         for one, found in parsed:
             if one.fetched is not None and isinstance(found, Observation):
                 self._texts[content_digest(found.row)].add(found.row.article_id)
                 if target := _target(one.page):
                     self._targets[target].add(found.row.article_id)
-        return [(one, self._refused(source, one, found)) for one, found in parsed]
+        return [(one, self._refused(source, one, found, whole)) for one, found in parsed]
 
     def _refused(
-        self, source: Source, one: FetchedPage, found: Observation | NewQuarantineEntry
+        self,
+        source: Source,
+        one: FetchedPage,
+        found: Observation | NewQuarantineEntry,
+        whole: Callable[[FetchedPage], FetchedPage] | None,
     ) -> Observation | NewQuarantineEntry:
         if one.fetched is None or not isinstance(found, Observation):
             return found
@@ -61,7 +75,8 @@ class RepeatedPages:
             content = f"text {row.text[:80]!r}" if row.text else f"picture {row.media[0].url!r}"
             message = f"{same_text} addresses have the {content}"
             error = wrong_page(SoftNotFound, page, message)
-        return rows.page_failure(source, one.entry, page, one.fetched, error)
+        kept = whole(one) if whole else one
+        return rows.page_failure(source, one.entry, kept.page, kept.fetched, error)
 
 
 def _is_of_its_listing(page: Page, row: ArticleRow) -> bool:

@@ -21,6 +21,7 @@ from flows.callbacks import Notify, OnProgress, no_progress
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
 from flows.fetch.ssrf import parse_target
+from flows.pipeline.cluster import Cluster
 from flows.pipeline.combiner import Combiner
 from flows.pipeline.health.collect import HealthCollector
 from flows.pipeline.repeated_pages import RepeatedPages
@@ -120,6 +121,7 @@ class RunContext:
         repeated: Of each source, the texts of the pages that this run has parsed.
         health: Of each source, what this run found for its health.
         page_batches: Held while the pages of a batch are in memory.
+        cluster: Workers that fetch and parse; without one, this process does.
     """
 
     def __init__(
@@ -146,6 +148,7 @@ class RunContext:
         self.repeated: dict[str, RepeatedPages] = defaultdict(RepeatedPages)
         self.health: dict[str, HealthCollector] = defaultdict(HealthCollector)
         self.environment = run_environment(trigger)
+        self.cluster: Cluster | None = None
         self._resources = ExitStack()
         self._shared = SharedConnection(self._connect)
         self._counting = threading.Lock()

@@ -38,6 +38,9 @@ from warehouse.records.not_modified import NotModified
 from warehouse.rows import NewQuarantineEntry, Validators
 from warehouse.upsert.observations import Observation, observe
 
+Outcome = Observation | NewQuarantineEntry | str
+"""What a page gave: an article, a failure, or the reason why it is no article."""
+
 # --- fetch -----------------------------------------------------------------------------
 
 
@@ -254,21 +257,56 @@ def parse(
         batch: Its pages become articles and failures.
         on_failure: Called with each failure, which is then not counted.
     """
+    outcomes = parse_pages(source, batch.pages)
+    return settle(run, source, batch, outcomes, on_failure=on_failure)
+
+
+def parse_pages(source: Source, pages: Iterable[FetchedPage]) -> list[Outcome]:
+    """Parse each page; this needs neither the run nor the warehouse."""
+    return [_outcome(source, one) for one in pages]
+
+
+def _outcome(source: Source, one: FetchedPage) -> Outcome:
+    try:
+        return parse_fetched_page(source, one)
+    except NotAnArticle as error:
+        return str(error)
+
+
+def settle(
+    run: RunContext,
+    source: Source,
+    batch: Batch,
+    outcomes: Iterable[Outcome],
+    *,
+    on_failure: Callable[[NewQuarantineEntry], object] | None = None,
+    whole: Callable[[FetchedPage], FetchedPage] | None = None,
+) -> Batch:
+    """Count what the pages of a batch gave, and add it to the batch; the pages are dropped.
+
+    Args:
+        run: Under way.
+        source: Of the pages.
+        batch: Its pages become articles and failures.
+        outcomes: What each page gave.
+        on_failure: As in ``parse``.
+        whole: Returns a page with its body and texts, which a worker left behind.
+    """
     stats = run.stats[source.slug]
     failed: set[str] = set()
     errors: dict[str, str] = {}
     pages: list[Parsed] = []
-    for one in batch.pages:
+    for one, outcome in zip(batch.pages, outcomes, strict=True):
         if not one.is_trusted:
             errors[one.page.url] = "its validators stayed the same, the page changed"
-        try:
-            pages.append((one, parse_fetched_page(source, one)))
-        except NotAnArticle as error:
+        if isinstance(outcome, str):
             stats.add(skipped=1)
-            errors[one.page.url] = f"not an article: {error}"
+            errors[one.page.url] = f"not an article: {outcome}"
             batch.answers.append(EntryAnswer(entry=one.entry, at=one.page.fetched_at))
+        else:
+            pages.append((one, outcome))
     incomplete = {id(entry) for entry in batch.failed_entries}
-    refused = run.repeated[source.slug].refuse(source, pages)
+    refused = run.repeated[source.slug].refuse(source, pages, whole)
     run.health[source.slug].repeated(pages, refused)
     for one, parsed in refused:
         if isinstance(parsed, NewQuarantineEntry):

@@ -18,7 +18,7 @@ PACKAGES = ("flows", "parsers", "warehouse")
 FLOORS = (
     {"cli", "serve"},
     {"sync", "backfill", "reparse", "import_posts", "publish", "publication", "maintenance"},
-    {"admin", "alerts", "reporting", "import_export", "scaffold", "web"},
+    {"admin", "alerts", "cluster", "reporting", "import_export", "scaffold", "web"},
     {"pipeline"},
     {"archive", "fetch"},
 )

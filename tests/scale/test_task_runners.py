@@ -1,0 +1,103 @@
+"""Runs on the workers of Dask and Ray: the same rows as the threads of one process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from flows import demo_site
+from flows import settings as configuration
+from flows.cli import demo_run
+from flows.pipeline.stats import RunReport
+from flows.serve.run_local import sync_without_prefect
+from tests.scale.clusters import dask_cluster, ray_cluster
+from tests.scale.tables import rows_of
+from warehouse import connect
+
+pytest.importorskip("prefect_dask", reason="needs `make scale`")
+pytest.importorskip("prefect_ray", reason="needs `make scale`")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[int]:
+    """The port of the demo site, which has five sources."""
+    with demo_site.serve() as url:
+        yield urlsplit(url).port or 0
+
+
+@pytest.fixture(scope="module")
+def synced(site: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that the threads of one process have synced; not to be changed."""
+    folder = tmp_path_factory.mktemp("synced")
+    config = demo_run.write_config(folder, port=site, article_url=demo_run.ARTICLE_URL)
+    settings = configuration.load(config, {})
+    assert len(settings.sources) == 5
+    report = sync_without_prefect(settings, list(settings.sources), limit=None, dry_run=False)
+    assert report.totals()["new"] > 50
+    return folder
+
+
+@pytest.fixture(scope="module", params=["dask", "ray"])
+def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """The task runner, and the address of its two workers."""
+    with {"dask": dask_cluster, "ray": ray_cluster}[request.param]() as address:
+        yield request.param, address
+
+
+@pytest.fixture
+def on_cluster(
+    cluster: tuple[str, str], monkeypatch: pytest.MonkeyPatch, prefect_server: str
+) -> None:
+    """Runs use the workers."""
+    monkeypatch.setenv("COPYDESK_RUN__TASK_RUNNER", cluster[0])
+    if cluster[0] == "dask":  # Prefect's runner takes the Ray that this process is connected to
+        monkeypatch.setenv("COPYDESK_RUN__CLUSTER", cluster[1])
+
+
+def copy_of(folder: Path, target: Path) -> Path:
+    """A copy of a project; its configuration file."""
+    shutil.copytree(folder, target)
+    return target / "copydesk.toml"
+
+
+def reparse(config: Path) -> RunReport:
+    from flows.reparse import reparse
+
+    return reparse(config=str(config), return_state=True).result()
+
+
+@pytest.fixture(scope="module")
+def reparsed(synced: Path, tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Path:
+    """A project whose pages threads have parsed into an empty warehouse."""
+    config = copy_of(synced, tmp_path_factory.mktemp("reparsed") / "project")
+    without_articles(config)
+    reparse(config)
+    return config
+
+
+def without_articles(config: Path) -> None:
+    """Leave the fetches, and nothing that pages gave."""
+    kept = {"fetches", "migrations", "runs", "watermarks", "write_sequence"}
+    with connect(configuration.load(config, {}).warehouse.path) as db:
+        tables = db.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_store'"
+        ).fetchall()
+        for (table,) in tables:
+            if table not in kept:
+                db.execute(f"DELETE FROM _store.{table}")
+
+
+@pytest.mark.usefixtures("on_cluster")
+def test_a_reparse_on_workers_stores_what_threads_store(synced, reparsed, tmp_path):
+    config = copy_of(synced, tmp_path / "project")
+    without_articles(config)
+
+    report = reparse(config)
+
+    path, expected = (configuration.load(one, {}).warehouse.path for one in (config, reparsed))
+    assert report.totals()["new"] > 50
+    assert rows_of(path) == rows_of(expected)
