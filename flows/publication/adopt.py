@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from duckdb import DuckDBPyConnection
 
 from flows.import_export.export_journal import Journal
+from flows.import_export.post_head import meaning_of
 from flows.output_folder import OutputFolder
 from flows.publication.paths import PostFolders
-from flows.publication.post_head import meaning_of
 from flows.publication.state import IMPORTED, Entry, PublicationState, sha256
 from parsers.frontmatter.file_names import is_inside
 from warehouse.read.publication import ImportedFile, file_digests

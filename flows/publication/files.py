@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from flows.import_export.post_head import NO_MEANING, keep_added_keys, meaning_of
 from flows.output_folder import OutputFolder
 from flows.publication.plan import PlannedPost
-from flows.publication.post_head import NO_MEANING, keep_added_keys, meaning_of
 from flows.publication.state import Entry, PublicationState, sha256
 
 FOREIGN = "copydesk did not write it, or it was edited since: import it, or move it away"

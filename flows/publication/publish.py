@@ -23,6 +23,7 @@ from duckdb import DuckDBPyConnection
 from flows.errors import ConfigurationError, Interrupted, RunFailed
 from flows.import_export.export_feeds import is_copydesk_feed
 from flows.import_export.export_journal import Journal
+from flows.import_export.post_head import add_keys
 from flows.output_folder import OutputFolder
 from flows.pipeline import locks
 from flows.pipeline.rows import article_of
@@ -41,7 +42,6 @@ from flows.publication.plan import (
     plan_posts,
     select,
 )
-from flows.publication.post_head import add_keys
 from flows.publication.result import PublicationResult
 from flows.publication.site import publish_site
 from flows.publication.state import PublicationState, state_file

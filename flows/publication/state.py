@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from flows.atomic_file import atomic_file
-from flows.publication.post_head import NO_MEANING, PostMeaning
+from flows.import_export.post_head import NO_MEANING, PostMeaning
 from flows.settings import Settings
 
 IMPORTED = "post:"

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.publication.post_head import OWN_KEYS, add_keys, keep_added_keys, meaning_of
+from flows.import_export.post_head import OWN_KEYS, add_keys, keep_added_keys, meaning_of
 from parsers.frontmatter import Dialect, write_post
 from parsers.model import Media
 from tests.unit.import_export.conftest import make_article
