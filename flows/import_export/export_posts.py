@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,10 @@ from flows.import_export.plan_posts import (
     posts_of_others,
     with_other_paths,
 )
+from flows.import_export.post_head import head_of, keep_added_keys
 from flows.import_export.rewritten_heads import RewrittenHeads
 from flows.import_export.write_files import ExportResult, file_exists, write_files
+from flows.output_folder import OutputFolder
 from flows.pipeline.rows import article_of
 from flows.pipeline.snapshot import current_snapshot
 from flows.settings import Settings
@@ -234,7 +237,7 @@ def _posts(
     heads = RewrittenHeads(directory, journal, plan.files, is_for_all=rewrite)
     return write_files(
         plan.files,
-        _contents(selection, plan, heads),
+        _contents(selection, plan, heads, OutputFolder(directory, is_read_only=True)),
         directory,
         check=check,
         inside=inside,
@@ -243,14 +246,29 @@ def _posts(
 
 
 def _contents(
-    selection: _Selection, plan: PostPlan, heads: RewrittenHeads
+    selection: _Selection, plan: PostPlan, heads: RewrittenHeads, folder: OutputFolder
 ) -> Iterator[tuple[str, bytes]]:
+    owned = _heads_of_owners(selection, plan, folder)
     for seq, data in posts.file_data(selection.db, list(plan.imported)):
         key = plan.imported[seq]
         yield key, heads.rewritten(key, data)
     for article in selection.articles() if plan.dialects else ():
         if dialect := plan.dialects.get(article.article_id):
-            yield article.article_id, write_post(article, dialect).data
+            data = write_post(article, dialect).data
+            yield article.article_id, keep_added_keys(owned.get(article.article_id, b""), data)
+
+
+def _heads_of_owners(
+    selection: _Selection, plan: PostPlan, folder: OutputFolder
+) -> dict[str, bytes]:
+    """The head of each corrected post as it is in the folder, else as it was imported."""
+    heads, paths = {}, {one.key: one.path for one in plan.files}
+    for seq, data in posts.file_data(selection.db, list(plan.corrected)):
+        key, existing = plan.corrected[seq], None
+        with suppress(OSError):  # writing the file reports it
+            existing = folder.read(paths[key])
+        heads[key] = head_of(existing or data)
+    return heads
 
 
 def _part_of_site(directory: Path, files: Sequence[StoredFile]) -> str:

@@ -21,11 +21,13 @@ class PostPlan:
     Attributes:
         files: All of them; the key of an article's main file is its id.
         imported: The keys of files with the imported bytes, by place in the warehouse.
+        corrected: The ids of imported articles that are written anew, by place in the warehouse.
         dialects: The dialect of each article that is written anew, by id.
     """
 
     files: list[PlannedFile] = field(default_factory=list)
     imported: dict[int, str] = field(default_factory=dict)
+    corrected: dict[int, str] = field(default_factory=dict)
     dialects: dict[str, Dialect] = field(default_factory=dict)
 
 
@@ -42,7 +44,8 @@ def plan_posts(
     1. An imported article is written to the file that it came from, with its copies and
        earlier versions. A fresh folder gets those that were imported in this dialect; the
        folder of the import gets the files that exist there. The main file has the imported
-       bytes as long as the article has the imported content, else a post in the current form.
+       bytes as long as the article has the imported content, else a post in the current form,
+       with the keys that its owner added to the head.
     2. Any other article is written to the file that ``post_path`` names.
 
     Args:
@@ -63,6 +66,7 @@ def plan_posts(
             PlannedFile(key=key, path=one.path, digest=one.digest, is_corrected=is_corrected)
         )
         if is_corrected:
+            plan.corrected[one.seq] = key
             plan.dialects[key] = cast("Dialect", one.dialect)
         else:
             plan.imported[one.seq] = key

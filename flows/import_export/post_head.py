@@ -69,11 +69,17 @@ def meaning_of(data: bytes) -> PostMeaning:
     return PostMeaning(digest=digest, date=" ".join(words(fields.get(_DATE))))
 
 
+def head_of(post: bytes) -> bytes:
+    """Return the front matter of a post without its body; empty if it has none."""
+    frame = _FRAME.match(_text(post))
+    return frame[0].encode("utf-8", "surrogateescape") if frame else b""
+
+
 def keep_added_keys(existing: bytes, new: bytes, *, own: Iterable[str] = ()) -> bytes:
     """Return the new post with the keys that others added to the existing one.
 
     Args:
-        existing: The post in the folder.
+        existing: The post in the folder, or its head.
         new: The post to write.
         own: Keys of the configuration, which are not kept.
     """
