@@ -38,6 +38,7 @@ from warehouse.errors import (
 from warehouse.file_size import is_short, missing_bytes
 from warehouse.instance import CONFIG, MEMORY, NAME, temp_folder
 from warehouse.lake import connection as lake_connection
+from warehouse.lake import writer_lock
 from warehouse.lake.attach import attach, seal
 from warehouse.location import Lake, Location
 from warehouse.quote import literal
@@ -215,24 +216,29 @@ def read_sequence(db: DuckDBPyConnection) -> WriteSequence:
 def transaction(db: DuckDBPyConnection, *, wait_seconds: float = 30.0) -> Iterator[None]:
     """Run one write transaction: everything inside is stored, or nothing.
 
-    It locks the write sequence first, so of several threads one continues and the others wait.
+    It locks the write sequence first, so of several threads one continues and the others wait. In
+    a lake with a catalog in PostgreSQL, writers of all machines wait for each other before that.
 
     Raises:
         WriteConflict: Other transactions held the lock for all of ``wait_seconds``.
+        WarehouseBusy: A writer of a lake held its lock for all of ``wait_seconds``.
+        LockLost: The lock was lost, so the transaction was rolled back.
         WarehouseFull: No space left; the transaction is rolled back.
         WarehouseError: Anything else that DuckDB raises inside.
     """
-    _begin(db, wait_seconds)
-    try:
-        yield
-        sequence = read_sequence(db)
-        db.execute("COMMIT")
-    except duckdb.Error as error:
-        _rollback(db)
-        raise translate_error(error, _name(db)) from error
-    except BaseException:
-        _rollback(db)
-        raise
+    with writer_lock.hold(instance.lake_of(db), wait_seconds=wait_seconds) as check:
+        _begin(db, wait_seconds)
+        try:
+            yield
+            sequence = read_sequence(db)
+            check()
+            db.execute("COMMIT")
+        except duckdb.Error as error:
+            _rollback(db)
+            raise translate_error(error, _name(db)) from error
+        except BaseException:
+            _rollback(db)
+            raise
     with suppress(OSError):  # it is committed; the next commit is recorded with it
         lock.record_commit(sequence.warehouse_id, sequence.last_seq)
 
@@ -315,7 +321,7 @@ def _open(
             return False
         return True
 
-    lock.wait_for(path, is_open, lambda: owner, wait_seconds=wait_seconds, notify=notify)
+    lock.wait_for(path, is_open, lambda: (owner, ""), wait_seconds=wait_seconds, notify=notify)
 
 
 def _open_now(

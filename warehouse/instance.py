@@ -92,6 +92,15 @@ def detach(db: DuckDBPyConnection, path: Location) -> None:
             raise
 
 
+def lake_of(db: DuckDBPyConnection) -> Lake | None:
+    """Return the lake of a connection of ``attach``; ``None`` for that of a file."""
+    with _mutex:
+        for place, one in _instances.items():
+            if isinstance(place, Lake) and db in one.connections:
+                return place
+    return None
+
+
 def _attached(path: Location) -> _Instance:
     """Return the instance of a file, which is attached to it."""
     one = _instances.get(path) or _new(path)

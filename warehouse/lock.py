@@ -23,6 +23,7 @@ from uuid import UUID
 
 from warehouse.checkpoint_log import CheckpointLog
 from warehouse.duckdb_errors import busy_error, translate_errors
+from warehouse.location import Location
 
 _POLL_SECONDS = 0.05
 Notify = Callable[[str], None]
@@ -71,7 +72,7 @@ def _acquire(path: Path, user: object, *, wait_seconds: float, notify: Notify | 
         wait_for(
             path,
             lambda: _join(path, fd, user),
-            lambda: _owner(fd),
+            lambda: (_owner(fd), ""),
             wait_seconds=wait_seconds,
             notify=notify,
         )
@@ -138,25 +139,28 @@ def shared_lock(path: Path) -> Iterator[None]:
 
 
 def wait_for(
-    path: Path,
+    path: Location,
     is_free: Callable[[], bool],
-    owner: Callable[[], int | None],
+    owner: Callable[[], tuple[int | None, str]],
     *,
     wait_seconds: float,
     notify: Notify | None,
 ) -> None:
     """Return as soon as ``is_free``; call ``notify`` once when that needs a wait.
 
+    ``owner`` returns the PID of the holder and more about it, for messages.
+
     Raises:
         WarehouseBusy: It is not free after ``wait_seconds``.
     """
     end = time.monotonic() + wait_seconds
     while not is_free():
-        pid = owner()
         if time.monotonic() >= end:
-            raise busy_error(path, pid)
+            raise busy_error(path, *owner())
         if notify:
+            pid, who = owner()
             name = f"process {pid}" if pid else "another process"
+            name = f"{name} ({who})" if who else name
             notify(f"{path}: held by {name}, waiting up to {wait_seconds:g} seconds")
             notify = None
         time.sleep(_POLL_SECONDS)

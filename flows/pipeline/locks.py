@@ -1,35 +1,36 @@
-"""Source locks: at most one run of this machine writes a source at a time.
+"""Source locks: at most one run writes a source at a time.
 
-A lock is an ``flock(2)`` on ``locks/<name>.lock`` beside the warehouse. The kernel releases it
-when its process ends, so a killed run leaves nothing to clean up. The file contains the owner as
-JSON, for messages.
+For a warehouse of one machine a lock is a file in ``locks/`` beside it (``file_lock``). For a
+lake on PostgreSQL it is an advisory lock there, so it holds for all machines (``warehouse.lake``).
+Both end with the process that has them, so a killed run leaves nothing to clean up.
 
-A run that waits for a lock holds ``locks/<name>.queue.lock`` meanwhile. So a long run that releases
-its lock between two chunks gets it back only after the run that waited.
+A run that waits for a lock holds a place in its queue meanwhile. So a long run that releases its
+lock between two chunks gets it back only after the run that waited.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from flows.callbacks import Notify
 from flows.errors import Interrupted, RunFailed
+from flows.pipeline import file_lock
 from flows.settings import Settings
+from warehouse.lake import advisory_lock
+from warehouse.location import Lake
 from warehouse.process import Process, this_process
 
 LONG_WAIT_SECONDS = 3600.0
 """How long a run of hours waits for another run of a source, between two of its parts."""
 
+_NAME = "source {}"  # of an advisory lock; that of writers has another form
 _POLL_SECONDS = 0.05
 _MIN_WAIT_SECONDS = 0.2  # longer than ``lock_owner`` looks, which takes a shared lock
 _NOTIFY_SECONDS = 1.0
@@ -50,7 +51,22 @@ class LockOwner:
 
     def message(self) -> str:
         """The run, its process and since when."""
-        return f"{self.flow} run {self.run_id} (process {self.process.pid}, since {self.since})"
+        where = f" on {self.process.host}" if self.is_elsewhere else ""
+        pid = self.process.pid
+        return f"{self.flow} run {self.run_id} (process {pid}{where}, since {self.since})"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its process is on another machine."""
+        return self.process.host != this_process().host
+
+
+class _Lock(Protocol):
+    """A lock of a file or of PostgreSQL."""
+
+    def try_acquire(self, owner: dict[str, Any]) -> bool: ...
+
+    def read_owner(self) -> dict[str, Any] | None: ...
 
 
 @contextmanager
@@ -79,30 +95,23 @@ def acquire(
         SourceLocked: Another run still has it after ``wait_seconds``.
         Interrupted: ``stop`` was set during the wait.
     """
-    file = _lock_file(settings, name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    started, has_notified = time.monotonic(), False
-    with _open(file) as lock, _open(file.with_suffix(".queue.lock")) as queue:
-        for fd in (queue, lock):
-            while not _try_lock(fd):
-                waited = time.monotonic() - started
-                if waited >= max(wait_seconds, _MIN_WAIT_SECONDS):
-                    raise _locked_error(name, file)
-                if waited > _NOTIFY_SECONDS and not has_notified:
-                    has_notified = True
-                    notify(f"{name}: waiting for {_owner_message(file)}")
-                if (stop or threading.Event()).wait(_POLL_SECONDS):
-                    raise Interrupted(f"{name}: stopped while waiting for another run")
-        fcntl.flock(queue, fcntl.LOCK_UN)
+    started, has_notified, process = time.monotonic(), False, this_process()
+
+    def owner() -> dict[str, Any]:
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        owner = LockOwner(flow=flow, run_id=run_id, since=since, process=this_process())
-        os.ftruncate(lock, 0)
-        with suppress(OSError):  # a full disk: only messages of other runs need the owner
-            os.pwrite(lock, json.dumps(asdict(owner)).encode(), 0)
-        try:
-            yield
-        finally:
-            os.ftruncate(lock, 0)
+        return asdict(LockOwner(flow=flow, run_id=run_id, since=since, process=process))
+
+    with _opened(settings, name) as lock:
+        while not lock.try_acquire(owner()):
+            waited = time.monotonic() - started
+            if waited >= max(wait_seconds, _MIN_WAIT_SECONDS):
+                raise _locked_error(name, _owner(lock.read_owner()))
+            if waited > _NOTIFY_SECONDS and not has_notified:
+                has_notified = True
+                notify(f"{name}: waiting for {_message(_owner(lock.read_owner()))}")
+            if (stop or threading.Event()).wait(_POLL_SECONDS):
+                raise Interrupted(f"{name}: stopped while waiting for another run")
+        yield
 
 
 @contextmanager
@@ -120,52 +129,45 @@ def acquire_all(settings: Settings, names: Iterable[str], **options: Any) -> Ite
 
 def lock_owner(settings: Settings, name: str) -> LockOwner | None:
     """The run that has a lock now; ``None`` when the lock is free, also after a killed run."""
-    file = _lock_file(settings, name)
-    with suppress(FileNotFoundError), _open(file, os.O_RDONLY) as fd:
-        if not _try_lock(fd, fcntl.LOCK_SH):
-            return _read_owner(file)
-    return None
+    if server := postgres_of(settings):
+        return _owner(advisory_lock.read_owner(server, _NAME.format(name)))
+    return _owner(file_lock.read_owner(_lock_file(settings, name)))
+
+
+def _opened(settings: Settings, name: str) -> AbstractContextManager[_Lock]:
+    if server := postgres_of(settings):
+        return advisory_lock.opened(server, _NAME.format(name))
+    return file_lock.opened(_lock_file(settings, name))
+
+
+def postgres_of(settings: Settings) -> str | None:
+    """The connection string of the server that has the locks; ``None`` if they are files."""
+    location = settings.warehouse.location
+    return location.postgres if isinstance(location, Lake) else None
 
 
 def _lock_file(settings: Settings, name: str) -> Path:
     safe = "".join(one if one.isalnum() or one in "-_." else f"%{ord(one):x}" for one in name)
-    return settings.warehouse.folder / "locks" / f"{safe}.lock"
+    location = settings.warehouse.location
+    catalog = location.file if isinstance(location, Lake) else None
+    return (catalog.parent if catalog else settings.warehouse.folder) / "locks" / f"{safe}.lock"
 
 
-@contextmanager
-def _open(file: Path, flags: int = os.O_RDWR | os.O_CREAT) -> Iterator[int]:
-    fd = os.open(file, flags | os.O_CLOEXEC, 0o666)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _try_lock(fd: int, kind: int = fcntl.LOCK_EX) -> bool:
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _read_owner(file: Path) -> LockOwner | None:
-    # The owner writes the file after it has the lock: the file may be empty for a moment.
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        found = json.loads(file.read_bytes())
-        return LockOwner(**{**found, "process": Process(**found["process"])})
+def _owner(found: dict[str, Any] | None) -> LockOwner | None:
+    with suppress(TypeError, KeyError):
+        return LockOwner(**{**found, "process": Process(**found["process"])}) if found else None
     return None
 
 
-def _owner_message(file: Path) -> str:
-    owner = _read_owner(file)
+def _message(owner: LockOwner | None) -> str:
     return owner.message() if owner else "another run"
 
 
-def _locked_error(name: str, file: Path) -> SourceLocked:
-    owner = _read_owner(file)
+def _locked_error(name: str, owner: LockOwner | None) -> SourceLocked:
     command = f" or stop it (kill {owner.process.pid})" if owner else ""
+    if owner and owner.is_elsewhere:
+        command = f" or stop it (kill {owner.process.pid} on {owner.process.host})"
     return SourceLocked(
-        f"{name}: {_owner_message(file)} is running, and two runs never write one source at a "
+        f"{name}: {_message(owner)} is running, and two runs never write one source at a "
         f"time. Wait for it{command}: what it has stored stays stored."
     )

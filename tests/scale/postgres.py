@@ -111,3 +111,14 @@ def new_database(conninfo: str, name: str) -> str:
     with psycopg.connect(conninfo, autocommit=True) as db:
         db.execute(f"CREATE DATABASE {name}")
     return psycopg.conninfo.make_conninfo(conninfo, dbname=name)
+
+
+def end_connections(conninfo: str) -> None:
+    """End the connections of copydesk to a database, as a restart of its server does."""
+    import psycopg
+
+    with psycopg.connect(conninfo, autocommit=True) as db:
+        db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND starts_with(application_name, 'copydesk ')"
+        )

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.scale import postgres as servers
 from warehouse.errors import LockLost, WarehouseError
 from warehouse.lake import advisory_lock, postgres
-
-psycopg = pytest.importorskip("psycopg")
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -37,15 +36,6 @@ def holder(database):
         assert process.stdout.readline() == "True\n"
         yield process
         process.kill()
-
-
-def end_connections(database):
-    """End every connection of a database, as a restart of its server does."""
-    with psycopg.connect(database, autocommit=True) as db:
-        db.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 def test_one_process_holds_a_lock_and_a_killed_one_leaves_it_free(database, holder):
@@ -97,7 +87,7 @@ def test_a_killed_holder_is_no_owner(database, holder):
 def test_a_lost_connection_refuses_the_commit_of_its_holder(database):
     with advisory_lock.opened(database, "source") as source:
         assert source.try_acquire(OWNER)
-        end_connections(database)
+        servers.end_connections(database)
         with advisory_lock.opened(database, "writer") as writer:
             assert writer.try_acquire(OWNER)
             with pytest.raises(LockLost):
@@ -113,6 +103,8 @@ def test_a_lost_connection_refuses_the_commit_of_its_holder(database):
 
 def test_a_lock_that_a_connection_pool_moved_away_is_no_lock(database):
     """A pool in mode ``transaction`` gives each statement another session of the server."""
+    import psycopg
+
     with (
         psycopg.connect(database) as other,
         advisory_lock.opened(database, "a") as lock,

@@ -7,10 +7,7 @@ What is missing is skipped and named; in CI (``CI=true``) nothing may be missing
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -47,8 +44,6 @@ from warehouse.records import fetches, quarantine, runs, watermarks
 from warehouse.rows import FetchRow
 
 pytestmark = pytest.mark.nightly
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
@@ -128,40 +123,3 @@ def test_erasure_and_merging_work_in_a_lake_too(lake: DuckDBPyConnection) -> Non
     assert upsert(lake, article(1)) == UpsertCounts(suppressed=1)
     assert rows_of(lake, "SELECT article_id FROM articles") == [("finews:2",)]
     assert verify(lake, is_deep=True).problems == ()
-
-
-def test_two_processes_write_to_one_lake_at_once_and_nothing_is_doubled(
-    database: str, tmp_path: Path
-) -> None:
-    """Appends do not conflict in DuckLake; the row of the write sequence makes them."""
-    lake = Lake(f"postgres:{database}", str(tmp_path))
-    with connect(lake):
-        pass
-    command = [sys.executable, "-m", "tests.scale.lakes", lake.catalog, lake.data]
-    with ExitStack() as ended:
-        writers = [
-            ended.enter_context(
-                subprocess.Popen(
-                    [*command, name, "10"], cwd=ROOT, text=True,
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                )
-            )
-            for name in ("one", "two")
-        ]  # fmt: skip
-        for writer in writers:
-            assert writer.stdout
-            assert writer.stdout.readline() == "open\n"
-        for writer in writers:  # now both start
-            assert writer.stdin
-            writer.stdin.write("\n")
-            writer.stdin.flush()
-        outputs = [writer.communicate(timeout=300)[0].split() for writer in writers]
-
-        assert [writer.returncode for writer in writers] == [0, 0]
-        new, known = (sum(int(n) for one in outputs for n in one[i::4]) for i in (1, 2))
-        assert (new, known) == (200, 200)
-        with connect(lake) as db:
-            assert rows_of(db, "SELECT count(*), count(DISTINCT article_id) FROM articles") == [
-                (200, 200)
-            ]
-            assert verify(db).problems == ()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import duckdb
 from duckdb import DuckDBPyConnection
 
 from warehouse import instance, lock, migrate
 from warehouse.duckdb_errors import interruptible, translate_errors
 from warehouse.errors import WarehouseLost
+from warehouse.lake import writer_lock
 from warehouse.location import Lake
 
 
@@ -32,9 +34,11 @@ def connect(
     """
     with _hold(lake, wait_seconds, notify):
         with translate_errors(lake):
-            db = instance.attach(lake)
+            db = _attach(lake, wait_seconds, notify)
         try:
-            _upgrade(db, lake, notify, restore_steps)
+            if _is_old(db, lake):
+                with writer_lock.hold(lake, wait_seconds=wait_seconds, notify=notify):
+                    _upgrade(db, lake, notify, restore_steps)
             with interruptible(db):
                 yield db
         finally:
@@ -48,6 +52,24 @@ def _hold(
     if lake.file is None:
         return nullcontext()
     return lock.hold(lake.file, wait_seconds=wait_seconds, notify=notify)
+
+
+def _attach(
+    lake: Lake, wait_seconds: float, notify: Callable[[str], None] | None
+) -> DuckDBPyConnection:
+    try:
+        return instance.attach(lake)
+    except duckdb.Error:
+        if lake.file:
+            raise
+        # Two processes may create one lake at once; the second finds that of the first.
+        with writer_lock.hold(lake, wait_seconds=wait_seconds, notify=notify):
+            return instance.attach(lake)
+
+
+def _is_old(db: DuckDBPyConnection, lake: Lake) -> bool:
+    with translate_errors(lake):
+        return bool(migrate.pending(db, str(lake), migrate.migrations()))
 
 
 def _upgrade(
