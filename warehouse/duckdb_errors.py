@@ -91,6 +91,8 @@ def translate_error(error: duckdb.Error, path: Location | str) -> WarehouseError
         return unreachable_error(text)
     if "Existing DuckLake at metadata catalog" in text and "does not exist" in text:
         return missing_error(path)
+    if "does not match existing data path" in text:
+        return WarehouseMissing(f"{path}: {first} Set [warehouse] data to the existing one")
     if "Is a directory" in text:
         return _a_folder(path)
     if "sqlite_scanner" in text:

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from flows import prefect_api
+from flows.admin.catalog import check_catalog
 from flows.admin.check import CheckResult
 from flows.admin.integrity import check_archive, check_blocks, check_hashes, check_snapshot
 from flows.alert_settings import FROM_ENVIRONMENT
@@ -35,8 +36,10 @@ from warehouse.errors import (
     WarehouseError,
     WarehouseMissing,
     WarehouseTooOld,
+    WarehouseUnreachable,
     WrongSnapshot,
 )
+from warehouse.lake.version import exists
 from warehouse.location import Lake, Location
 
 TESTED_VERSIONS = {"duckdb": ("1.5.5", "2.0.1"), "prefect": ("3.9.1",)}
@@ -72,6 +75,7 @@ def check_installation(
         lambda: _check_alerts(settings),
         lambda: _check_disk(settings),
         lambda: _check_archive(settings, verify=verify),
+        lambda: check_catalog(settings.warehouse.location),
         lambda: _check_warehouse(settings, verify=verify),
         lambda: _check_snapshot(settings),
         *([lambda: _compare(settings, on_progress)] if verify else []),
@@ -136,8 +140,7 @@ def _check_sources(settings: Settings) -> Iterator[CheckResult]:
 
 
 def _check_disk(settings: Settings) -> Iterator[CheckResult]:
-    files = (settings.warehouse.path, settings.warehouse.snapshot, settings.archive.path)
-    for folder in dict.fromkeys(_existing(file.parent) for file in files):
+    for folder in dict.fromkeys(_existing(file.parent) for file in _places(settings)):
         free = shutil.disk_usage(folder).free
         if not os.access(folder, os.W_OK):
             yield CheckResult("disk", "error", f"{folder} is not writable; change its owner")
@@ -149,6 +152,15 @@ def _check_disk(settings: Settings) -> Iterator[CheckResult]:
         if not os.access(path, os.W_OK):
             message = f"this user cannot write {path}; change its owner or its permissions"
             yield CheckResult("permissions", "error", message)
+
+
+def _places(settings: Settings) -> list[Path]:
+    """The files and folders whose disks need space."""
+    warehouse, lake = settings.warehouse, settings.warehouse.location
+    if not isinstance(lake, Lake):
+        return [warehouse.path, warehouse.snapshot, settings.archive.path]
+    data = [] if lake.is_in_bucket else [Path(lake.data) / "main"]
+    return [warehouse.path, *data, settings.archive.path, *([lake.file] if lake.file else [])]
 
 
 def _written_files(settings: Settings) -> list[Path]:
@@ -197,19 +209,22 @@ def _check_archive(settings: Settings, *, verify: bool) -> Iterator[CheckResult]
 
 def _archive_files(settings: Settings) -> dict[str, int]:
     """The archive files that fetches name, with their number; empty if no file can be read."""
-    for file in (settings.warehouse.snapshot, settings.warehouse.path):
+    warehouse = settings.warehouse
+    is_lake = isinstance(warehouse.location, Lake)
+    for file in (warehouse.location,) if is_lake else (warehouse.snapshot, warehouse.path):
         with suppress(WarehouseError, duckdb.Error), connect_read_only(file) as db:
             return dict(db.execute(_ARCHIVE_FILES).fetchall())
     return {}
 
 
 def _check_warehouse(settings: Settings, *, verify: bool) -> Iterator[CheckResult]:
-    path = settings.warehouse.path
+    path = settings.warehouse.location
     try:
         with connect_read_only(path) as db:
             if not migrate.version(db):
                 raise WarehouseMissing(f"{path}: has no tables of copydesk")
-            check_size(db, path)
+            if isinstance(path, Path):
+                check_size(db, path)
             if count := len(migrate.pending(db, str(path), migrate.migrations())):
                 pending = pluralize(count, "pending migration")
                 yield CheckResult(
@@ -226,15 +241,18 @@ def _check_warehouse(settings: Settings, *, verify: bool) -> Iterator[CheckResul
                 yield CheckResult(command.split()[0], "ok", message)
     except WarehouseBusy as error:
         yield CheckResult("warehouse", "warning", str(error))
+    except WarehouseUnreachable as error:
+        yield CheckResult("warehouse", "error", str(error))
     except (WarehouseError, duckdb.Error) as error:
         steps = restore_steps(settings)
-        if not path.exists() and not steps:
+        is_missing = not exists(path)
+        if is_missing and not steps:
             yield CheckResult(
                 "warehouse", "ok", f"{path} does not exist yet; the first run creates it"
             )
             return
         found = translate_error(error, path) if isinstance(error, duckdb.Error) else error
-        message = str(found) if path.exists() else f"{path} is missing, but files of it are there"
+        message = f"{path} is missing, but files of it are there" if is_missing else str(found)
         yield CheckResult("warehouse", "error", f"{message}. {steps}".rstrip(". "))
 
 

@@ -34,11 +34,13 @@ from warehouse.care.integrity import stored_records, verify
 from warehouse.care.snapshot import compare
 from warehouse.checkpoint_log import log_file
 from warehouse.errors import WarehouseError
-from warehouse.location import Location
+from warehouse.location import Lake, Location
 
 _MAX_EXAMPLES = 5
 _PROGRESS_RECORDS = 20_000
 _MAX_DIGESTS = 200_000
+_RESTORE_LAKE = "restore the catalog and the files of one time from a backup (SCALE.md)"
+_RESTORE_FILE = "keep the file and its log, restore the snapshot or a backup (RUNBOOK, Restore)"
 
 _FILES = "SELECT DISTINCT archive_file FROM _store.fetches WHERE archive_file IS NOT NULL"
 _FETCHES = """
@@ -75,17 +77,17 @@ class Problems:
         return "; ".join(self.examples) + more
 
 
-def check_blocks(path: Path, db: DuckDBPyConnection) -> Iterator[CheckResult]:
+def check_blocks(path: Location, db: DuckDBPyConnection) -> Iterator[CheckResult]:
     """Read every block of the warehouse and check the rules of its tables."""
     started = time.monotonic()
     found = verify(db, is_deep=True)
     if found.problems:
+        restore = _RESTORE_LAKE if isinstance(path, Lake) else _RESTORE_FILE
         yield CheckResult(
             "blocks",
             "error",
-            f"{path}: {'; '.join(found.problems[:_MAX_EXAMPLES])}: keep the file and its log, "
-            "restore the snapshot or a backup (RUNBOOK, Restore), then run `copydesk backfill "
-            "--archive` for the rest",
+            f"{path}: {'; '.join(found.problems[:_MAX_EXAMPLES])}: {restore}, then run "
+            "`copydesk backfill --archive` for the rest",
         )
         return
     rows = sum(found.rows.values())

@@ -61,4 +61,5 @@ def _create_secret(db: DuckDBPyConnection, lake: Lake, environ: Mapping[str, str
     given = "".join(f", {key} {literal(value)}" for key, value in options.items() if value)
     db.execute(f"CREATE OR REPLACE SECRET copydesk (TYPE s3, SCOPE {literal(lake.data)}{given})")
     for name in _SETTINGS:
-        db.execute(f"RESET {name}")
+        db.execute(f"RESET GLOBAL {name}")
+        db.execute(f"RESET SESSION {name}")

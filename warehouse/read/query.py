@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from warehouse.db import opened
+from warehouse.db import location_of, opened
 from warehouse.errors import BadQuery, WarehouseError
-from warehouse.location import Location
+from warehouse.lake import statement
+from warehouse.location import Lake, Location
 from warehouse.quote import literal
 from warehouse.rows import ResultSet
 
@@ -174,6 +175,8 @@ def _check(db: DuckDBPyConnection, sql: str) -> None:
         raise BadQuery(
             f"expected a read-only statement (SELECT, FROM, DESCRIBE, EXPLAIN), found {kind.name}"
         )
+    if isinstance(location_of(db), Lake):
+        statement.check(db, sql)
 
 
 @contextmanager
