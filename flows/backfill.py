@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
@@ -25,7 +24,6 @@ from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from flows import settings as configuration
 from flows.errors import ConfigurationError, Interrupted
 from flows.pipeline import backfill_steps, locks
 from flows.pipeline.backfill_context import BackfillContext
@@ -39,6 +37,7 @@ from flows.pipeline.run_log import Stopwatch, logger
 from flows.pipeline.stats import RunReport
 from flows.reporting import parameters
 from flows.reporting.artifacts import create_run_artifacts
+from flows.reporting.pool_run import load_settings
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 from warehouse.records.backfill_chunks import DONE, Chunk
 
@@ -118,7 +117,7 @@ def backfill(
         config: The configuration file; ``copydesk.toml`` by default.
     """
     try:
-        settings = configuration.load(Path(config) if config else None)
+        settings = load_settings(config)
         parameters.require_readable(settings, *filter(None, [urls_file, archive]))
         request = parse_request(
             settings,

@@ -9,7 +9,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from flows import settings as configuration
 from flows.errors import ConfigurationError
 from flows.import_export import import_files
 from flows.import_export.site_folders import is_language, zone_of
@@ -17,6 +16,7 @@ from flows.pipeline import locks
 from flows.pipeline.stats import RunReport
 from flows.reporting.artifacts import create_result_table
 from flows.reporting.parameters import require_readable
+from flows.reporting.pool_run import load_settings
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 
 
@@ -61,7 +61,7 @@ def import_posts(
         config: The configuration file; ``copydesk.toml`` by default.
     """
     try:
-        settings = configuration.load(Path(config) if config else None)
+        settings = load_settings(config)
         require_readable(settings, *paths)
         _require_posts(paths)
         _require_options(language, time_zone)

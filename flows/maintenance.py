@@ -16,9 +16,9 @@ from prefect.context import TagsContext
 from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
 
-from flows import settings as configuration
 from flows.admin.maintenance import MaintenanceResult, maintain
 from flows.reporting.artifacts import create_result_table
+from flows.reporting.pool_run import load_settings
 from flows.reporting.states import run_trigger
 
 
@@ -49,7 +49,7 @@ def maintenance(
         verify_archive: Read every archive file that was closed since the last maintenance.
         config: The configuration file; ``copydesk.toml`` by default.
     """
-    settings = configuration.load(Path(config) if config else None)
+    settings = load_settings(config)
     # Prefect asks for a concurrency slot for each tag of a task run, so task runs have none.
     with TagsContext(current_tags=set()):
         # Prefect's own handler of SIGTERM would stop a task at any line; ``maintain`` has another.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -10,12 +9,12 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from flows import settings as configuration
 from flows.errors import ConfigurationError, Interrupted
 from flows.pipeline.run import run_environment
 from flows.publication.publish import select_publications
 from flows.publication.publish_all import PublishReport, publish_all
 from flows.reporting.artifacts import create_result_table
+from flows.reporting.pool_run import load_settings
 from flows.reporting.states import invalid_request_state, run_trigger
 
 
@@ -34,7 +33,7 @@ def publish(names: list[str] | None = None, config: str | None = None) -> State[
     """
     environment = run_environment(run_trigger())
     try:
-        settings = configuration.load(Path(config) if config else None)
+        settings = load_settings(config)
         selected = select_publications(settings, names or [])
         with environment.signals():
             report = publish_all(

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
@@ -23,7 +22,6 @@ from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from flows import settings as configuration
 from flows.cluster.chunks import use_cluster
 from flows.pipeline import locks
 from flows.pipeline.parser_diff import ParserDiff
@@ -31,6 +29,7 @@ from flows.pipeline.reparse_steps import Reparser, reparse_source, require_pages
 from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
 from flows.reporting.artifacts import create_result_table, result_table
+from flows.reporting.pool_run import load_settings
 from flows.reporting.states import final_state, run_trigger
 from warehouse.read.archived_fetches import ArchivedPage
 
@@ -65,7 +64,7 @@ def reparse(
     Raises:
         WarehouseMissing: There is no warehouse, and so no archived page.
     """
-    settings = configuration.load(Path(config) if config else None)
+    settings = load_settings(config)
     require_pages(settings)
     slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
     since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since

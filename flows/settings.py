@@ -49,6 +49,8 @@ from parsers.sources.rsshub import ANY_INSTANCE, feed_url
 
 DEFAULT_FILE = Path("copydesk.toml")
 PREFIX = "COPYDESK_"
+CONFIG_DIGEST = f"{PREFIX}CONFIG_DIGEST"
+"""Variable of a run: the digest of the configuration that was deployed (``flows.serve.pool``)."""
 RESERVED_NAMES = frozenset({"all", "import", "maintenance", "reparse"})
 """Names of deployments and locks that are not a source's."""
 
@@ -221,7 +223,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     file = file or DEFAULT_FILE
     environ = os.environ if environ is None else environ
     for name, text in sorted(environ.items()):
-        if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
+        if name.startswith(PREFIX) and name not in (f"{PREFIX}CONFIG", CONFIG_DIGEST):
             _put(given, name.removeprefix(PREFIX).lower().split("__"), parse_value(text))
     complete_sources(given)
     mask_secrets(given, environ)

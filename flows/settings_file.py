@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -35,6 +37,19 @@ def read_file(file: Path, *, must_exist: bool) -> dict[str, Any]:
         raise ConfigurationError(f"{file} is not TOML: {error}") from None
     except RecursionError:
         raise ConfigurationError(f"{file} cannot be read: values nested too deep") from None
+
+
+def file_digest(file: Path | None) -> str:
+    """Return 16 hex digits of what a TOML file says; comments and spaces do not count.
+
+    Args:
+        file: The file; ``None`` for no file.
+
+    Raises:
+        ConfigurationError: It is missing, cannot be read or is not TOML.
+    """
+    given = read_file(file, must_exist=True) if file else {}
+    return sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def parse_value(text: str) -> Any:

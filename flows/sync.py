@@ -36,7 +36,6 @@ retries, and pages stay in memory.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 from prefect import flow, task
@@ -46,7 +45,6 @@ from prefect.context import TagsContext
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows import settings as configuration
 from flows.alerts.deliver import send_alerts
 from flows.errors import ConfigurationError
 from flows.pipeline.first_error import raising_first
@@ -63,6 +61,7 @@ from flows.publication.publish_all import (
 from flows.publish import publish
 from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.events import send_events
+from flows.reporting.pool_run import load_settings
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 from flows.text import pluralize
 
@@ -109,7 +108,7 @@ def sync(
         config: The configuration file; ``copydesk.toml`` by default.
     """
     try:
-        settings = configuration.load(Path(config) if config else None)
+        settings = load_settings(config)
         slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
     except ConfigurationError as error:
         return invalid_request_state(error)

@@ -5,6 +5,8 @@ a process of its own: it imports the flows, and so DuckDB, Arrow and lxml.
 
     scheduled syncs   queue "default"     one run at a time; a run that would overlap is cancelled
     many feeds        queue "default"     one deployment a schedule (``schedule_groups``)
+    on many machines  queue "default"     one deployment a host (``host_groups``); a run that would
+                                          overlap waits
     all other flows   queue "long-runs"   at most half of the pool's processes, in order
 
 The limits save processes. The lock of a source (``flows.pipeline.locks``) is what keeps two runs
@@ -17,7 +19,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -30,7 +32,7 @@ from flows import prefect_api
 from flows import settings as configuration
 from flows.errors import RunFailed
 from flows.serve.lost_runs import STOPPING, end_lost_runs, read_all
-from flows.serve.plan import TAG, PlannedDeployment, plan
+from flows.serve.plan import TAG, PlannedDeployment, PlannedSchedule, plan
 from flows.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,11 +40,9 @@ if TYPE_CHECKING:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.responses import DeploymentResponse
 
-    from flows.schedules import Schedule
-
 LONG_RUNS = "long-runs"
 RUNS_PER_SOURCE = 1
-"""Runs of one source's deployment at a time; a later run is cancelled."""
+"""Runs of one source's deployment at a time; a later run is cancelled, or waits for its turn."""
 REGISTER_SECONDS = 120.0
 _MAX_NAMES = 10
 # Intervals count from here in the source's zone. Counted from each registration, a daily interval
@@ -155,6 +155,7 @@ def register(
     pool: str,
     *,
     command: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Registration:
     """Create or update the pool and every deployment; delete those of sources that were removed.
 
@@ -164,12 +165,19 @@ def register(
         config: Its file.
         pool: The work pool.
         command: Starts the process of a run; Prefect's own way by default.
+        environ: What runs on several machines have in their environment; ``None`` if the pool has
+            one machine.
 
     Raises:
         RunFailed: A deployment of this name belongs to another work pool.
     """
     _prepare_pool(client, pool, settings.serve.max_concurrent_runs)
-    registered = [_apply(client, one, settings, pool, command) for one in plan(settings, config)]
+    job = {"command": command} if command else {"env": dict(environ)} if environ else {}
+    many = environ is not None
+    registered = [
+        _apply(client, one, settings, pool, job, waits=many)
+        for one in plan(settings, config, by_host=many)
+    ]
     deleted = _delete_others(client, pool, {one.name for one in registered})
     return Registration(deployments=tuple(registered), deleted=tuple(deleted))
 
@@ -199,9 +207,14 @@ def _apply(
     one: PlannedDeployment,
     settings: Settings,
     pool: str,
-    command: str | None,
+    job: dict[str, Any],
+    *,
+    waits: bool,
 ) -> RegisteredDeployment:
-    """Create or update a deployment; a schedule that was paused in the UI stays paused."""
+    """Create or update a deployment; a schedule that was paused in the UI stays paused.
+
+    A run that would overlap another one waits for it (``waits``) or is cancelled.
+    """
     from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 
     from flows.reporting.parameters import with_source_enum
@@ -216,8 +229,13 @@ def _apply(
             f"another installation at this Prefect server: delete it there (`prefect deployment "
             f"delete {full_name}`), or give each installation a server of its own"
         )
-    is_active = not (known and known.schedules) or any(one.active for one in known.schedules)
+    found = known.schedules if known else []
+    paused = {one.slug for one in found} - {one.slug for one in found if one.active}
+    schedules = [
+        deployment_schedule(new, is_active=new.name not in paused) for new in one.schedules
+    ]
     is_paused = bool(known and known.paused)
+    strategy = ConcurrencyLimitStrategy.ENQUEUE if waits else ConcurrencyLimitStrategy.CANCEL_NEW
     form = with_source_enum(flow, settings).model_dump()
     form["properties"]["config"]["enum"] = [one.parameters["config"]]
     client.create_deployment(
@@ -229,23 +247,28 @@ def _apply(
         },
         parameter_openapi_schema=form,
         enforce_parameter_schema=True,
-        schedules=[deployment_schedule(one.schedule, is_active=is_active)] if one.schedule else [],
+        schedules=schedules,
         paused=is_paused,
         concurrency_limit=None if one.is_long else RUNS_PER_SOURCE,
         concurrency_options=None
         if one.is_long
-        else ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+        else ConcurrencyOptions(collision_strategy=strategy),
         work_pool_name=pool,
         work_queue_name=LONG_RUNS if one.is_long else "default",
-        job_variables={"command": command} if command else {},
-        tags=list(one.tags),
+        job_variables=job,
+        tags=[*one.tags, *([pool_tag(pool)] if waits else [])],
         description=one.description or (flow.description or one.flow_name).splitlines()[0],
     )
     return RegisteredDeployment(
         name=full_name,
-        schedule=str(one.schedule or ""),
-        is_paused=is_paused or not is_active,
+        schedule="; ".join(map(str, one.schedules)),
+        is_paused=is_paused or (bool(schedules) and not any(new.active for new in schedules)),
     )
+
+
+def pool_tag(pool: str) -> str:
+    """The tag of the deployments and runs of a pool of several machines."""
+    return f"pool:{pool}"
 
 
 def _known(client: SyncPrefectClient, full_name: str) -> DeploymentResponse | None:
@@ -256,11 +279,12 @@ def _known(client: SyncPrefectClient, full_name: str) -> DeploymentResponse | No
     return None
 
 
-def deployment_schedule(found: Schedule, *, is_active: bool) -> DeploymentScheduleCreate:
+def deployment_schedule(planned: PlannedSchedule, *, is_active: bool) -> DeploymentScheduleCreate:
     """Return a schedule as Prefect's server takes it."""
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
 
+    found = planned.schedule
     zone = found.prefect_time_zone
     schedule: CronSchedule | IntervalSchedule | RRuleSchedule
     if found.kind == "cron":
@@ -274,7 +298,12 @@ def deployment_schedule(found: Schedule, *, is_active: bool) -> DeploymentSchedu
             + timedelta(seconds=found.offset_seconds),
             timezone=zone,
         )
-    return DeploymentScheduleCreate(schedule=schedule, active=is_active)
+    return DeploymentScheduleCreate(
+        schedule=schedule,
+        active=is_active,
+        slug=planned.name,
+        parameters={"sources": list(planned.sources)} if planned.sources else {},
+    )
 
 
 def _anchored(rule: str, zone: str) -> str:

@@ -11,11 +11,10 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 from prefect.exceptions import PrefectHTTPStatusError
 
 from flows import settings
-from flows.errors import ConfigurationError, RunFailed
+from flows.errors import RunFailed
 from flows.serve.deployments import LONG_RUNS, register
 from flows.serve.lost_runs import STOPPING
 from flows.serve.plan import plan
-from flows.serve.pool import deploy
 
 ALL = {
     "sync/a", "sync/b", "sync/all", "backfill/backfill", "import/import", "reparse/reparse",
@@ -131,20 +130,5 @@ def test_source_without_a_schedule_runs_on_request(tmp_path: Path):
 
     (one,) = [one for one in plan(settings.load(file, {}), file) if one.name == "a"]
 
-    assert one.schedule is None
+    assert one.schedules == ()
     assert replace(one, is_long=False) == one
-
-
-def test_deploy_registers_in_a_pool_of_the_server_that_the_environment_names(
-    client, pool, chosen, config, prefect_server, monkeypatch
-):
-    with pytest.raises(ConfigurationError, match="PREFECT_API_URL"):
-        deploy(chosen, config, pool)
-    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
-
-    done = deploy(chosen, config, pool)
-
-    assert {one.name for one in done.deployments} == ALL
-    first = client.read_deployment_by_name("sync/a")
-    assert first.work_pool_name == pool
-    assert first.job_variables == {}  # each worker has a Python of its own

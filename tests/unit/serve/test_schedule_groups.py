@@ -9,7 +9,7 @@ import pytest
 from flows import settings
 from flows.schedules import parse_schedule
 from flows.serve.deployments import deployment_schedule
-from flows.serve.plan import plan
+from flows.serve.plan import PlannedSchedule, plan
 from flows.serve.schedule_groups import MAX_OFFSET_SECONDS, MIN_FEEDS, spread
 
 FEED = """
@@ -44,9 +44,9 @@ def test_many_feeds_of_one_schedule_are_one_deployment_and_others_stay(tmp_path)
 
     assert set(found) == {group, "own", "paused", "ofweek"}
     assert found[group].parameters["sources"] == [*(f"feed_{n}" for n in range(MIN_FEEDS)), "zone"]
-    assert found[group].schedule.value == "*/30 * * * *"
-    assert found["own"].schedule.value == "0 7 * * *"
-    assert found["paused"].schedule is None
+    assert found[group].schedules[0].schedule.value == "*/30 * * * *"
+    assert found["own"].schedules[0].schedule.value == "0 7 * * *"
+    assert found["paused"].schedules == ()
 
 
 def test_few_feeds_have_a_deployment_each(tmp_path):
@@ -66,7 +66,8 @@ def test_sources_of_one_schedule_begin_one_after_the_other(text):
     names = [f"source_{n}" for n in range(40)]
     schedules = {name: parse_schedule(text, "UTC") for name in names}
     found = {
-        name: deployment_schedule(one, is_active=True) for name, one in spread(schedules).items()
+        name: deployment_schedule(PlannedSchedule(schedule=one), is_active=True)
+        for name, one in spread(schedules).items()
     }
     again = spread({name: schedules[name] for name in reversed(names[:3])})
 

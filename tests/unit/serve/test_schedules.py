@@ -12,6 +12,7 @@ import pytest
 from flows import schedules, settings
 from flows.errors import ConfigurationError
 from flows.serve.deployments import deployment_schedule
+from flows.serve.plan import PlannedSchedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SPRING = datetime(2026, 3, 28, 22, 0, tzinfo=UTC)  # the evening before 29 March, 2 becomes 3
@@ -67,7 +68,8 @@ def moments(text, zone, start, hours):
     """When Prefect's server would make runs of a schedule, for some hours."""
     from prefect.server.schemas import schedules as server
 
-    sent = deployment_schedule(schedules.parse_schedule(text, zone), is_active=True).schedule
+    planned = PlannedSchedule(schedule=schedules.parse_schedule(text, zone))
+    sent = deployment_schedule(planned, is_active=True).schedule
     counted = getattr(server, type(sent).__name__).model_validate(sent.model_dump())
     end = start + timedelta(hours=hours)
     found = asyncio.run(counted.get_dates(n=1000, start=start, end=end))

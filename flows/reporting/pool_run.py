@@ -1,0 +1,97 @@
+"""A run of a pool of several machines: its configuration is the deployed one, late runs are one.
+
+`copydesk deploy` puts a digest of the configuration into the environment of each run. A run on a
+machine with another file fails, and stores nothing by other rules.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows import settings as configuration
+from flows.errors import ConfigurationError
+from flows.pipeline.run_log import logger
+from flows.settings import CONFIG_DIGEST, Settings
+from flows.settings_file import file_digest
+from flows.text import pluralize
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+
+
+def load_settings(config: str | None) -> Settings:
+    """Return the settings of a flow run, from its parameter ``config``.
+
+    In a pool of several machines this also deletes the late runs that this run does the work of.
+
+    Raises:
+        ConfigurationError: The configuration is wrong, or it is not the deployed one.
+    """
+    from prefect.runtime import deployment
+
+    file = Path(config) if config else None
+    settings = configuration.load(file)
+    deployed = os.environ.get(CONFIG_DIGEST)
+    if not (deployed and deployment.id):
+        return settings
+    if (own := file_digest(file)) != deployed:
+        raise ConfigurationError(
+            f"{config or 'the configuration'} on {os.uname().nodename} (digest {own}) is not the "
+            f"one that was deployed (digest {deployed}), and nothing ran. Copy the file from the "
+            "machine that ran `copydesk deploy`, or deploy this one"
+        )
+    _delete_late_runs()
+    return settings
+
+
+def _delete_late_runs() -> None:
+    """Delete the scheduled runs of this deployment whose time has passed, with the same parameters.
+
+    Runs wait for each other. Without this, a schedule would be made up for run by run after an
+    outage, and a schedule that is shorter than its runs would never catch up.
+    """
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterDeploymentId,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
+    from prefect.exceptions import ObjectNotFound, PrefectException
+    from prefect.runtime import deployment, flow_run
+
+    scheduled = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+    )
+    deleted = 0
+    with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
+        own = client.read_flow_run(flow_run.id)
+        first = FlowRunSort.EXPECTED_START_TIME_ASC
+        found = client.read_flow_runs(flow_run_filter=scheduled, sort=first)
+        for run in superseded_by(own, found, datetime.now(UTC)):
+            with suppress(ObjectNotFound):  # another worker has started it, or deleted it
+                client.delete_flow_run(run.id)
+                deleted += 1
+    if deleted:
+        logger.info("%s left out: this run does their work", pluralize(deleted, "late run"))
+
+
+def superseded_by(own: FlowRun, runs: Iterable[FlowRun], now: datetime) -> list[FlowRun]:
+    """Return the runs of a schedule whose time has passed and whose parameters a run has, too."""
+    return [
+        run
+        for run in runs
+        if run.auto_scheduled
+        and run.expected_start_time is not None
+        and run.expected_start_time < now
+        and run.parameters == own.parameters
+    ]
