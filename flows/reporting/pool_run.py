@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING
 
 from flows import settings as configuration
 from flows.errors import ConfigurationError
-from flows.pipeline.run_log import logger
 from flows.settings import CONFIG_DIGEST, Settings
 from flows.settings_file import file_digest
-from flows.text import pluralize
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 def load_settings(config: str | None) -> Settings:
     """Return the settings of a flow run, from its parameter ``config``.
 
-    In a pool of several machines this also deletes the late runs that this run does the work of.
+    In a pool of several machines this also cancels the late runs that this run does the work of.
 
     Raises:
         ConfigurationError: The configuration is wrong, or it is not the deployed one.
@@ -45,12 +43,12 @@ def load_settings(config: str | None) -> Settings:
             f"one that was deployed (digest {deployed}), and nothing ran. Copy the file from the "
             "machine that ran `copydesk deploy`, or deploy this one"
         )
-    _delete_late_runs()
+    _cancel_late_runs()
     return settings
 
 
-def _delete_late_runs() -> None:
-    """Delete the scheduled runs of this deployment whose time has passed, with the same parameters.
+def _cancel_late_runs() -> None:
+    """Cancel the scheduled runs of this deployment whose time has passed, with the same parameters.
 
     Runs wait for each other. Without this, a schedule would be made up for run by run after an
     outage, and a schedule that is shorter than its runs would never catch up.
@@ -67,22 +65,20 @@ def _delete_late_runs() -> None:
     from prefect.client.schemas.sorting import FlowRunSort
     from prefect.exceptions import ObjectNotFound, PrefectException
     from prefect.runtime import deployment, flow_run
+    from prefect.states import Cancelled
 
     scheduled = FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id]),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
     )
-    deleted = 0
+    message = f"late: run {flow_run.id} does its work"
     with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
         own = client.read_flow_run(flow_run.id)
         first = FlowRunSort.EXPECTED_START_TIME_ASC
         found = client.read_flow_runs(flow_run_filter=scheduled, sort=first)
         for run in superseded_by(own, found, datetime.now(UTC)):
-            with suppress(ObjectNotFound):  # another worker has started it, or deleted it
-                client.delete_flow_run(run.id)
-                deleted += 1
-    if deleted:
-        logger.info("%s left out: this run does their work", pluralize(deleted, "late run"))
+            with suppress(ObjectNotFound):
+                client.set_flow_run_state(run.id, Cancelled(message=message))
 
 
 def superseded_by(own: FlowRun, runs: Iterable[FlowRun], now: datetime) -> list[FlowRun]:

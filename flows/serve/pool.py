@@ -25,7 +25,7 @@ HEARTBEAT_SECONDS = 30
 MISSED_HEARTBEATS = 3
 START_SECONDS = 300
 """As long as Prefect keeps the place of a run that does not start (``grace_period_seconds``)."""
-_ENDS = ("Completed", "CompletedWithWarnings", "Failed", "Cancelled", "Crashed")
+_ENDS = ("Completed", "CompletedWithWarnings", "Failed", "Cancelled", "Crashed", "AwaitingRetry")
 _ENVIRONMENT = {
     **prefect_api.TELEMETRY_OFF,
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
@@ -130,28 +130,31 @@ def _warnings(settings: Settings, pool: WorkPool, *, has_environ: bool) -> Itera
 
 
 def _automations(pool: str) -> Iterator[AutomationCore]:
-    """Prefect's documented way to end runs whose machine is gone: no heartbeat, or no start."""
-    beat, missed = "prefect.flow-run.heartbeat", HEARTBEAT_SECONDS * MISSED_HEARTBEATS
+    """Prefect's documented way to end runs whose machine is gone: no heartbeat, or no start.
+
+    A run may be killed before its first heartbeat, so its start counts as one.
+    """
+    missed = HEARTBEAT_SECONDS * MISSED_HEARTBEATS
     yield _automation(
         f"copydesk: no heartbeat in {pool}",
         pool,
-        after=beat,
-        expect={beat},
+        after={"Running", "heartbeat"},
+        expect={"heartbeat"},
         seconds=missed,
         message=f"no heartbeat for {missed} s; what this run stored is kept",
     )
     yield _automation(
         f"copydesk: no start in {pool}",
         pool,
-        after="prefect.flow-run.Pending",
-        expect={"prefect.flow-run.Running", "prefect.flow-run.AwaitingConcurrencySlot"},
+        after={"Pending", "Submitting"},
+        expect={"Running", "AwaitingConcurrencySlot"},
         seconds=START_SECONDS,
         message=f"not started in {START_SECONDS} s",
     )
 
 
 def _automation(
-    name: str, pool: str, *, after: str, expect: set[str], seconds: int, message: str
+    name: str, pool: str, *, after: set[str], expect: set[str], seconds: int, message: str
 ) -> AutomationCore:
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
@@ -162,8 +165,8 @@ def _automation(
         name=name,
         description="Made by `copydesk deploy`: sets a run to Crashed whose machine is gone.",
         trigger=EventTrigger(
-            after={after},
-            expect=expect | {f"prefect.flow-run.{state}" for state in _ENDS},
+            after={f"prefect.flow-run.{one}" for one in after},
+            expect={f"prefect.flow-run.{one}" for one in (*expect, *_ENDS)},
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
             match_related=ResourceSpecification(
                 {"prefect.resource.id": f"prefect.tag.{pool_tag(pool)}"}
