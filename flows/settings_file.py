@@ -40,7 +40,7 @@ def read_file(file: Path, *, must_exist: bool) -> dict[str, Any]:
 
 
 def file_digest(file: Path | None) -> str:
-    """Return 16 hex digits of what a TOML file says; comments and spaces do not count.
+    """Return 16 hex digits of the content of a TOML file; comments and spaces do not count.
 
     Args:
         file: The file; ``None`` for no file.

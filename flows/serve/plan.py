@@ -28,7 +28,7 @@ class PlannedSchedule:
 
     Attributes:
         name: Of the schedule in its deployment; ``None`` for the only one.
-        sources: What its runs sync, instead of what the deployment says.
+        sources: What its runs sync, instead of the sources of the deployment.
     """
 
     schedule: Schedule

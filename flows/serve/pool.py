@@ -14,6 +14,7 @@ from flows.errors import ConfigurationError, RunFailed
 from flows.serve.deployments import Registration, pool_tag, register
 from flows.settings import CONFIG_DIGEST, Settings
 from flows.settings_file import file_digest
+from warehouse.location import Lake
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -114,10 +115,12 @@ def _takes_environment(pool: WorkPool) -> bool:
 
 
 def _warnings(settings: Settings, pool: WorkPool, *, has_environ: bool) -> Iterator[str]:
-    if not getattr(settings.warehouse, "url", ""):
+    location = settings.warehouse.location
+    file = location.file if isinstance(location, Lake) else location
+    if file is not None:
         yield (
-            f"the warehouse is a file ({settings.warehouse.path}), so every worker of this pool "
-            "must run on this machine; [warehouse] url names one for several machines"
+            f"the warehouse is a file ({file}), so every worker of this pool must run on this "
+            'machine; for several machines set [warehouse] url = "ducklake:postgres:..."'
         )
     if pool.is_paused:
         yield f"the work pool {pool.name} is paused, so no run starts: resume it in the Prefect UI"
