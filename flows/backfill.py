@@ -111,14 +111,17 @@ def backfill(
         to_date: The last day; it is part of the range, and not before the first.
         urls: URLs of articles, one a line, instead of a range.
         urls_file: A file of URLs, one a line, in the data folder.
-        archive: A folder of WARC files in the data folder, read instead of the network.
+        archive: A folder of WARC files in the data folder, read instead of the network; or
+            WARC files, one path or pattern a line.
         dry_run: Report what would be fetched; fetch listings only, store nothing.
         restart: Repeat what is done.
         config: The configuration file; ``copydesk.toml`` by default.
     """
     try:
         settings = load_settings(config)
-        parameters.require_readable(settings, *filter(None, [urls_file, archive]))
+        parameters.require_readable(
+            settings, *filter(None, [urls_file, *(archive or "").splitlines()])
+        )
         request = parse_request(
             settings,
             source,

@@ -62,9 +62,13 @@ class _Section(BaseModel):
 
 
 class ArchiveSettings(_Section):
-    """``[archive]``: the WARC files."""
+    """``[archive]``: the WARC files.
+
+    With ``url``, ``path`` is the folder of the files that wait for their upload.
+    """
 
     path: Path = Path("data/archive")
+    url: str = Field(default="", pattern=r"^(s3://[a-z0-9][a-z0-9.-]{2,62}(/[^?#@]*)?)?$")
 
 
 class FetchSettings(_Section):

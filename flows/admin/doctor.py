@@ -17,7 +17,7 @@ from flows.admin.catalog import check_catalog
 from flows.admin.check import CheckResult
 from flows.admin.integrity import check_archive, check_blocks, check_hashes, check_snapshot
 from flows.alert_settings import FROM_ENVIRONMENT
-from flows.archive.files import locate
+from flows.archive import ArchiveError, BucketStore, FolderStore, open_store
 from flows.callbacks import OnProgress, no_progress
 from flows.pipeline.restore import restore_steps
 from flows.pipeline.run import fetch_policy
@@ -183,28 +183,53 @@ def _existing(folder: Path) -> Path:
 
 
 def _check_archive(settings: Settings, *, verify: bool) -> Iterator[CheckResult]:
-    path = settings.archive.path
-    if verify and path.exists():
-        return  # ``check_archive`` reads it
-    named = _archive_files(settings)
+    try:
+        archive = open_store(settings.archive)
+        if isinstance(archive, BucketStore):
+            yield _check_waiting(archive)
+        if not (verify and _has_archive(settings)):  # ``check_archive`` reads it
+            yield _check_files(settings, archive)
+    except ArchiveError as error:
+        yield CheckResult("archive", "error", str(error))
+
+
+def _has_archive(settings: Settings) -> bool:
+    return bool(settings.archive.url) or settings.archive.path.exists()
+
+
+def _check_files(settings: Settings, archive: FolderStore) -> CheckResult:
+    """Whether every file is there that a fetch names."""
+    named, names = _archive_files(settings), set(archive.names())
     missing = {
         name: count
         for name, count in named.items()
-        if not (path / locate(path, name, 0)[0]).exists()
+        if name not in names and archive.locate(name, 0)[0] not in names
     }
     if missing:
         pages = pluralize(sum(missing.values()), "fetch names", "fetches name")
-        yield CheckResult(
+        where = "the bucket" if settings.archive.url else "the folder"
+        return CheckResult(
             "archive",
             "error",
-            f"{path}: {pluralize(len(missing), 'file')} that {pages} are missing, such as "
-            f"{min(missing)}: restore the folder from a backup (RUNBOOK, Restore); until then these "
+            f"{archive}: {pluralize(len(missing), 'file')} that {pages} are missing, such as "
+            f"{min(missing)}: restore {where} from a backup (RUNBOOK, Restore); until then these "
             "pages cannot be parsed again",
         )
-    elif not path.exists():
-        yield CheckResult("archive", "ok", f"{path}: nothing was fetched yet")
-    else:
-        yield CheckResult("archive", "ok", f"{path} (`--verify` reads every record)")
+    if not names:
+        return CheckResult("archive", "ok", f"{archive}: nothing was fetched yet")
+    return CheckResult("archive", "ok", f"{archive} (`--verify` reads every record)")
+
+
+def _check_waiting(archive: BucketStore) -> CheckResult:
+    """How many closed files wait for their upload."""
+    found = archive.waiting()
+    if not found.files:
+        return CheckResult("archive upload", "ok", f"no file waits in {archive.folder}")
+    return CheckResult(
+        "archive upload",
+        "warning",
+        f"{found.message(archive.folder)}: the next run or `copydesk maintenance` uploads them",
+    )
 
 
 def _archive_files(settings: Settings) -> dict[str, int]:
@@ -315,8 +340,10 @@ def _compare(settings: Settings, on_progress: OnProgress) -> Iterator[CheckResul
             if not isinstance(path, Lake):
                 yield from check_snapshot(settings.warehouse.snapshot, settings.warehouse.path)
             yield from check_hashes(path, on_progress)
-        if settings.archive.path.exists():
-            yield from check_archive(settings.archive.path, path, on_progress)
+        if _has_archive(settings):
+            yield from check_archive(open_store(settings.archive), path, on_progress)
+    except ArchiveError as error:
+        yield CheckResult("archive", "error", str(error))
     except WarehouseError as error:
         yield CheckResult("snapshot", "error", str(error))
     except duckdb.Error as error:

@@ -15,14 +15,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
 from flows.admin.join_archive import finish_joins
-from flows.archive import ArchiveError
+from flows.archive import ArchiveError, FolderStore, open_store
 from flows.archive.index import read_response
-from flows.archive.redact import redact_record
+from flows.archive.redact import overwrite_record
 from flows.callbacks import Notify, OnProgress
 from flows.errors import ConfigurationError
 from flows.fetch import decode_page
@@ -282,15 +283,15 @@ def _urls_after(
     settings: Settings, store: DuckDBPyConnection, location: ArchivedPageLocation
 ) -> list[str]:
     """The URLs of the pages that follow a page."""
-    folder, urls = settings.archive.path, []
-    first = read_response(folder, location.file, location.offset, location.url)
+    archive, urls = open_store(settings.archive), []
+    first = read_response(archive, location.file, location.offset, location.url)
 
     def archived(url: str) -> Page | None:
         urls.append(url)
         found = nearest_page(store, url, first.fetched_at)
         if found is None:
             return None
-        response = read_response(folder, found.archive_file, found.archive_offset, url)
+        response = read_response(archive, found.archive_file, found.archive_offset, url)
         return decode_page(response, None)
 
     add_next_pages(settings.source(location.source), decode_page(first, None), archived)
@@ -301,21 +302,47 @@ def _redact(
     settings: Settings, pages: Sequence[ArchivedPageLocation], on_progress: OnProgress
 ) -> tuple[int, list[tuple[ArchivedPageLocation, str]]]:
     """Overwrite pages of the archive; return their number, and the others with a message."""
-    folder, redacted, left = settings.archive.path, 0, []
-    for number, one in enumerate(pages, 1):
+    archive, redacted, left = open_store(settings.archive), 0, []
+    own = []
+    for one in pages:
         if one.is_shared:
             message = (
-                f"the raw page of {one.url} at {one.offset} of {folder / one.file}: the page of "
+                f"the raw page of {one.url} at {one.offset} of {archive.place(one.file)}: the page of "
                 "another article has the same bytes; erase that article too, and both go"
             )
             left.append((one, message))
-            continue
-        try:
-            redacted += redact_record(folder, one.file, one.offset)
-        except ArchiveError as error:
-            left.append((one, f"the raw page of {one.url}: {error}: repair that, then repeat"))
-        on_progress("archive", number, len(pages))
+        else:
+            own.append(one)
+    done = 0
+    for file, group in groupby(own, key=lambda one: archive.locate(one.file, 0)[0]):
+        found = list(group)
+        count, failed = _redact_file(archive, file, found)
+        redacted += count
+        left += failed
+        done += len(found)
+        on_progress("archive", done, len(own))
     return redacted, left
+
+
+def _redact_file(
+    archive: FolderStore, file: str, pages: Sequence[ArchivedPageLocation]
+) -> tuple[int, list[tuple[ArchivedPageLocation, str]]]:
+    """Overwrite pages of one file; an object of a bucket is written once."""
+    count, left = 0, []
+    try:
+        with archive.editable(file) as path:
+            for one in pages:
+                try:
+                    count += overwrite_record(path, archive.locate(one.file, one.offset)[1])
+                except ArchiveError as error:
+                    left.append((one, _left(one, error)))
+    except ArchiveError as error:  # what was overwritten did not get into the bucket
+        return 0, [(one, _left(one, error)) for one in pages]
+    return count, left
+
+
+def _left(page: ArchivedPageLocation, error: ArchiveError) -> str:
+    return f"the raw page of {page.url}: {error}: repair that, then repeat"
 
 
 def _rewrite(settings: Settings, notify: Notify) -> list[str]:
@@ -348,7 +375,7 @@ def _warnings(settings: Settings, source: str) -> Iterator[str]:
     if not source:
         yield (
             "Listings and feeds that carried an entry or the text hold other articles too, and "
-            f"stay in {settings.archive.path}."
+            f"stay in {settings.archive.url or settings.archive.path}."
         )
     elif source in settings.sources:
         yield f"{source} is still configured; runs skip it. Remove [sources.{source}] too."

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from duckdb import DuckDBPyConnection
 
 from flows import schedules
+from flows.archive import BucketStore, open_store
+from flows.archive.stores import Waiting
 from flows.callbacks import Notify
 from flows.pipeline.health.messages import finding_json, finding_message
 from flows.pipeline.restore import require_warehouse
@@ -26,6 +28,9 @@ from warehouse.records.health import SourceHealth, StoredFinding
 
 UNHEALTHY = frozenset({"warning", "silent", "failing", "overdue"})
 COVERAGE_DAYS = 30
+MAX_WAITING_SECONDS = 3600.0
+"""A file of the archive that waits longer for its upload needs attention."""
+
 OVERDUE_SLACK = timedelta(days=1)
 """Some operators keep the schedule of the configuration and start syncs less often themselves."""
 
@@ -142,6 +147,16 @@ def report_of(
     now = now or datetime.now(UTC)
     runs = {name: (at, state) for name, at, state in store.execute(_RUNS).fetchall()}
     return [_report(store, settings, name, runs.get(name), now) for name in names]
+
+
+def waiting_uploads(settings: Settings) -> Waiting | None:
+    """The archive files that wait for their upload; ``None`` without a bucket.
+
+    Raises:
+        ConfigurationError: The bucket cannot be used.
+    """
+    archive = open_store(settings.archive)
+    return archive.waiting() if isinstance(archive, BucketStore) else None
 
 
 def accept(settings: Settings, source: str, *, notify: Notify) -> list[StoredFinding]:

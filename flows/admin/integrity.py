@@ -22,9 +22,9 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 from flows.admin.check import CheckResult, Status
-from flows.archive import ArchiveError, read_record
-from flows.archive.files import archive_files, locate
+from flows.archive import ArchiveError, FolderStore, read_record
 from flows.archive.scan import CUT, ArchiveRecord, scan_records
+from flows.archive.stores import ArchiveLocation, store_of
 from flows.callbacks import OnProgress
 from flows.text import pluralize
 from parsers.content_hash import PREFIX, content_hash
@@ -160,18 +160,19 @@ def check_hashes(snapshot: Location, on_progress: OnProgress) -> Iterator[CheckR
 
 
 def check_archive(
-    folder: Path, snapshot: Location | None, on_progress: OnProgress
+    where: ArchiveLocation, snapshot: Location | None, on_progress: OnProgress
 ) -> Iterator[CheckResult]:
     """Read every record of the archive and compare it with the fetch that names it.
 
     Args:
-        folder: The archive.
+        where: The archive.
         snapshot: The snapshot with the fetches; without one the archive is only read.
         on_progress: Receives the number of files read.
     """
     started = time.monotonic()
-    comparison = _Comparison(folder, _time_of(snapshot))
-    for number, (name, total, fetches) in enumerate(_fetches_by_file(folder, snapshot), 1):
+    archive = store_of(where)
+    comparison = _Comparison(archive, _time_of(snapshot))
+    for number, (name, total, fetches) in enumerate(_fetches_by_file(archive, snapshot), 1):
         comparison.compare_file(name, fetches)
         on_progress("archive", number, total)
     yield from comparison.problems()
@@ -179,7 +180,7 @@ def check_archive(
         yield CheckResult(
             "archive",
             "ok",
-            f"{folder}: {comparison.summary(has_fetches=snapshot is not None)}, "
+            f"{archive}: {comparison.summary(has_fetches=snapshot is not None)}, "
             f"{_speed(comparison.pages, started, 'pages')}",
         )
 
@@ -194,8 +195,8 @@ def _time_of(snapshot: Location | None) -> float:
 class _Comparison:
     """One pass over the archive and its fetches, both in the order of file and offset."""
 
-    def __init__(self, folder: Path, snapshot_time: float) -> None:
-        self._folder = folder
+    def __init__(self, archive: FolderStore, snapshot_time: float) -> None:
+        self._archive = archive
         self._snapshot_time = snapshot_time
         self._digests: OrderedDict[tuple[str, int], str] = OrderedDict()
         self.damaged, self.mismatched, self.missing = Problems(), Problems(), Problems()
@@ -208,8 +209,8 @@ class _Comparison:
 
     def compare_file(self, name: str, fetches: Mapping[int, list[Fetch]]) -> None:
         """Read one file to its end and compare the fetches that name it."""
-        path = self._folder / name
-        if not path.exists():
+        path = self._archive.place(name)
+        if not self._archive.exists(name):
             count = sum(map(len, fetches.values()))
             first = next(iter(fetches.values()))[0]
             self.missing.add(
@@ -220,17 +221,17 @@ class _Comparison:
         self.files += 1
         left = dict(fetches)
         pages = 0
-        for record in scan_records(path):
+        for record in scan_records(self._archive, name):
             pages += self._compare_record(name, record, left.pop(record.offset, []))
         for offset, missing in left.items():
             self.mismatched.add(f"{missing[0].url}: {path} has no record at offset {offset}")
         self.pages += pages
-        if pages and not fetches and path.stat().st_mtime < self._snapshot_time:
+        if pages and not fetches and self._archive.modified_at(name) < self._snapshot_time:
             self.unnamed.add(f"{path} ({pluralize(pages, 'page')})")
 
     def _compare_record(self, name: str, record: ArchiveRecord, fetches: list[Fetch]) -> bool:
         """Compare one record with the fetches that name it; return whether it is a page."""
-        path = self._folder / name
+        path = self._archive.place(name)
         if record.kind == CUT:
             self.cut.add(f"{path} at offset {record.offset}")
         elif record.wrong:
@@ -264,10 +265,10 @@ class _Comparison:
     def _digest(self, record: ArchiveRecord) -> str | None:
         if record.origin is None:
             return record.digest
-        if found := self._digests.get(locate(self._folder, *record.origin)):
+        if found := self._digests.get(self._archive.locate(*record.origin)):
             return found
         with suppress(ArchiveError):
-            return sha256(read_record(self._folder, *record.origin).body).hexdigest()
+            return sha256(read_record(self._archive, *record.origin).body).hexdigest()
         return None
 
     def summary(self, *, has_fetches: bool) -> str:
@@ -303,17 +304,17 @@ class _Comparison:
 
 
 def _fetches_by_file(
-    folder: Path, snapshot: Location | None
+    archive: FolderStore, snapshot: Location | None
 ) -> Iterator[tuple[str, int, dict[int, list[Fetch]]]]:
     """Each file that exists or that a fetch names, the number of files, and its fetches by offset."""
-    names = set(archive_files(folder))
+    names = set(archive.names())
     if snapshot is None:
         yield from ((name, len(names), {}) for name in sorted(names))
         return
     with connect_read_only(snapshot) as db:
         named = [name for (name,) in db.execute(_FILES).fetchall()]
         # An older snapshot names the parts of a joined file.
-        places = {name: locate(folder, name, 0) for name in named}
+        places = {name: archive.locate(name, 0) for name in named}
         names.update(name for name, _ in places.values())
         for name in sorted(names):
             fetches: dict[int, list[Fetch]] = {}

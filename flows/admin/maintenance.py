@@ -6,6 +6,7 @@
     ├── warehouse      compacted, if much of it is unused
     ├── checkpoints    of backfills that ended long ago deleted
     ├── files          of the archive joined, one for each past day
+    ├── upload         of archive files that wait, where the archive is a bucket
     ├── archive        closed files verified, each once
     └── old archive    moved to another folder, if one is given
 
@@ -26,7 +27,7 @@ from typing import Any
 from flows.admin import maintenance_tasks
 from flows.admin.join_archive import join_archive
 from flows.callbacks import Notify
-from flows.errors import Interrupted
+from flows.errors import ConfigurationError, Interrupted
 from flows.pipeline import locks
 from flows.pipeline.run import SHUTDOWN_SECONDS
 from flows.pipeline.signals import graceful_shutdown
@@ -126,16 +127,26 @@ def maintain(
         call: Calls each task.
 
     Raises:
+        ConfigurationError: Files of a bucket are to be moved to a folder.
         SourceLocked: Another maintenance is running.
     """
     stop = threading.Event()
     result = MaintenanceResult(run_id=runs.new_run_id())
     tasks = _tasks(settings, fetch_retention_days, stop.is_set)
-    if exists(settings.warehouse.location):
+    if settings.archive.url:
+        tasks["upload"] = lambda: maintenance_tasks.upload_archive(
+            settings, is_stopping=stop.is_set
+        )
+    elif exists(settings.warehouse.location):
         tasks["files"] = lambda: join_archive(settings, is_stopping=stop.is_set)
     if verify_archive:
         tasks["archive"] = lambda: maintenance_tasks.verify_archive(
             settings, is_stopping=stop.is_set
+        )
+    if move_archive_to and settings.archive.url:
+        raise ConfigurationError(
+            "--move-archive-to moves files of a folder, and archive.url is a bucket: give the bucket "
+            "a lifecycle rule instead"
         )
     if move_archive_to and move_archive_days:
         tasks["old archive"] = lambda: maintenance_tasks.move_archive(

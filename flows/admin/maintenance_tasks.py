@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from flows.archive import ArchiveError
+from flows.admin.join_archive import finish_joins
+from flows.archive import ArchiveError, BucketStore, open_store
 from flows.archive.files import archive_files
 from flows.archive.scan import scan_records
 from flows.errors import ConfigurationError, Interrupted, RunFailed
@@ -188,25 +189,26 @@ def verify_archive(settings: Settings, *, is_stopping: IsStopping) -> str:
         ArchiveError: A file is damaged; the message names it and what to do.
         Interrupted: ``is_stopping`` was true; verified files are not read again.
     """
-    folder = settings.archive.path
-    names = [name for name in archive_files(folder) if _is_closed(folder / name)]
-    verified = {name: state for name, state in _load(folder).items() if (folder / name).exists()}
-    changed = [name for name in names if verified.get(name) != _state(folder / name)]
+    folder, archive = settings.archive.path, open_store(settings.archive)
+    # No process writes a file for so long; writers begin a new one every day.
+    names = [one for one in archive.names() if archive.modified_at(one) < time.time() - 60]
+    known = set(names)
+    verified = {name: state for name, state in _load(folder).items() if name in known}
+    changed = [name for name in names if verified.get(name) != archive.state(name)]
     if not changed:
         return f"{pluralize(len(names), 'closed file')}, all verified before"
     records, read, damaged = 0, 0, []
     save_at = time.monotonic() + _SAVE_SECONDS
     try:
         for name in changed:
-            file = folder / name
             if is_stopping():
                 raise Interrupted(f"{read} of {pluralize(len(changed), 'file')} verified")
-            state = _state(file)
+            state = archive.state(name)
             wrong = []
-            for record in scan_records(file):
+            for record in scan_records(archive, name):
                 records += 1
                 if record.wrong:
-                    wrong.append(f"{file} at offset {record.offset}: {record.wrong}")
+                    wrong.append(f"{archive.place(name)} at offset {record.offset}: {record.wrong}")
             damaged += wrong
             read += 1
             if not wrong:
@@ -227,17 +229,25 @@ def verify_archive(settings: Settings, *, is_stopping: IsStopping) -> str:
     )
 
 
-def _is_closed(file: Path) -> bool:
-    """Whether no process writes the file; writers begin a new one every day."""
-    return file.stat().st_mtime < time.time() - 60
+def upload_archive(settings: Settings, *, is_stopping: IsStopping) -> str:
+    """Upload the archive files that wait in the spool folder.
+
+    Raises:
+        ArchiveError: The bucket cannot be used; the files wait.
+        Interrupted: ``is_stopping`` was true between two files.
+    """
+    archive = open_store(settings.archive)
+    if not isinstance(archive, BucketStore):
+        return "the archive has no bucket"
+    finish_joins(settings)
+    files, size = archive.upload_closed(is_stopping=is_stopping)
+    summary = f"{pluralize(files, 'file')} ({_megabytes(size)}) uploaded to {archive}"
+    if is_stopping():
+        raise Interrupted(summary)
+    return summary
 
 
-def _state(file: Path) -> list[int]:
-    found = file.stat()
-    return [found.st_size, found.st_mtime_ns]
-
-
-def _load(folder: Path) -> dict[str, list[int]]:
+def _load(folder: Path) -> dict[str, list[int | str]]:
     with suppress(OSError, ValueError):
         found = json.loads((folder / "verified.json").read_text(encoding="utf-8"))
         if isinstance(found, dict):
@@ -245,7 +255,8 @@ def _load(folder: Path) -> dict[str, list[int]]:
     return {}
 
 
-def _save(folder: Path, verified: dict[str, list[int]]) -> None:
+def _save(folder: Path, verified: dict[str, list[int | str]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     part = folder / "verified.json.part"
     part.write_text(json.dumps(verified, indent=1), encoding="utf-8")
     part.replace(folder / "verified.json")

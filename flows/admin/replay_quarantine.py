@@ -295,6 +295,5 @@ def _listing_page(
         found = archived_fetches.page_at(store, url, at)
     if found is None:
         raise ArchiveError("the archive does not hold it; the next sync reads the listing again")
-    folder = run.settings.archive.path
-    response = read_response(folder, found.archive_file, found.archive_offset, url)
+    response = read_response(run.archive_store, found.archive_file, found.archive_offset, url)
     return replace(decode_page(response, None), fetched_at=at)

@@ -47,15 +47,6 @@ def is_name(file: str) -> bool:
     return bool(file) and not path.is_absolute() and ".." not in path.parts and "\\" not in file
 
 
-def locate(folder: str | Path, file: str, offset: int) -> tuple[str, int]:
-    """The file and offset of a record now; a joined file takes the place of its parts."""
-    if not (Path(folder) / file).exists():
-        for part in parts_of_day(Path(folder), file):
-            if part.file == file:
-                return part.joined, part.offset + offset
-    return file, offset
-
-
 def parts_of_day(folder: Path, file: str) -> list[Part]:
     """The parts of the joined files of the day that the name of a file contains."""
     day = _DAY.match(file)
@@ -79,10 +70,17 @@ def read_parts(folder: Path, parts: Path) -> tuple[Part, ...]:
 
 @lru_cache(maxsize=64)
 def _read_parts(folder: Path, parts: Path, _changed: int) -> tuple[Part, ...]:
-    joined = parts.relative_to(folder).as_posix().removesuffix(PARTS) + ".warc.gz"
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError):
+        return parse_parts(parts.relative_to(folder).as_posix(), parts.read_text(encoding="utf-8"))
+    return ()
+
+
+def parse_parts(name: str, text: str) -> tuple[Part, ...]:
+    """The parts in a list of that name; none when it cannot be parsed."""
+    joined = name.removesuffix(PARTS) + ".warc.gz"
+    with suppress(ValueError, KeyError, TypeError):
         return tuple(
             Part(file=one["file"], joined=joined, offset=one["offset"], size=one["bytes"])
-            for one in json.loads(parts.read_text(encoding="utf-8"))
+            for one in json.loads(text)
         )
     return ()

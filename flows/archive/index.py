@@ -11,15 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from requests.structures import CaseInsensitiveDict
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from flows.archive.files import archive_files
-from flows.archive.reader import ArchiveError, read_record
+from flows.archive.errors import ArchiveError, BucketUnreachable
+from flows.archive.reader import read_record
+from flows.archive.stores import ArchiveLocation, FolderStore, store_of
 from flows.fetch import FetchRequest, FetchResponse, decode_page
 from flows.fetch.ssrf import without_credentials
 from parsers import registry
@@ -57,7 +57,7 @@ class ArchiveIndex:
         damaged: One message per record that cannot be read.
     """
 
-    folder: Path
+    store: FolderStore
     source: Source
     listings: dict[str, Listing]
     entries_by_key: dict[str, list[tuple[datetime, Entry]]] = field(
@@ -96,18 +96,32 @@ class ArchiveIndex:
         )
 
 
-def build_index(folder: Path, source: Source) -> ArchiveIndex:
-    """Index a folder of WARC files for a source, in one pass."""
+def build_index(where: ArchiveLocation, source: Source) -> ArchiveIndex:
+    """Index an archive for a source, in one pass.
+
+    Raises:
+        BucketUnreachable: The bucket gave no answer.
+    """
     listings = {without_credentials(url): one for url, one in listing_pages(source).items()}
-    index = ArchiveIndex(folder, source, listings)
+    store = store_of(where)
+    index = ArchiveIndex(store, source, listings)
     for entry in registry.article_url_entries(source):
         if isinstance(entry, Entry):
             index.entries_by_key[without_credentials(entry.url)].append((_BEFORE_ALL, entry))
     locations: list[RecordLocation] = []
-    for name in archive_files(folder):
+    for name in store.names():
         try:
-            locations += _locations(folder, name, index.damaged)
-        except (ArchiveLoadFailed, OSError, ValueError, EOFError, zlib.error) as error:
+            locations += _locations(store, name, index.damaged)
+        except BucketUnreachable:
+            raise
+        except (
+            ArchiveError,
+            ArchiveLoadFailed,
+            OSError,
+            ValueError,
+            EOFError,
+            zlib.error,
+        ) as error:
             index.damaged.append(f"{name} cannot be read to its end: {error}")
     locations.sort(key=lambda one: one.at)
     for location in locations:
@@ -138,9 +152,9 @@ def listing_pages(source: Source) -> dict[str, Listing]:
     return found
 
 
-def _locations(folder: Path, name: str, damaged: list[str]) -> Iterator[RecordLocation]:
+def _locations(store: FolderStore, name: str, damaged: list[str]) -> Iterator[RecordLocation]:
     """Yield the pages of a file; a record without URL or date goes to ``damaged``."""
-    with (folder / name).open("rb") as stream:
+    with store.open(name) as stream:
         # warcio's own HTTP parsing fails at a record without a URL.
         records = ArchiveIterator(stream, no_record_parse=True)
         for record in records:
@@ -174,7 +188,7 @@ def _location(file: str, offset: int, headers: Any) -> RecordLocation:
 def _add_listing(index: ArchiveIndex, location: RecordLocation) -> list[str]:
     """Add the entries of a listing; return the keys of the listings that it names."""
     try:
-        page = read_page(index.folder, location)
+        page = read_page(index.store, location)
         content = registry.read_listing(index.source, index.listings[location.key], page)
     except (ArchiveError, ParseError) as error:
         index.damaged.append(f"listing {location.url} in {location.file}: {error}")
@@ -198,20 +212,20 @@ def listing_entries(index: ArchiveIndex, location: RecordLocation) -> list[Entry
         ParseError: The listing cannot be parsed.
     """
     found = registry.entries(
-        index.source, index.listings[location.key], read_page(index.folder, location)
+        index.source, index.listings[location.key], read_page(index.store, location)
     )
     return [one for one in found if isinstance(one, Entry)]
 
 
 def read_response(
-    folder: Path, file: str, offset: int, url: str, final_url: str | None = None
+    where: ArchiveLocation, file: str, offset: int, url: str, final_url: str | None = None
 ) -> FetchResponse:
     """Read an archived page as the fetch returned it.
 
     Raises:
         ArchiveError: There is no such record, or it is damaged.
     """
-    archived = read_record(folder, file, offset)
+    archived = read_record(where, file, offset)
     headers = CaseInsensitiveDict(archived.headers)
     return FetchResponse(
         request=FetchRequest(url=url),
@@ -233,10 +247,10 @@ def read_response(
     )
 
 
-def read_page(folder: Path, location: RecordLocation) -> Page:
+def read_page(where: ArchiveLocation, location: RecordLocation) -> Page:
     """Read an archived page, decoded.
 
     Raises:
         ArchiveError: There is no such record, or it is damaged.
     """
-    return decode_page(read_response(folder, location.file, location.offset, location.url), None)
+    return decode_page(read_response(where, location.file, location.offset, location.url), None)

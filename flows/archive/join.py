@@ -137,7 +137,7 @@ def _is_closed(file: Path) -> bool:
 
 def _whole_bytes(file: Path) -> int:
     """The length up to a cut record; 0 when a record is damaged."""
-    for record in scan_records(file):
+    for record in scan_records(file.parent, file.name):
         if record.kind == CUT:
             return record.offset
         if record.wrong:

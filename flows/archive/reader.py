@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections import OrderedDict
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import IO, Any
 
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from flows.archive.files import is_name, locate
+from flows.archive.errors import ArchiveError
+from flows.archive.stores import ArchiveLocation, store_of
 from flows.archive.warc import sha1
 from flows.fetch.body import inflate_all
 from flows.fetch.errors import FetchError
@@ -22,10 +21,6 @@ from flows.fetch.errors import FetchError
 _BLOCK_BYTES = 4096
 _MAX_HEADER_BYTES = 64 * 1024
 _MAX_OPEN_FILES = 8
-
-
-class ArchiveError(Exception):
-    """The archive cannot be written or read; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,23 +46,11 @@ class ArchivedResponse:
     is_revisit: bool
 
 
-def _open(path: str | Path, file: str) -> IO[bytes]:
-    if not is_name(file):
-        raise ArchiveError(f"expected the name of a file in {path}, found {file!r}")
-    try:
-        return (Path(path) / file).open("rb")
-    except OSError as error:
-        raise ArchiveError(
-            f"the archive file {Path(path) / file} cannot be read: {error.strerror}"
-        ) from error
-
-
-def _record_at(stream: IO[bytes], path: str | Path, file: str, offset: int) -> Any:
-    name = Path(path) / file
+def _record_at(stream: IO[bytes], name: str, offset: int) -> Any:
     try:
         stream.seek(offset)
         # warcio takes any bytes inside a compressed file for an old ARC record.
-        if file.endswith(".gz") and stream.read(2) not in (b"\x1f\x8b", b""):
+        if name.endswith(".gz") and stream.read(2) not in (b"\x1f\x8b", b""):
             raise ArchiveError(f"{name} holds no record that begins at {offset}")
         stream.seek(offset)
         record = next(iter(ArchiveIterator(stream)), None)
@@ -80,17 +63,18 @@ def _record_at(stream: IO[bytes], path: str | Path, file: str, offset: int) -> A
     return record
 
 
-def read_record(path: str | Path, file: str, offset: int) -> ArchivedResponse:
+def read_record(where: ArchiveLocation, file: str, offset: int) -> ArchivedResponse:
     """Read a response by the file and offset that ``ArchiveWriter.write`` returned.
 
     Raises:
         ArchiveError: There is no such record, or it is damaged.
     """
-    file, offset = locate(path, file, offset)
-    with _open(path, file) as stream:
-        record = _record_at(stream, path, file, offset)
+    store = store_of(where)
+    file, offset = store.locate(file, offset)
+    with store.open(file) as stream:
+        record = _record_at(stream, store.place(file), offset)
         if record.rec_type == "metadata":
-            raise ArchiveError(f"the page at {offset} of {Path(path) / file} was erased on request")
+            raise ArchiveError(f"the page at {offset} of {store.place(file)} was erased on request")
         headers, http = record.rec_headers, record.http_headers
         wire = record.raw_stream.read()
     fields = tuple(http.headers) if http else ()
@@ -101,7 +85,7 @@ def read_record(path: str | Path, file: str, offset: int) -> ArchivedResponse:
         earlier = referred_to(headers.get_header)
         if earlier is None:
             raise ArchiveError(f"the revisit record at {offset} of {file} names no earlier record")
-        response = read_record(path, *earlier)
+        response = read_record(store, *earlier)
         wire, body = response.wire, response.body
     elif problem := digest_problem(headers.get_header("WARC-Payload-Digest"), wire):
         raise ArchiveError(f"the record in {file} at {offset} is damaged: {problem}")
@@ -134,13 +118,13 @@ def digest_problem(expected: str | None, wire: bytes) -> str:
     return f"expected the digest {expected}, found {found}"
 
 
-def read_warc_headers(path: str | Path, file: str, offset: int) -> dict[str, str]:
+def read_warc_headers(where: ArchiveLocation, file: str, offset: int) -> dict[str, str]:
     """Read the WARC headers of a record.
 
     Raises:
         ArchiveError: There is no such record, or it is damaged.
     """
-    with closing(WarcHeaderReader(path)) as reader:
+    with closing(WarcHeaderReader(where)) as reader:
         return reader.read(file, offset)
 
 
@@ -148,11 +132,11 @@ class WarcHeaderReader:
     """Reads the WARC headers of many records without their bodies; for one thread at a time.
 
     The files that were read last stay open as long as their names lead to them, so that a
-    record costs three short system calls.
+    record costs few short system calls.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
+    def __init__(self, where: ArchiveLocation) -> None:
+        self._store = store_of(where)
         self._open: OrderedDict[str, IO[bytes]] = OrderedDict()
 
     def read(self, file: str, offset: int) -> dict[str, str]:
@@ -161,48 +145,41 @@ class WarcHeaderReader:
         Raises:
             ArchiveError: There is no such record, or it is damaged.
         """
-        file, offset = locate(self._path, file, offset)
+        file, offset = self._store.locate(file, offset)
         version, *lines = self._header_block(file, offset).split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines if ": " in line)
         if not version.startswith("WARC/1.") or "WARC-Date" not in headers:
-            raise ArchiveError(f"{self._path / file} holds no dated record at {offset}")
+            raise ArchiveError(f"{self._store.place(file)} holds no dated record at {offset}")
         return headers
 
     def _header_block(self, file: str, offset: int) -> str:
-        descriptor = self._file(file).fileno()
+        stream = self._file(file)
         inflater = zlib.decompressobj(31)
         plain, at = b"", offset
         try:
             while (end := plain.find(b"\r\n\r\n")) < 0:
-                piece = os.pread(descriptor, _BLOCK_BYTES, at)
+                stream.seek(at)
+                piece = stream.read(_BLOCK_BYTES)
                 if not piece or inflater.eof or len(plain) > _MAX_HEADER_BYTES:
-                    raise ArchiveError(f"{self._path / file} ends in the record at {offset}")
+                    raise ArchiveError(f"{self._store.place(file)} ends in the record at {offset}")
                 plain += inflater.decompress(piece, _BLOCK_BYTES)
                 at += len(piece) - len(inflater.unconsumed_tail)
         except (OSError, zlib.error) as error:
             raise ArchiveError(
-                f"{self._path / file} holds no readable record at {offset}: {error}"
+                f"{self._store.place(file)} holds no readable record at {offset}: {error}"
             ) from error
         return plain[:end].decode("utf-8", "replace")
 
     def _file(self, file: str) -> IO[bytes]:
-        if file in self._open and not self._is_current(file):
+        if file in self._open and not self._store.is_current(file, self._open[file]):
             self._open.pop(file).close()  # it was moved away or replaced
         if file in self._open:
             self._open.move_to_end(file)
         else:
-            self._open[file] = _open(self._path, file)
+            self._open[file] = self._store.open(file)
             if len(self._open) > _MAX_OPEN_FILES:
                 self._open.popitem(last=False)[1].close()
         return self._open[file]
-
-    def _is_current(self, file: str) -> bool:
-        """Whether the name still leads to the open file."""
-        try:
-            named = (self._path / file).stat()
-        except OSError:
-            return False
-        return os.path.samestat(named, os.fstat(self._open[file].fileno()))
 
     def close(self) -> None:
         """Close the files."""

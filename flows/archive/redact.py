@@ -14,26 +14,37 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from flows.archive.files import locate
-from flows.archive.reader import ArchiveError, read_warc_headers
+from flows.archive.errors import ArchiveError
+from flows.archive.reader import read_warc_headers
+from flows.archive.stores import ArchiveLocation, store_of
 
 _BLOCK_BYTES = 1 << 16
 _HAS_COMMENT = 0x10
 
 
-def redact_record(path: str | Path, file: str, offset: int) -> bool:
+def redact_record(where: ArchiveLocation, file: str, offset: int) -> bool:
     """Overwrite the record at an offset; False when it was erased before.
+
+    Raises:
+        ArchiveError: There is no such record, it is damaged, or the file may not be written.
+    """
+    store = store_of(where)
+    file, offset = store.locate(file, offset)
+    with store.editable(file) as path:
+        return overwrite_record(path, offset)
+
+
+def overwrite_record(name: Path, offset: int) -> bool:
+    """Overwrite the record at an offset of a file; False when it was erased before.
 
     Safe while another process appends to the file. The change is on disk on return.
 
     Raises:
         ArchiveError: There is no such record, it is damaged, or the file may not be written.
     """
-    file, offset = locate(path, file, offset)
-    headers = read_warc_headers(path, file, offset)
+    headers = read_warc_headers(name.parent, name.name, offset)
     if headers.get("WARC-Type") == "metadata":
         return False
-    name = Path(path) / file
     try:
         with name.open("rb+", buffering=0) as stream:
             notice = _notice(headers.get("WARC-Date", ""), _length(stream, offset), name)

@@ -14,8 +14,9 @@ from typing import IO
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from flows.archive.files import archive_files
+from flows.archive.errors import ArchiveError, BucketUnreachable
 from flows.archive.reader import digest_problem, referred_to
+from flows.archive.stores import ArchiveLocation, FolderStore, store_of
 from flows.fetch.body import inflate_all
 from flows.fetch.errors import FetchError
 
@@ -69,29 +70,30 @@ class VerifyResult:
 
 def verify(path: Path) -> VerifyResult:
     """Read every record of an archive file, or of a folder of them, and check its digest."""
-    files = [path] if path.is_file() else [path / name for name in archive_files(path)]
+    store = FolderStore(path.parent if path.is_file() else path)
+    files = [path.name] if path.is_file() else store.names()
     count = 0
     cut: list[tuple[str, int]] = []
     damaged: list[str] = []
     for file in files:
-        for record in scan_records(file):
+        for record in scan_records(store, file):
             if record.wrong:
-                damaged.append(f"{file.name} at {record.offset}: {record.wrong}")
+                damaged.append(f"{Path(file).name} at {record.offset}: {record.wrong}")
             elif record.kind == CUT:
-                cut.append((file.name, record.offset))
+                cut.append((Path(file).name, record.offset))
             else:
                 count += 1
     return VerifyResult(files=len(files), records=count, cut=tuple(cut), damaged=tuple(damaged))
 
 
-def scan_records(file: Path) -> Iterator[ArchiveRecord]:
-    """Yield every record of a file in order; one is in memory at a time.
+def scan_records(where: ArchiveLocation, file: str) -> Iterator[ArchiveRecord]:
+    """Yield every record of an archive file in order; one is in memory at a time.
 
     After a damaged record the scan continues with the next readable one.
     """
     at: int | None = 0
     try:
-        with file.open("rb") as stream:
+        with store_of(where).open(file) as stream:
             while at is not None:
                 plain, end, problem = _member(stream, at)
                 if problem:
@@ -104,8 +106,11 @@ def scan_records(file: Path) -> Iterator[ArchiveRecord]:
                 else:
                     yield _parse(at, plain or b"")
                     at = end
-    except OSError as error:
-        yield ArchiveRecord(offset=at or 0, wrong=f"the file cannot be read: {error.strerror}")
+    except BucketUnreachable:
+        raise  # the file may be whole
+    except (ArchiveError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        yield ArchiveRecord(offset=at or 0, wrong=f"the file cannot be read: {reason}")
 
 
 def _member(stream: IO[bytes], at: int) -> tuple[bytes | None, int | None, str]:

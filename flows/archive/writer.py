@@ -10,28 +10,32 @@ A body that is archived already becomes a revisit record with the file and offse
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO
 
-from flows.archive.reader import ArchiveError, WarcHeaderReader, referred_to
+from flows.archive.errors import ArchiveError, BucketUnreachable
+from flows.archive.reader import WarcHeaderReader, referred_to
+from flows.archive.stores import ArchiveLocation, store_of
 from flows.archive.warc import StoredBody, page_records, sha1, warcinfo_record
 from flows.fetch.client import HttpResponse
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 _MAX_REMEMBERED = 20_000
+_BUCKET_PAUSE_SECONDS = 300.0
 
 
 class ArchiveWriter:
     """A folder of WARC files, open for writing; safe for threads.
 
     Args:
-        path: The folder; made when missing.
+        where: The folder, made when missing; or a store, whose folder it is.
         max_bytes: A file that exceeds this is closed, and a new one begins.
         now: Time of day, aware UTC; a new day begins a new file.
 
@@ -41,12 +45,13 @@ class ArchiveWriter:
 
     def __init__(
         self,
-        path: str | Path,
+        where: ArchiveLocation,
         *,
         max_bytes: int = MAX_FILE_BYTES,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._path = Path(path)
+        store = store_of(where)
+        self._path = store.folder
         self._max_bytes = max_bytes
         self._now = now
         self._lock = threading.Lock()
@@ -55,7 +60,8 @@ class ArchiveWriter:
         self._day = ""
         self._size = 0
         self._bodies: OrderedDict[str, StoredBody] = OrderedDict()
-        self._headers = WarcHeaderReader(self._path)
+        self._headers = WarcHeaderReader(store)
+        self._look_up_at = 0.0
         self._headers_lock = threading.Lock()
         try:
             self._path.mkdir(parents=True, exist_ok=True)
@@ -116,10 +122,18 @@ class ArchiveWriter:
         return found if found and found.length == len(response.body.wire) else None
 
     def _look_up(self, known: tuple[str, int], digest: str | None) -> StoredBody | None:
-        """The body of an earlier record, if it has the digest."""
+        """The body of an earlier record, if it has the digest.
+
+        A body whose record cannot be read is stored again.
+        """
+        if time.monotonic() < self._look_up_at:
+            return None
         try:
             with self._headers_lock:
                 headers = self._headers.read(*known)
+        except BucketUnreachable:
+            self._look_up_at = time.monotonic() + _BUCKET_PAUSE_SECONDS
+            return None
         except ArchiveError:
             return None
         if headers.get("WARC-Type") == "metadata":
@@ -148,6 +162,7 @@ class ArchiveWriter:
             self._size = 0
             try:
                 self._file = (self._path / self._name).open("xb", buffering=0)
+                fcntl.flock(self._file, fcntl.LOCK_SH)  # it is uploaded only after it was closed
             except OSError as error:
                 raise self._write_error(error) from error
             self._append(warcinfo_record(self._name))

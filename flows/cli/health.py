@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from flows.cli.console import Console, usage_error, with_global_options
@@ -38,7 +40,8 @@ def health(console: Console, source: str | None, *, accept: bool) -> int:
     no_run    the source was never synced
 
     Each sync stores the values and names a new deviation. --json has the coverage of each field
-    and its provenance, too. Exit code 3: a source is unhealthy.
+    and its provenance, too. Where the archive is a bucket, it has the files that wait for their
+    upload. Exit code 3: a source is unhealthy, or a file waits for more than an hour.
     """  # noqa: D301  # click reads the character \b, which a raw docstring does not have
     from datetime import UTC, datetime
 
@@ -52,14 +55,19 @@ def health(console: Console, source: str | None, *, accept: bool) -> int:
         closed = admin.accept(settings, source, notify=console.notify)
         lines = [f"accepted: {subject(one.row)}" for one in closed]
         lines.append(f"{source} learns its normal again")
-        document = {"source": source, "accepted": [finding_json(one) for one in closed]}
-        console.print_result(document, "\n".join(lines))
+        accepted = {"source": source, "accepted": [finding_json(one) for one in closed]}
+        console.print_result(accepted, "\n".join(lines))
         return OK
     now = datetime.now(UTC)
     found = admin.report(settings, source=source, now=now)
     text = table_or_blocks([one.as_row(now) for one in found], _COLUMNS)
     lines = [line for one in found for line in one.lines()]
-    console.print_result(
-        {"sources": [one.as_json(now) for one in found]}, "\n".join([text, *lines])
-    )
-    return WARNINGS if any(one.is_unhealthy for one in found) else OK
+    document: dict[str, Any] = {"sources": [one.as_json(now) for one in found]}
+    is_late = False
+    if (waiting := admin.waiting_uploads(settings)) is not None:
+        document["archive"] = waiting.as_json()
+        is_late = waiting.oldest_seconds > admin.MAX_WAITING_SECONDS
+        if waiting.files:
+            lines.append(f"{'! ' if is_late else ''}{waiting.message(settings.archive.path)}")
+    console.print_result(document, "\n".join([text, *lines]))
+    return WARNINGS if is_late or any(one.is_unhealthy for one in found) else OK

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from flows.archive import ArchiveError
+from flows.archive import ArchiveError, BucketUnreachable, FolderStore, open_store
 from flows.archive.index import listing_pages, read_response
 from flows.fetch import FetchResponse, decode_page
 from flows.pipeline import rows, steps
 from flows.pipeline.batch import FetchedPage
 from flows.pipeline.cluster import SourceSpec, require_files
 from flows.pipeline.next_pages import add_next_pages, next_urls
+from flows.settings import ArchiveSettings
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.model import Entry, Listing, Page, Source
@@ -51,12 +51,12 @@ class ParseOrder:
     """Archived pages of one source for a worker.
 
     Attributes:
-        archive: The folder, as all machines see it.
+        archive: The folder or the bucket, as all machines see it.
         files: Names of some of its files, which the worker must see too.
     """
 
     source: SourceSpec
-    archive: Path
+    archive: ArchiveSettings
     files: tuple[str, ...]
     pages: tuple[ArchivedPage, ...]
 
@@ -69,8 +69,9 @@ def parse_order(order: ParseOrder) -> list[ParsedArchivedPage]:
     Raises:
         WorkerMismatch: The worker does not see the archive.
     """
-    require_files(order.archive, order.files)
-    parser = ArchivedPageParser(order.source.source(), order.archive)
+    archive = open_store(order.archive)
+    require_files(archive, order.files)
+    parser = ArchivedPageParser(order.source.source(), archive)
     found = [parser.parse(page) for page in order.pages]
     for parsed in found:
         parsed.articles = [_without_text(one) for one in parsed.articles]
@@ -85,7 +86,7 @@ def _without_text(one: FetchedPage) -> FetchedPage:
 class ArchivedPageParser:
     """Reads the archived pages of one source, and parses them."""
 
-    def __init__(self, source: Source, archive: Path) -> None:
+    def __init__(self, source: Source, archive: FolderStore) -> None:
         self._source = source
         self._archive = archive
         self._listings = listing_pages(source)
@@ -98,10 +99,15 @@ class ArchivedPageParser:
         Args:
             page: Where it is.
             find_page: Finds its following pages; without it, such a page is left.
+
+        Raises:
+            BucketUnreachable: The bucket of the archive gave no answer.
         """
         found = ParsedArchivedPage()
         try:
             self._read(page, found, find_page)
+        except BucketUnreachable:
+            raise  # so it would be for every other page
         except ArchiveError as error:
             return ParsedArchivedPage(error=str(error), next_urls=found.next_urls)
         found.outcomes = steps.parse_pages(self._source, found.articles)

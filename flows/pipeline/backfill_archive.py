@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from datetime import datetime
 
-from flows.archive import ArchiveError
+from flows.archive import ArchiveError, BucketUnreachable
 from flows.archive.index import RecordLocation, listing_entries, read_page, read_response
 from flows.fetch import decode_page
 from flows.pipeline import steps
@@ -65,6 +65,8 @@ def read_archive(job: BackfillContext, chunk: Chunk) -> None:
         except (ArchiveError, ParseError) as error:
             job.stats.add(discovered=1)
             job.stats.fail(f"{location.url}: {error}")
+            if isinstance(error, BucketUnreachable):
+                raise  # so it would be for every other page
             if isinstance(error, ArchiveError):
                 state = INCOMPLETE  # a backup may restore the file
     # A listing may carry many articles, or none.
@@ -83,7 +85,7 @@ def pages_at(job: BackfillContext, location: RecordLocation) -> list[FetchedPage
         ParseError: The listing cannot be parsed.
     """
     index = job.index
-    response = read_response(index.folder, location.file, location.offset, location.url)
+    response = read_response(index.store, location.file, location.offset, location.url)
     response = replace(response, fetched_at=location.at)
     if location.key in index.listings:
         entries = [one for one in listing_entries(index, location) if one.content is not None]
@@ -91,7 +93,7 @@ def pages_at(job: BackfillContext, location: RecordLocation) -> list[FetchedPage
 
     def archived(url: str) -> Page | None:
         found = index.nearest(url, location.at)
-        return read_page(index.folder, found) if found else None
+        return read_page(index.store, found) if found else None
 
     pages = []
     for entry in index.entries(location):
@@ -102,7 +104,7 @@ def pages_at(job: BackfillContext, location: RecordLocation) -> list[FetchedPage
 
 def _drop_recorded_fetches(job: BackfillContext, batch: Batch) -> None:
     """Record a fetch only if it is of our own archive and the warehouse lost it."""
-    is_own = job.index.folder.resolve() == job.run.settings.archive.path.resolve()
+    is_own = job.index.store.is_same(job.run.archive_store)
     urls = {
         (row.archive_file, row.archive_offset): url
         for url, row in batch.fetches.items()

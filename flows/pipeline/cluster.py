@@ -10,9 +10,9 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, TypeVar
 
+from flows.archive.stores import ArchiveLocation, store_of
 from flows.errors import RunFailed
 from parsers import registry
 from parsers.model import OptionValue, Source
@@ -75,16 +75,17 @@ class SourceSpec:
         return registry.make_source(self.slug, self.parser, self.options)
 
 
-def require_files(folder: Path, names: Iterable[str]) -> None:
-    """Refuse an order whose archive is not the folder of this machine.
+def require_files(where: ArchiveLocation, names: Iterable[str]) -> None:
+    """Refuse an order whose archive is not that of this machine.
 
     Raises:
         WorkerMismatch: A file is missing here.
     """
+    archive = store_of(where)
     for name in names:
-        if not (folder / name).exists():
+        if not archive.exists(name):
             raise WorkerMismatch(
-                f"the worker on {socket.gethostname()} has no file {name} in {folder}, and the "
+                f"the worker on {socket.gethostname()} has no file {name} in {archive}, and the "
                 "machine of the run has it: mount that folder on every machine under the same "
                 "path"
             )

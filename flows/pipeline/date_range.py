@@ -13,7 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from flows.archive.files import archive_files
+from flows.archive import FolderStore, open_store
+from flows.archive.inputs import SCHEME, matching_files
 from flows.errors import ConfigurationError
 from flows.secrets.urls import SECRETS
 from flows.settings import Settings
@@ -78,17 +79,19 @@ class DateRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillRequest:
-    """A valid request; exactly one of ``date_range``, ``urls`` and ``archive`` is given.
+    """A valid request; exactly one of the four ways is given.
 
     Attributes:
         urls: URLs of articles, each once, in the order given.
-        archive: A folder of WARC files.
+        archive: An archive with the listings and the pages of the source.
+        warc_files: Paths, patterns and ``s3://`` addresses of WARC files.
     """
 
     source: str
     date_range: DateRange | None = None
     urls: tuple[str, ...] = ()
-    archive: Path | None = None
+    archive: FolderStore | None = None
+    warc_files: tuple[str, ...] = ()
 
     @property
     def plan(self) -> str:
@@ -102,8 +105,11 @@ class BackfillRequest:
             return f"{self.date_range.first} to {self.date_range.last}"
         if self.archive:
             return f"archive {self.archive}"
-        digest = sha256("\n".join(sorted(self.urls)).encode()).hexdigest()[:12]
-        return f"{len(self.urls)} addresses {digest}"
+        if len(self.warc_files) == 1:
+            return f"WARC files {self.warc_files[0]}"
+        texts = self.urls or self.warc_files
+        digest = sha256("\n".join(sorted(texts)).encode()).hexdigest()[:12]
+        return f"{len(texts)} {'addresses' if self.urls else 'WARC files'} {digest}"
 
 
 def parse_request(
@@ -116,6 +122,9 @@ def parse_request(
     archive: str | Path | None = None,
 ) -> BackfillRequest:
     """Validate the parameters of a backfill.
+
+    ``archive`` is a folder of WARC files, the address of the archive's own bucket, or one or more
+    WARC files, one a line.
 
     Raises:
         ConfigurationError: The source is unknown.
@@ -137,7 +146,7 @@ def parse_request(
             f"an archive (--archive); found {' and '.join(given) or 'none of them'}"
         )
     if archive is not None:
-        return BackfillRequest(source=source, archive=_folder(archive))
+        return _archive_request(settings, source, str(archive))
     if addresses:
         return BackfillRequest(source=source, urls=addresses)
     days = _date_range(first, last, time_zone_of(settings, found))
@@ -211,10 +220,35 @@ def _date_range(first: date | None, last: date | None, zone: ZoneInfo) -> DateRa
     return DateRange(first=first, last=last, zone=zone)
 
 
-def _folder(archive: str | Path) -> Path:
-    folder = Path(archive).expanduser().absolute()
-    if not archive_files(folder):
+def _archive_request(settings: Settings, source: str, given: str) -> BackfillRequest:
+    lines = tuple(dict.fromkeys(line.strip() for line in given.splitlines() if line.strip()))
+    if len(lines) == 1 and (archive := _archive(settings, lines[0])):
+        return BackfillRequest(source=source, archive=archive)
+    names = tuple(
+        one if one.startswith(SCHEME) else str(Path(one).expanduser().absolute()) for one in lines
+    )
+    for name in names:
+        if not matching_files(name):
+            raise InvalidBackfillRequest(
+                "expected a folder with *.warc.gz files, a WARC file, a pattern of such files or an "
+                f"address s3://bucket/key, found no file for {name}"
+            )
+    return BackfillRequest(source=source, warc_files=names)
+
+
+def _archive(settings: Settings, given: str) -> FolderStore | None:
+    """The archive that a text names: a folder, or that of the configuration in its bucket."""
+    own = settings.archive
+    if given.startswith(SCHEME):
+        is_own = given.rstrip("/") == own.url.rstrip("/")
+        return open_store(own) if is_own else None
+    folder = Path(given).expanduser().absolute()
+    if own.url and folder == own.path:
+        return open_store(own)
+    if not folder.is_dir():
+        return None
+    if not (archive := FolderStore(folder)).names():
         raise InvalidBackfillRequest(
             f"expected a folder with *.warc.gz files, found none in {folder}"
         )
-    return folder
+    return archive

@@ -158,7 +158,7 @@ class Reparser:
         self._since = since
         self._is_diff = diff
         self._failures = ReparseFailures(slug)
-        self._parser = ArchivedPageParser(self.source, run.settings.archive.path)
+        self._parser = ArchivedPageParser(self.source, run.archive_store)
         regular = self.source.parser.listings(self.source)
         self._channels = {one.channel for one in regular} | {registry.SHARE_LINK}
         self._next_page_urls: set[str] = set()
@@ -196,12 +196,12 @@ class Reparser:
 
     def order(self, pages: Sequence[ArchivedPage]) -> ParseOrder:
         """The order of some pages for a worker."""
-        archive = self.run.settings.archive.path
+        archive = self.run.archive_store
         names = dict.fromkeys(page.archive_file for page in pages)
         return ParseOrder(
             source=SourceSpec.of(self.source),
-            archive=archive,
-            files=tuple(name for name in names if (archive / name).exists())[:1],
+            archive=self.run.settings.archive,
+            files=tuple(name for name in names if archive.exists(name))[:1],
             pages=tuple(pages),
         )
 

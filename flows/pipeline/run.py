@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from duckdb import DuckDBPyConnection
 
-from flows.archive import ArchiveWriter
+from flows.archive import ArchiveError, ArchiveWriter, BucketStore, FolderStore, open_store
 from flows.callbacks import Notify, OnProgress, no_progress
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
@@ -260,6 +260,7 @@ class RunContext:
         if self.flow != "replay":  # one listing there leads to any number of articles
             for stats in self.stats.values():
                 stats.check_accounts()
+        self._upload_archive()
         state = run_state(self.stats.values(), interrupted=self.is_stopping)
         if not self.is_dry:
             with self.writing() as db:
@@ -306,10 +307,15 @@ class RunContext:
     # --- the network and the archive ---
 
     @cached_property
+    def archive_store(self) -> FolderStore:
+        """The files of the archive."""
+        return open_store(self.settings.archive)
+
+    @cached_property
     def _fetcher(self) -> Fetcher:
         policy = fetch_policy(self.settings, self.settings.usable_sources())
         if not self.is_dry:
-            self._archive = ArchiveWriter(self.settings.archive.path)
+            self._archive = ArchiveWriter(self.archive_store)
             self._resources.callback(self._archive.close)
         fetcher = Fetcher(policy, archive=self._archive, stop=self.environment.stop)
         for url, until in self._pauses.items():
@@ -336,6 +342,22 @@ class RunContext:
         """Flush the raw pages to disk, before rows that point to them are committed."""
         if self._archive is not None:
             self._archive.sync()
+
+    def _upload_archive(self) -> None:
+        """Upload the pages of this run, and what earlier runs left, where the archive is a bucket.
+
+        A file that cannot be uploaded waits; the run needs attention.
+        """
+        store = self.archive_store if self._archive is not None else None
+        if self._archive is None or not isinstance(store, BucketStore) or self.is_stopping:
+            return
+        self._archive.close()
+        try:
+            store.upload_closed(is_stopping=lambda: self.is_stopping)
+        except (ArchiveError, OSError) as error:
+            next(iter(self.stats.values())).warn(
+                f"{store.waiting().message(store.folder)}: {error}"
+            )
 
     @property
     def trusted_since(self) -> datetime:

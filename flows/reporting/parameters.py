@@ -42,12 +42,15 @@ def require_readable(settings: Settings, *paths: str) -> None:
     Prefect's API starts such a run. A run of the command line reads what its user names.
 
     Raises:
-        ConfigurationError: A path is neither in the data folder nor in the archive.
+        ConfigurationError: A path or address is neither in the data folder nor in the archive.
     """
     if run_trigger() == "person":
         return
     folders = [settings.warehouse.folder.resolve(), settings.archive.path.resolve()]
+    own = settings.archive.url.rstrip("/")
     for path in paths:
+        if own and (path.rstrip("/") == own or path.startswith(f"{own}/")):
+            continue
         if not any(Path(path).resolve().is_relative_to(folder) for folder in folders):
             raise ConfigurationError(
                 f"{Path(path).absolute()} is not in the data folder ({folders[0]}): copy it there, "

@@ -153,10 +153,10 @@ def test_page_whose_bytes_another_article_needs_stays_until_that_is_erased_too(s
 
 
 def test_page_that_could_not_be_erased_is_erased_when_asked_again(stored, monkeypatch):
-    def refuse(folder, file, offset):
-        raise ArchiveError(f"{folder / file} cannot be written")
+    def refuse(path, _offset):
+        raise ArchiveError(f"{path} cannot be written")
 
-    monkeypatch.setattr(erasure, "redact_record", refuse)
+    monkeypatch.setattr(erasure, "overwrite_record", refuse)
     done = erase(stored, ID)
     assert (done.redacted, done.exit_code) == (0, 3)
     assert any("repair that" in one for one in done.remaining)
