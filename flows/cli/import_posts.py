@@ -68,7 +68,8 @@ def import_posts(
     A folder with a _config.yml and posts is a site. Then only its folders _posts, _drafts and
     old_post are imported, wherever they are, and its language and time zone are those of posts
     without any. Files that are left out are counted with the reason. The provenance of an
-    article records where its language and its time zone come from.
+    article records where its language and its time zone come from. Other posts are of Jekyll, Hexo
+    or Hugo as the site around their folder is, else as most posts of the folder are.
 
     The same command resumes an interrupted import, and later reads only new and changed files.
     Exit code 3: a post cannot be read; it is in quarantine with its bytes.

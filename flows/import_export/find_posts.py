@@ -2,7 +2,8 @@
 
 The order is that of the paths. The walk never leaves the given folders, reports every file
 that it cannot return, and counts the files that are no posts. Of a Jekyll or Hexo site only the
-folders of posts are searched.
+folders of posts are searched. Other posts have the dialect of the site around them, else that of
+most of them.
 """
 
 from __future__ import annotations
@@ -10,16 +11,30 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import islice
 from pathlib import Path
 
-from flows.import_export.site_folders import POST_FOLDERS, Site, site_of
+from flows.import_export.site_folders import POST_FOLDERS, Site, dialect_around, site_of
 from parsers.errors import BrokenParser, ParseError
-from parsers.frontmatter import NO_DEFAULTS, NO_ZONES, Post, PostDefaults, Zones, read_post
+from parsers.frontmatter import (
+    NO_DEFAULTS,
+    NO_ZONES,
+    Dialect,
+    Post,
+    PostDefaults,
+    Zones,
+    dialect_of_most,
+    read_post,
+)
 
 EXTENSIONS = frozenset({".md", ".markdown", ".html", ".txt"})
 MAX_POST_BYTES = 20_000_000
+_SAMPLE_POSTS = 50
+_SOURCES = frozenset({"source", "content"})
+"""Folders that name the dialect of the posts in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +116,10 @@ def find_posts(
         search: Gets what is found beside posts.
     """
     search = search or Search()
+    dialects = cache(dialect_around)
     seen: set[str] = set()
     for path in paths:
-        for found, real in _found(path, below, search):
+        for found, real in _found(path, below, search, dialects):
             if real not in seen:
                 seen.add(real)
                 yield found
@@ -112,14 +128,17 @@ def find_posts(
 _Found = Iterator[tuple[PostPath | UnreadablePost, str]]
 """Files, each with its real path."""
 
+_Dialects = Callable[[Path], Dialect | None]
 
-def _found(path: Path, below: Path | None, search: Search) -> _Found:
+
+def _found(path: Path, below: Path | None, search: Search, dialects: _Dialects) -> _Found:
     if path.is_dir():
-        walk = _Walk(path, below, search)
+        walk = _Walk(path, below, search, dialects)
         yield from walk.files()
     elif path.is_file():
         relative = _printable(f"{_below(path.parent, path.parent, below)}{path.name}")
-        found = PostPath(file=path, relative=relative, defaults=search.defaults)
+        defaults = replace(search.defaults, dialect=dialects(path.parent))
+        found = PostPath(file=path, relative=relative, defaults=defaults)
         yield found, os.path.realpath(path)
     else:
         what = "it is not a file or folder" if path.exists() else "there is no such file or folder"
@@ -129,13 +148,15 @@ def _found(path: Path, below: Path | None, search: Search) -> _Found:
 class _Walk:
     """The walk through one given folder."""
 
-    def __init__(self, root: Path, below: Path | None, search: Search) -> None:
+    def __init__(self, root: Path, below: Path | None, search: Search, dialects: _Dialects) -> None:
         self._root = root
         self._below = below
         self._search = search
         self._real_root = os.path.realpath(root)
         self._found: list[tuple[PostPath | UnreadablePost, str]] = []
         self._site = self._site_of_root()
+        self._dialect = None if self._site else dialects(root)
+        self._most = None if self._site or self._dialect else dialect_of_most(_sample(root))
 
     def files(self) -> _Found:
         """Yield the files in the order of their paths."""
@@ -203,7 +224,8 @@ class _Walk:
     def _defaults(self, here: str) -> PostDefaults:
         given = self._search.defaults
         if self._site is None:
-            return given
+            most = None if _SOURCES.intersection(here.split("/")) else self._most
+            return replace(given, dialect=self._dialect or most)
         found = self._site.defaults_of(here)
         if given.language:
             found = replace(found, language=given.language)
@@ -231,6 +253,23 @@ class _Walk:
         if at != self._root:
             relative = f"{_below(at.parent, self._root, self._below)}{at.name}"
         self._bad(_bad(at, _printable(relative), error))
+
+
+def _sample(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Some posts of a folder, by name: their folders name no dialect."""
+    for file in islice(_unmarked(root), _SAMPLE_POSTS):
+        data = read_bytes(PostPath(file=file, relative=file.name))
+        if isinstance(data, bytes):
+            yield file.name, data
+
+
+def _unmarked(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(one for one in folders if one[0] != "." and one not in _SOURCES)
+        for name in sorted(names):
+            file = Path(folder) / name
+            if name[0] != "." and _is_post_name(name) and not file.is_symlink():
+                yield file
 
 
 def _link(file: Path, relative: str, real_root: Path) -> list[UnreadablePost]:

@@ -3,10 +3,13 @@
 The root of a site has a configuration (``_config.yml`` or ``_config.toml``) or a file of either
 program. It also has a folder of posts: ``_posts``, ``_drafts`` or ``old_post``, at any depth.
 The configuration is read for the language, the time zone and the names of folders.
+
+A folder inside a site is imported as it is: its site names the dialect of its posts.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -29,6 +32,30 @@ _THEME = frozenset({"_layouts", "_includes", "_sass", "_data", "themes", "scaffo
 _INSTALLED = frozenset({"node_modules", "vendor"})
 _MADE = ("destination", "public_dir")
 _MAX_CONFIG_BYTES = 1_000_000
+_HEXO_KEYS = frozenset(
+    {
+        "archive_dir", "category_dir", "code_dir", "default_category", "default_layout",
+        "filename_case", "index_generator", "new_post_name", "post_asset_folder", "public_dir",
+        "render_drafts", "skip_render", "source_dir", "syntax_highlighter", "tag_dir",
+    }
+)  # fmt: skip
+_JEKYLL_KEYS = frozenset(
+    {
+        "baseurl", "collections", "collections_dir", "defaults", "destination", "gems",
+        "highlighter", "kramdown", "markdown", "paginate", "plugins", "remote_theme", "sass",
+        "source",
+    }
+)  # fmt: skip
+_GENERATOR_FILES: tuple[tuple[str, Dialect], ...] = (
+    ("Gemfile", "jekyll"),
+    ("_layouts", "jekyll"),
+    ("_includes", "jekyll"),
+    ("scaffolds", "hexo"),
+    ("hugo.toml", "hugo"),
+    ("hugo.yaml", "hugo"),
+    ("hugo.json", "hugo"),
+)
+_MAX_LEVELS = 8
 _SPECIAL = re.compile(r"(?:\A|(?<=/))(?:_posts|_drafts|old_post)(?:/|\Z)")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
 
@@ -115,6 +142,55 @@ def site_of(root: Path) -> Site | None:
         bases=_bases(config),
         problem=config.problem,
     )
+
+
+def dialect_around(folder: Path) -> Dialect | None:
+    """Return the dialect of the site that a folder is a part of; ``None`` if it is unknown.
+
+    The search goes up to the first folder that names one, or that is a repository.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay
+    for root in (folder, *folder.parents)[:_MAX_LEVELS]:
+        try:
+            names = set(os.listdir(root))  # noqa: PTH208 - names are enough
+        except OSError:
+            return None
+        below = folder.relative_to(root).as_posix()
+        if found := _declared_dialect(root, names, below):
+            return found
+        if ".git" in names:
+            return None
+    return None
+
+
+def _declared_dialect(root: Path, names: set[str], below: str) -> Dialect | None:
+    """The dialect that the files of one folder name, for the posts of a folder below it."""
+    if "package.json" in names and _names_hexo(root / "package.json"):
+        return "hexo"
+    config = _read_config(root)
+    keys = config.values.keys()
+    weight = len(_HEXO_KEYS & keys) - len(_JEKYLL_KEYS & keys)
+    if weight:
+        return "hexo" if weight > 0 else "jekyll"
+    for name, dialect in _GENERATOR_FILES:
+        if name in names:
+            return dialect
+    sources = ("source/",) if config.name else ("source/_posts/", "source/_drafts/")
+    return "hexo" if f"{below}/".startswith(sources) else None
+
+
+def _names_hexo(file: Path) -> bool:
+    """Whether a ``package.json`` is that of a Hexo site."""
+    try:
+        if file.is_symlink() or file.stat().st_size > _MAX_CONFIG_BYTES:
+            return False
+        package = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    if not isinstance(package, dict):
+        return False
+    groups = [package, *(package.get(key) for key in ("dependencies", "devDependencies"))]
+    return any("hexo" in group for group in groups if isinstance(group, dict))
 
 
 def _not_searched(names: set[str], config: _Config) -> dict[str, str]:

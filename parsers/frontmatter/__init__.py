@@ -5,6 +5,7 @@ as the file it came from. ``write_post`` makes the post of a new article, ``rewr
 a head that is no YAML.
 """
 
+from parsers.frontmatter.dialect import dialect_of_most
 from parsers.frontmatter.file_names import distinct_paths
 from parsers.frontmatter.raw_post import NO_DEFAULTS, NO_ZONES, Dialect, PostDefaults, Zones
 from parsers.frontmatter.read import Post, read_post
@@ -19,6 +20,7 @@ __all__ = [
     "PostDefaults",
     "PostFile",
     "Zones",
+    "dialect_of_most",
     "distinct_paths",
     "post_path",
     "read_post",

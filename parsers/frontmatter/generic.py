@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from parsers.frontmatter import finews_post, markdown
 from parsers.frontmatter.block import Block
 from parsers.frontmatter.broken_head import line_fields
+from parsers.frontmatter.dialect import FILE_DATE, dialect_of
 from parsers.frontmatter.raw_post import (
     NO_DEFAULTS,
     NO_ZONES,
@@ -32,12 +33,10 @@ SOURCE = "posts"
 _ATTRIBUTES = re.compile(r"\{:[^{}\n]{1,300}\}")
 _TAGS = re.compile(r"<[^<>]*>")
 MEDIA_KEY = "media"
-_FILE_DATE = re.compile(r"(\d{4}-\d\d-\d\d)-(.+)\Z")
 _OURS = re.compile(r"([^:\s]+):(\S.*)\Z", re.DOTALL)
 _DATE_KEYS = ("date", "published_at", "pubdate", "publishDate")
 _UPDATED_KEYS = ("updated", "last_modified_at", "lastmod", "modified")
 _URL_KEYS = ("source_url", "canonical_url", "original_url", "link", "url")
-_HEXO_KEYS = frozenset({"comments", "headimg", "thumbnail", "abbrlink", "updated", "toc"})
 
 
 def read(
@@ -96,27 +95,13 @@ def _fields(block: Block, path: str) -> tuple[dict[str, Value], str]:
         return fields, f"head is not YAML: each key read by itself ({error.found})"
 
 
-def dialect_of(fields: Mapping[str, Value], path: str) -> Dialect:
-    """Return the dialect of a post, by its folder and its keys."""
-    folders = PurePosixPath(path).parts
-    if "source" in folders:
-        return "hexo"
-    if "layout" in fields or "_drafts" in folders or "_posts" in folders:
-        return "jekyll"
-    if _HEXO_KEYS & fields.keys():
-        return "hexo"
-    if "content" in folders or "lastmod" in fields or "draft" in fields:
-        return "hugo"
-    return "jekyll"
-
-
 def _title(fields: Mapping[str, Value], path: str) -> Extracted[str]:
     if "article_id" in fields and not word(fields.get("title")):
         return Extracted(None, "absent: the post of an article without a title")
     if "title" in fields:
         return Extracted(" ".join(word(fields["title"]).split()), "front matter: title")
     stem = PurePosixPath(path).stem
-    named = _FILE_DATE.match(stem)
+    named = FILE_DATE.match(stem)
     return Extracted(named[2] if named else stem, "file name: the head has no title")
 
 
@@ -136,7 +121,7 @@ def _published(fields: Mapping[str, Value], path: str, zone: ZoneInfo | None) ->
         if raw := word(fields.get(key)):
             moment = dates.parse_time(raw, zone, f"front matter: {key}")
             return _at_precision(moment, word(fields.get("date_precision")))
-    if named := _FILE_DATE.match(PurePosixPath(path).stem):
+    if named := FILE_DATE.match(PurePosixPath(path).stem):
         return dates.parse_time(named[1], zone, "file name: the head has no date")
     return dates.unknown_time("", "absent: neither the head nor the file name has a date")
 
