@@ -113,10 +113,11 @@ class RunSettings(_Section):
 
 
 class RetentionSettings(_Section):
-    """``[retention]``: how long maintenance keeps rows that hold no content."""
+    """``[retention]``: how long maintenance keeps rows without content, and versions of a lake."""
 
     fetches_days: int = Field(default=90, ge=1, le=36_500)
     runs_days: int = Field(default=365, ge=1, le=36_500)
+    versions_hours: int = Field(default=24, ge=1, le=8_760)
 
 
 class ServeSettings(_Section):

@@ -14,6 +14,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from warehouse.errors import (
+    VersionExpired,
     WarehouseBusy,
     WarehouseDamaged,
     WarehouseError,
@@ -28,6 +29,7 @@ from warehouse.location import Location
 
 _INTERRUPTED = "Query interrupted"
 _HELD = re.compile(r"Conflicting lock is held in (.*?)\(PID (\d+)\)")
+_GONE = re.compile(r"(?s)(?=.*\bducklake-[0-9a-f-]+\.parquet)(?=.*(No such file|Not Found|404))")
 _FULL = ("No space left on device", "File too large", "Disk quota exceeded", "Could not write")
 _FORBIDDEN = (
     "Permission denied",
@@ -93,6 +95,11 @@ def translate_error(error: duckdb.Error, path: Location | str) -> WarehouseError
         return missing_error(path)
     if "does not match existing data path" in text:
         return WarehouseMissing(f"{path}: {first} Set [warehouse] data to the existing one")
+    if "No snapshot found at version" in text or _GONE.search(text):
+        return VersionExpired(
+            f"{path}: the version that this statement reads was deleted meanwhile, by an erasure or "
+            "after [retention] versions_hours: run the same command again"
+        )
     if "Is a directory" in text:
         return _a_folder(path)
     if "sqlite_scanner" in text:

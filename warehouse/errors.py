@@ -10,6 +10,7 @@ WarehouseError
 ├── ExtensionMissing      this environment cannot open lakes
 ├── WarehouseMissing      there is no file, or it is not a warehouse
 │   └── WarehouseLost     files of a warehouse are there that is missing itself
+├── VersionExpired        the version of a lake that a statement reads was deleted
 ├── WrongSnapshot         the snapshot belongs to another warehouse
 ├── WarehouseFull         no space left, or a size limit was reached
 ├── WarehouseReadOnly     the file or its folder cannot be written
@@ -74,6 +75,10 @@ class WarehouseMissing(WarehouseError):
 
 class WarehouseLost(WarehouseMissing):
     """A snapshot or an archive is there, but not its warehouse: no new one is started."""
+
+
+class VersionExpired(WarehouseError):
+    """The version of a lake that a statement reads was deleted; the newest one can be read."""
 
 
 class WrongSnapshot(WarehouseError):

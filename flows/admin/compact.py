@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from flows.text import pluralize
 from warehouse import db
 from warehouse.care import compact, snapshot
 from warehouse.care.compact import CompactResult
+from warehouse.location import Lake, Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class CompactionResult:
         open_snapshots: Older snapshots that a reader has open.
     """
 
-    path: Path
+    path: Location
     result: CompactResult
     open_snapshots: tuple[Path, ...]
 
@@ -34,10 +35,13 @@ class CompactionResult:
         return 3 if self.open_snapshots else 0
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON document; sizes in bytes."""
+        """The JSON document; sizes in bytes. That of a lake has what was done to its files."""
+        done = asdict(self.result)
+        if self.result.lake is None:
+            del done["lake"]
         return {
             "warehouse": str(self.path),
-            **asdict(self.result),
+            **done,
             "open_snapshots": [str(one) for one in self.open_snapshots],
         }
 
@@ -49,6 +53,8 @@ class CompactionResult:
             f"{pluralize(done.sightings_before, 'sighting')} became {done.sightings_after}, "
             f"{pluralize(done.fetches_removed, 'fetch', 'fetches')} removed"
         ]
+        if done.lake:
+            lines.append(done.lake.message())
         lines += [f"! {one} stays: a reader has it open" for one in self.open_snapshots]
         return "\n".join(lines)
 
@@ -57,6 +63,8 @@ def compact_warehouse(
     settings: Settings, *, fetches_before: datetime | None, notify: Notify
 ) -> CompactionResult:
     """Write the warehouse without its free blocks, publish it, remove older snapshots.
+
+    The files of a lake are merged; versions older than the retention expire.
 
     Args:
         settings: Where the warehouse is.
@@ -69,14 +77,19 @@ def compact_warehouse(
     """
     warehouse = settings.warehouse
     require_warehouse(settings)
-    notify(f"writing {warehouse.path} again ({warehouse.path.stat().st_size / 1e6:.0f} MB)")
+    path = warehouse.location
+    if isinstance(path, Lake):
+        notify(f"merging the files of {path}")
+    else:
+        notify(f"writing {path} again ({path.stat().st_size / 1e6:.0f} MB)")
     result = compact.compact(
-        warehouse.path,
+        path,
         fetches_before=fetches_before,
+        retention=timedelta(hours=settings.retention.versions_hours),
         wait_seconds=warehouse.lock_timeout_seconds,
         notify=notify,
     )
-    with db.connect(warehouse.location, wait_seconds=warehouse.lock_timeout_seconds) as store:
+    with db.connect(path, wait_seconds=warehouse.lock_timeout_seconds) as store:
         published = snapshot.publish(store, warehouse.snapshot)
     left = snapshot.remove_other_snapshots(warehouse.snapshot, published.path)
-    return CompactionResult(path=warehouse.path, result=result, open_snapshots=tuple(left))
+    return CompactionResult(path=path, result=result, open_snapshots=tuple(left))

@@ -3,7 +3,8 @@
     erase
     ├── archive      the pages of the articles are overwritten in place
     ├── warehouse    rows, imported files and quarantine go, suppressions stay
-    ├── file         written again, because deleted rows stay in its free blocks
+    ├── file         written again, because deleted rows stay in its free blocks; of a lake,
+    │                the files with deleted rows, and older versions expire at once
     └── snapshots    a new one is published, the others are removed
 
 The rows that locate archived pages go after the pages, so a killed erasure finishes when it
@@ -41,6 +42,8 @@ from warehouse.care import compact, snapshot
 from warehouse.care import erasure as rows
 from warehouse.care.erasure import ArchivedPageLocation, ErasedRows
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseFull
+from warehouse.lake.compact_files import compact_files
+from warehouse.location import Lake, Location
 from warehouse.read.archived_fetches import nearest_page
 from warehouse.records import suppression
 from warehouse.records.suppression import Suppression
@@ -264,6 +267,7 @@ def erase(
             for one in sorted(path.parent.glob(f"{path.name}.before-*"))
         ]
         result.warnings += _warnings(settings, source)
+        result.warnings += _lake_warnings(settings.warehouse.location)
     return result
 
 
@@ -348,6 +352,8 @@ def _left(page: ArchivedPageLocation, error: ArchiveError) -> str:
 def _rewrite(settings: Settings, notify: Notify) -> list[str]:
     """Write the file without the deleted rows, publish it; return the copies that remain."""
     warehouse, remaining = settings.warehouse, []
+    if isinstance(warehouse.location, Lake):
+        return _compact_files(warehouse.location, notify)
     notify(f"writing {warehouse.path} again, because deleted rows stay in its blocks")
     try:
         compact.compact(warehouse.path, wait_seconds=_COMPACT_TIMEOUT_SECONDS, notify=notify)
@@ -371,6 +377,18 @@ def _rewrite(settings: Settings, notify: Notify) -> list[str]:
     ]
 
 
+def _compact_files(lake: Lake, notify: Notify) -> list[str]:
+    """Remove the deleted rows from the files and the catalog of a lake, and its older versions."""
+    notify(f"writing files of {lake} again, because older versions have the deleted rows")
+    try:
+        compact_files(lake, retention=None, wait_seconds=_COMPACT_TIMEOUT_SECONDS, notify=notify)
+    except WarehouseError as error:
+        return [
+            f"deleted text in files or the catalog of {lake} ({error}): run the same command again"
+        ]
+    return []
+
+
 def _warnings(settings: Settings, source: str) -> Iterator[str]:
     if not source:
         yield (
@@ -387,6 +405,16 @@ def _warnings(settings: Settings, source: str) -> Iterator[str]:
         "copydesk does not search backups, exports and imported files: remove the text there "
         "yourself."
     )
+
+
+def _lake_warnings(location: Location) -> Iterator[str]:
+    if isinstance(location, Lake) and location.is_shared:
+        yield (
+            "PostgreSQL keeps deleted rows in its write-ahead log until it is recycled, and in its "
+            "backups."
+        )
+    if isinstance(location, Lake) and location.is_in_bucket:
+        yield "A bucket with versions of objects keeps deleted files: let it expire them."
 
 
 # --- suppression ---------------------------------------------------------------------------

@@ -27,6 +27,8 @@ from flows.text import pluralize
 from warehouse import db
 from warehouse.care import compact, retention, snapshot
 from warehouse.errors import WarehouseBusy, WarehouseError, WarehouseLost, WarehouseMissing
+from warehouse.lake.compact_files import compact_files
+from warehouse.location import Lake
 from warehouse.records import backfill_chunks, health
 
 EXPECTED_ERRORS = (WarehouseError, ArchiveError, ConfigurationError, RunFailed, OSError)
@@ -94,14 +96,18 @@ def compact_if_worth(
 ) -> str:
     """Compact the warehouse if much of it is unused, or if old fetches are to be deleted.
 
+    Merge the files of a lake in any case.
+
     Otherwise complete the search index and the comparison of texts, in parts.
 
     Raises:
         Interrupted: ``is_stopping`` was true between two parts.
     """
-    path = settings.warehouse.path
+    path = settings.warehouse.location
     if not _has_warehouse(settings):
         return _NO_WAREHOUSE
+    if isinstance(path, Lake):
+        return _compact_files(settings, path, fetch_retention_days, is_stopping)
     size = path.stat().st_size
     with db.connect(path, wait_seconds=settings.warehouse.lock_timeout_seconds) as store:
         share = _unused_share(store)
@@ -109,11 +115,10 @@ def compact_if_worth(
     if fetch_retention_days is None and not is_worth:
         _complete(settings, is_stopping)
         return f"{_megabytes(size)}, {share:.0%} of it unused: not compacted"
-    before = (
-        datetime.now(UTC) - timedelta(days=fetch_retention_days) if fetch_retention_days else None
-    )
     try:
-        done = compact.compact(path, fetches_before=before, wait_seconds=_COMPACT_WAIT_SECONDS)
+        done = compact.compact(
+            path, fetches_before=_before(fetch_retention_days), wait_seconds=_COMPACT_WAIT_SECONDS
+        )
     except WarehouseBusy as error:
         return f"in use, not compacted: {error}"
     return (
@@ -121,6 +126,26 @@ def compact_if_worth(
         f"{done.sightings_before} sightings became {done.sightings_after}, "
         f"{done.fetches_removed} fetches deleted"
     )
+
+
+def _before(days: int | None) -> datetime | None:
+    return datetime.now(UTC) - timedelta(days=days) if days else None
+
+
+def _compact_files(
+    settings: Settings, lake: Lake, fetch_retention_days: int | None, is_stopping: IsStopping
+) -> str:
+    """Merge the files of a lake, expire its old versions, delete what nothing needs."""
+    retention = timedelta(hours=settings.retention.versions_hours)
+    wait_seconds = settings.warehouse.lock_timeout_seconds
+    if before := _before(fetch_retention_days):
+        done = compact.compact(
+            lake, fetches_before=before, retention=retention, wait_seconds=wait_seconds
+        )
+        removed = pluralize(done.fetches_removed, "fetch", "fetches")
+        return f"{done.lake.message() if done.lake else ''}; {removed} deleted"
+    _complete(settings, is_stopping)
+    return compact_files(lake, retention=retention, wait_seconds=wait_seconds).message()
 
 
 def _complete(settings: Settings, is_stopping: IsStopping) -> None:

@@ -106,7 +106,11 @@ def _run(user: pwd.struct_passwd | None, *arguments: object) -> None:
 
 def new_database(conninfo: str, name: str) -> str:
     """Create an empty database on a server; return its connection string."""
-    import psycopg
+    try:
+        import psycopg
+    except ImportError:
+        missing("psycopg (`make scale`)")
+        raise
 
     with psycopg.connect(conninfo, autocommit=True) as db:
         db.execute(f"CREATE DATABASE {name}")

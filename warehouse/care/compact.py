@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
@@ -16,6 +16,8 @@ from warehouse.db import connect, resolve_path, transaction
 from warehouse.duckdb_errors import translate_errors
 from warehouse.errors import WarehouseBusy, WarehouseError
 from warehouse.instance import STORAGE_VERSION
+from warehouse.lake.compact_files import CompactedFiles, compact_files
+from warehouse.location import Lake, Location
 from warehouse.quote import identifier, literal
 from warehouse.search import index, runs
 from warehouse.syndication import index as fingerprints
@@ -45,13 +47,18 @@ _INDEXED_EACH = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactResult:
-    """What a compaction did: sizes in bytes, sightings and fetches in rows."""
+    """What a compaction did: sizes in bytes, sightings and fetches in rows.
+
+    Attributes:
+        lake: What it did to the files of a lake; ``None`` for a warehouse in a file.
+    """
 
     bytes_before: int
     bytes_after: int
     sightings_before: int
     sightings_after: int
     fetches_removed: int
+    lake: CompactedFiles | None = None
 
 
 def merge_sightings(db: DuckDBPyConnection) -> tuple[int, int]:
@@ -127,21 +134,41 @@ def complete_part(db: DuckDBPyConnection, *, most_runs: int) -> bool:
 
 
 def compact(
-    path: Path | str,
+    path: Location | str,
     *,
     fetches_before: datetime | None = None,
+    retention: timedelta | None = None,
     wait_seconds: float = 30.0,
     notify: Callable[[str], None] | None = None,
 ) -> CompactResult:
     """Merge sightings and the search index, then rewrite the file without deleted rows.
 
     The new file replaces the old one only when it has the same rows; a killed process leaves
-    the old file. Needs space for both.
+    the old file. Needs space for both. For the files of a lake see ``warehouse.lake.compact_files``.
+
+    Args:
+        path: The file or the lake.
+        fetches_before: Remove older fetches (aware UTC), except the last complete one of each URL.
+        retention: How long readers of a lake can use an older version; ``None`` ends all at once.
+        wait_seconds: How long to wait for another process.
+        notify: Called with a message before a wait.
 
     Raises:
-        WarehouseBusy: Another process holds the file.
+        WarehouseBusy: Another process holds the file, or the lock of the lake.
         WarehouseFull: No space for the second file; the first stays.
     """
+    if isinstance(path, Lake):
+        with connect(path, wait_seconds=wait_seconds, notify=notify) as db:
+            sightings, removed = _merge(db, fetches_before, wait_seconds, notify)
+        done = compact_files(path, retention=retention, wait_seconds=wait_seconds, notify=notify)
+        return CompactResult(
+            bytes_before=done.bytes_before,
+            bytes_after=done.bytes_after,
+            sightings_before=sightings[0],
+            sightings_after=sightings[1],
+            fetches_removed=removed,
+            lake=done,
+        )
     path = resolve_path(path)
     with connect(path, wait_seconds=wait_seconds, notify=notify) as db:
         if lock.is_shared(path):
@@ -149,12 +176,7 @@ def compact(
                 f"{path}: this process has it open twice: close the other connection"
             )
         size = path.stat().st_size
-        with transaction(db):
-            sightings = merge_sightings(db)
-            removed = remove_fetches(db, before=fetches_before) if fetches_before else 0
-        complete_index(db, notify=notify)
-        complete_fingerprints(db, notify=notify)
-        merge_index(db)
+        sightings, removed = _merge(db, fetches_before, wait_seconds, notify)
         db.execute("CHECKPOINT")
         fresh = path.with_name(path.name + ".compacting")
         with translate_errors(path):
@@ -172,6 +194,22 @@ def compact(
         sightings_after=sightings[1],
         fetches_removed=removed,
     )
+
+
+def _merge(
+    db: DuckDBPyConnection,
+    fetches_before: datetime | None,
+    wait_seconds: float,
+    notify: Callable[[str], None] | None,
+) -> tuple[tuple[int, int], int]:
+    """Merge rows; return the sightings before and after, and how many fetches were removed."""
+    with transaction(db, wait_seconds=wait_seconds):
+        sightings = merge_sightings(db)
+        removed = remove_fetches(db, before=fetches_before) if fetches_before else 0
+    complete_index(db, notify=notify)
+    complete_fingerprints(db, notify=notify)
+    merge_index(db)
+    return sightings, removed
 
 
 def _rewrite(db: DuckDBPyConnection, fresh: Path) -> None:

@@ -1,0 +1,190 @@
+"""The files of a lake: merged, expired, deleted; and an erasure that leaves no text behind."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from flows import settings
+from flows.admin.compact import compact_warehouse
+from flows.admin.erasure import ErasureRequest, erase
+from flows.admin.maintenance_tasks import compact_if_worth
+from tests.scale import lakes, postgres
+from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows_of, upsert
+from warehouse import connect, connect_read_only
+from warehouse.care.integrity import verify
+from warehouse.duckdb_errors import translate_errors
+from warehouse.errors import VersionExpired, WarehouseError
+from warehouse.lake.compact_files import compact_files
+from warehouse.lake.version import newest_version
+from warehouse.location import Lake
+
+SECRET = "Zzwithdrawn"
+TITLES = "SELECT title FROM articles ORDER BY 1"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(
+    scope="module", params=["postgres", pytest.param("duckdb", marks=pytest.mark.nightly)]
+)
+def lake(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lake")
+    catalog = str(folder / "catalog.ducklake")
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres_server")
+        catalog = f"postgres:{postgres.new_database(server, 'files')}"
+    place = Lake(catalog, str(folder / "data"))
+    if lakes.missing(place):
+        postgres.missing("the extra lake (`make scale`)")
+    return place
+
+
+@pytest.fixture(scope="module")
+def config(lake, tmp_path_factory):
+    file = tmp_path_factory.mktemp("config") / "copydesk.toml"
+    file.write_text(f'[warehouse]\nurl = "{lake}"\ndata = "{lake.data}"\n')
+    return settings.load(file)
+
+
+def places_of(text, lake):
+    """Where a text is: in values of data files, in rows of the catalog, in its bytes on the disk."""
+    with duckdb.connect() as db:
+        for file in Path(lake.data).rglob("*.parquet"):
+            rows = db.execute("SELECT * FROM read_parquet(?)", [str(file)]).fetchall()
+            if text in str(rows) or text.encode() in file.read_bytes():
+                yield file.name
+    yield from in_server(text, lake) if lake.postgres else in_file(text, lake)
+
+
+def in_file(text, lake):
+    with duckdb.connect(str(lake.file), read_only=True) as db:
+        for (table,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+            if text in str(db.execute(f'SELECT * FROM "{table}"').fetchall()):
+                yield table
+    yield from (
+        file.name
+        for file in lake.file.parent.glob("catalog*")
+        if text.encode() in file.read_bytes()
+    )
+
+
+def in_server(text, lake):
+    import psycopg
+
+    # Inlined texts are stored as bytes.
+    forms = text, text.encode().hex()
+    with psycopg.connect(lake.postgres, autocommit=True) as db:
+        tables = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for (table,) in tables.fetchall():
+            rows = str(db.execute(f'SELECT t::text FROM public."{table}" t').fetchall())
+            if any(form in rows for form in forms):
+                yield table
+        db.execute("CHECKPOINT")
+        (folder,) = db.execute("SHOW data_directory").fetchone()
+    for file in Path(folder, "base").rglob("*"):
+        if file.is_file() and text.encode() in file.read_bytes():
+            yield f"base/{file.name}"
+
+
+def test_an_erased_text_is_nowhere_in_a_lake(lake, config):
+    with connect(lake) as db:
+        for hour in range(3):  # a small commit is in the catalog, a large one in a file
+            titles = [f"{SECRET} {hour}" if n == 3 else f"t{n} {hour}" for n in range(8)]
+            upsert(
+                db, *[article(n, t, fetched_at=NOON + hour * HOUR) for n, t in enumerate(titles)]
+            )
+        many = [f"{SECRET} large" if n == 33 else f"t{n}" for n in range(30, 60)]
+        upsert(db, *[article(n, t) for n, t in enumerate(many, 30)])
+    before = list(places_of(SECRET, lake))
+    assert [place for place in before if place.startswith("ducklake-")]
+    assert [place for place in before if place.startswith("ducklake_inlined_data")]
+
+    request = ErasureRequest(article_ids=("finews:3", "finews:33"))
+    result = erase(
+        config, request, reason="", notify=lambda _: None, on_progress=lambda *_: None
+    )  # fmt: skip
+
+    assert (result.removed.articles, result.remaining, result.exit_code) == (2, [], 0)
+    assert list(places_of(SECRET, lake)) == []
+    with connect(lake) as db:
+        assert rows_of(db, "SELECT count(*) FROM articles") == [(36,)]
+        assert verify(db, is_deep=True).problems == ()
+
+
+def test_small_files_are_merged_and_recent_versions_can_be_read(lake, config):
+    version, _ = newest_version(lake)
+    with connect_read_only(Lake(lake.catalog, lake.data, version)) as db:
+        before = rows_of(db, TITLES)
+    with connect(lake) as db:
+        for hour in range(2):
+            upsert(db, *[article(n, f"m{n} {hour}") for n in range(60 + 20 * hour, 80 + 20 * hour)])
+        stored = everything(db)
+
+    done = compact_warehouse(config, fetches_before=None, notify=lambda _: None).as_json()
+
+    assert done["lake"]["files_after"] < done["lake"]["files_before"]
+    assert (done["lake"]["versions_expired"], done["lake"]["files_deleted"]) == (0, 0)
+    assert done["warehouse"] == str(lake)
+    with connect_read_only(Lake(lake.catalog, lake.data, version)) as db:
+        assert rows_of(db, TITLES) == before
+    with connect(lake) as db:
+        assert everything(db) == stored
+
+
+def test_an_expired_version_is_a_clear_error(lake):
+    version, _ = newest_version(lake)
+    with connect(lake) as db:
+        upsert(db, article(1, "newer"))
+    compact_files(lake, retention=timedelta(0))
+    with (
+        pytest.raises(VersionExpired),
+        connect_read_only(Lake(lake.catalog, lake.data, version)) as db,
+    ):
+        rows_of(db, TITLES)
+
+
+def test_a_statement_whose_file_is_deleted_meanwhile_is_a_clear_error(lake):
+    with connect(lake) as db:
+        upsert(db, *[article(n, f"r{n}") for n in range(200, 230)])
+    contents = Path(lake.data, "_store", "contents")
+    with connect_read_only(lake) as db:
+        contents.rename(contents.with_name("away"))
+        try:
+            with pytest.raises(VersionExpired), translate_errors(lake):
+                rows_of(db, "SELECT sum(length(body_html)) FROM articles")
+        finally:
+            contents.with_name("away").rename(contents)
+
+
+def test_maintenance_deletes_old_orphans_and_leaves_new_ones(lake, config):
+    old, new, foreign = (
+        Path(lake.data, name) for name in ("ducklake-1.parquet", "ducklake-2.parquet", "notes.txt")
+    )
+    for file in (old, new, foreign):
+        file.write_bytes(b"left by a killed writer")
+    two_days_ago = time.time() - 2 * DAY.total_seconds()
+    for file in (old, foreign):
+        os.utime(file, (two_days_ago, two_days_ago))
+
+    assert "1 orphans" in compact_if_worth(config, fetch_retention_days=None)
+
+    assert [file.exists() for file in (old, new, foreign)] == [False, True, True]
+    new.unlink()
+
+
+def test_files_of_another_lake_in_the_same_folder_are_not_deleted(lake):
+    files = [Path(lake.data, f"ducklake-{number}.parquet") for number in range(250)]
+    for file in files:
+        file.write_bytes(b"of another lake")
+
+    with pytest.raises(WarehouseError, match="folder of its own"):
+        compact_files(lake, retention=None)
+
+    assert all(file.exists() for file in files)
+    for file in files:
+        file.unlink()
