@@ -108,12 +108,15 @@ def complete_fingerprints(
 
 
 def merge_index(db: DuckDBPyConnection) -> None:
-    """Sort the postings of the search index, in one transaction per segment."""
+    """Sort the postings of the search index: groups of full segments, then each other segment."""
     with transaction(db):
         runs.flush(db)
+    for group in runs.full_groups(db):
+        with transaction(db):
+            runs.merge(db, group)
     for segment in runs.unmerged_segments(db):
         with transaction(db):
-            runs.merge(db, segment)
+            runs.merge(db, [segment])
 
 
 def complete_part(db: DuckDBPyConnection, *, most_runs: int) -> bool:
@@ -129,7 +132,7 @@ def complete_part(db: DuckDBPyConnection, *, most_runs: int) -> bool:
         added = index.index_missing(db, limit=_INDEXED_EACH)
         added = added or fingerprints.add_missing(db, limit=_INDEXED_EACH)
         if not added and segments:
-            runs.merge(db, segments[0])
+            runs.merge(db, segments[:1])
     return bool(added or segments)
 
 

@@ -2,12 +2,13 @@
 
 A few postings go to ``_store.search_fresh``, which a search reads as a whole. Many are written to
 ``_store.search_postings`` as one sorted run per segment, with the fresh ones. A search reads one or two
-row groups of each run. ``merge`` makes one run of each segment; full segments then never change again.
+row groups of each run. ``merge`` sorts segments; full segments then never change again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,9 @@ from warehouse.search.tokens import Tokens
 
 RUN_ROWS = 1 << 18
 """So many postings become a run: two row groups, about 500 articles."""
+
+GROUP_SEGMENTS = 4
+"""``compact`` sorts so many full segments together: a search then reads fewer row groups."""
 
 _FRESH = "SELECT token, gpos FROM _store.search_fresh"
 _UNMERGED = """
@@ -77,15 +81,25 @@ def unmerged_segments(db: DuckDBPyConnection, *, most_runs: int = 1) -> Sequence
     return [segment for (segment,) in found]
 
 
-def merge(db: DuckDBPyConnection, segment: int) -> None:
-    """Make one sorted run of a segment."""
-    first, end = segment << SEGMENT_BITS, (segment + 1) << SEGMENT_BITS
+def full_groups(db: DuckDBPyConnection) -> Sequence[Sequence[int]]:
+    """Return the groups of segments of which none can grow: new postings go to the last segment."""
+    found = db.execute("SELECT DISTINCT segment FROM _store.search_runs ORDER BY 1").fetchall()
+    segments = [segment for (segment,) in found]
+    open_group = segments[-1] // GROUP_SEGMENTS if segments else 0
+    groups = groupby(segments, lambda segment: segment // GROUP_SEGMENTS)
+    return [list(group) for number, group in groups if number < open_group]
+
+
+def merge(db: DuckDBPyConnection, segments: Sequence[int]) -> None:
+    """Sort the postings of neighbouring segments together."""
+    first, end = segments[0] << SEGMENT_BITS, (segments[-1] + 1) << SEGMENT_BITS
     where = f"gpos >= {first}::UBIGINT AND gpos < {end}::UBIGINT"
     write_through(db)
     ordered = f"SELECT token, gpos FROM _store.search_postings WHERE {where} ORDER BY token, gpos"  # noqa: S608
     db.execute(f"CREATE OR REPLACE TEMP TABLE copydesk_run AS {ordered}")
     db.execute(f"DELETE FROM _store.search_postings WHERE {where}")  # noqa: S608
     db.execute("INSERT INTO _store.search_postings BY NAME SELECT * FROM copydesk_run")
-    db.execute("DELETE FROM _store.search_runs WHERE segment = ?", [segment])
-    db.execute("INSERT INTO _store.search_runs VALUES (?)", [segment])
     db.execute("DROP TABLE copydesk_run")
+    for segment in segments:
+        db.execute("DELETE FROM _store.search_runs WHERE segment = ?", [segment])
+        db.execute("INSERT INTO _store.search_runs VALUES (?)", [segment])

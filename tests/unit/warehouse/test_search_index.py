@@ -284,6 +284,36 @@ def test_postings_are_sorted_within_each_segment(
     assert problems(db) == ()
 
 
+def test_postings_are_sorted_across_four_full_segments(db: DuckDBPyConnection) -> None:
+    for number in range(1, 7):  # each into a segment of its own
+        ((last,),) = rows_of(db, "SELECT coalesce(max(slot), 0) FROM _store.search_docs")
+        upsert(db, article(number, f"降准 {number}"))
+        far = 1 << (SEGMENT_BITS - 10) if number > 1 else 0
+        with transaction(db):
+            for table, column in (("docs", "slot"), ("docs", "doc"), ("articles", "doc")):
+                db.execute(
+                    f"UPDATE _store.search_{table} SET {column} = {column} + ? WHERE {column} > ?",
+                    [far, last],
+                )
+            db.execute(
+                "UPDATE _store.search_fresh SET gpos = gpos + ?::UBIGINT WHERE gpos >= ?::UBIGINT",
+                [far << 10, (last + 1) << 10],
+            )
+
+    merge_index(db)
+
+    postings = rows_of(
+        db, f"SELECT gpos >> {SEGMENT_BITS}, token FROM _store.search_postings ORDER BY rowid"
+    )
+    assert {segment for segment, _ in postings} == {0, 1, 2, 3, 4, 5}
+    for segments in ({0, 1, 2, 3}, {4}, {5}):
+        tokens = [token for segment, token in postings if segment in segments]
+        assert tokens == sorted(tokens)
+    assert sorted(rows_of(db, "FROM _store.search_runs")) == [(n,) for n in range(6)]
+    assert [hit.article_id for hit in search(db, "降准 5").hits][:1] == ["finews:5"]
+    assert problems(db) == ()
+
+
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
