@@ -5,6 +5,7 @@
         ├── list_pages                a listing page, further and further back
         ├── fetch_entries             fetch, parse and load some articles
         ├── read_archive              or parse and load some archived pages
+        ├── read_warc                 or the pages in a range of a WARC file
         └── close_gaps                close the gaps that the backfill covered
 
 The warehouse keeps the chunks. A chunk ends in the transaction that stores its articles, so
@@ -24,6 +25,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
+from flows.cluster.chunks import use_cluster
 from flows.errors import ConfigurationError, Interrupted
 from flows.pipeline import backfill_steps, locks
 from flows.pipeline.backfill_context import BackfillContext
@@ -74,6 +76,7 @@ def _run_and_log(job: BackfillContext, chunk: Chunk) -> None:
     before, watch = dict(job.stats.counts), Stopwatch()
     backfill_steps.run_chunk(job, chunk)
     done, total = job.plan.progress()
+    what = "chunks" if job.plan.counts_chunks else "articles"
     counts = [
         f"{count - before[name]} {name.replace('_', ' ')}"
         for name, count in job.stats.counts.items()
@@ -83,7 +86,7 @@ def _run_and_log(job: BackfillContext, chunk: Chunk) -> None:
     logger.info(
         f"chunk {chunk.number} of {len(job.plan.chunks)}, {chunk.description}: "
         f"{', '.join(counts) or 'nothing'} in {watch.lap():.1f} s"
-        f"{'; left for the next backfill' if is_open else ''}; {done} of {total} articles done"
+        f"{'; left for the next backfill' if is_open else ''}; {done} of {total} {what} done"
     )
 
 
@@ -135,7 +138,7 @@ def backfill(
     run = RunContext("backfill", settings, [source], trigger=run_trigger(), is_dry=dry_run)
     only_one = locks.acquire(settings, f"backfill {source}", flow="backfill", run_id=run.id)
     # Prefect asks for a concurrency slot for each tag of a task run, so task runs have none.
-    with TagsContext(current_tags=set()), only_one, run:
+    with TagsContext(current_tags=set()), only_one, run, use_cluster(run):
         backfill_steps.run_backfill(
             run,
             request,

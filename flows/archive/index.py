@@ -81,11 +81,8 @@ class ArchiveIndex:
             return list(last.values())
         if self.source.parser.accepts_any_url:
             return []
-        try:
-            entry = self.source.parser.entry_of(self.source, location.url)
-        except (UnknownUrl, ValueError):
-            return []
-        return [entry] if without_credentials(entry.url) == location.key else []
+        derived = entry_of_url(self.source, location.key)
+        return [derived] if derived else []
 
     def nearest(self, url: str, at: datetime) -> RecordLocation | None:
         """The page of a URL that was fetched nearest to a time."""
@@ -137,6 +134,15 @@ def build_index(where: ArchiveLocation, source: Source) -> ArchiveIndex:
         one for one in locations if one.key not in index.listings and index.entries(one)
     )
     return index
+
+
+def entry_of_url(source: Source, key: str) -> Entry | None:
+    """The entry that a source derives from the key of a page; ``None`` if it is not of the source."""
+    try:
+        entry = source.parser.entry_of(source, key)
+    except (UnknownUrl, ValueError):
+        return None
+    return entry if without_credentials(entry.url) == key else None
 
 
 def listing_pages(source: Source) -> dict[str, Listing]:

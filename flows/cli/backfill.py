@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 import click
 
@@ -25,8 +24,9 @@ from flows.cli.run_result import print_run
 @click.option("--urls", metavar="FILE|-", help="URLs of articles or share links, one a line.")
 @click.option(
     "--archive",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of WARC files to read instead of the network.",
+    multiple=True,
+    metavar="DIR|FILE|PATTERN",
+    help="WARC files to read instead of the network; also s3://bucket/key. Several times.",
 )
 @click.option("--dry-run", is_flag=True, help="List what would be fetched; store nothing.")
 @click.option("--restart", is_flag=True, help="Repeat finished chunks, too.")
@@ -39,13 +39,17 @@ def backfill(
     first: datetime | None,
     last: datetime | None,
     urls: str | None,
-    archive: Path | None,
+    archive: tuple[str, ...],
     *,
     dry_run: bool,
     restart: bool,
     new_warehouse: bool,
 ) -> int:
     """Fetch a range of days, a list of URLs, or an archive of WARC files.
+
+    A folder is an archive with the listings and pages of SOURCE. Single files, patterns (quoted) and
+    s3:// addresses are WARC files of any crawler, such as CC-NEWS: their pages of the site of SOURCE
+    are parsed, each with the time of its record. --json counts all other records by reason.
 
     The same command resumes an interrupted backfill. Watermarks stay, newer content is never
     replaced, and covered gaps are closed. Exit code 3: completed, but some pages are in
@@ -64,7 +68,7 @@ def backfill(
             first=first.date() if first else None,
             last=last.date() if last else None,
             urls=url_list,
-            archive=archive,
+            archive="\n".join(archive) or None,
             dry_run=dry_run,
             restart=restart,
             notify=console.notify,

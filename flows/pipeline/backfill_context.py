@@ -6,6 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 
 from flows.archive.index import ArchiveIndex, build_index
 from flows.pipeline import load
@@ -18,6 +19,7 @@ from flows.pipeline.checkpoint import (
     READ_NEXT_PAGE,
     JobPlan,
 )
+from flows.pipeline.cluster import Pending
 from flows.pipeline.date_range import BackfillRequest, DateRange
 from flows.pipeline.rows import make_entry
 from flows.pipeline.run import RunContext
@@ -38,6 +40,7 @@ class BackfillContext:
         newest: The newest article of each channel since the last page of its listing.
         listed: The addresses of the listings of the plan.
         planned: The ids of the articles that some chunk of the plan holds.
+        sent: The chunks that workers of a cluster do, by number.
     """
 
     entries_per_chunk = 100
@@ -52,8 +55,9 @@ class BackfillContext:
         self.plan = JobPlan(run, request.plan, request.source)
         is_done = self.plan.is_done
         self.was_done = is_done and not restart and not self._is_open_ended()
-        if restart or (is_done and not self.was_done and not request.archive):
+        if restart or (is_done and not self.was_done and not request.is_archive):
             self.plan.restart()
+        self.sent: dict[int, Pending[Any]] = {}
         self.oldest: dict[str, datetime] = {}
         self.newest: dict[str, datetime] = {}
         self.listed = {
@@ -82,7 +86,7 @@ class BackfillContext:
 
     def _is_open_ended(self) -> bool:
         """Whether a finished plan may have more by now: an archive, or a range not yet over."""
-        if self.request.archive:
+        if self.request.is_archive:
             return True
         days, ended = self.request.date_range, self.plan.ended_at
         if days is None or ended is None:

@@ -3,6 +3,7 @@
     list_pages      read one listing page, add its entries as chunks    backfill_listings.py
     fetch_entries   fetch, parse and load some articles                 backfill_entries.py
     read_archive    parse and load some archived pages                  backfill_archive.py
+    read_warc       parse and load the pages in a range of a WARC file  warc_import.py
     read_listing    read one file of a sitemap, or page of a list       backfill_tree.py
     read_next_page  the same, after the articles of the page before     backfill_tree.py
     close_gaps      close the gaps of a channel that was covered        backfill_listings.py
@@ -21,6 +22,7 @@ from flows.pipeline import (
     backfill_entries,
     backfill_listings,
     backfill_tree,
+    warc_import,
 )
 from flows.pipeline.backfill_context import BackfillContext
 from flows.pipeline.checkpoint import (
@@ -30,6 +32,7 @@ from flows.pipeline.checkpoint import (
     READ_ARCHIVE,
     READ_LISTING,
     READ_NEXT_PAGE,
+    READ_WARC,
 )
 from flows.pipeline.date_range import BackfillRequest
 from flows.pipeline.run import RunContext
@@ -75,6 +78,8 @@ def run_backfill(
         raise
     finally:
         stats.seconds = time.monotonic() - started
+    if stats.records:
+        stats.warnings.append(stats.records_message())
     if plan.open_count:
         chunks = pluralize(len(plan.chunks), "chunk is", "chunks are")
         stats.warnings.append(f"{plan.open_count} of {chunks} left; run the same backfill again")
@@ -91,6 +96,8 @@ def plan_chunks(job: BackfillContext) -> None:
             job.stats.add(discovered=1)
             job.stats.fail(message)
         job.plan.add(backfill_archive.plan_records(job))
+    elif job.request.warc_files:
+        job.plan.add(warc_import.plan_ranges(job))
     elif job.request.date_range:
         if not job.plan.chunks:
             is_tree = job.source.parser.read_listing is not None
@@ -120,5 +127,6 @@ _STEPS: Mapping[str, Callable[[BackfillContext, Chunk], None]] = {
     READ_NEXT_PAGE: backfill_tree.read_listing,
     FETCH_ENTRIES: backfill_entries.fetch_entries,
     READ_ARCHIVE: backfill_archive.read_archive,
+    READ_WARC: warc_import.read_warc,
     CLOSE_GAPS: _close_gaps,
 }

@@ -46,6 +46,7 @@ class FetchedPage:
         fetched: ``None`` when the listing contained the article.
         is_trusted: False when the page changed and its validators did not.
         is_revisit: No listing had the entry at that time.
+        origin: The record of a WARC file that has it; kept as provenance.
     """
 
     entry: Entry
@@ -53,6 +54,7 @@ class FetchedPage:
     fetched: FetchResponse | None = None
     is_trusted: bool = True
     is_revisit: bool = False
+    origin: str = ""
 
     @property
     def channel(self) -> str:

@@ -20,10 +20,11 @@ from warehouse.records.backfill_chunks import DONE, WAITING, Chunk, NewChunk
 
 LIST_PAGES, FETCH_ENTRIES = "list_pages", "fetch_entries"
 READ_LISTING, READ_NEXT_PAGE = "read_listing", "read_next_page"
-READ_ARCHIVE, CLOSE_GAPS = "read_archive", "close_gaps"
+READ_ARCHIVE, READ_WARC, CLOSE_GAPS = "read_archive", "read_warc", "close_gaps"
 
 _PRIORITY = {
     LIST_PAGES: 0, READ_LISTING: 0, FETCH_ENTRIES: 1, READ_NEXT_PAGE: 1, READ_ARCHIVE: 1,
+    READ_WARC: 1,
     CLOSE_GAPS: 2,
 }  # fmt: skip
 """Listings come before their articles, so that the total is known early. A page that depends on
@@ -116,9 +117,19 @@ class JobPlan:
         return max((one.ended_at for one in self.chunks if one.ended_at), default=None)
 
     def progress(self) -> tuple[int, int]:
-        """Return the number of articles that are done, and of all that are known."""
+        """Return the number of articles that are done, and of all that are known.
+
+        The ranges of a WARC file have an unknown number of articles; then it is that of chunks.
+        """
+        if self.counts_chunks:
+            return len(self.chunks) - self.open_count, len(self.chunks)
         done = sum(one.entry_count for one in self.chunks if one.state == DONE)
         return done, sum(one.entry_count for one in self.chunks)
+
+    @property
+    def counts_chunks(self) -> bool:
+        """Whether ``progress`` counts chunks."""
+        return any(one.kind == READ_WARC for one in self.chunks)
 
 
 def new_chunk(kind: str, what: str, spec: Any, entries: int = 0) -> NewChunk:

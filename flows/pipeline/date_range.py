@@ -94,6 +94,11 @@ class BackfillRequest:
     warc_files: tuple[str, ...] = ()
 
     @property
+    def is_archive(self) -> bool:
+        """Whether pages are read from files, which may become more."""
+        return bool(self.archive or self.warc_files)
+
+    @property
     def plan(self) -> str:
         """The name of the plan; the same request has the same plan."""
         return f"{self.source} {self.range_text}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -130,6 +131,7 @@ class SourceStats:
         has_listed: A listing had entries or was not modified.
         is_done: Everything that was discovered was handled.
         health: Deviations from the source's normal.
+        records: Of WARC files: their records, and why most of them are no pages of the source.
     """
 
     source: str
@@ -147,6 +149,7 @@ class SourceStats:
     has_listed: bool = False
     is_done: bool = False
     health: RunHealth = field(default_factory=RunHealth)
+    records: Counter[str] = field(default_factory=Counter)
     _stored: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     _groups: dict[object, ProblemGroup] = field(default_factory=dict)
 
@@ -281,7 +284,15 @@ class SourceStats:
 
     def as_json(self) -> dict[str, Any]:
         """The source's part of the run's JSON."""
-        return {"source": self.source, **self.counts, "seconds": round(self.seconds, 3)}
+        row = {"source": self.source, **self.counts, "seconds": round(self.seconds, 3)}
+        return row | ({"records": dict(sorted(self.records.items()))} if self.records else {})
+
+    def records_message(self) -> str:
+        """What the records of WARC files were."""
+        others = Counter(self.records)
+        count = pluralize(others.pop("records", 0), "record")
+        found = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in others.most_common())
+        return f"{count} read: {found or 'nothing else'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -351,6 +351,8 @@ def parse_fetched_page(source: Source, one: FetchedPage) -> Observation | NewQua
     """
     try:
         article = registry.parse(source, one.page)
+        if one.origin:
+            article = replace(article, provenance={**article.provenance, "page": one.origin})
         row = rows.article_row(
             article,
             channel=one.channel,

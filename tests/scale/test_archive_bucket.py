@@ -23,8 +23,11 @@ from flows.archive.scan import scan_records
 from flows.archive.warc import warcinfo_record
 from flows.archive.writer import ArchiveWriter
 from flows.errors import ConfigurationError
+from flows.pipeline.backfill_steps import run_backfill
+from flows.pipeline.date_range import parse_request
+from flows.pipeline.run import RunContext
 from flows.settings import ArchiveSettings, load
-from tests import ccnews
+from tests import ccnews, empty_warehouse
 from tests.scale import buckets
 
 FILE = "copydesk-20261101-120000-0a1b2c3d.warc.gz"
@@ -346,3 +349,21 @@ def test_patterns_and_prefixes_name_objects(store, objects) -> None:
 def test_an_address_that_is_no_bucket_is_refused(url, tmp_path, faults) -> None:
     with pytest.raises(ConfigurationError):
         load(None, {"COPYDESK_ARCHIVE__URL": url})
+
+
+def test_warc_files_in_a_bucket_are_imported(store, objects, tmp_path) -> None:
+    (tmp_path / "copydesk.toml").write_text(
+        f'[sources.harbour]\nparser = "feed"\nurl = "https://{ccnews.SITE}/all.xml"\n'
+    )
+    (tmp_path / "data").mkdir()
+    empty_warehouse.place(tmp_path / "data/copydesk.duckdb")
+    file = ccnews.write(tmp_path / "1.warc.gz", ccnews.news(40, wanted_every=10))
+    objects.upload_file(str(file), objects.bucket, "crawl/2026/1.warc.gz")
+    given = load(tmp_path / "copydesk.toml", {})
+    request = parse_request(given, "harbour", archive=f"s3://{objects.bucket}/crawl/2026/*")
+
+    with RunContext("backfill", given, ["harbour"]) as run:
+        run_backfill(run, request)
+        totals = run.finish().totals()
+
+    assert (totals["new"], totals["failed"]) == (4, 0)
