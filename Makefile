@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export DO_NOT_TRACK := 1
 
 .PHONY: help install scale debian axe hexo actionlint demo check test test-unit test-integration test-e2e test-security test-slow test-scale test-frames test-all
-.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-site bench-orchestration bench-feeds record pins package clean
+.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-site bench-orchestration bench-feeds bench-scale record pins package clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 28
@@ -146,6 +146,9 @@ bench-browse: install ## Measure the pages of browse at 100,000 articles while s
 
 bench-site: install ## Measure the static site of 37,000 articles: all of it, 20 new ones; against writing its bytes, and Hugo
 	@$(BIN)/python tests/bench/site.py --hugo
+
+bench-scale: scale ## Measure a reparse on the workers of Dask and Ray: CPU, chunks (ARGS="--pages 20000 --rounds 3")
+	@.cache/scale/bin/python tests/bench/scale.py $(ARGS)
 
 bench-orchestration: install ## Measure what Prefect costs a run
 	@$(BIN)/python tests/bench/orchestration.py
