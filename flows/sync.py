@@ -46,6 +46,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.alerts.deliver import send_alerts
+from flows.cluster.chunks import use_cluster
 from flows.errors import ConfigurationError
 from flows.pipeline.first_error import raising_first
 from flows.pipeline.run import RunContext, use_environment
@@ -115,7 +116,12 @@ def sync(
     run = RunContext("sync", settings, slugs, trigger=run_trigger(), limit=limit, is_dry=dry_run)
     # Prefect asks its server for a concurrency slot for each tag of a task run, which takes
     # seconds. So task runs do not inherit the tags of the flow run.
-    with TagsContext(current_tags=set()), run, raising_first(_run_tasks(run, slugs)):
+    with (
+        TagsContext(current_tags=set()),
+        run,
+        use_cluster(run),
+        raising_first(_run_tasks(run, slugs)),
+    ):
         report = run.finish()
         if not dry_run:
             alerted = send_events(report)

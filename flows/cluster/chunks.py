@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from typing import Any, Generic
 
 from prefect.futures import PrefectFuture
@@ -54,6 +55,8 @@ class PrefectCluster:
         self._stack = stack
         self._lock = threading.Lock()
         self._is_started = False
+        # Of the flow run. Prefect would send the parameters of a task run to the workers, too.
+        self._context = copy_context()
         sources = [run.settings.source(slug) for slug in run.stats]
         self._release = release(
             {f"parser {one.parser.name}": one.parser.version for one in sources}
@@ -75,7 +78,8 @@ class PrefectCluster:
                 "order": pickle.dumps((function, order), protocol=pickle.HIGHEST_PROTOCOL),
             }
             chunk = run_order.with_options(task_run_name=name)
-            return _Pending(name, self._runner.submit(chunk, parameters), self._stop)
+            future = self._context.copy().run(self._runner.submit, chunk, parameters)
+            return _Pending(name, future, self._stop)
 
     def _start(self) -> None:
         if self._is_started:

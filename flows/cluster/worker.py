@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from flows.pipeline.cluster import WorkerMismatch
 from parsers import registry
 
-PACKAGES = ("copydesk", "ada-url", "beautifulsoup4", "lxml", "nh3")
+PACKAGES = ("copydesk", "ada-url", "beautifulsoup4", "lxml", "nh3", "protego")
 """Packages whose version changes what a page gives."""
 
 

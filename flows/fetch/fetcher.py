@@ -6,7 +6,7 @@ import logging
 import random as _random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -30,7 +30,7 @@ from flows.fetch.mirrors import Mirrors
 from flows.fetch.policy import FetchPolicy
 from flows.fetch.proxies import Proxies
 from flows.fetch.retry import RetrySession
-from flows.fetch.robots import RobotsCache
+from flows.fetch.robots import RobotsCache, RobotsState
 from flows.fetch.scheduler import FetchScheduler
 from flows.fetch.ssrf import (
     AddressPolicy,
@@ -40,7 +40,7 @@ from flows.fetch.ssrf import (
     parse_target,
     without_credentials,
 )
-from flows.fetch.throttle import HostThrottle, Outcome, outcome_of
+from flows.fetch.throttle import HostState, HostThrottle, Outcome, outcome_of
 from flows.secrets.redact import redact_url
 from flows.secrets.urls import MARK, SECRETS
 
@@ -56,6 +56,30 @@ class ResponseStore(Protocol):
         self, response: HttpResponse, *, known: tuple[str, int] | None = None
     ) -> tuple[str, int]:
         """Store a response; return ``(file, offset)``. ``known`` is an earlier copy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteStates:
+    """What a fetcher knows of the hosts that it has asked.
+
+    Attributes:
+        hosts: Pauses, delays and failures, by host key.
+        robots: robots.txt, by origin.
+    """
+
+    hosts: Mapping[str, HostState]
+    robots: Mapping[str, RobotsState]
+
+    def only(self, hosts: Set[str]) -> SiteStates:
+        """What is known of some hosts, by host key."""
+        return SiteStates(
+            hosts={key: state for key, state in self.hosts.items() if key in hosts},
+            robots={
+                origin: state
+                for origin, state in self.robots.items()
+                if parse_target(origin).host_key in hosts
+            },
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -198,6 +222,15 @@ class Fetcher:
             BadAddress: Not a URL.
         """
         self.throttle.pause(parse_target(url).host_key, seconds, reason)
+
+    def sites(self) -> SiteStates:
+        """What is known of each host, for ``restore`` in another process."""
+        return SiteStates(hosts=self.throttle.states(), robots=self._robots.states())
+
+    def restore(self, sites: SiteStates) -> None:
+        """Treat hosts as another fetcher would that continues: its pauses, delays and rules."""
+        self.throttle.restore(sites.hosts)
+        self._robots.restore(sites.robots)
 
     def begin(self, request: FetchRequest) -> FetchAttemptState | FetchFailure:
         """The state of a new request, or a failure if the policy refuses its URL."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from protego import Protego
@@ -141,6 +141,21 @@ def _normalize(path: str) -> str:
     return _ESCAPE.sub(decode, encoded)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobotsState:
+    """The robots.txt of one site, for ``RobotsCache.restore`` in another process.
+
+    Attributes:
+        rules: ``None`` when it could not be read.
+        error: Why not.
+        seconds_left: How long it is valid from now.
+    """
+
+    rules: RobotsRules | None
+    error: str
+    seconds_left: float
+
+
 @dataclass(slots=True)
 class _Entry:
     session: RetrySession[RobotsRules]
@@ -174,6 +189,27 @@ class RobotsCache:
         self._random = random
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
+
+    def states(self) -> dict[str, RobotsState]:
+        """What is known of each site, by origin."""
+        now = self._clock()
+        with self._lock:
+            return {
+                origin: RobotsState(
+                    rules=entry.rules, error=entry.error, seconds_left=entry.expires_at - now
+                )
+                for origin, entry in self._entries.items()
+                if entry.expires_at > now
+            }
+
+    def restore(self, states: Mapping[str, RobotsState]) -> None:
+        """Continue with what ``states`` returned."""
+        with self._lock:
+            for origin, state in states.items():
+                entry = self._new_entry(parse_target(f"{origin}/robots.txt"))
+                entry.rules, entry.error = state.rules, state.error
+                entry.expires_at = self._clock() + state.seconds_left
+                self._entries[origin] = entry
 
     def is_known(self, target: Target) -> bool:
         """True when ``check`` needs no request."""

@@ -7,8 +7,8 @@ other hosts meanwhile.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -43,7 +43,9 @@ def outcome_of(error: FetchError) -> Outcome:
 
 
 @dataclass(slots=True)
-class _Host:
+class HostState:
+    """What is known of a host; times are on the clock of its throttle."""
+
     in_flight: int = 0
     next_at: float = 0.0
     paused_until: float = 0.0
@@ -57,6 +59,17 @@ class _Host:
     rest: float = _MIN_REST
     page_count: int = 0
     retry_count: int = 0
+
+    def shifted(self, seconds: float) -> HostState:
+        """The same on a clock that shows so much more, without requests in flight."""
+        return replace(
+            self,
+            in_flight=0,
+            next_at=self.next_at + seconds,
+            paused_until=self.paused_until + seconds,
+            failing_since=self.failing_since + seconds,
+            resting_until=self.resting_until + seconds,
+        )
 
 
 class HostThrottle:
@@ -72,8 +85,23 @@ class HostThrottle:
         self._policy = policy
         self._clock = clock
         self._now = now
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, HostState] = {}
         self._lock = threading.Lock()
+
+    def states(self) -> dict[str, HostState]:
+        """The state of each host, for ``restore`` in another process; times from now."""
+        with self._lock:
+            now = self._clock()
+            return {key: host.shifted(-now) for key, host in self._hosts.items()}
+
+    def restore(self, states: Mapping[str, HostState]) -> None:
+        """Continue with the states of ``states``; requests in flight here stay."""
+        with self._lock:
+            now = self._clock()
+            for key, state in states.items():
+                before = self._hosts.get(key)
+                host = self._hosts[key] = state.shifted(now)
+                host.in_flight = before.in_flight if before else 0
 
     def acquire(self, key: str) -> float | None:
         """Take a slot of a host and return 0.0, or return the seconds to wait.
@@ -85,7 +113,7 @@ class HostThrottle:
         """
         with self._lock:
             now = self._clock()
-            host = self._hosts.setdefault(key, _Host())
+            host = self._hosts.setdefault(key, HostState())
             self._check_wait(key, host, now)
             wait = self._wait_seconds(host, now)
             if wait == 0.0:
@@ -99,14 +127,14 @@ class HostThrottle:
             host = self._hosts.get(key)
             return self._wait_seconds(host, self._clock()) if host else 0.0
 
-    def _wait_seconds(self, host: _Host, now: float) -> float | None:
+    def _wait_seconds(self, host: HostState, now: float) -> float | None:
         # One request at a time until the host has answered, and while it fails.
         is_probe = not host.has_answered or host.failures > 1
         if host.in_flight >= (1 if is_probe else self._policy.per_host_concurrency):
             return None
         return max(host.next_at - now, host.paused_until - now, host.resting_until - now, 0.0)
 
-    def _spacing(self, host: _Host) -> float:
+    def _spacing(self, host: HostState) -> float:
         return max(self._policy.per_host_delay_seconds, host.crawl_delay, host.delay)
 
     def rate_limited_error(self, key: str, *, status: int | None = None) -> RateLimited:
@@ -115,7 +143,7 @@ class HostThrottle:
             return self._paused_error(key, self._hosts[key], self._clock(), status)
 
     def _paused_error(
-        self, key: str, host: _Host, now: float, status: int | None = None
+        self, key: str, host: HostState, now: float, status: int | None = None
     ) -> RateLimited:
         seconds = host.paused_until - now
         return RateLimited(
@@ -125,7 +153,7 @@ class HostThrottle:
             retry_at=self._now() + timedelta(seconds=seconds),
         )
 
-    def _check_wait(self, key: str, host: _Host, now: float) -> None:
+    def _check_wait(self, key: str, host: HostState, now: float) -> None:
         limit = self._policy.max_wait_seconds
         if host.paused_until - now > limit:
             raise self._paused_error(key, host, now)
@@ -157,7 +185,7 @@ class HostThrottle:
                 self._adapt_delay(host, outcome, seconds)
             host.next_at = max(host.next_at, now - seconds + self._spacing(host))
 
-    def _count_failure(self, host: _Host, now: float) -> None:
+    def _count_failure(self, host: HostState, now: float) -> None:
         if host.failures == 0:
             host.failing_since = now
         host.failures += 1
@@ -165,7 +193,7 @@ class HostThrottle:
             host.resting_until = now + host.rest
             host.rest = min(host.rest * 2, _MAX_REST)
 
-    def _adapt_delay(self, host: _Host, outcome: Outcome, seconds: float) -> None:
+    def _adapt_delay(self, host: HostState, outcome: Outcome, seconds: float) -> None:
         """Double the delay of an overloaded host; only a 200 or 304 halves it again."""
         if outcome == "overloaded":
             least = max(host.delay * 2, seconds / self._policy.per_host_concurrency)
@@ -176,7 +204,7 @@ class HostThrottle:
     def pause(self, key: str, seconds: float, reason: str) -> None:
         """Send a host no request for some seconds; an earlier, longer pause remains."""
         with self._lock:
-            host = self._hosts.setdefault(key, _Host())
+            host = self._hosts.setdefault(key, HostState())
             until = self._clock() + seconds
             if until > host.paused_until:
                 host.paused_until = until
@@ -185,23 +213,23 @@ class HostThrottle:
     def slow_down(self, key: str) -> None:
         """After a 429 without Retry-After, keep ``slow_down_seconds`` between requests."""
         with self._lock:
-            host = self._hosts.setdefault(key, _Host())
+            host = self._hosts.setdefault(key, HostState())
             host.delay = min(max(host.delay * 2, self._policy.slow_down_seconds), _MAX_DELAY)
 
     def set_crawl_delay(self, key: str, seconds: float) -> None:
         """Set the delay of a robots.txt; it raises the configured delay and never lowers it."""
         with self._lock:
-            self._hosts.setdefault(key, _Host()).crawl_delay = seconds
+            self._hosts.setdefault(key, HostState()).crawl_delay = seconds
 
     def count_page(self, key: str) -> None:
         """Count a page, which adds to the host's retry budget."""
         with self._lock:
-            self._hosts.setdefault(key, _Host()).page_count += 1
+            self._hosts.setdefault(key, HostState()).page_count += 1
 
     def take_retry(self, key: str) -> bool:
         """Take a retry from the host's budget; False when the run has used it up."""
         with self._lock:
-            host = self._hosts.setdefault(key, _Host())
+            host = self._hosts.setdefault(key, HostState())
             if host.retry_count >= _FREE_RETRIES + self._policy.retry_ratio * host.page_count:
                 return False
             host.retry_count += 1

@@ -9,7 +9,7 @@ from flows.archive import ArchiveError, BucketUnreachable, FolderStore, open_sto
 from flows.archive.index import listing_pages, read_response
 from flows.fetch import FetchResponse, decode_page
 from flows.pipeline import rows, steps
-from flows.pipeline.batch import FetchedPage
+from flows.pipeline.batch import FetchedPage, Outcome
 from flows.pipeline.cluster import SourceSpec, require_files
 from flows.pipeline.next_pages import add_next_pages, next_urls
 from flows.settings import ArchiveSettings
@@ -38,7 +38,7 @@ class ParsedArchivedPage:
     """
 
     articles: list[FetchedPage] = field(default_factory=list)
-    outcomes: list[steps.Outcome] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
     failure: NewQuarantineEntry | None = None
     error: str = ""
     next_urls: list[str] = field(default_factory=list)

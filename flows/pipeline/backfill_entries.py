@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from flows.pipeline import steps
+from flows.pipeline import fetch_chunk, steps
 from flows.pipeline.backfill_context import BackfillContext, entries_of
 from flows.pipeline.batch import Batch, FetchTarget
 from flows.pipeline.checkpoint import FETCH_ENTRIES, new_chunk
@@ -101,7 +101,9 @@ def _fetch_in_time(job: BackfillContext, entries: list[Entry]) -> tuple[Batch, l
     size = _FIRST_ENTRIES
     while rest and not job.run.is_stopping:
         part, rest = rest[:size], rest[size:]
-        batch = steps.fetch(job.run, job.source, Batch(FetchTarget(one, None) for one in part))
+        batch = fetch_chunk.fetch(
+            job.run, job.source, Batch(FetchTarget(one, None) for one in part)
+        )
         whole.merge(steps.parse(job.run, job.source, batch))
         spent = job.clock() - started
         size = int((job.chunk_seconds - spent) * (len(entries) - len(rest)) / max(spent, 1e-3))

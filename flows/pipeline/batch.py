@@ -78,6 +78,10 @@ class EntryAnswer:
     keeps_article: bool = False
 
 
+Outcome = Observation | NewQuarantineEntry | str
+"""What a page gave: an article, a failure, or the reason why it is no article."""
+
+
 class Batch:
     """What one transaction stores; each step adds to it.
 
@@ -87,6 +91,7 @@ class Batch:
             304, with the time when it last sent them.
         gone: Answers of 404 and 410, by article id.
         live: Articles that were gone and answered, with the time; by article id.
+        outcomes: What each of the pages gave, if a worker has parsed them.
         observations: Article rows, validated.
         fetches: One row for each address.
         failures: Pages, lines and listings that could not be parsed.
@@ -108,6 +113,7 @@ class Batch:
         self.failed_entries: list[Entry] = []
         self.open_channels: set[str] = set()
         self.pages: list[FetchedPage] = []
+        self.outcomes: list[Outcome] | None = None
         self.not_modified: dict[str, NotModified] = {}
         self.listings_not_modified: list[tuple[NotModified, datetime]] = []
         self.gone: dict[str, GoneAnswer] = {}

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from duckdb import DuckDBPyConnection
-
 from flows.fetch import FetchFailure, FetchResponse, RefusedByServer
 from flows.pipeline import rows
 from flows.pipeline.batch import Batch, FetchTarget
-from flows.pipeline.run import RunContext
+from flows.pipeline.lookups import GONE_STATUSES, FetchRun
 from flows.pipeline.stats import fetch_problem
 from parsers.model import Entry, Source
-from warehouse.records import fetches, gone, not_modified
-from warehouse.records.gone import GoneAnswer, GoneArticle
+from warehouse.records.gone import GoneAnswer
 
-STATUSES = (404, 410)
 FIRST_INTERVAL = timedelta(minutes=5)
 """A page may be published shortly after its listing, so the first interval is short."""
 GROWTH = 4
@@ -31,14 +27,13 @@ class GoneEntries:
             line of the listing changes. A backfill asks for all, because an operator named them.
     """
 
-    def __init__(self, run: RunContext, source: Source, targets: Sequence[FetchTarget]) -> None:
+    def __init__(self, run: FetchRun, source: Source, targets: Sequence[FetchTarget]) -> None:
         self._run = run
         self._source = source
         self._stats = run.stats[source.slug]
         self._is_sync = run.flow == "sync"
         ids = tuple(self._id(one.entry) for one in targets)
-        nothing: _Known = ({}, {})
-        self._known, self._asked = run.combine(_read, ids) if ids else nothing
+        self._known, self._asked = run.lookups.gone(ids)
         self.due = [one for one in targets if self._is_due(one.entry)]
 
     def is_known(self, entry: Entry) -> bool:
@@ -61,7 +56,7 @@ class GoneEntries:
                 article_id=article_id,
                 source=self._source.slug,
                 url=failure.request.url,
-                status=failure.error.status or STATUSES[0],
+                status=failure.error.status or GONE_STATUSES[0],
                 at=failure.fetched_at,
             )
             if self._is_sync and article_id in self._known:
@@ -75,8 +70,7 @@ class GoneEntries:
                 self._stats.fail(f"{message}; copydesk asks again later", problem)
 
     def _is_stored(self, article_id: str) -> bool:
-        with self._run.reading() as db:
-            return bool(not_modified.stored_ids(db, [article_id]))
+        return bool(self._run.lookups.stored_ids([article_id]))
 
     def _is_due(self, entry: Entry) -> bool:
         found = self._known.get(self._id(entry))
@@ -92,16 +86,6 @@ class GoneEntries:
         return f"{self._source.slug}:{entry.source_article_id}"
 
 
-_Known = tuple[dict[str, GoneArticle], dict[str, str]]
-"""The articles that are gone, and the entry that led to each of their addresses."""
-
-
-def _read(db: DuckDBPyConnection, requests: Sequence[tuple[str, ...]]) -> list[_Known]:
-    known = gone.gone_articles(db, [one for ids in requests for one in ids])
-    asked = fetches.last_entries(db, [one.url for one in known.values()], statuses=STATUSES)
-    return [({one: known[one] for one in ids if one in known}, asked) for ids in requests]
-
-
 def interval(check_count: int) -> timedelta:
     """How long after its last answer a gone entry is asked for again."""
     factor: int = GROWTH ** min(check_count - 1, 10)  # more would overflow
@@ -112,4 +96,4 @@ def is_gone(response: FetchResponse | FetchFailure | None) -> bool:
     """Whether the server answered that there is no such page."""
     if not isinstance(response, FetchFailure):
         return False
-    return isinstance(response.error, RefusedByServer) and response.error.status in STATUSES
+    return isinstance(response.error, RefusedByServer) and response.error.status in GONE_STATUSES

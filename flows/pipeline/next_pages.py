@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from flows.fetch import FetchFailure, FetchRequest, FetchResponse, decode_page
 from flows.pipeline.batch import Batch, expected_body
-from flows.pipeline.run import RunContext
+from flows.pipeline.lookups import FetchRun
 from parsers import registry
 from parsers.errors import ParseError
 from parsers.model import Page, Source
@@ -47,9 +47,7 @@ def next_urls(source: Source, page: Page, asked: set[str]) -> list[str]:
     return [url for url in dict.fromkeys(urls) if url not in asked][: MAX_PAGES - len(asked)]
 
 
-def fetch_next_pages(
-    run: RunContext, source: Source, batch: Batch
-) -> dict[int, list[FetchFailure]]:
+def fetch_next_pages(run: FetchRun, source: Source, batch: Batch) -> dict[int, list[FetchFailure]]:
     """Fetch the following pages of a batch's articles, and record their fetches.
 
     Returns:

@@ -21,7 +21,7 @@ from flows.pipeline.archived_pages import (
     ParseOrder,
     parse_order,
 )
-from flows.pipeline.batch import Batch, FetchedPage
+from flows.pipeline.batch import Batch, FetchedPage, Outcome
 from flows.pipeline.cluster import MIN_CHUNK_PAGES, SourceSpec, with_ahead
 from flows.pipeline.field_changes import FieldChanges
 from flows.pipeline.identity import settle_ids
@@ -207,7 +207,7 @@ class Reparser:
 
     def store(self, pages: Sequence[ArchivedPage], parsed: Sequence[ParsedArchivedPage]) -> None:
         """Load what some pages gave, or only compare it with what is stored."""
-        batch, outcomes = Batch(), list[steps.Outcome]()
+        batch, outcomes = Batch(), list[Outcome]()
         places: dict[int, tuple[ArchivedPage, int]] = {}
         for page, given in zip(pages, parsed, strict=True):
             found = self._parser.parse(page, self._find_page) if given.is_left else given

@@ -20,10 +20,13 @@ from flows.archive import ArchiveError, ArchiveWriter, BucketStore, FolderStore,
 from flows.callbacks import Notify, OnProgress, no_progress
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
+from flows.fetch.client import HttpResponse
 from flows.fetch.ssrf import parse_target
 from flows.pipeline.cluster import Cluster
 from flows.pipeline.combiner import Combiner
 from flows.pipeline.health.collect import HealthCollector
+from flows.pipeline.lanes import HostLanes, hosts_of
+from flows.pipeline.lookups import WarehouseLookups
 from flows.pipeline.repeated_pages import RepeatedPages
 from flows.pipeline.restore import restore_steps
 from flows.pipeline.run_log import logger
@@ -122,6 +125,8 @@ class RunContext:
         health: Of each source, what this run found for its health.
         page_batches: Held while the pages of a batch are in memory.
         cluster: Workers that fetch and parse; without one, this process does.
+        lanes: With a cluster, the hosts that this process or a worker fetches from now.
+        lookups: What is stored of the entries of a batch.
     """
 
     def __init__(
@@ -149,8 +154,10 @@ class RunContext:
         self.health: dict[str, HealthCollector] = defaultdict(HealthCollector)
         self.environment = run_environment(trigger)
         self.cluster: Cluster | None = None
+        self.lanes = HostLanes()
         self._resources = ExitStack()
         self._shared = SharedConnection(self._connect)
+        self.lookups = WarehouseLookups(self.reading, self.combine)
         self._counting = threading.Lock()
         self.page_batches = threading.BoundedSemaphore(MAX_PAGE_BATCHES)
         self._combiners: dict[object, Combiner[Any, Any]] = {}
@@ -312,7 +319,8 @@ class RunContext:
         return open_store(self.settings.archive)
 
     @cached_property
-    def _fetcher(self) -> Fetcher:
+    def fetcher(self) -> Fetcher:
+        """Fetches and archives, politely for all sources of the run."""
         policy = fetch_policy(self.settings, self.settings.usable_sources())
         if not self.is_dry:
             self._archive = ArchiveWriter(self.archive_store)
@@ -326,7 +334,21 @@ class RunContext:
     def fetch_all(self, requests: Iterable[FetchRequest]) -> Iterator[FetchResponse | FetchFailure]:
         """Fetch each, whole or not at all; results in the order they are done."""
         requests = list(requests)
-        return self._fetcher.fetch_all(requests) if requests else iter(())
+        if not requests:
+            return iter(())
+        if self.cluster is None:
+            return self.fetcher.fetch_all(requests)
+        hosts = hosts_of((one.url for one in requests), self.fetcher.policy.mirrors)
+        with self.lanes.hold(hosts):
+            return iter(list(self.fetcher.fetch_all(requests)))
+
+    def write_archive(
+        self, response: HttpResponse, known: tuple[str, int] | None
+    ) -> tuple[str, int]:
+        """Archive a response that a worker fetched; return the file and the offset."""
+        self.fetcher  # noqa: B018 - it opens the archive
+        assert self._archive is not None  # noqa: S101  # a dry run fetches no page
+        return self._archive.write(response, known=known)
 
     def archive(self, response: FetchResponse) -> FetchResponse:
         """Archive a response that was fetched with ``archive_later``."""

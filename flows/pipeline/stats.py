@@ -158,6 +158,16 @@ class SourceStats:
         for name, count in counts.items():
             self.counts[name] += count
 
+    def merge(self, other: SourceStats) -> None:
+        """Add the counters and messages of a chunk, which a worker counted by itself."""
+        self.add(**other.counts)
+        self.warnings += other.warnings
+        self.has_warning |= other.has_warning
+        for key, group in other._groups.items():
+            mine = self._groups.setdefault(key, ProblemGroup(group.text, group.problem))
+            mine.count += group.count
+            mine.names |= group.names
+
     def add_error(self, text: str, problem: Problem | None = None) -> None:
         """Add an error without a counter; similar ones are grouped by their problem."""
         key = (problem.kind, problem.host, problem.cause or text) if problem else object()

@@ -20,8 +20,16 @@ from flows.fetch import (
     decode_page,
 )
 from flows.pipeline import rows
-from flows.pipeline.batch import Batch, EntryAnswer, FetchedPage, build_request, expected_body
+from flows.pipeline.batch import (
+    Batch,
+    EntryAnswer,
+    FetchedPage,
+    Outcome,
+    build_request,
+    expected_body,
+)
 from flows.pipeline.gone import GoneEntries, is_gone
+from flows.pipeline.lookups import FetchRun
 from flows.pipeline.next_pages import fetch_next_pages
 from flows.pipeline.repeated_pages import Parsed
 from flows.pipeline.run import RunContext
@@ -30,26 +38,24 @@ from parsers import registry
 from parsers.errors import NotAnArticle, ParseError
 from parsers.model import Entry, Source
 from warehouse.errors import BadRow
-from warehouse.records import (
-    fetches,
-    not_modified,
-)
 from warehouse.records.not_modified import NotModified
 from warehouse.rows import NewQuarantineEntry, Validators
 from warehouse.upsert.observations import Observation, observe
-
-Outcome = Observation | NewQuarantineEntry | str
-"""What a page gave: an article, a failure, or the reason why it is no article."""
 
 # --- fetch -----------------------------------------------------------------------------
 
 
 def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
     """Fetch the pages of a batch's entries; an article that its listing carried needs no fetch."""
+    if batch.targets:
+        drop_suppressed(run, source, batch)
+        fetch_targets(run, source, batch)
+    return batch
+
+
+def fetch_targets(run: FetchRun, source: Source, batch: Batch) -> None:
+    """Add the pages of a batch's targets, and what is known of those without one."""
     stats = run.stats[source.slug]
-    if not batch.targets:
-        return batch
-    _drop_suppressed(run, source, batch)
     known_gone = GoneEntries(run, source, batch.targets)
     stats.add(skipped=len(batch.targets) - len(known_gone.due))
     batch.targets = known_gone.due
@@ -61,7 +67,7 @@ def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
         elif target.listing is not None:
             batch.pages.append(FetchedPage(entry, replace(target.listing, entry=entry)))
             known_gone.record_live([entry], target.listing.fetched_at, batch)
-    known = _known_validators(run, source, entries_at)
+    known = run.lookups.validators(source.slug, entries_at)
     requests = [
         build_request(
             url,
@@ -81,10 +87,10 @@ def fetch(run: RunContext, source: Source, batch: Batch) -> Batch:
         _take_response(source, entries, response, batch, known.get(url), stats, known_gone)
     stats.add(fetched=len(batch.pages))
     _add_next_pages(run, source, batch, known_gone)
-    return batch
 
 
-def _drop_suppressed(run: RunContext, source: Source, batch: Batch) -> None:
+def drop_suppressed(run: RunContext, source: Source, batch: Batch) -> None:
+    """Leave out the targets whose articles were erased on request."""
     kept = [
         one
         for one in batch.targets
@@ -92,15 +98,6 @@ def _drop_suppressed(run: RunContext, source: Source, batch: Batch) -> None:
     ]
     run.stats[source.slug].add(suppressed=len(batch.targets) - len(kept))
     batch.targets = kept
-
-
-def _known_validators(
-    run: RunContext, source: Source, urls: Iterable[str]
-) -> dict[str, Validators]:
-    if not (urls := list(urls)):
-        return {}
-    with run.reading() as db:
-        return fetches.validators(db, urls, source=source.slug)
 
 
 def _take_response(
@@ -169,7 +166,7 @@ def _is_false_validator(known: Validators, response: FetchResponse) -> bool:
     )
 
 
-def _add_next_pages(run: RunContext, source: Source, batch: Batch, known_gone: GoneEntries) -> None:
+def _add_next_pages(run: FetchRun, source: Source, batch: Batch, known_gone: GoneEntries) -> None:
     """Complete the articles of several pages; drop those that cannot be stored without a page."""
     incomplete = fetch_next_pages(run, source, batch)
     dropped: set[int] = set()
@@ -187,7 +184,7 @@ def _add_next_pages(run: RunContext, source: Source, batch: Batch, known_gone: G
 
 
 def _is_kept_incomplete(
-    run: RunContext, source: Source, one: FetchedPage, failures: Sequence[FetchFailure]
+    run: FetchRun, source: Source, one: FetchedPage, failures: Sequence[FetchFailure]
 ) -> bool:
     """Whether an article is stored without a page; it then is partial.
 
@@ -204,9 +201,8 @@ def _is_kept_incomplete(
     parsed = _parsed_or_none(source, one)
     if parsed is None:
         return True  # `parse` reports it
-    with run.reading() as db:
-        if not_modified.stored_ids(db, [parsed.row.article_id]):
-            return False
+    if run.lookups.stored_ids([parsed.row.article_id]):
+        return False
     stats.warn(f"{one.entry.link}: stored without a page of it: {error}. The next run retries")
     return True
 
@@ -257,7 +253,9 @@ def parse(
         batch: Its pages become articles and failures.
         on_failure: Called with each failure, which is then not counted.
     """
-    outcomes = parse_pages(source, batch.pages)
+    outcomes = batch.outcomes
+    if outcomes is None:
+        outcomes = parse_pages(source, batch.pages)
     return settle(run, source, batch, outcomes, on_failure=on_failure)
 
 

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from contextvars import copy_context
 
 from flows.errors import Interrupted
-from flows.pipeline import load, locks, steps
+from flows.pipeline import fetch_chunk, load, locks, steps
 from flows.pipeline.batch import Batch, FetchTarget
 from flows.pipeline.discover import discover
 from flows.pipeline.gone import GoneEntries
@@ -126,7 +126,7 @@ def _sync_batch(run: RunContext, source: Source, batch: Batch, name: str, is_las
     """Sync some entries; return how many were handled. Ctrl-C leaves some out."""
     stats, watch, planned = run.stats[source.slug], Stopwatch(), len(batch.targets)
     before = stats.counts["skipped"]
-    batch = steps.fetch(run, source, batch)
+    batch = fetch_chunk.fetch(run, source, batch)
     left = stats.counts["skipped"] - before if run.is_stopping else 0
     entry_count, page_count, fetch_seconds = len(batch.targets), len(batch.pages), watch.lap()
     batch = steps.parse(run, source, batch)

@@ -78,7 +78,7 @@ def run_sync(
     options: dict[str, Any] = {"settings": settings, "notify": notify, "progress": progress}
     server = prefect_api.find_run_server(os.environ, settings)
     try:
-        if start_server or server:
+        if start_server or server or settings.run.task_runner != "threads":
             options |= {"server": server, "verbosity": verbosity}
             return run_flow("flows.sync.sync", parameters, **options)
     except ServerNotStarted as error:

@@ -38,3 +38,15 @@ def rows_of(path: Path, *, without: frozenset[str] = frozenset()) -> dict[str, C
                 sql = f"SELECT {shown} FROM _store.{table}"
                 found[table] = Counter(db.execute(sql).fetchall())
     return found
+
+
+def differences(
+    path: Path, expected: Path, *, without: frozenset[str] = frozenset()
+) -> dict[str, tuple[list[Any], list[Any]]]:
+    """The rows of each table that only one of two warehouses has."""
+    found, wanted = rows_of(path, without=without), rows_of(expected, without=without)
+    return {
+        table: (list((found[table] - rows).elements()), list((rows - found[table]).elements()))
+        for table, rows in wanted.items()
+        if found[table] != rows
+    }
