@@ -151,7 +151,7 @@ def _identity(link: str, path: str) -> tuple[str, str]:
 
 def _published(raw: str) -> Moment:
     if raw in ("", "+0800"):
-        return dates.unknown_time(raw, "absent: the post's date is empty")
+        return dates.unknown_time(raw, "the post's date is empty")
     return dates.parse_time(raw, SHANGHAI, "front matter: date")
 
 

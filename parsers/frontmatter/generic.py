@@ -123,7 +123,7 @@ def _published(fields: Mapping[str, Value], path: str, zone: ZoneInfo | None) ->
             return _at_precision(moment, word(fields.get("date_precision")))
     if named := FILE_DATE.match(PurePosixPath(path).stem):
         return dates.parse_time(named[1], zone, "file name: the head has no date")
-    return dates.unknown_time("", "absent: neither the head nor the file name has a date")
+    return dates.unknown_time("", "neither the head nor the file name has a date")
 
 
 def _in_zone_of(moment: Moment, zone_how: str) -> Moment:

@@ -135,7 +135,7 @@ def _rule(block: Block, path: str, title: str, categories: tuple[str, ...]) -> s
 
 def _published(raw: str, source: str) -> Moment:
     if _ZONELESS.fullmatch(raw):
-        why = "absent: a date without zone is when the aggregator ran (UTC), not the article's"
+        why = "a date without zone is when the aggregator ran (UTC), not the article's"
         return dates.unknown_time(raw, why)
     # RSSHub gives the days of woshipm as midnight GMT.
     is_day = source == "woshipm"

@@ -58,6 +58,23 @@ def test_a_finews_post_is_the_article_of_its_share_link() -> None:
     assert article.url == LINK[1:-1]
 
 
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        (finews(date=" +0800"), "-NW202203142308441556.md"),
+        (hexo(date="2022-03-23 00:00:00"), "a.md"),
+        (b"---\ntitle: x\n---\nwords\n", "a.md"),
+    ],
+    ids=["finews", "aggregator", "any"],
+)
+def test_every_absence_is_named_once(data: bytes, path: str) -> None:
+    article = read_post(data, path).article
+
+    assert article.published_at is None
+    assert article.provenance["published_at"].startswith("absent: ")
+    assert {name: how for name, how in article.provenance.items() if how.count("absent") > 1} == {}
+
+
 def test_aggregator_post_has_no_url_but_a_reason() -> None:
     post = read_post(hexo(title="'互联网_碳中和_'"), "a.md")
     article = post.article
