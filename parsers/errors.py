@@ -6,6 +6,7 @@ ParseError
 │   ├── LayoutExpired     the page has a layout that ended
 │   └── BadListing        a listing or feed that cannot be read as a whole
 ├── IncompleteArticle     the id, the title or the text is empty
+├── NotText               compressed or other binary data in the place of a page
 ├── WrongPage             another page in the place of the article
 │   ├── SoftNotFound      an error page with status 200
 │   ├── ConsentPage       a page that asks for consent to cookies
@@ -103,6 +104,12 @@ class IncompleteArticle(ParseError):
     """
 
     reason = "incomplete_article"
+
+
+class NotText(ParseError):
+    """Compressed or other binary data in the place of a page."""
+
+    reason = "not_text"
 
 
 class WrongPage(ParseError):

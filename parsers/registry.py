@@ -16,6 +16,7 @@ from typing import TypeVar
 from parsers.errors import (
     BrokenParser,
     BrokenPlugin,
+    NotText,
     OptionError,
     ParseError,
     did_you_mean,
@@ -44,6 +45,7 @@ from parsers.sources import (
     sitemap,
     woshipm,
 )
+from parsers.text.characters import is_binary
 
 T = TypeVar("T")
 
@@ -121,7 +123,7 @@ def parse(source: Source, page: Page) -> Article:
     Raises:
         ParseError: The page cannot be parsed. No other exception is raised.
     """
-    return _call(source, page.url, lambda: source.parser.parse(source, page))
+    return _call_with_text(source, page, lambda: source.parser.parse(source, page))
 
 
 def entries(source: Source, listing: Listing, page: Page) -> tuple[Entry | BadEntry, ...]:
@@ -151,7 +153,7 @@ def next_pages(source: Source, page: Page) -> tuple[str, ...]:
     Raises:
         ParseError: The page cannot be parsed. No other exception is raised.
     """
-    return _call(source, page.url, lambda: source.parser.next_pages(source, page))
+    return _call_with_text(source, page, lambda: source.parser.next_pages(source, page))
 
 
 def article_url_entries(source: Source) -> tuple[Entry | BadEntry, ...]:
@@ -204,6 +206,17 @@ def _call(source: Source, url: str, call: Callable[[], T]) -> T:
         raise
     except Exception as error:  # a page may break any parser
         raise BrokenParser(f"{source.slug}: {url}: {error!r}", found=repr(error)[:300]) from error
+
+
+def _call_with_text(source: Source, page: Page, call: Callable[[], T]) -> T:
+    if is_binary(page.text):
+        raise NotText(
+            where=f"{source.slug}: {page.url}",
+            expected="a page of text",
+            found=f"compressed or other binary data: {page.text[:40]!r}",
+            hint="a browser shows whether the server sends the article",
+        )
+    return _call(source, page.url, call)
 
 
 def _named(name: str) -> Parser:

@@ -40,8 +40,10 @@ def prune(node: etree._Element) -> None:
             attributes.clear()
             attributes["class"] = BESIDE_TEXT
         elif element.tag not in _WITH_ATTRIBUTES:
-            for name in [name for name in attributes if name not in _KEPT_ATTRIBUTES]:
-                del attributes[name]
+            kept = [pair for pair in attributes.items() if pair[0] in _KEPT_ATTRIBUTES]
+            if len(kept) < len(attributes):
+                attributes.clear()  # a wrong name, as in `<p {x="1">`, can be removed in no other way
+                attributes.update(kept)
         if element.tag in ("span", "font") and not attributes and element is not node:
             element.tag = "gone"
     etree.strip_tags(node, "gone")

@@ -17,7 +17,20 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 
+_BINARY = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_BINARY_START, _BINARY_SHARE, _BINARY_COUNT = 20_000, 0.01, 8
+
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def is_binary(text: str) -> bool:
+    """Whether a decoded body is no text: one in a hundred characters is a control character.
+
+    A tenth of compressed data are control characters, whatever it is decoded with.
+    """
+    start = text[:_BINARY_START]
+    count = len(_BINARY.findall(start))
+    return count >= _BINARY_COUNT and count >= _BINARY_SHARE * len(start)
 
 
 def escape_controls(text: str) -> str:
