@@ -32,7 +32,6 @@ from warehouse.errors import (
     WarehouseDamaged,
     WarehouseLost,
     WarehouseMissing,
-    WarehouseTooOld,
     WriteConflict,
 )
 from warehouse.file_size import is_short, missing_bytes
@@ -173,11 +172,7 @@ def _attach_for_reading(db: DuckDBPyConnection, path: Location) -> None:
         if may_be_cut:
             check_size(db, path)
     db.execute(f"SET temp_directory = {literal(temp_folder(path))}")
-    if 0 < (found := migrate.version(db)) < migrate.FIRST_VERSION:
-        raise WarehouseTooOld(
-            f"{path}: has schema {found} of an earlier copydesk; the next run upgrades it "
-            "(`copydesk sync`)"
-        )
+    migrate.check_readable(db, path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ WarehouseError
 ├── WarehouseMissing      there is no file, or it is not a warehouse
 │   └── WarehouseLost     files of a warehouse are there that is missing itself
 ├── VersionExpired        the version of a lake that a statement reads was deleted
+├── WarehouseExists       a copy would replace another warehouse
+├── WarehouseIncomplete   a copy to it was not completed
 ├── WrongSnapshot         the snapshot belongs to another warehouse
 ├── WarehouseFull         no space left, or a size limit was reached
 ├── WarehouseReadOnly     the file or its folder cannot be written
@@ -79,6 +81,14 @@ class WarehouseLost(WarehouseMissing):
 
 class VersionExpired(WarehouseError):
     """The version of a lake that a statement reads was deleted; the newest one can be read."""
+
+
+class WarehouseExists(WarehouseError):
+    """The target of a copy is no empty place."""
+
+
+class WarehouseIncomplete(WarehouseError):
+    """A copy to this warehouse was begun and not completed."""
 
 
 class WrongSnapshot(WarehouseError):

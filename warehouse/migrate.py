@@ -18,11 +18,18 @@ from importlib.resources.abc import Traversable
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from warehouse.errors import MigrationChanged, WarehouseTooNew, WarehouseTooOld
+from warehouse.errors import (
+    MigrationChanged,
+    WarehouseIncomplete,
+    WarehouseTooNew,
+    WarehouseTooOld,
+)
 from warehouse.location import Location
 
 FIRST_VERSION = 6
 """Schema 5 (copydesk 0.1.0) is upgraded to it; earlier ones were never released."""
+
+_INCOMPLETE = 0  # the number of no migration
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 _UPGRADE = f"upgrade_from_{FIRST_VERSION - 1:04}.sql"
@@ -85,15 +92,28 @@ def version(db: DuckDBPyConnection) -> int:
     return applied[-1][0] if applied else 0
 
 
-def pending(db: DuckDBPyConnection, path: str, known: Sequence[Migration]) -> tuple[Migration, ...]:
+def pending(
+    db: DuckDBPyConnection, path: str, known: Sequence[Migration], *, is_incomplete: bool = False
+) -> tuple[Migration, ...]:
     """Return the migrations that a warehouse still needs.
 
+    Args:
+        db: The warehouse.
+        path: Where it is, for messages.
+        known: All migrations of this copydesk.
+        is_incomplete: A copy that was not completed is no error.
+
     Raises:
+        WarehouseIncomplete: A copy to it was not completed.
         WarehouseTooNew: A newer copydesk migrated it.
         WarehouseTooOld: It has a schema before 5.
         MigrationChanged: It has applied another text of a migration.
     """
     applied = _applied(db)
+    if applied and applied[0][0] == _INCOMPLETE:
+        if not is_incomplete:
+            raise _incomplete_error(path)
+        applied = applied[1:]
     if not applied:
         return tuple(known)
     found = applied[-1][0]
@@ -125,6 +145,30 @@ def pending(db: DuckDBPyConnection, path: str, known: Sequence[Migration]) -> tu
     return tuple(known[len(applied) :])
 
 
+def check_readable(db: DuckDBPyConnection, path: Location) -> None:
+    """Check that a reader can use a file or a lake, if it has a schema at all.
+
+    Raises:
+        WarehouseTooOld: The next run upgrades it.
+        WarehouseIncomplete: A copy to it was not completed.
+    """
+    applied = _applied(db)
+    if applied and applied[0][0] == _INCOMPLETE:
+        raise _incomplete_error(path)
+    if applied and applied[-1][0] < FIRST_VERSION:
+        raise WarehouseTooOld(
+            f"{path}: has schema {applied[-1][0]} of an earlier copydesk; the next run upgrades it "
+            "(`copydesk sync`)"
+        )
+
+
+def _incomplete_error(path: Location | str) -> WarehouseIncomplete:
+    return WarehouseIncomplete(
+        f"{path}: a copy to it was not completed: run `copydesk migrate-warehouse` to it again, or "
+        "use the warehouse that it was copied from"
+    )
+
+
 def check_version(db: DuckDBPyConnection, path: Location | str) -> None:
     """Check that a file has every table and view of this copydesk; for readers that need all.
 
@@ -137,6 +181,24 @@ def check_version(db: DuckDBPyConnection, path: Location | str) -> None:
             f"{path}: has schema {version(db)} of an earlier copydesk; the next run upgrades it "
             "(`copydesk sync`)"
         )
+
+
+def mark_incomplete(db: DuckDBPyConnection) -> None:
+    """Mark a new warehouse, so that nothing opens it before ``remove_mark``."""
+    db.execute(_LEDGER)
+    db.execute(
+        "INSERT INTO _store.migrations VALUES (?, 'copy not completed', '', now())", [_INCOMPLETE]
+    )
+
+
+def is_incomplete(db: DuckDBPyConnection) -> bool:
+    """Return whether a copy to a warehouse was begun and not completed."""
+    return any(number == _INCOMPLETE for number, _, _ in _applied(db))
+
+
+def remove_mark(db: DuckDBPyConnection) -> None:
+    """Let others open a warehouse, because it is complete."""
+    db.execute("DELETE FROM _store.migrations WHERE version = ?", [_INCOMPLETE])
 
 
 def apply(db: DuckDBPyConnection, todo: Sequence[Migration], *, is_lake: bool = False) -> None:

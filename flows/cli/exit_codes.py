@@ -39,9 +39,9 @@ def exit_code_of(error: Exception) -> int | None:
     from flows.errors import ConfigurationError, Interrupted, RunFailed
     from flows.fetch import FetchError
     from parsers.errors import ParseError
-    from warehouse.errors import BadQuery, NotFound, WarehouseError
+    from warehouse.errors import BadQuery, NotFound, WarehouseError, WarehouseExists
 
-    if isinstance(error, ConfigurationError | BadQuery | NotFound):
+    if isinstance(error, ConfigurationError | BadQuery | NotFound | WarehouseExists):
         return USAGE
     if isinstance(error, Interrupted):
         return INTERRUPTED
