@@ -27,6 +27,7 @@ _START = b"WARC/"
 _END = b"\r\n\r\n"
 _TAIL_BYTES = 1 << 20
 _PROBE_BYTES = 1024
+_PIECE_BYTES = 1 << 15
 _MAX_HEAD_BYTES = 1 << 16
 MAX_RECORD_BYTES = 64 << 20
 """A larger record is not read; the member of a record takes less."""
@@ -195,7 +196,7 @@ class WarcRange:
         inflater = zlib.decompressobj(31)
         parts, place, size = [], at, 0
         while not inflater.eof:
-            piece = self._bytes(place, place + _TAIL_BYTES)
+            piece = self._bytes(place, place + _PIECE_BYTES)
             if not piece:
                 return b"", place, "the file ends in it"
             try:
