@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export DO_NOT_TRACK := 1
 
 .PHONY: help install scale debian axe hexo actionlint demo check test test-unit test-integration test-e2e test-security test-slow test-scale test-frames test-all
-.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-site bench-orchestration bench-feeds bench-scale record pins package clean
+.PHONY: nightly soak torture bench bench-warehouse bench-extraction bench-import bench-year bench-search bench-dupes bench-report bench-browse bench-site bench-orchestration bench-feeds bench-warc bench-scale record pins package clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 28
@@ -152,6 +152,9 @@ bench-scale: scale ## Measure a reparse on the workers of Dask and Ray: CPU, chu
 
 bench-orchestration: install ## Measure what Prefect costs a run
 	@$(BIN)/python tests/bench/orchestration.py
+
+bench-warc: install ## Measure the import of a WARC file with 100,000 responses (ARGS="--every 5")
+	@$(BIN)/python tests/bench/warc_import.py $(ARGS)
 
 bench-feeds: install ## Measure the sync of 294 feeds of one RSSHub instance
 	@$(BIN)/python tests/bench/feeds.py
