@@ -1,4 +1,4 @@
-"""The check of ``[publish.<name>]``: folder, sources, programs, and a command that failed."""
+"""The check of ``[publish.<name>]``: folder, sources, programs, and a run that failed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 
 from flows.admin.check import CheckResult
 from flows.pipeline.snapshot import current_snapshot
+from flows.publication.failures import error_of
 from flows.publication.state import PublicationState, state_file
 from flows.publish_settings import PublishSettings
+from flows.secrets.redact import redact_text
 from flows.settings import Settings
 from flows.settings_file import did_you_mean
 from warehouse import connect_read_only
@@ -43,6 +45,11 @@ def _errors(name: str, one: PublishSettings, known: set[str]) -> Iterator[CheckR
 
 
 def _warnings(settings: Settings, name: str, one: PublishSettings) -> Iterator[CheckResult]:
+    if error := error_of(settings, name):
+        what = redact_text(error).replace("\n", " ")
+        message = f"{name}: its last run failed: {what}. `copydesk publish {name}` repeats it"
+        yield CheckResult("publish", "warning", message)
+        return
     with PublicationState(state_file(settings, name), one.folder, is_read_only=True) as state:
         if state.pending is not None and one.command:
             message = (

@@ -55,6 +55,8 @@ def publish_all(
 ) -> PublishReport:
     """Publish some publications; one that fails does not stop the others.
 
+    Any other exception is a crash: it is recorded for the alerts, also of a dry run, and raised.
+
     Args:
         settings: The configuration.
         names: Of the publications.
@@ -86,13 +88,24 @@ def publish_all(
             result = PublicationResult(
                 name=name, settings=settings.publish[name], is_dry=dry_run, error=text
             )
+        except Interrupted:
+            raise
+        except Exception as error:  # the alerts need it, whatever it is
+            text = f"the run crashed:\n{error!r}"
+            crash = PublicationResult(name=name, settings=settings.publish[name], error=text)
+            _record(settings, crash, notify)
+            raise
         if not dry_run:
-            try:
-                record_result(settings, result)
-            except OSError as error:
-                notify(f"{name}: the next alerts may not have its result: {error}")
+            _record(settings, result, notify)
         results.append(result)
     return PublishReport(results=tuple(results))
+
+
+def _record(settings: Settings, result: PublicationResult, notify: Callable[[str], None]) -> None:
+    try:
+        record_result(settings, result)
+    except OSError as error:
+        notify(f"{result.name}: the next alerts may not have its result: {error}")
 
 
 def due_after_sync(settings: Settings, report: RunReport) -> list[str]:

@@ -6,8 +6,12 @@ import json
 import sys
 from typing import Any
 
+import pytest
+
 from flows.alerts.deliver import send_alerts
 from flows.pipeline.run import RunContext
+from flows.publication import publish_all as publish_all_module
+from flows.publication.check import check_publications
 from flows.publication.failures import error_of, publication_errors
 from flows.publication.publish_all import publish_after_sync, publish_all, with_work
 from tests.integration.flows.press import Press
@@ -148,3 +152,48 @@ def test_source_and_publication_that_fail_are_one_message(press, hook):
     press.sync()
 
     assert titles(hook) == ["copydesk: 2 sources and publications have problems"]
+
+
+@pytest.mark.parametrize("is_scheduled", [True, False], ids=["scheduled", "after a sync"])
+def test_crash_is_reported_and_a_warning_of_doctor_until_the_publication_works(
+    press, hook, monkeypatch, is_scheduled
+):
+    configure(press, hook, **({"schedule": "0 3 * * *"} if is_scheduled else {}))
+    press.sync()
+
+    def crash(*_given, **_named):
+        raise ZeroDivisionError("secret=planted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish_all_module, "publish", crash)
+        with pytest.raises(ZeroDivisionError):
+            publish_all(press.settings, ["blog"]) if is_scheduled else press.sync()
+    if is_scheduled:
+        end_run(press)
+    warned = list(check_publications(press.settings))
+    publish_all(press.settings, ["blog"])
+    end_run(press)
+    works = list(check_publications(press.settings))
+
+    assert titles(hook) == [
+        "copydesk: publication blog has a problem",
+        "copydesk: publication blog is normal again",
+    ]
+    assert "ZeroDivisionError" in hook.messages[0]
+    assert [(one.name, one.status) for one in (*warned, *works)] == [
+        ("publish", "warning"), ("publish", "ok"),
+    ]  # fmt: skip
+    assert "ZeroDivisionError" in warned[0].message
+
+
+def test_failed_files_are_a_warning_of_doctor(press, hook):
+    configure(press, hook)
+    posts = press.folder / "site" / "_posts"
+    posts.parent.mkdir()
+    posts.symlink_to(press.folder)
+    press.sync()
+
+    (found,) = check_publications(press.settings)
+
+    assert (found.name, found.status) == ("publish", "warning")
+    assert "_posts/2026-03-" in found.message
