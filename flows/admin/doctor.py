@@ -13,9 +13,9 @@ from pathlib import Path
 import duckdb
 
 from flows import prefect_api
-from flows.admin.catalog import check_catalog
 from flows.admin.check import CheckResult
 from flows.admin.integrity import check_archive, check_blocks, check_hashes, check_snapshot
+from flows.admin.lake_checks import check_lake
 from flows.alert_settings import FROM_ENVIRONMENT
 from flows.archive import ArchiveError, BucketStore, FolderStore, open_store
 from flows.callbacks import OnProgress, no_progress
@@ -75,7 +75,7 @@ def check_installation(
         lambda: _check_alerts(settings),
         lambda: _check_disk(settings),
         lambda: _check_archive(settings, verify=verify),
-        lambda: check_catalog(settings.warehouse.location),
+        lambda: check_lake(settings),
         lambda: _check_warehouse(settings, verify=verify),
         lambda: _check_snapshot(settings),
         *([lambda: _compare(settings, on_progress)] if verify else []),

@@ -159,6 +159,11 @@ def _owner(found: dict[str, Any] | None) -> LockOwner | None:
     return None
 
 
+def owner_message(found: dict[str, Any]) -> str:
+    """The run that has an advisory lock, for messages; ``found`` is what it wrote."""
+    return _message(_owner(found))
+
+
 def _message(owner: LockOwner | None) -> str:
     return owner.message() if owner else "another run"
 

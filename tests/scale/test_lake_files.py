@@ -13,7 +13,9 @@ import pytest
 from flows import settings
 from flows.admin.compact import compact_warehouse
 from flows.admin.erasure import ErasureRequest, erase
+from flows.admin.lake_checks import check_lake
 from flows.admin.maintenance_tasks import compact_if_worth
+from flows.pipeline import locks
 from tests.scale import lakes, postgres
 from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows_of, upsert
 from warehouse import connect, connect_read_only
@@ -41,6 +43,8 @@ def lake(request, tmp_path_factory):
     place = Lake(catalog, str(folder / "data"))
     if lakes.missing(place):
         postgres.missing("the extra lake (`make scale`)")
+    with connect(place) as db:
+        upsert(db, *[article(n, f"f{n}") for n in range(100, 130)])
     return place
 
 
@@ -112,7 +116,7 @@ def test_an_erased_text_is_nowhere_in_a_lake(lake, config):
     assert (result.removed.articles, result.remaining, result.exit_code) == (2, [], 0)
     assert list(places_of(SECRET, lake)) == []
     with connect(lake) as db:
-        assert rows_of(db, "SELECT count(*) FROM articles") == [(36,)]
+        assert rows_of(db, "SELECT count(*) FROM articles") == [(66,)]
         assert verify(db, is_deep=True).problems == ()
 
 
@@ -188,3 +192,22 @@ def test_files_of_another_lake_in_the_same_folder_are_not_deleted(lake):
     assert all(file.exists() for file in files)
     for file in files:
         file.unlink()
+
+
+def test_doctor_reports_the_server_its_locks_and_its_files(lake, config):
+    orphan = Path(lake.data, "ducklake-1.parquet")
+    orphan.write_bytes(b"left by a killed writer")
+    two_days_ago = time.time() - 2 * DAY.total_seconds()
+    os.utime(orphan, (two_days_ago, two_days_ago))
+    with locks.acquire(config, "finews", flow="backfill", run_id="7"):
+        found = {check.name: check for check in check_lake(config)}
+    orphan.unlink()
+    sound = {check.name: check for check in check_lake(config)}
+
+    assert (found["lake files"].status, sound["lake files"].status) == ("warning", "ok")
+    assert orphan.name in found["lake files"].message
+    assert "ducklake" in found["extensions"].message
+    if lake.postgres:
+        assert "backfill run 7" in found["locks"].message
+        assert "backfill run 7" not in sound["locks"].message
+        assert found["catalog"].status == "ok"

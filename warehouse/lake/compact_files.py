@@ -44,6 +44,16 @@ _OLD_VERSIONS = f"""
      AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshots('{NAME}'))
 """  # noqa: S608
 
+# The names of files have a UUID, so no two are equal. The content of a file is not read.
+_CATALOG = f"__ducklake_metadata_{NAME}"
+_ORPHANS = f"""
+    SELECT filename FROM read_blob(?) WHERE last_modified <= ? AND parse_filename(filename) NOT IN (
+        SELECT parse_filename(path) FROM {_CATALOG}.ducklake_data_file
+        UNION ALL SELECT parse_filename(path) FROM {_CATALOG}.ducklake_delete_file
+        UNION ALL SELECT parse_filename(path) FROM {_CATALOG}.ducklake_files_scheduled_for_deletion)
+    ORDER BY 1
+"""  # noqa: S608
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactedFiles:
@@ -104,9 +114,16 @@ def compact_files(
     return result
 
 
-def list_orphans(db: DuckDBPyConnection, *, age: timedelta) -> list[str]:
-    """Return the Parquet files in a lake's folder that it does not name and that are older."""
-    return _orphans(db, datetime.now(UTC) - age, is_dry=True)
+def list_orphans(db: DuckDBPyConnection, lake: Lake, *, age: timedelta) -> list[str]:
+    """Return the Parquet files in the folder of a lake that it does not name and that are older.
+
+    The connection may be read-only, which DuckLake's own function refuses.
+    """
+    pattern = f"{lake.data}/**/*.parquet"
+    if not db.execute("SELECT 1 FROM glob(?) LIMIT 1", [pattern]).fetchone():
+        return []
+    found = db.execute(_ORPHANS, [pattern, datetime.now(UTC) - age]).fetchall()
+    return [str(file) for (file,) in found]
 
 
 class _Compaction:

@@ -48,7 +48,7 @@ def hold(
         lock.wait_for(
             lake,
             lambda: one.try_acquire(owner),
-            lambda: _holder(one.read_owner()),
+            lambda: holder(one.read_owner()),
             wait_seconds=wait_seconds,
             notify=notify,
         )
@@ -61,7 +61,7 @@ def _owner() -> dict[str, Any]:
     return {"command": command, "since": since, "process": asdict(this_process())}
 
 
-def _holder(owner: dict[str, Any] | None) -> tuple[int | None, str]:
+def holder(owner: dict[str, Any] | None) -> tuple[int | None, str]:
     """Return the PID of a writer, and its command, machine and time for messages."""
     if not owner:
         return None, ""
