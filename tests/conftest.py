@@ -69,6 +69,7 @@ def prefect_server() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         for name, seconds in SERVICE_INTERVALS.items():
             patch.setenv(name, seconds)
+        patch.setenv("PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS", "1")
         patch.setattr(utilities, "mkdtemp", folder_with_database)
         patch.setattr(flow_engine, "_send_heartbeats", lambda *_args, **_options: nullcontext())
         with utilities.prefect_test_harness(server_startup_timeout=180):

@@ -12,10 +12,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +249,24 @@ def wait_for(
             pytest.fail(f"not within {seconds} s: {what}\n{text}")
         time.sleep(0.2)
     return found
+
+
+def overlapping(runs: list[Any]) -> list[tuple[str, str]]:
+    """The pairs of runs of one deployment that ran at the same time."""
+    by_deployment = defaultdict(list)
+    for one in runs:
+        by_deployment[one.deployment_id].append(one)
+    return [
+        (first.name, second.name)
+        for group in by_deployment.values()
+        for first, second in pairwise(sorted(group, key=lambda one: one.start_time))
+        if second.start_time < first.end_time
+    ]
+
+
+def turns(requests: list[SiteRequest]) -> int:
+    """How often the address that a site's requests come from changes, plus one."""
+    return sum(1 for _ in groupby(requests, key=lambda one: one.client))
 
 
 def _ip(*words: str) -> None:
