@@ -62,7 +62,7 @@ from flows.publication.publish_all import (
 from flows.publish import publish
 from flows.reporting.artifacts import create_run_artifacts
 from flows.reporting.events import send_events
-from flows.reporting.pool_run import load_settings
+from flows.reporting.pool_run import is_in_pool, load_settings, request_publications
 from flows.reporting.states import final_state, invalid_request_state, run_trigger
 from flows.text import pluralize
 
@@ -149,8 +149,16 @@ def _run_tasks(run: RunContext, slugs: list[str]) -> list[BaseException]:
 
 
 def _publish(run: RunContext, report: RunReport, config: str | None) -> RunReport:
-    """Run the publications that follow this sync, if they have something to do."""
-    names = with_work(run.settings, due_after_sync(run.settings, report))
+    """Run the publications that follow this sync, if they have something to do.
+
+    In a pool of several machines they run on the one that has their folders.
+    """
+    due = due_after_sync(run.settings, report)
+    if is_in_pool():
+        totals = report.totals()
+        request_publications(due, has_news=totals["new"] + totals["updated"] > 0)
+        return report
+    names = with_work(run.settings, due)
     if not names:
         return report
     with use_environment(run.environment):

@@ -6,7 +6,7 @@ a process of its own: it imports the flows, and so DuckDB, Arrow and lxml.
     scheduled syncs   queue "default"     one run at a time; a run that would overlap is cancelled
     many feeds        queue "default"     one deployment a schedule (``schedule_groups``)
     on many machines  queue "default"     one deployment a host (``host_groups``); a run that would
-                                          overlap waits
+                                          overlap waits; publications: queue "publications"
     all other flows   queue "long-runs"   at most half of the pool's processes, in order
 
 The limits save processes. The lock of a source (``flows.pipeline.locks``) is what keeps two runs
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
 LONG_RUNS = "long-runs"
+PUBLICATIONS = "publications"
+"""Queue of a pool of several machines: workers that do not have the folders leave it out."""
 RUNS_PER_SOURCE = 1
 """Runs of one source's deployment at a time; a later run is cancelled, or waits for its turn."""
 REGISTER_SECONDS = 120.0
@@ -254,7 +256,7 @@ def _apply(
         if one.is_long
         else ConcurrencyOptions(collision_strategy=strategy),
         work_pool_name=pool,
-        work_queue_name=LONG_RUNS if one.is_long else "default",
+        work_queue_name=_queue(one, is_shared=waits),
         job_variables=job,
         tags=[*one.tags, *([pool_tag(pool)] if waits else [])],
         description=one.description or (flow.description or one.flow_name).splitlines()[0],
@@ -264,6 +266,12 @@ def _apply(
         schedule="; ".join(map(str, one.schedules)),
         is_paused=is_paused or (bool(schedules) and not any(new.active for new in schedules)),
     )
+
+
+def _queue(one: PlannedDeployment, *, is_shared: bool) -> str:
+    if one.is_long:
+        return LONG_RUNS
+    return PUBLICATIONS if is_shared and one.flow_name == "publish" else "default"
 
 
 def pool_tag(pool: str) -> str:

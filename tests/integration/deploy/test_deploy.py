@@ -32,7 +32,12 @@ def test_systemd_accepts_the_units(tmp_path):
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")
     installed = tmp_path / "installed"
-    for name in (".venv/bin/copydesk", ".venv/bin/prefect", "deploy/backup.sh"):
+    for name in (
+        ".venv/bin/copydesk",
+        ".venv/bin/prefect",
+        "deploy/backup.sh",
+        "deploy/stop-worker.sh",
+    ):
         stub = installed / name
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text("#!/bin/sh\n")
@@ -40,8 +45,8 @@ def test_systemd_accepts_the_units(tmp_path):
     units = tmp_path / "units"
     units.mkdir()
     for unit in (DEPLOY / "systemd").iterdir():
-        text = unit.read_text(encoding="utf-8").replace(
-            "ExecStart=/opt/copydesk", f"ExecStart={installed}"
+        text = re.sub(
+            r"(Exec\w+)=/opt/copydesk", rf"\1={installed}", unit.read_text(encoding="utf-8")
         )
         (units / unit.name).write_text(text, encoding="utf-8")
 
@@ -56,6 +61,33 @@ def test_systemd_accepts_the_units(tmp_path):
         line for line in done.stderr.splitlines() if "/units/" in line or "copydesk" in line
     ]
     assert (done.returncode, messages) == (0, [])
+
+
+def test_worker_is_stopped_after_its_runs_have_ended(tmp_path):
+    """The run needs a moment to store its batch; the worker would kill it."""
+    events = tmp_path / "events"
+    run = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); "
+    run += "print(flush=True); time.sleep(60)"
+    worker = f"""
+import signal, subprocess, sys
+events = open({str(events)!r}, "a", buffering=1)
+run = subprocess.Popen([sys.executable, "-c", {run!r}], stdout=subprocess.PIPE)
+run.stdout.readline()
+def end(*_):
+    events.write("ended " + str(run.poll() is not None))
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print(flush=True)
+while True:
+    signal.pause()
+"""
+    with subprocess.Popen([sys.executable, "-c", worker], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        subprocess.run([DEPLOY / "stop-worker.sh", str(process.pid)], check=True, timeout=60)
+        assert process.wait(30) == 0
+
+    assert events.read_text() == "ended True"
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "kubernetes/copydesk.yaml"])

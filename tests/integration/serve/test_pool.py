@@ -9,13 +9,14 @@ from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, FlowRun
-from prefect.states import Pending
+from prefect.states import Failed, Pending
 
 from flows import settings
 from flows.cli import run as run_command
 from flows.errors import ConfigurationError, RunFailed
-from flows.reporting.pool_run import load_settings, superseded_by
+from flows.reporting.pool_run import load_settings, request_publications, superseded_by
 from flows.serve.pool import check, register_in_pool
 from flows.settings import CONFIG_DIGEST
 from flows.settings_file import file_digest
@@ -59,6 +60,7 @@ def test_pool_of_several_machines_has_one_deployment_a_host_whose_runs_wait(
     assert "command" not in shared.job_variables  # each worker has a Python of its own
     assert shared.job_variables["env"][CONFIG_DIGEST] == file_digest(config)
     assert f"pool:{pool}" in shared.tags
+    assert client.read_deployment_by_name("publish/blog").work_queue_name == "publications"
     maintenance = client.read_deployment_by_name("maintenance/maintenance")
     assert len(maintenance.schedules) == 1
     assert [one.work_pool_name for one in client.read_deployments()].count(pool) == 7
@@ -186,3 +188,25 @@ def test_late_runs_of_a_schedule_are_superseded_and_requests_are_not():
     kept = [made(-2, "b"), made(5, "a"), made(-2, "a", is_auto=False)]
 
     assert superseded_by(made(-3, "a"), [*kept, *late], now) == late
+
+
+def test_publication_after_a_sync_is_one_run_of_its_own_deployment(client, run):
+    publication = client.read_deployment_by_name("publish/blog")
+    client.pause_deployment(publication.id)
+    by_deployment = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[publication.id]))
+
+    def requested() -> list[FlowRun]:
+        found = client.read_flow_runs(flow_run_filter=by_deployment)
+        return [one for one in found if not one.auto_scheduled]
+
+    for one in client.read_flow_runs(flow_run_filter=by_deployment):
+        client.delete_flow_run(one.id)
+    request_publications(["blog"], has_news=False)
+    assert requested() == []
+    request_publications(["blog", "unknown"], has_news=True)
+    request_publications(["blog"], has_news=True)
+    (first,) = requested()
+
+    client.set_flow_run_state(first.id, Failed(), force=True)
+    request_publications(["blog"], has_news=False)
+    assert len(requested()) == 2
