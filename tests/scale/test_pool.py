@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import settings
+from flows.pipeline import locks
 from flows.serve.run_local import sync_without_prefect
 from tests.scale import machines, postgres
 from tests.scale.machines import Network, SiteRequest, overlapping, turns, wait_for
 from warehouse import connect_read_only
+
+psycopg = pytest.importorskip("psycopg")
 
 POOL = "of-three"
 SOURCES = """
@@ -202,3 +204,24 @@ def test_three_machines_run_each_once_none_beside_another_and_a_dead_one_is_repl
     sync_without_prefect(chosen, list(chosen.sources))
     with connect_read_only(chosen.warehouse.snapshot) as db:
         assert pool.rows(COUNTS) == db.execute(COUNTS).fetchall()
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+def test_second_scheduler_waits_and_a_command_names_the_other_run(pool: Pool) -> None:
+    """Another server by mistake: here the test itself has the lock of a source."""
+    machine = next(one for one in pool.network.machines if one.worker is None)
+    machine.start_worker(POOL)
+    chosen = settings.load(pool.config, {})
+    with locks.acquire(chosen, "ofweek", flow="sync", run_id="of-another-server"):
+        command = pool.copydesk("--json", "sync", "ofweek")
+        waiting = pool.start("ofweek")
+        wait_for("the run begins", lambda: pool.state(waiting) == "Running", 120)
+        time.sleep(5)
+        assert pool.state(waiting) == "Running"
+
+    (run,) = wait_for("the run ends", lambda: pool.ended([waiting]), 120)
+    assert run.state is not None
+    assert run.state.is_completed()
+    assert command.returncode == 1
+    assert "of-another-server" in command.stdout

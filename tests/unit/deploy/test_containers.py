@@ -74,7 +74,7 @@ def test_services_that_listen_nowhere_have_no_health_check_of_the_image():
             assert service["healthcheck"].get("disable", False) is not is_server, name
 
 
-def test_every_unit_that_runs_copydesk_works_in_the_same_folder():
+def test_every_unit_of_one_machine_works_in_the_same_folder():
     wanted = {
         line
         for line in (DEPLOY / "systemd" / "copydesk.service").read_text("utf-8").splitlines()
@@ -82,5 +82,12 @@ def test_every_unit_that_runs_copydesk_works_in_the_same_folder():
     }
 
     assert len(wanted) == 4
-    for name in ("copydesk-worker.service", "copydesk-backup.service"):
-        assert wanted <= set((DEPLOY / "systemd" / name).read_text("utf-8").splitlines()), name
+    backup = (DEPLOY / "systemd" / "copydesk-backup.service").read_text("utf-8")
+    assert wanted <= set(backup.splitlines())
+
+
+def test_unit_of_a_worker_has_the_paths_of_its_configuration_file():
+    """The warehouse is a lake: a path of a file beside its url is refused."""
+    worker = (DEPLOY / "systemd" / "copydesk-worker.service").read_text("utf-8")
+
+    assert re.findall(r"^Environment=(COPYDESK_\w+)", worker, re.MULTILINE) == ["COPYDESK_CONFIG"]
