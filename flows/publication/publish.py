@@ -51,6 +51,7 @@ from flows.settings_file import did_you_mean
 from parsers.frontmatter import Dialect, write_post
 from parsers.frontmatter.write import FINEWS_SITE
 from warehouse import connect_read_only
+from warehouse.db import read_sequence
 from warehouse.read.publication import (
     PublishedArticle,
     imported_files,
@@ -110,7 +111,8 @@ def publish(
         notify: Called when another run of this publication is waited for.
 
     Raises:
-        ConfigurationError: A source is unknown, or the folder cannot be used.
+        ConfigurationError: A source is unknown, the folder cannot be used, or its files are of
+            another warehouse.
         PublicationLocked: Another run of this publication does not end.
         WarehouseError: There is no snapshot yet, or it cannot be read.
         Interrupted: ``is_stopping`` returned true; the next run continues.
@@ -167,12 +169,15 @@ class _Publisher:
             )
             result.changes = files.changes
             with connect_read_only(current_snapshot(self._settings).path) as db:
+                warehouse_id = str(read_sequence(db).warehouse_id)
+                state.set_warehouse(warehouse_id)
                 articles = published_articles(db)
                 self._check_sources(articles)
                 if one.format in POST_FORMATS:
                     self._publish_posts(db, articles, state, files, is_stopping)
                 else:
                     self._publish_documents(db, articles, files)
+            state.set_warehouse(warehouse_id)
             if failed := result.changes.failed:
                 path, why = next(iter(failed.items()))
                 more = f"\nand {len(failed) - 1} more" if len(failed) > 1 else ""

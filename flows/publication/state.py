@@ -1,6 +1,7 @@
 """What a publication wrote: one file of JSON lines beside the warehouse.
 
     {"folder": "...", "keys": [...], "file_name": ""}   the folder of the lines below, and options
+    {"warehouse": "..."}                        the id of the warehouse that the files are made of
     {"key": "finews:NW1", "path": "...", "version": "...", "sha256": "...", ...}   a file
     {"key": "finews:NW1", "intent": "..."}      the hash of a file that is about to be written
     {"key": "finews:NW1"}                       a file was removed
@@ -22,8 +23,10 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from flows.atomic_file import atomic_file
+from flows.errors import ConfigurationError
 from flows.import_export.post_head import NO_MEANING, PostMeaning
 from flows.settings import Settings
+from flows.text import pluralize
 
 IMPORTED = "post:"
 """Begins the version of a file with the bytes of an import."""
@@ -71,6 +74,7 @@ class PublicationState:
         pending: Number of the command that has to run next; ``None`` if there is none.
         keys: Keys of front matter that the configuration has or had.
         file_name: The pattern of file names that the paths were made with.
+        warehouse_id: The warehouse that the files are made of; empty if it is unknown.
     """
 
     def __init__(self, file: Path, folder: Path, *, is_read_only: bool = False) -> None:
@@ -85,6 +89,7 @@ class PublicationState:
         self.pending: int | None = None
         self.keys: set[str] = set()
         self.file_name = ""
+        self.warehouse_id = ""
 
     def __enter__(self) -> Self:
         if not self._file.exists():
@@ -134,6 +139,23 @@ class PublicationState:
         if command != self.pending:
             self._append({"pending": command})
 
+    def set_warehouse(self, warehouse_id: str) -> None:
+        """Note the warehouse that the files are made of.
+
+        Raises:
+            ConfigurationError: They are made of another one.
+        """
+        if not self.entries or warehouse_id == self.warehouse_id:
+            return
+        if self.warehouse_id:
+            files = pluralize(len(self.entries), "file")
+            raise ConfigurationError(
+                f"{self._folder} has {files} of another warehouse ({self.warehouse_id}, not "
+                f"{warehouse_id}): correct [warehouse] path, or restore that warehouse. To publish "
+                f"this warehouse in its place, delete {self._file}"
+            )
+        self._append({"warehouse": warehouse_id})
+
     def set_options(self, keys: Iterable[str], file_name: str) -> None:
         """Note the keys and the pattern of the configuration."""
         if not self.keys >= set(keys) or file_name != self.file_name:
@@ -146,7 +168,10 @@ class PublicationState:
             self.entries.clear()
             self._intents.clear()
             self.pending = None
+            self.warehouse_id = ""
             return
+        if "warehouse" in line:
+            self.warehouse_id = line["warehouse"]
         if "keys" in line:
             self.keys, self.file_name = set(line["keys"]), line["file_name"]
         if "pending" in line:
@@ -184,7 +209,12 @@ class PublicationState:
 
     def _rewrite(self) -> None:
         head: list[dict[str, Any]] = [
-            {"folder": self._folder, "keys": sorted(self.keys), "file_name": self.file_name},
+            {
+                "folder": self._folder,
+                "keys": sorted(self.keys),
+                "file_name": self.file_name,
+                "warehouse": self.warehouse_id,
+            },
             {"pending": self.pending},
         ]
         with atomic_file(self._file) as out:

@@ -77,10 +77,11 @@ def test_long_state_is_written_anew_with_what_is_valid(tmp_path):
         state.put(entry("two"))
         state.remove("two")
         state.set_pending(3)
+        state.set_warehouse("a")
 
     assert len(file.read_text().splitlines()) == 3
     assert opened(file).entries == {"one": entry("one", sha="199")}
-    assert opened(file).pending == 3
+    assert (opened(file).pending, opened(file).warehouse_id) == (3, "a")
 
 
 def test_dry_run_writes_no_state(tmp_path):
