@@ -284,10 +284,10 @@ def location_of(db: DuckDBPyConnection) -> Location | None:
     found = db.execute(
         "SELECT path, type, options['data_path'] FROM duckdb_databases() "
         "WHERE database_name = current_database()"
-    ).fetchone()
-    if not found or not found[0]:
+    ).fetchall()
+    if not found or not found[0][0]:
         return None
-    path, kind, data = found
+    path, kind, data = found[0]
     return Lake(path, data.rstrip("/")) if kind == "ducklake" else Path(path)
 
 
