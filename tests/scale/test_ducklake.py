@@ -1,20 +1,17 @@
-"""The same schema, upsert and checks on DuckLake, with a DuckDB and a PostgreSQL catalog.
+"""The same schema, upsert and checks on DuckLake, with a catalog in PostgreSQL.
 
-Needs the wheels duckdb-extension-ducklake and duckdb-extension-postgres-scanner (``make
-install`` brings them on Linux) and, for the second catalog, Debian's package postgresql.
-What is missing is skipped and named; in CI (``CI=true``) nothing may be missing.
+Needs ``make scale`` and Debian's package postgresql. What is missing is skipped and named; in CI
+(``CI=true``) nothing may be missing. ``test_lake_suite.py`` has more, nightly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from duckdb import DuckDBPyConnection
 
-from tests.scale import lakes, postgres
+from flows.admin.sql_worker import SqlWorker
 from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows_of, upsert
 
 # The history of an article is the same in a lake: these tests run again, on the `db` below.
@@ -31,52 +28,40 @@ from tests.unit.warehouse.test_syndication_index import (  # noqa: F401
     test_an_erased_article_leaves_no_fingerprint_and_no_pair,
 )
 from tests.unit.warehouse.test_upsert import (  # noqa: F401
-    test_keys_repeated_inside_a_batch,
-    test_second_upsert,
     test_the_file_of_an_imported_article_is_kept_once_byte_for_byte,
 )
-from warehouse import UpsertCounts, connect, migrate, transaction
+from warehouse import (
+    UpsertCounts,
+    connect,
+    connect_for_queries,
+    connect_read_only,
+    current_snapshot,
+    migrate,
+    publish,
+    run_query,
+    transaction,
+)
 from warehouse.care import erasure
 from warehouse.care.compact import merge_sightings
-from warehouse.care.integrity import TABLES, verify
+from warehouse.care.integrity import verify
+from warehouse.errors import BadQuery, WarehouseBusy, WarehouseMissing, WarehouseUnreachable
+from warehouse.lake.version import exists
 from warehouse.location import Lake
 from warehouse.records import fetches, quarantine, runs, watermarks
 from warehouse.rows import FetchRow
 
-pytestmark = pytest.mark.nightly
-
-
-@pytest.fixture(scope="module", params=["duckdb", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """Where a new lake may be."""
-    folder = tmp_path_factory.mktemp("lake")
-    catalog = str(folder / "catalog.ducklake")
-    if request.param == "postgres":
-        server = request.getfixturevalue("postgres_server")
-        catalog = f"postgres:{postgres.new_database(server, f'news_{uuid4().hex}')}"
-    lake = Lake(catalog, str(folder / "data"))
-    if lakes.missing(lake):
-        postgres.missing("the extra lake (`make scale`)")
-    return lake
-
-
-@pytest.fixture(scope="module")
-def opened(place: Lake) -> Iterator[DuckDBPyConnection]:
-    with connect(place) as db:
-        yield db
-
-
-@pytest.fixture
-def lake(opened: DuckDBPyConnection) -> DuckDBPyConnection:
-    """An empty lake; making one takes seconds, emptying it does not."""
-    for table in set(TABLES) - {"write_sequence", "migrations"}:
-        opened.execute(f"DELETE FROM _store.{table}")
-    return opened
-
-
-@pytest.fixture
-def db(lake: DuckDBPyConnection) -> DuckDBPyConnection:
-    return lake
+_REFUSED = (
+    "SELECT * FROM postgres_query('__ducklake_metadata_copydesk', 'SELECT 1')",
+    "EXPLAIN ANALYZE FROM postgres_scan('host=db.example', 'public', 't')",
+    "SELECT (SELECT count(*) FROM \"POSTGRES_SCAN\"('a', 'b', 'c'))",
+    "FROM query('FROM postgres_' || 'query(1, 2)')",
+    "FROM ducklake_cleanup_old_files('copydesk')",
+    "FROM copydesk.snapshots()",
+    "FROM __DUCKLAKE_metadata_copydesk.ducklake_snapshot",
+    "SUMMARIZE __ducklake_metadata_copydesk.public.ducklake_snapshot",
+    "FROM read_text('/etc/hostname')",
+    "FROM '/etc/hostname'",
+)
 
 
 def tell(db: DuckDBPyConnection) -> list[UpsertCounts]:
@@ -123,3 +108,60 @@ def test_erasure_and_merging_work_in_a_lake_too(lake: DuckDBPyConnection) -> Non
     assert upsert(lake, article(1)) == UpsertCounts(suppressed=1)
     assert rows_of(lake, "SELECT article_id FROM articles") == [("finews:2",)]
     assert verify(lake, is_deep=True).problems == ()
+
+
+def test_a_reader_keeps_its_version_and_the_next_one_sees_more(
+    lake: DuckDBPyConnection, place: Lake
+) -> None:
+    upsert(lake, article(1))
+    snapshot = current_snapshot("unused", of=place)
+    upsert(lake, article(2, "加息"))
+
+    with connect_for_queries(snapshot.path) as db:
+        assert run_query(db, "SELECT article_id FROM articles").rows == [("finews:1",)]
+        assert run_query(db, "SELECT article_id FROM search('加息')").rows == []
+    newer = publish(lake, "unused")
+    assert newer == current_snapshot("unused", of=place)
+    assert newer.published_at > snapshot.published_at
+    with connect_for_queries(newer.path) as db:
+        assert run_query(db, "SELECT article_id FROM search('加息')").rows == [("finews:2",)]
+        assert run_query(db, "EXPLAIN FROM articles").rows
+        assert run_query(db, "DESCRIBE articles").rows
+        for sql in _REFUSED:
+            with pytest.raises(BadQuery):
+                run_query(db, sql)
+    worker = SqlWorker()
+    try:
+        assert worker.run(newer.path, "SELECT count(*) AS n FROM articles").rows == [[2]]
+    finally:
+        worker.stop()
+
+
+def test_a_lake_that_is_not_there_is_missing_and_one_without_a_server_unreachable(
+    database: str, tmp_path: Path
+) -> None:
+    for lake, error in (
+        (Lake(f"postgres:{database}", str(tmp_path)), WarehouseMissing),
+        (Lake(str(tmp_path / "none.ducklake"), str(tmp_path)), WarehouseMissing),
+        (Lake("postgres:host=/nowhere password=hunter2", str(tmp_path)), WarehouseUnreachable),
+    ):
+        for use in (lambda: current_snapshot("unused", of=lake), lambda: _open(lake)):  # noqa: B023
+            with pytest.raises(error) as caught:
+                use()
+            assert "hunter2" not in str(caught.value)
+    assert not exists(Lake(f"postgres:{database}", str(tmp_path)))
+
+
+def test_a_catalog_in_a_file_is_open_in_one_process_at_a_time(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "catalog.ducklake"), str(tmp_path / "data"))
+    with connect(lake) as db:
+        upsert(db, article(1))
+        with pytest.raises(WarehouseBusy):
+            _open(lake)
+    with connect_read_only(current_snapshot("unused", of=lake).path) as db:
+        assert rows_of(db, "SELECT article_id FROM articles") == [("finews:1",)]
+
+
+def _open(lake: Lake) -> None:
+    with connect_read_only(lake):
+        pass
