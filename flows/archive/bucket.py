@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import io
 import os
 import threading
@@ -62,7 +63,13 @@ class Bucket:
     def __init__(self, address: str) -> None:
         self.name, prefix = split_address(address)
         self.prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
-        self._client = _client(os.getpid(), os.environ.get("AWS_ENDPOINT_URL", ""))
+        if importlib.util.find_spec("boto3") is None:
+            raise ConfigurationError(f'{address} needs boto3: pip install "copydesk[s3]"')
+
+    @property
+    def _client(self) -> Any:
+        """The client; a run that moves no object never pays for its import."""
+        return _client(os.getpid(), os.environ.get("AWS_ENDPOINT_URL", ""))
 
     def address(self, name: str) -> str:
         """The address of an object."""
@@ -410,12 +417,7 @@ def _digests(stream: IO[bytes]) -> tuple[int, str, str]:
 @lru_cache(maxsize=4)
 def _client(_process: int, _endpoint: str) -> Any:
     """The client of this process; connections do not survive a fork."""
-    try:
-        boto3, config = import_module("boto3"), import_module("botocore.config")
-    except ImportError:
-        raise ConfigurationError(
-            'an address s3://... needs boto3: pip install "copydesk[s3]"'
-        ) from None
+    boto3, config = import_module("boto3"), import_module("botocore.config")
     retries = {"mode": os.environ.get("AWS_RETRY_MODE", "standard")}
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", MAX_ATTEMPTS))
     return boto3.client(

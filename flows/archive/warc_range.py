@@ -21,6 +21,7 @@ from typing import IO, Any
 from flows.archive.errors import ArchiveError
 from flows.archive.http_message import UnreadableBody, http_message
 from flows.fetch.messages import FetchResponse, stored_response
+from flows.fetch.ssrf import without_credentials
 
 _MAGIC = b"\x1f\x8b\x08"
 _START = b"WARC/"
@@ -30,7 +31,9 @@ _PROBE_BYTES = 1024
 _PIECE_BYTES = 1 << 15
 _MAX_HEAD_BYTES = 1 << 16
 MAX_RECORD_BYTES = 64 << 20
-"""A larger record is not read; the member of a record takes less."""
+"""A larger record is not read."""
+
+_TOO_LARGE = f"it has more than {MAX_RECORD_BYTES} bytes"
 
 Fields = dict[bytes, bytes]
 
@@ -103,6 +106,9 @@ class WarcRange:
             if after is None or self._ends_at(after, length):
                 return None, after
         plain, after, problem = self._inflate(at)
+        if problem == _TOO_LARGE:
+            self._leave(_url_of(fields), "too_large", problem)
+            return None, self._next(at + 1)
         if not problem and len(plain) < length - len(_END):
             problem = f"it has {len(plain)} bytes, {length} were announced"
         if problem:
@@ -127,7 +133,7 @@ class WarcRange:
         return False
 
     def _page(self, at: int, fields: Fields, plain: bytes) -> RangeResponse | None:
-        url = _url_of(fields)
+        url = without_credentials(_url_of(fields))
         if b"warc-truncated" in fields:
             self._leave(url, "truncated", "the crawl cut it")
             return None
@@ -205,7 +211,7 @@ class WarcRange:
                 return b"", place, str(error)
             place, size = place + len(piece), size + len(parts[-1])
             if size > MAX_RECORD_BYTES:
-                return b"", place, f"it has more than {MAX_RECORD_BYTES} bytes"
+                return b"", place, _TOO_LARGE
         return b"".join(parts), place - len(inflater.unused_data), ""
 
     def _ends_at(self, after: int, length: int) -> bool:

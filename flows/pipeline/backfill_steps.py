@@ -96,6 +96,11 @@ def plan_chunks(job: BackfillContext) -> None:
             job.stats.add(discovered=1)
             job.stats.fail(message)
         job.plan.add(backfill_archive.plan_records(job))
+        if not job.index.pages and job.source.parser.accepts_any_url:
+            job.stats.warnings.append(
+                f"{job.request.archive} has no listing of {job.source.slug}, and without one no page "
+                "is known to be an article of it; --archive 'DIR/*.warc.gz' takes all of its site"
+            )
     elif job.request.warc_files:
         job.plan.add(warc_import.plan_ranges(job))
     elif job.request.date_range:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import duckdb
 
+from flows.archive import ArchiveError, open_store
 from flows.archive.files import archive_files
 from flows.errors import ConfigurationError
-from flows.settings import Settings
+from flows.settings import ArchiveSettings, Settings
 from flows.warehouse_settings import WarehouseSettings
 from warehouse import connect, connect_read_only, migrate
 from warehouse.care.snapshot import list_snapshots
@@ -24,7 +25,7 @@ from warehouse.location import Lake, Location
 
 def restore_steps(settings: Settings) -> str:
     """Return how to restore the warehouse; empty if there is nothing left of an earlier one."""
-    warehouse, archive = settings.warehouse, settings.archive.path
+    warehouse, archive = settings.warehouse, settings.archive
     new = "`--new-warehouse` (sync, import, backfill) starts an empty one and keeps all files"
     if isinstance(warehouse.location, Lake):
         step = "To restore it: load the backup of its catalog (SCALE.md, Backup)"
@@ -113,5 +114,10 @@ def _snapshot_files(link: Path) -> list[Path]:
     return [*([link] if link.is_symlink() or link.exists() else []), *list_snapshots(link)]
 
 
-def _has_files(archive: Path) -> bool:
-    return bool(archive_files(archive))
+def _has_files(archive: ArchiveSettings) -> bool:
+    """Whether the archive has files; a bucket that does not answer is taken for an empty one."""
+    if archive_files(archive.path):
+        return True
+    with suppress(ArchiveError):
+        return bool(archive.url) and bool(open_store(archive).names())
+    return False

@@ -16,12 +16,13 @@ from typing import Any, Literal, Self, TypeVar
 
 from duckdb import DuckDBPyConnection
 
-from flows.archive import ArchiveError, ArchiveWriter, BucketStore, FolderStore, open_store
+from flows.archive import ArchiveWriter, FolderStore, open_store
 from flows.callbacks import Notify, OnProgress, no_progress
 from flows.errors import Interrupted, RunFailed
 from flows.fetch import Fetcher, FetchFailure, FetchPolicy, FetchRequest, FetchResponse
 from flows.fetch.client import HttpResponse
 from flows.fetch.ssrf import parse_target
+from flows.pipeline.archive_upload import upload_closed
 from flows.pipeline.cluster import Cluster
 from flows.pipeline.combiner import Combiner
 from flows.pipeline.health.collect import HealthCollector
@@ -164,6 +165,7 @@ class RunContext:
         self._archive: ArchiveWriter | None = None  # opened with the fetcher
         self._started: set[str] = set()
         self._batch_count = 0
+        self._has_waiting = False
         self._pauses: Mapping[str, datetime] = {}
         self._is_finished = False
         for slug in sources:
@@ -267,7 +269,7 @@ class RunContext:
         if self.flow != "replay":  # one listing there leads to any number of articles
             for stats in self.stats.values():
                 stats.check_accounts()
-        self._upload_archive()
+        self._upload_archive(is_end=True)
         state = run_state(self.stats.values(), interrupted=self.is_stopping)
         if not self.is_dry:
             with self.writing() as db:
@@ -365,21 +367,16 @@ class RunContext:
         if self._archive is not None:
             self._archive.sync()
 
-    def _upload_archive(self) -> None:
-        """Upload the pages of this run, and what earlier runs left, where the archive is a bucket.
-
-        A file that cannot be uploaded waits; the run needs attention.
-        """
-        store = self.archive_store if self._archive is not None else None
-        if self._archive is None or not isinstance(store, BucketStore) or self.is_stopping:
+    def _upload_archive(self, *, is_end: bool) -> None:
+        """Upload closed files of the archive; where one has to wait, the run needs attention."""
+        if self._archive is None or self.is_stopping or (self._has_waiting and not is_end):
             return
-        self._archive.close()
-        try:
-            store.upload_closed(is_stopping=lambda: self.is_stopping)
-        except (ArchiveError, OSError) as error:
-            next(iter(self.stats.values())).warn(
-                f"{store.waiting().message(store.folder)}: {error}"
-            )
+        if is_end:
+            self._archive.close()
+        problem = upload_closed(self.archive_store, is_stopping=lambda: self.is_stopping)
+        self._has_waiting = bool(problem)
+        if problem and is_end:
+            next(iter(self.stats.values())).warn(problem)
 
     @property
     def trusted_since(self) -> datetime:
@@ -449,6 +446,7 @@ class RunContext:
             self._batch_count += 1
             is_due = self._batch_count % self.settings.run.snapshot_every_batches == 0
         if is_due:
+            self._upload_archive(is_end=False)  # a long run fills several files
             try:
                 self.publish()
             except RunFailed as error:

@@ -144,7 +144,7 @@ def page_chooser(source: Source) -> Callable[[str], Entry | None]:
         host = host_of(url) if is_http(url) else ""
         if not any(is_in_domain(host, domain) for domain in domains):
             return None
-        return source.parser.entry_of(source, url)
+        return source.parser.entry_of(source, without_credentials(url))
 
     return entry
 

@@ -16,9 +16,11 @@ from flows.admin import erasure, maintenance
 from flows.admin.doctor import check_installation
 from flows.admin.erasure import ErasureRequest
 from flows.archive import ArchiveError, BucketUnreachable, open_store, read_record
+from flows.pipeline.restore import require_warehouse, start_new_warehouse
 from tests.e2e.project import Project, open_project
 from tests.scale import buckets
 from warehouse.care import snapshot
+from warehouse.errors import WarehouseLost
 
 PLACES = "SELECT archive_file, archive_offset, url FROM fetches WHERE archive_file IS NOT NULL"
 
@@ -88,7 +90,13 @@ def test_the_archive_of_the_bucket_is_parsed_again_and_verified(stored) -> None:
 def test_a_lost_warehouse_is_filled_from_the_bucket(stored) -> None:
     before = stored.rows("SELECT article_id, content_hash FROM articles ORDER BY ALL")
     fetches = stored.rows(f"{PLACES} AND status = 200 AND url LIKE '%ART-%' ORDER BY ALL")
-    stored.start_new_warehouse()
+    stored.settings.warehouse.path.unlink()
+    shutil.rmtree(stored.settings.archive.path, ignore_errors=True)
+    for snapshot_file in stored.folder.rglob("*.read*.duckdb"):
+        snapshot_file.unlink()
+    with pytest.raises(WarehouseLost):
+        require_warehouse(stored.settings)
+    start_new_warehouse(stored.settings)
 
     report = stored.fill("ofweek", archive=stored.settings.archive.url)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from flows.archive import warc_range
 from flows.archive.errors import ArchiveError
 from flows.archive.warc_range import WarcRange, require_member_each
 from tests import ccnews
@@ -134,3 +135,19 @@ def test_a_file_of_another_form_is_refused(data) -> None:
     with pytest.raises(ArchiveError, match="recompress"):
         require_member_each(io.BytesIO(data), "x.warc.gz")
     require_member_each(io.BytesIO(ccnews.warcinfo() + OTHER), "y.warc.gz")
+
+
+def test_a_record_that_is_too_large_is_left_out(monkeypatch) -> None:
+    monkeypatch.setattr(warc_range, "MAX_RECORD_BYTES", 3_000)
+    urls, found = read(ccnews.warcinfo() + page("/large") + page("/large-too") + OTHER)
+
+    assert urls == []
+    assert found.counts["too_large"] == 2
+    assert found.counts["damaged"] == 0
+
+
+def test_credentials_in_an_address_are_left_out() -> None:
+    data = ccnews.record(f"https://user:hunter2@{ccnews.SITE}/a", ccnews.http(ccnews.article(1)))
+    found = WarcRange(io.BytesIO(data), 0, len(data), wants=lambda _url: True)
+
+    assert [one.response.url for one in found.pages()] == [f"{SITE}/a"]
