@@ -33,6 +33,7 @@ _MAX_HEAD_BYTES = 1 << 16
 MAX_RECORD_BYTES = 64 << 20
 """A larger record is not read."""
 
+_CUT = "the file ends in it"
 _TOO_LARGE = f"it has more than {MAX_RECORD_BYTES} bytes"
 
 Fields = dict[bytes, bytes]
@@ -64,6 +65,7 @@ class WarcRange:
         counts: How many records there were (``records``), and why some are no pages.
         problems: One message for each damaged place of the file.
         unusable: One message for each wanted page that cannot be used.
+        is_cut: The file ends inside a record, as while it is still downloaded.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class WarcRange:
         self.counts: Counter[str] = Counter()
         self.problems: list[str] = []
         self.unusable: list[str] = []
+        self.is_cut = False
 
     def pages(self) -> Iterator[RangeResponse]:
         """Yield the wanted pages in their order; one is in memory at a time."""
@@ -168,6 +171,7 @@ class WarcRange:
 
     def _damage(self, at: int, text: str) -> None:
         self.counts["damaged"] += 1
+        self.is_cut |= text.endswith(_CUT)
         self.problems.append(f"the record at {self._start + at}: {text}")
 
     def _head(self, at: int) -> tuple[Fields, int]:
@@ -182,7 +186,9 @@ class WarcRange:
         place = at + _PROBE_BYTES
         while (end := plain.find(_END)) < 0:
             piece = self._bytes(place, place + _PROBE_BYTES)
-            if not piece or inflater.eof or len(plain) > _MAX_HEAD_BYTES:
+            if not piece and not inflater.eof:
+                raise ValueError(_CUT)
+            if inflater.eof or len(plain) > _MAX_HEAD_BYTES:
                 break
             plain += inflater.decompress(piece)
             place += len(piece)
@@ -204,7 +210,7 @@ class WarcRange:
         while not inflater.eof:
             piece = self._bytes(place, place + _PIECE_BYTES)
             if not piece:
-                return b"", place, "the file ends in it"
+                return b"", place, _CUT
             try:
                 parts.append(inflater.decompress(piece, MAX_RECORD_BYTES - size + 1))
             except zlib.error as error:

@@ -70,6 +70,7 @@ class RangeResult:
         counts: Its records, and why most of them are no pages of the source.
         problems: One message for each damaged place.
         unusable: One message for each page of the source that cannot be used.
+        is_cut: The file ends inside a record; the next import reads the range again.
     """
 
     observations: list[Observation] = field(default_factory=list)
@@ -78,6 +79,7 @@ class RangeResult:
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     unusable: list[str] = field(default_factory=list)
+    is_cut: bool = False
 
 
 # --- plan ------------------------------------------------------------------------------
@@ -174,6 +176,7 @@ def parse_range(order: RangeOrder) -> RangeResult:
     result.counts += found.counts
     result.problems += found.problems
     result.unusable += found.unusable
+    result.is_cut = found.is_cut
     return result
 
 
@@ -237,7 +240,7 @@ def read_warc(job: BackfillContext, chunk: Chunk) -> None:
     _count(job, _order(job, chunk), result)
     batch = Batch()
     batch.observations, batch.failures = result.observations, result.failures
-    job.plan.finish(chunk, DONE)
+    job.plan.finish(chunk, INCOMPLETE if result.is_cut else DONE)
     job.load(batch)
 
 

@@ -15,7 +15,14 @@ from typing import Any
 
 import pytest
 
-from flows.archive import ArchiveError, BucketStore, BucketUnreachable, open_store, read_record
+from flows.archive import (
+    ArchiveError,
+    BucketStore,
+    BucketUnreachable,
+    bucket,
+    open_store,
+    read_record,
+)
 from flows.archive.bucket import MAX_ATTEMPTS, Bucket, RangeStream, matching_objects
 from flows.archive.join import join_files
 from flows.archive.redact import redact_record
@@ -208,6 +215,21 @@ def test_a_bucket_that_cannot_be_reached_is_named_without_a_secret(store, monkey
     assert buckets.ENVIRONMENT["AWS_SECRET_ACCESS_KEY"] not in str(failure.value)
 
 
+def test_a_store_that_answers_too_slowly_is_given_up(store, faults, monkeypatch) -> None:
+    write(store)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    monkeypatch.setattr(bucket, "READ_SECONDS", 0.2)
+    bucket._client.cache_clear()
+    faults.seconds = 0.6
+
+    with pytest.raises(BucketUnreachable, match="ReadTimeoutError"):
+        store.upload_closed()
+
+    assert store.waiting().files == 1
+    faults.reset()
+    bucket._client.cache_clear()
+
+
 def test_a_redaction_leaves_no_older_version(store, objects) -> None:
     objects.put_bucket_versioning(
         Bucket=objects.bucket, VersioningConfiguration={"Status": "Enabled"}
@@ -330,9 +352,9 @@ def test_ranges_give_the_bytes_of_the_object(store, objects, faults) -> None:
 def test_patterns_and_prefixes_name_objects(store, objects) -> None:
     for name in ("a/1.warc.gz", "a/2.warc.gz", "a/note.txt", "b/3.warc.gz"):
         objects.put_object(Bucket=objects.bucket, Key=name, Body=b"x")
-    bucket = f"s3://{objects.bucket}"
+    address = f"s3://{objects.bucket}"
 
-    found = [[key.removeprefix(f"{bucket}/") for key, _ in matching_objects(f"{bucket}/{one}")]
+    found = [[key.removeprefix(f"{address}/") for key, _ in matching_objects(f"{address}/{one}")]
              for one in ("a/", "*.warc.gz", "a/2.warc.gz", "a/[13].warc.gz", "a/9.warc.gz")]  # fmt: skip
 
     assert found == [

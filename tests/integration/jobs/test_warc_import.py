@@ -186,13 +186,19 @@ def test_what_is_added_to_a_file_is_read_and_what_is_damaged_is_named(
     file.write_bytes(data)
     project.run(file)
     more = ccnews.record(f"https://{ccnews.SITE}/new", ccnews.http(ccnews.article(999)))
-    file.write_bytes(data + more + more[:300])
+    last = ccnews.record(f"https://{ccnews.SITE}/last", ccnews.http(ccnews.article(998)))
+    file.write_bytes(data + more + last[:300])
 
     report = project.run(file)
 
     assert (report.exit_code, report.totals()["new"], report.totals()["failed"]) == (3, 1, 1)
     assert str(file) in report.errors[0]
     assert report.as_json()["sources"][0]["records"]["damaged"] == 1
+
+    assert project.run(file).exit_code == 3  # it stays so
+    file.write_bytes(data + more + last)
+    report = project.run(file)
+    assert (report.exit_code, report.totals()["new"], report.totals()["failed"]) == (0, 1, 0)
 
 
 def test_a_dry_run_stores_nothing(project, news) -> None:
