@@ -23,6 +23,8 @@ import textwrap
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.bench.extraction_bodies import BODIES
+from tests.bench.extraction_fields import FIELDS
 from tests.bench.extraction_rules import compare_rules
 
 VARIABLE = "EXTRACTION_CORPUS"
@@ -85,7 +87,7 @@ def main() -> int:
         return 0
     if options.by_publisher is not None:
         modules = set(filter(None, options.by_publisher.split(",")))
-        compare_rules(corpus, _folders(corpus, options.sets), modules)
+        compare_rules(corpus, _folders(corpus, options.sets), modules, (BODIES, FIELDS))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder, "manifest.jsonl")
