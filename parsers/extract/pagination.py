@@ -11,6 +11,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from urllib.parse import SplitResult, parse_qsl
 
@@ -220,6 +221,7 @@ def _own_number(url: str) -> int:
     return 0
 
 
+@lru_cache(maxsize=1000)  # several functions ask for the address of one page
 def _canonical(url: str) -> SplitResult | None:
     try:
         parts = url_parts(canonicalize(url))

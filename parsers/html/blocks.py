@@ -370,6 +370,7 @@ def _change_boxes(
 
 
 def _render_lines(block: Block, parts: list[str], text: TextBuilder) -> None:
+    add_text = text.add_text if block.name == "pre" else text.add_folded
     for number, line in enumerate(block.lines):
         if number:
             parts.append("<br>")
@@ -381,7 +382,7 @@ def _render_lines(block: Block, parts: list[str], text: TextBuilder) -> None:
             if run.image is not None:
                 parts.append(run.image.start)
             parts.append(escape(run.text, quote=False))
-            text.add_text(run.text)
+            add_text(run.text)
         _change_inline(around, (), parts)
 
 

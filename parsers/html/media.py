@@ -78,7 +78,7 @@ def image_url(tag: Tag | Node, base_url: str) -> str:
         while source.startswith(IMAGE_PROXIES):
             source = source.partition("?")[2]
         address = absolute(base_url, source) if source else ""
-        if is_http(address) and not _is_placeholder(address):
+        if address and is_http(address) and not _is_placeholder(address):
             return address
     return ""
 

@@ -126,12 +126,12 @@ def parse(source: Source, page: Page) -> Article:
     words = chosen.language or language_of(_language(source), read.root, read.declared, read.layout)
     body = None if chosen.body else _body(read, title)  # last, because it changes the tree
     text = chosen.body_text or (text_of(body) if body is not None else "")
-    text = text or max((block.text for block in read.layout.blocks), key=len, default="")
-    refuse_wrong_page(page, read.layout, read.declared, title.value or "", text)
+    longest = text or max((block.text for block in read.layout.blocks), key=len, default="")
+    refuse_wrong_page(page, read.layout, read.declared, title.value or "", longest)
     if chosen.missing:  # after that, because an error page has another layout, too
         raise chosen.missing
     attached = Extracted(page.entry.media if page.entry else (), "feed:attachments of the item")
-    if not chosen.body and (body is None or not text_of(body)):
+    if not chosen.body and not text:
         body, attached = _without_text(read, page, title.value or "", moment, attached)
     whole, rest = _joined(source, page, read, chosen.body or body, title.value or "")
     article = compose(

@@ -136,8 +136,11 @@ class TextBuilder:
         words = visible(words)
         if self._preformatted:
             self._preformatted_words(words)
-            return
-        folded = fold_spaces(words)
+        else:
+            self.add_folded(fold_spaces(words))
+
+    def add_folded(self, folded: str) -> None:
+        """Add visible text, outside ``pre``, in which each run of white space is one space."""
         if folded.startswith(" "):
             self._space = True
             folded = folded[1:]
