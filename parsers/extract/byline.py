@@ -39,8 +39,8 @@ _SLASHED = re.compile(rf"^(?P<names>{_NAMES})\s*[/／]\s*[\u4e00-\u9fff]{{3,12}}
 _ACCOUNT = re.compile(
     r"(?P<names>[^\s\d：:|｜]{2,14}?)(?<![报網网社台刊线端闻])\s+(?:19|20)\d\d[-/.年]\d\d?[-/.月]\d\d?日?\s+\d\d?:\d\d(?::\d\d)?$"
 )
-# The forms of a byline, and the longest line that each is looked for in.
-_FORMS = ((_LABELLED, 80), (_ORIGINAL, 400), (_SLASHED, 40), (_REPORTER, 40))
+# The longest lines that the forms of a Chinese byline are looked for in.
+_MAX_LABELLED, _MAX_ORIGINAL, _MAX_REPORTER = 80, 400, 40
 _SOURCE = re.compile(
     r"(?:文章|本文|信息|稿件|新闻)?(?:来源|來源|稿源|出处)(?:于|自)?\s*[:：]\s*(?P<name>[^\s|｜()（）\[\]【】,，。:：]{2,30}?)(?=[\s|｜()（）\[\]【】,，。]|$|作者|编辑|责任|时间|日期|发布|字号|点击|浏览|\d{4})"
 )
@@ -58,7 +58,7 @@ _STAFF = re.compile(
     re.I,
 )
 _ROLES = re.compile(
-    r"^(?:author|autor|writer|written|posted|von|by|text|words|former|senior|staff|editor|reporter|follow|view|read|more|see|all|profile|share|connect|marketing)\b|\bat\s|(?:writer|editor|reporter|engineer|correspondent|consultant|gardener|astrologer|redakteur\w*|redaktion)$",
+    r"^(?:author|autor|writer|written|posted|von|by|text|words|former|senior|staff|editor|reporter|follow|view|read|more|see|all|profile|share)\b|\bat\s|(?:writer|editor|reporter|correspondent|consultant|redakteur\w*|redaktion)$",
     re.I,
 )
 # Menus, buttons and a caption are between these lines and the text, on news sites; Chinese
@@ -227,13 +227,14 @@ def _chinese(page: Layout, box: Box | None) -> tuple[str, ...]:
         if before and before.box.tag == "h1" and (found := _ACCOUNT.match(text)):
             return (found["names"],)
         before = block
-        for form, longest in _FORMS:
-            if block.size > longest:
-                continue
-            found = form.search(text)
-            if found and (
-                names := _people(found["names"], is_labelled=form in (_LABELLED, _ORIGINAL))
-            ):
+        for form, longest, is_labelled in (
+            (_LABELLED, _MAX_LABELLED, True),
+            (_ORIGINAL, _MAX_ORIGINAL, True),
+            (_SLASHED, _MAX_REPORTER, False),
+            (_REPORTER, _MAX_REPORTER, False),
+        ):
+            found = form.search(text) if block.size <= longest else None
+            if found and (names := _people(found["names"], is_labelled=is_labelled)):
                 return names
     return ()
 
@@ -370,6 +371,8 @@ def _marked(page: Layout, box: Box | None) -> Iterator[str]:
         if not 2 <= len(words) <= _MAX_NAMES_SIZE[page.is_cjk] or (page.is_cjk and "【" in words):
             continue
         parts = [p for p in split_names(words) if not _ROLES.search(p)]
+        # Blogs print what a person does behind the name.
+        parts = list(itertools.takewhile(is_person, parts)) or parts
         if len(parts) <= _MAX_NAMES and clean_names(parts, set()):
             yield from parts
             return

@@ -77,11 +77,7 @@ def headline(
     if og:
         cut = _without_site(og, names)
         return Extracted(cut, og_how)
-    if (
-        len(unique) == 1
-        and fold(unique[0]) not in later
-        and not _is_site_heading(unique[0], declared.page_title)
-    ):
+    if len(unique) == 1 and fold(unique[0]) not in later:
         return Extracted(unique[0], "css:h1, the only one")
     if declared.page_title:
         return Extracted(
@@ -123,11 +119,6 @@ def _is_confirmed(words: str, titles: list[str]) -> bool:
 def _is_alike(heading: str, title: str) -> bool:
     mine, other = (set(_LONG_WORD.findall(words.casefold())) for words in (heading, title))
     return len(mine) >= 2 and len(mine & other) >= _SHARE_OF_TITLE * min(len(mine), len(other) or 1)
-
-
-def _is_site_heading(heading: str, title: str) -> bool:
-    words = fold(heading)
-    return bool(words) and fold(title).endswith(words) and fold(title) != words
 
 
 def _confirmed_line(page: Layout, box: Box | None, titles: list[str], names: frozenset[str]) -> str:

@@ -38,6 +38,7 @@ PARTICLES = frozenset(
         "la", "le", "van", "von", "der", "den", "zu", "al", "el", "bin", "ter",
     }
 )  # fmt: skip
+_IN_NAMES = str.maketrans("", "", " -'’.")
 _DATE = re.compile(
     r"\d{4}\s?[-/.年]\s?\d{1,2}|\d{1,2}[:：]\d{2}|\b(?:19|20)\d\d\b|编辑|責編|责编|校对|责任|编审"
     r"|^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?$"
@@ -53,7 +54,7 @@ def is_person(name: str) -> bool:
     return _CHINESE_NAME.fullmatch(name) is not None or (
         1 < len(words) <= _MAX_PERSON_WORDS
         and words[0].casefold() != "the"
-        and name.replace(" ", "").replace("-", "").replace("'", "").replace(".", "").isalpha()
+        and name.translate(_IN_NAMES).isalpha()
         and all(word[0].isupper() or word.casefold() in PARTICLES for word in words)
     )
 

@@ -39,9 +39,13 @@ _MODIFIED = (
     "date_modified", "updated", "updated-date", "updated_date", "updated_at", "updated_time", "revised",
 )  # fmt: skip
 _PUBLISHED_MARK = re.compile(r"publi|pubdate|entry-date|created", re.I)
-# Drupal names the box of a changed time "field--name-changed".
-_MODIFIED_MARK = re.compile(r"modif|updat|revis|last[-_]?edit|name-changed", re.I)
+# Drupal names the box of a changed time "field--name-changed". Blogs name the only time of a
+# page "updated", because a microformat asks for it.
+_CHANGED = re.compile(r"modif|revis|last[-_]?edit|name-changed", re.I)
+_MODIFIED_MARK = re.compile(rf"updat|{_CHANGED.pattern}", re.I)
 _SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(?:19|20)\d\d(?![\d/])")
+# 03/04/2026 and 03-04-2026.
+_AMBIGUOUS = re.compile(r"\d\s?[/-]\s?\d{1,2}\s?[/-]\s?\d{4}")
 _DAY_FIRST = re.compile(
     r"(?:bg|ca|cs|da|de|el|es|fi|fr|hr|id|it|nb|nl|no|pl|pt|ro|ru|sk|sl|sr|tr|uk|vi)\b"
     r"|en[-_](?:au|gb|ie|in|nz|za)\b",
@@ -79,7 +83,7 @@ _PUBLICATION = re.compile(
     re.I,
 )
 """A label of the time of publication; no part of it is in a label of a change."""
-# Baidu's platform prints 发布时间：10-08 12:00, and declares the same minute as dateUpdate.
+# Chinese platforms print 发布时间：10-08 12:00 without a year, and declare the minute as a change.
 _LABELLED_MINUTE = re.compile(
     r"(?:发布|發布|发表|發表)(?:时间|時間)?\s*[:：]?\s*(?:\d\d-)?(\d\d-\d\d)\s*(\d\d:\d\d)(?!\d)"
 )
@@ -107,7 +111,7 @@ def published(
     first_raw = ""
     times = _times(root)
     for raw, how in _candidates(times, declared, page, box, url):
-        day_first = _is_day_first(root, page) if _SLASHED.search(raw) else None
+        day_first = _is_day_first(root, page) if _AMBIGUOUS.search(raw) else None
         moment = moment_of(raw, zone, how, day_first)
         first_raw = first_raw or raw
         if moment.at is None:
@@ -150,9 +154,9 @@ def updated(
 ) -> Moment | None:
     """Return the time of the last change that the page declares, marks or prints."""
     for raw, how in _changes(root, declared, page, box):
-        moment = parse_time(raw, zone, how, day_first=_is_day_first(root, page))
+        day_first = _is_day_first(root, page) if _AMBIGUOUS.search(raw) else None
+        moment = parse_time(raw, zone, how, day_first=day_first)
         if moment.at is None and (found := find_time_text(raw)):
-            day_first = _is_day_first(root, page)
             moment = replace(parse_time(found, zone, how, day_first=day_first), raw=raw)
         if moment.at is not None:
             return moment
@@ -253,9 +257,9 @@ def _candidates(
         raw, how = declared.meta(name)
         if raw:
             yield raw, how
-    raw, how = declared.meta("dateupdate")
-    if raw and any(_repeats_minute(line, raw) for line in _lines(page, box)):
-        yield raw, f"{how}, which a line repeats as the publication"
+    for raw, how in (declared.text("dateModified"), declared.meta(*_MODIFIED)):
+        if raw and any(_repeats_minute(line, raw) for line in _lines(page, box)):
+            yield raw, f"{how}, which a line repeats as the publication"
     if not declared.article:
         # Plugins of blogs describe a page without an article by its WebPage.
         for raw in texts(declared.web_page.get("datePublished")):
@@ -352,8 +356,13 @@ def _opening_end(page: Layout, start: int, end: int) -> int:
 
 
 def _with_label(page: Layout, place: int) -> str:
-    """Return a line with the label of a change that is in a box of its own before it."""
+    """Return a line with the label of a change: in a box before it, or a class name around it."""
     line = page.blocks[place].text
+    if any(
+        node.tag == "time" and _CHANGED.search(_names_of(node))
+        for node, _ in page.blocks[place].runs
+    ):
+        return f"updated {line}"
     label = page.blocks[place - 1].text if place else ""
     if len(label) > _MAX_LABEL or any(map(str.isdigit, label)) or not CHANGE.search(label):
         return line

@@ -263,6 +263,8 @@ def test_title(head: str, title: str):
         ("", "<span class='author'><a href='/ida'>Ida Sample</a></span>", ("Ida Sample",)),
         ("", "<div class='authors'><img src='/i.jpg'> Ida Sample</div>", ("Ida Sample",)),
         ("", "<h4 class='author'>vom Hafenblogger</h4>", ("Hafenblogger",)),
+        ("", "<div class='author'><b>Ida Sample</b><i>Pilot</i><i>Diver of wrecks</i></div>", ("Ida Sample",)),
+        ("", "<div class='author'><b>Ida Sample</b><b>Bo O’Sample</b><i>marine engineer</i></div>", ("Ida Sample", "Bo O’Sample")),
         ("", "<p class='byline'><b itemprop='name'>Ida Sample</b> and <b itemprop='name'>Bo Sample</b></p>", ("Ida Sample", "Bo Sample")),
         ("", "<p class='byline'>Ida Sample, RN, BSN</p>", ("Ida Sample",)),
         (ld(author="Ida Sample (IS)"), "", ("Ida Sample",)),

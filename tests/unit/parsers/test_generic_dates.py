@@ -22,6 +22,7 @@ PAGE = {"@graph": [{"@type": "WebPage", "datePublished": "2024-05-02T10:00:00Z"}
         ('<meta name="w-published-date" content="2024-05-02">', "", ("2024-05-02T00:00:00", "day", "none")),
         ('<meta itemprop="dateUpdate" content="2024-05-02 12:00:57">', "<p>发布时间：05-0212:00</p>", ("2024-05-02T12:00:57", "second", "none")),
         ('<meta itemprop="dateUpdate" content="2024-05-02 12:00:57">', "<p>发布时间：05-0112:00</p>", (None, "unknown", "none")),
+        (ld(dateModified="2024-05-02 12:00"), "<p>发布时间：05-02 12:00</p>", ("2024-05-02T12:00:00", "minute", "none")),
         ("", "<p>2024-05-02 23:50</p>", ("2024-05-02T23:50:00", "minute", "none")),
         ("", "<p>May 2, 2024</p>", ("2024-05-02T00:00:00", "day", "none")),
         ("", "<p>2. Mai 2024</p>", ("2024-05-02T00:00:00", "day", "none")),
@@ -60,6 +61,7 @@ CHANGED = "2024-05-03T10:00:00+02:00"
         ("", "<p>编辑于 2024-05-03 08:00:00 UTC</p>"),
         ("", f"<p>Updated: <time datetime='{CHANGED}'>3 May</time></p>"),
         ("", f"<p class='field--name-changed'><time datetime='{CHANGED}'>3 May</time></p>"),
+        ("", f"<p class='field--name-changed'><time datetime='{CHANGED}'>May 3, 2024</time></p>"),
         ("", f"<p><b>更新于</b> <span><time datetime='{CHANGED}'>5月3日</time></span></p>"),
     ],
 )
