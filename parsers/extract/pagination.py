@@ -57,11 +57,12 @@ _MAX_WORDS = 60
 _COMMENTS = re.compile(r"comment|disqus|kommentar|respond", re.IGNORECASE)
 
 
-def next_page(pages: Sequence[Page]) -> str | None:
+def next_page(pages: Sequence[Page], links: Iterable[str] | None = None) -> str | None:
     """Return the URL of the page after the last one; ``None`` when none is linked.
 
     Args:
         pages: The pages of the article so far, in order.
+        links: The addresses of the links of a page that is alone, if it is in a tree already.
     """
     known, first = article_addresses(pages[0]), pages[0].final_url or pages[0].url
     last = page_number(pages[-1].url, known) or page_number(pages[-1].final_url, known)
@@ -69,7 +70,10 @@ def next_page(pages: Sequence[Page]) -> str | None:
     place = (last or _own_number(first) or len(pages)) + 1
     for page in reversed(pages):  # a last page may link only the one before
         own = page.final_url or page.url
-        if _may_link(page.text, own, known, wanted) and (url := _link(page, known, wanted, place)):
+        found = links_in(page.text) if links is None or len(pages) > 1 else links
+        if _may_link(found, page.text, own, known, wanted) and (
+            url := _link(page, known, wanted, place)
+        ):
             return url
     return None
 
@@ -93,18 +97,28 @@ def page_number(url: str, addresses: Iterable[SplitResult]) -> int | None:
     return next((number for number in found if number is not None), None)
 
 
-def _may_link(text: str, own: str, addresses: Sequence[SplitResult], wanted: set[int]) -> bool:
-    """Return whether some link has such an address; this is much faster than a tree."""
+def links_in(text: str) -> Iterator[str]:
+    """Yield the addresses of the links in a page; this is much faster than a tree."""
+    # A pattern that begins with one literal is several times as fast.
+    for quoted, single, bare in (_HREF_IN_CAPITALS if "HREF" in text else _HREF).findall(text):
+        yield html.unescape(quoted or single or bare)
+
+
+def _may_link(
+    links: Iterable[str],
+    text: str,
+    own: str,
+    addresses: Sequence[SplitResult],
+    wanted: set[int],
+) -> bool:
+    """Return whether some link may have such an address."""
     names = [_file_name(address) for address in addresses]
     has_number = False
-    # A pattern that begins with one literal is several times as fast.
-    links = (_HREF_IN_CAPITALS if "HREF" in text else _HREF).findall(text)
-    for quoted, single, bare in islice(links, _MAX_LINKS):
-        href = quoted or single or bare
+    for href in islice(links, _MAX_LINKS):
         if href.startswith(("/", "http")) and not any(name in href for name in names):
             continue  # a whole path of another article; resolving each is what takes long
         if any(int(one or other) in wanted for one, other in _NUMBERED.findall(href)):
-            url = absolute(own, html.unescape(href.strip()))
+            url = absolute(own, href.strip())
             if _numbers(url, addresses) & wanted:
                 return True
             has_number = True

@@ -71,6 +71,7 @@ class _Read:
 
     Attributes:
         base: The base of its links.
+        links: Their addresses, of the whole page.
         delivered: Characters of the part that the page declares to be behind its paywall.
     """
 
@@ -80,6 +81,7 @@ class _Read:
     box: Box | None
     address: CanonicalUrl
     base: str
+    links: tuple[str, ...]
     host: Host
     delivered: int
 
@@ -211,6 +213,7 @@ def _take_apart(page: Page) -> _Read:
             found=page.text[:80],
         )
     declared = read_structured(root)
+    links = tuple(node.get("href") or "" for node in root.iter("link", "a"))
     remove_offers(root, declared)
     own = page.final_url or page.url
     base = absolute(own, declared.base)
@@ -225,6 +228,7 @@ def _take_apart(page: Page) -> _Read:
         box=best_box(blocks, host.bodies),
         address=address,
         base=base,
+        links=links,
         host=host,
         delivered=size_behind_wall(root, declared),
     )
@@ -307,7 +311,7 @@ def _joined(
 ) -> tuple[Node | Tag | str, _Following]:
     """Return the body of all pages, and what is known of the following ones."""
     first = body if isinstance(body, etree._Element) else None
-    rest = _following(source, page, title, first)
+    rest = _following(source, page, title, first, read.links)
     if not rest.bodies:
         whole = body if isinstance(body, Tag | str) else ""
         return (whole if first is None else node_of(first)), rest
@@ -317,7 +321,13 @@ def _joined(
     return node_of(join_bodies([first, *rest.bodies], bases, title)), rest
 
 
-def _following(source: Source, page: Page, title: str, body: etree._Element | None) -> _Following:
+def _following(
+    source: Source,
+    page: Page,
+    title: str,
+    body: etree._Element | None,
+    links: tuple[str, ...] = (),
+) -> _Following:
     """Take the following pages apart, up to the first one that does not continue the article."""
     reads: list[_Read] = []
     bodies: list[etree._Element] = []
@@ -331,7 +341,7 @@ def _following(source: Source, page: Page, title: str, body: etree._Element | No
             return _Following(pages=tuple(reads), bodies=tuple(bodies), is_end=True)
         reads.append(read)
         bodies.append(found)
-    end, url = "", next_page((page, *page.next_pages))
+    end, url = "", next_page((page, *page.next_pages), links)
     if url and len(page.next_pages) + 1 >= MAX_PAGES:
         end = f"the article has more than {MAX_PAGES} pages"
     elif url:
