@@ -24,9 +24,12 @@ from parsers.text.people import author_names
 _ROLE = r"(?:(?:本报|本网|本社|本刊|特约|实习|见习|首席|驻\S{1,8}?|全媒体|融媒体|新华社|[\u4e00-\u9fff]{2,8}?(?:报|网|社|新闻|客户端|台))?(?:记者|記者|通讯员|特派员|撰稿人?|评论员))"
 _NAME = r"[\u4e00-\u9fff·]{2,4}"
 _NAMES = rf"{_NAME}(?:[ \u3000、，,/]+{_NAME}){{0,4}}"
+# Words of a sentence that begins like the byline of a reporter: 记者获悉, 记者从.
 _NOT_NAMES = re.compile(
     r"获悉|了解|从|在|报道|采访|今|昨|日|表示|来源|编辑|摄影|发自|走访|注意到|发现|查询|致电|联系|手记|调查|观察|整理|综合|近期|电|讯|图|文|梳理|核实|直击|探访|团队|站|会|整合|编译|转"
 )
+# The bylines of Chinese news sites: 文/张三 with a source or a time behind it; 原创 and the name
+# on WeChat; 本报记者 张三; 张三/示例日报 on pages of Taiwan.
 _LABELLED = re.compile(
     r"(?:作者|撰文|撰稿|采写|文/图|图/文|(?:^|[\s|｜)）】])(?:文字?|记者|記者))\s*[:：/／丨|｜]\s*"
     rf"(?P<names>{_NAMES}(?=[\s)）】|｜/／,，。]|$|来源|编辑|责|校|时间|日期|发布|\d)|[^\s|｜:：/／()（）\[\]【】,，。]{{2,16}}?(?=[\s)）】|｜]|$|来源|编辑|责任|时间|日期|发布))"
@@ -44,10 +47,12 @@ _MAX_LABELLED, _MAX_ORIGINAL, _MAX_REPORTER = 80, 400, 40
 _SOURCE = re.compile(
     r"(?:文章|本文|信息|稿件|新闻)?(?:来源|來源|稿源|出处)(?:于|自)?\s*[:：]\s*(?P<name>[^\s|｜()（）\[\]【】,，。:：]{2,30}?)(?=[\s|｜()（）\[\]【】,，。]|$|作者|编辑|责任|时间|日期|发布|字号|点击|浏览|\d{4})"
 )
+# Bylines of news sites and blogs in European languages, with a date or a place behind them.
 _BY = re.compile(
     r"^(?:(?:written |posted |story |reported )?by|von|par|por|di|af|av|door|autor(?:ka)?\s*:|(?:author|contributor)s?\s*:|автор\s*:|текст\s*:|συντάκτης\s*:|written by|text\s*:)\s+(?P<names>[^\d|•·]{3,90}?)(?:\s*[|•·–—].*|,?\s+\d.*)?$",
     re.I,
 )
+# Blogs print "By" and the name in boxes of their own.
 _LABEL = re.compile(
     r"(?:(?:written |posted |reported |words |story )?by|von|par|por|di|authors?|autor(?:in|en)?|auteur|автор|contributors?|συντάκτης)\s*:?",
     re.I,
@@ -57,6 +62,7 @@ _STAFF = re.compile(
     r"\b(?:staff|team|desk|newsroom|redaktion|rédaction|redacción|redazione|editors|editorial)\b|\.(?:com|net|org|de|fr|ru|co\.uk)$",
     re.I,
 )
+# What blogs and magazines print beside the name in the element of the author: roles and buttons.
 _ROLES = re.compile(
     r"^(?:author|autor|writer|written|posted|von|by|text|words|former|senior|staff|editor|reporter|follow|view|read|more|see|all|profile|share)\b|\bat\s|(?:writer|editor|reporter|correspondent|consultant|redakteur\w*|redaktion)$",
     re.I,
@@ -77,6 +83,7 @@ _LABELS = re.compile(
     r"\b(?:news|press|images?|issue|latest|next|reviewed|tools?|print|copy|link|comments?|article|story|save|listen|video|photos?|home|blog|email)\b",
     re.I,
 )
+# A byline and a date in one line.
 _BEHIND_NAME = re.compile(r"\s+(?:on|am|le|el|il|published|updated|posted)\s+|\s[|•·–—-]\s|\s\(")
 _BY_LABEL = re.compile(
     r"\b(?:by|von|par|por|da|di|av|af|door|author|auteur|autor\w*|автор\w*)\b|作者", re.I
@@ -86,6 +93,7 @@ _AUTHOR_METAS = (
     "dc.creator", "dcterms.creator", "dc.contributor.author", "cxenseparse:author",
     "twitter:data1", "citation_author",
 )  # fmt: skip
+# Names of the element of an author on blogs and news sites, and of what is around it.
 _CLASS = re.compile(
     r"(?:\b|_)(?:author|byline|writer|creator|zuozhe|posted-by|contributor)|author[-_]?name|byline",
     re.I,

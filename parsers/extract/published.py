@@ -38,6 +38,7 @@ _MODIFIED = (
     "last-modified", "lastmod", "weibo: article:update_at", "article.updated", "dateupdate", "dateupdated",
     "date_modified", "updated", "updated-date", "updated_date", "updated_at", "updated_time", "revised",
 )  # fmt: skip
+# Class names of a time on blogs: "entry-date published", "created".
 _PUBLISHED_MARK = re.compile(r"publi|pubdate|entry-date|created", re.I)
 # Drupal names the box of a changed time "field--name-changed". Blogs name the only time of a
 # page "updated", because a microformat asks for it.
@@ -52,6 +53,7 @@ _DAY_FIRST = re.compile(
     re.I,
 )
 """Languages that write 03/04/2026 with the day first. Templates declare ``en-US`` by default."""
+# Addresses of blogs and portals: /2024/05/02/, /20240502/, /t20240502_1.html.
 _IN_URL = re.compile(
     r"/((?:19|20)\d\d)[-/_]?([01]\d)[-/_]?([0-3]\d)(?=[/_-]|\.|$|t)|/((?:19|20)\d\d)/(\d{1,2})/(\d{1,2})/|/t?((?:19|20)\d\d)([01]\d)([0-3]\d)_"
 )
@@ -65,6 +67,7 @@ _MAX_LINE, _MAX_LINE_BEHIND = 160, 120
 _MAX_LINES_BEFORE = 30
 # Rows of keywords and buttons stand before the date at the end of Chinese and German pages.
 _MAX_LINES_BEHIND = 16
+# Lists of other articles mark their times, too.
 _MAX_MARKED, _MAX_TIMES = 3, 40
 _OPENING_SENTENCES = 3
 _DATE_SHARE = 2 / 3
@@ -73,6 +76,7 @@ _OFFSETS = (timedelta(hours=-12), timedelta(hours=14))
 _SAME_DAY = timedelta(days=1) + _OFFSETS[1]
 # JSON-LD and the time element of one page differ by the seconds of saving it.
 _SAME_TIME = timedelta(minutes=1)
+# Labels of a line behind the text, on blogs, German sites and Chinese portals.
 _LABEL = re.compile(
     r"publi|post(?:ed)?\b|written|gespeichert|veröffentlicht|erstellt|\bstand\b|verfasst|geschrieben|publicado|опубликован"
     r"|dodano|utworzono|发布|發布|发表|發佈|时间|時間|日期|作者|来源|來源|编辑",

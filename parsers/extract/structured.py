@@ -14,9 +14,10 @@ from lxml import etree
 from parsers.extract.tree import fold, text_of
 
 _ARTICLE = re.compile(r"(?:Article|Posting|Report|Review|Recipe|HowTo)$|^(?:schema:)?NewsItem$")
-_MAX_NODES = 4000
+# Lists of products and comments in JSON-LD are longer than any description of an article.
+_MAX_NODES, _MAX_SCRIPT = 4000, 3_000_000
+# A shorter title of the page may be a word of any headline.
 _MIN_TITLE = 8
-_MAX_SCRIPT = 3_000_000
 _TRAILING = re.compile(r",\s*([}\]])")
 _WRAPPED = re.compile(r"^\s*(?:<!--|//\s*<!\[CDATA\[|/\*.*?\*/)|(?:-->|//\s*\]\]>)\s*;?\s*$")
 

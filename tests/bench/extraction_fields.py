@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from parsers import registry
 from parsers.extract import byline, credits, metadata, names, published, structured
+from parsers.extract.tree import text_of
 from parsers.model import Moment
 from parsers.sources import generic
 from parsers.text import dates, people
@@ -46,7 +47,7 @@ _FUNCTIONS = (
     Rule("metadata", "_without_names", lambda title, *_: title),
     Rule("metadata", "_without_site", lambda title, *_: title),
     Rule("metadata", "_is_site", lambda words, found: words in found),
-    Rule("metadata", "_heading", lambda node, _parts: metadata.text_of(node)),
+    Rule("metadata", "_heading", lambda node, _parts: text_of(node)),
     Rule("published", "_on_printed_day", lambda moment, *_: moment),
     Rule("published", "_label_of", lambda *_: ""),
     Rule("published", "_is_day_first", lambda *_: None),
@@ -75,9 +76,9 @@ def _rules() -> Iterator[Rule]:
                     yield Rule(module, name, less, part)
             elif isinstance(value, tuple | frozenset) and _is_list_of_rules(value):
                 for number, one in enumerate(value):
-                    less = type(value)(each for each in value if each is not one)
+                    others = type(value)(each for each in value if each is not one)
                     part = one if isinstance(one, str) else str(number)
-                    yield Rule(module, name, less, part)
+                    yield Rule(module, name, others, part)
 
 
 def _is_list_of_rules(value: tuple[object, ...] | frozenset[object]) -> bool:
