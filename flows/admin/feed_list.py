@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flows.addresses import check_url
-from flows.admin.append_sections import append_sections
+from flows.admin.append_sections import add_lines
 from flows.admin.new_config import quoted, slug_of
 from flows.admin.opml import Subscription, read_opml, write_opml
 from flows.errors import ConfigurationError
@@ -67,7 +67,7 @@ class FeedListImport:
         configured: Feeds that were sources before.
         duplicates: Further items with the address of another one of the list.
         invalid: Items whose address cannot be fetched.
-        sections: The text that was appended.
+        lines: The text that was added.
         file: The configuration; ``None`` when nothing was written.
     """
 
@@ -75,7 +75,7 @@ class FeedListImport:
     configured: tuple[ListedFeed, ...]
     duplicates: tuple[ListedFeed, ...]
     invalid: tuple[ListedFeed, ...]
-    sections: str
+    lines: str
     file: Path | None
     notes: tuple[str, ...] = ()
 
@@ -113,13 +113,13 @@ class FeedListImport:
         if len(self.invalid) > _MAX_SHOWN:
             lines.append(f"! and {len(self.invalid) - _MAX_SHOWN} more; --json lists all")
         lines += [f"note: {one}" for one in self.notes]
-        if not self.file and self.sections:
-            lines.append(self.sections.rstrip("\n"))
+        if not self.file and self.lines:
+            lines.append(f"[sources]\n{self.lines}".rstrip("\n"))
         return "\n".join(lines)
 
 
 def import_feeds(settings: Settings, file: Path, data: bytes, *, dry_run: bool) -> FeedListImport:
-    """Append a section for each feed of an OPML document that is no source yet.
+    """Add a line for each feed of an OPML document that is no source yet.
 
     A folder becomes a category. An address at an RSSHub instance becomes a route, if
     ``[rsshub]`` has an instance. The same list gives the same names in any order.
@@ -150,15 +150,15 @@ def import_feeds(settings: Settings, file: Path, data: bytes, *, dry_run: bool) 
         else:
             new[key] = (one, route or url)
     slugs = _slugs({key: one for key, (one, _) in new.items()}, settings.sources)
-    sections = "".join(_section(slugs[key], one, where) for key, (one, where) in new.items())
-    writes = bool(sections) and not dry_run
-    notes = append_sections(file, sections, slugs.values()) if writes else []
+    lines = "".join(_line(slugs[key], one, where) for key, (one, where) in new.items())
+    writes = bool(lines) and not dry_run
+    notes = add_lines(file, lines, slugs.values()) if writes else []
     return FeedListImport(
         added=tuple(
             ListedFeed(subscription=one, source=slugs[key]) for key, (one, _) in new.items()
         ),
         **{name: tuple(found) for name, found in groups.items()},
-        sections=sections,
+        lines=lines,
         file=file.absolute() if writes else None,
         notes=tuple(notes),
     )
@@ -279,19 +279,18 @@ def _slug(text: str) -> str:
     return re.sub("[^a-z0-9]+", "_", latin).strip("_")[:_SLUG_LENGTH].strip("_")
 
 
-def _section(slug: str, one: Subscription, where: str) -> str:
-    title = single_line(one.title)[:100]
-    head = f"\n# {title}\n" if title else "\n"
+def _line(slug: str, one: Subscription, where: str) -> str:
+    """The source of a feed: ``name = { ... }  # title``."""
     is_route = where.startswith("/")
-    own = (
+    values = (
         [f"route = {quoted(where)}"] if is_route else ['parser = "feed"', f"url = {quoted(where)}"]
     )
-    lines = [f"[sources.{slug}]", *own]
     if one.folders:
-        lines.append(f"categories = {_list(one.folders)}")
+        values.append(f"categories = {_list(one.folders)}")
     if one.language:
-        lines.append(f"language = {quoted(one.language)}")
-    return head + "\n".join(lines) + "\n"
+        values.append(f"language = {quoted(one.language)}")
+    title = single_line(one.title)[:100]
+    return f"{slug} = {{ {', '.join(values)} }}" + (f"  # {title}\n" if title else "\n")
 
 
 def _list(names: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from flows.text import pluralize
     epilog="Example: copydesk sources import feeds.opml --dry-run",
 )
 @click.argument("opml", type=click.File("rb"), metavar="FILE")
-@click.option("--dry-run", is_flag=True, help="Show the sections, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the lines, and write nothing.")
 @with_global_options
 @click.pass_obj
 def import_list(console: Console, opml: BinaryIO, *, dry_run: bool) -> int:

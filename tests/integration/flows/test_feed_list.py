@@ -100,10 +100,51 @@ def test_second_import_adds_nothing(command, tmp_path):
     assert (tmp_path / "copydesk.toml").read_text(encoding="utf-8") == text
 
 
-def test_dry_run_shows_sections_and_writes_nothing(command, tmp_path):
+TABLE = """\
+[sources]  # one line a feed
+known = { parser = "feed", url = "https://known.example/rss" }
+
+[sources.later]
+parser = "feed"
+url = "https://later.example/rss"
+"""
+
+
+@pytest.mark.parametrize(
+    "config",
+    ["", TABLE, TABLE.split("\n\n", 1)[0], "[sources.x]\nparser = 'generic'\n", "[sources]"],
+)
+def test_each_feed_is_one_line_of_one_table_and_a_route_needs_nothing_else(
+    command, tmp_path, config
+):
+    file, head = tmp_path / "copydesk.toml", '[rsshub]\ninstances = ["https://hub.example"]\n'
+    file.write_text(head + config, encoding="utf-8")
+    for route in ("sspai/index", "c/d"):
+        (tmp_path / "list.opml").write_text(
+            f'<opml version="2.0"><body><outline text="T" xmlUrl="rsshub://{route}"/></body></opml>',
+            encoding="utf-8",
+        )
+        assert command("import", tmp_path / "list.opml")[0] == 0
+
+    text = file.read_text("utf-8")
+    new = ['sspai_index = { route = "/sspai/index" }  # T', 'c_d = { route = "/c/d" }  # T']
+    kept = [line for line in text.splitlines() if line not in new]
+    assert [line for line in text.splitlines() if line in new] == new
+    assert [line for line in kept if line and line != "[sources]"] == [
+        line for line in (head + config).splitlines() if line and line != "[sources]"
+    ]
+    found = settings.load(file, {}).sources
+    assert {"sspai_index", "c_d", *tomllib.loads(config).get("sources", {})} == set(found)
+
+
+def test_dry_run_shows_lines_and_writes_nothing(command, tmp_path):
     _, out, _ = command("import", tmp_path / "list.opml", "--dry-run")
 
-    assert "[sources.harbour_gazette]" in out
+    lines = out[out.index("[sources]\n") :]
+    assert tomllib.loads(lines)["sources"]["untitled_example"] == {
+        "parser": "feed",
+        "url": "https://www.untitled.example/rss",
+    }
     assert (tmp_path / "copydesk.toml").read_text(encoding="utf-8") == CONFIG
 
 
