@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from typing import Any
 
-from bs4 import Tag
+from bs4 import BeautifulSoup, Tag
 
 from parsers.content_hash import content_hash
 from parsers.errors import IncompleteArticle
@@ -15,6 +16,8 @@ from parsers.media import distinct_media, markup_of, media_address
 from parsers.model import Article, CanonicalUrl, Extracted, Media, Moment, Page, Source
 from parsers.text.characters import visible
 from parsers.text.dates import unknown_time, without_future
+from parsers.text.plain import BESIDE_TEXT
+from parsers.text.urls import is_http
 
 _DERIVED = {
     "article_id": "source and source_article_id",
@@ -60,6 +63,7 @@ def compose(
     original_url: Extracted[str] | None = None,
     base_url: str = "",
     title_is_optional: bool = False,
+    takes_embed: bool = False,
 ) -> Article:
     """Build an Article: sanitize the body, derive the rest from it, add the provenance.
 
@@ -88,6 +92,8 @@ def compose(
         original_url: Where the article first appeared; ``None`` to take it from the body.
         base_url: The base of relative links in the body; the page's URL when empty.
         title_is_optional: The source may publish articles without a title.
+        takes_embed: A document that the body embeds is a video, if there is neither a text nor
+            other media. The body links it.
 
     Raises:
         IncompleteArticle: The id or a required title is empty, or there is neither a text nor
@@ -99,6 +105,9 @@ def compose(
     shown = _media(media, cleaned)
     if preview and preview.value and not cleaned.text and not shown.value:
         shown = Extracted((Media(kind="picture", url=preview.value),), preview.provenance)
+    if takes_embed and not cleaned.text and not shown.value and (embedded := _embedded(cleaned)):
+        shown = Extracted((Media(kind="video", url=embedded),), "body: embedded document")
+        cleaned = replace(cleaned, media=shown.value or ())
     found = {
         "id": article_id,
         "title": heading or title_is_optional,
@@ -175,6 +184,13 @@ def _media(
     origins = [given.provenance] if given and attached else []
     origins += [BODY_MEDIA] if cleaned.media else []
     return Extracted(found, "; ".join(origins) or "absent: neither the entry nor the body has any")
+
+
+def _embedded(cleaned: Cleaned) -> str:
+    """Return the address of the first document that a body embeds; empty if it embeds none."""
+    link = BeautifulSoup(cleaned.html, "html.parser").select_one(f"figure.{BESIDE_TEXT} > a[href]")
+    url = "" if link is None else str(link["href"])
+    return url if is_http(url) else ""
 
 
 def _with_all(media: tuple[Media, ...], cleaned: Cleaned) -> str:

@@ -124,6 +124,7 @@ def parse(source: Source, page: Page) -> Article:
         body=entry.content,
         media=attached_media(entry),
         preview=item_image(entry),
+        takes_embed=True,
         published=item_time(source, facts["published"], "feed", "publication"),
         updated=item_time(source, facts["updated"], "feed", "change"),
         publisher=_publisher(facts["publisher"]),

@@ -147,6 +147,7 @@ def parse(source: Source, page: Page) -> Article:
         body=entry.content,
         media=attached_media(entry),
         preview=item_image(entry),
+        takes_embed=True,
         published=_published(source, entry.facts["published"]),
         publisher=_publisher(source, authors),
         authors=names(authors, "feed:author", "the item names no author"),

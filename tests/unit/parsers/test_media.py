@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from html import escape
 
 import pytest
+from bs4 import BeautifulSoup
 
 from parsers import registry
 from parsers.content_hash import content_hash
@@ -220,6 +222,51 @@ def test_items_that_differ_in_their_picture_alone_are_different_articles():
 
     assert len({one.article_id for one in found}) == len(found) == 2
     assert len({one.content_hash for one in found}) == 2
+
+
+@pytest.mark.parametrize("title", ["<title>Gulls</title>", ""])
+def test_item_of_an_embedded_player_alone_is_an_article_that_links_it(title):
+    url = "https://player.example/show?a=1&b=2"
+    frame = f"&lt;iframe src='{url.replace('&', '&amp;amp;')}'&gt;&lt;/iframe&gt;"
+    (found,) = read(
+        f"<rss><channel><item>{title}{LINK}<description>{frame}</description></item></channel></rss>"
+    )
+
+    assert (found.text, found.media) == (None, (Media(kind="video", url=url),))
+    assert found.provenance["media"] == "body: embedded document"
+    assert [one["href"] for one in BeautifulSoup(found.body_html, "html.parser").select("a")] == [
+        url
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<iframe src='javascript:alert(1)'></iframe>",
+        "<iframe srcdoc='words'></iframe>",
+        "<iframe src='https://ad.doubleclick.net/x'></iframe>",
+        "<figure><figcaption><a href='https://quay.example/'></a></figcaption></figure>",
+    ],
+)
+def test_item_of_an_embed_without_an_address_is_incomplete(body):
+    item = f"<title>Gulls</title>{LINK}<description>{escape(body)}</description>"
+    feed = f"<rss><channel><item>{item}</item></channel></rss>"
+
+    found, errors = feeds_peers.articles(feed.encode(), "text/xml", URL)
+
+    assert (found, len(errors)) == ([], 1)
+
+
+def test_embedded_document_beside_a_text_or_a_known_player_is_no_video():
+    other = "&lt;iframe src='https://maps.example/harbour'&gt;&lt;/iframe&gt;"
+    for more, media in (
+        ("Words.", ()),
+        ("&lt;iframe src='https://vimeo.com/1'&gt;&lt;/iframe&gt;",
+         (Media(kind="video", url="https://vimeo.com/1"),)),
+    ):  # fmt: skip
+        item = f"<title>Gulls</title>{LINK}<description>{other}{more}</description>"
+        (found,) = read(f"<rss><channel><item>{item}</item></channel></rss>")
+        assert found.media == media
 
 
 def test_item_with_neither_text_nor_media_is_incomplete():
