@@ -30,6 +30,12 @@ from warehouse.location import Location
 _INTERRUPTED = "Query interrupted"
 _HELD = re.compile(r"Conflicting lock is held in (.*?)\(PID (\d+)\)")
 _GONE = re.compile(r"(?s)(?=.*\bducklake-[0-9a-f-]+\.parquet)(?=.*(No such file|Not Found|404))")
+_SERVER_LOST = re.compile(
+    "server closed the connection|terminating connection|no connection to the server|"
+    'SSL SYSCALL|SSL connection has been closed|Failed to execute query "ROLLBACK"'
+)
+_BUCKET = re.compile(r"\bHTTP (?:Error|GET|HEAD|PUT|POST|DELETE)\b")
+_STATUS = re.compile(r"\bHTTP (\d{3})\b")
 _FULL = ("No space left on device", "File too large", "Disk quota exceeded", "Could not write")
 _FORBIDDEN = (
     "Permission denied",
@@ -91,6 +97,11 @@ def translate_error(error: duckdb.Error, path: Location | str) -> WarehouseError
         return busy_error(path, int(holder[2]) if holder else None)
     if "Unable to connect to Postgres" in text:
         return unreachable_error(text)
+    if _SERVER_LOST.search(text):
+        return WarehouseUnreachable(
+            f"{path}: PostgreSQL closed the connection, as at a restart. The transaction was not "
+            "stored, earlier ones are complete: run the same command again"
+        )
     if "Existing DuckLake at metadata catalog" in text and "does not exist" in text:
         return missing_error(path)
     if "does not match existing data path" in text:
@@ -100,6 +111,8 @@ def translate_error(error: duckdb.Error, path: Location | str) -> WarehouseError
             f"{path}: the version that this statement reads was deleted meanwhile, by an erasure or "
             "after [retention] versions_hours: run the same command again"
         )
+    if _BUCKET.search(text):
+        return _bucket_error(path, text)
     if "Is a directory" in text:
         return _a_folder(path)
     if "sqlite_scanner" in text:
@@ -153,6 +166,16 @@ def unreachable_error(reason: str) -> WarehouseUnreachable:
     return WarehouseUnreachable(
         f"PostgreSQL: no connection ({reason}): check that the server runs, [warehouse] url, and "
         "the variables PGUSER and PGPASSWORD of this process. Stored batches are complete"
+    )
+
+
+def _bucket_error(path: Location | str, text: str) -> WarehouseUnreachable:
+    status = _STATUS.search(text)
+    answer = f"answered HTTP {status[1]}" if status else "gave no answer"
+    return WarehouseUnreachable(
+        f"{path}: the bucket of the lake {answer}: check that it can be reached, and the variables "
+        "AWS_ENDPOINT_URL, AWS_REGION and AWS_ACCESS_KEY_ID of this process. The transaction was "
+        "not stored, earlier ones are complete: run the same command again"
     )
 
 

@@ -6,7 +6,7 @@ WarehouseError
 ├── WarehouseTooNew       a newer copydesk or DuckDB wrote it
 ├── WarehouseTooOld       an earlier copydesk wrote it, and it is not upgraded here
 ├── MigrationChanged      an applied migration is not the one of this copydesk
-├── WarehouseUnreachable  the server of its catalog does not answer
+├── WarehouseUnreachable  the server of its catalog, or its bucket, does not answer
 ├── ExtensionMissing      this environment cannot open lakes
 ├── WarehouseMissing      there is no file, or it is not a warehouse
 │   └── WarehouseLost     files of a warehouse are there that is missing itself
@@ -64,7 +64,7 @@ class MigrationChanged(WarehouseError):
 
 
 class WarehouseUnreachable(WarehouseError):
-    """The server of a catalog does not answer, or refuses the user."""
+    """The server of a catalog, or a bucket, does not answer, or refuses the user."""
 
 
 class ExtensionMissing(WarehouseError):
