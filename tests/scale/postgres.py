@@ -70,6 +70,7 @@ def serving() -> Iterator[str]:
             "-N",
         )
         options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+        (folder / "options").write_text(options, encoding="utf-8")
         control = (programs / "pg_ctl", "-D", data, "-w", "-t", "120", "-s")
         _run(user, *control, "-l", folder / "log", "-o", options, "start")
         try:
@@ -126,3 +127,29 @@ def end_connections(conninfo: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND starts_with(application_name, 'copydesk ')"
         )
+
+
+def restart(conninfo: str) -> None:
+    """Restart the server of a database; it does not wait for open transactions."""
+    _control(conninfo, "-m", "immediate", "restart")
+
+
+@contextmanager
+def stopped(conninfo: str) -> Iterator[None]:
+    """Stop the server of a database for the block."""
+    _control(conninfo, "-m", "immediate", "stop")
+    try:
+        yield
+    finally:
+        _control(conninfo, "start")
+
+
+def _control(conninfo: str, *arguments: str) -> None:
+    from psycopg.conninfo import conninfo_to_dict
+
+    programs = binaries()
+    assert programs
+    folder = Path(str(conninfo_to_dict(conninfo)["host"]))
+    options = (folder / "options").read_text(encoding="utf-8")
+    command = (programs / "pg_ctl", "-D", folder / "data", "-w", "-t", "120", "-s")
+    _run(_unprivileged(), *command, "-l", folder / "log", "-o", options, *arguments)
