@@ -17,7 +17,6 @@ make). Read ratios, of CPU first: times depend on the machine and on who else us
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import statistics
@@ -25,8 +24,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +32,12 @@ sys.path.insert(0, str(HERE.parents[1]))
 
 from warehouse_peers import LOADERS  # noqa: E402
 
-from warehouse import (  # noqa: E402
-    ArticleRow,
-    Observation,
-    connect,
-    observe,
-    transaction,
-    upsert_articles,
-)
+from tests.bench.stored_articles import build, half_known, observed  # noqa: E402
+from warehouse import ArticleRow, connect, transaction, upsert_articles  # noqa: E402
 
 Row = dict[str, Any]
 OURS = "copydesk"
 BATCH = 1000
-SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 # --- part one: other loaders -----------------------------------------------------------------
@@ -109,96 +99,6 @@ def show_loaders(rows: list[Row], count: int) -> None:
 # --- part two: growth ------------------------------------------------------------------------
 
 
-def build(path: Path, count: int) -> None:
-    """A warehouse of so many short articles, made by SQL: their keys are MD5, see `known`."""
-    columns = {
-        "article_key": "md5('a' || i)::UUID",
-        "content_key": "md5('c' || i)::UUID",
-        "record_key": "md5('r' || i)::UUID",
-        "seen": "TIMESTAMPTZ '2024-01-01' + to_seconds(i)",
-    }
-    article, content, record, seen = columns.values()
-    tag = "('0x' || md5('{}' || i)[:{}])::{}"
-    source = f"FROM range({count}) t(i)"
-    with connect(path) as db:
-        db.execute(f"""
-            INSERT INTO _store.article_versions BY NAME
-            SELECT {tag.format("a", 8, "UINTEGER")} AS article_tag,
-                   {tag.format("r", 16, "UBIGINT")} AS record_tag, {article} AS article_key,
-                   {content} AS content_key, {record} AS record_key, {seen} AS seen_at,
-                   i AS seq, 'r' AS run_id {source}""")
-        db.execute(f"""
-            INSERT INTO _store.sightings BY NAME
-            SELECT {article} AS article_key, {content} AS content_key, 'emnews' AS channel,
-                   {seen} AS first_seen_at, {seen} AS last_seen_at, 'r' AS run_id {source}""")
-        db.execute(f"""
-            INSERT INTO _store.contents BY NAME
-            SELECT {tag.format("c", 8, "UINTEGER")} AS content_tag, {content} AS content_key,
-                   'c1:' || md5('c' || i) || md5('d' || i) AS content_hash,
-                   {content} AS body_key, 'x' AS body_html, 'x' AS text,
-                   {seen} AS first_seen_at, i AS seq, 'r' AS run_id {source}""")
-        db.execute(f"""
-            INSERT INTO _store.article_records BY NAME
-            SELECT {record} AS record_key, {article} AS article_key, {content} AS content_key,
-                   's' AS "source", 'i' || i AS source_article_id,
-                   'https://example.org/' || i AS url, 'https://example.org/' || i AS canonical_url,
-                   'title ' || i AS title, [] AS authors, {seen} AS published_at,
-                   '' AS published_raw, 'second' AS published_precision,
-                   'value' AS published_timezone_source, [] AS categories, [] AS tags,
-                   'p' AS "parser", '1' AS parser_version, '' AS provenance, 'r' AS run_id
-            {source}""")
-        db.execute("CHECKPOINT")
-
-
-def half_known(batch: int, stored: int) -> list[ArticleRow]:
-    known = [str((batch * 7919 + i * 9973) % stored) for i in range(1, BATCH, 2)]
-    MADE.clear()
-    MADE.update((f"i{number}", made_keys(number)) for number in known)
-    fresh = [row(f"new-{batch}-{i}", batch) for i in range(0, BATCH, 2)]
-    return [
-        one
-        for pair in zip(fresh, known, strict=True)
-        for one in (pair[0], row(f"i{pair[1]}", batch))
-    ]
-
-
-def row(number: str, batch: int) -> ArticleRow:
-    return ArticleRow(
-        article_id=f"s:{number}",
-        source="s",
-        source_article_id=number,
-        url=f"https://example.org/{number}",
-        canonical_url=f"https://example.org/{number}",
-        title=f"title {number}",
-        body_html="x",
-        text="x",
-        content_hash="c1:" + sha256(number.encode()).hexdigest(),
-        parser="p",
-        parser_version="1",
-        channel="emnews",
-        fetched_at=SINCE + timedelta(minutes=batch),
-    )
-
-
-def observed(one: ArticleRow) -> Observation:
-    """Observe a row; a made article gets its made keys, after the real ones are computed."""
-    found = observe(one)
-    made = MADE.get(one.source_article_id)
-    return found if made is None else Observation(found.row, found.at, *made)
-
-
-MADE: dict[str, tuple[bytes, bytes, bytes]] = {}
-
-
-def made_keys(number: str) -> tuple[bytes, bytes, bytes]:
-    article, content, record = (md5(letter + number) for letter in "acr")
-    return article, content, record
-
-
-def md5(text: str) -> bytes:
-    return hashlib.md5(text.encode()).digest()  # noqa: S324 - DuckDB has no SHA-256 prefix as fast
-
-
 def grow(stored: int, batches: int = 12) -> Row:
     """CPU and wall time of a batch, and of a cycle of opening, one batch and closing."""
     with tempfile.TemporaryDirectory() as folder:
@@ -207,10 +107,10 @@ def grow(stored: int, batches: int = 12) -> Row:
         hot, cold = [], []
         with connect(path) as db:
             for batch in range(batches + 1):
-                rows = half_known(batch, stored)
+                rows = half_known(batch, stored, BATCH)
                 hot.append(timed(lambda rows=rows: upsert(db, rows)))
         for batch in range(batches + 1, batches + 8):
-            rows = half_known(batch, stored)
+            rows = half_known(batch, stored, BATCH)
             cold.append(timed(lambda rows=rows: cycle(path, rows)))
         size = path.stat().st_size / 1e6
     return {
