@@ -148,8 +148,8 @@ class FolderStore:
         Raises:
             ArchiveError: It cannot be read or written.
         """
-        with _locked(self.folder / name, fcntl.LOCK_SH):
-            yield self.folder / name
+        self.open(name).close()
+        yield self.folder / name
 
 
 class BucketStore(FolderStore):
@@ -354,7 +354,8 @@ class BucketStore(FolderStore):
             try:
                 self._upload(name)
             except _InUse:
-                with suppress(FileNotFoundError), super().editable(name) as file:
+                file = self.folder / name
+                with suppress(FileNotFoundError), _locked(file, fcntl.LOCK_SH):
                     yield file
                     return
             except FileNotFoundError:

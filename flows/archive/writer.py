@@ -17,7 +17,9 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO
 
 from flows.archive.errors import ArchiveError, BucketUnreachable
@@ -157,12 +159,12 @@ class ArchiveWriter:
         if self._file is not None and (self._size >= self._max_bytes or day != self._day):
             self._close()
         if self._file is None:
-            self._name = f"copydesk-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}.warc.gz"
             self._day = day
             self._size = 0
             try:
-                self._file = (self._path / self._name).open("xb", buffering=0)
-                fcntl.flock(self._file, fcntl.LOCK_SH)  # it is uploaded only after it was closed
+                while self._file is None:
+                    self._name = f"copydesk-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}.warc.gz"
+                    self._file = _open_new(self._path / self._name)
             except OSError as error:
                 raise self._write_error(error) from error
             self._append(warcinfo_record(self._name))
@@ -217,3 +219,14 @@ class ArchiveWriter:
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
+
+
+def _open_new(path: Path) -> IO[bytes] | None:
+    """A new file that is not uploaded before it is closed; ``None`` if an upload was faster."""
+    file: IO[bytes] = path.open("xb", buffering=0)
+    with suppress(OSError):  # not every network folder has locks; a spool needs them
+        fcntl.flock(file, fcntl.LOCK_SH)
+    if path.exists():
+        return file
+    file.close()
+    return None

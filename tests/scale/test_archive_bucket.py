@@ -120,6 +120,24 @@ def test_a_file_that_is_written_is_not_uploaded(store, objects) -> None:
     assert store.waiting().files == 0
 
 
+def test_a_file_that_was_uploaded_while_it_was_opened_is_opened_again(store, monkeypatch) -> None:
+    writer = ArchiveWriter(store)
+    plain = fcntl.flock
+
+    def late(file: Any, kind: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", plain)
+        assert store.upload_closed()[0] == 1
+        plain(file, kind)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    writer._rotate()
+    (file,) = store.folder.glob("*.warc.gz")
+    writer.close()
+
+    assert store.upload_closed() == (1, store.bucket.head(file.name)["ContentLength"])
+    assert len(store.names()) == 2
+
+
 def test_an_upload_killed_before_the_file_was_deleted_is_repeated(
     store, objects, monkeypatch
 ) -> None:

@@ -168,6 +168,16 @@ def test_page_that_could_not_be_erased_is_erased_when_asked_again(stored, monkey
     assert (done.redacted, done.exit_code) == (1, 0)
 
 
+def test_page_whose_archive_file_is_missing_is_named(stored):
+    for file in stored.settings.archive.path.glob("*.warc.gz"):
+        file.unlink()
+
+    done = erase(stored, ID)
+
+    assert (done.redacted, done.exit_code) == (0, 3)
+    assert any("cannot be read" in one for one in done.remaining)
+
+
 def test_erasure_that_was_killed_after_the_archive_finishes_when_repeated(stored, monkeypatch):
 
     def killed(*_arguments, **_options):
