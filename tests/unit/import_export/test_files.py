@@ -16,7 +16,7 @@ from flows.import_export.export_journal import JOURNAL
 from flows.import_export.find_posts import PostPath, UnreadablePost, find_posts
 from flows.import_export.jsonl_csv import write_csv, write_jsonl
 from flows.pipeline.article_json import ARTICLE_KEYS
-from parsers.errors import BadFrontMatter
+from parsers.errors import BadFrontMatter, BrokenParser
 from parsers.frontmatter import Dialect, Post
 from parsers.model import Article
 from tests.unit.import_export.conftest import SEEDS, make_article, read_posts, write_posts
@@ -122,14 +122,17 @@ def test_a_file_without_permission_is_reported(tmp_path: Path) -> None:
 def test_an_unexpected_file_does_not_end_the_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bug = ZeroDivisionError("here")
+
     def broken(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("here")
+        raise bug
 
     (tmp_path / "a.md").write_text("x")
     monkeypatch.setattr("flows.import_export.find_posts.read_post", broken)
     (post,) = read_posts(find_posts([tmp_path]))
     assert isinstance(post, UnreadablePost)
-    assert "ZeroDivisionError" in str(post.error)
+    assert isinstance(post.error, BrokenParser)
+    assert post.error.__cause__ is bug
 
 
 @pytest.mark.parametrize("dialect", ["jekyll", "hexo", "hugo"])
@@ -248,12 +251,14 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
 def test_a_disk_that_fails_leaves_no_half_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    error = OSError(28, "No space left on device")
+
     def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(Path, "replace", full)
     exported = write_posts([(make_article(), None)], tmp_path, "jekyll")
-    assert "No space left" in str(exported.failed)
+    assert list(exported.failed.values()) == [str(error)]
     assert files_of(tmp_path).keys() == {JOURNAL}
 
 
