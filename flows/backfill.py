@@ -67,7 +67,8 @@ def do_chunk(job: BackfillContext, chunk: Chunk) -> None:
         notify=run.environment.notify,
         stop=run.environment.stop,
     )
-    with suppress(Interrupted), lock:  # the next backfill does what this one leaves
+    hosts = run.hosts.held(job.source.slug)
+    with suppress(Interrupted), lock, hosts:  # the next backfill does what this one leaves
         _run_and_log(job, chunk)
 
 

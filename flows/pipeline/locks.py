@@ -173,6 +173,6 @@ def _locked_error(name: str, owner: LockOwner | None) -> SourceLocked:
     if owner and owner.is_elsewhere:
         command = f" or stop it (kill {owner.process.pid} on {owner.process.host})"
     return SourceLocked(
-        f"{name}: {_message(owner)} is running, and two runs never write one source at a "
+        f"{name}: {_message(owner)} is running, and two runs never have one source or host at a "
         f"time. Wait for it{command}: what it has stored stays stored."
     )

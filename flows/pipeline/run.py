@@ -26,6 +26,7 @@ from flows.pipeline.archive_upload import upload_closed
 from flows.pipeline.cluster import Cluster
 from flows.pipeline.combiner import Combiner
 from flows.pipeline.health.collect import HealthCollector
+from flows.pipeline.host_locks import HostLocks
 from flows.pipeline.lanes import HostLanes, hosts_of
 from flows.pipeline.lookups import WarehouseLookups
 from flows.pipeline.repeated_pages import RepeatedPages
@@ -124,6 +125,7 @@ class RunContext:
         dismissed: Of each source, the failures that an operator dismissed.
         repeated: Of each source, the texts of the pages that this run has parsed.
         health: Of each source, what this run found for its health.
+        hosts: The hosts that it fetches from, locked for other machines.
         page_batches: Held while the pages of a batch are in memory.
         cluster: Workers that fetch and parse; without one, this process does.
         lanes: With a cluster, the hosts that this process or a worker fetches from now.
@@ -156,6 +158,13 @@ class RunContext:
         self.environment = run_environment(trigger)
         self.cluster: Cluster | None = None
         self.lanes = HostLanes()
+        self.hosts = HostLocks(
+            settings,
+            flow=flow,
+            run_id=self.id,
+            notify=self.environment.notify,
+            stop=self.environment.stop,
+        )
         self._resources = ExitStack()
         self._shared = SharedConnection(self._connect)
         self.lookups = WarehouseLookups(self.reading, self.combine)

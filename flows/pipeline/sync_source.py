@@ -44,7 +44,7 @@ def sync_source(run: RunContext, slug: str) -> None:
     # A person gets an error at once when another sync runs; a scheduled run waits for it.
     waits = run.trigger == "schedule" or (owner is not None and owner.flow != "sync")
     try:
-        with locks.acquire(
+        lock = locks.acquire(
             run.settings,
             slug,
             flow="sync",
@@ -52,7 +52,8 @@ def sync_source(run: RunContext, slug: str) -> None:
             wait_seconds=LOCK_TIMEOUT_SECONDS if waits else 0.0,
             notify=run.environment.notify,
             stop=run.environment.stop,
-        ):
+        )
+        with lock, run.hosts.held(slug):
             _sync_timed(run, slug)
     except Interrupted:
         return

@@ -1,19 +1,17 @@
-"""Sources that fetch from a host in common, which must not run on two machines at a time.
+"""Sources that fetch from a host in common: one deployment, and so one run at a time.
 
-The limits of a host (``[fetch] per_host_concurrency``, delays, Retry-After) are kept by one
-process. Two runs on two machines would both use them up.
+The host locks of a run (``flows.pipeline.host_locks``) keep other runs from a host. With a
+deployment for all of them, the runs wait at the server, and not in a process.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flows.errors import UnusableParser
-from flows.fetch.ssrf import parse_target
+from flows.pipeline.host_locks import source_hosts
 from flows.settings import Settings
-from parsers.sources.rsshub import ANY_INSTANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,30 +52,6 @@ def host_groups(settings: Settings, members: Mapping[str, Iterable[str]]) -> lis
         HostGroup(name=_name(names, hosts), members=tuple(names))
         for names in sorted(found, key=lambda names: order[names[0]])
     ]
-
-
-def source_hosts(settings: Settings, slug: str) -> frozenset[str]:
-    """Return the hosts of a source's addresses; none if its parser cannot be used.
-
-    Hosts that its pages link to are not known before a run.
-    """
-    try:
-        source = settings.source(slug)
-    except UnusableParser:
-        return frozenset()
-    mirrors = settings.rsshub.instances
-    return frozenset(
-        parse_target(url).host
-        for value in source.options.values()
-        for address in _addresses(value)
-        for url in (mirrors if address.startswith(ANY_INSTANCE) else (address,))
-    )
-
-
-def _addresses(value: object) -> Iterator[str]:
-    for one in value if isinstance(value, tuple) else (value,):
-        if isinstance(one, str) and one.startswith(("http://", "https://")):
-            yield one
 
 
 def _name(members: list[str], hosts: Mapping[str, frozenset[str]]) -> str:

@@ -21,7 +21,7 @@ from flows.serve.pool import check, register_in_pool
 from flows.settings import CONFIG_DIGEST
 from flows.settings_file import file_digest
 
-SYNCS = {"sync/host.127.0.0.1", "sync/all"}
+SYNCS = {"sync/host.127.0.0.1:1", "sync/all"}
 OTHERS = {
     "publish/blog", "backfill/backfill", "import/import", "reparse/reparse",
     "maintenance/maintenance",
@@ -52,7 +52,7 @@ def test_pool_of_several_machines_has_one_deployment_a_host_whose_runs_wait(
     done, warnings = register_in_pool(chosen, config, pool)
 
     assert {one.name for one in done.deployments} == SYNCS | OTHERS
-    shared = client.read_deployment_by_name("sync/host.127.0.0.1")
+    shared = client.read_deployment_by_name("sync/host.127.0.0.1:1")
     assert (shared.work_pool_name, shared.global_concurrency_limit.limit) == (pool, 1)
     assert shared.concurrency_options.collision_strategy == ConcurrencyLimitStrategy.ENQUEUE
     schedules = {one.slug: one.parameters for one in shared.schedules}
@@ -72,7 +72,7 @@ def test_registered_again_what_was_paused_or_disabled_in_the_ui_stays_so(
     client, pool, chosen, config, server, automations
 ):
     register_in_pool(chosen, config, pool)
-    shared = client.read_deployment_by_name("sync/host.127.0.0.1")
+    shared = client.read_deployment_by_name("sync/host.127.0.0.1:1")
     (of_b,) = [one for one in shared.schedules if one.slug == "b"]
     client.update_deployment_schedule(shared.id, of_b.id, active=False)
     found = automations()
@@ -80,7 +80,7 @@ def test_registered_again_what_was_paused_or_disabled_in_the_ui_stays_so(
 
     register_in_pool(chosen, config, pool)
 
-    again = client.read_deployment_by_name("sync/host.127.0.0.1")
+    again = client.read_deployment_by_name("sync/host.127.0.0.1:1")
     assert {one.slug: one.active for one in again.schedules} == {"a": True, "b": False}
     assert {name.split(" in ")[0]: one.enabled for name, one in automations().items()} == {
         "copydesk: no heartbeat": True,
@@ -113,7 +113,7 @@ def test_deployments_of_removed_sources_go(client, pool, chosen, config, server,
 
     done, _ = register_in_pool(fewer, config, pool)
 
-    assert done.deleted == ("sync/host.127.0.0.1",)
+    assert done.deleted == ("sync/host.127.0.0.1:1",)
     assert {one.name for one in done.deployments} == {"sync/a", "sync/all"} | OTHERS
 
 
@@ -147,7 +147,7 @@ def test_without_a_server_nothing_is_registered(pool, chosen, config):
 def run(client, pool, chosen, config, server, automations, monkeypatch) -> FlowRun:
     """This process is a run of source a in the pool."""
     register_in_pool(chosen, config, pool)
-    shared = client.read_deployment_by_name("sync/host.127.0.0.1")
+    shared = client.read_deployment_by_name("sync/host.127.0.0.1:1")
     client.pause_deployment(shared.id)  # the scheduler of the server makes no runs
     made = client.create_flow_run_from_deployment(shared.id, parameters={"sources": ["a"]})
     client.set_flow_run_state(made.id, Pending())

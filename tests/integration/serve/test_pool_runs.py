@@ -65,7 +65,11 @@ def workers(pool, config, prefect_server, tmp_path, monkeypatch) -> Iterator[lis
 def test_runs_of_one_host_wait_for_each_other_and_another_configuration_fails(
     client, pool, config, workers
 ):
-    shared = client.read_deployment_by_name("sync/host.127.0.0.1")
+    (shared,) = [
+        one
+        for one in client.read_deployments()
+        if one.parameters.get("sources") == ["first", "second"]
+    ]
 
     def start(source: str):
         given = {"sources": [source]}

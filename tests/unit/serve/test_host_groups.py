@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows import settings
-from flows.serve.host_groups import host_groups, source_hosts
+from flows.pipeline.host_locks import source_hosts
+from flows.serve.host_groups import host_groups
 from flows.serve.plan import PlannedDeployment, plan
 
 FEED = '[sources.{slug}]\nparser = "feed"\nurl = "{url}"\nschedule = "{schedule}"\n'
@@ -33,7 +34,7 @@ def syncs(chosen: settings.Settings) -> dict[str, PlannedDeployment]:
 
 def test_sources_of_one_host_share_a_deployment_and_keep_their_schedules(tmp_path):
     text = feeds(a="https://one.example/a", b="https://two.example/b")
-    text += FEED.format(slug="c", url="http://ONE.example:8080/c", schedule="0 7 * * *")
+    text += FEED.format(slug="c", url="http://ONE.example/c", schedule="0 7 * * *")
 
     found = syncs(write(tmp_path, text))
 
