@@ -134,7 +134,7 @@ def _bare(words: str) -> str:
         words = _DROP_RARE.sub("", _LOOSE.sub("", words))
     else:
         words = _LOOSE.sub("", words)
-    words = _DROP.sub("", words)
+    words = _DROP.sub("", "".join(words.split()))  # white space is dropped, too, but slower
     if _HYPHEN.search(words):
         words = words.translate(_HYPHENS)
     # Case folding may separate letters that NFKC composes (ß before an accent).

@@ -108,8 +108,8 @@ def flatten(text: str, depth: int = DEPTH) -> str:
 
 def texts_of(node: etree._Element) -> list[str]:
     """Return the pieces of text in a node, in order; a forced break is a space."""
-    if node.find(".//br") is None:
-        return [str(piece) for piece in node.itertext()]
+    if next(node.iter("br"), None) is None:
+        return cast("list[str]", list(node.itertext()))
     pieces: list[str] = []
     for event, element in etree.iterwalk(node, events=("start", "end")):
         if event == "start":

@@ -6,7 +6,8 @@ second parse.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from typing import cast
 
 from lxml import etree
 
@@ -81,4 +82,4 @@ def node_of(root: etree._Element) -> Node:
 
 
 def _attributes(element: etree._Element) -> dict[str, str]:
-    return {str(name): str(value) for name, value in element.attrib.items()}
+    return dict(cast("Sequence[tuple[str, str]]", element.items()))
