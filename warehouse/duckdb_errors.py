@@ -109,7 +109,8 @@ def translate_error(error: duckdb.Error, path: Location | str) -> WarehouseError
     if "No snapshot found at version" in text or _GONE.search(text):
         return VersionExpired(
             f"{path}: the version that this statement reads was deleted meanwhile, by an erasure or "
-            "after [retention] versions_hours: run the same command again"
+            "after [retention] versions_hours: run the same command again. If that fails, too, files "
+            "of the lake are missing: restore them from a backup"
         )
     if _BUCKET.search(text):
         return _bucket_error(path, text)

@@ -34,6 +34,7 @@ from warehouse.duckdb_errors import translate_error
 from warehouse.errors import (
     WarehouseBusy,
     WarehouseError,
+    WarehouseIncomplete,
     WarehouseMissing,
     WarehouseTooOld,
     WarehouseUnreachable,
@@ -266,7 +267,7 @@ def _check_warehouse(settings: Settings, *, verify: bool) -> Iterator[CheckResul
                 yield CheckResult(command.split()[0], "ok", message)
     except WarehouseBusy as error:
         yield CheckResult("warehouse", "warning", str(error))
-    except WarehouseUnreachable as error:
+    except (WarehouseIncomplete, WarehouseUnreachable) as error:
         yield CheckResult("warehouse", "error", str(error))
     except (WarehouseError, duckdb.Error) as error:
         steps = restore_steps(settings)

@@ -16,13 +16,14 @@ from flows.admin.erasure import ErasureRequest, erase
 from flows.admin.lake_checks import check_lake
 from flows.admin.maintenance_tasks import compact_if_worth
 from flows.pipeline import locks
-from tests.scale import lakes, postgres
+from tests.scale import buckets, lakes, postgres
 from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows_of, upsert
 from warehouse import connect, connect_read_only
+from warehouse.care.copy_warehouse import copy_warehouse
 from warehouse.care.integrity import verify
 from warehouse.duckdb_errors import translate_errors
-from warehouse.errors import VersionExpired, WarehouseError
-from warehouse.lake.compact_files import compact_files
+from warehouse.errors import VersionExpired, WarehouseError, WarehouseExists
+from warehouse.lake.compact_files import compact_files, list_orphans
 from warehouse.lake.version import newest_version
 from warehouse.location import Lake
 
@@ -211,3 +212,39 @@ def test_doctor_reports_the_server_its_locks_and_its_files(lake, config):
         assert "backfill run 7" in found["locks"].message
         assert "backfill run 7" not in sound["locks"].message
         assert found["catalog"].status == "ok"
+
+
+@pytest.mark.nightly
+def test_a_lake_in_a_bucket_is_filled_compacted_and_its_prefix_belongs_to_it(
+    database, tmp_path, monkeypatch
+):
+    file = tmp_path / "copydesk.duckdb"
+    with connect(file) as db:
+        upsert(db, *[article(n, f"b{n}") for n in range(40)])
+    with buckets.serving() as (endpoint, _):
+        for name, value in {
+            "AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        store = buckets.client(endpoint)
+        store.create_bucket(Bucket="lakes")
+        lake = Lake(f"postgres:{database}", "s3://lakes/news")
+        copy_warehouse(file, lake)
+        store.put_object(Bucket="lakes", Key="news/ducklake-1.parquet", Body=b"left")
+        with connect_read_only(lake) as db:
+            assert list_orphans(db, lake, age=timedelta(0)) == [
+                "s3://lakes/news/ducklake-1.parquet"
+            ]
+            stored = everything(db)
+
+        done = compact_files(lake, retention=None)
+
+        assert (done.orphans_deleted, done.versions_expired > 0) == (1, True)
+        found = store.list_objects_v2(Bucket="lakes")["Contents"]
+        assert len(found) == done.files_after
+        with connect_read_only(lake) as db:
+            assert everything(db) == stored
+        other = Lake(str(tmp_path / "catalog.ducklake"), lake.data)
+        with pytest.raises(WarehouseExists):
+            copy_warehouse(file, other)

@@ -151,7 +151,7 @@ def _check_empty(db: DuckDBPyConnection, lake: Lake) -> None:
     ).fetchone()
     if found:
         raise WarehouseExists(
-            f"{lake}: has tables already ({found[0]}): name an empty database, or one that has none"
+            f"{lake}: has tables already, such as {found[0]}: name an empty database"
         )
     pattern = f"{lake.data.rstrip('/')}/**/*.parquet"
     file = db.execute("SELECT file FROM glob(?) LIMIT 1", [pattern]).fetchone()

@@ -110,6 +110,7 @@ def compact_files(
         if lake.file and lock.is_shared(lake.file):
             raise busy_error(lake, os.getpid(), "this process: close its other connection")
         if lake.file or retention is None:
+            held.enter_context(writer_lock.hold(lake, wait_seconds=wait_seconds, notify=notify))
             overwrite_deleted_rows(lake, wait_seconds=wait_seconds)
     return result
 

@@ -55,6 +55,21 @@ def test_wait_for_a_lock_ends_when_the_run_is_stopped(tmp_path):
         pass
 
 
+def test_configurations_of_one_catalog_in_a_file_share_its_locks(tmp_path):
+    lake = {"url": f"ducklake:{tmp_path}/lake/catalog.ducklake", "data": str(tmp_path / "data")}
+    one, two = (
+        settings.Settings(warehouse=lake | {"path": tmp_path / name / "x"}) for name in "ab"
+    )
+
+    with locks.acquire(one, "finews", flow="sync", run_id="1"):
+        assert locks.lock_owner(two, "finews").run_id == "1"
+        with (
+            pytest.raises(locks.SourceLocked),
+            locks.acquire(two, "finews", flow="sync", run_id="2"),
+        ):
+            pytest.fail("two have one lock")
+
+
 @pytest.mark.timeout(120)
 def test_sync_that_waits_for_a_backfill_can_be_stopped_and_is_interrupted(tmp_path):
     with open_project(tmp_path) as project:
