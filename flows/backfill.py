@@ -26,6 +26,7 @@ from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from flows.cluster.chunks import use_cluster
+from flows.cluster.task_runner import check_cluster
 from flows.errors import ConfigurationError, Interrupted
 from flows.pipeline import backfill_steps, locks
 from flows.pipeline.backfill_context import BackfillContext
@@ -134,6 +135,7 @@ def backfill(
             urls=[*parse_url_list(urls), *(read_url_file(urls_file) if urls_file else ())],
             archive=archive or None,
         )
+        check_cluster(settings)
     except ConfigurationError as error:
         return invalid_request_state(error)
     run = RunContext("backfill", settings, [source], trigger=run_trigger(), is_dry=dry_run)

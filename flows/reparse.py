@@ -23,6 +23,7 @@ from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from flows.cluster.chunks import use_cluster
+from flows.cluster.task_runner import check_cluster
 from flows.pipeline import locks
 from flows.pipeline.parser_diff import ParserDiff
 from flows.pipeline.reparse_steps import Reparser, reparse_source, require_pages
@@ -62,10 +63,12 @@ def reparse(
         config: The configuration file; ``copydesk.toml`` by default.
 
     Raises:
+        ConfigurationError: The workers of ``[run] task_runner`` cannot be used.
         WarehouseMissing: There is no warehouse, and so no archived page.
     """
     settings = load_settings(config)
     require_pages(settings)
+    check_cluster(settings)
     slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
     since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
     run = RunContext("reparse", settings, slugs, trigger=run_trigger(), is_dry=diff)

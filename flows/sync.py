@@ -47,6 +47,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.alerts.deliver import send_alerts
 from flows.cluster.chunks import use_cluster
+from flows.cluster.task_runner import check_cluster
 from flows.errors import ConfigurationError
 from flows.pipeline.first_error import raising_first
 from flows.pipeline.run import RunContext, use_environment
@@ -111,6 +112,7 @@ def sync(
     try:
         settings = load_settings(config)
         slugs = [source.slug for source in settings.selected_sources(tuple(sources or ()))]
+        check_cluster(settings)
     except ConfigurationError as error:
         return invalid_request_state(error)
     run = RunContext("sync", settings, slugs, trigger=run_trigger(), limit=limit, is_dry=dry_run)

@@ -24,11 +24,7 @@ _POLL_SECONDS = 0.5
 
 @contextmanager
 def use_cluster(run: RunContext) -> Iterator[None]:
-    """Let a run use the workers that ``[run] task_runner`` names; threads need none.
-
-    Raises:
-        ConfigurationError: They cannot be used.
-    """
+    """Let a run use the workers that ``[run] task_runner`` names; threads need none."""
     if run.settings.run.task_runner == "threads":
         yield
         return

@@ -15,27 +15,43 @@ from flows.prefect_api import API_URL, LOOPBACK
 from flows.settings import Settings
 
 
-def make_task_runner(settings: Settings) -> TaskRunner[Any]:
-    """Make the task runner; it starts its workers, or connects to them, when it is entered.
+def check_cluster(settings: Settings) -> None:
+    """Refuse a task runner that cannot be used, before a run begins.
 
     Raises:
         ConfigurationError: Its package is not installed, or its workers cannot reach the
             server of Prefect.
     """
-    kind, address = settings.run.task_runner, settings.run.cluster
+    if settings.run.task_runner != "threads":
+        _module(settings.run.task_runner)
+        check_server(settings.run.cluster, PREFECT_API_URL.value())
+
+
+def _module(kind: str) -> Any:
     try:
-        module = import_module(f"prefect_{kind}")
+        return import_module(f"prefect_{kind}")
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"run.task_runner: {kind!r} needs a package that is not installed ({error.name}): "
             f'pip install "copydesk[{kind}]"'
         ) from None
-    check_server(address, PREFECT_API_URL.value())
+
+
+def make_task_runner(settings: Settings) -> TaskRunner[Any]:
+    """Make the task runner; it starts its workers, or connects to them, when it is entered.
+
+    Raises:
+        ConfigurationError: Its package is not installed.
+    """
+    kind, address = settings.run.task_runner, settings.run.cluster
+    module = _module(kind)
     count = worker_count(settings)
     runner: TaskRunner[Any]
     if kind == "dask":
         local = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
         options = {"address": address} if address else {"cluster_kwargs": local}
+        # Dask's own profiler looks at each thread of its workers 100 times a second.
+        os.environ.setdefault("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED", "False")
         runner = module.DaskTaskRunner(**options)
     else:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,12 @@ import pytest
 from flows import demo_site
 from flows import settings as configuration
 from flows.cli import demo_run
+from flows.cluster.chunks import use_cluster
+from flows.pipeline.cluster import Cluster, WorkerMismatch
+from flows.pipeline.run import RunContext
 from flows.pipeline.stats import RunReport
 from flows.serve.run_local import sync_without_prefect
+from tests.scale import orders
 from tests.scale.clusters import dask_cluster, ray_cluster
 from tests.scale.tables import differences
 from warehouse import connect
@@ -132,3 +137,40 @@ def test_a_sync_on_workers_stores_what_threads_store(site, synced, tmp_path):
         configuration.load(one, {}).warehouse.path for one in (config, synced / "copydesk.toml")
     )
     assert differences(path, expected, without=TIMES) == {}
+
+
+@pytest.fixture
+def workers(synced: Path, on_cluster: None, tmp_path: Path) -> Iterator[Cluster]:
+    """The workers as a run sees them."""
+    settings = configuration.load(copy_of(synced, tmp_path / "project"))
+    run = RunContext("reparse", settings, ["finews"])
+    with use_cluster(run):
+        assert run.cluster is not None
+        yield run.cluster
+
+
+def test_the_order_of_a_lost_worker_runs_again_elsewhere(workers, tmp_path):
+    mark = tmp_path / "ended"
+
+    process = workers.submit("ends once", orders.end_process_once, str(mark)).result()
+
+    assert mark.exists()
+    assert process != os.getpid()
+
+
+def test_workers_start_no_server_of_their_own(workers):
+    pending = [workers.submit("looks", orders.started_processes, None) for _ in range(4)]
+
+    assert [one.result() for one in pending] == [[]] * 4
+
+
+def test_an_error_of_an_order_is_raised_in_the_process_of_the_run(workers):
+    with pytest.raises(ValueError, match="no moon"):
+        workers.submit("fails", orders.refuse, "no moon").result()
+
+
+def test_workers_of_another_release_refuse_orders(workers):
+    workers._release = workers._release | {"copydesk": "0.0.9"}
+
+    with pytest.raises(WorkerMismatch, match=r"has copydesk 0\.0\.9: install the same"):
+        workers.submit("other release", orders.refuse, "never").result()

@@ -45,7 +45,7 @@ def test_a_missing_extra_is_named(kind, monkeypatch):
     settings = configuration.load(None, {"COPYDESK_RUN__TASK_RUNNER": kind})
 
     with pytest.raises(ConfigurationError, match=rf'pip install "copydesk\[{kind}\]"'):
-        task_runner.make_task_runner(settings)
+        task_runner.check_cluster(settings)
 
 
 def test_a_worker_of_another_release_names_both():
