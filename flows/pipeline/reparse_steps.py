@@ -22,7 +22,7 @@ from flows.pipeline.archived_pages import (
     parse_order,
 )
 from flows.pipeline.batch import Batch, FetchedPage, Outcome
-from flows.pipeline.cluster import MIN_CHUNK_PAGES, SourceSpec, with_ahead
+from flows.pipeline.cluster import MIN_ORDER_PAGES, SourceSpec, with_ahead
 from flows.pipeline.field_changes import FieldChanges
 from flows.pipeline.identity import settle_ids
 from flows.pipeline.reparse_failures import ReparseFailures
@@ -36,6 +36,8 @@ from parsers.model import Source
 from warehouse.errors import WarehouseLost, WarehouseMissing
 from warehouse.read import archived_fetches
 from warehouse.read.archived_fetches import ArchivedPage
+
+PAGES_PER_BATCH = 200
 
 DoBatch = Callable[["Reparser", Sequence[ArchivedPage], str], object]
 """What parses and stores a batch; the text is its name."""
@@ -172,9 +174,9 @@ class Reparser:
 
     def batches(self) -> Iterator[list[ArchivedPage]]:
         """Yield the archived pages, oldest first, until the run stops."""
-        after, size = None, MIN_CHUNK_PAGES
+        after, size = None, PAGES_PER_BATCH
         if self.run.cluster is not None:
-            size = max(size, self.run.settings.run.batch_size)
+            size = max(MIN_ORDER_PAGES, self.run.settings.run.batch_size)
         while not self.run.is_stopping:
             with self.run.reading() as store:
                 pages = archived_fetches.archived_pages(
