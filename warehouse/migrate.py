@@ -37,6 +37,8 @@ _UPGRADE = f"upgrade_from_{FIRST_VERSION - 1:04}.sql"
 _CHECKSUM_BEFORE = "e363db27885ce0ce79e1135b4e44d9eafd9fecf55c4198d1827b95c2e5ed15ff"
 
 _COMPRESSION = " USING COMPRESSION zstd"
+# A file has the names of itself and its snapshot here: see ``warehouse.care.macros``.
+_HOME = re.compile(r"^(CREATE (?:OR REPLACE )?MACRO \w+\(.*home := )''", re.MULTILINE)
 _COLUMN_COMMENT = re.compile(r"^COMMENT ON COLUMN .*;$", re.MULTILINE)
 _LEDGER = """
     CREATE SCHEMA IF NOT EXISTS _store;
@@ -209,8 +211,7 @@ def apply(db: DuckDBPyConnection, todo: Sequence[Migration], *, is_lake: bool = 
     Args:
         db: The warehouse.
         todo: What ``pending`` returned.
-        is_lake: It is a DuckLake, which has no comments on the columns of views and chooses
-            its own compression.
+        is_lake: It is a DuckLake.
     """
     for one in todo:
         db.execute("BEGIN")
@@ -218,7 +219,7 @@ def apply(db: DuckDBPyConnection, todo: Sequence[Migration], *, is_lake: bool = 
             db.execute(_LEDGER)
             if not is_lake:
                 db.execute(one.sql)
-            elif sql := _COLUMN_COMMENT.sub("", one.sql.replace(_COMPRESSION, "")):
+            elif sql := _lake_sql(one):
                 db.execute(sql)
             db.execute(
                 "INSERT INTO _store.migrations VALUES (?, ?, ?, now())",
@@ -229,6 +230,16 @@ def apply(db: DuckDBPyConnection, todo: Sequence[Migration], *, is_lake: bool = 
             with suppress(duckdb.Error):  # after a failed commit there is no transaction
                 db.execute("ROLLBACK")
             raise
+
+
+def _lake_sql(migration: Migration) -> str:
+    """Return the statements for DuckLake.
+
+    It has no comments on the columns of views, and chooses its own compression. It is always
+    attached as ``copydesk`` here, so that called from another database a macro reads ``news``.
+    """
+    sql = _COLUMN_COMMENT.sub("", migration.sql.replace(_COMPRESSION, ""))
+    return _HOME.sub(r"\1'copydesk'", sql)
 
 
 def _upgrade(first: Migration) -> Migration:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
@@ -45,6 +46,7 @@ from warehouse.care import erasure
 from warehouse.care.compact import merge_sightings
 from warehouse.care.integrity import verify
 from warehouse.errors import BadQuery, WarehouseBusy, WarehouseMissing, WarehouseUnreachable
+from warehouse.lake.attach import attach
 from warehouse.lake.version import exists
 from warehouse.location import Lake
 from warehouse.records import fetches, quarantine, runs, watermarks
@@ -130,6 +132,9 @@ def test_a_reader_keeps_its_version_and_the_next_one_sees_more(
         for sql in _REFUSED:
             with pytest.raises(BadQuery):
                 run_query(db, sql)
+    with duckdb.connect() as db:
+        attach(db, place, "news", is_read_only=True)
+        assert rows_of(db, "SELECT article_id FROM news.search('加息')") == [("finews:2",)]
     worker = SqlWorker()
     try:
         assert worker.run(newer.path, "SELECT count(*) AS n FROM articles").rows == [[2]]
