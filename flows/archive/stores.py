@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from flows.settings import ArchiveSettings
 
 _REDACTED = "redacted"
+_COPY_SECONDS = 60.0
 _MAX_WINDOWS = 8
 """Of up to 8 MiB each."""
 
@@ -231,9 +232,12 @@ class BucketStore(FolderStore):
             ArchiveError: It cannot be read.
         """
         if not is_name(name) or super().exists(name):
-            with suppress(FileNotFoundError):  # uploaded since
+            try:
                 return super().open(name)
-        return self.bucket.open(name, self._window(name))
+            except ArchiveError:
+                if not is_name(name) or super().exists(name):
+                    raise
+        return self.bucket.open(name, self._window(name))  # perhaps uploaded just now
 
     def _window(self, name: str) -> Window:
         """What was read of an object; the records of a file are read one after the other."""
@@ -295,6 +299,7 @@ class BucketStore(FolderStore):
         Raises:
             ArchiveError: A file could not be uploaded; it stays, and so do all after it.
         """
+        self._remove_copies()
         files = size = 0
         for name in self._spooled():
             if is_stopping():
@@ -303,6 +308,13 @@ class BucketStore(FolderStore):
                 size += self._upload(name)
                 files += 1
         return files, size
+
+    def _remove_copies(self) -> None:
+        """Delete copies of objects that killed redactions left: they may have erased pages."""
+        for copy in self.folder.glob(".*.part"):
+            with suppress(_InUse, OSError), _locked(copy, fcntl.LOCK_EX) as stream:
+                if os.fstat(stream.fileno()).st_mtime < time.time() - _COPY_SECONDS:
+                    copy.unlink()
 
     def _spooled(self) -> list[str]:
         """The files and lists of parts in the spool folder, without those of an unfinished join.
@@ -360,17 +372,20 @@ class BucketStore(FolderStore):
                     return
             except FileNotFoundError:
                 pass
+        self.folder.mkdir(parents=True, exist_ok=True)
         copy = self.folder / f".{uuid.uuid4().hex}.part"
-        try:
-            found = self._download(name, copy)
-            before = copy.stat().st_mtime_ns
-            yield copy
-            if copy.stat().st_mtime_ns != before:
-                self.bucket.upload(copy, name, replaces=found["ETag"], **{_REDACTED: "yes"})
-                self._known.pop(name, None)
-                self._windows.pop(name, None)
-        finally:
-            copy.unlink(missing_ok=True)
+        with copy.open("xb") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_SH)
+                found = self._download(name, copy)
+                before = copy.stat().st_mtime_ns
+                yield copy
+                if copy.stat().st_mtime_ns != before:
+                    self.bucket.upload(copy, name, replaces=found["ETag"], **{_REDACTED: "yes"})
+                    self._known.pop(name, None)
+                    self._windows.pop(name, None)
+            finally:
+                copy.unlink(missing_ok=True)
         self._delete_old_versions(name)
 
     def _download(self, name: str, copy: Path) -> dict[str, Any]:
@@ -381,7 +396,6 @@ class BucketStore(FolderStore):
                 f"neither {self.folder} nor {self} has {name}: if another machine wrote it, repeat "
                 "this after its next run or maintenance"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
         with self.bucket.open(name) as source, copy.open("wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
         if copy.stat().st_size != found["ContentLength"]:

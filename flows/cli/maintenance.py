@@ -50,7 +50,8 @@ def maintenance(
 
     It deletes old rows of [retention], old snapshots and files of killed processes, and
     compacts the warehouse if much of it is unused. It joins the archive files of each past day,
-    and reads those that are new since the last time.
+    or uploads those that wait where the archive is a bucket, and reads those that are new since
+    the last time.
 
     After Ctrl-C it lists what remains; the next maintenance does it. Exit code 1: a task failed;
     the others are done.

@@ -327,6 +327,23 @@ def test_a_redaction_of_another_process_is_not_lost(store, objects) -> None:
         read_record(store, FILE, offsets[0])
 
 
+def test_the_copy_of_a_killed_redaction_is_deleted(store) -> None:
+    offsets = write(store)
+    store.upload_closed()
+    left = store.folder / ".0a1b.part"
+    left.write_bytes(b"an erased page")
+    os.utime(left, (1, 1))
+
+    with store.editable(FILE) as copy:
+        os.utime(copy, (1, 1))
+        store.upload_closed()
+        assert copy.exists()
+        assert not left.exists()
+
+    assert list(store.folder.iterdir()) == []
+    assert read_record(store, FILE, offsets[0]).status == 200
+
+
 def test_a_file_of_another_machine_that_is_not_there_yet(store) -> None:
     with pytest.raises(ArchiveError, match="there is no"):
         read_record(store, FILE, 0)
