@@ -147,7 +147,8 @@ bench-browse: install ## Measure the pages of browse at 100,000 articles while s
 bench-site: install ## Measure the static site of 37,000 articles: all of it, 20 new ones; against writing its bytes, and Hugo
 	@$(BIN)/python tests/bench/site.py --hugo
 
-bench-scale: scale ## Measure a reparse on the workers of Dask and Ray: CPU, chunks (ARGS="--pages 20000 --rounds 3")
+bench-scale: scale ## Measure batches of a lake, and a reparse on workers of Dask and Ray (ARGS="--pages 20000 --rounds 3")
+	@.cache/scale/bin/python tests/bench/scale_lake.py
 	@.cache/scale/bin/python tests/bench/scale.py $(ARGS)
 
 bench-orchestration: install ## Measure what Prefect costs a run
