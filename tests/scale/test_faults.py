@@ -55,7 +55,7 @@ def lake(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     results = check_installation(settings_of(found, folder / "machine"), verify=True)
     assert not [one for one in results if one.status == "error"]
     with connect(found) as db:
-        assert list_orphans(db, age=timedelta(0)) == []
+        assert list_orphans(db, found, age=timedelta(0)) == []
         assert rows_of(db, "SELECT article_id FROM articles ORDER BY 1") == stored
 
 
@@ -186,7 +186,7 @@ def test_files_of_a_killed_transaction_are_no_data(lake: Lake, at: int) -> None:
         killed.wait()
         with connect(lake) as db:
             assert upsert(db, *rows(at, 0, 50)).new == 50
-            assert list_orphans(db, age=timedelta(0))
+            assert list_orphans(db, lake, age=timedelta(0))
     assert numbers(lake, at) == list(range(50))
 
 
