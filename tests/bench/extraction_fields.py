@@ -1,7 +1,7 @@
 """The rules and numbers of titles, dates and authors, for ``extraction_rules``.
 
-Each pattern is switched off, and each of its alternatives; each entry of a list is left out.
-The pages are taken apart once, and their bodies are not read.
+Each pattern is switched off, and each of its alternatives; each entry of a list is left out,
+but no word of a language. The pages are taken apart once, and their bodies are not read.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ def _rules() -> Iterator[Rule]:
                 yield Rule(module, name, re.compile(f"(?!)(?:{value.pattern})", value.flags))
                 for less, part in _without_alternatives(value):
                     yield Rule(module, name, less, part)
-            elif isinstance(value, tuple | frozenset) and _is_list_of_rules(value):
+            elif isinstance(value, tuple) and _is_list_of_rules(value):
                 for number, one in enumerate(value):
-                    others = type(value)(each for each in value if each is not one)
+                    others = tuple(each for each in value if each is not one)
                     part = one if isinstance(one, str) else str(number)
                     yield Rule(module, name, others, part)
 
 
-def _is_list_of_rules(value: tuple[object, ...] | frozenset[object]) -> bool:
+def _is_list_of_rules(value: tuple[object, ...]) -> bool:
     firsts = (each[0] if isinstance(each, tuple) else each for each in value)
     return all(isinstance(first, str | re.Pattern) for first in firsts)
 
