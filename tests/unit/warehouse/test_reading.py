@@ -141,7 +141,7 @@ def test_files_come_back_with_what_became_of_their_article(db: DuckDBPyConnectio
     upsert(db, article(2, "加息了", fetched_at=NOON + HOUR))
     upsert(db, article(1, "降准了", fetched_at=NOON + HOUR, post=post("a.md", b"1b")))
 
-    files = stored_files(db)
+    files = sorted(stored_files(db), key=lambda one: one.path)
     assert [(one.article_id, one.path, one.has_record, one.has_content) for one in files] == [
         ("finews:1", "a.md", True, True),
         ("finews:2", "b.md", False, False),
