@@ -81,7 +81,7 @@ def test_example_file_is_accepted_and_equals_the_defaults(tmp_path, monkeypatch)
             "found 'asia/shanghai ', did you mean 'Asia/Shanghai'?",
         ),
         ('[defaults]\ntime_zone = ""', "defaults.time_zone: expected a zone of the IANA list"),
-        ('[run]\ntask_runner = "threads"', "run.task_runner: unknown key"),
+        ('[run]\nrunner = "threads"', "run.runner: unknown key"),
         ("[serve]\nruns_at_once = 2", "serve.runs_at_once: unknown key"),
         (
             '[sources.x]\nparser="finews"\nbase_url = "nonsense"',
