@@ -130,7 +130,7 @@ def test_a_stored_warc_file_inside_a_record_gives_no_pages() -> None:
     gzip.compress(gzip.decompress(ccnews.warcinfo()) * 40_000),
     gzip.decompress(ccnews.warcinfo()),
     b"PK\3\4 no archive", gzip.compress(b"a text"), b"",
-])  # fmt: skip
+], ids=["one member", "not compressed", "zip", "text", "empty"])  # fmt: skip
 def test_a_file_of_another_form_is_refused(data) -> None:
     with pytest.raises(ArchiveError, match="recompress"):
         require_member_each(io.BytesIO(data), "x.warc.gz")
