@@ -13,6 +13,7 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from flows.admin.sql_worker import SqlWorker
+from tests.scale import buckets
 from tests.unit.warehouse.factories import HOUR, NOON, article, everything, rows_of, upsert
 
 # The history of an article is the same in a lake: these tests run again, on the `db` below.
@@ -170,3 +171,29 @@ def test_a_catalog_in_a_file_is_open_in_one_process_at_a_time(tmp_path: Path) ->
 def _open(lake: Lake) -> None:
     with connect_read_only(lake):
         pass
+
+
+def test_a_statement_on_a_lake_in_a_bucket_reads_neither_keys_nor_other_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with buckets.serving() as (endpoint, _faults):
+        client = buckets.client(endpoint)
+        client.create_bucket(Bucket=buckets.NAME)
+        client.put_object(Bucket=buckets.NAME, Key="other.csv", Body=b"a\n1\n")
+        for name, value in {**buckets.ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint}.items():
+            monkeypatch.setenv(name, value)
+        lake = Lake(str(tmp_path / "catalog.ducklake"), f"s3://{buckets.NAME}/lake")
+        with connect(lake) as db:
+            upsert(db, *(article(number, f"text {number}") for number in range(20)))
+            assert _settings_with_keys(db) == []
+
+        with connect_for_queries(lake) as db:
+            assert run_query(db, "SELECT count(text) FROM articles").rows == [(20,)]
+            with pytest.raises(BadQuery, match="disabled by configuration"):
+                run_query(db, f"FROM 's3://{buckets.NAME}/other.csv'")
+            assert _settings_with_keys(db) == []
+
+
+def _settings_with_keys(db: DuckDBPyConnection) -> list[tuple[object, ...]]:
+    keys = [buckets.ENVIRONMENT[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")]
+    return rows_of(db, "SELECT name FROM duckdb_settings() WHERE value IN (?, ?)", *keys)
