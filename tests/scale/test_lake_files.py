@@ -141,6 +141,7 @@ def test_small_files_are_merged_and_recent_versions_can_be_read(lake, config):
         assert everything(db) == stored
 
 
+@pytest.mark.nightly
 def test_an_expired_version_is_a_clear_error(lake):
     version, _ = newest_version(lake)
     with connect(lake) as db:
@@ -182,6 +183,7 @@ def test_maintenance_deletes_old_orphans_and_leaves_new_ones(lake, config):
     new.unlink()
 
 
+@pytest.mark.nightly
 def test_files_of_another_lake_in_the_same_folder_are_not_deleted(lake):
     files = [Path(lake.data, f"ducklake-{number}.parquet") for number in range(250)]
     for file in files:
