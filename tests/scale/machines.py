@@ -228,6 +228,7 @@ def recorded_site(address: str) -> Iterator[tuple[str, list[SiteRequest]]]:
 
     server = ThreadingHTTPServer((address, 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a machine died
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

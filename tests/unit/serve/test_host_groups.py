@@ -90,3 +90,9 @@ def test_everything_else_is_deployed_once(tmp_path, by_host):
         "sync/a", "sync/all", "publish/blog", "backfill/backfill", "import/import",
         "reparse/reparse", "maintenance/maintenance",
     ]  # fmt: skip
+
+
+def test_another_port_is_another_host_as_it_is_for_the_throttle(tmp_path):
+    chosen = write(tmp_path, feeds(a="http://one.example/a", b="http://one.example:8080/b"))
+
+    assert list(syncs(chosen)) == ["a", "b"]
