@@ -46,6 +46,10 @@ class Constants:
     growth_ms: float
     article_kb: float
     page_kb: float
+    upload_s_gb: float
+    chunk_pages: float
+    chunk_s: float
+    chunk_store_s: float
     prefect_ms: float
     articles_per_host_day: float
     pages_per_article: float
@@ -205,9 +209,10 @@ class Model:
 
     @property
     def cores(self) -> float:
-        """Cores of all workers that are busy in the busiest hour; merging included."""
+        """Cores of all workers that are busy in the busiest hour; merging and uploads included."""
         merging = self.runs_second * self.batches_per_run * self.constants.merge_ms / 1000
-        return self.runs_second * self.run_cpu + merging
+        upload = self.archive_gb_day * self.constants.upload_s_gb / DAY * self.constants.peak_factor
+        return self.runs_second * self.run_cpu + merging + upload
 
     @property
     def fetch_s(self) -> float:
@@ -330,6 +335,23 @@ class Model:
     def merge_share(self) -> float:
         """Share of the time in which the files of a lake are merged; its writers wait meanwhile."""
         return self.batches_day * self.constants.merge_ms / 1000 / DAY / self.scenario.lakes
+
+    @property
+    def reparse_core_days(self) -> float:
+        """Days of one core to parse the archive of a year again on workers."""
+        one = self.constants
+        chunk = one.chunk_pages * one.parse_ms / 1000 + one.chunk_s + one.chunk_store_s
+        return self._chunks_year * chunk / DAY
+
+    @property
+    def reparse_days(self) -> float:
+        """The least days of that, because one process stores the results."""
+        return self._chunks_year * self.constants.chunk_store_s / DAY
+
+    @property
+    def _chunks_year(self) -> float:
+        pages = self.scenario.articles_day * 365 * self.constants.pages_per_article
+        return pages / self.constants.chunk_pages
 
     @property
     def cost_month(self) -> dict[str, float]:

@@ -71,6 +71,11 @@ def tables(constants: Constants) -> str:
         _line("Parquet, GB a day; TB a year", models, lambda m: _sizes(m.parquet_gb_day)),
         _line("archive, GB a day; TB a year", models, lambda m: _sizes(m.archive_gb_day)),
         _line(
+            "parse a year again: days of one core; at least",
+            models,
+            lambda m: f"{_number(m.reparse_core_days)}; {_number(m.reparse_days)}",
+        ),
+        _line(
             "requests to S3 a day, millions",
             models,
             lambda m: _number((m.puts_day + m.gets_day) / 1e6),
