@@ -127,7 +127,7 @@ def translate_error(error: duckdb.Error, path: Location | str) -> WarehouseError
         return _read_only(path, first)
     if "Conflict on" in text or "write-write conflict" in text or "TransactionContext" in text:
         return WriteConflict(
-            f"{path}: another transaction of this process changed the same rows ({first})"
+            f"{path}: another transaction changed the same rows ({first}): run the same command again"
         )
     if "version number" in text or "newer" in text:
         return WarehouseTooNew(

@@ -34,8 +34,6 @@ from warehouse.lake import advisory_lock
 from warehouse.lake.compact_files import compact_files, list_orphans
 from warehouse.location import Lake
 
-psycopg = pytest.importorskip("psycopg")
-
 ROOT = Path(__file__).parents[2]
 SECRETS = (buckets.ENVIRONMENT["AWS_SECRET_ACCESS_KEY"], buckets.ENVIRONMENT["AWS_ACCESS_KEY_ID"])
 
@@ -103,6 +101,8 @@ def numbers(lake: Lake, at: int) -> list[int]:
 
 def end_sessions(lake: Lake, pid: int, *, of_locks_only: bool = False) -> None:
     """End the sessions of a process, as the server does when its machine has vanished."""
+    import psycopg
+
     # DuckDB's own sessions have no name.
     name = "" if of_locks_only else "application_name = '' OR "
     with psycopg.connect(lake.postgres or "", autocommit=True) as db:
