@@ -123,9 +123,10 @@ def print_table(figures: dict[str, Figures]) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for name, one in figures.items():
         ratio = one["cpu_ms"] / figures[FILE]["cpu_ms"]
+        sizes = "- | -" if name == S3 else f"{one['files']:.1f} | {one['kilobytes']:.0f}"
         print(
             f"| {name} | {one['cpu_ms']:.0f} | {ratio:.1f} | {one['postgres_ms']:.0f} | "
-            f"{one['statements']:.0f} | {one['catalog_rows']:.0f} | {one['files']:.1f} | {one['kilobytes']:.0f} |"
+            f"{one['statements']:.0f} | {one['catalog_rows']:.0f} | {sizes} |"
         )
     print(
         "\n| a reader, ms of CPU (wall) | open | " + " | ".join(QUERIES) + " | open again, writer |"

@@ -219,7 +219,10 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--simulate", action="store_true")
     given = parser.parse_args()
-    constants = load(given.set)
+    try:
+        constants = load(given.set)
+    except (TypeError, ValueError) as error:
+        parser.error(f"--set: expected NAME=VALUE with a name of scale_constants.toml: {error}")
     print(compare(constants) if given.simulate else tables(constants))
     return 0
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.bench.scale_model import SCENARIOS, Model, Scenario, load
 from tests.bench.scale_simulation import simulate
-from tests.bench.scale_tables import limits, tables
+from tests.bench.scale_tables import compare, limits, tables
 
 SCALE = (Path(__file__).parents[3] / "deploy" / "SCALE.md").read_text(encoding="utf-8")
 CONSTANTS = load()
@@ -20,6 +20,7 @@ STABLE = [name for name, one in SCENARIOS.items() if Model(CONSTANTS, one).lock_
 
 def test_the_tables_of_scale_md_are_those_of_the_model() -> None:
     assert tables(CONSTANTS) in SCALE
+    assert compare(CONSTANTS) in SCALE
 
 
 @pytest.mark.parametrize("name", STABLE)
