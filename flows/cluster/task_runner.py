@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from importlib import import_module
 from typing import Any
@@ -48,7 +49,12 @@ def make_task_runner(settings: Settings) -> TaskRunner[Any]:
     count = worker_count(settings)
     runner: TaskRunner[Any]
     if kind == "dask":
-        local = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
+        local = {
+            "n_workers": count,
+            "threads_per_worker": 1,
+            "dashboard_address": None,
+            "silence_logs": logging.CRITICAL,  # each stopped worker would print a traceback
+        }
         options = {"address": address} if address else {"cluster_kwargs": local}
         # Dask's own profiler looks at each thread of its workers 100 times a second.
         os.environ.setdefault("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED", "False")
