@@ -237,10 +237,15 @@ class UrlSecrets:
     def _known_echoes(self) -> tuple[_Echo, ...]:
         with self._lock:
             if self._echoes is None:
-                self._echoes = tuple(
-                    _echo(host.partition("://")[2], place, mark, value)
+                secrets = [
+                    (value, mark, host.partition("://")[2], place)
                     for (host, place), marks in self._values.items()
                     for mark, value in marks.items()
+                ]
+                # A longer secret may begin with a shorter one: its end must not stay.
+                secrets.sort(key=lambda secret: len(secret[0]), reverse=True)
+                self._echoes = tuple(
+                    _echo(host, place, mark, value) for value, mark, host, place in secrets
                 )
             return self._echoes
 

@@ -170,3 +170,10 @@ def test_a_mask_is_stable_and_reveals_the_same_address(path, value) -> None:
 
     assert store.mask(url) == store.mask(masked) == masked
     assert UrlSecrets().mask(url) == masked
+
+
+def test_a_secret_that_begins_with_another_is_masked_to_its_end(store) -> None:
+    store.mask("https://other.example/feed?key=pl4nted-k3y-17")
+    store.mask("https://example.org/feed?key=pl4nted-k3y-17-b")
+
+    assert store.clean(b"<pl4nted-k3y-17-b> <pl4nted-k3y-17>") == b"<***> <***>"
