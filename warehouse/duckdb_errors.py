@@ -25,6 +25,7 @@ from warehouse.errors import (
     WarehouseUnreachable,
     WriteConflict,
 )
+from warehouse.lake.postgres import unreachable_error
 from warehouse.location import Location
 
 _INTERRUPTED = "Query interrupted"
@@ -158,15 +159,6 @@ def damaged_error(path: Location | str, what: str) -> WarehouseDamaged:
     return WarehouseDamaged(
         f"{path}: damaged ({what}). Nothing was changed. Keep {path} and {path}.wal, "
         "and run `copydesk doctor`, which names the step that restores it"
-    )
-
-
-def unreachable_error(reason: str) -> WarehouseUnreachable:
-    """Return the error for a catalog whose server cannot be used."""
-    reason = " ".join(reason[max(reason.find("connection to server"), 0) :].split())
-    return WarehouseUnreachable(
-        f"PostgreSQL: no connection ({reason}): check that the server runs, [warehouse] url, and "
-        "the variables PGUSER and PGPASSWORD of this process. Stored batches are complete"
     )
 
 

@@ -7,7 +7,6 @@ import re
 import socket
 from typing import TYPE_CHECKING, Any
 
-from warehouse.duckdb_errors import unreachable_error
 from warehouse.errors import WarehouseUnreachable
 
 if TYPE_CHECKING:
@@ -63,6 +62,15 @@ def connect(conninfo: str) -> Connection[Any]:
     db.execute(_SESSION)
     db.execute(_NO_TIMEOUTS)
     return db
+
+
+def unreachable_error(reason: str) -> WarehouseUnreachable:
+    """Return the error for a catalog whose server cannot be used."""
+    reason = " ".join(reason[max(reason.find("connection to server"), 0) :].split())
+    return WarehouseUnreachable(
+        f"PostgreSQL: no connection ({reason}): check that the server runs, [warehouse] url, and "
+        "the variables PGUSER and PGPASSWORD of this process. Stored batches are complete"
+    )
 
 
 def reason(error: Exception) -> str:
