@@ -19,7 +19,6 @@ from flows.pipeline.run import RunContext
 from tests.site import Fault
 from warehouse import connect
 
-TOMORROW = datetime.now(UTC).date() + timedelta(days=1)
 LOCATIONS = "SELECT archive_file, archive_offset FROM fetches WHERE archive_file IS NOT NULL"
 
 
@@ -45,7 +44,11 @@ def close(project) -> None:
 
 
 def join(project) -> str:
-    return join_archive(project.settings, is_stopping=lambda: False, today=TOMORROW)
+    return join_archive(
+        project.settings,
+        is_stopping=lambda: False,
+        today=datetime.now(UTC).date() + timedelta(days=1),
+    )
 
 
 def bodies(project) -> list[bytes]:
