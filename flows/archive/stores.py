@@ -186,13 +186,14 @@ class BucketStore(FolderStore):
         Raises:
             BucketUnreachable: The bucket cannot be listed.
         """
+        spooled = set(super().names())  # first: an upload meanwhile moves a file to the bucket
         begin = len(self.bucket.prefix)
         self._known = {
             one.key[begin:]: (one.size, one.etag, one.modified_at.timestamp())
             for one in self.bucket.objects()
         }
         names = {one for one in self._known if one.endswith(".warc.gz")}
-        return sorted(names | set(super().names()))
+        return sorted(names | spooled)
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file.
@@ -204,7 +205,7 @@ class BucketStore(FolderStore):
 
     def state(self, name: str) -> list[int | str]:
         """Values that change when the file changes."""
-        if super().exists(name):
+        with suppress(FileNotFoundError):
             return super().state(name)
         size, etag, _ = self._object(name) or (0, "", 0.0)
         return [size, etag]
@@ -259,21 +260,25 @@ class BucketStore(FolderStore):
     def _parts_of_day(self, name: str) -> list[Part]:
         found = super()._parts_of_day(name)
         date = name.removeprefix("copydesk-")[:8]
-        if found or not date.isdecimal():
+        if not date.isdecimal() or any(one.file == name for one in found):
             return found
-        if date not in self._parts:
-            begin = len(self.bucket.prefix)
-            lists = [
-                one.key[begin:]
-                for one in self.bucket.objects(f"{date[:4]}/{date[4:6]}/copydesk-{date}-")
-                if one.key.endswith(PARTS)
-            ]
-            self._parts[date] = tuple(
-                part
-                for one in lists
-                for part in parse_parts(one, self.bucket.open(one).read().decode("utf-8"))
-            )
-        return list(self._parts[date])
+        known = self._parts.get(date, ())
+        if not any(one.file == name for one in known):  # perhaps joined since then
+            known = self._parts[date] = self._uploaded_parts(date)
+        return [*found, *known]
+
+    def _uploaded_parts(self, date: str) -> tuple[Part, ...]:
+        begin = len(self.bucket.prefix)
+        lists = [
+            one.key[begin:]
+            for one in self.bucket.objects(f"{date[:4]}/{date[4:6]}/copydesk-{date}-")
+            if one.key.endswith(PARTS)
+        ]
+        return tuple(
+            part
+            for one in lists
+            for part in parse_parts(one, self.bucket.open(one).read().decode("utf-8"))
+        )
 
     # --- upload ---
 

@@ -367,6 +367,40 @@ def test_records_of_joined_files_are_found_in_the_bucket(store) -> None:
     assert store.names() == [joined.name]
 
 
+def test_a_file_uploaded_while_the_bucket_is_listed_is_named(store, monkeypatch) -> None:
+    write(store)
+    plain = store.bucket.objects
+
+    def late(prefix: str = "") -> Iterator[bucket.StoredObject]:
+        listed = list(plain(prefix))
+        assert store.upload_closed()[0] == 1
+        return iter(listed)
+
+    monkeypatch.setattr(store.bucket, "objects", late)
+
+    assert store.names() == [FILE]
+    assert store.modified_at(FILE) > 0
+
+
+def test_records_of_two_joins_of_a_day_are_found(store) -> None:
+    names = [FILE.replace("120000", f"{hour}0000") for hour in (12, 13, 14, 15)]
+    offsets = {}
+    for pair in (names[:2], names[2:]):
+        store.upload_closed()
+        offsets |= {name: write(store, name)[1] for name in pair}
+        joined = join_files(store.folder, [store.folder / name for name in pair])
+        assert joined is not None
+        for path in joined.remaining(store.folder):
+            path.unlink()
+
+    def found() -> list[str]:
+        return [read_record(store, name, offsets[name]).url for name in names]
+
+    assert found() == [f"{URL}-1"] * 4, "the second joined file waits for its upload"
+    assert store.upload_closed()[0] == 2
+    assert found() == [f"{URL}-1"] * 4
+
+
 def test_ranges_give_the_bytes_of_the_object(store, objects, faults) -> None:
     data = random.Random(1).randbytes(3_000_000)  # noqa: S311
     objects.put_object(Bucket=objects.bucket, Key="archive/x", Body=data)
