@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from flows.errors import UnusableParser
-from flows.fetch.ssrf import parse_target
 from flows.pipeline import locks
 from flows.pipeline.lanes import hosts_of
 from flows.settings import Settings
@@ -22,9 +21,6 @@ from parsers.sources.rsshub import ANY_INSTANCE
 
 WAIT_SECONDS = 3600.0
 """A host may have many sources, and each is waited for in turn."""
-
-
-_ANY_ORIGIN = parse_target(ANY_INSTANCE).origin
 
 
 class HostLocks:
@@ -90,7 +86,7 @@ def source_hosts(settings: Settings, slug: str) -> frozenset[str]:
         return frozenset()
     values = source.options.values()
     urls = (url for value in values for url in _addresses(value))
-    return frozenset(hosts_of(urls, {_ANY_ORIGIN: settings.rsshub.instances}))
+    return frozenset(hosts_of(urls, {ANY_INSTANCE: settings.rsshub.instances}))
 
 
 def _addresses(value: object) -> Iterator[str]:

@@ -39,10 +39,11 @@ def hosts_of(urls: Iterable[str], mirrors: Mapping[str, Iterable[str]]) -> set[s
         urls: Any addresses; those that cannot be fetched have no host.
         mirrors: By a placeholder origin, the addresses that take its place.
     """
+    by_origin = {parse_target(origin).origin: addresses for origin, addresses in mirrors.items()}
     found = set()
     for url in urls:
         with suppress(FetchError):
             target = parse_target(url)
-            for address in mirrors.get(target.origin, (url,)):
+            for address in by_origin.get(target.origin, (url,)):
                 found.add(parse_target(address).host_key)
     return found
