@@ -362,11 +362,9 @@ def _opening_end(page: Layout, start: int, end: int) -> int:
 def _with_label(page: Layout, place: int) -> str:
     """Return a line with the label of a change: in a box before it, or a class name around it."""
     line = page.blocks[place].text
-    if any(
-        node.tag == "time" and _CHANGED.search(_names_of(node))
-        for node, _ in page.blocks[place].runs
-    ):
-        return f"updated {line}"
+    for node, _ in page.blocks[place].runs:
+        if node.tag == "time" and _CHANGED.search(_names_of(node)):
+            return f"updated {line}"
     label = page.blocks[place - 1].text if place else ""
     if len(label) > _MAX_LABEL or any(map(str.isdigit, label)) or not CHANGE.search(label):
         return line
