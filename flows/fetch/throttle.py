@@ -95,13 +95,21 @@ class HostThrottle:
             return {key: host.shifted(-now) for key, host in self._hosts.items()}
 
     def restore(self, states: Mapping[str, HostState]) -> None:
-        """Continue with the states of ``states``; requests in flight here stay."""
+        """Continue with the states of ``states``; requests in flight and longer waits here stay.
+
+        The other process may know less of a host, such as the target of a redirect.
+        """
         with self._lock:
-            now = self._clock()
+            now, known = self._clock(), dict(self._hosts)
             for key, state in states.items():
-                before = self._hosts.get(key)
                 host = self._hosts[key] = state.shifted(now)
-                host.in_flight = before.in_flight if before else 0
+                if before := known.get(key):
+                    host.in_flight = before.in_flight
+                    host.next_at = max(host.next_at, before.next_at)
+                    host.resting_until = max(host.resting_until, before.resting_until)
+                    if before.paused_until > host.paused_until:
+                        host.paused_until = before.paused_until
+                        host.pause_reason = before.pause_reason
 
     def acquire(self, key: str) -> float | None:
         """Take a slot of a host and return 0.0, or return the seconds to wait.

@@ -56,6 +56,20 @@ def test_a_pause_that_a_host_asked_for_travels_there_and_back(serve, fetcher, fa
     assert len(server.log) == 1
 
 
+def test_a_worker_that_knows_less_of_a_host_ends_no_pause(serve, fetcher, fake_time):
+    server = serve(lambda seen: page(html(seen.path)))
+    worker = fetcher(server, **times(fake_time))
+    worker.fetch(FetchRequest(url=server.url("/1")))
+    own = fetcher(server, **times(fake_time))
+    own.pause(server.url("/"), 900.0, "its Retry-After")
+
+    own.restore(travelled(worker))
+
+    with pytest.raises(RateLimited, match="its Retry-After"):
+        own.fetch(FetchRequest(url=server.url("/2")))
+    assert len(server.log) == 1
+
+
 def test_only_some_hosts_travel(serve, fetcher):
     servers = [serve(lambda seen: page(html(seen.path))) for _ in range(2)]
     client = fetcher(*servers, respect_robots=True)
