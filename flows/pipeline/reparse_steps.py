@@ -198,12 +198,12 @@ class Reparser:
 
     def order(self, pages: Sequence[ArchivedPage]) -> ParseOrder:
         """The order of some pages for a worker."""
-        archive = self.run.archive_store
-        names = dict.fromkeys(page.archive_file for page in pages)
+        archive, settings = self.run.archive_store, self.run.settings.archive
+        files = [] if settings.url else [page.archive_file for page in pages]
         return ParseOrder(
             source=SourceSpec.of(self.source),
-            archive=self.run.settings.archive,
-            files=tuple(name for name in names if archive.exists(name))[:1],
+            archive=settings,
+            files=tuple(name for name in dict.fromkeys(files) if archive.exists(name))[:1],
             pages=tuple(pages),
         )
 
@@ -212,7 +212,9 @@ class Reparser:
         batch, outcomes = Batch(), list[Outcome]()
         places: dict[int, tuple[ArchivedPage, int]] = {}
         for page, given in zip(pages, parsed, strict=True):
-            found = self._parser.parse(page, self._find_page) if given.is_left else given
+            # A file may wait for its upload on this machine, where no worker sees it.
+            is_left = given.is_left or bool(given.error and self.run.cluster)
+            found = self._parser.parse(page, self._find_page) if is_left else given
             self._next_page_urls.update(found.next_urls)
             if found.error:
                 self.stats.add(discovered=1)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from flows.admin import erasure, maintenance
 from flows.admin.doctor import check_installation
 from flows.admin.erasure import ErasureRequest
 from flows.archive import ArchiveError, BucketUnreachable, open_store, read_record
+from flows.pipeline.reparse_steps import reparse_source
 from flows.pipeline.restore import require_warehouse, start_new_warehouse
+from flows.pipeline.run import RunContext
 from tests.e2e.project import Project, open_project
 from tests.scale import buckets
 from warehouse.care import snapshot
@@ -85,6 +88,38 @@ def test_the_archive_of_the_bucket_is_parsed_again_and_verified(stored) -> None:
     assert result.errors == []
     assert result.done["upload"].startswith("0 files")
     assert checks(stored, verify=True) == {"archive": "ok", "archive upload": "ok"}
+
+
+class Elsewhere:
+    """A cluster of one worker that has a spool folder of its own."""
+
+    orders_ahead = 1
+
+    def __init__(self, spool: Path) -> None:
+        self.spool = spool
+
+    def submit(self, _name: str, function: Any, order: Any) -> Any:
+        archive = order.archive.model_copy(update={"path": self.spool})
+        result = function(replace(order, archive=archive))
+        return SimpleNamespace(result=lambda: result)
+
+
+def test_pages_that_wait_for_their_upload_are_parsed_by_the_process_of_the_run(
+    stored, tmp_path
+) -> None:
+    before = stored.rows("SELECT article_id, content_hash FROM articles ORDER BY ALL")
+    archive = open_store(stored.settings.archive)
+    stored.settings.archive.path.mkdir(exist_ok=True)
+    for name in archive.names():
+        (stored.settings.archive.path / name).write_bytes(archive.open(name).read())
+    stored.environment = {"COPYDESK_ARCHIVE__URL": "s3://newsroom/still-empty"}
+
+    with RunContext("reparse", stored.settings, ["ofweek"]) as run:
+        run.cluster = Elsewhere(tmp_path / "elsewhere")
+        reparse_source(run, "ofweek")
+        totals = run.finish().totals()
+
+    assert (totals["failed"], totals["unchanged"]) == (0, len(before))
 
 
 def test_a_lost_warehouse_is_filled_from_the_bucket(stored) -> None:
