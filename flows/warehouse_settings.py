@@ -16,7 +16,9 @@ from warehouse.location import SCHEME, Lake, Location
 
 _URL = re.compile(r"ducklake:(?:postgres:\S.*|(?!\w{2,}:)\S.*)")
 _DATA = re.compile(r"s3://[^/?#\s]+(?:/[^?#\s]*)?|(?!\w+://)\S.*")
-_PASSWORD = re.compile(r"passw(?:or)?d\s*=|//[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+_PASSWORD = re.compile(r"passw(?:or)?d\s*=", re.IGNORECASE)
+# Also one with a slash that is not encoded: the server refuses it, and errors show the address.
+_USER_PASSWORD = re.compile(r"//[^@]*:[^@]*@")
 _OF_A_FILE = ("path", "snapshot")
 
 
@@ -95,7 +97,7 @@ def check_lake(settings: WarehouseSettings) -> None:
             'warehouse.url: expected "ducklake:postgres:dbname=NAME host=HOST" or "ducklake:FILE", '
             "found something else"
         )
-    if _PASSWORD.search(unquote(settings.url)):
+    if _PASSWORD.search(unquote(settings.url)) or _USER_PASSWORD.search(settings.url):
         raise ConfigurationError(
             "warehouse.url: expected an address without a password: set PGPASSWORD in the "
             "environment, or name a password file in PGPASSFILE"
