@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,22 @@ def test_passwords_of_foreign_messages_are_removed(monkeypatch):
     ):
         redacted = postgres.redact_conninfo(text)
         assert not any(one in redacted for one in ("secret1", "ret1", "hunter22"))
+
+
+def test_a_lock_whose_owner_cannot_be_written_is_released(database):
+    with servers_user(database) as other, advisory_lock.opened(other, "b"):
+        with pytest.raises(WarehouseError), advisory_lock.opened(other, "a") as lock:
+            lock.try_acquire(OWNER)
+        with advisory_lock.opened(database, "a") as lock:
+            assert lock.try_acquire(OWNER)
+
+
+@contextmanager
+def servers_user(database):
+    """A user that may read the table of the locks only."""
+    import psycopg
+
+    with advisory_lock.opened(database, "a"), psycopg.connect(database, autocommit=True) as db:
+        db.execute("CREATE ROLE reader LOGIN")
+        db.execute(f"GRANT SELECT ON {advisory_lock.TABLE} TO reader")
+        yield database.replace("user=project", "user=reader")

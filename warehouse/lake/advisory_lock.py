@@ -111,11 +111,13 @@ class AdvisoryLock:
     def release(self) -> None:
         """Release what is held; nothing is left to do if the connection was lost."""
         with suppress(LockLost):
-            if self._has[self._key]:
-                self._session.execute(f"DELETE FROM {TABLE} WHERE key = %s", [self._key])  # noqa: S608
-            for key, is_held in self._has.items():
-                if is_held:
-                    self._session.unlock(key)
+            try:
+                if self._has[self._key]:
+                    self._session.execute(f"DELETE FROM {TABLE} WHERE key = %s", [self._key])  # noqa: S608
+            finally:
+                for key, is_held in self._has.items():
+                    if is_held:
+                        self._session.unlock(key)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from duckdb import DuckDBPyConnection
 
 from warehouse.db import opened
 from warehouse.duckdb_errors import missing_error
-from warehouse.errors import WarehouseMissing
+from warehouse.errors import WarehouseError, WarehouseMissing
 from warehouse.lake import postgres
 from warehouse.location import Lake, Location
 
@@ -43,17 +43,20 @@ def newest_version(lake: Lake) -> tuple[int, datetime]:
         WarehouseMissing: There is no lake.
         WarehouseUnreachable: The server of the catalog does not answer.
         WarehouseBusy: Another process holds the file of the catalog.
+        WarehouseError: The user may not read the catalog.
     """
     if lake.postgres is None:
         with opened(lake) as db:
             return newest_of(db)
     with postgres.connect(lake.postgres) as connection:
-        from psycopg.errors import UndefinedTable
+        import psycopg
 
         try:
             found = connection.execute(_IN_CATALOG).fetchone()
-        except UndefinedTable:
+        except psycopg.errors.UndefinedTable:
             found = None
+        except psycopg.Error as error:
+            raise WarehouseError(f"{lake}: {postgres.reason(error)}") from None
     if found is None:
         raise missing_error(lake)
     return found[0], found[1].astimezone(UTC)
