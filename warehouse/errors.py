@@ -11,7 +11,7 @@ WarehouseError
 ├── WarehouseMissing      there is no file, or it is not a warehouse
 │   └── WarehouseLost     files of a warehouse are there that is missing itself
 ├── VersionExpired        the version of a lake that a statement reads was deleted
-├── WarehouseExists       a copy would replace another warehouse
+├── WarehouseExists       a new warehouse would mix with another one
 ├── WarehouseIncomplete   a copy to it was not completed
 ├── WrongSnapshot         the snapshot belongs to another warehouse
 ├── WarehouseFull         no space left, or a size limit was reached
@@ -84,7 +84,7 @@ class VersionExpired(WarehouseError):
 
 
 class WarehouseExists(WarehouseError):
-    """The target of a copy is no empty place."""
+    """The place of a new warehouse is not empty."""
 
 
 class WarehouseIncomplete(WarehouseError):

@@ -24,6 +24,7 @@ from warehouse.errors import WarehouseError, WarehouseExists
 from warehouse.instance import NAME, STORAGE_VERSION
 from warehouse.lake import writer_lock
 from warehouse.lake.attach import attach
+from warehouse.lake.connection import check_folder
 from warehouse.lake.writer_lock import Check
 from warehouse.location import Lake, Location
 from warehouse.quote import identifier, literal
@@ -153,13 +154,7 @@ def _check_empty(db: DuckDBPyConnection, lake: Lake) -> None:
         raise WarehouseExists(
             f"{lake}: has tables already, such as {found[0]}: name an empty database"
         )
-    pattern = f"{lake.data.rstrip('/')}/**/*.parquet"
-    file = db.execute("SELECT file FROM glob(?) LIMIT 1", [pattern]).fetchone()
-    if file:
-        raise WarehouseExists(
-            f"{lake.data}: has Parquet files already, such as {file[0]}: each lake needs a folder of "
-            "its own, so name an empty one"
-        )
+    check_folder(db, lake)
 
 
 def _copy_tables(db: DuckDBPyConnection, on_table: OnTable) -> None:

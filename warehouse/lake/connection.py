@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from warehouse import instance, lock, migrate
 from warehouse.duckdb_errors import interruptible, translate_errors
-from warehouse.errors import WarehouseLost
+from warehouse.errors import WarehouseExists, WarehouseLost
 from warehouse.lake import writer_lock
 from warehouse.location import Lake
 
@@ -30,6 +30,7 @@ def connect(
 
     Raises:
         WarehouseLost: It is empty, and ``restore_steps`` returned a text.
+        WarehouseExists: It is empty, but its folder has files, which a compaction would delete.
         WarehouseError: One of its subclasses; the message names the catalog.
     """
     with _hold(lake, wait_seconds, notify):
@@ -44,6 +45,20 @@ def connect(
         finally:
             with translate_errors(lake):
                 instance.detach(db, lake)
+
+
+def check_folder(db: DuckDBPyConnection, lake: Lake) -> None:
+    """Check that the folder of a new lake has no files of another one.
+
+    Raises:
+        WarehouseExists: It has.
+    """
+    pattern = f"{lake.data.rstrip('/')}/**/*.parquet"
+    if file := db.execute("SELECT file FROM glob(?) LIMIT 1", [pattern]).fetchone():
+        raise WarehouseExists(
+            f"{lake.data}: has Parquet files already, such as {file[0]}: each lake needs a folder of "
+            "its own, so name an empty one"
+        )
 
 
 def _hold(
@@ -88,4 +103,6 @@ def _upgrade(
             notify(f"{lake}: upgrading from schema {found} to {todo[-1].version}")
         if not found and (steps := restore_steps()):
             raise WarehouseLost(f"{lake}: the lake is empty, but files of it are there. {steps}")
+        if not found:
+            check_folder(db, lake)
         migrate.apply(db, todo, is_lake=True)
