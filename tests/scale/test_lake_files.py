@@ -23,6 +23,7 @@ from warehouse.care.copy_warehouse import copy_warehouse
 from warehouse.care.integrity import verify
 from warehouse.duckdb_errors import translate_errors
 from warehouse.errors import VersionExpired, WarehouseError, WarehouseExists
+from warehouse.lake.catalog_space import overwrite_deleted_rows
 from warehouse.lake.compact_files import compact_files, list_orphans
 from warehouse.lake.version import newest_version
 from warehouse.location import Lake
@@ -78,12 +79,16 @@ def in_file(text, lake):
     )
 
 
-def in_server(text, lake):
+def psycopg_of(lake):
     import psycopg
 
+    return psycopg.connect(lake.postgres, autocommit=True)
+
+
+def in_server(text, lake):
     # Inlined texts are stored as bytes.
     forms = text, text.encode().hex()
-    with psycopg.connect(lake.postgres, autocommit=True) as db:
+    with psycopg_of(lake) as db:
         tables = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         for (table,) in tables.fetchall():
             rows = str(db.execute(f'SELECT t::text FROM public."{table}" t').fetchall())
@@ -105,20 +110,64 @@ def test_an_erased_text_is_nowhere_in_a_lake(lake, config):
             )
         many = [f"{SECRET} large" if n == 33 else f"t{n}" for n in range(30, 60)]
         upsert(db, *[article(n, t) for n, t in enumerate(many, 30)])
+        upsert(db, *[article(n, f"{SECRET} {n}") for n in range(300, 330)])  # all of its file
+    if lake.postgres:
+        with psycopg_of(lake) as server:
+            server.execute("ANALYZE")
     before = list(places_of(SECRET, lake))
     assert [place for place in before if place.startswith("ducklake-")]
     assert [place for place in before if place.startswith("ducklake_inlined_data")]
 
-    request = ErasureRequest(article_ids=("finews:3", "finews:33"))
+    numbers = 3, 33, *range(300, 330)
+    request = ErasureRequest(article_ids=tuple(f"finews:{n}" for n in numbers))
     result = erase(
         config, request, reason="", notify=lambda _: None, on_progress=lambda *_: None
     )  # fmt: skip
 
-    assert (result.removed.articles, result.remaining, result.exit_code) == (2, [], 0)
+    assert (result.removed.articles, result.remaining, result.exit_code) == (32, [], 0)
     assert list(places_of(SECRET, lake)) == []
     with connect(lake) as db:
         assert rows_of(db, "SELECT count(*) FROM articles") == [(66,)]
         assert verify(db, is_deep=True).problems == ()
+
+
+def test_the_least_text_of_a_table_goes_with_its_article(lake, config):
+    text = "Aawithdrawn"
+    with connect(lake) as db:
+        upsert(db, *[article(n, f"{text} {n}") for n in range(400, 430)])
+    request = ErasureRequest(article_ids=tuple(f"finews:{n}" for n in range(400, 430)))
+
+    erase(config, request, reason="", notify=lambda _: None, on_progress=lambda *_: None)
+
+    assert list(places_of(text, lake)) == []
+    with connect(lake) as db:
+        assert upsert(db, article(400, "Abc")).new == 0
+        assert upsert(db, article(431, "Abc")).new == 1
+        assert rows_of(db, "SELECT article_id FROM articles WHERE title < 'Abd'") == [
+            ("finews:431",)
+        ]
+        upsert(db, article(431, "t431"))
+
+
+@pytest.mark.nightly
+def test_an_erasure_by_another_user_than_the_owner_reports_what_stays(lake):
+    if not lake.postgres:
+        pytest.skip("a file has no users")
+    with psycopg_of(lake) as server:
+        server.execute("CREATE ROLE writer LOGIN")
+        server.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO writer")
+        server.execute("GRANT ALL ON SCHEMA public TO writer")
+    other = Lake(lake.catalog.replace("user=project", "user=writer"), lake.data)
+
+    with pytest.raises(WarehouseError, match="ducklake_"):
+        overwrite_deleted_rows(other, wait_seconds=1)
+
+
+def test_a_new_lake_takes_no_folder_of_another_one(lake, tmp_path):
+    new = Lake(str(tmp_path / "new.ducklake"), lake.data)
+
+    with pytest.raises(WarehouseExists), connect(new):
+        pass
 
 
 def test_small_files_are_merged_and_recent_versions_can_be_read(lake, config):
