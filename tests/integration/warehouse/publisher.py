@@ -53,7 +53,7 @@ def main() -> None:
         for owner, name in _CALLS:
             kill_at(last, owner, name)
         publish(db, link)
-        print(_count)
+        print(_count, flush=True)
         os._exit(0)
 
 
