@@ -140,7 +140,8 @@ def new_source(
         if in_tree:  # a test of the tree compares it
             versions = cases.version_of(parser, pages)
             _write(pages / cases.VERSIONS, json.dumps(versions, indent=2) + "\n")
-        names = sorted(str(one.relative_to(part)) for one in part.rglob("*") if one.is_file())
+        made_files = (one for one in part.rglob("*") if one.is_file() and one.suffix != ".pyc")
+        names = sorted(str(one.relative_to(part)) for one in made_files)
         for name in names:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(part / name, target / name)

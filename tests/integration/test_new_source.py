@@ -168,7 +168,8 @@ def test_existing_package_is_not_overwritten(gazette, capsys):
     assert module.read_text(encoding="utf-8") == "# mine\n"
 
 
-def test_in_the_tree_of_copydesk_the_draft_is_a_registered_module(gazette, capsys):
+def test_in_the_tree_of_copydesk_the_draft_is_a_registered_module(gazette, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     tree = gazette.folder
     (tree / "parsers/sources").mkdir(parents=True)
     (tree / "tests/fixtures").mkdir(parents=True)
