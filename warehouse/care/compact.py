@@ -111,7 +111,7 @@ def merge_index(db: DuckDBPyConnection) -> None:
     """Sort the postings of the search index: groups of full segments, then each other segment."""
     with transaction(db):
         runs.flush(db)
-    for group in runs.full_groups(db):
+    for group in runs.unmerged_groups(db):
         with transaction(db):
             runs.merge(db, group)
     for segment in runs.unmerged_segments(db):

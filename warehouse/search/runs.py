@@ -81,17 +81,21 @@ def unmerged_segments(db: DuckDBPyConnection, *, most_runs: int = 1) -> Sequence
     return [segment for (segment,) in found]
 
 
-def full_groups(db: DuckDBPyConnection) -> Sequence[Sequence[int]]:
-    """Return the groups of segments of which none can grow: new postings go to the last segment."""
+def unmerged_groups(db: DuckDBPyConnection) -> Sequence[Sequence[int]]:
+    """Return the groups of segments to sort together: full ones that have more than one run.
+
+    New postings go to the last segment, so the others never grow.
+    """
     found = db.execute("SELECT DISTINCT segment FROM _store.search_runs ORDER BY 1").fetchall()
     segments = [segment for (segment,) in found]
     open_group = segments[-1] // GROUP_SEGMENTS if segments else 0
     groups = groupby(segments, lambda segment: segment // GROUP_SEGMENTS)
-    return [list(group) for number, group in groups if number < open_group]
+    lists = [list(group) for number, group in groups if number < open_group]
+    return [group for group in lists if len(group) > 1]
 
 
 def merge(db: DuckDBPyConnection, segments: Sequence[int]) -> None:
-    """Sort the postings of neighbouring segments together."""
+    """Sort the postings of neighbouring segments together: one run, under the first of them."""
     first, end = segments[0] << SEGMENT_BITS, (segments[-1] + 1) << SEGMENT_BITS
     where = f"gpos >= {first}::UBIGINT AND gpos < {end}::UBIGINT"
     write_through(db)
@@ -100,6 +104,7 @@ def merge(db: DuckDBPyConnection, segments: Sequence[int]) -> None:
     db.execute(f"DELETE FROM _store.search_postings WHERE {where}")  # noqa: S608
     db.execute("INSERT INTO _store.search_postings BY NAME SELECT * FROM copydesk_run")
     db.execute("DROP TABLE copydesk_run")
-    for segment in segments:
-        db.execute("DELETE FROM _store.search_runs WHERE segment = ?", [segment])
-        db.execute("INSERT INTO _store.search_runs VALUES (?)", [segment])
+    db.execute(
+        "DELETE FROM _store.search_runs WHERE segment BETWEEN ? AND ?", [segments[0], segments[-1]]
+    )
+    db.execute("INSERT INTO _store.search_runs VALUES (?)", [segments[0]])
